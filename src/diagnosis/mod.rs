@@ -1,0 +1,1 @@
+//! Text to obstacles, one file a family of messages.

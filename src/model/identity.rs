@@ -1,0 +1,44 @@
+//! Whom a container runs as, and how we know.
+
+/// Where a uid comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// `securityContext` of the container.
+    Container,
+    /// `securityContext` of the pod.
+    Pod,
+    /// USER of the image, by what the runtime reports (`status.containerStatuses[].user.linux`) or the image itself.
+    Image,
+    /// A running process, read from /proc.
+    Process,
+    /// Nothing at hand tells.
+    Unknown,
+}
+
+impl Origin {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Origin::Container => "container",
+            Origin::Pod => "pod",
+            Origin::Image => "image",
+            Origin::Process => "process",
+            Origin::Unknown => "unknown",
+        }
+    }
+}
+
+/// The user that a container's first process has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    pub uid: Option<i64>,
+    pub gid: Option<i64>,
+    /// Supplementary groups, fsGroup among them, as far as known.
+    pub groups: Vec<i64>,
+    pub origin: Origin,
+}
+
+impl User {
+    /// Nobody we know.
+    pub const UNKNOWN: User = User { uid: None, gid: None, groups: Vec::new(), origin: Origin::Unknown };
+}

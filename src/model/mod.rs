@@ -1,0 +1,7 @@
+//! Plain types without I/O: the words that the rooms share.
+
+pub mod container;
+pub mod identity;
+pub mod obstacle;
+pub mod podsecurity;
+pub mod workload;

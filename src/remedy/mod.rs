@@ -1,0 +1,1 @@
+//! What removes an obstacle, one file a remedy.
