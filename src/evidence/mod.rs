@@ -1,1 +1,5 @@
 //! The only readers: each returns what was good, and an error for each thing that was not.
+
+pub mod cluster;
+pub mod manifests;
+pub mod pods;

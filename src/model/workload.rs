@@ -16,6 +16,8 @@ pub struct Location {
 /// One workload as evidence found it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
+    /// As `apps/v1`.
+    pub api_version: String,
     /// The API's kind: Deployment, StatefulSet, Pod, or any custom controller's.
     pub kind: String,
     /// `None` only in a manifest that names no namespace.

@@ -1,0 +1,319 @@
+//! Manifests: workloads in files, directories and streams, each with its file and line.
+
+pub mod document;
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use serde::de::IntoDeserializer;
+use serde_json::Value;
+
+use self::document::{Document, Lines};
+use crate::error::Error;
+use crate::evidence::pods;
+use crate::model::workload::{Location, Workload};
+
+/// The most bytes that one manifest may have. A dump of a whole cluster's objects stays below it; a device or an
+/// endless pipe does not.
+const MAX_FILE_BYTES: u64 = 256 << 20;
+
+/// The endings that `kubectl -f DIRECTORY` reads (k8s.io/cli-runtime, pkg/resource/builder.go, FileExtensions).
+const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];
+
+/// The name of standard input in `-f` and in reports.
+const STDIN: &str = "-";
+
+/// A workload of a manifest, and the lines of its pod template.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    pub workload: Workload,
+    lines: Lines,
+    /// The line before the document's first.
+    offset: u64,
+    /// Where the pod template stands in the document.
+    template: &'static str,
+}
+
+impl Manifest {
+    /// The line in the file of a field of the pod template, as `spec.containers[0].image`, or of its nearest ancestor.
+    #[must_use]
+    pub fn line(&self, field: &str) -> u64 {
+        self.offset + self.lines.of(&format!("{}.{field}", self.template))
+    }
+}
+
+/// Reads the workloads of files, directories and standard input (`-`), in that order, and hands each to `found`; what
+/// cannot be read goes to `failed`, and the rest is still read.
+pub fn read(paths: &[String], recursive: bool, found: &mut dyn FnMut(Manifest), failed: &mut dyn FnMut(Error)) {
+    for path in paths {
+        if path == STDIN {
+            match text(io::stdin().lock(), "standard input") {
+                Ok(text) => documents(&text, "stdin", found, failed),
+                Err(error) => failed(error),
+            }
+            continue;
+        }
+        if path.starts_with("http://") || path.starts_with("https://") {
+            let help = format!("pipe it in: curl -fsSL {path} | kubectl nonroot scan -f -");
+            failed(Error::input(format!("read {path}"), "URLs are not fetched").help(help));
+            continue;
+        }
+        match files(Path::new(path), recursive) {
+            Ok(files) if files.is_empty() => {
+                let why = "the directory holds no .yaml, .yml or .json file";
+                let error = Error::input(format!("read {path}"), why);
+                failed(if recursive { error } else { error.help("-R descends into its directories") });
+            }
+            Ok(files) => {
+                for file in files {
+                    let name = file.display().to_string();
+                    match open(&file, &name) {
+                        Ok(text) => documents(&text, &name, found, failed),
+                        Err(error) => failed(error),
+                    }
+                }
+            }
+            Err(error) => failed(error),
+        }
+    }
+}
+
+/// The files that a path of `-f` stands for, sorted: itself, or what a directory holds.
+fn files(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
+    let fail = |error: io::Error| Error::input(format!("read {}", path.display()), error);
+    if !fs::metadata(path).map_err(fail)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut entries: Vec<PathBuf> = fs::read_dir(path)
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
+        .map_err(fail)?;
+    entries.sort();
+    let mut found = Vec::new();
+    for entry in entries {
+        // A link to a directory is not followed: it may lead back up.
+        let kind = fs::symlink_metadata(&entry).map_err(fail)?.file_type();
+        if kind.is_dir() {
+            if recursive {
+                found.extend(files(&entry, true)?);
+            }
+        } else if entry.extension().is_some_and(|ending| EXTENSIONS.iter().any(|known| ending == *known)) {
+            found.push(entry);
+        }
+    }
+    Ok(found)
+}
+
+fn open(path: &Path, name: &str) -> Result<String, Error> {
+    text(fs::File::open(path).map_err(|error| Error::input(format!("read {name}"), error))?, name)
+}
+
+fn text(reader: impl io::Read, name: &str) -> Result<String, Error> {
+    let mut bytes = Vec::new();
+    let read = reader.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes);
+    let size = read.map_err(|error| Error::input(format!("read {name}"), error))? as u64;
+    if size > MAX_FILE_BYTES {
+        let why = format!("it is larger than {} MiB", MAX_FILE_BYTES >> 20);
+        return Err(Error::input(format!("read {name}"), why).help("split it"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count();
+        Error::input(format!("read {name}"), format!("line {line} is not UTF-8 text"))
+    })
+}
+
+/// Reads every document of a stream; one that is broken costs nothing but itself.
+fn documents(text: &str, file: &str, found: &mut dyn FnMut(Manifest), failed: &mut dyn FnMut(Error)) {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    for (offset, text) in split(text).flat_map(|(offset, text)| json_values(offset, text)) {
+        match Document::parse(text) {
+            Ok(None) => {}
+            Ok(Some(document)) => {
+                for item in document.items() {
+                    match workload(item, file, offset) {
+                        Ok(Some(manifest)) => found(manifest),
+                        Ok(None) => {}
+                        Err(error) => failed(error),
+                    }
+                }
+            }
+            Err(malformed) => {
+                let error = Error::input(format!("read {file}:{}", offset + malformed.line), malformed.why);
+                failed(if text.contains("{{") {
+                    error.help("it looks like a template: helm template CHART | kubectl nonroot scan -f -")
+                } else {
+                    error
+                });
+            }
+        }
+    }
+}
+
+/// Splits a stream at its `---` lines as kubectl does, before any YAML is understood (k8s.io/apimachinery,
+/// pkg/util/yaml/decoder.go, YAMLReader), and gives each part with the number of lines before it.
+fn split(text: &str) -> impl Iterator<Item = (u64, &str)> {
+    let mut rest = Some(text);
+    let mut line = 0;
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let first = line;
+        let mut end = 0;
+        for full in text.split_inclusive('\n') {
+            line += 1;
+            if full.strip_prefix("---").is_some_and(|after| after.trim().is_empty()) {
+                rest = Some(&text[end + full.len()..]);
+                return Some((first, &text[..end]));
+            }
+            end += full.len();
+        }
+        rest = None;
+        Some((first, text))
+    })
+}
+
+/// Splits a part that holds JSON values one after another, as `jq -c '.items[]'` prints them; any other part is whole.
+fn json_values(offset: u64, text: &str) -> Vec<(u64, &str)> {
+    if !text.trim_start().starts_with('{') {
+        return vec![(offset, text)];
+    }
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
+    let (mut parts, mut start, mut line) = (Vec::new(), 0, offset);
+    while let Some(Ok(_)) = values.next() {
+        let end = values.byte_offset();
+        parts.push((line, &text[start..end]));
+        line += text[start..end].bytes().filter(|byte| *byte == b'\n').count() as u64;
+        start = end;
+    }
+    if !text[start..].trim().is_empty() {
+        // Not JSON after all, a flow mapping perhaps: YAML's parser has the last word.
+        return vec![(offset, text)];
+    }
+    parts
+}
+
+/// The pod template of a document, if it is a workload of any kind, known or not.
+fn template_path(document: &Value) -> Option<&'static str> {
+    let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default();
+    let candidates: &[&str] = match kind {
+        "Pod" => &[""],
+        "PodTemplate" => &["template"],
+        "CronJob" => &["spec.jobTemplate.spec.template", "spec.template"],
+        _ => &["spec.template", "spec.jobTemplate.spec.template"],
+    };
+    let known = matches!(kind, "Pod" | "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "ReplicationController" | "Job");
+    candidates.iter().copied().find(|path| {
+        let template = at(document, path);
+        known && template.is_some() || template.and_then(|template| template.pointer("/spec/containers")).is_some_and(Value::is_array)
+    })
+}
+
+fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.').filter(|step| !step.is_empty()).try_fold(value, |value, step| value.get(step))
+}
+
+fn workload(document: Document, file: &str, offset: u64) -> Result<Option<Manifest>, Error> {
+    let Document { value, lines } = document;
+    let line = offset + lines.of("");
+    let text = |path: &str| at(&value, path).and_then(Value::as_str).map(str::to_owned);
+    let (Some(kind), Some(api_version)) = (text("kind"), text("apiVersion")) else {
+        let why = "it has no apiVersion and kind, so it is no Kubernetes object";
+        return Err(Error::input(format!("read {file}:{line}"), why));
+    };
+    let Some(path) = template_path(&value) else { return Ok(None) };
+    let name = text("metadata.name").or_else(|| text("metadata.generateName")).unwrap_or_default();
+    let raw = at(&value, path).cloned().unwrap_or(Value::Null);
+    let template: PodTemplateSpec = serde_path_to_error::deserialize(raw.into_deserializer()).map_err(|error| {
+        let field = error.path().to_string();
+        let line = offset + lines.of(&format!("{path}.{field}"));
+        Error::input(format!("read {file}:{line}"), format!("{field} of {kind} {name}: {}", error.inner()))
+    })?;
+    let Some(spec) = template.spec else {
+        return Err(Error::input(format!("read {file}:{line}"), format!("{kind} {name} has no pod spec")));
+    };
+    let workload = Workload {
+        api_version,
+        kind,
+        namespace: text("metadata.namespace"),
+        name,
+        source: Some(Location { file: file.to_owned(), line }),
+        pods: 0,
+        metadata: template.metadata.unwrap_or_default(),
+        containers: pods::containers(&spec, None),
+        spec,
+        failures: Vec::new(),
+    };
+    Ok(Some(Manifest { workload, lines, offset, template: path }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> (Vec<Manifest>, Vec<String>) {
+        let (mut found, mut failed) = (Vec::new(), Vec::new());
+        documents(text, "f.yaml", &mut |manifest| found.push(manifest), &mut |error| failed.push(error.to_string()));
+        (found, failed)
+    }
+
+    #[test]
+    fn a_broken_document_costs_only_itself() {
+        let (found, failed) = read_text(concat!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c}]}\n",
+            "---\nkind: Pod\nmetadata: {name: [\n",
+            "---\r\n# nothing\n---   \n",
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: b\n  namespace: shop\nspec:\n  template:\n    spec:\n      containers:\n      - name: c\n        securityContext:\n          privileged: true\n",
+        ));
+        let names: Vec<_> = found.iter().map(|m| (m.workload.name.as_str(), m.workload.source.as_ref().map(|s| s.line))).collect();
+        assert_eq!(names, [("a", Some(1)), ("b", Some(11))]);
+        assert_eq!(found[1].line("spec.containers[0].securityContext.privileged"), 22);
+        assert_eq!(found[1].workload.namespace.as_deref(), Some("shop"));
+        assert_eq!(failed.len(), 1);
+        assert!(failed[0].starts_with("cannot read f.yaml:"), "{failed:?}");
+    }
+
+    #[test]
+    fn templates_are_found_in_every_kind() {
+        for (kind, path) in [
+            ("Pod", ""),
+            ("PodTemplate", "template"),
+            ("ReplicaSet", "spec.template"),
+            ("CronJob", "spec.jobTemplate.spec.template"),
+            ("Rollout", "spec.template"),
+        ] {
+            let mut document = serde_json::json!({"spec": {"containers": [{"name": "c"}]}});
+            for step in path.split('.').rev().filter(|step| !step.is_empty()) {
+                document = serde_json::json!({step: document});
+            }
+            document["kind"] = kind.into();
+            document["apiVersion"] = "x/v1".into();
+            let (found, failed) = read_text(&document.to_string());
+            assert_eq!((found.len(), failed), (1, vec![]), "{kind}");
+        }
+        assert!(read_text("apiVersion: v1\nkind: Service\nspec: {type: ClusterIP}\n").0.is_empty());
+    }
+
+    #[test]
+    fn json_values_one_after_another_are_documents_each() {
+        let pod = |name: &str| format!("{{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{{\"name\":\"{name}\"}},\n\"spec\":{{\"containers\":[]}}}}");
+        let (found, failed) = read_text(&format!("{}\n{}{}\n", pod("a"), pod("b"), pod("c")));
+        let lines: Vec<_> = found.iter().map(|m| (m.workload.name.as_str(), m.workload.source.as_ref().map(|s| s.line))).collect();
+        assert_eq!((lines, failed), (vec![("a", Some(1)), ("b", Some(3)), ("c", Some(4))], vec![]));
+        let (found, failed) = read_text("{apiVersion: v1, kind: Pod, spec: {containers: []}}\n");
+        assert_eq!((found.len(), failed), (1, vec![]));
+    }
+
+    #[test]
+    fn a_wrong_type_is_named_with_its_line() {
+        let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  securityContext:\n    runAsUser: nginx\n  containers: []\n";
+        let (found, failed) = read_text(text);
+        assert!(found.is_empty());
+        assert!(failed[0].contains("f.yaml:6") && failed[0].contains("spec.securityContext.runAsUser"), "{failed:?}");
+    }
+
+    #[test]
+    fn values_of_a_chart_are_no_object() {
+        let (_, failed) = read_text("image: nginx\nreplicas: 2\n");
+        assert!(failed[0].contains("no apiVersion and kind"), "{failed:?}");
+    }
+}

@@ -1,0 +1,248 @@
+//! What a pod's spec and status say of its containers and their failures.
+
+use k8s_openapi::api::core::v1::{Container as SpecContainer, ContainerStatus, Pod, PodSpec, PodStatus, SecurityContext};
+
+use crate::model::container::{Container, Role};
+use crate::model::identity::{Origin, User};
+use crate::model::workload::Failure;
+
+/// The containers of a pod, or of a pod template where there is no status: init containers and sidecars first, as the
+/// kubelet starts them.
+#[must_use]
+pub fn containers(spec: &PodSpec, status: Option<&PodStatus>) -> Vec<Container> {
+    let init = spec.init_containers.iter().flatten().map(|container| {
+        let sidecar = container.restart_policy.as_deref() == Some("Always");
+        (if sidecar { Role::Sidecar } else { Role::Init }, Seen::of(container))
+    });
+    let main = spec.containers.iter().map(|container| (Role::Container, Seen::of(container)));
+    let ephemeral = spec.ephemeral_containers.iter().flatten().map(|container| {
+        let context = container.security_context.as_ref();
+        let image = container.image.as_deref();
+        (Role::Ephemeral, Seen { name: &container.name, image, context })
+    });
+    init.chain(main)
+        .chain(ephemeral)
+        .map(|(role, seen)| {
+            let reported = status.and_then(|status| status_of(status, role, seen.name));
+            let user = user(spec, seen.context, reported);
+            let root = root(spec, seen.context, &user);
+            let image = seen.image.unwrap_or_default().to_owned();
+            Container { name: seen.name.to_owned(), role, image, user, root }
+        })
+        .collect()
+}
+
+/// The parts that the three container types have in common.
+struct Seen<'a> {
+    name: &'a str,
+    image: Option<&'a str>,
+    context: Option<&'a SecurityContext>,
+}
+
+impl<'a> Seen<'a> {
+    fn of(container: &'a SpecContainer) -> Self {
+        Self {
+            name: &container.name,
+            image: container.image.as_deref(),
+            context: container.security_context.as_ref(),
+        }
+    }
+}
+
+fn status_of<'a>(status: &'a PodStatus, role: Role, name: &str) -> Option<&'a ContainerStatus> {
+    let statuses = match role {
+        Role::Container => &status.container_statuses,
+        Role::Init | Role::Sidecar => &status.init_container_statuses,
+        Role::Ephemeral => &status.ephemeral_container_statuses,
+    };
+    statuses.iter().flatten().find(|status| status.name == name)
+}
+
+/// The identity of a container's first process, by the precedence of the API: container over pod over image.
+///
+/// What a spec leaves open, `status.containerStatuses[].user.linux` tells (KEP-3619, Kubernetes 1.31): the runtime
+/// reports the identity that it gave the process, so a uid that no field set is the image's.
+fn user(spec: &PodSpec, context: Option<&SecurityContext>, status: Option<&ContainerStatus>) -> User {
+    let pod = spec.security_context.as_ref();
+    let reported = status.and_then(|status| status.user.as_ref()).and_then(|user| user.linux.as_ref());
+    let from_container = context.and_then(|context| context.run_as_user);
+    let from_pod = pod.and_then(|pod| pod.run_as_user);
+    let from_image = reported.map(|linux| linux.uid);
+    let (uid, origin) = match (from_container, from_pod, from_image) {
+        (Some(uid), _, _) => (Some(uid), Origin::Container),
+        (None, Some(uid), _) => (Some(uid), Origin::Pod),
+        (None, None, Some(uid)) => (Some(uid), Origin::Image),
+        (None, None, None) => return User { groups: spec_groups(spec), ..User::UNKNOWN },
+    };
+    let gid = context
+        .and_then(|context| context.run_as_group)
+        .or_else(|| pod.and_then(|pod| pod.run_as_group))
+        .or_else(|| reported.map(|linux| linux.gid));
+    let groups = reported.and_then(|linux| linux.supplemental_groups.clone()).unwrap_or_else(|| spec_groups(spec));
+    User { uid, gid, groups, origin }
+}
+
+/// The supplementary groups that the spec asks for; an image's /etc/group may add more.
+fn spec_groups(spec: &PodSpec) -> Vec<i64> {
+    let Some(pod) = &spec.security_context else { return Vec::new() };
+    let mut groups: Vec<i64> = pod.supplemental_groups.iter().flatten().copied().chain(pod.fs_group).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    groups
+}
+
+/// Whether the first process has uid 0. Without a uid, only `runAsNonRoot: true` answers: the kubelet then starts no
+/// container as root (pkg/kubelet/kuberuntime/security_context.go, verifyRunAsNonRoot).
+fn root(spec: &PodSpec, context: Option<&SecurityContext>, user: &User) -> Option<bool> {
+    match user.uid {
+        Some(uid) => Some(uid == 0),
+        None => {
+            let pod = spec.security_context.as_ref().and_then(|pod| pod.run_as_non_root);
+            let non_root = context.and_then(|context| context.run_as_non_root).or(pod);
+            (non_root == Some(true)).then_some(false)
+        }
+    }
+}
+
+/// Waiting reasons of a container that is merely on its way.
+const STARTING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+
+/// What fails in a pod now, worst first: containers that cannot start, that crash, that ended badly; else a pod that
+/// cannot be scheduled or is not ready. A pod that is fine, on its way, or being deleted has none.
+#[must_use]
+pub fn failures(pod: &Pod) -> Vec<Failure> {
+    let Some(status) = &pod.status else { return Vec::new() };
+    if pod.metadata.deletion_timestamp.is_some() {
+        return Vec::new();
+    }
+    let name = pod.metadata.name.clone();
+    let statuses = status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten());
+    let mut failures: Vec<Failure> = statuses
+        .filter_map(container_failure)
+        .map(|failure| Failure { pod: name.clone(), ..failure })
+        .collect();
+    if !failures.is_empty() {
+        return failures;
+    }
+    if status.phase.as_deref() == Some("Failed") {
+        failures.push(Failure {
+            reason: status.reason.clone().unwrap_or_else(|| "Failed".to_owned()),
+            message: status.message.clone().unwrap_or_default(),
+            pod: name,
+            container: None,
+            exit_code: None,
+        });
+        return failures;
+    }
+    let condition = |kind: &str| {
+        let conditions = status.conditions.iter().flatten();
+        conditions.filter(|condition| condition.status == "False").find(|condition| condition.type_ == kind)
+    };
+    let stuck = condition("PodScheduled").or_else(|| {
+        let running = status.phase.as_deref() == Some("Running");
+        condition("ContainersReady").filter(|_| running)
+    });
+    if let Some(stuck) = stuck {
+        let reason = match stuck.type_.as_str() {
+            "ContainersReady" => "NotReady".to_owned(),
+            _ => stuck.reason.clone().unwrap_or_else(|| "Unschedulable".to_owned()),
+        };
+        let message = stuck.message.clone().unwrap_or_default();
+        failures.push(Failure { reason, message, pod: name, container: None, exit_code: None });
+    }
+    failures
+}
+
+fn container_failure(status: &ContainerStatus) -> Option<Failure> {
+    let state = status.state.as_ref()?;
+    let failure = |reason: &str, message: &Option<String>, exit_code| Failure {
+        reason: reason.to_owned(),
+        message: message.clone().unwrap_or_default(),
+        pod: None,
+        container: Some(status.name.clone()),
+        exit_code,
+    };
+    if let Some(waiting) = &state.waiting {
+        let reason = waiting.reason.as_deref().filter(|reason| !STARTING.contains(reason))?;
+        let last = status.last_state.as_ref().and_then(|last| last.terminated.as_ref());
+        return Some(failure(reason, &waiting.message, last.map(|last| last.exit_code)));
+    }
+    let ended = state.terminated.as_ref().filter(|ended| ended.exit_code != 0)?;
+    Some(failure(ended.reason.as_deref().unwrap_or("Error"), &ended.message, Some(ended.exit_code)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn pod(value: Value) -> Pod {
+        serde_json::from_value(value).expect("a pod")
+    }
+
+    fn only_container(value: Value) -> Container {
+        let pod = pod(value);
+        let containers = containers(pod.spec.as_ref().expect("a spec"), pod.status.as_ref());
+        containers.into_iter().next().expect("a container")
+    }
+
+    #[test]
+    fn container_beats_pod_beats_image() {
+        let status = json!({"containerStatuses": [{"name": "a", "image": "", "imageID": "", "ready": true, "restartCount": 0,
+            "user": {"linux": {"uid": 0, "gid": 0, "supplementalGroups": [0, 5]}}}]});
+        for (container, in_pod, uid, origin, root) in [
+            (json!({"runAsUser": 7}), json!({"runAsUser": 8}), 7, Origin::Container, false),
+            (json!({}), json!({"runAsUser": 8}), 8, Origin::Pod, false),
+            (json!({"runAsUser": 0}), json!({"runAsUser": 8, "runAsNonRoot": true}), 0, Origin::Container, true),
+            (json!({}), json!({}), 0, Origin::Image, true),
+        ] {
+            let spec = json!({"securityContext": in_pod, "containers": [{"name": "a", "securityContext": container}]});
+            let found = only_container(json!({"spec": spec, "status": status}));
+            assert_eq!((found.user.uid, found.user.origin, found.root), (Some(uid), origin, Some(root)));
+            assert_eq!(found.user.groups, [0, 5]);
+        }
+    }
+
+    #[test]
+    fn without_a_uid_only_run_as_non_root_tells() {
+        for (container, in_pod, root) in [
+            (json!({}), json!({}), None),
+            (json!({}), json!({"runAsNonRoot": true}), Some(false)),
+            (json!({"runAsNonRoot": false}), json!({"runAsNonRoot": true}), None),
+            (json!({"runAsNonRoot": true}), json!({"runAsNonRoot": false}), Some(false)),
+        ] {
+            let spec = json!({"securityContext": in_pod, "containers": [{"name": "a", "securityContext": container}]});
+            let found = only_container(json!({"spec": spec}));
+            assert_eq!((found.user.uid, found.user.origin, found.root), (None, Origin::Unknown, root));
+        }
+    }
+
+    #[test]
+    fn roles_follow_the_three_lists() {
+        let pod = pod(json!({"spec": {
+            "initContainers": [{"name": "i"}, {"name": "s", "restartPolicy": "Always"}],
+            "containers": [{"name": "c"}], "ephemeralContainers": [{"name": "e"}]}}));
+        let roles: Vec<_> = containers(&pod.spec.expect("a spec"), None).into_iter().map(|c| (c.name, c.role)).collect();
+        let expected = [("i", Role::Init), ("s", Role::Sidecar), ("c", Role::Container), ("e", Role::Ephemeral)];
+        assert_eq!(roles, expected.map(|(name, role)| (name.to_owned(), role)));
+    }
+
+    #[test]
+    fn a_crash_loop_keeps_its_exit_code_and_a_pod_on_its_way_is_no_failure() {
+        let status = |state: Value, last: Value| {
+            pod(json!({"metadata": {"name": "p"}, "status": {"phase": "Running", "containerStatuses": [
+                {"name": "a", "image": "", "imageID": "", "ready": false, "restartCount": 1, "state": state, "lastState": last}]}}))
+        };
+        let crash = status(
+            json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}),
+            json!({"terminated": {"exitCode": 1}}),
+        );
+        let found = failures(&crash);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].reason.as_str(), found[0].exit_code), ("CrashLoopBackOff", Some(1)));
+        assert_eq!((found[0].pod.as_deref(), found[0].container.as_deref()), (Some("p"), Some("a")));
+        assert!(failures(&status(json!({"waiting": {"reason": "ContainerCreating"}}), json!({}))).is_empty());
+        assert!(failures(&status(json!({"terminated": {"exitCode": 0}}), json!({}))).is_empty());
+    }
+}
