@@ -1,1 +1,127 @@
-//! One file a command; `flags` holds kubectl's own flags.
+//! One file a command; `flags` holds kubectl's own flags, once.
+
+mod flags;
+mod progress;
+mod scan;
+mod target;
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+use crate::error::Error;
+
+/// Takes Kubernetes workloads off root.
+#[derive(Debug, Parser)]
+#[command(name = "kubectl-nonroot", version, about, max_term_width = 100, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    cluster: flags::ClusterFlags,
+    /// Say on standard error what is asked of the cluster; -v=6 and -v=8 say more
+    #[arg(short, long = "v", global = true, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "2", default_value = "0", hide_default_value = true, action = ArgAction::Set)]
+    verbosity: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Scan(scan::ScanArgs),
+}
+
+/// Parses the arguments, runs the command and returns the exit code: 0 nothing to do or done, 1 obstacles found,
+/// 2 bad usage or input, 3 a cluster, registry or permission failure.
+pub async fn run(args: Vec<std::ffi::OsString>) -> u8 {
+    let command = Cli::command();
+    let command = match args.first().map(Path::new).and_then(Path::file_name) {
+        // kubectl finds a plugin by this name, and its users type the name with a space.
+        Some(name) if name.to_string_lossy().starts_with("kubectl-") => command.bin_name("kubectl nonroot"),
+        _ => command,
+    };
+    let cli = match command.try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help that cannot be shown changes nothing.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(2);
+        }
+    };
+    trace(cli.verbosity);
+    let outcome = match cli.command {
+        Command::Scan(args) => scan::run(&cli.cluster, args).await,
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(Fault::Pipe) => 0,
+        Err(Fault::Error(error)) => {
+            say(format_args!("error: {error}"));
+            error.class.exit_code()
+        }
+    }
+}
+
+/// Why a command ends early.
+enum Fault {
+    /// Nobody reads on: `| head` had enough. That is no failure.
+    Pipe,
+    Error(Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Fault::Error(error)
+    }
+}
+
+/// Writes a result to standard output.
+fn print(text: &str) -> Result<(), Fault> {
+    let mut stdout = anstream::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Fault::Pipe,
+        _ => Fault::Error(Error::input("write to standard output", error)),
+    })
+}
+
+/// Says something on standard error, made fit for a terminal.
+fn say(text: std::fmt::Arguments<'_>) {
+    // Nobody is left to tell that standard error is gone.
+    let _ = writeln!(anstream::stderr().lock(), "{}", crate::output::terminal::Clean(&text.to_string()));
+}
+
+/// The columns to fill: the terminal's, or where there is none what fits most.
+fn width() -> usize {
+    console::Term::stdout().size_checked().map_or(100, |(_, columns)| usize::from(columns))
+}
+
+/// A report as JSON for tools.
+fn json(report: &impl Serialize) -> Result<String, Error> {
+    let mut text =
+        serde_json::to_string_pretty(report).map_err(|error| Error::input("write the report as JSON", error))?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// A report as YAML that YAML 1.1 and 1.2 read alike.
+fn yaml(report: &impl Serialize) -> Result<String, Error> {
+    serde_saphyr::to_string(report).map_err(|error| Error::input("write the report as YAML", error))
+}
+
+/// The exit code of a command that went through: the worst of the errors on its way, else whether it found anything.
+fn exit_code(errors: &[Error], found: bool) -> u8 {
+    let worst = errors.iter().map(|error| error.class).max();
+    worst.map_or(u8::from(found), |class| class.exit_code())
+}
+
+/// Sends traces to standard error, in kubectl's steps of `-v`: requests from 6 on, their details from 8 on.
+fn trace(verbosity: u8) {
+    let filter = match verbosity {
+        0 => return,
+        1..=5 => "nonroot=debug",
+        6..=7 => "nonroot=debug,kube_client=debug",
+        _ => "nonroot=trace,kube_client=trace,hyper_util=debug",
+    };
+    let _ = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(io::stderr).try_init();
+}

@@ -1,6 +1,8 @@
 //! What a pod's spec and status say of its containers and their failures.
 
-use k8s_openapi::api::core::v1::{Container as SpecContainer, ContainerStatus, Pod, PodSpec, PodStatus, SecurityContext};
+use k8s_openapi::api::core::v1::{
+    Container as SpecContainer, ContainerStatus, Pod, PodSpec, PodStatus, SecurityContext,
+};
 
 use crate::model::container::{Container, Role};
 use crate::model::identity::{Origin, User};
@@ -41,11 +43,7 @@ struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     fn of(container: &'a SpecContainer) -> Self {
-        Self {
-            name: &container.name,
-            image: container.image.as_deref(),
-            context: container.security_context.as_ref(),
-        }
+        Self { name: &container.name, image: container.image.as_deref(), context: container.security_context.as_ref() }
     }
 }
 
@@ -117,10 +115,8 @@ pub fn failures(pod: &Pod) -> Vec<Failure> {
     }
     let name = pod.metadata.name.clone();
     let statuses = status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten());
-    let mut failures: Vec<Failure> = statuses
-        .filter_map(container_failure)
-        .map(|failure| Failure { pod: name.clone(), ..failure })
-        .collect();
+    let mut failures: Vec<Failure> =
+        statuses.filter_map(container_failure).map(|failure| Failure { pod: name.clone(), ..failure }).collect();
     if !failures.is_empty() {
         return failures;
     }
@@ -223,7 +219,8 @@ mod tests {
         let pod = pod(json!({"spec": {
             "initContainers": [{"name": "i"}, {"name": "s", "restartPolicy": "Always"}],
             "containers": [{"name": "c"}], "ephemeralContainers": [{"name": "e"}]}}));
-        let roles: Vec<_> = containers(&pod.spec.expect("a spec"), None).into_iter().map(|c| (c.name, c.role)).collect();
+        let roles: Vec<_> =
+            containers(&pod.spec.expect("a spec"), None).into_iter().map(|c| (c.name, c.role)).collect();
         let expected = [("i", Role::Init), ("s", Role::Sidecar), ("c", Role::Container), ("e", Role::Ephemeral)];
         assert_eq!(roles, expected.map(|(name, role)| (name.to_owned(), role)));
     }

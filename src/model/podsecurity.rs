@@ -1,6 +1,8 @@
 //! The words of the Pod Security Standards: levels, versions and what a level forbids.
 
-use std::{fmt, str::FromStr};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
 /// A level that a namespace can enforce (k8s.io/pod-security-admission, api/constants.go).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -85,4 +87,38 @@ pub struct Violation {
     /// The fields at fault, relative to the pod template, as `spec.containers[0].securityContext.privileged`.
     /// A field that should be there and is not counts too. Upstream has no such thing: it is for file and line.
     pub fields: Vec<String>,
+}
+
+/// A level at a version, as a namespace's labels give it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    pub level: Level,
+    pub version: Version,
+}
+
+/// What a namespace demands of its pods, by its `pod-security.kubernetes.io/` labels. `None`: not labelled, so the
+/// API server's own default holds, which is privileged unless its administrator set another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Namespace {
+    pub name: String,
+    pub enforce: Option<Policy>,
+    pub audit: Option<Policy>,
+    pub warn: Option<Policy>,
+}
+
+impl Namespace {
+    /// Reads the labels as upstream does (api/helpers.go, PolicyToEvaluate): an unknown level counts as restricted
+    /// and an unknown version as latest.
+    #[must_use]
+    pub fn from_labels(name: String, labels: &BTreeMap<String, String>) -> Self {
+        let policy = |mode: &str| {
+            let level = labels.get(&format!("pod-security.kubernetes.io/{mode}"))?;
+            let version = labels.get(&format!("pod-security.kubernetes.io/{mode}-version"));
+            Some(Policy {
+                level: level.parse().unwrap_or(Level::Restricted),
+                version: version.map_or(Version::Latest, |text| text.parse().unwrap_or(Version::Latest)),
+            })
+        };
+        Self { enforce: policy("enforce"), audit: policy("audit"), warn: policy("warn"), name }
+    }
 }

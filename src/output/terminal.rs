@@ -1,6 +1,73 @@
-//! The only way for a string from outside to reach a terminal.
+//! The only way for a string from outside to reach a terminal, and the styles of what we say ourselves.
 
 use std::fmt::{self, Write as _};
+
+use anstyle::{AnsiColor, Effects, Style};
+
+/// How a piece of our own text looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// What must be changed.
+    Bad,
+    /// What needs a look.
+    Doubtful,
+    /// What is as it should be.
+    Good,
+    /// What matters less.
+    Faint,
+    Strong,
+}
+
+impl Tone {
+    const ALL: [Tone; 5] = [Tone::Bad, Tone::Doubtful, Tone::Good, Tone::Faint, Tone::Strong];
+
+    /// The sixteen basic colours only: they follow the theme of the terminal, light or dark.
+    #[must_use]
+    pub fn style(self) -> Style {
+        match self {
+            Tone::Bad => AnsiColor::Red.on_default().effects(Effects::BOLD),
+            Tone::Doubtful => AnsiColor::Yellow.on_default(),
+            Tone::Good => AnsiColor::Green.on_default(),
+            Tone::Faint => Style::new().effects(Effects::DIMMED),
+            Tone::Strong => Style::new().effects(Effects::BOLD),
+        }
+    }
+
+    /// The mark that opens this tone until [`painted`] replaces it.
+    fn mark(self) -> char {
+        match self {
+            Tone::Bad => '\u{2061}',
+            Tone::Doubtful => '\u{2062}',
+            Tone::Good => '\u{2063}',
+            Tone::Faint => '\u{2064}',
+            Tone::Strong => '\u{2066}',
+        }
+    }
+}
+
+/// The mark that closes any tone.
+const CLOSE: char = '\u{2060}';
+
+/// Marks text for [`painted`] by characters without width, so that tables are laid out as they will be seen. Text from
+/// outside cannot forge a mark: [`Clean`] escapes these characters.
+#[must_use]
+pub fn tone(tone: Tone, text: impl fmt::Display) -> String {
+    format!("{}{text}{CLOSE}", tone.mark())
+}
+
+/// Turns the marks of [`tone`] into ANSI escapes; anstream drops these where no terminal or NO_COLOR wants none.
+#[must_use]
+pub fn painted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 64);
+    for c in text.chars() {
+        match Tone::ALL.into_iter().find(|tone| tone.mark() == c) {
+            Some(tone) => out.push_str(&tone.style().render().to_string()),
+            None if c == CLOSE => out.push_str("\u{1b}[0m"),
+            None => out.push(c),
+        }
+    }
+    out
+}
 
 /// Shows untrusted text on one line: control characters, and the format characters that reorder or hide text
 /// (Unicode's bidirectional controls and zero-width characters, "Trojan Source", CVE-2021-42574), are replaced by a
@@ -32,7 +99,14 @@ fn reorders_or_hides(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Clean;
+    use super::{Clean, Tone, painted, tone};
+
+    #[test]
+    fn tones_become_escapes_and_cannot_be_forged() {
+        assert_eq!(painted(&tone(Tone::Good, "ok")), "\u{1b}[32mok\u{1b}[0m");
+        let forged = Clean(&tone(Tone::Bad, "x")).to_string();
+        assert_eq!(painted(&forged), "\\u{2061}x\\u{2060}");
+    }
 
     #[test]
     fn escapes_never_reach_a_terminal() {

@@ -1,1 +1,173 @@
-//! c
+//! The API server, read only: every request here is a GET.
+
+mod connection;
+mod fold;
+mod scope;
+mod workloads;
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use kube::api::{ListParams, LogParams};
+use kube::core::{ObjectList, Request};
+use serde::de::DeserializeOwned;
+
+pub use self::connection::Connection;
+pub use self::scope::{Namespaces, Scope, Selection};
+pub use self::workloads::Inventory;
+use crate::error::Error;
+
+/// A connection to one API server.
+pub struct Cluster {
+    client: kube::Client,
+    server: String,
+    /// The namespace of `-n`, or of the current context.
+    pub namespace: String,
+}
+
+/// Objects per page of a list: what kubectl asks for (`--chunk-size`).
+const PAGE: u32 = 500;
+
+/// How often a request is sent in all, when the server says that it cannot answer now.
+const ATTEMPTS: u32 = 6;
+
+/// The first wait before a retry; it doubles each time, unless the server names one.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+
+/// The longest wait before a retry, whatever the server names.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// A request that was not answered with what it asked for.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The HTTP status code, if the server answered at all.
+    pub code: Option<u16>,
+    pub error: Error,
+}
+
+impl Refusal {
+    /// The server answered 403: the user may not do this.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        self.code == Some(403)
+    }
+}
+
+impl Cluster {
+    /// Gets one object at an API path, as `/api/v1/namespaces/shop`; `what` names it for people.
+    async fn get<T: DeserializeOwned>(&self, path: &str, what: &str) -> Result<T, Refusal> {
+        let params = ListParams::default();
+        self.attempt(what, || self.request_json(path, &params)).await
+    }
+
+    /// Lists a collection at an API path page by page and hands every object to `each`. A list whose pages expire
+    /// midway (410) is refused with that code, after some objects were handed over.
+    async fn list<T>(&self, path: &str, params: &ListParams, what: &str, mut each: impl FnMut(T)) -> Result<(), Refusal>
+    where
+        T: DeserializeOwned + Clone,
+    {
+        let mut params = params.clone();
+        params.limit = Some(PAGE);
+        loop {
+            let page: ObjectList<T> = self.attempt(what, || self.request_json(path, &params)).await?;
+            page.items.into_iter().for_each(&mut each);
+            params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+            if params.continue_token.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The end of a container's log, at most `lines` lines and `bytes` bytes of it.
+    ///
+    /// # Errors
+    /// No such pod, container or previous container; no permission to read logs; no answer.
+    pub async fn log_tail(
+        &self,
+        (namespace, pod, container): (&str, &str, &str),
+        previous: bool,
+        lines: i64,
+        bytes: i64,
+    ) -> Result<String, Refusal> {
+        let what = format!("read the log of container {container} of pod {namespace}/{pod}");
+        let params = LogParams {
+            container: Some(container.to_owned()),
+            previous,
+            tail_lines: Some(lines),
+            limit_bytes: Some(bytes),
+            ..LogParams::default()
+        };
+        let request = || async {
+            let request = Request::new(format!("/api/v1/namespaces/{namespace}/pods")).logs(pod, &params);
+            self.client.request_text(request.map_err(kube::Error::BuildRequest)?).await
+        };
+        self.attempt(&what, request).await
+    }
+
+    async fn request_json<T: DeserializeOwned>(&self, path: &str, params: &ListParams) -> Result<T, kube::Error> {
+        let request = Request::new(path).list(params).map_err(kube::Error::BuildRequest)?;
+        let text = self.client.request_text(request).await?;
+        serde_json::from_str(&text).map_err(kube::Error::SerdeError)
+    }
+
+    /// Sends a read until the server answers it, at most [`ATTEMPTS`] times.
+    async fn attempt<T, F>(&self, what: &str, request: impl Fn() -> F) -> Result<T, Refusal>
+    where
+        F: Future<Output = Result<T, kube::Error>>,
+    {
+        let mut wait = FIRST_WAIT;
+        for attempt in 1.. {
+            let error = match request().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let Some(asked) = retry_after(&error).filter(|_| attempt < ATTEMPTS) else {
+                return Err(self.refusal(what, &error));
+            };
+            tracing::debug!(what, attempt, %error, "the server cannot answer now");
+            tokio::time::sleep(asked.unwrap_or(wait).min(LONGEST_WAIT)).await;
+            wait *= 2;
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    fn refusal(&self, what: &str, error: &kube::Error) -> Refusal {
+        let kube::Error::Api(status) = error else {
+            let error = match error {
+                kube::Error::SerdeError(why) => {
+                    Error::remote(what, format!("the server's answer is not what its API promises: {why}"))
+                }
+                error => Error::remote(format!("{what} at {}", self.server), innermost(error))
+                    .help("is the cluster up, and the context right?"),
+            };
+            return Refusal { code: None, error };
+        };
+        let why = status.message.lines().next().unwrap_or_default();
+        let error = match status.code {
+            401 => Error::remote(what, format!("{} does not accept your credentials", self.server))
+                .help("they may have expired: log in again"),
+            code if why.is_empty() => Error::remote(what, format!("the server answers {code}")),
+            _ => Error::remote(what, why),
+        };
+        Refusal { code: Some(status.code), error }
+    }
+}
+
+/// Whether a read is worth sending again: `None` if not, else the wait that the server asked for, if it did.
+fn retry_after(error: &kube::Error) -> Option<Option<Duration>> {
+    let kube::Error::Api(status) = error else { return None };
+    if !matches!(status.code, 429 | 500 | 502 | 503 | 504) {
+        return None;
+    }
+    let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+    Some((seconds > 0).then(|| Duration::from_secs(seconds.into())))
+}
+
+/// The cause at the bottom of a chain of errors: "connection refused", without the layers that passed it on.
+fn innermost(error: &dyn StdError) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}

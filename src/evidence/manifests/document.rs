@@ -258,7 +258,8 @@ mod tests {
     #[test]
     fn reads_yaml_1_1_as_kubectl_does() {
         let document = parse("a: yes\nb: 0644\nc: \"on\"\nd: 'yes'\ne: 1.5\nf: ~\ng: 2024-01-01\nh: [1, -2]\n");
-        let expected = json!({"a": true, "b": 420, "c": "on", "d": "yes", "e": 1.5, "f": null, "g": "2024-01-01", "h": [1, -2]});
+        let expected =
+            json!({"a": true, "b": 420, "c": "on", "d": "yes", "e": 1.5, "f": null, "g": "2024-01-01", "h": [1, -2]});
         assert_eq!(document.value, expected);
     }
 

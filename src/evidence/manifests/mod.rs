@@ -201,10 +201,14 @@ fn template_path(document: &Value) -> Option<&'static str> {
         "CronJob" => &["spec.jobTemplate.spec.template", "spec.template"],
         _ => &["spec.template", "spec.jobTemplate.spec.template"],
     };
-    let known = matches!(kind, "Pod" | "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "ReplicationController" | "Job");
+    let known = matches!(
+        kind,
+        "Pod" | "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "ReplicationController" | "Job"
+    );
     candidates.iter().copied().find(|path| {
         let template = at(document, path);
-        known && template.is_some() || template.and_then(|template| template.pointer("/spec/containers")).is_some_and(Value::is_array)
+        known && template.is_some()
+            || template.and_then(|template| template.pointer("/spec/containers")).is_some_and(Value::is_array)
     })
 }
 
@@ -264,7 +268,8 @@ mod tests {
             "---\r\n# nothing\n---   \n",
             "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: b\n  namespace: shop\nspec:\n  template:\n    spec:\n      containers:\n      - name: c\n        securityContext:\n          privileged: true\n",
         ));
-        let names: Vec<_> = found.iter().map(|m| (m.workload.name.as_str(), m.workload.source.as_ref().map(|s| s.line))).collect();
+        let names: Vec<_> =
+            found.iter().map(|m| (m.workload.name.as_str(), m.workload.source.as_ref().map(|s| s.line))).collect();
         assert_eq!(names, [("a", Some(1)), ("b", Some(11))]);
         assert_eq!(found[1].line("spec.containers[0].securityContext.privileged"), 22);
         assert_eq!(found[1].workload.namespace.as_deref(), Some("shop"));
@@ -295,9 +300,14 @@ mod tests {
 
     #[test]
     fn json_values_one_after_another_are_documents_each() {
-        let pod = |name: &str| format!("{{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{{\"name\":\"{name}\"}},\n\"spec\":{{\"containers\":[]}}}}");
+        let pod = |name: &str| {
+            format!(
+                "{{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{{\"name\":\"{name}\"}},\n\"spec\":{{\"containers\":[]}}}}"
+            )
+        };
         let (found, failed) = read_text(&format!("{}\n{}{}\n", pod("a"), pod("b"), pod("c")));
-        let lines: Vec<_> = found.iter().map(|m| (m.workload.name.as_str(), m.workload.source.as_ref().map(|s| s.line))).collect();
+        let lines: Vec<_> =
+            found.iter().map(|m| (m.workload.name.as_str(), m.workload.source.as_ref().map(|s| s.line))).collect();
         assert_eq!((lines, failed), (vec![("a", Some(1)), ("b", Some(3)), ("c", Some(4))], vec![]));
         let (found, failed) = read_text("{apiVersion: v1, kind: Pod, spec: {containers: []}}\n");
         assert_eq!((found.len(), failed), (1, vec![]));

@@ -1,0 +1,138 @@
+//! kubectl's own flags, once, for every command.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use k8s_openapi::jiff::SignedDuration;
+
+use crate::evidence::cluster::{Connection, Namespaces, Scope, Selection};
+
+/// How to reach the cluster, as kubectl has it.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Cluster flags")]
+pub(super) struct ClusterFlags {
+    /// Namespace, instead of the one of the current context
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub(super) namespace: Option<String>,
+    /// Context of the kubeconfig
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) context: Option<String>,
+    /// Kubeconfig file, instead of $KUBECONFIG or ~/.kube/config
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) kubeconfig: Option<PathBuf>,
+    /// Cluster of the kubeconfig
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) cluster: Option<String>,
+    /// User of the kubeconfig
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) user: Option<String>,
+    /// User to impersonate
+    #[arg(long = "as", global = true, value_name = "USER")]
+    pub(super) impersonate: Option<String>,
+    /// Group to impersonate; may be repeated
+    #[arg(long = "as-group", global = true, value_name = "GROUP")]
+    pub(super) impersonate_groups: Vec<String>,
+    /// Address of the API server
+    #[arg(short, long, global = true, value_name = "URL")]
+    pub(super) server: Option<String>,
+    /// Bearer token for the API server
+    #[arg(long, global = true, value_name = "TOKEN", hide_env_values = true)]
+    pub(super) token: Option<String>,
+    /// Certificate authority that the API server's certificate must come from
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) certificate_authority: Option<PathBuf>,
+    /// Do not check the API server's certificate
+    #[arg(long, global = true)]
+    pub(super) insecure_skip_tls_verify: bool,
+    /// Name that the API server's certificate must hold
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) tls_server_name: Option<String>,
+    /// How long to wait for one answer, such as 30s or 1m; 0 waits for ever
+    #[arg(long, global = true, value_name = "DURATION", default_value = "0", value_parser = timeout, hide_default_value = true)]
+    pub(super) request_timeout: Timeout,
+}
+
+/// The value of `--request-timeout`; `None` waits for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Timeout(pub(super) Option<Duration>);
+
+/// A duration as kubectl reads it: Go's `1m30s`, or whole seconds without a unit.
+fn timeout(text: &str) -> Result<Timeout, String> {
+    let duration = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => text
+            .parse::<SignedDuration>()
+            .ok()
+            .and_then(|duration| Duration::try_from(duration).ok())
+            .ok_or_else(|| "give a number with a unit, such as 30s or 1m30s".to_owned())?,
+    };
+    Ok(Timeout((!duration.is_zero()).then_some(duration)))
+}
+
+impl ClusterFlags {
+    /// The flags as the cluster's reader takes them.
+    #[must_use]
+    pub(super) fn connection(&self) -> Connection {
+        Connection {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            cluster: self.cluster.clone(),
+            user: self.user.clone(),
+            server: self.server.clone(),
+            token: self.token.clone(),
+            impersonate: self.impersonate.clone(),
+            impersonate_groups: self.impersonate_groups.clone(),
+            certificate_authority: self.certificate_authority.clone(),
+            insecure_skip_tls_verify: self.insecure_skip_tls_verify,
+            tls_server_name: self.tls_server_name.clone(),
+            request_timeout: self.request_timeout.0,
+            namespace: self.namespace.clone(),
+        }
+    }
+}
+
+/// Which part of the cluster, or which files.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct SelectionFlags {
+    /// All namespaces
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub(super) all_namespaces: bool,
+    /// Label selector, such as app=web
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub(super) selector: Option<String>,
+    /// Field selector of pods, such as spec.nodeName=node1
+    #[arg(long, value_name = "SELECTOR")]
+    pub(super) field_selector: Option<String>,
+    /// File or directory of manifests instead of a cluster, or - for standard input; may be repeated
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["all_namespaces", "selector", "field_selector"])]
+    pub(super) filename: Vec<String>,
+    /// Descend into the directories of -f
+    #[arg(short = 'R', long, requires = "filename")]
+    pub(super) recursive: bool,
+}
+
+impl SelectionFlags {
+    /// The part of the cluster that they select; `namespace` is the one that holds where none is asked for.
+    #[must_use]
+    pub(super) fn scope(&self, namespace: &str) -> Scope {
+        let namespaces = if self.all_namespaces { Namespaces::All } else { Namespaces::One(namespace.to_owned()) };
+        let selection = Selection { labels: self.selector.clone(), fields: self.field_selector.clone() };
+        Scope { namespaces, selection }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_kubectls() {
+        assert_eq!(timeout("0"), Ok(Timeout(None)));
+        assert_eq!(timeout("90"), Ok(Timeout(Some(Duration::from_secs(90)))));
+        assert_eq!(timeout("1m30s"), Ok(Timeout(Some(Duration::from_secs(90)))));
+        assert!(timeout("-1s").is_err());
+        assert!(timeout("soon").is_err());
+    }
+}

@@ -1,0 +1,203 @@
+//! `kubectl nonroot scan`: who runs as root, what Pod Security would refuse, what fails now.
+
+use clap::{Args, ValueEnum};
+
+use super::flags::{ClusterFlags, SelectionFlags};
+use super::progress::Spinner;
+use super::target::{self, Target};
+use super::{Fault, exit_code, print, say};
+use crate::error::{Error, Read};
+use crate::evidence::cluster::{Cluster, Inventory};
+use crate::evidence::manifests;
+use crate::model::podsecurity::{Level, Namespace, Version};
+use crate::model::workload::Workload;
+use crate::output::report::{self, ScanReport};
+use crate::output::table::{self, View};
+use crate::policy;
+
+/// Find what runs as root, what Pod Security would refuse and what fails
+///
+/// Looks at every pod of a namespace, or at manifests with -f, and shows one line for each workload. Reads only.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ScanArgs {
+    /// Workloads as TYPE/NAME, TYPE NAME or TYPE; all of the namespace without
+    #[arg(value_name = "TYPE/NAME", conflicts_with = "filename")]
+    targets: Vec<String>,
+    /// Level to judge by
+    #[arg(long, default_value = "restricted", value_parser = judged_level)]
+    level: Level,
+    /// Version of the Pod Security Standards: latest or v1.N
+    #[arg(long, default_value = "latest", value_name = "VERSION", value_parser = |text: &str| text.parse::<Version>())]
+    pod_security_version: Version,
+    /// Show only some workloads
+    #[arg(long, value_enum)]
+    only: Option<Only>,
+    /// Output format
+    #[arg(short, long, value_enum, default_value = "table")]
+    output: Format,
+    /// Exit with 0 though something was found
+    #[arg(long)]
+    exit_zero: bool,
+    #[command(flatten)]
+    selection: SelectionFlags,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  kubectl nonroot scan                          # the current namespace
+  kubectl nonroot scan -A --only root           # every namespace: what runs as root
+  kubectl nonroot scan deploy/web sts/db -o wide
+  kubectl nonroot scan -f deploy/ -R            # manifests, no cluster
+  helm template ./chart | kubectl nonroot scan -f -
+
+Exit codes: 0 all is well, 1 something was found, 2 bad usage or input, 3 cluster or permission failure.";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Only {
+    /// A container runs as root
+    Root,
+    /// Something fails now
+    Failing,
+    /// The level forbids something
+    Violating,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Wide,
+    Json,
+    Yaml,
+    Name,
+}
+
+fn judged_level(text: &str) -> Result<Level, String> {
+    match text.parse()? {
+        Level::Privileged => Err("privileged forbids nothing: use baseline or restricted".to_owned()),
+        level => Ok(level),
+    }
+}
+
+pub(super) async fn run(flags: &ClusterFlags, args: ScanArgs) -> Result<u8, Fault> {
+    let live = args.selection.filename.is_empty();
+    let Read { value: (mut rows, namespaces), errors } = if live { cluster(flags, &args).await? } else { files(&args) };
+    rows.retain(|row| shown(row, &args));
+    let found = rows.iter().any(|row| is_found(row, args.level));
+    let warnings = errors.iter().map(Error::to_string).collect();
+    let report = ScanReport::new(rows, &namespaces, warnings);
+    print(&rendered(&report, &args)?)?;
+    for error in &errors {
+        say(format_args!("warning: {error}"));
+    }
+    Ok(exit_code(&errors, found && !args.exit_zero))
+}
+
+type Rows = (Vec<report::Workload>, Vec<Namespace>);
+
+async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Rows>, Fault> {
+    let targets = target::targets(&args.targets)?;
+    let cluster = Cluster::connect(&flags.connection()).await?;
+    let scope = args.selection.scope(&cluster.namespace);
+    let spinner = Spinner::start("reading pods");
+    let Read { value: Inventory { workloads, namespaces }, errors } = cluster.inventory(&scope).await?;
+    let mut read = Read { value: workloads, errors };
+    if !targets.is_empty() {
+        read = pick(&cluster, &targets, read, args.selection.all_namespaces).await?;
+    }
+    drop(spinner);
+    let version = args.pod_security_version;
+    let rows = read.value.into_iter().map(|workload| row(workload, version, &|_| None)).collect();
+    Ok(Read { value: (rows, namespaces), errors: read.errors })
+}
+
+/// The workloads that targets name; a pod is one by itself then, whoever owns it.
+async fn pick(
+    cluster: &Cluster,
+    targets: &[Target],
+    all: Read<Vec<Workload>>,
+    everywhere: bool,
+) -> Result<Read<Vec<Workload>>, Fault> {
+    let mut picked = Read { value: Vec::new(), errors: all.errors };
+    for target in targets {
+        let named_pod = target.name.as_deref().filter(|_| target.kind == "Pod" && !everywhere);
+        if let Some(name) = named_pod {
+            match cluster.pod(&cluster.namespace, name).await {
+                Ok(workload) => picked.value.push(workload),
+                Err(error) => picked.errors.push(error),
+            }
+            continue;
+        }
+        let before = picked.value.len();
+        let meant = |workload: &&Workload| target.matches(&workload.kind, &workload.name);
+        picked.value.extend(all.value.iter().filter(meant).cloned());
+        if let Some(name) = &target.name
+            && picked.value.len() == before
+        {
+            let place =
+                if everywhere { "any namespace".to_owned() } else { format!("namespace {}", cluster.namespace) };
+            let error = Error::input(
+                format!("scan {}/{name}", target.kind.to_lowercase()),
+                format!("there is none in {place}"),
+            );
+            picked.errors.push(error.help("see kubectl nonroot scan -A"));
+        }
+    }
+    Ok(picked)
+}
+
+fn files(args: &ScanArgs) -> Read<Rows> {
+    let (mut rows, mut errors) = (Vec::new(), Vec::new());
+    let version = args.pod_security_version;
+    let mut found = |manifest: manifests::Manifest| {
+        let row = row(manifest.workload.clone(), version, &|field| Some(manifest.line(field)));
+        rows.push(row);
+    };
+    manifests::read(&args.selection.filename, args.selection.recursive, &mut found, &mut |error| errors.push(error));
+    Read { value: (rows, Vec::new()), errors }
+}
+
+fn row(workload: Workload, version: Version, line: &dyn Fn(&str) -> Option<u64>) -> report::Workload {
+    let judge = |level| policy::evaluate(&workload.metadata, &workload.spec, level, version);
+    let verdicts = [judge(Level::Baseline), judge(Level::Restricted)];
+    report::Workload::new(workload, version, verdicts, line)
+}
+
+fn violates(row: &report::Workload, level: Level) -> bool {
+    match level {
+        Level::Privileged => false,
+        Level::Baseline => !row.pod_security.baseline.is_empty(),
+        Level::Restricted => !row.pod_security.restricted.is_empty(),
+    }
+}
+
+fn is_found(row: &report::Workload, level: Level) -> bool {
+    row.root == Some(true) || !row.failures.is_empty() || violates(row, level)
+}
+
+fn shown(row: &report::Workload, args: &ScanArgs) -> bool {
+    match args.only {
+        None => true,
+        Some(Only::Root) => row.root == Some(true),
+        Some(Only::Failing) => !row.failures.is_empty(),
+        Some(Only::Violating) => violates(row, args.level),
+    }
+}
+
+fn rendered(report: &ScanReport, args: &ScanArgs) -> Result<String, Error> {
+    Ok(match args.output {
+        Format::Table | Format::Wide => {
+            let view = View { level: args.level, wide: args.output == Format::Wide, width: super::width() };
+            table::scan(report, view)
+        }
+        Format::Json => super::json(report)?,
+        Format::Yaml => super::yaml(report)?,
+        Format::Name => report.workloads.iter().map(name).collect(),
+    })
+}
+
+/// `deployment.apps/web`, as `kubectl get -o name` prints it.
+fn name(row: &report::Workload) -> String {
+    let group = row.api_version.split_once('/').map_or(String::new(), |(group, _)| format!(".{group}"));
+    format!("{}{group}/{}\n", row.kind.to_lowercase(), row.name)
+}

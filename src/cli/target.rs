@@ -1,0 +1,132 @@
+//! `TYPE/NAME`, `TYPE NAME` and short names, as kubectl takes them.
+
+use crate::error::Error;
+
+/// What a user named on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    /// The API's kind for a built-in type, else the type as it was given, in lower case.
+    pub(super) kind: String,
+    /// `None`: every one of the type.
+    pub(super) name: Option<String>,
+}
+
+/// Built-in types that make pods: kind, and the names that `kubectl api-resources` gives them.
+const TYPES: [(&str, &[&str]); 8] = [
+    ("Pod", &["pod", "pods", "po"]),
+    ("Deployment", &["deployment", "deployments", "deploy"]),
+    ("StatefulSet", &["statefulset", "statefulsets", "sts"]),
+    ("DaemonSet", &["daemonset", "daemonsets", "ds"]),
+    ("ReplicaSet", &["replicaset", "replicasets", "rs"]),
+    ("ReplicationController", &["replicationcontroller", "replicationcontrollers", "rc"]),
+    ("CronJob", &["cronjob", "cronjobs", "cj"]),
+    ("Job", &["job", "jobs"]),
+];
+
+/// Reads the arguments after a command: `deploy/web sts/db`, `deploy web api`, `deploy,sts`, or nothing.
+///
+/// # Errors
+/// A mix of the two forms, or an empty type or name.
+pub(super) fn targets(args: &[String]) -> Result<Vec<Target>, Error> {
+    let Some(first) = args.first() else { return Ok(Vec::new()) };
+    let fault = |arg: &str, why: &str| {
+        Error::input(format!("take {arg:?} for a target"), why).help("use TYPE/NAME or TYPE NAME")
+    };
+    if first.contains('/') {
+        let parse = |arg: &String| match arg.split_once('/') {
+            Some((kind, name)) if !kind.is_empty() && !name.is_empty() && !name.contains('/') => {
+                Ok(Target { kind: kind_of(kind), name: Some(name.to_owned()) })
+            }
+            Some(_) => Err(fault(arg, "a type or a name is missing")),
+            None => Err(fault(arg, "another target has the form TYPE/NAME")),
+        };
+        return args.iter().map(parse).collect();
+    }
+    let kinds = first.split(',').map(kind_of);
+    let names = &args[1..];
+    if let Some(arg) = names.iter().find(|arg| arg.contains('/')) {
+        return Err(fault(arg, "a type stands before it already"));
+    }
+    if first.split(',').any(str::is_empty) {
+        return Err(fault(first, "a type is missing"));
+    }
+    if names.is_empty() {
+        return Ok(kinds.map(|kind| Target { kind, name: None }).collect());
+    }
+    let each = |kind: String| names.iter().map(move |name| Target { kind: kind.clone(), name: Some(name.clone()) });
+    Ok(kinds.flat_map(each).collect())
+}
+
+/// The kind of a type name; `deployments.apps` and `deployments.v1.apps` count too.
+fn kind_of(name: &str) -> String {
+    let lower = name.to_lowercase();
+    let plain = lower.split('.').next().unwrap_or_default();
+    let known = TYPES.iter().find(|(_, names)| names.contains(&plain));
+    known.map_or_else(|| plain.to_owned(), |(kind, _)| (*kind).to_owned())
+}
+
+impl Target {
+    /// Whether a workload is meant. A custom type is known by its kind, in singular or plural.
+    #[must_use]
+    pub(super) fn matches(&self, kind: &str, name: &str) -> bool {
+        let lower = kind.to_lowercase();
+        let same_kind = self.kind == kind
+            || self.kind == lower
+            || self.kind.strip_suffix('s') == Some(&lower)
+            || self.kind.strip_suffix("es") == Some(&lower)
+            || self.kind.strip_suffix("ies").is_some_and(|stem| lower.strip_suffix('y') == Some(stem));
+        same_kind && self.name.as_ref().is_none_or(|wanted| wanted == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Vec<(String, Option<String>)>, String> {
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let targets = targets(&args).map_err(|error| error.to_string())?;
+        Ok(targets.into_iter().map(|target| (target.kind, target.name)).collect())
+    }
+
+    fn pair(kind: &str, name: Option<&str>) -> (String, Option<String>) {
+        (kind.to_owned(), name.map(str::to_owned))
+    }
+
+    #[test]
+    fn both_forms_and_short_names() {
+        assert_eq!(
+            parse(&["deploy/web", "sts/db"]),
+            Ok(vec![pair("Deployment", Some("web")), pair("StatefulSet", Some("db"))])
+        );
+        assert_eq!(parse(&["po", "a", "b"]), Ok(vec![pair("Pod", Some("a")), pair("Pod", Some("b"))]));
+        assert_eq!(parse(&["ds,cj"]), Ok(vec![pair("DaemonSet", None), pair("CronJob", None)]));
+        assert_eq!(parse(&["Deployments.apps/web"]), Ok(vec![pair("Deployment", Some("web"))]));
+        assert_eq!(parse(&["rollout/web"]), Ok(vec![pair("rollout", Some("web"))]));
+        assert_eq!(parse(&[]), Ok(vec![]));
+    }
+
+    #[test]
+    fn mixtures_are_refused() {
+        for args in
+            [&["deploy/web", "db"][..], &["deploy", "web", "sts/db"], &["deploy/"], &["/web"], &["deploy,"], &["a/b/c"]]
+        {
+            assert!(parse(args).is_err(), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn custom_types_match_by_kind() {
+        let target = |kind: &str| Target { kind: kind.to_owned(), name: None };
+        for (given, kind) in [
+            ("rollout", "Rollout"),
+            ("rollouts", "Rollout"),
+            ("proxies", "Proxy"),
+            ("kafkas", "Kafka"),
+            ("switches", "Switch"),
+        ] {
+            assert!(target(given).matches(kind, "x"), "{given} {kind}");
+        }
+        assert!(!target("rollout").matches("Deployment", "x"));
+    }
+}

@@ -1,0 +1,205 @@
+//! The workloads and namespaces of a scope.
+
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::{Event, Namespace as ApiNamespace, Pod};
+use kube::api::ListParams;
+
+use super::fold::{self, Controller, Fold};
+use super::scope::collection;
+use super::{Cluster, Namespaces, Refusal, Scope, Selection};
+use crate::error::{Error, Read};
+use crate::model::podsecurity::Namespace;
+use crate::model::workload::Workload;
+
+/// A built-in kind that makes pods.
+struct Kind {
+    /// Its API's path.
+    api: &'static str,
+    api_version: &'static str,
+    kind: &'static str,
+    resource: &'static str,
+}
+
+const APPS: Kind = Kind { api: "/apis/apps/v1", api_version: "apps/v1", kind: "", resource: "" };
+const BATCH: Kind = Kind { api: "/apis/batch/v1", api_version: "batch/v1", kind: "", resource: "" };
+const CORE: Kind = Kind { api: "/api/v1", api_version: "v1", kind: "", resource: "" };
+
+const CONTROLLERS: [Kind; 7] = [
+    Kind { kind: "ReplicaSet", resource: "replicasets", ..APPS },
+    Kind { kind: "Job", resource: "jobs", ..BATCH },
+    Kind { kind: "Deployment", resource: "deployments", ..APPS },
+    Kind { kind: "StatefulSet", resource: "statefulsets", ..APPS },
+    Kind { kind: "DaemonSet", resource: "daemonsets", ..APPS },
+    Kind { kind: "CronJob", resource: "cronjobs", ..BATCH },
+    Kind { kind: "ReplicationController", resource: "replicationcontrollers", ..CORE },
+];
+
+/// How often a list whose pages expire (410 Gone) is begun anew.
+const RESTARTS: u32 = 3;
+
+/// What a scope holds.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    pub workloads: Vec<Workload>,
+    pub namespaces: Vec<Namespace>,
+}
+
+impl Cluster {
+    /// Reads every pod of a scope, grouped by top owner, the controllers that have no pods, and what the namespaces
+    /// demand. What may not be read is an error beside the rest.
+    ///
+    /// # Errors
+    /// Only when no pod list at all could be read.
+    pub async fn inventory(&self, scope: &Scope) -> Result<Read<Inventory>, Error> {
+        match &scope.namespaces {
+            Namespaces::One(name) => self.inventory_of(scope, Some(name)).await.map_err(|refusal| refusal.error),
+            Namespaces::All => match self.inventory_of(scope, None).await {
+                Err(refusal) if refusal.is_forbidden() => self.inventory_by_namespace(scope, refusal).await,
+                other => other.map_err(|refusal| refusal.error),
+            },
+        }
+    }
+
+    /// `-A` for someone who may not list across namespaces: every namespace alone, or at least the context's own.
+    async fn inventory_by_namespace(&self, scope: &Scope, refusal: Refusal) -> Result<Read<Inventory>, Error> {
+        let mut read = Read { value: Inventory::default(), errors: vec![refusal.error] };
+        let mut names = BTreeSet::from([self.namespace.clone()]);
+        let all = |namespace: ApiNamespace| {
+            names.extend(namespace.metadata.name);
+        };
+        if let Err(refusal) = self.list("/api/v1/namespaces", &ListParams::default(), "list namespaces", all).await {
+            read.errors.push(refusal.error.help(format!("only namespace {} is shown", self.namespace)));
+        }
+        let mut closed = Vec::new();
+        for name in &names {
+            match self.inventory_of(scope, Some(name)).await {
+                Ok(part) => {
+                    read.value.workloads.extend(part.value.workloads);
+                    read.value.namespaces.extend(part.value.namespaces);
+                    read.errors.extend(part.errors);
+                }
+                Err(refusal) if refusal.is_forbidden() => closed.push(name.as_str()),
+                Err(refusal) => read.errors.push(refusal.error),
+            }
+        }
+        if closed.len() == names.len() {
+            return Err(read.errors.swap_remove(0));
+        }
+        if !closed.is_empty() {
+            let why = format!("your permissions do not reach: {}", closed.join(", "));
+            read.errors.push(Error::remote(format!("list pods in {} namespaces", closed.len()), why));
+        }
+        Ok(read)
+    }
+
+    /// One namespace, or with `None` all at once.
+    async fn inventory_of(&self, scope: &Scope, namespace: Option<&str>) -> Result<Read<Inventory>, Refusal> {
+        let mut restarts = 0;
+        loop {
+            match self.try_inventory_of(scope, namespace).await {
+                Err(refusal) if refusal.code == Some(410) && restarts < RESTARTS => restarts += 1,
+                other => return other,
+            }
+        }
+    }
+
+    async fn try_inventory_of(&self, scope: &Scope, namespace: Option<&str>) -> Result<Read<Inventory>, Refusal> {
+        let mut errors = Vec::new();
+        let mut fold = Fold::default();
+        let place = namespace.map_or("all namespaces".to_owned(), |name| format!("namespace {name}"));
+        let controllers = CONTROLLERS.iter().map(|kind| self.controllers(kind, scope, namespace, &place));
+        for (kind, answer) in CONTROLLERS.iter().zip(join_all(controllers).await) {
+            match answer {
+                Ok(found) => {
+                    found.into_iter().for_each(|controller| fold.controller(kind.api_version, kind.kind, controller))
+                }
+                Err(refusal) if refusal.code == Some(410) => return Err(refusal),
+                Err(refusal) => errors.push(refusal.error),
+            }
+        }
+        let selected = scope.selection.of_pods();
+        let failed_create = ListParams::default().fields("reason=FailedCreate");
+        let paths = ["pods", "events"].map(|resource| collection("/api/v1", resource, namespace));
+        let what = ["pods", "events"].map(|resource| format!("list {resource} in {place}"));
+        let mut events: Vec<Event> = Vec::new();
+        let (pods, listed, namespaces) = tokio::join!(
+            self.list(&paths[0], &selected, &what[0], |pod: Pod| fold.pod(pod)),
+            self.list(&paths[1], &failed_create, &what[1], |event| events.push(event)),
+            self.namespaces(namespace),
+        );
+        pods?;
+        errors.extend(listed.err().map(|refusal| refusal.error));
+        events.into_iter().for_each(|event| fold.failed_create(event));
+        errors.extend(namespaces.errors);
+        Ok(Read { value: Inventory { workloads: fold.finish(), namespaces: namespaces.value }, errors })
+    }
+
+    /// The controllers of one kind. Under a selector, those that are a means to an end are read in any case, as steps
+    /// from the selected pods to their owners, and others only if they match; a field selector selects pods alone.
+    async fn controllers(
+        &self,
+        kind: &Kind,
+        scope: &Scope,
+        namespace: Option<&str>,
+        place: &str,
+    ) -> Result<Vec<Controller>, Refusal> {
+        let Selection { labels, fields } = &scope.selection;
+        let step = fold::MEANS.contains(&kind.kind);
+        if fields.is_some() && !step {
+            return Ok(Vec::new());
+        }
+        let params = ListParams { label_selector: labels.clone().filter(|_| !step), ..ListParams::default() };
+        let steps_only = step && (labels.is_some() || fields.is_some());
+        let mut found = Vec::new();
+        let path = collection(kind.api, kind.resource, namespace);
+        let what = format!("list {} in {place}", kind.resource);
+        self.list(&path, &params, &what, |controller: Controller| {
+            if !steps_only || controller.metadata.owner_references.is_some() {
+                found.push(controller);
+            }
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// One pod as a workload of its own.
+    ///
+    /// # Errors
+    /// No such pod, no permission, no answer.
+    pub async fn pod(&self, namespace: &str, name: &str) -> Result<Workload, Error> {
+        let path = format!("/api/v1/namespaces/{namespace}/pods/{name}");
+        let pod: Pod =
+            self.get(&path, &format!("get pod {namespace}/{name}")).await.map_err(|refusal| refusal.error)?;
+        let mut fold = Fold::default();
+        fold.bare_pod(pod);
+        fold.finish().pop().ok_or_else(|| Error::remote(format!("get pod {namespace}/{name}"), "it is gone"))
+    }
+
+    /// What one namespace, or with `None` every one, demands of its pods.
+    async fn namespaces(&self, name: Option<&str>) -> Read<Vec<Namespace>> {
+        let mut found = Vec::new();
+        let mut take = |namespace: ApiNamespace| {
+            let name = namespace.metadata.name.unwrap_or_default();
+            found.push(Namespace::from_labels(name, &namespace.metadata.labels.unwrap_or_default()));
+        };
+        let answer = match name {
+            Some(name) => {
+                let what = format!("read the Pod Security labels of namespace {name}");
+                self.get(&format!("/api/v1/namespaces/{name}"), &what).await.map(&mut take)
+            }
+            None => {
+                self.list(
+                    "/api/v1/namespaces",
+                    &ListParams::default(),
+                    "read the Pod Security labels of namespaces",
+                    take,
+                )
+                .await
+            }
+        };
+        let errors = answer.err().map(|refusal| refusal.error).into_iter().collect();
+        Read { value: found, errors }
+    }
+}

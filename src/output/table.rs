@@ -1,0 +1,259 @@
+//! The scan report for a person: one line a workload, worst first.
+
+use std::cmp::Reverse;
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::report::{Container, Failure, Namespace, Policy, ScanReport, Violation, Workload};
+use super::terminal::{Clean, Tone, painted, tone};
+use crate::model::podsecurity::Level;
+
+/// What the table shows.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    /// The level whose verdict is shown.
+    pub level: Level,
+    /// Everything in full, whatever the width.
+    pub wide: bool,
+    /// Columns of the terminal.
+    pub width: usize,
+}
+
+/// Columns left for the last column, which is cut first.
+const LEAST_NOW: usize = 24;
+
+/// The report as a table with a summary, coloured; ends in a line break.
+#[must_use]
+pub fn scan(report: &ScanReport, view: View) -> String {
+    let mut out = String::new();
+    if report.workloads.is_empty() {
+        out.push_str("No workloads found.\n");
+        return out;
+    }
+    let mut workloads: Vec<&Workload> = report.workloads.iter().collect();
+    workloads.sort_by_cached_key(|workload| {
+        let Workload { namespace, kind, name, .. } = workload;
+        (Reverse(badness(workload)), (namespace, kind, name))
+    });
+    out.push_str(&rows(&workloads, view));
+    out.push('\n');
+    out.push_str(&summary(report));
+    for line in namespaces(&report.namespaces, view.wide) {
+        out.push_str(&line);
+    }
+    painted(&out)
+}
+
+/// Failing before root before baseline before restricted; then by the number of things to fix.
+fn badness(workload: &Workload) -> (bool, bool, bool, usize, bool) {
+    let security = &workload.pod_security;
+    (
+        !workload.failures.is_empty(),
+        workload.root == Some(true),
+        !security.baseline.is_empty(),
+        security.restricted.len(),
+        workload.root.is_none(),
+    )
+}
+
+fn rows(workloads: &[&Workload], view: View) -> String {
+    let first = workloads.first().and_then(|workload| workload.namespace.as_ref());
+    let many_namespaces = workloads.iter().any(|workload| workload.namespace.as_ref() != first);
+    let live = workloads.iter().any(|workload| workload.source.is_none());
+    let mut header = Vec::new();
+    if many_namespaces {
+        header.push("NAMESPACE".to_owned());
+    }
+    header.push("WORKLOAD".to_owned());
+    header.push(if live { "PODS" } else { "LINE" }.to_owned());
+    header.push("ROOT".to_owned());
+    header.push(view.level.as_str().to_uppercase());
+    if view.wide {
+        header.extend(["USERS", "CHECKS"].map(str::to_owned));
+    }
+    if live {
+        header.push("NOW".to_owned());
+    }
+    let mut rows: Vec<Vec<String>> = Vec::with_capacity(workloads.len());
+    for workload in workloads {
+        let mut row = Vec::new();
+        if many_namespaces {
+            row.push(Clean(workload.namespace.as_deref().unwrap_or("-")).to_string());
+        }
+        row.push(Clean(&format!("{}/{}", workload.kind.to_lowercase(), workload.name)).to_string());
+        row.push(match &workload.source {
+            Some(source) => Clean(&format!("{}:{}", source.file, source.line)).to_string(),
+            None => workload.pods.to_string(),
+        });
+        row.push(root(workload));
+        row.push(verdict(workload, view.level));
+        if view.wide {
+            row.push(users(&workload.containers));
+            row.push(checks(violations(workload, view.level)));
+        }
+        if live {
+            row.push(now(&workload.failures));
+        }
+        rows.push(row);
+    }
+    if !view.wide {
+        fit(&mut rows, &header, view.width, live);
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(&header);
+    for row in rows {
+        table.add_row(row);
+    }
+    for (index, column) in table.column_iter_mut().enumerate() {
+        let last = index + 1 == header.len();
+        column.set_padding((0, if last { 0 } else { 2 }));
+        if header[index] == "PODS" {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let mut out = String::new();
+    for line in table.lines() {
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+/// Shortens names in their middle and the last column at its end, until a row fits the width.
+fn fit(rows: &mut [Vec<String>], header: &[String], width: usize, live: bool) {
+    let columns = header.len();
+    let natural = |rows: &[Vec<String>], column: usize| {
+        let cells = rows.iter().map(|row| console::measure_text_width(&row[column]));
+        cells.chain([header[column].len()]).max().unwrap_or(0)
+    };
+    let last = columns - 1;
+    let total = |rows: &[Vec<String>], but: usize| -> usize {
+        (0..columns).filter(|column| *column != but).map(|column| natural(rows, column) + 2).sum()
+    };
+    // The last column carries sentences where there is a cluster, and a verdict that stays whole where there is none.
+    let tail = if live { natural(rows, last).min(LEAST_NOW) } else { natural(rows, last) };
+    for column in 0..columns.min(3) {
+        if !matches!(header[column].as_str(), "NAMESPACE" | "WORKLOAD" | "LINE") {
+            continue;
+        }
+        let others = total(rows, last) + tail;
+        let excess = others.saturating_sub(width);
+        if excess > 0 {
+            let room = natural(rows, column).saturating_sub(excess).max(16);
+            rows.iter_mut().for_each(|row| row[column] = shortened(&row[column], room));
+        }
+    }
+    if live {
+        let room = width.saturating_sub(total(rows, last)).max(LEAST_NOW);
+        rows.iter_mut().for_each(|row| row[last] = console::truncate_str(&row[last], room, "…").into_owned());
+    }
+}
+
+/// `a-very-long-name` as `a-ve…name`: both ends tell names apart.
+fn shortened(text: &str, width: usize) -> String {
+    let count = text.chars().count();
+    if count <= width {
+        return text.to_owned();
+    }
+    let head = width / 2;
+    let tail = width - head - 1;
+    let start: String = text.chars().take(head).collect();
+    let end: String = text.chars().skip(count - tail).collect();
+    format!("{start}…{end}")
+}
+
+fn root(workload: &Workload) -> String {
+    let containers = &workload.containers;
+    let as_root = containers.iter().filter(|container| container.root == Some(true)).count();
+    match workload.root {
+        Some(true) if as_root == containers.len() => tone(Tone::Bad, "yes"),
+        Some(true) => tone(Tone::Bad, format_args!("{as_root} of {}", containers.len())),
+        Some(false) => tone(Tone::Good, "no"),
+        None => tone(Tone::Doubtful, "unknown"),
+    }
+}
+
+fn violations(workload: &Workload, level: Level) -> &[Violation] {
+    match level {
+        Level::Privileged => &[],
+        Level::Baseline => &workload.pod_security.baseline,
+        Level::Restricted => &workload.pod_security.restricted,
+    }
+}
+
+fn verdict(workload: &Workload, level: Level) -> String {
+    let baseline = workload.pod_security.baseline.len();
+    match violations(workload, level).len() {
+        0 => tone(Tone::Good, "admitted"),
+        n if baseline > 0 => tone(Tone::Bad, format_args!("{n} to fix")),
+        n => tone(Tone::Doubtful, format_args!("{n} to fix")),
+    }
+}
+
+fn users(containers: &[Container]) -> String {
+    let user = |container: &Container| {
+        let id = |id: Option<i64>| id.map_or("?".to_owned(), |id| id.to_string());
+        let user = &container.user;
+        format!("{}={}:{} ({})", Clean(&container.name), id(user.uid), id(user.gid), user.origin)
+    };
+    containers.iter().map(user).collect::<Vec<_>>().join(" ")
+}
+
+fn checks(violations: &[Violation]) -> String {
+    violations.iter().map(|violation| violation.check).collect::<Vec<_>>().join(",")
+}
+
+fn now(failures: &[Failure]) -> String {
+    let Some(failure) = failures.first() else { return tone(Tone::Good, "ok") };
+    let mut text = failure.reason.clone();
+    if let Some(code) = failure.exit_code {
+        let _ = write!(text, " (exit {code})");
+    }
+    if failure.exit_code.is_none() && !failure.message.is_empty() {
+        let _ = write!(text, ": {}", failure.message);
+    }
+    tone(Tone::Bad, Clean(&text))
+}
+
+fn summary(report: &ScanReport) -> String {
+    let summary = report.summary;
+    let plural = if summary.workloads == 1 { "workload" } else { "workloads" };
+    let mut parts = vec![format!("{} of {} {plural} run as root", summary.root, summary.workloads)];
+    if summary.unknown > 0 {
+        parts.push(format!("{} unknown", summary.unknown));
+    }
+    parts.push(format!("{} would be admitted by restricted", summary.restricted));
+    if report.workloads.iter().any(|workload| workload.source.is_none()) {
+        parts.push(format!("{} fail now", summary.failing));
+    }
+    format!("{}\n", tone(Tone::Strong, format_args!("{}.", parts.join(", "))))
+}
+
+/// What namespaces demand: a line for each that is labelled, and one for all that are not.
+fn namespaces(namespaces: &[Namespace], wide: bool) -> Vec<String> {
+    let policy = |mode: &str, policy: &Option<Policy>| {
+        policy.as_ref().map(|policy| format!("{mode} {}:{}", policy.level, policy.version))
+    };
+    let labels = |namespace: &Namespace| {
+        let modes = [
+            policy("enforces", &namespace.enforce),
+            policy("audits", &namespace.audit),
+            policy("warns", &namespace.warn),
+        ];
+        modes.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    };
+    let (labelled, open): (Vec<_>, Vec<_>) = namespaces.iter().partition(|namespace| !labels(namespace).is_empty());
+    let line = |namespace: &Namespace| format!("Namespace {} {}.\n", Clean(&namespace.name), labels(namespace));
+    let mut lines: Vec<String> = labelled.into_iter().map(line).collect();
+    match open.as_slice() {
+        [] => {}
+        [one] => lines.push(format!("Namespace {} enforces no Pod Security level.\n", Clean(&one.name))),
+        some if wide => {
+            let names: Vec<_> = some.iter().map(|namespace| Clean(&namespace.name).to_string()).collect();
+            lines.push(format!("These namespaces enforce no Pod Security level: {}.\n", names.join(", ")));
+        }
+        some => lines.push(format!("{} namespaces enforce no Pod Security level.\n", some.len())),
+    }
+    lines
+}
