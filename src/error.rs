@@ -22,7 +22,7 @@ impl Class {
     }
 }
 
-/// One failure as one sentence: `cannot ATTEMPTED: WHY (HELP)`.
+/// One failure as one sentence: `cannot ATTEMPTED: WHY; HELP`.
 ///
 /// `attempted` names the action and what it was done to ("list pods in namespace shop"), `why` the cause as the system
 /// gave it, `help` what the reader can do. None of them ends in a full stop.
@@ -57,7 +57,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot {}: {}", self.attempted, self.why)?;
         match &self.help {
-            Some(help) => write!(f, " ({help})"),
+            Some(help) => write!(f, "; {help}"),
             None => Ok(()),
         }
     }

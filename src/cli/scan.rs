@@ -90,6 +90,9 @@ pub(super) async fn run(flags: &ClusterFlags, args: ScanArgs) -> Result<u8, Faul
     for error in &errors {
         say(format_args!("warning: {error}"));
     }
+    if report.workloads.is_empty() && errors.is_empty() {
+        say(format_args!("No workloads found."));
+    }
     Ok(exit_code(&errors, found && !args.exit_zero))
 }
 

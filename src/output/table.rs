@@ -23,12 +23,11 @@ pub struct View {
 /// Columns left for the last column, which is cut first.
 const LEAST_NOW: usize = 24;
 
-/// The report as a table with a summary, coloured; ends in a line break.
+/// The report as a table with a summary, coloured; ends in a line break. Nothing for a report without workloads.
 #[must_use]
 pub fn scan(report: &ScanReport, view: View) -> String {
     let mut out = String::new();
     if report.workloads.is_empty() {
-        out.push_str("No workloads found.\n");
         return out;
     }
     let mut workloads: Vec<&Workload> = report.workloads.iter().collect();

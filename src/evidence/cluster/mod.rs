@@ -163,11 +163,12 @@ fn retry_after(error: &kube::Error) -> Option<Option<Duration>> {
     Some((seconds > 0).then(|| Duration::from_secs(seconds.into())))
 }
 
-/// The cause at the bottom of a chain of errors: "connection refused", without the layers that passed it on.
+/// The cause at the bottom of a chain of errors: "connection refused", without the layers that passed it on, and
+/// without the excerpt that a parser's message goes on with.
 fn innermost(error: &dyn StdError) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    innermost.to_string()
+    innermost.to_string().lines().next().unwrap_or_default().trim_end_matches(':').to_owned()
 }

@@ -106,7 +106,7 @@ impl Cluster {
     }
 
     async fn try_inventory_of(&self, scope: &Scope, namespace: Option<&str>) -> Result<Read<Inventory>, Refusal> {
-        let mut errors = Vec::new();
+        let (mut errors, mut closed) = (Vec::new(), Vec::new());
         let mut fold = Fold::default();
         let place = namespace.map_or("all namespaces".to_owned(), |name| format!("namespace {name}"));
         let controllers = CONTROLLERS.iter().map(|kind| self.controllers(kind, scope, namespace, &place));
@@ -116,6 +116,7 @@ impl Cluster {
                     found.into_iter().for_each(|controller| fold.controller(kind.api_version, kind.kind, controller))
                 }
                 Err(refusal) if refusal.code == Some(410) => return Err(refusal),
+                Err(refusal) if refusal.is_forbidden() => closed.push(kind.resource),
                 Err(refusal) => errors.push(refusal.error),
             }
         }
@@ -130,7 +131,15 @@ impl Cluster {
             self.namespaces(namespace),
         );
         pods?;
-        errors.extend(listed.err().map(|refusal| refusal.error));
+        match listed {
+            Err(refusal) if refusal.is_forbidden() => closed.push("events"),
+            other => errors.extend(other.err().map(|refusal| refusal.error)),
+        }
+        if !closed.is_empty() {
+            let attempted = format!("list {} in {place}", closed.join(", "));
+            let why = "your permissions do not reach that far";
+            errors.push(Error::remote(attempted, why).help("owners and failures may be missing"));
+        }
         events.into_iter().for_each(|event| fold.failed_create(event));
         errors.extend(namespaces.errors);
         Ok(Read { value: Inventory { workloads: fold.finish(), namespaces: namespaces.value }, errors })

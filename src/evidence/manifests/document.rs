@@ -118,7 +118,7 @@ impl Document {
             Ok(None) => Ok(None),
             Err(error) => {
                 let line = error.location().map_or(1, |location| location.line());
-                Err(Malformed { line, why: first_sentence(&error.without_snippet().to_string()) })
+                Err(Malformed { line, why: why(&error) })
             }
         }
     }
@@ -142,10 +142,18 @@ impl Document {
     }
 }
 
-/// The parser's message without the position that it repeats at its end.
-fn first_sentence(message: &str) -> String {
+/// The parser's message, without the position that it repeats.
+fn why(error: &serde_saphyr::Error) -> String {
+    let message = error.without_snippet().to_string();
     let line = message.lines().next().unwrap_or_default();
-    line.split(" at line ").next().unwrap_or(line).trim_start_matches("error: ").to_owned()
+    let line = line.split(" at line ").next().unwrap_or(line).trim_start_matches("error: ");
+    if line.contains("budget breached") || line.contains("alias replay") {
+        return "its aliases multiply it far beyond its size".to_owned();
+    }
+    if line.contains("recursive references") {
+        return "an alias refers to what it stands in".to_owned();
+    }
+    line.to_owned()
 }
 
 enum Node {
@@ -286,7 +294,10 @@ mod tests {
             let refs = vec![format!("*a{}", n - 1); 10].join(", ");
             bomb.push_str(&format!("a{n}: &a{n} [{refs}]\n"));
         }
-        assert!(Document::parse(&bomb).is_err());
+        let aliases = Document::parse(&bomb).expect_err("too much");
+        assert_eq!(aliases.why, "its aliases multiply it far beyond its size");
+        let cycle = Document::parse("a: &a\n  b: *a\n").expect_err("endless");
+        assert_eq!((cycle.line, cycle.why.as_str()), (2, "an alias refers to what it stands in"));
     }
 
     #[test]
