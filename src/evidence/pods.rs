@@ -105,6 +105,9 @@ fn root(spec: &PodSpec, context: Option<&SecurityContext>, user: &User) -> Optio
 /// Waiting reasons of a container that is merely on its way.
 const STARTING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 
+/// The kubelet's word for a container that ends again and again.
+const CRASH_LOOP: &str = "CrashLoopBackOff";
+
 /// What fails in a pod now, worst first: containers that cannot start, that crash, that ended badly; else a pod that
 /// cannot be scheduled or is not ready. A pod that is fine, on its way, or being deleted has none.
 #[must_use]
@@ -158,13 +161,19 @@ fn container_failure(status: &ContainerStatus) -> Option<Failure> {
         container: Some(status.name.clone()),
         exit_code,
     };
+    let last = status.last_state.as_ref().and_then(|last| last.terminated.as_ref());
     if let Some(waiting) = &state.waiting {
         let reason = waiting.reason.as_deref().filter(|reason| !STARTING.contains(reason))?;
-        let last = status.last_state.as_ref().and_then(|last| last.terminated.as_ref());
         return Some(failure(reason, &waiting.message, last.map(|last| last.exit_code)));
     }
-    let ended = state.terminated.as_ref().filter(|ended| ended.exit_code != 0)?;
-    Some(failure(ended.reason.as_deref().unwrap_or("Error"), &ended.message, Some(ended.exit_code)))
+    if let Some(ended) = state.terminated.as_ref().filter(|ended| ended.exit_code != 0) {
+        // Between two starts the kubelet shows the end of the last one; it is the same crash loop.
+        let looping = status.restart_count > 0;
+        let reason = if looping { CRASH_LOOP } else { ended.reason.as_deref().unwrap_or("Error") };
+        return Some(failure(reason, &ended.message, Some(ended.exit_code)));
+    }
+    let restarted = last.filter(|last| state.running.is_some() && !status.ready && last.exit_code != 0)?;
+    Some(failure(CRASH_LOOP, &restarted.message, Some(restarted.exit_code)))
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! The scan report for a person: one line a workload, worst first.
 
 use std::cmp::Reverse;
-use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
 
@@ -92,7 +91,7 @@ fn rows(workloads: &[&Workload], view: View) -> String {
             row.push(checks(violations(workload, view.level)));
         }
         if live {
-            row.push(now(&workload.failures));
+            row.push(now(workload));
         }
         rows.push(row);
     }
@@ -203,16 +202,24 @@ fn checks(violations: &[Violation]) -> String {
     violations.iter().map(|violation| violation.check).collect::<Vec<_>>().join(",")
 }
 
-fn now(failures: &[Failure]) -> String {
-    let Some(failure) = failures.first() else { return tone(Tone::Good, "ok") };
-    let mut text = failure.reason.clone();
-    if let Some(code) = failure.exit_code {
-        let _ = write!(text, " (exit {code})");
+fn now(workload: &Workload) -> String {
+    let Some(failure) = workload.failures.first() else {
+        return if workload.pods == 0 { "-".to_owned() } else { tone(Tone::Good, "ok") };
+    };
+    tone(Tone::Bad, Clean(&told(failure)))
+}
+
+/// A failure in a few words: the reason, and the exit code or the sentence that goes with it.
+fn told(failure: &Failure) -> String {
+    let reason = &failure.reason;
+    match (failure.exit_code, failure.message.as_str()) {
+        (Some(code), _) => format!("{reason} (exit {code})"),
+        (None, "") => reason.clone(),
+        // The API server begins with the name of the pod that it did not create, which helps nobody.
+        (None, message) => {
+            format!("{reason}: {}", message.split_once("is forbidden: ").map_or(message, |(_, why)| why))
+        }
     }
-    if failure.exit_code.is_none() && !failure.message.is_empty() {
-        let _ = write!(text, ": {}", failure.message);
-    }
-    tone(Tone::Bad, Clean(&text))
 }
 
 fn summary(report: &ScanReport) -> String {
