@@ -1,5 +1,6 @@
 //! The only readers: each returns what was good, and an error for each thing that was not.
 
 pub mod cluster;
+pub mod inside;
 pub mod manifests;
 pub mod pods;

@@ -2,6 +2,7 @@
 
 pub mod container;
 pub mod identity;
+pub mod inside;
 pub mod obstacle;
 pub mod podsecurity;
 pub mod workload;

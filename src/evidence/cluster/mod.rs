@@ -1,6 +1,7 @@
 //! The API server, read only: every request here is a GET.
 
 mod connection;
+mod exec;
 mod fold;
 mod scope;
 mod workloads;
@@ -13,6 +14,7 @@ use kube::core::{ObjectList, Request};
 use serde::de::DeserializeOwned;
 
 pub use self::connection::Connection;
+pub use self::exec::Place;
 pub use self::scope::{Namespaces, Scope, Selection};
 pub use self::workloads::Inventory;
 use crate::error::Error;

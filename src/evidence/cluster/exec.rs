@@ -1,0 +1,70 @@
+//! Commands in a running container, for looking only.
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::AttachParams;
+use tokio::io::AsyncReadExt as _;
+
+use super::{Cluster, innermost};
+use crate::error::Error;
+use crate::evidence::inside;
+use crate::model::inside::{Inside, Look};
+
+/// The most that one answer may bring: a look at a container with a hundred thousand changed files stays below it.
+const MAX_ANSWER_BYTES: u64 = 16 << 20;
+
+/// Where to look: namespace, pod, container.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    pub namespace: &'a str,
+    pub pod: &'a str,
+    pub container: &'a str,
+}
+
+impl Cluster {
+    /// What a running container shows of itself, in one round trip.
+    ///
+    /// # Errors
+    /// The container does not run, has no shell, or the user may not exec into pods.
+    pub async fn look_inside(&self, place: Place<'_>) -> Result<Inside, Error> {
+        Ok(inside::inside(&self.shell(place, inside::GATHER, &[]).await?))
+    }
+
+    /// What stands at some paths of a running container, and on the way to them. `None`: it has no stat(1).
+    ///
+    /// # Errors
+    /// As [`Cluster::look_inside`].
+    pub async fn look_at(&self, place: Place<'_>, paths: &[&str]) -> Result<Option<Look>, Error> {
+        Ok(inside::look(&self.shell(place, inside::LOOK, paths).await?))
+    }
+
+    async fn shell(&self, place: Place<'_>, script: &str, args: &[&str]) -> Result<String, Error> {
+        let Place { namespace, pod, container } = place;
+        let attempted = format!("look into container {container} of pod {namespace}/{pod}");
+        let fail = |error: &kube::Error| Error::remote(attempted.clone(), innermost(error));
+        let command = ["sh", "-c", script, "sh"].into_iter().chain(args.iter().copied());
+        let params = AttachParams::default().container(container).stdin(false).stdout(true).stderr(false);
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let mut process = pods.exec(pod, command, &params).await.map_err(|error| fail(&error))?;
+        let mut answer = Vec::new();
+        if let Some(stdout) = process.stdout() {
+            let read = stdout.take(MAX_ANSWER_BYTES).read_to_end(&mut answer).await;
+            read.map_err(|error| Error::remote(attempted.clone(), error))?;
+        }
+        let status = process.take_status();
+        if answer.is_empty()
+            && let Some(status) = status
+            && let Some(status) = status.await
+        {
+            let why = status.message.unwrap_or_default();
+            // runc names the program that it did not find; the message around it differs between runtimes.
+            let error = Error::remote(attempted, why.lines().next().unwrap_or_default());
+            return Err(if why.contains("executable file not found") || why.contains("no such file") {
+                error.help("its image has no shell")
+            } else {
+                error
+            });
+        }
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+}

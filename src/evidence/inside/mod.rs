@@ -1,0 +1,11 @@
+//! A look into a running container: two scripts for its own shell, and what their answers mean.
+
+mod parse;
+
+pub use self::parse::{inside, look};
+
+/// Gathers all of [`crate::model::inside::Inside`]; run as `sh -c GATHER`.
+pub const GATHER: &str = include_str!("gather.sh");
+
+/// Looks at the paths given as arguments; run as `sh -c LOOK sh PATH...`.
+pub const LOOK: &str = include_str!("look.sh");

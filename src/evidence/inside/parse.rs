@@ -1,0 +1,312 @@
+//! The answers of the scripts. A container is no more to be trusted than its image: what does not parse is left out.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::model::inside::{Account, Group, Ids, Inode, Inside, Listener, Look, Mount, OpenFile, Process};
+
+/// Entries of any one list: a container with more files changed than this tells nothing more.
+const MOST: usize = 20_000;
+
+/// Reads the answer of `gather.sh`.
+#[must_use]
+pub fn inside(answer: &str) -> Inside {
+    let mut found = Inside::default();
+    // Which process holds a socket, by the socket's inode.
+    let mut sockets: Vec<(u64, u32)> = Vec::new();
+    let mut tables: Vec<(&str, &str)> = Vec::new();
+    for (name, detail, body) in sections(answer) {
+        let pid = detail.parse().unwrap_or_default();
+        match name {
+            "passwd" => found.passwd = body.lines().filter_map(account).take(MOST).collect(),
+            "group" => found.groups = body.lines().filter_map(group).take(MOST).collect(),
+            "mountinfo" => found.mounts = body.lines().filter_map(mount).take(MOST).collect(),
+            "process" if found.processes.len() < MOST => found.processes.push(process(pid, body)),
+            "cmdline" => {
+                let words = body.trim_end_matches(['\n', '\0']).split('\0');
+                let arguments = words.filter(|word| !word.is_empty()).map(str::to_owned).collect();
+                of(&mut found.processes, pid, |process| process.arguments = arguments);
+            }
+            "label" => {
+                let label = body.trim_end_matches(['\n', '\0']).trim();
+                let known = (!label.is_empty()).then(|| label.to_owned());
+                of(&mut found.processes, pid, |process| process.label = known);
+            }
+            "fd" => {
+                for (writable, target) in body.lines().filter_map(descriptor) {
+                    if let Some(inode) =
+                        target.strip_prefix("socket:[").and_then(|rest| rest.trim_end_matches(']').parse().ok())
+                    {
+                        sockets.push((inode, pid));
+                    } else if writable && is_file(target) && found.open_for_writing.len() < MOST {
+                        found.open_for_writing.push(OpenFile { process: pid, path: target.to_owned() });
+                    }
+                }
+            }
+            "tcp" | "tcp6" | "udp" | "udp6" | "unix" => tables.push((name, body)),
+            "changed" => found.changed = body.lines().filter_map(inode).take(MOST).collect(),
+            _ => {}
+        }
+    }
+    let process_of = |inode| sockets.iter().find(|(known, _)| *known == inode).map(|(_, pid)| *pid);
+    for (table, body) in tables {
+        let rows = body.lines().skip(1);
+        found.listeners.extend(rows.filter_map(|row| listener(table, row, &process_of)).take(MOST));
+    }
+    found
+}
+
+/// Reads the answer of `look.sh`; `None` where the container has no way to answer.
+#[must_use]
+pub fn look(answer: &str) -> Option<Look> {
+    let (_, _, body) = sections(answer).find(|(name, ..)| *name == "look")?;
+    let mut inodes: Vec<Inode> = Vec::new();
+    for inode in body.lines().filter_map(inode).take(MOST) {
+        if !inodes.contains(&inode) {
+            inodes.push(inode);
+        }
+    }
+    Some(Look { inodes })
+}
+
+/// The parts of an answer: name, detail, body.
+fn sections(answer: &str) -> impl Iterator<Item = (&str, &str, &str)> {
+    let starts = answer.strip_prefix(">>> ").into_iter().chain(answer.split("\n>>> ").skip(1));
+    starts.map(|part| {
+        let (head, body) = part.split_once('\n').unwrap_or((part, ""));
+        let (name, detail) = head.split_once(' ').unwrap_or((head, ""));
+        (name, detail, body)
+    })
+}
+
+fn of(processes: &mut [Process], pid: u32, change: impl FnOnce(&mut Process)) {
+    if let Some(process) = processes.iter_mut().find(|process| process.pid == pid) {
+        change(process);
+    }
+}
+
+fn account(line: &str) -> Option<Account> {
+    let fields: Vec<&str> = line.split(':').collect();
+    let [name, _, uid, gid, _, home, shell] = fields.as_slice() else { return None };
+    let [name, home, shell] = [name, home, shell].map(|text| (*text).to_owned());
+    Some(Account { name, uid: uid.parse().ok()?, gid: gid.parse().ok()?, home, shell })
+}
+
+fn group(line: &str) -> Option<Group> {
+    let fields: Vec<&str> = line.split(':').collect();
+    let [name, _, gid, members] = fields.as_slice() else { return None };
+    let members = members.split(',').filter(|member| !member.is_empty()).map(str::to_owned).collect();
+    Some(Group { name: (*name).to_owned(), gid: gid.parse().ok()?, members })
+}
+
+/// `36 35 98:0 /root /point rw,noatime shared:1 - ext4 /dev/root rw,errors=continue`
+fn mount(line: &str) -> Option<Mount> {
+    let (before, after) = line.split_once(" - ")?;
+    let mut fields = before.split(' ').skip(3);
+    let (root, point, options) = (fields.next()?, fields.next()?, fields.next()?);
+    let mut fields = after.split(' ');
+    let (fs_type, source, super_options) = (fields.next()?, fields.next()?, fields.next().unwrap_or_default());
+    let read_only = [options, super_options].iter().any(|options| options.split(',').any(|option| option == "ro"));
+    Some(Mount {
+        point: unescaped(point),
+        root: unescaped(root),
+        fs_type: fs_type.to_owned(),
+        source: unescaped(source),
+        read_only,
+    })
+}
+
+/// The kernel writes blanks and backslashes of paths in octal: `\040`.
+fn unescaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\\') {
+        out.push_str(before);
+        match after.get(..3).and_then(|octal| u8::from_str_radix(octal, 8).ok()) {
+            Some(byte) => {
+                out.push(char::from(byte));
+                rest = &after[3..];
+            }
+            None => {
+                out.push('\\');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn process(pid: u32, status: &str) -> Process {
+    let mut process = Process { pid, ..Process::default() };
+    for line in status.lines() {
+        let Some((key, value)) = line.split_once(':') else { continue };
+        let value = value.trim();
+        let mask = || u64::from_str_radix(value, 16).unwrap_or_default();
+        let capabilities = &mut process.capabilities;
+        match key {
+            "Name" => process.name = value.to_owned(),
+            "PPid" => process.parent = value.parse().unwrap_or_default(),
+            "Uid" => process.uid = ids(value),
+            "Gid" => process.gid = ids(value),
+            "Groups" => process.groups = value.split_whitespace().filter_map(|id| id.parse().ok()).collect(),
+            "CapInh" => capabilities.inheritable = mask(),
+            "CapPrm" => capabilities.permitted = mask(),
+            "CapEff" => capabilities.effective = mask(),
+            "CapBnd" => capabilities.bounding = mask(),
+            "CapAmb" => capabilities.ambient = mask(),
+            "NoNewPrivs" => process.no_new_privs = value == "1",
+            "Seccomp" => process.seccomp = value.parse().unwrap_or_default(),
+            _ => {}
+        }
+    }
+    process
+}
+
+fn ids(value: &str) -> Ids {
+    let mut ids = value.split_whitespace().map(|id| id.parse().unwrap_or_default());
+    let mut next = || ids.next().unwrap_or_default();
+    Ids { real: next(), effective: next(), saved: next(), filesystem: next() }
+}
+
+/// `l-wx------ 1 root root 64 Nov 24 10:40 3 -> /var/log/x`: the link's own bits are the modes that the file is open
+/// for (proc_pid_fd(5)).
+fn descriptor(line: &str) -> Option<(bool, &str)> {
+    let (link, target) = line.split_once(" -> ")?;
+    Some((link.as_bytes().get(2) == Some(&b'w'), target))
+}
+
+/// A descriptor's target that is a path of the container's own, and neither a device nor deleted.
+fn is_file(target: &str) -> bool {
+    target.starts_with('/')
+        && !["/dev/", "/proc/", "/sys/"].iter().any(|dir| target.starts_with(dir))
+        && !target.ends_with(" (deleted)")
+}
+
+/// `81a4 0 0 2 '/run/nginx.pid'`, or for a link `a1ff 0 0 4 '/var/run' -> '/run'`.
+fn inode(line: &str) -> Option<Inode> {
+    let mut fields = line.splitn(5, ' ');
+    let mode = u32::from_str_radix(fields.next()?, 16).ok()?;
+    let (uid, gid, size) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    let names = fields.next()?;
+    let (path, target) = match names.split_once("' -> '") {
+        Some((path, target)) => (path, Some(target)),
+        None => (names, None),
+    };
+    // GNU stat quotes as a shell does; a name that needs more than plain quotes is none that a program is set up with.
+    let plain = |text: &str| text.trim_matches(['\'', '"']).to_owned();
+    Some(Inode { path: plain(path), mode, uid, gid, size, target: target.map(plain) })
+}
+
+/// A row of /proc/net/{tcp,udp}{,6} or unix that waits for others: a TCP socket in LISTEN, a UDP socket that is bound
+/// and not connected, a unix socket with a path that accepts connections (proc_net(5); linux/net/tcp_states.h).
+fn listener(table: &str, row: &str, process_of: &dyn Fn(u64) -> Option<u32>) -> Option<Listener> {
+    const LISTEN: &str = "0A";
+    const UNCONNECTED: &str = "07";
+    const ACCEPTS: &str = "00010000";
+    let fields: Vec<&str> = row.split_whitespace().collect();
+    if table == "unix" {
+        let [_, _, _, flags, _, _, inode, path] = fields.as_slice() else { return None };
+        let listens = *flags == ACCEPTS && path.starts_with('/');
+        return listens
+            .then(|| Listener::Unix { path: (*path).to_owned(), process: inode.parse().ok().and_then(process_of) });
+    }
+    let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?.parse().ok()?);
+    let (address, port) = local.split_once(':')?;
+    let (address, port) = (address_of(address)?, u16::from_str_radix(port, 16).ok()?);
+    let process = process_of(inode);
+    match table {
+        "tcp" | "tcp6" if *state == LISTEN => Some(Listener::Tcp { address, port, process }),
+        "udp" | "udp6" if *state == UNCONNECTED => Some(Listener::Udp { address, port, process }),
+        _ => None,
+    }
+}
+
+/// The kernel prints an address as 32-bit words in the machine's byte order; every machine that Kubernetes runs on but
+/// s390x is little-endian.
+fn address_of(hex: &str) -> Option<IpAddr> {
+    let mut octets = Vec::with_capacity(16);
+    for start in (0..hex.len()).step_by(8) {
+        let word = u32::from_str_radix(hex.get(start..start + 8)?, 16).ok()?;
+        octets.extend(word.to_le_bytes());
+    }
+    match octets.len() {
+        4 => <[u8; 4]>::try_from(octets).ok().map(|octets| IpAddr::V4(Ipv4Addr::from(octets))),
+        16 => <[u8; 16]>::try_from(octets).ok().map(|octets| IpAddr::V6(Ipv6Addr::from(octets))),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWER: &str = ">>> passwd\nroot:x:0:0:root:/root:/bin/bash\nnginx:x:999:101::/nonexistent:/bin/false\nbroken\n\n\
+>>> group\nadm:x:4:syslog,nginx\n\n\
+>>> mountinfo\n198 67 0:64 / / rw,relatime - overlay overlay rw,lowerdir=/x\n232 198 0:43 / /run/my\\040secrets ro - tmpfs tmpfs rw\n\
+>>> process 14\nName:\tnginx\nPPid:\t1\nUid:\t999\t999\t999\t999\nGid:\t101\t101\t101\t101\nGroups:\t101 4 \nCapBnd:\t00000000a80425fb\nNoNewPrivs:\t1\nSeccomp:\t2\n\
+>>> cmdline 14\nnginx: worker process\0-c\0x\0\n\
+>>> label 14\n\n\
+>>> fd 14\ntotal 0\nl-wx------ 1 root root 64 Nov 24 10:40 3 -> /var/log/nginx/error.log\nlr-x------ 1 root root 64 Nov 24 10:40 4 -> /etc/passwd\nlrwx------ 1 root root 64 Nov 24 10:40 5 -> socket:[71054]\nlrwx------ 1 root root 64 Nov 24 10:40 0 -> /dev/null\n\
+>>> tcp\n  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   0: 0100007F:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 71054 1 0 100\n   1: 00000000:1F90 01020304:0000 01 00000000:00000000 00:00000000 00000000     0        0 5 1 0 100\n\
+>>> tcp6\nhead\n   0: 00000000000000000000000001000000:01BB 00000000000000000000000000000000:0000 0A 0:0 00:0 0 0 0 7 1 0\n\
+>>> unix\nNum RefCount Protocol Flags Type St Inode Path\n0: 00000002 00000000 00010000 0001 01 8 /run/admin.sock\n0: 00000003 00000000 00000000 0001 03 9\n\
+>>> changed\n41c0 999 0 4096 '/var/cache/nginx/client_temp'\n81a4 0 0 2 '/run/nginx.pid'\na1ff 0 0 4 '/var/run' -> '/run'\n\
+>>> end\n";
+
+    #[test]
+    fn an_answer_becomes_facts() {
+        let found = inside(ANSWER);
+        assert_eq!(
+            found.passwd.iter().map(|a| (a.name.as_str(), a.uid, a.gid)).collect::<Vec<_>>(),
+            [("root", 0, 0), ("nginx", 999, 101)]
+        );
+        assert_eq!(found.groups[0].members, ["syslog", "nginx"]);
+        assert_eq!((found.mounts[1].point.as_str(), found.mounts[1].read_only), ("/run/my secrets", true));
+        let process = &found.processes[0];
+        assert_eq!(
+            (process.pid, process.parent, process.uid.effective, process.groups.as_slice()),
+            (14, 1, 999, &[101, 4][..])
+        );
+        assert_eq!((process.capabilities.bounding, process.no_new_privs, process.seccomp), (0xa804_25fb, true, 2));
+        assert_eq!((process.arguments.len(), &process.label), (3, &None));
+        assert_eq!(found.open_for_writing, [OpenFile { process: 14, path: "/var/log/nginx/error.log".to_owned() }]);
+        assert_eq!(
+            found.listeners,
+            [
+                Listener::Tcp { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 80, process: Some(14) },
+                Listener::Tcp { address: IpAddr::V6(Ipv6Addr::LOCALHOST), port: 443, process: None },
+                Listener::Unix { path: "/run/admin.sock".to_owned(), process: None },
+            ]
+        );
+        let changed: Vec<_> =
+            found.changed.iter().map(|inode| (inode.path.as_str(), inode.is_dir(), inode.target.as_deref())).collect();
+        assert_eq!(
+            changed,
+            [
+                ("/var/cache/nginx/client_temp", true, None),
+                ("/run/nginx.pid", false, None),
+                ("/var/run", false, Some("/run"))
+            ]
+        );
+    }
+
+    #[test]
+    fn a_cut_or_hostile_answer_is_no_panic() {
+        for end in 0..ANSWER.len() {
+            if let Some(part) = ANSWER.get(..end) {
+                let _ = (inside(part), look(part));
+            }
+        }
+        let _ = inside(
+            ">>> process 99999999999\nUid:\tx\n>>> fd\nl -> \n>>> tcp\n\n 0: : 0 0A\n>>> mountinfo\n - \n\\9 \\ - \\",
+        );
+    }
+
+    #[test]
+    fn a_look_has_each_step_once() {
+        let answer = ">>> look\n41ed 0 0 4096 '/'\n41ed 0 0 4096 '/run'\n41ed 0 0 4096 '/'\n>>> end\n";
+        let steps = look(answer).expect("an answer").inodes;
+        assert_eq!(steps.iter().map(|inode| inode.path.as_str()).collect::<Vec<_>>(), ["/", "/run"]);
+        assert_eq!(look(">>> none\n"), None);
+    }
+}
