@@ -10,8 +10,18 @@ struct Room {
     taboo: &'static [&'static str],
 }
 
-const PURE: &[&str] =
-    &["std::fs", "std::net", "std::process", "std::time", "std::env", "tokio", "kube::", "SystemTime", "Instant"];
+const PURE: &[&str] = &[
+    "std::fs",
+    "net::Tcp",
+    "net::Udp",
+    "std::process",
+    "std::time",
+    "std::env",
+    "tokio",
+    "kube::",
+    "SystemTime",
+    "Instant",
+];
 
 const ROOMS: &[Room] = &[
     Room { name: "model", imports: &["model"], taboo: PURE },
