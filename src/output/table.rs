@@ -1,10 +1,11 @@
 //! The scan report for a person: one line a workload, worst first.
 
 use std::cmp::Reverse;
+use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::report::{Container, Failure, Namespace, Policy, ScanReport, Violation, Workload};
+use super::report::{Container, Failure, Namespace, Policy, ScanReport, User, Violation, Workload};
 use super::terminal::{Clean, Tone, painted, tone};
 use crate::model::podsecurity::Level;
 
@@ -36,6 +37,9 @@ pub fn scan(report: &ScanReport, view: View) -> String {
     });
     out.push_str(&rows(&workloads, view));
     out.push('\n');
+    if let [workload] = workloads.as_slice() {
+        out.push_str(&details(workload, view.level));
+    }
     out.push_str(&summary(report));
     for line in namespaces(&report.namespaces, view.wide) {
         out.push_str(&line);
@@ -222,18 +226,69 @@ fn told(failure: &Failure) -> String {
     }
 }
 
+/// One workload alone is shown whole: who its containers are, what fails, what the level forbids and where.
+fn details(workload: &Workload, level: Level) -> String {
+    let mut out = String::new();
+    for container in &workload.containers {
+        let User { uid, gid, groups, origin } = &container.user;
+        let id = |id: &Option<i64>| id.map_or("unknown".to_owned(), |id| id.to_string());
+        let _ = write!(out, "  {} {}: ", container.role, Clean(&container.name));
+        let _ = match uid {
+            None if container.root == Some(false) => write!(out, "no root, its uid is the image's"),
+            None => write!(out, "the image decides"),
+            Some(_) => write!(out, "uid {} gid {} by {}", id(uid), id(gid), by(origin)),
+        };
+        if !groups.is_empty() {
+            let groups: Vec<String> = groups.iter().map(i64::to_string).collect();
+            let _ = write!(out, ", groups {}", groups.join(" "));
+        }
+        let _ = writeln!(out, " ({})", Clean(&container.image));
+    }
+    for failure in &workload.failures {
+        let _ = writeln!(out, "  {}", tone(Tone::Bad, Clean(&told(failure))));
+    }
+    let violations = violations(workload, level);
+    if !violations.is_empty() {
+        let _ = writeln!(out, "\nThe {level} level forbids:");
+    }
+    for violation in violations {
+        out.push_str("  ");
+        let line = violation.fields.iter().find_map(|field| field.line);
+        if let (Some(source), Some(line)) = (&workload.source, line) {
+            let _ = write!(out, "{} ", tone(Tone::Faint, format_args!("{}:{line}", Clean(&source.file))));
+        }
+        let _ = write!(out, "{}", Clean(&violation.reason));
+        if !violation.detail.is_empty() {
+            let _ = write!(out, ": {}", Clean(&violation.detail));
+        }
+        out.push('\n');
+    }
+    out.push('\n');
+    out
+}
+
+/// Where a uid comes from, as a person would say it.
+fn by(origin: &str) -> &str {
+    match origin {
+        "container" => "the container's securityContext",
+        "pod" => "the pod's securityContext",
+        "image" => "the image",
+        other => other,
+    }
+}
+
 fn summary(report: &ScanReport) -> String {
     let summary = report.summary;
     let plural = if summary.workloads == 1 { "workload" } else { "workloads" };
-    let mut parts = vec![format!("{} of {} {plural} run as root", summary.root, summary.workloads)];
+    let mut parts = vec![format!("{} as root", summary.root)];
     if summary.unknown > 0 {
         parts.push(format!("{} unknown", summary.unknown));
     }
-    parts.push(format!("{} would be admitted by restricted", summary.restricted));
+    parts.push(format!("{} admitted by restricted", summary.restricted));
     if report.workloads.iter().any(|workload| workload.source.is_none()) {
-        parts.push(format!("{} fail now", summary.failing));
+        parts.push(format!("{} failing now", summary.failing));
     }
-    format!("{}\n", tone(Tone::Strong, format_args!("{}.", parts.join(", "))))
+    format!("{}\n", tone(Tone::Strong, format_args!("{} {plural}: {}.", summary.workloads, parts.join(", "))))
 }
 
 /// What namespaces demand: a line for each that is labelled, and one for all that are not.
