@@ -1,8 +1,8 @@
 //! The table of src/lib.rs, enforced: who may import whom, and who may touch the world.
 
-use std::fs;
 #![allow(clippy::expect_used, reason = "a panic is how a test fails")]
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room, the rooms that it may import, and words that its code must not hold.

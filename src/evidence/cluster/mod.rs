@@ -2,6 +2,7 @@
 
 mod connection;
 mod exec;
+mod failure;
 mod fold;
 mod scope;
 mod workloads;
@@ -15,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::connection::Connection;
 pub use self::exec::Place;
+pub use self::failure::Text;
 pub use self::scope::{Namespaces, Scope, Selection};
 pub use self::workloads::Inventory;
 use crate::error::Error;
