@@ -33,6 +33,7 @@ pub mod error;
 pub mod evidence;
 pub mod model;
 pub mod output;
+pub mod plan;
 pub mod policy;
 pub mod remedy;
 

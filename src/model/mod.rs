@@ -1,6 +1,7 @@
 //! Plain types without I/O: the words that the rooms share.
 
 pub mod container;
+pub mod edit;
 pub mod identity;
 pub mod inside;
 pub mod obstacle;

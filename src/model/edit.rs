@@ -1,0 +1,43 @@
+//! Changes of a pod template, each small enough to explain and to take back.
+
+/// What a directory that becomes a volume holds at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fill {
+    /// Nothing: the image has nothing there. The mount is root's, mode 0777 (pkg/volume/emptydir/empty_dir.go), so
+    /// anybody may write and nobody but root may chmod it.
+    Empty,
+    /// What the image has there, copied by an init container of the same image and uid.
+    Copy,
+    /// As `Copy`, in a subdirectory that the uid owns, mode 0755: for programs that refuse a directory that is not
+    /// their own or that the world may write, or that chmod it.
+    Own,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Edit {
+    /// `runAsUser` and `runAsGroup`, for one container or for all that have none of their own.
+    RunAs { container: Option<String>, uid: u32, gid: u32 },
+    /// `supplementalGroups` of the pod.
+    SupplementalGroup(u32),
+    /// `fsGroup` of the pod, changed only where it must be (`fsGroupChangePolicy: OnRootMismatch`, KEP-695).
+    FsGroup(u32),
+    /// A safe sysctl of the pod (k8s.io/kubernetes, pkg/kubelet/sysctl/safe_sysctls.go).
+    Sysctl { name: String, value: String },
+    /// `capabilities.add`.
+    AddCapability { container: String, name: String },
+    /// An environment variable with a plain value, set or replaced.
+    Env { container: String, name: String, value: String },
+    /// An emptyDir over a directory of the image.
+    Directory { container: String, path: String, fill: Fill },
+    /// A copy of one file of the image, mounted over it. A copy loses file capabilities and belongs to the uid.
+    File { container: String, path: String },
+    /// The same with an edit: a script for sed(1).
+    EditedFile { container: String, path: String, sed: String },
+    /// `args` instead of what was there.
+    Args { container: String, args: Vec<String> },
+    /// `hostUsers: false` (KEP-127): root inside, nobody outside.
+    UserNamespace,
+    /// `readOnlyRootFilesystem` of every container.
+    ReadOnlyRoot,
+}

@@ -1,0 +1,461 @@
+//! Edits to one planned object: the original JSON, changed only where an edit or the level says so.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::model::edit::{Edit, Fill};
+use crate::model::podsecurity::Level;
+
+/// The most that an emptyDir of ours may hold. The directory lived on the node's disk without a bound before; with one,
+/// a runaway program is evicted alone.
+const SIZE_LIMIT: &str = "1Gi";
+
+/// Where an init container of ours finds the volumes that it fills.
+const FILL_MOUNT: &str = "/nonroot";
+
+/// Where the pod template stands in an object of a kind: the keys from the top.
+#[must_use]
+pub fn template_path(object: &Value) -> &'static [&'static str] {
+    match object.get("kind").and_then(Value::as_str) {
+        Some("Pod") => &[],
+        Some("PodTemplate") => &["template"],
+        Some("CronJob") => &["spec", "jobTemplate", "spec", "template"],
+        _ => &["spec", "template"],
+    }
+}
+
+/// Applies edits, and the fields that a level demands, to an object with a pod template. Doing it again with the result
+/// changes nothing.
+#[must_use]
+pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
+    let mut planned = object.clone();
+    let template = template_path(object).iter().fold(&mut planned, |value, key| field(value, key));
+    let spec = field(template, "spec");
+    demand(spec, level);
+    for edit in edits {
+        match edit {
+            Edit::RunAs { container: None, uid, gid } => {
+                let context = field(spec, "securityContext");
+                context["runAsUser"] = json!(uid);
+                context["runAsGroup"] = json!(gid);
+            }
+            Edit::RunAs { container: Some(name), uid, gid } => {
+                with_container(spec, name, |container| {
+                    let context = field(container, "securityContext");
+                    context["runAsUser"] = json!(uid);
+                    context["runAsGroup"] = json!(gid);
+                });
+            }
+            Edit::SupplementalGroup(gid) => add(list(field(spec, "securityContext"), "supplementalGroups"), json!(gid)),
+            Edit::FsGroup(gid) => {
+                let context = field(spec, "securityContext");
+                context["fsGroup"] = json!(gid);
+                context["fsGroupChangePolicy"] = json!("OnRootMismatch");
+            }
+            Edit::Sysctl { name, value } => {
+                named(list(field(spec, "securityContext"), "sysctls"), name)["value"] = json!(value);
+            }
+            Edit::AddCapability { container, name } => with_container(spec, container, |container| {
+                add(list(field(field(container, "securityContext"), "capabilities"), "add"), json!(name));
+            }),
+            Edit::Env { container, name, value } => with_container(spec, container, |container| {
+                let variable = named(list(container, "env"), name);
+                variable["value"] = json!(value);
+                if let Some(fields) = variable.as_object_mut() {
+                    fields.shift_remove("valueFrom");
+                }
+            }),
+            Edit::Args { container, args } => {
+                with_container(spec, container, |container| container["args"] = json!(args))
+            }
+            Edit::UserNamespace => spec["hostUsers"] = json!(false),
+            Edit::ReadOnlyRoot => {
+                for container in containers_mut(spec) {
+                    field(container, "securityContext")["readOnlyRootFilesystem"] = json!(true);
+                }
+            }
+            Edit::Directory { .. } | Edit::File { .. } | Edit::EditedFile { .. } => {}
+        }
+    }
+    volumes(spec, edits, level);
+    planned
+}
+
+/// Sets what the level demands of every pod and container, and takes away what it forbids and nothing needs.
+fn demand(spec: &mut Value, level: Level) {
+    let in_user_namespace = spec.get("hostUsers") == Some(&json!(false));
+    let context = field(spec, "securityContext");
+    if !in_user_namespace {
+        context["runAsNonRoot"] = json!(true);
+        remove_if(context, "runAsUser", |uid| *uid == json!(0));
+    }
+    if level == Level::Restricted {
+        let profile = context.pointer("/seccompProfile/type").and_then(Value::as_str);
+        if !matches!(profile, Some("RuntimeDefault" | "Localhost")) {
+            context["seccompProfile"] = json!({"type": "RuntimeDefault"});
+        }
+    }
+    for container in containers_mut(spec) {
+        demand_of_container(container, level, in_user_namespace);
+    }
+}
+
+fn demand_of_container(container: &mut Value, level: Level, in_user_namespace: bool) {
+    if level == Level::Restricted {
+        let context = field(container, "securityContext");
+        context["allowPrivilegeEscalation"] = json!(false);
+        remove_if(context, "seccompProfile", |profile| profile["type"] == json!("Unconfined"));
+        let capabilities = field(context, "capabilities");
+        capabilities["drop"] = json!(["ALL"]);
+        if let Some(added) = capabilities.get_mut("add").and_then(Value::as_array_mut) {
+            added.retain(|name| *name == json!("NET_BIND_SERVICE"));
+        }
+        remove_if(capabilities, "add", |added| added.as_array().is_none_or(Vec::is_empty));
+    }
+    if let Some(context) = container.get_mut("securityContext")
+        && !in_user_namespace
+    {
+        remove_if(context, "runAsUser", |uid| *uid == json!(0));
+        remove_if(context, "runAsNonRoot", |required| *required == json!(false));
+    }
+}
+
+/// One volume of ours: what of which container it takes the place of.
+struct Replaced<'a> {
+    container: &'a str,
+    path: &'a str,
+    how: How<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum How<'a> {
+    Directory(Fill),
+    File,
+    Edited(&'a str),
+}
+
+fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
+    let mut replaced: Vec<Replaced<'_>> = edits
+        .iter()
+        .filter_map(|edit| match edit {
+            Edit::Directory { container, path, fill } => {
+                Some(Replaced { container, path: path.trim_end_matches('/'), how: How::Directory(*fill) })
+            }
+            Edit::File { container, path } => Some(Replaced { container, path, how: How::File }),
+            Edit::EditedFile { container, path, sed } => Some(Replaced { container, path, how: How::Edited(sed) }),
+            _ => None,
+        })
+        .collect();
+    replaced.sort_by_key(|one| (one.container, one.path));
+    // A directory within one that is replaced by an empty volume or a copy is part of it.
+    let outer: Vec<(&str, &str)> = replaced
+        .iter()
+        .filter(|one| matches!(one.how, How::Directory(_)))
+        .map(|one| (one.container, one.path))
+        .collect();
+    replaced.retain(|one| {
+        let within = |dir: &&(&str, &str)| {
+            dir.0 == one.container && one.path.strip_prefix(dir.1).is_some_and(|rest| rest.starts_with('/'))
+        };
+        !(matches!(one.how, How::Directory(_)) && outer.iter().any(|dir| within(&dir)))
+    });
+    let mut fills: BTreeMap<&str, Vec<(String, String)>> = BTreeMap::new();
+    for one in &replaced {
+        let Some(existing) = find_container(spec, one.container) else { continue };
+        if mounts_at(existing, one.path) {
+            continue;
+        }
+        let name = free_volume_name(spec, one.path, one.container);
+        let file = one.path.rsplit('/').next().unwrap_or(one.path);
+        let quoted = quoted(one.path);
+        let mount = match one.how {
+            How::Directory(Fill::Empty) => json!({"name": name, "mountPath": one.path}),
+            How::Directory(Fill::Copy) => {
+                let script = format!("cp -r {quoted}/. {FILL_MOUNT}/{name}/");
+                fills.entry(one.container).or_default().push((name.clone(), script));
+                json!({"name": name, "mountPath": one.path})
+            }
+            How::Directory(Fill::Own) => {
+                let own = format!("{FILL_MOUNT}/{name}/own");
+                let script = format!("mkdir -m 0755 {own} && if [ -d {quoted} ]; then cp -r {quoted}/. {own}/; fi");
+                fills.entry(one.container).or_default().push((name.clone(), script));
+                json!({"name": name, "mountPath": one.path, "subPath": "own"})
+            }
+            How::File => {
+                let script = format!("cp {quoted} {FILL_MOUNT}/{name}/");
+                fills.entry(one.container).or_default().push((name.clone(), script));
+                json!({"name": name, "mountPath": one.path, "subPath": file})
+            }
+            How::Edited(sed) => {
+                let script = format!("sed {} {quoted} > {FILL_MOUNT}/{name}/{}", self::quoted(sed), self::quoted(file));
+                fills.entry(one.container).or_default().push((name.clone(), script));
+                json!({"name": name, "mountPath": one.path, "subPath": file})
+            }
+        };
+        list(spec, "volumes").push(json!({"name": name, "emptyDir": {"sizeLimit": SIZE_LIMIT}}));
+        with_container(spec, one.container, |container| list(container, "volumeMounts").push(mount));
+    }
+    for (container, scripts) in fills.into_iter().rev() {
+        let init = fill_container(spec, container, &scripts, level);
+        list(spec, "initContainers").insert(0, init);
+    }
+}
+
+/// The init container that fills the volumes of a container, from the same image and as the same user.
+fn fill_container(spec: &Value, container: &str, scripts: &[(String, String)], level: Level) -> Value {
+    let mut init = Map::new();
+    let model = find_container(spec, container).cloned().unwrap_or_default();
+    init.insert("name".to_owned(), json!(label(&format!("fill-{container}"))));
+    for key in ["image", "imagePullPolicy"] {
+        if let Some(value) = model.get(key) {
+            init.insert(key.to_owned(), value.clone());
+        }
+    }
+    let script = scripts.iter().map(|(_, script)| script.as_str()).collect::<Vec<_>>().join(" && ");
+    init.insert("command".to_owned(), json!(["sh", "-c", script]));
+    if let Some(resources) = model.get("resources") {
+        init.insert("resources".to_owned(), resources.clone());
+    }
+    let mounts: Vec<Value> =
+        scripts.iter().map(|(name, _)| json!({"name": name, "mountPath": format!("{FILL_MOUNT}/{name}")})).collect();
+    init.insert("volumeMounts".to_owned(), json!(mounts));
+    let mut init = Value::Object(init);
+    let mut context = Map::new();
+    for key in ["runAsUser", "runAsGroup"] {
+        if let Some(id) = model.pointer(&format!("/securityContext/{key}")) {
+            context.insert(key.to_owned(), id.clone());
+        }
+    }
+    if !context.is_empty() {
+        init["securityContext"] = Value::Object(context);
+    }
+    demand_of_container(&mut init, level, false);
+    init
+}
+
+fn mounts_at(container: &Value, path: &str) -> bool {
+    let mounts = container.get("volumeMounts").and_then(Value::as_array);
+    mounts
+        .into_iter()
+        .flatten()
+        .any(|mount| mount["mountPath"].as_str().map(|at| at.trim_end_matches('/')) == Some(path))
+}
+
+/// `/var/cache/nginx` becomes `var-cache-nginx`, and with another volume of that name `var-cache-nginx-web`.
+fn free_volume_name(spec: &Value, path: &str, container: &str) -> String {
+    let taken = |name: &str| {
+        let volumes = spec.get("volumes").and_then(Value::as_array);
+        volumes.into_iter().flatten().any(|volume| volume["name"].as_str() == Some(name))
+    };
+    let longer = label(&format!("{path}-{container}"));
+    let numbered = (2..).map(|n| format!("{longer}-{n}"));
+    let mut names = [label(path), longer.clone()].into_iter().chain(numbered);
+    names.find(|name| !taken(name)).unwrap_or(longer)
+}
+
+/// A text as a DNS label (RFC 1123): lower case, digits and hyphens, at most 60 characters so that a number fits.
+fn label(text: &str) -> String {
+    let plain: String = text.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let words: Vec<&str> = plain.split('-').filter(|word| !word.is_empty()).collect();
+    let mut joined = words.join("-");
+    joined.truncate(60);
+    let joined = joined.trim_end_matches('-');
+    if joined.is_empty() { "root".to_owned() } else { joined.to_owned() }
+}
+
+/// A word for a shell script in a `command`: quoted where it needs to be, its `$` doubled, since Kubernetes expands
+/// `$(VAR)` there.
+fn quoted(text: &str) -> String {
+    let safe = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
+    let quoted = if text.chars().all(safe) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) };
+    quoted.replace('$', "$$")
+}
+
+fn field<'a>(value: &'a mut Value, key: &str) -> &'a mut Value {
+    if !value.is_object() {
+        *value = json!({});
+    }
+    let child = &mut value[key];
+    if child.is_null() {
+        *child = json!({});
+    }
+    child
+}
+
+fn list<'a>(value: &'a mut Value, key: &str) -> &'a mut Vec<Value> {
+    if !value.is_object() {
+        *value = json!({});
+    }
+    let child = &mut value[key];
+    if !child.is_array() {
+        *child = json!([]);
+    }
+    match child {
+        Value::Array(items) => items,
+        _ => unreachable!("it was made an array"),
+    }
+}
+
+fn add(list: &mut Vec<Value>, value: Value) {
+    if !list.contains(&value) {
+        list.push(value);
+    }
+}
+
+/// The item of a list with this name, made where it is missing.
+fn named<'a>(list: &'a mut Vec<Value>, name: &str) -> &'a mut Value {
+    let at = list.iter().position(|item| item["name"].as_str() == Some(name)).unwrap_or_else(|| {
+        list.push(json!({"name": name}));
+        list.len() - 1
+    });
+    &mut list[at]
+}
+
+fn remove_if(value: &mut Value, key: &str, unwanted: impl Fn(&Value) -> bool) {
+    if value.get(key).is_some_and(unwanted)
+        && let Some(fields) = value.as_object_mut()
+    {
+        fields.shift_remove(key);
+    }
+}
+
+const LISTS: [&str; 2] = ["initContainers", "containers"];
+
+fn containers_mut(spec: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let lists = spec.as_object_mut().into_iter().flat_map(|fields| fields.iter_mut());
+    lists.filter(|(key, _)| LISTS.contains(&key.as_str())).filter_map(|(_, list)| list.as_array_mut()).flatten()
+}
+
+fn find_container<'a>(spec: &'a Value, name: &str) -> Option<&'a Value> {
+    let lists = LISTS.iter().filter_map(|list| spec.get(list)).filter_map(Value::as_array).flatten();
+    lists.into_iter().find(|container| container["name"].as_str() == Some(name))
+}
+
+fn with_container(spec: &mut Value, name: &str, change: impl FnOnce(&mut Value)) {
+    if let Some(container) = containers_mut(spec).find(|container| container["name"].as_str() == Some(name)) {
+        change(container);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deployment(spec: Value) -> Value {
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"template": {"spec": spec}}})
+    }
+
+    fn spec(object: &Value) -> &Value {
+        &object["spec"]["template"]["spec"]
+    }
+
+    fn directory(path: &str, fill: Fill) -> Edit {
+        Edit::Directory { container: "a".to_owned(), path: path.to_owned(), fill }
+    }
+
+    #[test]
+    fn the_level_is_demanded_of_every_container_and_nothing_else_changes() {
+        let original = deployment(json!({
+            "unknownField": 1,
+            "initContainers": [{"name": "i", "securityContext": {"runAsUser": 0, "privileged": false}}],
+            "containers": [{"name": "a", "image": "x", "securityContext": {"runAsNonRoot": false, "capabilities": {"add": ["CHOWN", "NET_BIND_SERVICE"]}}}],
+        }));
+        let planned = compose(&original, Level::Restricted, &[Edit::RunAs { container: None, uid: 101, gid: 102 }]);
+        let restricted = |extra: Value| {
+            let mut context = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}});
+            for (key, value) in extra.as_object().expect("fields") {
+                context[key] = value.clone();
+            }
+            context
+        };
+        let expected = json!({
+            "unknownField": 1,
+            "initContainers": [{"name": "i", "securityContext": restricted(json!({"privileged": false}))}],
+            "containers": [{"name": "a", "image": "x", "securityContext": restricted(json!({"capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]}}))}],
+            "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}, "runAsUser": 101, "runAsGroup": 102},
+        });
+        assert_eq!(spec(&planned), &expected);
+        assert_eq!(compose(&planned, Level::Restricted, &[]), planned);
+    }
+
+    #[test]
+    fn directories_become_volumes_and_a_nested_one_is_part_of_the_outer() {
+        let original = deployment(
+            json!({"containers": [{"name": "a", "image": "x", "volumeMounts": [{"name": "v", "mountPath": "/data"}]}], "volumes": [{"name": "run", "emptyDir": {}}]}),
+        );
+        let edits = [
+            directory("/run", Fill::Copy),
+            directory("/run/lock", Fill::Empty),
+            directory("/data", Fill::Empty),
+            directory("/var/it's", Fill::Own),
+        ];
+        let planned = compose(&original, Level::Restricted, &edits);
+        let spec = spec(&planned);
+        assert_eq!(
+            spec["containers"][0]["volumeMounts"],
+            json!([
+            {"name": "v", "mountPath": "/data"}, {"name": "run-a", "mountPath": "/run"}, {"name": "var-it-s", "mountPath": "/var/it's", "subPath": "own"}])
+        );
+        assert_eq!(spec["volumes"].as_array().expect("volumes").len(), 3);
+        let init = &spec["initContainers"][0];
+        assert_eq!((&init["name"], &init["image"]), (&json!("fill-a"), &json!("x")));
+        assert_eq!(
+            init["command"][2],
+            json!(
+                r"cp -r /run/. /nonroot/run-a/ && mkdir -m 0755 /nonroot/var-it-s/own && if [ -d '/var/it'\''s' ]; then cp -r '/var/it'\''s'/. /nonroot/var-it-s/own/; fi"
+            )
+        );
+        assert_eq!(compose(&planned, Level::Restricted, &edits), planned, "a second time changes nothing");
+    }
+
+    #[test]
+    fn a_file_is_copied_or_edited_and_mounted_over_itself() {
+        let original = deployment(json!({"containers": [{"name": "a", "image": "x"}]}));
+        let edits = [
+            Edit::File { container: "a".to_owned(), path: "/usr/bin/ping".to_owned() },
+            Edit::EditedFile {
+                container: "a".to_owned(),
+                path: "/etc/h.cfg".to_owned(),
+                sed: "/^chroot$/d".to_owned(),
+            },
+        ];
+        let spec = spec(&compose(&original, Level::Restricted, &edits)).clone();
+        assert_eq!(
+            spec["containers"][0]["volumeMounts"][1],
+            json!({"name": "usr-bin-ping", "mountPath": "/usr/bin/ping", "subPath": "ping"})
+        );
+        let script =
+            "sed '/^chroot$$/d' /etc/h.cfg > /nonroot/etc-h-cfg/h.cfg && cp /usr/bin/ping /nonroot/usr-bin-ping/";
+        assert_eq!(spec["initContainers"][0]["command"][2], json!(script));
+    }
+
+    #[test]
+    fn the_rest_of_the_edits() {
+        let original = json!({"kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": {"spec": {"containers": [{"name": "a", "env": [{"name": "HOME", "valueFrom": {"x": 1}}]}]}}}}}});
+        let edits = [
+            Edit::SupplementalGroup(4),
+            Edit::SupplementalGroup(4),
+            Edit::FsGroup(5),
+            Edit::Sysctl { name: "net.ipv4.ip_unprivileged_port_start".to_owned(), value: "80".to_owned() },
+            Edit::AddCapability { container: "a".to_owned(), name: "NET_BIND_SERVICE".to_owned() },
+            Edit::Env { container: "a".to_owned(), name: "HOME".to_owned(), value: "/tmp".to_owned() },
+            Edit::Args { container: "a".to_owned(), args: vec!["-f".to_owned()] },
+            Edit::RunAs { container: Some("a".to_owned()), uid: 7, gid: 8 },
+            Edit::ReadOnlyRoot,
+        ];
+        let planned = compose(&original, Level::Restricted, &edits);
+        let spec = &planned["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+        assert_eq!(spec["securityContext"]["supplementalGroups"], json!([4]));
+        assert_eq!(spec["securityContext"]["fsGroupChangePolicy"], json!("OnRootMismatch"));
+        assert_eq!(
+            spec["securityContext"]["sysctls"],
+            json!([{"name": "net.ipv4.ip_unprivileged_port_start", "value": "80"}])
+        );
+        assert_eq!(spec["containers"][0]["env"], json!([{"name": "HOME", "value": "/tmp"}]));
+        assert_eq!(spec["containers"][0]["args"], json!(["-f"]));
+        let context = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}, "runAsUser": 7, "runAsGroup": 8, "readOnlyRootFilesystem": true});
+        assert_eq!(spec["containers"][0]["securityContext"], context);
+        assert_eq!(compose(&planned, Level::Restricted, &edits), planned);
+    }
+}
