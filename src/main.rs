@@ -1,3 +1,10 @@
 //! Installs the TLS provider, parses, dispatches, maps the result to an exit code: nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use nonroot::cli::{self, Cli};
+
+fn main() -> ExitCode {
+    ExitCode::from(cli::run(&Cli::parse()))
+}
