@@ -1,5 +1,6 @@
 //! One file a command; `flags` holds kubectl's own flags, once.
 
+mod explain;
 mod flags;
 mod progress;
 mod scan;
@@ -30,6 +31,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Scan(scan::ScanArgs),
+    Explain(explain::ExplainArgs),
 }
 
 /// Parses the arguments, runs the command and returns the exit code: 0 nothing to do or done, 1 obstacles found,
@@ -52,6 +54,7 @@ pub async fn run(args: Vec<std::ffi::OsString>) -> u8 {
     trace(cli.verbosity);
     let outcome = match cli.command {
         Command::Scan(args) => scan::run(&cli.cluster, args).await,
+        Command::Explain(args) => explain::run(&cli.cluster, args).await,
     };
     match outcome {
         Ok(code) => code,

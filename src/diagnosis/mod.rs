@@ -1,1 +1,445 @@
 //! Text to obstacles, one file a family of messages.
+//!
+//! A log goes in as bytes of any kind and size; what comes out are the obstacles that it tells of, the one that killed the
+//! container first. Most lines are passed over by one search for a handful of words ([`prefilter`]). Around a line that
+//! has one, an excerpt of the log is looked at closely: prefixes come off (`line`), lines that belong together are joined
+//! (`record`), and every pattern of [`PATTERNS`] reads (`scene`). The nearest reading wins, `restraint` has a veto, and
+//! `rank` puts what was found in order.
+
+mod bind;
+mod cause;
+mod chmod;
+mod chown;
+mod create;
+mod errno;
+mod exec;
+mod identity;
+mod judge;
+mod kubelet;
+mod line;
+mod mkdir;
+mod open;
+mod passwd;
+mod path;
+mod place;
+mod pod_security;
+mod privileged_call;
+mod rank;
+mod record;
+mod rename;
+mod restraint;
+mod runtime;
+mod scene;
+mod seccomp;
+mod security_context_constraints;
+mod selinux;
+mod silent;
+mod unlink;
+mod verb;
+mod volume;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::LazyLock,
+};
+
+use crate::model::obstacle::Obstacle;
+use line::{Line, Severity};
+use rank::{Collected, Found};
+use scene::{Finding, Scene};
+
+/// One family of messages.
+pub struct Pattern {
+    /// Unique, in kebab case.
+    pub id: &'static str,
+    pub title: &'static str,
+    /// What it means, for somebody who does not know the call.
+    pub explain: &'static str,
+    /// Where the knowledge comes from: man pages and upstream files.
+    pub source: &'static str,
+    /// Words of which one is in every line that the pattern reads, without regard to ASCII case, beside those that give
+    /// an errno.
+    pub signals: &'static [&'static str],
+    /// Each must be read as it says. They are tests.
+    pub examples: &'static [Example],
+    /// None of them may give an obstacle. They are tests as well.
+    pub near_misses: &'static [&'static str],
+    read: Read,
+}
+
+/// A message and what it means: `OPERATION ERRNO [PATH|PORT] CATEGORY`, `-` for no errno.
+pub struct Example {
+    pub log: &'static str,
+    pub says: &'static str,
+}
+
+enum Read {
+    One(fn(&Scene) -> Option<Finding>),
+    Many(fn(&Scene) -> Vec<Finding>),
+}
+
+/// Every pattern. Of two that read one line equally well, the first wins.
+pub const PATTERNS: &[&Pattern] = &[
+    &pod_security::PATTERN,
+    &security_context_constraints::PATTERN,
+    &kubelet::PATTERN,
+    &selinux::PATTERN,
+    &seccomp::PATTERN,
+    &volume::PATTERN,
+    &passwd::PATTERN,
+    &identity::PATTERN,
+    &privileged_call::PATTERN,
+    &bind::PATTERN,
+    &mkdir::PATTERN,
+    &chown::PATTERN,
+    &chmod::PATTERN,
+    &unlink::PATTERN,
+    &rename::PATTERN,
+    &runtime::PATTERN,
+    &exec::PATTERN,
+    &create::PATTERN,
+    &open::PATTERN,
+    &silent::PATTERN,
+    &path::PATTERN,
+];
+
+/// What is known of a text besides the text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Context {
+    /// What was read, for the evidence: "log of container web", a file name, "stdin".
+    pub source: String,
+    pub container: Option<String>,
+    /// The working directory, by which relative paths become absolute.
+    pub directory: Option<String>,
+}
+
+/// What a text told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Diagnosed {
+    /// The one that best explains the failure first.
+    pub obstacles: Vec<Obstacle>,
+    /// Where there is no obstacle: what it looks like instead, in a few words.
+    pub looks_like: Option<&'static str>,
+}
+
+/// Diagnoses a whole text.
+#[must_use]
+pub fn diagnose(text: &[u8], context: Context) -> Diagnosed {
+    let mut diagnosis = Diagnosis::new(context);
+    diagnosis.feed(text);
+    diagnosis.finish()
+}
+
+/// Bytes of a line that are looked at; the rest of a longer line is passed over.
+pub const LONGEST_LINE: usize = 64 * 1024;
+/// Lines before a telling line that are looked at with it: Python prints the frames before the exception.
+const LINES_BEFORE: usize = 24;
+/// Lines after the last telling line that belong to the same excerpt: Java prints the frames after it.
+const LINES_AFTER: usize = 40;
+/// Lines and bytes of an excerpt, beyond which a new one begins.
+const LONGEST_EXCERPT: (usize, usize) = (600, 2 * 1024 * 1024);
+/// Lines that differ in digits only are looked at this often.
+const REPEATS: u32 = 12;
+/// Shapes of lines that are remembered, so that memory stays bounded in a log without end.
+const SHAPES: usize = 1 << 14;
+
+/// A diagnosis in the making: takes a log in pieces of any size, in constant memory.
+pub struct Diagnosis {
+    context: Context,
+    /// The line that the last piece ended in, cut at [`LONGEST_LINE`].
+    unfinished: Vec<u8>,
+    lines: u64,
+    /// The newest lines outside of an excerpt, with their numbers.
+    recent: VecDeque<(u64, Vec<u8>)>,
+    excerpt: Vec<Line>,
+    excerpt_bytes: usize,
+    /// Lines since the last telling one in the excerpt.
+    quiet: usize,
+    shapes: HashMap<u64, u32>,
+    collected: Collected,
+    looks_like: Option<&'static str>,
+}
+
+impl Diagnosis {
+    #[must_use]
+    pub fn new(context: Context) -> Self {
+        Diagnosis {
+            context,
+            unfinished: Vec::new(),
+            lines: 0,
+            recent: VecDeque::new(),
+            excerpt: Vec::new(),
+            excerpt_bytes: 0,
+            quiet: 0,
+            shapes: HashMap::new(),
+            collected: Collected::default(),
+            looks_like: None,
+        }
+    }
+
+    /// Takes the next piece, which may begin and end anywhere.
+    pub fn feed(&mut self, piece: &[u8]) {
+        let mut rest = piece;
+        if !self.unfinished.is_empty() {
+            let Some(end) = rest.iter().position(|byte| *byte == b'\n') else { return self.keep(rest) };
+            self.keep(&rest[..end]);
+            let line = std::mem::take(&mut self.unfinished);
+            self.line(&line);
+            rest = &rest[end + 1..];
+        }
+        let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        self.lines(&rest[..whole]);
+        self.keep(&rest[whole..]);
+    }
+
+    /// Ends the log, and ranks what was found.
+    #[must_use]
+    pub fn finish(mut self) -> Diagnosed {
+        if !self.unfinished.is_empty() {
+            let line = std::mem::take(&mut self.unfinished);
+            self.line(&line);
+        }
+        self.close_excerpt();
+        let looks_like = self.looks_like.filter(|_| self.collected.is_empty());
+        let obstacles = self.collected.into_obstacles(
+            &self.context.source,
+            self.context.container.as_deref(),
+            self.context.directory.as_deref(),
+        );
+        Diagnosed { obstacles, looks_like }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = LONGEST_LINE.saturating_sub(self.unfinished.len());
+        self.unfinished.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    /// Takes whole lines. Where none of them tells anything, only the last few are looked at one by one.
+    fn lines(&mut self, block: &[u8]) {
+        let mut rest = block;
+        if self.excerpt.is_empty() && !PREFILTER.is_match(block) {
+            let mut start = block.len();
+            for _ in 0..=LINES_BEFORE {
+                start =
+                    block[..start.saturating_sub(1)].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            }
+            self.lines += block[..start].iter().filter(|byte| **byte == b'\n').count() as u64;
+            rest = &block[start..];
+        }
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            self.line(&rest[..end]);
+            rest = &rest[end + 1..];
+        }
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        self.lines += 1;
+        let line = &line[..line.len().min(LONGEST_LINE)];
+        let tells = PREFILTER.is_match(line);
+        if tells && self.is_repeated(line) {
+            return;
+        }
+        if self.excerpt.is_empty() && !tells {
+            if self.recent.len() == LINES_BEFORE {
+                self.recent.pop_front();
+            }
+            self.recent.push_back((self.lines, line.to_vec()));
+            return;
+        }
+        for (number, line) in std::mem::take(&mut self.recent) {
+            self.excerpt.extend(line::parse(number, &line));
+        }
+        self.excerpt.extend(line::parse(self.lines, line));
+        self.excerpt_bytes += line.len();
+        self.quiet = if tells { 0 } else { self.quiet + 1 };
+        let full = self.excerpt.len() > LONGEST_EXCERPT.0 || self.excerpt_bytes > LONGEST_EXCERPT.1;
+        if self.quiet >= LINES_AFTER || full {
+            self.close_excerpt();
+        }
+    }
+
+    fn is_repeated(&mut self, line: &[u8]) -> bool {
+        let mut hasher = DefaultHasher::new();
+        for part in line.split(u8::is_ascii_digit).filter(|part| !part.is_empty()) {
+            part.hash(&mut hasher);
+        }
+        let room = self.shapes.len() < SHAPES;
+        match self.shapes.entry(hasher.finish()) {
+            std::collections::hash_map::Entry::Occupied(mut seen) => {
+                *seen.get_mut() += 1;
+                *seen.get() > REPEATS
+            }
+            std::collections::hash_map::Entry::Vacant(new) if room => {
+                new.insert(1);
+                false
+            }
+            std::collections::hash_map::Entry::Vacant(_) => false,
+        }
+    }
+
+    fn close_excerpt(&mut self) {
+        let lines = std::mem::take(&mut self.excerpt);
+        self.excerpt_bytes = 0;
+        self.quiet = 0;
+        let records = record::split(lines);
+        for at in 0..records.len() {
+            self.read_record(&records, at);
+        }
+    }
+
+    /// One failure for a stack trace, one for each telling line elsewhere.
+    fn read_record(&mut self, records: &[record::Record], at: usize) {
+        let record = &records[at];
+        let vetoed = record.is_trace && record.lines.iter().any(|line| restraint::forbids(&line.text));
+        let mut read: Vec<(usize, Finding)> = Vec::new();
+        for (index, line) in record.lines.iter().enumerate() {
+            if line.refusal.is_none() && !PREFILTER.is_match(line.text.as_bytes()) {
+                continue;
+            }
+            if vetoed || restraint::forbids(&line.text) {
+                self.looks_like = self.looks_like.or_else(|| restraint::looks_like(&line.text));
+                continue;
+            }
+            let findings = read_line(&Scene::new(records, at, index));
+            if findings.is_empty() {
+                self.looks_like = self.looks_like.or_else(|| restraint::looks_like(&line.text));
+            }
+            read.extend(findings.into_iter().map(|finding| (index, finding)));
+        }
+        if record.is_trace {
+            read = one_failure(read);
+        }
+        let worst = record.lines.iter().map(|line| line.severity).max().unwrap_or(Severity::Unsaid);
+        for (index, finding) in read {
+            let line = &record.lines[index];
+            let severity = if record.is_trace { line.severity.max(worst) } else { line.severity };
+            let text = line.whole.as_ref().filter(|whole| whole.len() <= 600).unwrap_or(&line.text).clone();
+            self.collected.add(Found { finding, severity, program: program(&line.text), line: line.number, text });
+        }
+    }
+}
+
+/// What the patterns make of one line: the nearest reading.
+fn read_line(scene: &Scene) -> Vec<Finding> {
+    let mut best: Vec<Finding> = Vec::new();
+    for pattern in PATTERNS {
+        let read = match pattern.read {
+            Read::One(read) => read(scene).into_iter().collect(),
+            Read::Many(read) => read(scene),
+        };
+        let nearer = match (read.first(), best.first()) {
+            (Some(new), Some(old)) => new.distance < old.distance,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if nearer {
+            best = read;
+        }
+    }
+    best
+}
+
+/// A stack trace tells of one failure, however many of its lines speak of it: the first that names a place.
+fn one_failure(read: Vec<(usize, Finding)>) -> Vec<(usize, Finding)> {
+    let best = read.iter().position(|(_, finding)| finding.path.is_some() || finding.port.is_some()).unwrap_or(0);
+    read.into_iter().nth(best).into_iter().collect()
+}
+
+/// The program that speaks, where the message starts with its name and a colon.
+fn program(text: &str) -> Option<String> {
+    let (name, _) = text.split_once(": ")?;
+    let name = name.rsplit('/').next()?;
+    let is_name = !name.is_empty()
+        && name.len() < 32
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.+".contains(&b));
+    let is_label = matches!(
+        name,
+        "error" | "fatal" | "warning" | "panic" | "info" | "err" | "exec" | "mount" | "open" | "listen" | "bind"
+    );
+    (is_name && !is_label).then(|| name.to_owned())
+}
+
+/// One search over raw bytes for every word that any pattern needs.
+static PREFILTER: LazyLock<regex::bytes::Regex> = LazyLock::new(|| {
+    let mut words: Vec<String> = errno::signals()
+        .chain(restraint::SIGNALS.iter().copied())
+        .chain(PATTERNS.iter().flat_map(|pattern| pattern.signals.iter().copied()))
+        .map(regex::escape)
+        .collect();
+    words.sort();
+    words.dedup();
+    #[expect(clippy::expect_used)]
+    regex::bytes::RegexBuilder::new(&words.join("|"))
+        .case_insensitive(true)
+        .size_limit(64 << 20)
+        .dfa_size_limit(64 << 20)
+        .build()
+        .expect("a constant regular expression")
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(log: &str) -> Option<String> {
+        let obstacle = diagnose(log.as_bytes(), Context::default()).obstacles.into_iter().next()?;
+        let errno = obstacle.errno.map_or("-", crate::model::obstacle::Errno::as_str);
+        let place = obstacle.path.or(obstacle.port.map(|port| port.to_string()));
+        Some(
+            [Some(obstacle.operation.as_str()), Some(errno), place.as_deref(), Some(obstacle.category.as_str())]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(" "),
+        )
+    }
+
+    #[test]
+    fn every_example_is_read_as_it_says() {
+        let mut wrong = Vec::new();
+        for pattern in PATTERNS {
+            for example in pattern.examples {
+                let told = told(example.log);
+                if told.as_deref() != Some(example.says) {
+                    wrong
+                        .push(format!("{}: {}\n  says {:?}\n  not  {:?}", pattern.id, example.log, told, example.says));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn no_near_miss_gives_an_obstacle() {
+        let mut wrong = Vec::new();
+        for pattern in PATTERNS {
+            for near_miss in pattern.near_misses {
+                if let Some(told) = told(near_miss) {
+                    wrong.push(format!("{}: {near_miss}\n  says {told}", pattern.id));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn ids_are_unique_and_every_pattern_has_examples_and_near_misses() {
+        for (at, pattern) in PATTERNS.iter().enumerate() {
+            assert!(!pattern.examples.is_empty() && !pattern.near_misses.is_empty(), "{}", pattern.id);
+            assert!(PATTERNS[..at].iter().all(|other| other.id != pattern.id), "{}", pattern.id);
+        }
+    }
+
+    #[test]
+    fn pieces_of_any_size_tell_the_same() {
+        let log = b"one\ntwo\nmkdir: cannot create directory '/srv/a': Permission denied\nthree\nnginx: bind() to 0.0.0.0:80 failed (13: Permission denied)";
+        let whole = diagnose(log, Context::default());
+        assert_eq!(whole.obstacles.len(), 2);
+        for size in 1..40 {
+            let mut diagnosis = Diagnosis::new(Context::default());
+            log.chunks(size).for_each(|piece| diagnosis.feed(piece));
+            assert_eq!(diagnosis.finish(), whole, "{size}");
+        }
+    }
+}

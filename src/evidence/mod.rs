@@ -2,5 +2,6 @@
 
 pub mod cluster;
 pub mod inside;
+pub mod logs;
 pub mod manifests;
 pub mod pods;

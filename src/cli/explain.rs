@@ -1,0 +1,198 @@
+//! `kubectl nonroot explain`: why a container failed, and what would remove it.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+
+use super::flags::ClusterFlags;
+use super::progress::Spinner;
+use super::target::{self, Target};
+use super::{Fault, exit_code, json, print, say, yaml};
+use crate::diagnosis::{Context, Diagnosed, Diagnosis, diagnose};
+use crate::error::{Error, Read};
+use crate::evidence::cluster::{Cluster, Namespaces, Scope, Selection, Text};
+use crate::evidence::logs;
+use crate::model::obstacle::{Category, Obstacle};
+use crate::output::explanation::{self, Explained, Explanation, Terminal};
+use crate::output::obstacles;
+use crate::remedy;
+
+/// Explain why a container failed: a pod, a log, or the name of an obstacle
+///
+/// Reads the logs, states and events of a pod, or of the failing pod of a workload, and says what was refused, why, and
+/// what would remove it. Reads only.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ExplainArgs {
+    /// A pod, a workload as TYPE/NAME, - for a log on standard input, or the name of an obstacle
+    #[arg(value_name = "POD|TYPE/NAME|-|OBSTACLE", required_unless_present = "filename")]
+    what: Vec<String>,
+    /// A log to read; - for standard input
+    #[arg(short, long, value_name = "FILE", conflicts_with = "what")]
+    filename: Option<String>,
+    /// Keep to one container
+    #[arg(short, long, value_name = "NAME", conflicts_with = "filename")]
+    container: Option<String>,
+    /// Read the logs of containers that ended, not of those that replaced them
+    #[arg(short, long, conflicts_with = "filename")]
+    previous: bool,
+    /// Show refusals that did not stop the program as well
+    #[arg(long)]
+    all: bool,
+    /// Output format
+    #[arg(short, long, value_enum, default_value = "text")]
+    output: Format,
+    /// Exit with 0 though something was found
+    #[arg(long)]
+    exit_zero: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  kubectl nonroot explain web-7d4b9c6f5-x2x9z
+  kubectl nonroot explain deploy/web -n shop
+  kubectl logs web-0 --previous | kubectl nonroot explain -
+  kubectl nonroot explain -f crash.log -o json
+  kubectl nonroot explain privileged-port       # what this kind of obstacle means
+
+Exit codes: 0 nothing points at running as non-root, 1 obstacles found, 2 bad usage or input, 3 cluster or permission
+failure.";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Yaml,
+}
+
+pub(super) async fn run(flags: &ClusterFlags, args: ExplainArgs) -> Result<u8, Fault> {
+    let words: Vec<&str> = args.what.iter().map(String::as_str).collect();
+    let read = match (args.filename.as_deref(), words.as_slice()) {
+        (None | Some("-"), [] | ["-"]) => {
+            let mut diagnosis = Diagnosis::new(Context { source: "stdin".to_owned(), ..Context::default() });
+            let read = logs::standard_input(|piece| diagnosis.feed(piece));
+            Read { value: diagnosis.finish(), errors: read.errors }
+        }
+        (Some(path), _) => {
+            let mut diagnosis = Diagnosis::new(Context { source: path.to_owned(), ..Context::default() });
+            let read = logs::file(Path::new(path), |piece| diagnosis.feed(piece))?;
+            Read { value: diagnosis.finish(), errors: read.errors }
+        }
+        (None, [name]) if category(name).is_some() => {
+            print(&category(name).map(obstacles::page).unwrap_or_default())?;
+            return Ok(0);
+        }
+        (None, _) => live(flags, &args).await?,
+    };
+    let found = !read.value.obstacles.is_empty();
+    let warnings = read.errors.iter().map(Error::to_string).collect();
+    let explanation = explanation(warnings, read.value);
+    print(&match args.output {
+        Format::Text => Terminal { explanation: &explanation, all: args.all }.to_string(),
+        Format::Json => json(&explanation)?,
+        Format::Yaml => yaml(&explanation)?,
+    })?;
+    for error in &read.errors {
+        say(format_args!("warning: {error}"));
+    }
+    Ok(exit_code(&read.errors, found && !args.exit_zero))
+}
+
+fn category(name: &str) -> Option<Category> {
+    Category::ALL.into_iter().find(|category| category.as_str() == name)
+}
+
+/// The report on what was diagnosed, whatever it was diagnosed from.
+fn explanation(warnings: Vec<String>, diagnosed: Diagnosed) -> Explanation {
+    let obstacles = diagnosed.obstacles.into_iter().map(explained).collect();
+    Explanation::new(warnings, obstacles, diagnosed.looks_like.map(str::to_owned))
+}
+
+/// An obstacle with what would remove it.
+pub(super) fn explained(obstacle: Obstacle) -> Explained {
+    let remedies = remedy::remedies(&obstacle).into_iter();
+    let remedies = remedies
+        .map(|suggestion| explanation::Remedy {
+            id: suggestion.id,
+            level: suggestion.level.as_str(),
+            summary: suggestion.summary,
+        })
+        .collect();
+    Explained::new(obstacle, remedies)
+}
+
+/// What a cluster says about a pod, or about the failing pod of a workload.
+async fn live(flags: &ClusterFlags, args: &ExplainArgs) -> Result<Read<Diagnosed>, Fault> {
+    let target = match args.what.as_slice() {
+        [name] if !name.contains('/') => Target { kind: "Pod".to_owned(), name: Some(name.clone()) },
+        words => {
+            let mut targets = target::targets(words)?;
+            match (targets.pop(), targets.is_empty()) {
+                (Some(target), true) => target,
+                _ => return Err(Error::input("explain several targets", "it is one at a time").into()),
+            }
+        }
+    };
+    let cluster = Cluster::connect(&flags.connection()).await?;
+    let _spinner = Spinner::start("reading logs and events");
+    let texts = match (&target.name, target.kind.as_str()) {
+        (Some(name), "Pod") => {
+            cluster.failure_texts(&cluster.namespace, name, args.container.as_deref(), args.previous).await?
+        }
+        _ => of_workload(&cluster, &target, args).await?,
+    };
+    Ok(Read { value: diagnose_all(&texts.value), errors: texts.errors })
+}
+
+/// The texts about the pod of a workload that fails, else about any; and why there is no pod where there is none.
+async fn of_workload(cluster: &Cluster, target: &Target, args: &ExplainArgs) -> Result<Read<Vec<Text>>, Fault> {
+    let scope = Scope { namespaces: Namespaces::One(cluster.namespace.clone()), selection: Selection::default() };
+    let inventory = cluster.inventory(&scope).await?;
+    let mut meant =
+        inventory.value.workloads.into_iter().filter(|workload| target.matches(&workload.kind, &workload.name));
+    let named = || format!("{}/{}", target.kind.to_lowercase(), target.name.as_deref().unwrap_or_default());
+    let Some(workload) = meant.next() else {
+        let why = format!("there is none in namespace {}", cluster.namespace);
+        return Err(Error::input(format!("explain {}", named()), why).help("see kubectl nonroot scan -A").into());
+    };
+    let failing = workload.failures.iter().find_map(|failure| failure.pod.clone());
+    let mut read = match failing.or(workload.metadata.name.clone().filter(|_| workload.pods > 0)) {
+        Some(pod) => cluster.failure_texts(&cluster.namespace, &pod, args.container.as_deref(), args.previous).await?,
+        None => Read::clean(Vec::new()),
+    };
+    read.errors.extend(inventory.errors);
+    let refused = workload.failures.into_iter().filter(|failure| failure.pod.is_none());
+    read.value.extend(refused.map(|failure| Text {
+        source: format!("state of {}", named()),
+        container: failure.container,
+        directory: None,
+        text: failure.message,
+    }));
+    Ok(read)
+}
+
+/// Diagnoses several texts about one failure. Each says it in its own words, so what they agree on counts once; what
+/// stopped a program comes first, in the order of the texts.
+pub(super) fn diagnose_all(texts: &[Text]) -> Diagnosed {
+    let mut all = Diagnosed::default();
+    let mut seen = HashSet::new();
+    for text in texts {
+        let context = Context {
+            source: text.source.clone(),
+            container: text.container.clone(),
+            directory: text.directory.clone(),
+        };
+        let diagnosed = diagnose(text.text.as_bytes(), context);
+        all.looks_like = all.looks_like.or(diagnosed.looks_like);
+        all.obstacles.extend(diagnosed.obstacles.into_iter().filter(|obstacle| {
+            let Obstacle { container, operation, path, port, category, .. } = obstacle;
+            seen.insert((container.clone(), *operation, path.clone(), *port, *category))
+        }));
+    }
+    all.obstacles.sort_by_key(|obstacle| !obstacle.fatal);
+    if !all.obstacles.is_empty() {
+        all.looks_like = None;
+    }
+    all
+}

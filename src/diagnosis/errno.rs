@@ -1,0 +1,267 @@
+//! Finding the errno in a message, in whatever shape programs print it.
+
+use std::{ops::Range, sync::LazyLock};
+
+use regex::Regex;
+
+use crate::model::obstacle::Errno;
+
+/// An errno and where it stands in the message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub errno: Errno,
+    /// Byte range of the words or numbers that say so.
+    pub span: Range<usize>,
+    /// It stands there as a number or a symbol of errno(3), not only as words that other systems use as well.
+    pub from_kernel: bool,
+}
+
+/// The words of strerror(3) in English, in glibc, musl and the runtimes that have their own, lower case.
+const ENGLISH: &[(Errno, &str)] = &[
+    (Errno::Eacces, "permission denied"),
+    (Errno::Eacces, "permission was denied"),
+    (Errno::Eperm, "operation not permitted"),
+    (Errno::Eperm, "operation is not permitted"),
+    (Errno::Eperm, "not owner"),
+    (Errno::Erofs, "read-only file system"),
+    (Errno::Erofs, "read-only filesystem"),
+    (Errno::Erofs, "readonly file system"),
+    (Errno::Erofs, "readonly filesystem"),
+    (Errno::Erofs, "file system is read-only"),
+    (Errno::Erofs, "filesystem is read-only"),
+    (Errno::Erofs, "file system is read only"),
+];
+
+/// The same words in glibc's translations (the `libc.mo` catalogues of glibc 2.36).
+const TRANSLATED: &[(Errno, &str)] = &[
+    (Errno::Eacces, "бракуе правоў"),
+    (Errno::Eacces, "Отказан достъп"),
+    (Errno::Eacces, "S’ha denegat el permís"),
+    (Errno::Eacces, "Operace zamítnuta"),
+    (Errno::Eacces, "Adgang nægtet"),
+    (Errno::Eacces, "Keine Berechtigung"),
+    (Errno::Eacces, "Άρνηση πρόσβασης"),
+    (Errno::Eacces, "Mankas permeso"),
+    (Errno::Eacces, "Permiso denegado"),
+    (Errno::Eacces, "Lupa evätty"),
+    (Errno::Eacces, "Permission non accordée"),
+    (Errno::Eacces, "Pristup je odbijen"),
+    (Errno::Eacces, "Engedély megtagadva"),
+    (Errno::Eacces, "Ijin ditolak"),
+    (Errno::Eacces, "Permesso negato"),
+    (Errno::Eacces, "許可がありません"),
+    (Errno::Eacces, "허가 거부"),
+    (Errno::Eacces, "Ikke tilgang"),
+    (Errno::Eacces, "Toegang geweigerd"),
+    (Errno::Eacces, "Brak dostępu"),
+    (Errno::Eacces, "Permissão recusada"),
+    (Errno::Eacces, "Permissão negada"),
+    (Errno::Eacces, "Отказано в доступе"),
+    (Errno::Eacces, "Prístup odmietnutý"),
+    (Errno::Eacces, "Овлашћење је одбијено"),
+    (Errno::Eacces, "Åtkomst nekas"),
+    (Errno::Eacces, "Erişim engellendi"),
+    (Errno::Eacces, "Відмовлено у доступі"),
+    (Errno::Eacces, "Không đủ quyền truy cập"),
+    (Errno::Eacces, "权限不够"),
+    (Errno::Eacces, "拒絕不符權限的操作"),
+    (Errno::Eperm, "дзеяньне не дазволена"),
+    (Errno::Eperm, "Действието не е позволено"),
+    (Errno::Eperm, "L’operació no és permesa"),
+    (Errno::Eperm, "Operace není povolena"),
+    (Errno::Eperm, "Operationen er ikke tilladt"),
+    (Errno::Eperm, "Die Operation ist nicht erlaubt"),
+    (Errno::Eperm, "Η λειτουργία δεν επιτρέπεται"),
+    (Errno::Eperm, "Operacio ne permesatas"),
+    (Errno::Eperm, "Operación no permitida"),
+    (Errno::Eperm, "Toiminto ei ole sallittu"),
+    (Errno::Eperm, "Opération non permise"),
+    (Errno::Eperm, "Operación non permitida"),
+    (Errno::Eperm, "Operacija nije dopuštena"),
+    (Errno::Eperm, "A művelet nem engedélyezett"),
+    (Errno::Eperm, "Operasi tidak diijinkan"),
+    (Errno::Eperm, "Operazione non permessa"),
+    (Errno::Eperm, "許可されていない操作です"),
+    (Errno::Eperm, "명령을 허용하지 않음"),
+    (Errno::Eperm, "Operacija neleidžiama"),
+    (Errno::Eperm, "Operasjonen er ikke tillatt"),
+    (Errno::Eperm, "Actie is niet toegestaan"),
+    (Errno::Eperm, "Operacja niedozwolona"),
+    (Errno::Eperm, "Operação não permitida"),
+    (Errno::Eperm, "Операция не позволена"),
+    (Errno::Eperm, "Operácia nie je povolená"),
+    (Errno::Eperm, "Operacija ni dovoljena"),
+    (Errno::Eperm, "Радња није допуштена"),
+    (Errno::Eperm, "Operationen inte tillåten"),
+    (Errno::Eperm, "İşleme izin verilmedi"),
+    (Errno::Eperm, "Дію заборонено"),
+    (Errno::Eperm, "Thao tác không được phép"),
+    (Errno::Eperm, "不允许的操作"),
+    (Errno::Eperm, "此項操作並不被允許"),
+    (Errno::Erofs, "Файлова система само за четене"),
+    (Errno::Erofs, "El sistema de fitxers és només de lectura"),
+    (Errno::Erofs, "Systém souborů je pouze pro čtení"),
+    (Errno::Erofs, "Filsystem med kun læseadgang"),
+    (Errno::Erofs, "Das Dateisystem ist nur lesbar"),
+    (Errno::Erofs, "Αναγνώσιμο-μόνο σύστημα αρχείων"),
+    (Errno::Erofs, "Nur-lega dosiersistemo"),
+    (Errno::Erofs, "Sistema de ficheros de sólo lectura"),
+    (Errno::Erofs, "Kirjoitussuojattu tiedostojärjestelmä"),
+    (Errno::Erofs, "Système de fichiers accessible en lecture seulement"),
+    (Errno::Erofs, "Sistema de ficheiros de só lectura"),
+    (Errno::Erofs, "Datotečni sustav je samo za čitanje"),
+    (Errno::Erofs, "Írásvédett fájlrendszer"),
+    (Errno::Erofs, "Sistem berkas baca-saja"),
+    (Errno::Erofs, "File system in sola lettura"),
+    (Errno::Erofs, "読み込み専用ファイルシステムです"),
+    (Errno::Erofs, "읽기전용 파일 시스템"),
+    (Errno::Erofs, "Failų sistema tik skaitymui"),
+    (Errno::Erofs, "Filsystem med kun lesetilgang"),
+    (Errno::Erofs, "Bestandssysteem is alleen-lezen"),
+    (Errno::Erofs, "System plików wyłącznie do odczytu"),
+    (Errno::Erofs, "Sistema de ficheiros só de leitura"),
+    (Errno::Erofs, "Sistema de arquivos somente para leitura"),
+    (Errno::Erofs, "Файловая система доступна только для чтения"),
+    (Errno::Erofs, "Súborový systém dovoľuje len čítanie"),
+    (Errno::Erofs, "Datotečni sistem je zgolj za branje"),
+    (Errno::Erofs, "Систем датотека само за читање"),
+    (Errno::Erofs, "Skrivskyddat filsystem"),
+    (Errno::Erofs, "Salt-okunur dosya sistemi"),
+    (Errno::Erofs, "Файлова система тільки для зчитування"),
+    (Errno::Erofs, "Hệ thống tập tin chỉ cho đọc"),
+    (Errno::Erofs, "只读文件系统"),
+    (Errno::Erofs, "唯讀的檔案系統"),
+];
+
+/// Symbols of errno(3), and the exception types that stand for one errno alone.
+const SYMBOLS: &[(Errno, &str)] = &[
+    (Errno::Eacces, "EACCES"),
+    (Errno::Eacces, "eacces"),
+    (Errno::Eacces, "PermissionDenied"),
+    (Errno::Eacces, "AccessDeniedException"),
+    (Errno::Eacces, "UnauthorizedAccessException"),
+    (Errno::Eperm, "EPERM"),
+    (Errno::Eperm, "eperm"),
+    (Errno::Erofs, "EROFS"),
+    (Errno::Erofs, "erofs"),
+    (Errno::Erofs, "ReadOnlyFileSystemException"),
+    (Errno::Erofs, "ReadOnlyFilesystem"),
+];
+
+/// What the prefilter looks for on behalf of this file, matched without regard to ASCII case.
+pub(super) fn signals() -> impl Iterator<Item = &'static str> {
+    let numbers = ["errno", "errcode", "os error ", "error=-", "error -", "error: -", "(13)", "(30)", "(1)"];
+    ENGLISH.iter().chain(SYMBOLS).chain(TRANSLATED).map(|(_, words)| *words).chain(numbers)
+}
+
+static WORDS: LazyLock<Regex> = LazyLock::new(|| {
+    let alternatives: Vec<String> = ENGLISH.iter().chain(TRANSLATED).map(|(_, words)| regex::escape(words)).collect();
+    compile(&format!("(?i){}", alternatives.join("|")))
+});
+
+static SYMBOL: LazyLock<Regex> = LazyLock::new(|| {
+    let alternatives: Vec<String> = SYMBOLS.iter().map(|(_, symbol)| regex::escape(symbol)).collect();
+    compile(&format!(r"(?:^|[^A-Za-z0-9_/])({})(?:$|[^A-Za-z0-9_])", alternatives.join("|")))
+});
+
+/// Numbers that are an errno by the word before them.
+static LABELLED: LazyLock<Regex> = LazyLock::new(|| {
+    compile(
+        r"(?ix) \b (?: os\ )? (?: errno | errcode | err_no | os\ error | sys_?err(?:no)? | error_?code ) [\ :=(\#]* -? (\d{1,3}) \b
+        | \b (?: error | rc | ret | status | err ) \s* [:=]? \s* \(? -(\d{1,3}) \b
+        | \b code: \s (\d{1,3}), \s kind: \s (?: PermissionDenied | ReadOnlyFilesystem )",
+    )
+});
+
+/// A number beside the words: `(13: Permission denied)`, `(13)Permission denied`, `Permission denied (13)`.
+static BESIDE: LazyLock<Regex> =
+    LazyLock::new(|| compile(r"^\s*\.?\s*[\[(](?:error\s|errno\s|code\s)?-?(\d{1,3})[\])]|\(-?(\d{1,3})[:)]\s*$"));
+
+/// The errno that the message gives. A number beside the words is believed over the words, which a locale or a
+/// programmer may have changed.
+pub(super) fn find(text: &str) -> Option<Refusal> {
+    if let Some((errno, span)) = words(text) {
+        let number = beside(text, &span).or_else(|| labelled(text).map(|(errno, _)| errno));
+        return Some(Refusal { errno: number.unwrap_or(errno), span, from_kernel: number.is_some() });
+    }
+    if let Some(found) = SYMBOL.captures(text).and_then(|captures| captures.get(1)) {
+        let errno = SYMBOLS.iter().find(|(_, symbol)| *symbol == found.as_str())?.0;
+        return Some(Refusal { errno, span: found.range(), from_kernel: true });
+    }
+    labelled(text).map(|(errno, span)| Refusal { errno, span, from_kernel: true })
+}
+
+fn words(text: &str) -> Option<(Errno, Range<usize>)> {
+    WORDS.find_iter(text).find_map(|found| {
+        // "(read-only file system?)" is a program's guess: nginx's entrypoint prints it for any failure to write.
+        if text[found.end()..].starts_with('?') {
+            return None;
+        }
+        let said = found.as_str();
+        let (errno, _) = ENGLISH
+            .iter()
+            .find(|(_, words)| said.eq_ignore_ascii_case(words))
+            .or_else(|| TRANSLATED.iter().find(|(_, words)| said.to_lowercase() == words.to_lowercase()))?;
+        Some((*errno, found.range()))
+    })
+}
+
+fn beside(text: &str, span: &Range<usize>) -> Option<Errno> {
+    let after = BESIDE.captures(&text[span.end..]).and_then(|c| c.get(1));
+    let before = BESIDE.captures(&text[..span.start]).and_then(|c| c.get(2));
+    refused(after.or(before)?.as_str())
+}
+
+fn labelled(text: &str) -> Option<(Errno, Range<usize>)> {
+    LABELLED.captures_iter(text).find_map(|captures| {
+        let number = captures.iter().skip(1).flatten().next()?;
+        Some((refused(number.as_str())?, captures.get(0)?.range()))
+    })
+}
+
+/// Only the three that mean a refusal: 2, 8 and 12 mean one in some messages only, and those messages' patterns say so.
+fn refused(number: &str) -> Option<Errno> {
+    let errno = Errno::from_number(number.parse().ok()?)?;
+    matches!(errno, Errno::Eperm | Errno::Eacces | Errno::Erofs).then_some(errno)
+}
+
+/// Compiles a pattern of ours. All are constants, compiled by the tests.
+#[expect(clippy::expect_used)]
+pub(super) fn compile(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("a constant regular expression")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shape_of_an_errno() {
+        let cases = [
+            ("mkdir() \"/x\" failed (13: Permission denied)", Some(Errno::Eacces)),
+            ("(13)Permission denied: AH00091", Some(Errno::Eacces)),
+            ("failed to open /run/x.pid: (13) Permission denied", Some(Errno::Eacces)),
+            ("Unable to create the PID file (/run/x.pid).: Read-only file system (30)", Some(Errno::Erofs)),
+            ("(Errcode: 30 \"Read-only file system\")", Some(Errno::Erofs)),
+            ("[Errno 1] Operation not permitted: '/x'", Some(Errno::Eperm)),
+            ("npm ERR! errno -13", Some(Errno::Eacces)),
+            ("  errno: -30,", Some(Errno::Erofs)),
+            ("Os { code: 13, kind: PermissionDenied, message: \"x\" }", Some(Errno::Eacces)),
+            ("Error: Os { code: 1, kind: PermissionDenied, message: \"Operation not permitted\" }", Some(Errno::Eperm)),
+            ("open: Keine Berechtigung", Some(Errno::Eacces)),
+            ("Не удалось (Отказано в доступе)", Some(Errno::Eacces)),
+            ("InnoDB: Unable to create temporary file; errno: 30", Some(Errno::Erofs)),
+            ("{error,\"Error when reading /x: eacces\"}", Some(Errno::Eacces)),
+            ("bind failed, errno = 13", Some(Errno::Eacces)),
+            ("apparmor=\"DENIED\" info=\"x\" error=-13", Some(Errno::Eacces)),
+            ("unable to load key: [33558541] Permission denied", Some(Errno::Eacces)),
+            ("can not modify /x (read-only file system?)", None),
+            ("errno: 98 address already in use", None),
+            ("No such file or directory (2)", None),
+            ("a PEACCESS treaty", None),
+        ];
+        for (text, errno) in cases {
+            assert_eq!(find(text).map(|refusal| refusal.errno), errno, "{text}");
+        }
+    }
+}

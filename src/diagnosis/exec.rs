@@ -1,0 +1,121 @@
+//! execve(2) refused: mode bits, a format without interpreter, or file capabilities outside the bounding set.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{
+    Example, Pattern, Read,
+    errno::compile,
+    place,
+    scene::{Finding, Scene},
+    verb,
+};
+use crate::model::obstacle::{Category, Errno, Operation};
+
+pub(super) const PATTERN: Pattern = Pattern {
+    id: "exec",
+    title: "a program could not be started",
+    explain: "execve(2) gives EACCES where the file or its directory lacks the execute bit for this user, and EPERM where the \
+              file carries a capability that the container may not have: dropping ALL empties the bounding set, and a file \
+              capability with its effective bit set then refuses to start at all.",
+    source: "execve(2), capabilities(7) \"Safety checking for capability-dumb binaries\"; runc, dash, bash, coreutils env.c",
+    signals: &["exec format error"],
+    examples: &[
+        Example {
+            log: "exec: \"/srv/run.sh\": permission denied: unknown",
+            says: "exec EACCES /srv/run.sh not-executable",
+        },
+        Example { log: "exec /srv/server: operation not permitted", says: "exec EPERM /srv/server capability-missing" },
+        Example {
+            log: "exec container process `/srv/run.sh`: Permission denied",
+            says: "exec EACCES /srv/run.sh not-executable",
+        },
+        Example { log: "sh: 1: /srv/run.sh: Permission denied", says: "exec EACCES /srv/run.sh not-executable" },
+        Example { log: "/srv/worker.sh: 5: ping: Operation not permitted", says: "exec EPERM ping capability-missing" },
+        Example {
+            log: "bash: /usr/local/bin/run: Permission denied",
+            says: "exec EACCES /usr/local/bin/run not-executable",
+        },
+        Example {
+            log: "[FATAL tini (7)] exec /srv/run.sh failed: Permission denied",
+            says: "exec EACCES /srv/run.sh not-executable",
+        },
+        Example { log: "env: '/srv/run.sh': Permission denied", says: "exec EACCES /srv/run.sh not-executable" },
+        Example { log: "fork/exec /srv/run: permission denied", says: "exec EACCES /srv/run not-executable" },
+        Example { log: "exec /srv/run.sh: exec format error", says: "exec ENOEXEC /srv/run.sh not-executable" },
+    ],
+    near_misses: &["exec /srv/run.sh: no such file or directory", "exec: \"run\": executable file not found in $PATH"],
+    read: Read::One(read),
+};
+
+fn read(scene: &Scene) -> Option<Finding> {
+    if let Some(finding) = by_shell(scene).or_else(|| wrong_format(scene)) {
+        return Some(finding);
+    }
+    static WORDS: LazyLock<Regex> = LazyLock::new(|| {
+        verb::any_of(&[
+            r"exec(?:ve|vp|vpe|v|l|lp)?",
+            r"fork/exec",
+            r"(?:posix_)?spawn(?:ing|ed|p)?(?: child)?",
+            r"execut(?:e|ing|able)(?: (?:command|file|script|binary))?",
+            r"start(?:ing)? (?:container )?(?:process|command)",
+            r"run(?:ning)? (?:command|script|hook|program)",
+            r"(?:failed|unable|cannot|could not) (?:to )?run",
+            r"(?:env|nohup|timeout|nice|setsid|stdbuf|chpst|setpriv|su-exec|gosu|tini|dumb-init|catatonit|xargs|time|watch|entrypoint|start-stop-daemon|sudo|s6-\w+|runsv|unshare)\]?(?: \(\d+\)\])?",
+            r"cannot run program",
+            r"launch(?:ing)?",
+            r"invoke",
+        ])
+    });
+    let refusal = scene.refusal()?;
+    let verb = scene.verb(&WORDS, Operation::Exec)?;
+    if refusal.errno == Errno::Erofs {
+        return None;
+    }
+    Some(finding(refusal.errno, scene.object(verb)).distance(verb.distance))
+}
+
+fn finding(errno: Errno, path: Option<String>) -> Finding {
+    let category = if errno == Errno::Eperm { Category::CapabilityMissing } else { Category::NotExecutable };
+    Finding::new(Operation::Exec, category).errno(errno).path(path)
+}
+
+fn wrong_format(scene: &Scene) -> Option<Finding> {
+    static FORMAT: LazyLock<Regex> = LazyLock::new(|| compile(r"(?i)exec format error"));
+    let found = FORMAT.find(scene.text())?;
+    let path = place::paths(&scene.text()[..found.start()]).pop().map(|path| path.text.to_owned());
+    Some(finding(Errno::Enoexec, path))
+}
+
+/// A shell's own message: `sh: 1: NAME: Permission denied`, `SCRIPT: line 3: NAME: Operation not permitted`. Only bash
+/// says the same of a redirection, and there the file name decides.
+fn by_shell(scene: &Scene) -> Option<Finding> {
+    static SHELL: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"^(?P<name>-?(?:/\S*/)?(?:ba|da|a|z|k|busybox )?sh|\S+)(?:\[\d+\])?: (?:(?P<bash>line )?(?P<number>\d+):? )?(?P<exec>exec: )?(?P<what>[^\s:]+): ?$",
+        )
+    });
+    let refusal = scene.refusal()?;
+    let captures = SHELL.captures(scene.text().get(..refusal.span.start)?)?;
+    let what = captures.name("what")?.as_str().trim_matches(|c| "'`‘’\"".contains(c));
+    let is_shell =
+        captures.name("name").is_some_and(|name| name.as_str().ends_with("sh") && !name.as_str().ends_with(".sh"));
+    let numbered = captures.name("number").is_some();
+    if !(is_shell || numbered) || refusal.errno == Errno::Erofs || what.starts_with("/dev/") {
+        return None;
+    }
+    let by_dash = numbered && captures.name("bash").is_none();
+    let runs = by_dash || captures.name("exec").is_some() || refusal.errno == Errno::Eperm || is_program(what);
+    runs.then(|| finding(refusal.errno, Some(what.to_owned())))
+}
+
+/// Whether a name is a program's: in a directory of programs, a script's extension, or no extension at all under `./`.
+fn is_program(name: &str) -> bool {
+    static PROGRAM: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"(?:^|/)s?bin/|\.(?:sh|bash|py|pl|rb|js|run|bin|exe|php)$|^(?:\./)?(?:[\w-]+/)*(?:docker-)?(?:entrypoint|start|run|init|launch|gradlew|mvnw|configure|manage|server|app|main)[\w-]*$|^\./[\w/-]+$|^[\w-]+$",
+        )
+    });
+    PROGRAM.is_match(name)
+}

@@ -1,0 +1,105 @@
+//! Which category a refused path falls into.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{
+    errno::compile,
+    scene::{Finding, Scene},
+};
+use crate::model::obstacle::{Category, Errno, Operation};
+
+/// What is known of an access when its category is decided.
+pub(super) struct Access<'a> {
+    pub operation: Operation,
+    pub errno: Option<Errno>,
+    pub path: Option<&'a str>,
+    /// The whole message: "reading", "for writing".
+    pub text: &'a str,
+}
+
+/// Reads a refused access to a path by the verbs of one operation.
+pub(super) fn access(scene: &Scene, verbs: &Regex, operation: Operation) -> Option<Finding> {
+    let verb = scene.verb(verbs, operation)?;
+    let path = scene.object(verb);
+    let errno = scene.refusal().map(|refusal| refusal.errno);
+    let access = Access { operation, errno, path: path.as_deref(), text: scene.text() };
+    Some(finding(&access).distance(verb.distance))
+}
+
+/// The finding for an access to a path that was refused.
+pub(super) fn finding(access: &Access<'_>) -> Finding {
+    let device = access.path.is_some_and(is_device);
+    let operation = if device && access.operation == Operation::Open { Operation::Device } else { access.operation };
+    Finding::new(operation, category(access)).errno(access.errno).path(access.path)
+}
+
+fn category(access: &Access<'_>) -> Category {
+    if access.errno == Some(Errno::Erofs) {
+        return Category::ReadOnlyRootfs;
+    }
+    let path = access.path.unwrap_or_default();
+    if is_device(path) {
+        return Category::DeviceAccess;
+    }
+    if access.operation == Operation::Open && reads(access.text, path) {
+        return Category::UnreadableFile;
+    }
+    if in_home(path) { Category::HomeUnwritable } else { Category::UnwritablePath }
+}
+
+/// A device node: anything in /dev but the standard streams, which are links, and the directories that hold files.
+pub(super) fn is_device(path: &str) -> bool {
+    let Some(name) = path.strip_prefix("/dev/") else { return false };
+    let is_file = ["stdin", "stdout", "stderr", "fd", "shm", "log", "termination-log", "mqueue"]
+        .iter()
+        .any(|other| name == *other || name.strip_prefix(other).is_some_and(|rest| rest.starts_with('/')));
+    !name.is_empty() && !is_file
+}
+
+/// A place under a user's home directory: also under `/` itself, the home of a uid that is not in /etc/passwd.
+pub(super) fn in_home(path: &str) -> bool {
+    static HOME: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"^/*(?:~|root|home/[^/]+|nonexistent|var/empty|var/www|Users/[^/]+)?/*(?:\.[A-Za-z][\w.-]*)(?:/|$)|^~|^/+(?:root|nonexistent|home/[^/]+)(?:/|$)",
+        )
+    });
+    HOME.is_match(path)
+}
+
+/// Whether an `open` was for reading: by the message's word, else by what kind of file it is. Most programs print the
+/// same for both, and what lies in the image to be read is there with wrong mode bits, not missing.
+fn reads(text: &str, path: &str) -> bool {
+    static WRITES: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"(?i)\b(?:writ(?:e|ing|able)|append|creat(?:e|ing)|log ?file|sav(?:e|ing)|updat(?:e|ing)|pid|lock|O_(?:WRONLY|RDWR|CREAT)|rotat\w*|modify|edit|dump|persist\w*|stor(?:e|ing)|touch)\b",
+        )
+    });
+    static READS: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"(?i)\b(?:read(?:ing|able|s)?|load(?:ing)?|pars(?:e|ing)|includ(?:e|ing)|source|import(?:ing)?|stat(?:ting|ing)?|list(?:ing)?|access(?:ing)?|scan(?:ning)?|certificate|private key|key file|shared library|config(?:uration)?(?: file)?|tls|ssl|secret|password file|credentials|O_RDONLY|required)\b",
+        )
+    });
+    static READ_ONLY_KIND: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"(?ix) \.(?:pem|crt|cer|key|p12|pfx|jks|keystore|truststore|htpasswd|keytab|so|so\.[\d.]+|dll|jar|war|class|py|pyc|rb|js|mjs|cjs|ts|php|pl|lua|html?|css|conf|cnf|cfg|ini|ya?ml|toml|json|xml|properties|env|ejs|hcl|config|template|tmpl|rules|proto|wasm|mmdb)$
+            | /(?:etc|secrets?|certs?|ssl|tls|pki|keys?|config(?:s|uration)?|conf\.d|node_modules|site-packages|dist-packages|usr/lib\d*|usr/share|lib|vendor|run/secrets|serviceaccount)/
+            | (?:^|/)(?:id_(?:rsa|dsa|ecdsa|ed25519)|ssh_host_\w+|shadow|sudoers|token|password|ssh)$ | ^/(?:proc|sys)/",
+        )
+    });
+    static WRITTEN_KIND: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"(?ix) \.(?:log|pid|lock|lck|tmp|temp|out|err|db|sqlite3?|journal|wal|active|sock(?:et)?|cache|state|swp|bak|rdb|aof|data)(?:\.[\w]+)?$ | ^/(?:tmp|var/(?:log|cache|run|tmp|spool|lib)|run|data|logs?|cache)/ | /(?:logs?|cache|tmp|temp|data|optimize|bundles|storage|uploads?|\.cache)/",
+        )
+    });
+    // A message may speak of a "config file" and still want to write it; only a clear word for writing says so.
+    if WRITTEN_KIND.is_match(path) {
+        return false;
+    }
+    let quiet = text.replace(path, " ");
+    if READS.is_match(&quiet) && !WRITES.is_match(&quiet) {
+        return true;
+    }
+    READ_ONLY_KIND.is_match(path) && !WRITES.is_match(&quiet)
+}

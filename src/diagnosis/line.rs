@@ -1,0 +1,355 @@
+//! One line of a log, looked through to what the program itself said.
+//!
+//! Between a program and us stand the container runtime (docker-json, CRI), whoever prefixes lines (compose, stern,
+//! journald), the program's own logger (timestamps, klog, JSON, logfmt) and terminal colours. [`parse`] takes them off.
+
+use std::{borrow::Cow, sync::LazyLock};
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::errno::{self, Refusal};
+
+/// How bad the program itself says it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Severity {
+    Info,
+    Warning,
+    /// The line does not say.
+    Unsaid,
+    Error,
+    Fatal,
+}
+
+/// A message: one line of a log, or one of the lines inside an escaped string of it.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    /// 1-based line of the source.
+    pub number: u64,
+    /// Columns of white space before the text, after the prefixes.
+    pub indent: usize,
+    /// The message without prefixes, indentation and escapes.
+    pub text: String,
+    pub severity: Severity,
+    pub refusal: Option<Refusal>,
+    /// The line as it stood in the source, if the message is only a part of it.
+    pub whole: Option<String>,
+}
+
+impl Line {
+    fn new(number: u64, text: &str, severity: Option<Severity>) -> Self {
+        let body = text.trim_start();
+        let indent = text[..text.len() - body.len()].chars().map(|c| if c == '\t' { 8 } else { 1 }).sum();
+        let text = body.trim_end().to_owned();
+        let refusal = errno::find(&text);
+        let severity = severity.unwrap_or_else(|| severity_of(&text));
+        Line { number, indent, text, severity, refusal, whole: None }
+    }
+
+    /// A line without a message.
+    pub(super) fn is_blank(&self) -> bool {
+        self.text.bytes().all(|b| matches!(b, b'*' | b'-' | b'=' | b'#' | b' ' | b'|'))
+    }
+}
+
+/// Nesting of JSON in JSON, and prefixes before prefixes, beyond which no logger goes.
+const DEPTH: usize = 8;
+
+/// The messages in one line of a source, at least one unless it is empty.
+pub(super) fn parse(number: u64, raw: &[u8]) -> Vec<Line> {
+    let raw = String::from_utf8_lossy(raw);
+    let plain = strip_escapes(raw.trim_end_matches(['\r', '\n']));
+    let mut lines = Vec::new();
+    unwrap(number, &plain, None, DEPTH, &mut lines);
+    for line in &mut lines {
+        if line.text.len() + line.indent < plain.len() {
+            line.whole = Some(plain.trim().to_owned());
+        }
+    }
+    lines
+}
+
+fn unwrap(number: u64, text: &str, severity: Option<Severity>, depth: usize, lines: &mut Vec<Line>) {
+    let (message, said) = strip_prefixes(text);
+    let severity = severity.or(said);
+    if depth > 0 && message.trim_start().starts_with('{') && message.contains('"') {
+        if let Ok(Value::Object(object)) = serde_json::from_str(message.trim()) {
+            return unwrap_json(number, &object, severity, depth, lines);
+        }
+    }
+    if !message.contains('\\') {
+        return lines.push(Line::new(number, message, severity));
+    }
+    let unescaped = unescape(message);
+    // What stands first in an escaped trace says how bad it is; the rest of it is indented under that.
+    lines.extend(unescaped.split('\n').map(|part| Line::new(number, part, severity)));
+}
+
+/// The texts of a JSON log entry, the logger's own fields left out. Each different one counts once: `error` often
+/// repeats `message`, and the stack repeats both.
+fn unwrap_json(
+    number: u64,
+    object: &serde_json::Map<String, Value>,
+    severity: Option<Severity>,
+    depth: usize,
+    lines: &mut Vec<Line>,
+) {
+    let severity = ["level", "severity", "log.level", "lvl", "loglevel", "levelname", "@l", "s"]
+        .iter()
+        .find_map(|key| object.get(*key))
+        .and_then(|value| match value {
+            Value::String(word) => severity_word(word),
+            // pino and bunyan count in tens: 60 is fatal, 50 error, 40 a warning.
+            Value::Number(number) => match number.as_u64()? {
+                60.. => Some(Severity::Fatal),
+                50..60 => Some(Severity::Error),
+                40..50 => Some(Severity::Warning),
+                10..40 => Some(Severity::Info),
+                _ => None,
+            },
+            _ => None,
+        })
+        .or(severity);
+    let mut seen: Vec<&str> = Vec::new();
+    leaves(object, depth, &mut |text| {
+        if seen.contains(&text) {
+            return;
+        }
+        seen.push(text);
+        if text.trim_start().starts_with('{') {
+            unwrap(number, text, severity, depth - 1, lines);
+        } else {
+            for part in text.trim_end().split('\n') {
+                // A docker-json or CRI wrapper holds a line that may have a prefix of its own.
+                let (message, said) = strip_prefixes(part);
+                let line = Line::new(number, message, severity.or(said));
+                let repeated = lines.iter().any(|other| other.number == number && other.text == line.text);
+                if !repeated {
+                    lines.push(line);
+                }
+            }
+        }
+    });
+}
+
+fn leaves<'v>(object: &'v serde_json::Map<String, Value>, depth: usize, visit: &mut impl FnMut(&'v str)) {
+    for value in object.values() {
+        match value {
+            Value::String(text) if !text.trim().is_empty() => visit(text),
+            Value::Object(inner) if depth > 0 => leaves(inner, depth - 1, visit),
+            Value::Array(items) if depth > 0 => {
+                for item in items {
+                    match item {
+                        Value::String(text) => visit(text),
+                        Value::Object(inner) => leaves(inner, depth - 1, visit),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Takes terminal escape sequences (ECMA-48 CSI and OSC, and the two-byte ones) and other control characters off.
+fn strip_escapes(text: &str) -> Cow<'_, str> {
+    static ESCAPE: LazyLock<Regex> = LazyLock::new(|| {
+        errno::compile(
+            "(?:\u{1b}\\[|\u{9b})[0-?]*[ -/]*[@-~]|\u{1b}\\][^\u{7}\u{1b}]*(?:\u{7}|\u{1b}\\\\)?|\u{1b}[@-_]?|[\u{0}-\u{8}\u{b}-\u{1f}\u{7f}]",
+        )
+    });
+    // A colour code that lost its escape character on the way, as `[31m`.
+    static ORPHAN: LazyLock<Regex> =
+        LazyLock::new(|| errno::compile(r"(?:\^\[|\\u001b|\\x1b|\\033)?\[\d{1,2}(?:;\d{1,3})*m"));
+    if text.bytes().any(|b| b < 0x20 && b != b'\t' || b == 0x7f || b == 0xc2) {
+        let stripped = ESCAPE.replace_all(text, "");
+        return Cow::Owned(ORPHAN.replace_all(&stripped, "").into_owned());
+    }
+    if text.contains('m') && text.contains('[') { ORPHAN.replace_all(text, "") } else { Cow::Borrowed(text) }
+}
+
+/// What may stand before a message, each anchored at its start. None of them takes white space that belongs to the
+/// message, for indentation tells what continues what.
+static PREFIXES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    [
+        // CRI: `2026-11-24T08:41:16.1234Z stdout F `; then any timestamp of the ISO family, in brackets or bare.
+        r"^\s*\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(?:Z|[+-]\d\d:\d\d) std(?:out|err) [FP] ",
+        r"^\s*[\[(]?\d{4}[-/.]\d\d[-/.]\d\d[T _]?\s?\d{1,2}:\d\d:\d\d(?:[.,:]\d+)?(?:\s?(?:Z|UTC|GMT|CES?T|[+-]\d\d:?\d\d))?[\])|]?[:,]? ?",
+        // `[24-Nov-2026 09:08:23]`, `24-Nov-2026 08:59:17.870`, `10/9/2017 4:04:54 PM`, `0822/151521.958305`.
+        r"^\s*\[?\d{1,2}[-/](?:\w{3}|\d{1,2})[-/]\d{2,4}[ :]\d{1,2}:\d\d:\d\d(?:[.,]\d+)?(?: ?[AP]M)?(?: [A-Z]{3,4}| [+-]\d{4})?\]?:? ?",
+        // `Tue Nov 24 08:59:46 2026`, syslog's `Nov 20 08:06:17 host prog[123]: `.
+        r"^\s*\[?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? (?:\w{3} {1,2}\d{1,2}|\d{1,2} \w{3} \d{4}) \d\d:\d\d:\d\d(?:\.\d+)?(?: [A-Z]{3,4})?(?: \d{4})?(?: \(\d+\))?\]?:? ?",
+        r"^\s*(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) {1,2}\d{1,2} \d\d:\d\d:\d\d(?:\.\d+)? [\w.-]+ [\w./@-]+(?:\[\d+\])?: ?",
+        // klog: `E1124 08:41:16.123456   1 file.go:123] `.
+        r"^\s*[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+ [\w./-]+:\d+\] ",
+        // A time alone, and seconds since 1970 or since the start.
+        r"^\s*\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?:? ",
+        r"^\s*\[?\s*\d{1,10}\.\d{3,9}\]?:? ",
+        // compose, `kubectl logs --prefix`, docker service logs, journald's exporters.
+        r"^\s*[\w.@/-]+\s*\| ",
+        r"^\s*\[(?:pod|container|docker|compose)/[\w./-]+\] ",
+        r"^\s*<\d{1,3}>(?:\d )?",
+    ]
+    .iter()
+    .map(|prefix| errno::compile(prefix))
+    .collect()
+});
+
+fn strip_prefixes(text: &str) -> (&str, Option<Severity>) {
+    let mut rest = text;
+    let mut severity = None;
+    for _ in 0..DEPTH {
+        let Some(found) = PREFIXES.iter().find_map(|prefix| prefix.find(rest)) else { break };
+        let klog = found.as_str().trim_start();
+        if klog.len() > 5 && klog.as_bytes()[1..5].iter().all(u8::is_ascii_digit) {
+            severity = match klog.as_bytes()[0] {
+                b'I' => Some(Severity::Info),
+                b'W' => Some(Severity::Warning),
+                b'E' => Some(Severity::Error),
+                b'F' => Some(Severity::Fatal),
+                _ => severity,
+            };
+        }
+        rest = &rest[found.end()..];
+    }
+    (rest, severity)
+}
+
+/// Undoes one level of backslash escapes, as a logger or a quoting `%q` left them. Unknown ones stay.
+fn unescape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        match chars.peek() {
+            Some('n') => out.push('\n'),
+            Some('r') => {}
+            Some('t') => out.push('\t'),
+            Some(&next @ ('"' | '\'' | '`' | '\\' | '/')) => out.push(next),
+            _ => {
+                out.push('\\');
+                continue;
+            }
+        }
+        chars.next();
+    }
+    out
+}
+
+fn severity_word(word: &str) -> Option<Severity> {
+    Some(match word.to_ascii_lowercase().as_str() {
+        "emerg" | "emergency" | "alert" | "crit" | "critical" | "fatal" | "panic" | "dpanic" | "severe" | "f" => {
+            Severity::Fatal
+        }
+        "error" | "err" | "eror" | "erro" | "failure" | "e" => Severity::Error,
+        "warn" | "warning" | "wrn" | "w" => Severity::Warning,
+        "info" | "notice" | "note" | "debug" | "trace" | "log" | "verbose" | "dbg" | "inf" | "i" | "information" => {
+            Severity::Info
+        }
+        _ => return None,
+    })
+}
+
+fn severity_of(text: &str) -> Severity {
+    static LABEL: LazyLock<Regex> = LazyLock::new(|| {
+        errno::compile(
+            r#"(?ix) (?: \blevel[=:]\s*"?([a-z]+)
+            | [\[(<|] \s* (emerg|alert|crit|critical|fatal|panic|error|err|warn|warning|info|notice|note|debug) \s* [\])>|]
+            | ^ (?:[\w./-]+:\s+|[\w./-]+\[\d+\]:\s+)? (fatal|panic|critical|crit|emerg|alert|error|err|warn|warning|info|notice|note|debug)\b (?:[\s:!*\]|-]|$)
+            | \s (FATAL|PANIC|CRITICAL|SEVERE|ERROR|WARN|WARNING|NOTICE|INFO|DEBUG) [\s:\]|-]
+            | \[[\w-]*:(emerg|alert|crit|error|warn|notice|info|debug)\] )"#,
+        )
+    });
+    // Words that no logger adds: the program gives up.
+    static GIVES_UP: LazyLock<Regex> = LazyLock::new(|| {
+        errno::compile(
+            r"(?i)\b(?:panic:|fatal(?: error| exception)?:|uncaught|unhandled|exception in thread|aborting|cannot continue|exiting\b|terminating\b|panicked at|failed to start:)",
+        )
+    });
+    // Words by which a program says that it goes on.
+    static GOES_ON: LazyLock<Regex> = LazyLock::new(|| {
+        errno::compile(
+            r"(?i)\b(?:warning\b|ignored|ignoring|skipping|falling back|continuing|non-fatal|will not be|highly recommended)",
+        )
+    });
+    if GIVES_UP.is_match(text) {
+        return Severity::Fatal;
+    }
+    let labelled =
+        LABEL.captures(text).and_then(|captures| severity_word(captures.iter().skip(1).flatten().next()?.as_str()));
+    match labelled {
+        Some(severity) => severity,
+        None if GOES_ON.is_match(text) => Severity::Warning,
+        None => Severity::Unsaid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(raw: &str) -> Vec<String> {
+        parse(1, raw.as_bytes()).into_iter().map(|line| line.text).collect()
+    }
+
+    #[test]
+    fn prefixes_of_every_shape_come_off() {
+        let message = "mkdir /x: permission denied";
+        for prefix in [
+            "2026-11-24T08:41:16.614123Z stdout F ",
+            "web-1  | ",
+            "[pod/web-5f4b85f99c-7kfk2/nginx] ",
+            "2026-11-24 08:41:16,123 ",
+            "[2026-11-24 08:41:16 +0000] ",
+            "2026/11/24 08:41:16 ",
+            "[24-Nov-2026 09:08:23] ",
+            "Nov 24 08:41:16 node1 kubelet[812]: ",
+            "E1124 08:41:16.123456       1 main.go:42] ",
+            "08:41:16.123 ",
+            "\u{1b}[31m2026-11-24T08:41:16Z\u{1b}[0m ",
+            "web-1 | 2026-11-24T08:41:16Z ",
+            "Tue Nov 24 08:59:46 2026 (1): ",
+        ] {
+            assert_eq!(texts(&format!("{prefix}{message}")), [message], "{prefix:?}");
+        }
+    }
+
+    #[test]
+    fn json_gives_its_texts_once_each() {
+        let raw = r#"{"level":"error","ts":1.5,"msg":"cannot save","error":"open /x: permission denied","stack":"Error: a\n    at b"}"#;
+        assert_eq!(texts(raw), ["error", "cannot save", "open /x: permission denied", "Error: a", "at b"]);
+        assert_eq!(parse(1, raw.as_bytes())[2].severity, Severity::Error);
+        assert_eq!(texts(r#"{"log":"mkdir: x\n","stream":"stderr","time":"2026"}"#)[0], "mkdir: x");
+        assert_eq!(texts(r#"{"log":"{\"msg\":\"open /x\"}\n"}"#), ["open /x"]);
+    }
+
+    #[test]
+    fn escaped_quotes_and_line_breaks_are_undone() {
+        assert_eq!(texts(r#"err="exec: \"/x\": denied\n\tat y""#), [r#"err="exec: "/x": denied"#, "at y\""]);
+    }
+
+    #[test]
+    fn severities() {
+        for (text, severity) in [
+            ("[emerg] 1#1: bind() failed", Severity::Fatal),
+            ("level=warn msg=x", Severity::Warning),
+            ("FATAL:  could not create lock file", Severity::Fatal),
+            ("initdb: error: could not", Severity::Error),
+            ("mkdir: cannot create directory", Severity::Unsaid),
+            ("WARNING: Cannot write log file", Severity::Warning),
+            ("panic: open /x", Severity::Fatal),
+            ("script.sh: info: can not modify", Severity::Info),
+        ] {
+            assert_eq!(parse(1, text.as_bytes())[0].severity, severity, "{text}");
+        }
+    }
+
+    #[test]
+    fn binary_noise_is_a_line_like_any_other() {
+        let lines = parse(1, b"\xff\xfe\x00\x1b[31mopen /x\x1b]0;title\x07: permission denied\x1b[0m");
+        assert!(lines[0].text.ends_with("open /x: permission denied"), "{:?}", lines[0].text);
+    }
+}

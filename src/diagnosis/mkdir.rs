@@ -1,0 +1,76 @@
+//! mkdir(2) refused.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{
+    Example, Pattern, Read, judge,
+    scene::{Finding, Scene},
+    verb,
+};
+use crate::model::obstacle::Operation;
+
+pub(super) const PATTERN: Pattern = Pattern {
+    id: "mkdir",
+    title: "a directory could not be made",
+    explain: "mkdir(2) needs write and search permission on the directory above. Images are built as root, so most \
+              directories in them belong to root with mode 0755: no other user may make anything there.",
+    source: "mkdir(2); coreutils src/mkdir.c, Go os.Mkdir, java.nio.file.Files.createDirectory",
+    signals: &[],
+    examples: &[
+        Example {
+            log: "mkdir: cannot create directory '/srv/spool': Permission denied",
+            says: "mkdir EACCES /srv/spool unwritable-path",
+        },
+        Example {
+            log: "mkdir: can't create directory '/srv/spool/': Read-only file system",
+            says: "mkdir EROFS /srv/spool/ read-only-rootfs",
+        },
+        Example { log: "panic: mkdir /srv/spool: permission denied", says: "mkdir EACCES /srv/spool unwritable-path" },
+        Example {
+            log: "[emerg] 1#1: mkdir() \"/srv/spool/body\" failed (13: Permission denied)",
+            says: "mkdir EACCES /srv/spool/body unwritable-path",
+        },
+        Example {
+            log: "Error: EACCES: permission denied, mkdir '/srv/spool'",
+            says: "mkdir EACCES /srv/spool unwritable-path",
+        },
+        Example {
+            log: "'mkdir': Permission denied @ dir_s_mkdir - /srv/spool (Errno::EACCES)",
+            says: "mkdir EACCES /srv/spool unwritable-path",
+        },
+        Example {
+            log: "FATAL: Failed to make swap directory /srv/spool/00: (13) Permission denied",
+            says: "mkdir EACCES /srv/spool/00 unwritable-path",
+        },
+        Example {
+            log: "java.nio.file.AccessDeniedException: /srv/spool\n\tat java.base/sun.nio.fs.UnixFileSystemProvider.createDirectory(UnixFileSystemProvider.java:438)",
+            says: "mkdir EACCES /srv/spool unwritable-path",
+        },
+        Example {
+            log: "mkdir: das Verzeichnis '/srv/spool' kann nicht angelegt werden: Keine Berechtigung",
+            says: "mkdir EACCES /srv/spool unwritable-path",
+        },
+    ],
+    near_misses: &[
+        "mkdir: cannot create directory '/srv/spool': File exists",
+        "mkdir: cannot create directory '/srv/spool': No such file or directory",
+    ],
+    read: Read::One(read),
+};
+
+fn read(scene: &Scene) -> Option<Finding> {
+    static WORDS: LazyLock<Regex> = LazyLock::new(|| {
+        verb::any_of(&[
+            r"mkdir(?:at|temp|all|_p|s|sync)?",
+            r"mkdtemp",
+            r"makedirs?",
+            r"(?:creat(?:e|ed|ing)|mak(?:e|ing)|made)(?: of)?(?: \w+){0,4}? (?:director(?:y|ies)|folders?|dirs?)",
+            r"createdirector(?:y|ies)",
+            r"create_dir(?:_all|ectory|ectories)?",
+            r"director(?:y|ies)(?: \S+)? (?:could not|cannot|can't|can not) be (?:created|made)",
+        ])
+    });
+    judge::access(scene, &WORDS, Operation::Mkdir)
+}

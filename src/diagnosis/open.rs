@@ -1,0 +1,93 @@
+//! open(2) refused, for reading or for writing.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{
+    Example, Pattern, Read, judge,
+    scene::{Finding, Scene},
+    verb,
+};
+use crate::model::obstacle::Operation;
+
+pub(super) const PATTERN: Pattern = Pattern {
+    id: "open",
+    title: "a file could not be opened",
+    explain: "open(2) needs search permission on every directory of the path and read or write permission on the file; for a file that is not there yet, write permission on its directory. Most programs print the same words for all of these.",
+    source: "open(2), path_resolution(7); Go os.Open, java.io.FileNotFoundException, nginx ngx_files.c",
+    signals: &[],
+    examples: &[
+        Example {
+            log: "[emerg] 1#1: open() \"/srv/run/web.pid\" failed (13: Permission denied)",
+            says: "open EACCES /srv/run/web.pid unwritable-path",
+        },
+        Example {
+            log: "Error: open /srv/certs/tls.key: permission denied",
+            says: "open EACCES /srv/certs/tls.key unreadable-file",
+        },
+        Example {
+            log: "java.io.FileNotFoundException: /srv/work/app.lock (Permission denied)",
+            says: "open EACCES /srv/work/app.lock unwritable-path",
+        },
+        Example {
+            log: "(13)Permission denied: AH00091: apache2: could not open error log file /srv/log/error.log.",
+            says: "open EACCES /srv/log/error.log unwritable-path",
+        },
+        Example {
+            log: "cat: can't open '/srv/secret': Permission denied",
+            says: "open EACCES /srv/secret unreadable-file",
+        },
+        Example {
+            log: "FATAL: failed to open /srv/squid.pid: (13) Permission denied",
+            says: "open EACCES /srv/squid.pid unwritable-path",
+        },
+        Example { log: "Load key \"/srv/git/id\": Permission denied", says: "open EACCES /srv/git/id unreadable-file" },
+        Example {
+            log: "2026-11-24 (configfile.c.1722) opening errorlog '/srv/log/error.log' failed: Read-only file system",
+            says: "open EROFS /srv/log/error.log read-only-rootfs",
+        },
+        Example { log: "open /dev/kvm: permission denied", says: "device EACCES /dev/kvm device-access" },
+    ],
+    near_misses: &["open /srv/x: no such file or directory", "open() \"/srv/x\" failed (2: No such file or directory)"],
+    read: Read::One(read),
+};
+
+fn read(scene: &Scene) -> Option<Finding> {
+    static WORDS: LazyLock<Regex> = LazyLock::new(|| {
+        verb::any_of(&[
+            r"f?open(?:at|ed|ing|dir|file)?",
+            r"open(?: \w+){0,4} (?:file|log|stream|socket)",
+            r"read(?:ing|file|able)?",
+            r"load(?:ing)?(?: \w+){0,2}",
+            r"access(?:ing)?",
+            r"l?stat(?:ing|ting|x)?",
+            r"scandir",
+            r"list(?:ing)?",
+            r"cat",
+            r"ls",
+            r"includ(?:e|ing)",
+            r"source",
+            r"pars(?:e|ing)",
+            r"import(?:ing)?",
+            r"require",
+            r"grep",
+            r"tail",
+            r"head",
+            r"tee",
+            r"find",
+            r"filenotfoundexception",
+            r"accessdeniedexception",
+            r"ioerror",
+            r"file_get_contents",
+            r"watch(?:ing)?",
+            r"certificate",
+            r"walk(?:ing)?",
+            r"sourcing",
+            r"examin(?:e|ing)",
+            r"access to the path",
+            r"unauthorizedaccessexception",
+        ])
+    });
+    judge::access(scene, &WORDS, Operation::Open)
+}

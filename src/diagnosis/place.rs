@@ -1,0 +1,189 @@
+//! Paths and ports in a message.
+
+use std::{ops::Range, sync::LazyLock};
+
+use regex::Regex;
+
+use super::errno::compile;
+
+/// A path as the message writes it, without its quotes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Path<'t> {
+    pub text: &'t str,
+    pub span: Range<usize>,
+}
+
+const OPEN: &str = "\"'`‘“„«";
+const CLOSE: &str = "\"'`’”“»";
+
+/// An absolute path, or one that starts with a dot or a tilde: in quotes of any kind, or bare.
+static ROOTED: LazyLock<Regex> = LazyLock::new(|| {
+    compile(&format!(
+        r#"(?x) (?: ^ | [\s=:,;(\[{{<>|@] | -[a-zA-Z]
+            | (?P<open>[{OPEN}]) )
+        (?: (?P<quoted> (?:\.{{1,2}}|~)? / [^{CLOSE}\r\n]* ) (?P<close>[{CLOSE}])
+          | (?P<bare> (?:\.{{1,2}}|~)? / [^\s{OPEN}{CLOSE},;()\[\]{{}}<>|]* ) )"#
+    ))
+});
+
+/// Every rooted path of `text`, in order.
+pub(super) fn paths(text: &str) -> Vec<Path<'_>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(captures) = ROOTED.captures_at(text, at) {
+        let Some(all) = captures.get(0) else { break };
+        // Quotes count only as a pair: in `/a 'b` the word ends at the space.
+        let quoted = captures.name("open").and(captures.name("quoted"));
+        let path = match quoted {
+            Some(quoted) => Some(Path { text: quoted.as_str(), span: quoted.range() }),
+            None => {
+                let start = captures.name("quoted").or(captures.name("bare")).map_or(all.start(), |m| m.start());
+                bare(text, start)
+            }
+        };
+        let end = path.as_ref().map_or(all.end(), |path| path.span.end);
+        at = next_boundary(text, end.max(all.start() + 1));
+        if let Some(path) = path.filter(|path| is_plausible(text, path)) {
+            found.push(path);
+        }
+        if at > text.len() {
+            break;
+        }
+    }
+    found
+}
+
+fn next_boundary(text: &str, mut at: usize) -> usize {
+    while at < text.len() && !text.is_char_boundary(at) {
+        at += 1;
+    }
+    at
+}
+
+/// The bare path that starts at `start`, without the punctuation of the sentence around it.
+fn bare(text: &str, start: usize) -> Option<Path<'_>> {
+    let rest = text.get(start..)?;
+    let stop =
+        rest.find(|c: char| c.is_whitespace() || OPEN.contains(c) || CLOSE.contains(c) || ",;()[]{}<>|".contains(c));
+    let word = &rest[..stop.unwrap_or(rest.len())];
+    // `/x:3:` and `/x:/y` end at the colon; so does `/x:`.
+    let word = word.split(':').next().unwrap_or(word);
+    let word = word.trim_end_matches(['.', '!', '?', '\\', '*', '=']);
+    let word = if word.is_empty() { "/" } else { word };
+    text.get(start..start + word.len()).map(|text| Path { text, span: start..start + word.len() })
+}
+
+fn is_plausible(text: &str, path: &Path<'_>) -> bool {
+    let before = text[..path.span.start].trim_end_matches(|c: char| OPEN.contains(c) || c == '(' || c == '[');
+    // The `//host/path` of a URL, a `N/A`, an option such as `/help`, and sed's or a regular expression's slashes.
+    let url = path.text.starts_with("//") && before.ends_with(|c: char| c == ':' || c.is_alphanumeric());
+    let fraction = before.ends_with(|c: char| c.is_ascii_alphanumeric()) && path.span.start == before.len();
+    !url && !fraction && path.text.len() < 4096 && !path.text.starts_with("/(") && !path.text.contains("://")
+}
+
+/// A word in quotes that has no slash at its start: a relative path where the message speaks of one.
+pub(super) fn quoted_word(text: &str) -> Option<Path<'_>> {
+    static WORD: LazyLock<Regex> =
+        LazyLock::new(|| compile(&format!(r"[{OPEN}]([^\s{OPEN}{CLOSE}/][^{OPEN}{CLOSE}\s]*)[{CLOSE}]")));
+    let word = WORD.captures(text)?.get(1)?;
+    Some(Path { text: word.as_str(), span: word.range() })
+}
+
+/// The bare word that is all of `text` but for punctuation: `mkdir DIR: Permission denied` between verb and errno.
+pub(super) fn only_word(text: &str) -> Option<Path<'_>> {
+    static ONLY: LazyLock<Regex> = LazyLock::new(|| compile(r"^[\s:(\[]*([\w.@%+~-][\w./@%+~=-]*)[\s:,)\]]*$"));
+    let word = ONLY.captures(text)?.get(1)?;
+    let text = word.as_str().trim_end_matches('.');
+    (!text.is_empty()).then(|| Path { text, span: word.start()..word.start() + text.len() })
+}
+
+/// The file name that ends `text` but for a colon: `Error loading shared library libx.so.2: Permission denied`.
+pub(super) fn last_file_name(text: &str) -> Option<Path<'_>> {
+    static LAST: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r#"(?:^|[\s"'`(\[=])([\w@%+~-][\w./@%+~-]*[./][\w@%+~-][\w./@%+~-]*?)["'`)\]]?[:,]?\s*[\[(]?$"#)
+    });
+    let word = LAST.captures(text)?.get(1)?;
+    let number = word.as_str().bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    (!number).then(|| Path { text: word.as_str(), span: word.range() })
+}
+
+/// The first port that `text` gives with an address, or by name.
+pub(super) fn port(text: &str) -> Option<u16> {
+    static PORT: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r#"(?ix) (?: (?:\d{1,3}\.){3}\d{1,3} | \[[0-9a-f:.%\w]*\] | \[?:{2,3} | \*\]? | \blocalhost | \bany | \b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,} )
+                (?: : | \# | /(?:tcp|udp)?/? ) (\d{1,5}) (?: \b )
+            | \b port s? [\s"'=:\#(\[]* (?:number\s*|is\s*|tcp\s*|udp\s*)? (\d{1,5}) \b
+            | [('\[] (?:'[^']*'|"[^"]*"|[\w.:]*) ,\s* (\d{1,5}) \s* [)\]]
+            | (?: ^ | [\s"'=(@<\[] ) (?:[a-z]+://)? (?:[\w.-]*|\*) : (\d{1,5}) (?: [\s"':),;>\].] | $ )
+            | \b (?:tcp|udp)[46]? [\s:/]* (?:[\w.-]*:)? (\d{1,5}) \b
+            | \[:{2,3}(\d{1,5})\]
+            | \b (?:bind|listen(?:ing)?(?:\s+on)?)\b [()\s:]* (\d{1,5}) \b (?: [^.\d] | $ )
+            | \b (\d{1,5}) / (?:tcp|udp) \b
+            | \b AF_INET6?[^0-9]{1,20} (\d{1,5}) \b
+            | \b (\d{1,5}) \s port \b"#,
+        )
+    });
+    PORT.captures_iter(text).find_map(|captures| {
+        let all = captures.get(0)?;
+        let digits = captures.iter().skip(1).flatten().next()?;
+        let place_in_code = SOURCE.is_match(&text[..digits.start()]) || text[..all.start()].ends_with('/');
+        digits.as_str().parse().ok().filter(|port| *port != 0 && !place_in_code)
+    })
+}
+
+/// `FILE.EXT:` before a number makes it a line of code or configuration.
+static SOURCE: LazyLock<Regex> = LazyLock::new(|| {
+    compile(
+        r"\.(?:go|c|cc|cpp|h|rs|py|rb|js|mjs|ts|tsx|jsx|java|kt|scala|cs|php|pl|lua|erl|ex|exs|hs|ml|cfg|conf|ini|ya?ml|toml|json|sh|lineno):$",
+    )
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_in_quotes_of_every_kind_and_bare() {
+        for (text, expected) in [
+            ("mkdir() \"/var/cache/nginx\" failed", vec!["/var/cache/nginx"]),
+            ("cannot create directory ‘/a b’: no", vec!["/a b"]),
+            ("on file `/bin/vault' (x", vec!["/bin/vault"]),
+            ("open /a/b: permission denied", vec!["/a/b"]),
+            ("x (/run/php/php8.2-fpm.pid).: no", vec!["/run/php/php8.2-fpm.pid"]),
+            ("chroot(/var/lib/haproxy).", vec!["/var/lib/haproxy"]),
+            ("file_put_contents(/a/b.txt): Failed", vec!["/a/b.txt"]),
+            ("./usr/x: 647: /usr/bin/y: cannot create /var/z.err: no", vec!["./usr/x", "/usr/bin/y", "/var/z.err"]),
+            ("see https://example.org/x and N/A", vec![]),
+            ("error: could not lock config file //.gitconfig: no", vec!["//.gitconfig"]),
+            ("tried [/usr/share/data]; maybe", vec!["/usr/share/data"]),
+            ("rename '/a' -> '/b'", vec!["/a", "/b"]),
+            ("Cannot open '/dev/stdout' for", vec!["/dev/stdout"]),
+            ("/ $ mkdir x", vec!["/"]),
+            ("{error,\"Error when reading /var/lib/.cookie: eacces\"}", vec!["/var/lib/.cookie"]),
+        ] {
+            let found: Vec<_> = paths(text).into_iter().map(|path| path.text).collect();
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn ports_beside_addresses_and_words() {
+        for (text, expected) in [
+            ("bind() to 0.0.0.0:80 failed", Some(80)),
+            ("bind() to [::]:443 failed", Some(443)),
+            ("listen tcp :80: bind: permission denied", Some(80)),
+            ("cannot bind socket (Permission denied) for [:::80]", Some(80)),
+            ("Can't connect to ('0.0.0.0', 80)", Some(80)),
+            ("failed to create listening socket for port 53: no", Some(53)),
+            ("Could not create server TCP listening socket *:80: bind", Some(80)),
+            ("couldn't add command channel 127.0.0.1#953: permission denied", Some(953)),
+            ("listen EACCES: permission denied 0.0.0.0:80", Some(80)),
+            ("bind failed on http://+:80", Some(80)),
+            ("file.go:91 took 12:30", None),
+            ("Failed to bind to address http://[::]:80: permission", Some(80)),
+        ] {
+            assert_eq!(port(text), expected, "{text}");
+        }
+    }
+}

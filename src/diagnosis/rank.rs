@@ -1,0 +1,137 @@
+//! Which obstacle killed the container, and which are warnings before it or consequences after.
+
+use std::collections::HashMap;
+
+use super::{cause, line::Severity, scene::Finding};
+use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
+
+/// Distinct obstacles that are kept; a log that goes on for days repeats itself.
+const MOST: usize = 256;
+
+/// A finding with where it was found.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub finding: Finding,
+    pub severity: Severity,
+    pub program: Option<String>,
+    pub line: u64,
+    pub text: String,
+}
+
+/// Findings in the order of the log, equal ones folded.
+#[derive(Debug, Default)]
+pub(super) struct Collected {
+    found: Vec<Found>,
+    by_key: HashMap<(Operation, Option<String>, Option<u16>, Category), usize>,
+}
+
+impl Collected {
+    /// Adds a finding, or folds it into the equal one that came first. The worst severity of them counts, and the line
+    /// that said it.
+    pub(super) fn add(&mut self, mut new: Found) {
+        if new.finding.harmless {
+            new.severity = new.severity.min(Severity::Warning);
+        }
+        let finding = &new.finding;
+        let key = (finding.operation, finding.path.clone(), finding.port, finding.category);
+        if let Some(&index) = self.by_key.get(&key) {
+            let old = &mut self.found[index];
+            old.finding.errno = old.finding.errno.or(finding.errno);
+            old.finding.harmless &= finding.harmless;
+            old.severity = old.severity.max(new.severity);
+            return;
+        }
+        if self.found.len() < MOST {
+            self.by_key.insert(key, self.found.len());
+            self.found.push(new);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// The obstacles, the one that best explains the failure first.
+    pub(super) fn into_obstacles(
+        mut self,
+        source: &str,
+        container: Option<&str>,
+        directory: Option<&str>,
+    ) -> Vec<Obstacle> {
+        inherit(&mut self.found);
+        let mut order: Vec<usize> = (0..self.found.len()).collect();
+        order.sort_by_key(|&index| (std::cmp::Reverse(weight(&self.found, index)), index));
+        order
+            .into_iter()
+            .enumerate()
+            .map(|(rank, index)| {
+                let found = &self.found[index];
+                let finding = &found.finding;
+                let fatal = !finding.harmless && (rank == 0 || found.severity >= Severity::Error);
+                Obstacle {
+                    container: container.map(str::to_owned),
+                    program: found.program.clone(),
+                    operation: finding.operation,
+                    errno: finding.errno,
+                    path: finding.path.as_deref().map(|path| absolute(path, directory)),
+                    port: finding.port,
+                    capability: finding.capability.map(str::to_owned),
+                    category: finding.category,
+                    fatal,
+                    cause: cause::sentence(finding),
+                    evidence: Evidence { source: source.to_owned(), line: Some(found.line), text: found.text.clone() },
+                }
+            })
+            .collect()
+    }
+}
+
+/// A program that keeps its errno to itself often had it printed by another line just before: squid, whose
+/// `Cannot open '/dev/stdout' for writing` follows `/dev/stderr: Permission denied`.
+fn inherit(found: &mut [Found]) {
+    for index in 1..found.len() {
+        let (before, after) = found.split_at_mut(index);
+        let (Some(before), Some(after)) = (before.last(), after.first_mut()) else { continue };
+        let same_kind =
+            matches!(after.finding.operation, Operation::Open | Operation::Create) && before.finding.path.is_some();
+        if after.finding.errno.is_none()
+            && same_kind
+            && before.finding.category == after.finding.category
+            && after.line - before.line < 6
+        {
+            after.finding.errno = before.finding.errno;
+        }
+    }
+}
+
+/// Severity by the program's own word first. Where it does not say, a refusal that names what was refused counts like an
+/// error: coreutils and shells print no severity, and entrypoints run with `set -e`.
+fn weight(found: &[Found], index: usize) -> i32 {
+    let this = &found[index];
+    let severity = match this.severity {
+        Severity::Fatal => 50,
+        Severity::Error => 40,
+        Severity::Unsaid => 38,
+        Severity::Warning => 10,
+        Severity::Info => 5,
+    };
+    let known = i32::from(this.finding.path.is_some() || this.finding.port.is_some()) * 2;
+    let harmless = if this.finding.harmless { -30 } else { 0 };
+    let tolerated = if is_often_tolerated(&this.finding) { -6 } else { 0 };
+    severity + known + harmless + tolerated
+}
+
+/// Entrypoints commonly ignore a chown or chmod that fails (`|| :`), and go on.
+fn is_often_tolerated(finding: &Finding) -> bool {
+    matches!(finding.operation, Operation::Chmod | Operation::Chown)
+}
+
+/// A relative path in the container's working directory, where that is known.
+fn absolute(path: &str, directory: Option<&str>) -> String {
+    match directory {
+        Some(directory) if !path.starts_with('/') && !path.starts_with('~') => {
+            format!("{}/{}", directory.trim_end_matches('/'), path.trim_start_matches("./"))
+        }
+        _ => path.to_owned(),
+    }
+}

@@ -1,0 +1,301 @@
+//! What a pattern sees: one line with its refusal, the record around it, and the lines near by.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{
+    errno::{Refusal, compile},
+    line::Line,
+    place::{self, Path},
+    record::Record,
+};
+use crate::model::obstacle::{Category, Errno, Operation};
+
+/// One line of an excerpt, as a pattern reads it.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'s> {
+    pub records: &'s [Record],
+    pub record: usize,
+    pub index: usize,
+    /// What the runtime itself says was attempted, beside the errno, in fields or in the frames.
+    pub spoken: Option<Spoken>,
+}
+
+/// An operation by the runtime's own word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spoken {
+    pub operation: Operation,
+    /// Byte offset behind which the line names what it was done to; `None` where another line said it.
+    pub at: Option<usize>,
+}
+
+/// What a pattern read from a scene.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub operation: Operation,
+    pub errno: Option<Errno>,
+    pub path: Option<String>,
+    pub port: Option<u16>,
+    pub capability: Option<&'static str>,
+    pub category: Category,
+    /// Bytes between the telling word and the errno: where several patterns read one line, the nearest word wins.
+    pub distance: usize,
+    /// Programs that print this go on.
+    pub harmless: bool,
+    /// Overrides the sentence that follows from the category.
+    pub cause: Option<String>,
+}
+
+impl Finding {
+    pub(super) fn new(operation: Operation, category: Category) -> Self {
+        Finding {
+            operation,
+            errno: None,
+            path: None,
+            port: None,
+            capability: None,
+            category,
+            distance: 0,
+            harmless: false,
+            cause: None,
+        }
+    }
+
+    pub(super) fn errno(self, errno: impl Into<Option<Errno>>) -> Self {
+        Finding { errno: errno.into(), ..self }
+    }
+
+    pub(super) fn path(self, path: Option<impl Into<String>>) -> Self {
+        Finding { path: path.map(Into::into), ..self }
+    }
+
+    pub(super) fn port(self, port: Option<u16>) -> Self {
+        Finding { port, ..self }
+    }
+
+    pub(super) fn capability(self, capability: &'static str) -> Self {
+        Finding { capability: Some(capability), ..self }
+    }
+
+    pub(super) fn distance(self, distance: usize) -> Self {
+        Finding { distance, ..self }
+    }
+
+    pub(super) fn harmless(self, harmless: bool) -> Self {
+        Finding { harmless, ..self }
+    }
+
+    pub(super) fn cause(self, cause: impl Into<String>) -> Self {
+        Finding { cause: Some(cause.into()), ..self }
+    }
+}
+
+/// A verb of a family, found in a line that was refused.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Verb {
+    /// Byte offset behind the verb.
+    pub end: usize,
+    pub distance: usize,
+}
+
+impl<'s> Scene<'s> {
+    pub(super) fn new(records: &'s [Record], record: usize, index: usize) -> Self {
+        let mut scene = Scene { records, record, index, spoken: None };
+        scene.spoken = scene.find_spoken();
+        scene
+    }
+
+    pub(super) fn line(&self) -> &'s Line {
+        &self.records[self.record].lines[self.index]
+    }
+
+    pub(super) fn text(&self) -> &'s str {
+        &self.line().text
+    }
+
+    pub(super) fn record(&self) -> &'s Record {
+        &self.records[self.record]
+    }
+
+    pub(super) fn refusal(&self) -> Option<&'s Refusal> {
+        self.line().refusal.as_ref()
+    }
+
+    /// Lines before this one, nearest first, over the borders of records.
+    pub(super) fn before(&self) -> impl Iterator<Item = &'s Line> + use<'s> {
+        let here = self.record().lines[..self.index].iter().rev();
+        here.chain(self.records[..self.record].iter().rev().flat_map(|record| record.lines.iter().rev()))
+    }
+
+    /// Lines after this one, over the borders of records.
+    pub(super) fn after(&self) -> impl Iterator<Item = &'s Line> + use<'s> {
+        let here = self.record().lines[self.index + 1..].iter();
+        here.chain(self.records[self.record + 1..].iter().flat_map(|record| record.lines.iter()))
+    }
+
+    /// The verb of a family that is nearest to the errno: the words before an errno lead from what was wanted to what
+    /// failed, so the last one is the system call. Words after the errno count only where none stands before it.
+    pub(super) fn verb(&self, words: &Regex, operation: Operation) -> Option<Verb> {
+        let refusal = self.refusal()?;
+        if let Some(spoken) = self.spoken {
+            if spoken.operation == operation {
+                return Some(Verb { end: spoken.at.unwrap_or(0), distance: 0 });
+            }
+            if spoken.operation != Operation::Open || spoken.at.is_some() {
+                return None;
+            }
+        }
+        let text = self.text();
+        let in_path = |at: usize| self.paths().iter().any(|path| path.span.contains(&at));
+        let before = words.find_iter(&text[..refusal.span.start]).filter(|m| !in_path(m.start() + 1)).last();
+        if let Some(found) = before {
+            return Some(Verb { end: found.end(), distance: 1 + refusal.span.start - found.end() });
+        }
+        let rest = refusal.span.end;
+        let found = words.find_iter(&text[rest..]).find(|m| !in_path(rest + m.start() + 1))?;
+        Some(Verb { end: rest + found.end(), distance: 10_000 + found.start() })
+    }
+
+    pub(super) fn paths(&self) -> Vec<Path<'s>> {
+        place::paths(self.text())
+    }
+
+    /// What the verb was done to: between verb and errno, else behind the errno, else before the verb, else in a field
+    /// of the record.
+    pub(super) fn object(&self, verb: Verb) -> Option<String> {
+        let text = self.text();
+        let paths = self.paths();
+        let refusal = self.refusal()?;
+        let behind = |at: usize| paths.iter().find(move |path| path.span.start >= at && !is_program(text, path));
+        let own = |path: &Path| path.text.to_owned();
+        if verb.end >= refusal.span.end {
+            return behind(verb.end).map(own).or_else(|| relative(&text[verb.end..])).or_else(|| self.field());
+        }
+        let between = &text[verb.end..refusal.span.start];
+        if verb.end > 0 {
+            if let Some(path) = behind(verb.end).filter(|path| path.span.start < refusal.span.start) {
+                return Some(own(path));
+            }
+            if let Some(path) = relative(between) {
+                return Some(path);
+            }
+        }
+        if let Some(path) = behind(refusal.span.end) {
+            return Some(own(path));
+        }
+        if let Some(path) = place::quoted_word(&text[refusal.span.end..])
+            .filter(|_| text[refusal.span.end..].trim_start_matches([')', '"']).starts_with(": "))
+        {
+            return Some(path.text.to_owned());
+        }
+        let before = paths.iter().rev().find(|path| path.span.end <= refusal.span.start && !is_program(text, path));
+        before
+            .map(own)
+            .or_else(|| self.field())
+            .or_else(|| place::last_file_name(&text[..refusal.span.start]).map(|path| path.text.to_owned()))
+    }
+
+    /// A path that the record gives as a field: Node's `path: '/x'`, npm's `path /x`, logfmt's `path=/x`.
+    pub(super) fn field(&self) -> Option<String> {
+        static FIELD: LazyLock<Regex> = LazyLock::new(|| {
+            compile(
+                r#"(?:^|[\s{,])(?:npm (?:ERR!|error) )?(?:path|file|filename|fileName|dir|directory|dest)(?:=|: ?| )["']?(/[^"',\s}]*|\.{1,2}/[^"',\s}]*)"#,
+            )
+        });
+        self.record().lines.iter().find_map(|line| Some(FIELD.captures(&line.text)?.get(1)?.as_str().to_owned()))
+    }
+
+    fn find_spoken(&self) -> Option<Spoken> {
+        if let Some(spoken) = beside_errno(self.text()) {
+            return Some(spoken);
+        }
+        self.refusal()?;
+        let field = self.record().lines.iter().find_map(|line| system_call_field(&line.text));
+        let operation = field.or_else(|| self.record().framed_operation(self.index))?;
+        Some(Spoken { operation, at: None })
+    }
+}
+
+/// libuv's `EACCES: permission denied, mkdir '/x'`, Ruby's `Permission denied @ dir_s_mkdir - /x`, Deno's
+/// `Permission denied (os error 13): mkdir '/x'`.
+fn beside_errno(text: &str) -> Option<Spoken> {
+    static BESIDE: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r#"(?x) E[A-Z]{3,6}:\s[a-z\s-]+,\s(?:Error:\s)?(?P<uv>[a-z]+)\b
+            | @\s(?P<ruby>\w+)
+            | \(os\serror\s\d+\)[,:]\s(?P<deno>[a-z]+)\b
+            | \b(?P<uv2>listen|spawn|bind|connect)\s(?:\S+\s)?E(?:ACCES|PERM|ROFS)\b
+            | \bE(?:ACCES|PERM|ROFS)\s(?P<bun>reading|writing|opening)\b"#,
+        )
+    });
+    let captures = BESIDE.captures(text)?;
+    let word = captures.iter().skip(1).flatten().next()?;
+    Some(Spoken { operation: system_call(word.as_str())?, at: Some(word.end()) })
+}
+
+/// Node's `syscall: 'mkdir'` and npm's `syscall mkdir`.
+fn system_call_field(text: &str) -> Option<Operation> {
+    static FIELD: LazyLock<Regex> =
+        LazyLock::new(|| compile(r#"(?:^|[\s{,])(?:npm (?:ERR!|error) )?syscall:? ["']?([a-z]+)"#));
+    system_call(FIELD.captures(text)?.get(1)?.as_str())
+}
+
+/// The operation that a system call, a libuv request or a function of Ruby's C sources is.
+fn system_call(name: &str) -> Option<Operation> {
+    Some(match name {
+        "mkdir" | "mkdirat" | "mkdtemp" | "dir_s_mkdir" => Operation::Mkdir,
+        "open" | "openat" | "read" | "scandir" | "opendir" | "stat" | "lstat" | "access" | "readlink" | "statx"
+        | "watch" | "readdir" | "rb_sysopen" | "dir_initialize" | "dir_chdir" | "rb_file_s_size" | "rb_file_lstat"
+        | "rb_file_s_stat" | "io_fread" | "readfile" | "reading" | "opening" | "realpath" => Operation::Open,
+        "copyfile" | "copy_file_range" | "write" | "symlink" | "link" | "mkfifo" | "writefile" | "truncate"
+        | "ftruncate" | "utime" | "utimes" | "rb_file_s_symlink" | "rb_file_s_link" | "writing" | "mkstemp"
+        | "sendfile" => Operation::Create,
+        "unlink" | "rmdir" | "unlinkat" | "rm" | "remove" | "apply2files" | "unlink_internal" | "dir_s_rmdir" => {
+            Operation::Unlink
+        }
+        "rename" | "renameat" | "rb_file_s_rename" => Operation::Rename,
+        "chown" | "lchown" | "fchown" => Operation::Chown,
+        "chmod" | "fchmod" | "lchmod" | "rb_file_s_chmod" => Operation::Chmod,
+        "listen" | "bind" => Operation::Bind,
+        "spawn" | "execve" | "exec" => Operation::Exec,
+        "setuid" => Operation::Setuid,
+        "setgid" => Operation::Setgid,
+        "setgroups" => Operation::Setgroups,
+        _ => return None,
+    })
+}
+
+/// A relative path that a verb is followed by: in quotes, or the one word before the errno.
+fn relative(between: &str) -> Option<String> {
+    let path =
+        place::quoted_word(between).or_else(|| place::only_word(between)).or_else(|| place::last_file_name(between))?;
+    let is_noun = matches!(
+        path.text.trim_end_matches(':'),
+        "failed"
+            | "file"
+            | "directory"
+            | "error"
+            | "failure"
+            | "for"
+            | "it"
+            | "errno"
+            | "code"
+            | "path"
+            | "from"
+            | "socket"
+            | "to"
+            | "with"
+            | "is"
+            | "was"
+            | "mode"
+            | "stream"
+    );
+    (!is_noun).then(|| path.text.to_owned())
+}
+
+/// The program's own name: first in the line and followed by a colon and a line number or another message.
+fn is_program(text: &str, path: &Path<'_>) -> bool {
+    static LINE_NUMBER: LazyLock<Regex> = LazyLock::new(|| compile(r"^:\s(?:line\s)?\d+:"));
+    path.span.start == 0 && LINE_NUMBER.is_match(&text[path.span.end..])
+}

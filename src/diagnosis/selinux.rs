@@ -1,0 +1,73 @@
+//! SELinux denials in the audit log.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{
+    Example, Pattern, Read,
+    errno::compile,
+    scene::{Finding, Scene},
+};
+use crate::model::obstacle::{Category, Errno, Operation};
+
+pub(super) const PATTERN: Pattern = Pattern {
+    id: "selinux",
+    title: "SELinux denied an access",
+    explain: "SELinux compares the label of the process with the label of the object, whoever runs it: mode bits and uids do not \
+              matter. Containers run as `container_t` with two categories (MCS) of their own; files of another pod, or of the \
+              host, carry other categories or another type.",
+    source: "auditd's AVC records; container-selinux; Documentation/admin-guide/LSM/SELinux.rst",
+    signals: &["avc:", "type=avc", "type=1400", "selinux"],
+    examples: &[Example {
+        log: "type=AVC msg=audit(1.2:3): avc:  denied  { write } for  pid=9 comm=\"app\" name=\"data\" dev=\"sda4\" ino=6 scontext=system_u:system_r:container_t:s0:c178,c513 tcontext=system_u:object_r:container_file_t:s0:c351,c450 tclass=dir permissive=0",
+        says: "selinux EACCES data selinux",
+    }],
+    near_misses: &[
+        "type=AVC msg=audit(1.2:3): avc:  denied  { read } for  pid=9 comm=\"chronyd\" name=\"hosts\" scontext=system_u:system_r:chronyd_t:s0 tcontext=system_u:object_r:etc_t:s0 tclass=file permissive=0",
+        "type=AVC msg=audit(1.2:3): avc:  granted  { read } for  pid=9 scontext=system_u:system_r:container_t:s0 tcontext=x:y:z:s0",
+    ],
+    read: Read::One(read),
+};
+
+fn read(scene: &Scene) -> Option<Finding> {
+    static AVC: LazyLock<Regex> = LazyLock::new(|| compile(r"avc:\s+denied\s+\{ ([^}]*) \}"));
+    let text = scene.text();
+    let access = AVC.captures(text)?.get(1)?.as_str().trim();
+    let (source, target) = (context(text, "scontext")?, context(text, "tcontext")?);
+    // Only what containers run as: a denial of the host's own daemons is the host's business.
+    let domain = source.split(':').nth(2)?;
+    if !(domain.contains("container")
+        || domain.starts_with("svirt")
+        || domain.starts_with("spc_t")
+        || domain.contains("docker")
+        || domain.contains("openshift"))
+    {
+        return None;
+    }
+    let path = field(text, "path").or_else(|| field(text, "name"));
+    let allowed = text.contains("permissive=1");
+    let categories = |context: &str| context.split(':').skip(4).collect::<Vec<_>>().join(":");
+    let (own, foreign) = (categories(source), categories(target));
+    let kind = target.split(':').nth(2).unwrap_or_default();
+    let mismatch = if !foreign.is_empty() && own != foreign && kind.contains("container") {
+        format!("its categories {foreign} are not the container's {own}")
+    } else {
+        format!("its type {kind} is not open to {domain}")
+    };
+    let class = field(text, "tclass").unwrap_or_else(|| "object".into());
+    let finding = Finding::new(Operation::Selinux, Category::Selinux).path(path).harmless(allowed);
+    let finding = if allowed { finding } else { finding.errno(Errno::Eacces) };
+    Some(finding.cause(format!("SELinux denied {{ {access} }} on a {class}: {mismatch}")))
+}
+
+fn context<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let at = text.find(&format!("{name}="))? + name.len() + 1;
+    text[at..].split_whitespace().next()
+}
+
+fn field(text: &str, name: &str) -> Option<String> {
+    let at = text.find(&format!(" {name}="))? + name.len() + 2;
+    let value = text[at..].split_whitespace().next()?.trim_matches('"');
+    (!value.is_empty()).then(|| value.to_owned())
+}

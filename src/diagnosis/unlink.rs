@@ -1,0 +1,57 @@
+//! unlink(2) and rmdir(2) refused.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{
+    Example, Pattern, Read, judge,
+    scene::{Finding, Scene},
+    verb,
+};
+use crate::model::obstacle::Operation;
+
+pub(super) const PATTERN: Pattern = Pattern {
+    id: "unlink",
+    title: "a file could not be removed",
+    explain: "Removing a file needs write and search permission on its directory, not on the file; in a sticky directory the file must be one's own.",
+    source: "unlink(2); coreutils src/remove.c",
+    signals: &[],
+    examples: &[
+        Example {
+            log: "rm: cannot remove '/srv/old.pid': Permission denied",
+            says: "unlink EACCES /srv/old.pid unwritable-path",
+        },
+        Example {
+            log: "rm: can't remove '/srv/old.pid': Read-only file system",
+            says: "unlink EROFS /srv/old.pid read-only-rootfs",
+        },
+        Example {
+            log: "PHP Warning:  unlink(/srv/cache/a.php): Permission denied in /srv/x.php on line 3",
+            says: "unlink EACCES /srv/cache/a.php unwritable-path",
+        },
+        Example {
+            log: "Error: EPERM: operation not permitted, unlink '/srv/x'",
+            says: "unlink EPERM /srv/x unwritable-path",
+        },
+    ],
+    near_misses: &["rm: cannot remove '/srv/old.pid': No such file or directory"],
+    read: Read::One(read),
+};
+
+fn read(scene: &Scene) -> Option<Finding> {
+    static WORDS: LazyLock<Regex> = LazyLock::new(|| {
+        verb::any_of(&[
+            r"unlink(?:at|ing|sync)?",
+            r"rm",
+            r"rmdir",
+            r"rmtree",
+            r"remov(?:e|ing)",
+            r"delet(?:e|ing)",
+            r"clear(?:ing)?",
+            r"clean(?:ing)?(?: up)?",
+            r"purg(?:e|ing)",
+        ])
+    });
+    judge::access(scene, &WORDS, Operation::Unlink)
+}
