@@ -1,6 +1,5 @@
 //! `kubectl nonroot explain`: why a container failed, and what would remove it.
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
@@ -14,6 +13,7 @@ use crate::error::{Error, Read};
 use crate::evidence::cluster::{Cluster, Namespaces, Scope, Selection, Text};
 use crate::evidence::logs;
 use crate::model::obstacle::{Category, Obstacle};
+use crate::model::workload::Workload;
 use crate::output::explanation::{self, Explained, Explanation, Terminal};
 use crate::output::obstacles;
 use crate::remedy;
@@ -156,18 +156,31 @@ async fn of_workload(cluster: &Cluster, target: &Target, args: &ExplainArgs) -> 
         let why = format!("there is none in namespace {}", cluster.namespace);
         return Err(Error::input(format!("explain {}", named()), why).help("see kubectl nonroot scan -A").into());
     };
-    let failing = workload.failures.iter().find_map(|failure| failure.pod.clone());
-    let mut read = match failing.or(workload.metadata.name.clone().filter(|_| workload.pods > 0)) {
-        Some(pod) => cluster.failure_texts(&cluster.namespace, &pod, args.container.as_deref(), args.previous).await?,
+    let mut read = failure_texts(cluster, &workload, args.container.as_deref(), args.previous).await?;
+    read.errors.extend(inventory.errors);
+    Ok(read)
+}
+
+/// The texts about the pod of a workload that fails, else about its newest; and why there is no pod where there is none.
+pub(super) async fn failure_texts(
+    cluster: &Cluster,
+    workload: &Workload,
+    container: Option<&str>,
+    previous: bool,
+) -> Result<Read<Vec<Text>>, Error> {
+    let namespace = workload.namespace.as_deref().unwrap_or(&cluster.namespace);
+    let failing = workload.failures.iter().find_map(|failure| failure.pod.as_deref());
+    let newest = workload.metadata.name.as_deref().filter(|_| workload.pods > 0);
+    let mut read = match failing.or(newest) {
+        Some(pod) => cluster.failure_texts(namespace, pod, container, previous).await?,
         None => Read::clean(Vec::new()),
     };
-    read.errors.extend(inventory.errors);
-    let refused = workload.failures.into_iter().filter(|failure| failure.pod.is_none());
+    let refused = workload.failures.iter().filter(|failure| failure.pod.is_none());
     read.value.extend(refused.map(|failure| Text {
-        source: format!("state of {}", named()),
-        container: failure.container,
+        source: format!("state of {}/{}", workload.kind.to_lowercase(), workload.name),
+        container: failure.container.clone(),
         directory: None,
-        text: failure.message,
+        text: failure.message.clone(),
     }));
     Ok(read)
 }
@@ -176,7 +189,6 @@ async fn of_workload(cluster: &Cluster, target: &Target, args: &ExplainArgs) -> 
 /// stopped a program comes first, in the order of the texts.
 pub(super) fn diagnose_all(texts: &[Text]) -> Diagnosed {
     let mut all = Diagnosed::default();
-    let mut seen = HashSet::new();
     for text in texts {
         let context = Context {
             source: text.source.clone(),
@@ -185,14 +197,23 @@ pub(super) fn diagnose_all(texts: &[Text]) -> Diagnosed {
         };
         let diagnosed = diagnose(text.text.as_bytes(), context);
         all.looks_like = all.looks_like.or(diagnosed.looks_like);
-        all.obstacles.extend(diagnosed.obstacles.into_iter().filter(|obstacle| {
-            let Obstacle { container, operation, path, port, category, .. } = obstacle;
-            seen.insert((container.clone(), *operation, path.clone(), *port, *category))
-        }));
+        for obstacle in diagnosed.obstacles {
+            if !all.obstacles.iter().any(|known| is_same(known, &obstacle)) {
+                all.obstacles.push(obstacle);
+            }
+        }
     }
     all.obstacles.sort_by_key(|obstacle| !obstacle.fatal);
     if !all.obstacles.is_empty() {
         all.looks_like = None;
     }
     all
+}
+
+/// Whether two texts tell of one refusal. Events name no container.
+fn is_same(one: &Obstacle, other: &Obstacle) -> bool {
+    let place = |obstacle: &Obstacle| (obstacle.operation, obstacle.category, obstacle.path.clone(), obstacle.port);
+    let same_container = one.container == other.container || one.container.is_none() || other.container.is_none();
+    // The violations of one admission differ in nothing but their sentence.
+    place(one) == place(other) && same_container && (one.category != Category::PodSecurity || one.cause == other.cause)
 }

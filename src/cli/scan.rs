@@ -1,7 +1,9 @@
 //! `kubectl nonroot scan`: who runs as root, what Pod Security would refuse, what fails now.
 
 use clap::{Args, ValueEnum};
+use futures::stream::{self, StreamExt as _};
 
+use super::explain;
 use super::flags::{ClusterFlags, SelectionFlags};
 use super::progress::Spinner;
 use super::target::{self, Target};
@@ -9,6 +11,7 @@ use super::{Fault, exit_code, print, say};
 use crate::error::{Error, Read};
 use crate::evidence::cluster::{Cluster, Inventory};
 use crate::evidence::manifests;
+use crate::model::obstacle::Obstacle;
 use crate::model::podsecurity::{Level, Namespace, Version};
 use crate::model::workload::Workload;
 use crate::output::report::{self, ScanReport};
@@ -108,11 +111,36 @@ async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Rows>, Fa
     if !targets.is_empty() {
         read = pick(&cluster, &targets, read, args.selection.all_namespaces).await?;
     }
+    let diagnosed = diagnose_failing(&cluster, &read.value).await;
     drop(spinner);
     let version = args.pod_security_version;
-    let rows = read.value.into_iter().map(|workload| row(workload, version, &|_| None)).collect();
+    let rows = read.value.into_iter().zip(diagnosed).map(|(workload, diagnosed)| {
+        let mut row = row(workload, version, &|_| None);
+        row.obstacles = diagnosed.value.into_iter().map(explain::explained).collect();
+        read.errors.extend(diagnosed.errors);
+        row
+    });
+    let rows = rows.collect();
     Ok(Read { value: (rows, namespaces), errors: read.errors })
 }
+
+/// What stands in the way of each workload that fails, in the order of the workloads.
+async fn diagnose_failing(cluster: &Cluster, workloads: &[Workload]) -> Vec<Read<Vec<Obstacle>>> {
+    let each = workloads.iter().map(|workload| async {
+        if workload.failures.is_empty() {
+            return Read::clean(Vec::new());
+        }
+        match explain::failure_texts(cluster, workload, None, false).await {
+            Ok(texts) => Read { value: explain::diagnose_all(&texts.value).obstacles, errors: texts.errors },
+            Err(error) => Read { value: Vec::new(), errors: vec![error] },
+        }
+    });
+    stream::iter(each).buffered(DIAGNOSED_AT_ONCE).collect().await
+}
+
+/// Failing workloads whose logs are read side by side: as many as the API server answers without queueing one user's
+/// requests behind each other.
+const DIAGNOSED_AT_ONCE: usize = 8;
 
 /// The workloads that targets name; a pod is one by itself then, whoever owns it.
 async fn pick(

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::explanation::Explained;
 use crate::model::container::Container as ModelContainer;
 use crate::model::podsecurity::{
     Namespace as ModelNamespace, Policy as ModelPolicy, Version, Violation as ModelViolation,
@@ -70,6 +71,8 @@ pub struct Workload {
     pub pod_security: PodSecurity,
     pub containers: Vec<Container>,
     pub failures: Vec<Failure>,
+    /// What the failures' logs, states and events tell, the one that best explains them first.
+    pub obstacles: Vec<Explained>,
 }
 
 /// A place in a manifest.
@@ -183,6 +186,7 @@ impl Workload {
             },
             containers: workload.containers.into_iter().map(Container::from).collect(),
             failures: workload.failures.into_iter().map(Failure::from).collect(),
+            obstacles: Vec::new(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use super::explanation::Explained;
 use super::report::{Container, Failure, Namespace, Policy, ScanReport, User, Violation, Workload};
 use super::terminal::{Clean, Tone, painted, tone};
 use crate::model::podsecurity::Level;
@@ -210,18 +211,38 @@ fn now(workload: &Workload) -> String {
     let Some(failure) = workload.failures.first() else {
         return if workload.pods == 0 { "-".to_owned() } else { tone(Tone::Good, "ok") };
     };
-    tone(Tone::Bad, Clean(&told(failure)))
+    // What was refused says more than the API's word for its consequence, and the end of this column may be cut.
+    let text = match workload.obstacles.first() {
+        Some(obstacle) => format!("{} ({})", refused(obstacle), failed(failure)),
+        None => told(failure),
+    };
+    tone(Tone::Bad, Clean(&text))
 }
 
-/// A failure in a few words: the reason, and the exit code or the sentence that goes with it.
+/// `mkdir /var/cache/nginx/client_temp EACCES`
+fn refused(obstacle: &Explained) -> String {
+    let place = obstacle.path.clone().or_else(|| obstacle.port.map(|port| format!("port {port}")));
+    let errno = obstacle.errno.map(str::to_owned);
+    let told = place.is_some() || errno.is_some();
+    let what = if told { obstacle.operation } else { obstacle.category };
+    [Some(what.to_owned()), place, errno].into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// A failure in a word or two: the reason, and the exit code where there is one.
+fn failed(failure: &Failure) -> String {
+    match failure.exit_code {
+        Some(code) => format!("{}, exit {code}", failure.reason),
+        None => failure.reason.clone(),
+    }
+}
+
+/// A failure with the sentence that goes with it.
 fn told(failure: &Failure) -> String {
-    let reason = &failure.reason;
     match (failure.exit_code, failure.message.as_str()) {
-        (Some(code), _) => format!("{reason} (exit {code})"),
-        (None, "") => reason.clone(),
+        (Some(_), _) | (None, "") => failed(failure),
         // The API server begins with the name of the pod that it did not create, which helps nobody.
         (None, message) => {
-            format!("{reason}: {}", message.split_once("is forbidden: ").map_or(message, |(_, why)| why))
+            format!("{}: {}", failed(failure), message.split_once("is forbidden: ").map_or(message, |(_, why)| why))
         }
     }
 }
@@ -246,6 +267,9 @@ fn details(workload: &Workload, level: Level) -> String {
     }
     for failure in &workload.failures {
         let _ = writeln!(out, "  {}", tone(Tone::Bad, Clean(&told(failure))));
+    }
+    for obstacle in workload.obstacles.iter().filter(|obstacle| obstacle.fatal) {
+        let _ = writeln!(out, "  {}: {}", obstacle.category, Clean(&obstacle.cause));
     }
     let violations = violations(workload, level);
     if !violations.is_empty() {
