@@ -1,0 +1,194 @@
+//! The real cluster as the tests use it: kubectl, the binary under test, namespaces that go away, a server with faults.
+
+use std::collections::VecDeque;
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
+
+use serde_json::Value;
+
+/// How long a cluster may take to come to the state that a test waits for.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+fn directory() -> String {
+    env::var("CLUSTER_DIR").unwrap_or_else(|_| "/var/cache/nonroot-cluster".to_owned())
+}
+
+fn kubeconfig() -> String {
+    let path = format!("{}/etc/admin.kubeconfig", directory());
+    assert!(
+        fs::exists(&path).unwrap_or(false),
+        "no cluster: {path} is missing; run tests/cluster/build and tests/cluster/up"
+    );
+    path
+}
+
+/// What a command printed and how it ended.
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Run {
+    fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        Self { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}:\n{}\n{}", self.stdout, self.stderr))
+    }
+}
+
+/// Runs kubectl, which must succeed.
+pub(crate) fn kubectl(arguments: &[&str]) -> String {
+    let mut command = Command::new(format!("{}/bin/kubectl", directory()));
+    let output = command.env("KUBECONFIG", kubeconfig()).args(arguments).output().expect("kubectl runs");
+    let run = Run::of(output);
+    assert_eq!(run.code, 0, "kubectl {}: {}", arguments.join(" "), run.stderr);
+    run.stdout
+}
+
+/// Runs the binary under test, in an environment of its own.
+pub(crate) fn nonroot(arguments: &[&str]) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"));
+    command.env_clear().env("KUBECONFIG", kubeconfig()).env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+    Run::of(command.args(arguments).output().expect("the binary runs"))
+}
+
+/// Runs the binary until its report is as awaited.
+pub(crate) fn until(arguments: &[&str], settled: impl Fn(&Value) -> bool) -> Run {
+    let start = Instant::now();
+    loop {
+        let run = nonroot(arguments);
+        if settled(&run.json()) {
+            return run;
+        }
+        assert!(start.elapsed() < PATIENCE, "still not as awaited:\n{}\n{}", run.stdout, run.stderr);
+        thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// A namespace that goes away with the test, and that an earlier test did not leave behind.
+pub(crate) struct Namespace(String);
+
+impl Namespace {
+    pub(crate) fn new(name: &str, labels: &[&str]) -> Self {
+        kubectl(&["delete", "namespace", name, "--ignore-not-found", "--timeout=120s"]);
+        kubectl(&["create", "namespace", name]);
+        if !labels.is_empty() {
+            kubectl(&[&["label", "namespace", name], labels].concat());
+        }
+        let start = Instant::now();
+        while kubectl(&["get", "serviceaccounts", "-n", name, "-o", "name"]).is_empty() {
+            assert!(start.elapsed() < PATIENCE, "namespace {name} gets no service account");
+            thread::sleep(Duration::from_millis(100));
+        }
+        Self(name.to_owned())
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        kubectl(&["delete", "pods", "--all", "-n", &self.0, "--grace-period=0", "--force"]);
+        kubectl(&["delete", "namespace", &self.0, "--wait=false"]);
+    }
+}
+
+fn written(name: &str, text: &str) -> String {
+    let path = env::temp_dir().join(format!("nonroot-test-{}-{name}", std::process::id()));
+    fs::write(&path, text).expect("a file in the temporary directory");
+    path.display().to_string()
+}
+
+/// The cluster's kubeconfig with another namespace in its context.
+pub(crate) fn kubeconfig_with_namespace(namespace: &str) -> String {
+    let text = fs::read_to_string(kubeconfig()).expect("a kubeconfig");
+    written(namespace, &text.replace("user: admin}", &format!("user: admin, namespace: {namespace}}}")))
+}
+
+/// The cluster's kubeconfig with a token for its only credential.
+pub(crate) fn kubeconfig_with_token(token: &str) -> String {
+    let text = fs::read_to_string(kubeconfig()).expect("a kubeconfig");
+    let users = format!("users: [{{name: admin, user: {{token: {token}}}}}]");
+    let lines = text.lines().map(|line| if line.starts_with("users:") { users.as_str() } else { line });
+    written(token, &lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// The API server behind a proxy that answers some requests itself, with an error.
+pub(crate) struct FaultyServer {
+    pub(crate) url: String,
+    faults: Arc<Mutex<VecDeque<String>>>,
+    upstream: Child,
+}
+
+impl FaultyServer {
+    /// Starts `kubectl proxy`, which speaks plain HTTP with the administrator's rights, and stands before it.
+    pub(crate) fn start() -> Self {
+        let mut command = Command::new(format!("{}/bin/kubectl", directory()));
+        command.env("KUBECONFIG", kubeconfig()).args(["proxy", "--port=0"]).stdout(Stdio::piped());
+        let mut upstream = command.spawn().expect("kubectl proxy runs");
+        let mut line = String::new();
+        BufReader::new(upstream.stdout.take().expect("its output")).read_line(&mut line).expect("its address");
+        let address = line.trim().rsplit(' ').next().expect("an address").to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let faults = Arc::new(Mutex::new(VecDeque::new()));
+        let shared = Arc::clone(&faults);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let (address, faults) = (address.clone(), Arc::clone(&shared));
+                thread::spawn(move || serve(client, &address, &faults));
+            }
+        });
+        Self { url, faults, upstream }
+    }
+
+    /// The next requests get these answers, one each.
+    pub(crate) fn fail_next(&self, statuses: &[&str]) {
+        let mut faults = self.faults.lock().expect("no thread panicked");
+        *faults = statuses.iter().map(|status| (*status).to_owned()).collect();
+    }
+
+    pub(crate) fn faults_left(&self) -> usize {
+        self.faults.lock().expect("no thread panicked").len()
+    }
+}
+
+impl Drop for FaultyServer {
+    fn drop(&mut self) {
+        let _ = self.upstream.kill();
+        let _ = self.upstream.wait();
+    }
+}
+
+/// Serves one request a connection, so that each meets the next fault.
+fn serve(mut client: TcpStream, upstream: &str, faults: &Mutex<VecDeque<String>>) {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        match client.read(&mut byte) {
+            Ok(1) => head.push(byte[0]),
+            _ => return,
+        }
+    }
+    if let Some(status) = faults.lock().expect("no thread panicked").pop_front() {
+        let retry = if status.starts_with("429") { "Retry-After: 1\r\n" } else { "" };
+        let answer = format!("HTTP/1.1 {status}\r\n{retry}Content-Length: 0\r\nConnection: close\r\n\r\n");
+        let _ = client.write_all(answer.as_bytes());
+        return;
+    }
+    let head = String::from_utf8_lossy(&head).replacen("\r\n", "\r\nConnection: close\r\n", 1);
+    let Ok(mut server) = TcpStream::connect(upstream) else { return };
+    if server.write_all(head.as_bytes()).is_ok() {
+        let _ = std::io::copy(&mut server, &mut client);
+    }
+}
