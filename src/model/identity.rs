@@ -42,3 +42,14 @@ impl User {
     /// Nobody we know.
     pub const UNKNOWN: User = User { uid: None, gid: None, groups: Vec::new(), origin: Origin::Unknown };
 }
+
+/// A uid and gid that a container could run as, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    pub uid: u32,
+    pub gid: u32,
+    /// Supplementary groups that go with it.
+    pub groups: Vec<u32>,
+    /// In a few words: "the user that its workers run as".
+    pub why: String,
+}

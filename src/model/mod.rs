@@ -2,6 +2,7 @@
 
 pub mod container;
 pub mod edit;
+pub mod facts;
 pub mod identity;
 pub mod inside;
 pub mod obstacle;

@@ -1,20 +1,148 @@
 //! What removes an obstacle, one file a remedy.
 
-use crate::model::obstacle::Obstacle;
+mod advice_on_image;
+mod advice_on_node;
+mod args;
+mod copied_file;
+mod empty_dir;
+mod env;
+mod file_capability;
+mod fs_group;
+mod identity;
+mod pod_security;
+mod seeded_empty_dir;
+mod supplemental_groups;
+mod sysctl;
+mod user_namespace;
 
+use std::fmt;
+
+use crate::model::edit::Edit;
+use crate::model::facts::Facts;
+use crate::model::obstacle::{Category, Obstacle};
+
+/// Where a remedy is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    Pod,
+    Env,
+    Args,
+    Config,
+    Image,
+    Node,
+}
+
+impl Level {
+    /// The name in JSON output.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Level::Pod => "pod",
+            Level::Env => "env",
+            Level::Args => "args",
+            Level::Config => "config",
+            Level::Image => "image",
+            Level::Node => "node",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One way to remove obstacles.
+#[derive(Debug, Clone, Copy)]
+pub struct Remedy {
+    /// Unique, in kebab case.
+    pub id: &'static str,
+    pub level: Level,
+    pub title: &'static str,
+    /// What it does, what it needs, what it costs.
+    pub explain: &'static str,
+    /// The kinds of obstacle that it can remove.
+    pub removes: &'static [Category],
+    /// The sentence for an obstacle of which nothing but a text is known; `None` where it would be wrong.
+    suggest: fn(&Obstacle) -> Option<String>,
+    /// The edits for an obstacle of a container of which the facts are known, each a try of its own, best first.
+    propose: fn(&Obstacle, &Facts) -> Vec<Proposal>,
+}
+
+/// Edits that may remove an obstacle, to be made together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    pub remedy: &'static str,
+    pub level: Level,
+    pub summary: String,
+    pub edits: Vec<Edit>,
+}
+
+/// A remedy for an obstacle, as a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suggestion {
     pub id: &'static str,
     pub level: Level,
     pub summary: String,
 }
-pub enum Level {
-    Pod,
+
+/// Every remedy, lowest rung first.
+pub const REMEDIES: &[Remedy] = &[
+    pod_security::REMEDY,
+    identity::REMEDY,
+    supplemental_groups::REMEDY,
+    env::REMEDY,
+    empty_dir::REMEDY,
+    seeded_empty_dir::REMEDY,
+    fs_group::REMEDY,
+    sysctl::REMEDY,
+    file_capability::REMEDY,
+    copied_file::REMEDY,
+    args::REMEDY,
+    user_namespace::REMEDY,
+    advice_on_image::REMEDY,
+    advice_on_node::REMEDY,
+];
+
+fn for_category(category: Category) -> impl Iterator<Item = &'static Remedy> {
+    REMEDIES.iter().filter(move |remedy| remedy.removes.contains(&category))
 }
-impl Level {
-    pub fn as_str(&self) -> &'static str {
-        "pod"
-    }
+
+/// What would remove an obstacle, in the order in which it should be tried, by the text alone.
+#[must_use]
+pub fn remedies(obstacle: &Obstacle) -> Vec<Suggestion> {
+    for_category(obstacle.category)
+        .filter_map(|remedy| {
+            let summary = (remedy.suggest)(obstacle)?;
+            Some(Suggestion { id: remedy.id, level: remedy.level, summary })
+        })
+        .collect()
 }
-pub fn remedies(_: &Obstacle) -> Vec<Suggestion> {
+
+/// What could remove an obstacle, in the order in which it should be tried, as edits.
+#[must_use]
+pub fn proposals(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
+    for_category(obstacle.category).flat_map(|remedy| (remedy.propose)(obstacle, facts)).collect()
+}
+
+/// Nothing that an edit of the workload could do.
+fn no_edits(_: &Obstacle, _: &Facts) -> Vec<Proposal> {
     Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_every_category_has_a_remedy() {
+        for (at, remedy) in REMEDIES.iter().enumerate() {
+            assert!(REMEDIES[..at].iter().all(|other| other.id != remedy.id), "{}", remedy.id);
+            assert!(!remedy.explain.is_empty() && !remedy.removes.is_empty(), "{}", remedy.id);
+        }
+        for category in Category::ALL {
+            assert!(for_category(category).next().is_some(), "{category}");
+        }
+    }
 }

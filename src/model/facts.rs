@@ -1,0 +1,194 @@
+//! What is known of one container before a remedy is chosen.
+
+use crate::model::identity::Candidate;
+use crate::model::inside::{Account, Inode};
+
+/// What a path of a container lies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VolumeKind {
+    EmptyDir,
+    /// A claim, or an ephemeral or CSI volume: the kubelet changes its group where `fsGroup` says so.
+    Claim,
+    /// A ConfigMap, Secret, projected or downward API volume: never writable.
+    Projected,
+    /// A hostPath or NFS volume: `fsGroup` does nothing there (pkg/volume/nfs, pkg/volume/hostpath: SetUp ignores it).
+    Foreign,
+}
+
+/// A volume of the spec, where a container mounts it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeMount {
+    pub path: String,
+    pub kind: VolumeKind,
+    pub read_only: bool,
+}
+
+/// What is known of one container.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    pub container: String,
+    pub uid: u32,
+    pub gid: u32,
+    pub groups: Vec<u32>,
+    /// Whom it could run as, best first.
+    pub candidates: Vec<Candidate>,
+    /// /etc/passwd of the image.
+    pub accounts: Vec<Account>,
+    /// What the image has at the paths that were looked at: each step on the way, and the entries of directories.
+    pub inodes: Vec<Inode>,
+    pub mounts: Vec<VolumeMount>,
+    /// Whether the image has sh, cp and mkdir to fill a volume with.
+    pub has_shell: bool,
+    /// TCP and UDP ports below 1024 that it listens on as root, or that its spec names.
+    pub low_ports: Vec<u16>,
+    /// Directories that it wrote to as root.
+    pub written: Vec<String>,
+}
+
+/// Links followed on the way to a path, as the kernel bounds them (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
+impl Facts {
+    /// What stands at exactly this path.
+    #[must_use]
+    pub fn inode(&self, path: &str) -> Option<&Inode> {
+        self.inodes.iter().find(|inode| inode.path == path)
+    }
+
+    /// The entries of a directory that was looked at.
+    pub fn entries<'a>(&'a self, dir: &'a str) -> impl Iterator<Item = &'a Inode> {
+        self.inodes.iter().filter(move |inode| {
+            let rest = inode.path.strip_prefix(dir.trim_end_matches('/')).and_then(|rest| rest.strip_prefix('/'));
+            rest.is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
+        })
+    }
+
+    /// A path with every symbolic link on the way replaced by what it leads to, as far as the looks tell.
+    #[must_use]
+    pub fn resolved(&self, path: &str) -> String {
+        let mut pending: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
+        let mut done = String::new();
+        let mut links = 0;
+        while let Some(step) = pending.pop() {
+            match step.as_str() {
+                "" | "." => continue,
+                ".." => {
+                    done.truncate(done.rfind('/').unwrap_or(0));
+                    continue;
+                }
+                _ => {}
+            }
+            let next = format!("{done}/{step}");
+            match self.inode(&next).and_then(|inode| inode.target.as_ref()) {
+                Some(target) if links < MOST_LINKS => {
+                    links += 1;
+                    if target.starts_with('/') {
+                        done.clear();
+                    }
+                    pending.extend(target.split('/').rev().map(str::to_owned));
+                }
+                _ => done = next,
+            }
+        }
+        if done.is_empty() { "/".to_owned() } else { done }
+    }
+
+    /// The deepest part of a resolved path that the image has.
+    #[must_use]
+    pub fn existing(&self, path: &str) -> Option<&Inode> {
+        let mut at = path;
+        loop {
+            if let Some(inode) = self.inode(if at.is_empty() { "/" } else { at }) {
+                return Some(inode);
+            }
+            at = &at[..at.rfind('/')?];
+        }
+    }
+
+    /// The volume that a path lies on.
+    #[must_use]
+    pub fn mount(&self, path: &str) -> Option<&VolumeMount> {
+        let holds = |mount: &&VolumeMount| {
+            let point = mount.path.trim_end_matches('/');
+            path == point || path.strip_prefix(point).is_some_and(|rest| rest.starts_with('/'))
+        };
+        self.mounts.iter().filter(holds).max_by_key(|mount| mount.path.len())
+    }
+
+    /// Whether a user with these groups may use an inode's mode bits for `want` (4 read, 2 write, 1 execute), by the
+    /// one class that applies to it (path_resolution(7)). Without capabilities, as a non-root user has none.
+    #[must_use]
+    pub fn may(&self, (uid, gid): (u32, u32), inode: &Inode, want: u32) -> bool {
+        let class = match (inode.uid == uid, inode.gid == gid || self.groups.contains(&inode.gid)) {
+            (true, _) => 6,
+            (false, true) => 3,
+            (false, false) => 0,
+        };
+        inode.mode >> class & want == want
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> Facts {
+        let inode = |path: &str, mode: u32, uid: u32, target: Option<&str>| Inode {
+            path: path.to_owned(),
+            mode,
+            uid,
+            gid: uid,
+            size: 0,
+            target: target.map(str::to_owned),
+        };
+        Facts {
+            inodes: vec![
+                inode("/", 0o040_755, 0, None),
+                inode("/var", 0o040_755, 0, None),
+                inode("/var/run", 0o120_777, 0, Some("/run")),
+                inode("/run", 0o040_755, 0, None),
+                inode("/run/app", 0o040_750, 33, None),
+                inode("/loop", 0o120_777, 0, Some("loop")),
+            ],
+            mounts: vec![
+                VolumeMount { path: "/data".to_owned(), kind: VolumeKind::Claim, read_only: false },
+                VolumeMount { path: "/data/cache/".to_owned(), kind: VolumeKind::EmptyDir, read_only: false },
+            ],
+            ..Facts::default()
+        }
+    }
+
+    #[test]
+    fn links_are_followed_and_loops_end() {
+        let facts = facts();
+        assert_eq!(facts.resolved("/var/run/app/../x.pid"), "/run/x.pid");
+        assert_eq!(facts.resolved("//var/./run/"), "/run");
+        assert_eq!(facts.resolved("/loop"), "/loop");
+        assert_eq!(facts.resolved("/../.."), "/");
+    }
+
+    #[test]
+    fn the_deepest_part_that_is_there() {
+        let facts = facts();
+        assert_eq!(facts.existing("/run/app/a/b").map(|inode| inode.path.as_str()), Some("/run/app"));
+        assert_eq!(facts.existing("/nowhere/x").map(|inode| inode.path.as_str()), Some("/"));
+        assert_eq!(facts.entries("/run").map(|inode| inode.path.as_str()).collect::<Vec<_>>(), ["/run/app"]);
+    }
+
+    #[test]
+    fn the_innermost_mount_counts() {
+        let facts = facts();
+        assert_eq!(facts.mount("/data/x").map(|mount| mount.kind), Some(VolumeKind::Claim));
+        assert_eq!(facts.mount("/data/cache/x").map(|mount| mount.kind), Some(VolumeKind::EmptyDir));
+        assert_eq!(facts.mount("/database"), None);
+    }
+
+    #[test]
+    fn one_class_applies() {
+        let facts = Facts { groups: vec![4], ..facts() };
+        let dir = Inode { path: "/d".to_owned(), mode: 0o040_470, uid: 7, gid: 4, size: 0, target: None };
+        assert!(!facts.may((7, 4), &dir, 2), "the owner class says no though the group class says yes");
+        assert!(facts.may((8, 8), &dir, 2), "a supplementary group counts");
+        assert!(!facts.may((8, 8), &Inode { gid: 5, ..dir }, 4));
+    }
+}

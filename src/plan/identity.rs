@@ -1,0 +1,188 @@
+//! Whom a container could run as, best first.
+
+use crate::model::identity::Candidate;
+use crate::model::inside::{Account, Inode, Inside};
+
+/// Accounts that distributions ship whether or not a package uses them (Debian's base-passwd, passwd.master; Alpine's
+/// alpine-baselayout; Fedora's setup). One of them is chosen only where something points at it.
+const DISTRIBUTION: [&str; 44] = [
+    "_apt",
+    "adm",
+    "at",
+    "backup",
+    "bin",
+    "cron",
+    "cyrus",
+    "daemon",
+    "dbus",
+    "ftp",
+    "games",
+    "gnats",
+    "guest",
+    "halt",
+    "irc",
+    "list",
+    "lp",
+    "mail",
+    "man",
+    "messagebus",
+    "news",
+    "nobody",
+    "ntp",
+    "operator",
+    "postmaster",
+    "proxy",
+    "root",
+    "shutdown",
+    "smmsp",
+    "squid",
+    "sshd",
+    "sync",
+    "sys",
+    "systemd-coredump",
+    "systemd-network",
+    "systemd-oom",
+    "systemd-resolve",
+    "systemd-timesync",
+    "tss",
+    "uucp",
+    "vpopmail",
+    "www-data",
+    "xfs",
+    "polkitd",
+];
+
+/// A uid above every distribution's system accounts and below what a person would be given, when nothing says more.
+const NOBODY_IN_PARTICULAR: u32 = 1000;
+
+/// What is known when an identity is to be chosen.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'a> {
+    /// The container as it runs as root today.
+    pub inside: Option<&'a Inside>,
+    pub accounts: &'a [Account],
+    /// What stands at paths that the program writes or reads.
+    pub inodes: &'a [Inode],
+    /// uid and gid that the spec asks for, or that the image gave the running process.
+    pub present: Option<(u32, u32)>,
+    /// Words that may name the program: its command, its container, its image.
+    pub names: &'a [String],
+    /// The uids that the namespace allows (`openshift.io/sa.scc.uid-range`): first and count.
+    pub range: Option<(u32, u32)>,
+}
+
+/// Ranks the users that a container could run as. Never empty, never root.
+#[must_use]
+pub fn candidates(known: Known<'_>) -> Vec<Candidate> {
+    let mut found: Vec<Candidate> = Vec::new();
+    let mut propose = |uid: u32, gid: u32, groups: Vec<u32>, why: String| {
+        if uid != 0 && !found.iter().any(|known| known.uid == uid && known.gid == gid) {
+            found.push(Candidate { uid, gid, groups, why });
+        }
+    };
+    if let Some((first, _)) = known.range {
+        propose(
+            first,
+            0,
+            Vec::new(),
+            "the first uid of the namespace's range (openshift.io/sa.scc.uid-range)".to_owned(),
+        );
+    }
+    if let Some((uid, gid)) = known.present {
+        propose(uid, gid, Vec::new(), "it runs as this user already".to_owned());
+    }
+    for process in known.inside.iter().flat_map(|inside| &inside.processes) {
+        let (uid, gid) = (process.uid.effective, process.gid.effective);
+        let groups = process.groups.iter().copied().filter(|group| *group != gid && *group != 0).collect();
+        let name = account_name(known.accounts, uid);
+        propose(uid, gid, groups, format!("its process {} runs as {name} already", process.name));
+    }
+    for account in known.accounts.iter().filter(|account| !is_distribution(account)) {
+        let is_named = |name: &String| name.split(|c: char| !c.is_alphanumeric()).any(|word| word == account.name);
+        if known.names.iter().any(is_named) {
+            propose(account.uid, account.gid, Vec::new(), format!("the image has a user {} for it", account.name));
+        }
+    }
+    let mut owners: Vec<(u32, u32)> =
+        known.inodes.iter().filter(|inode| inode.is_dir()).map(|inode| (inode.uid, inode.gid)).collect();
+    owners.dedup();
+    for (uid, _) in owners {
+        if let Some(account) = known.accounts.iter().find(|account| account.uid == uid) {
+            propose(uid, account.gid, Vec::new(), format!("directories that it uses belong to {}", account.name));
+        }
+    }
+    // Packages make their users one after another, and the program's own is the last.
+    let packages = known.accounts.iter().rev().filter(|account| !is_distribution(account));
+    for account in packages.filter(|account| account.uid < NOBODY_IN_PARTICULAR) {
+        propose(account.uid, account.gid, Vec::new(), format!("a package of the image made the user {}", account.name));
+    }
+    for account in known.accounts.iter().filter(|account| !is_distribution(account)) {
+        propose(account.uid, account.gid, Vec::new(), format!("the image has a user {}", account.name));
+    }
+    propose(
+        NOBODY_IN_PARTICULAR,
+        NOBODY_IN_PARTICULAR,
+        Vec::new(),
+        "nothing in the image asks for a certain user".to_owned(),
+    );
+    if let Some((first, count)) = known.range {
+        found.retain(|candidate| candidate.uid >= first && candidate.uid - first < count);
+    }
+    found
+}
+
+fn is_distribution(account: &Account) -> bool {
+    DISTRIBUTION.contains(&account.name.as_str()) || account.uid == 0 || account.uid >= 65_534
+}
+
+fn account_name(accounts: &[Account], uid: u32) -> String {
+    accounts
+        .iter()
+        .find(|account| account.uid == uid)
+        .map_or_else(|| format!("uid {uid}"), |account| account.name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::inside::{Ids, Process};
+
+    fn account(name: &str, uid: u32) -> Account {
+        Account { name: name.to_owned(), uid, gid: uid + 1, home: "/".to_owned(), shell: "/bin/false".to_owned() }
+    }
+
+    fn first(known: Known<'_>) -> (u32, u32) {
+        let best = candidates(known).into_iter().next().expect("never empty");
+        (best.uid, best.gid)
+    }
+
+    #[test]
+    fn what_runs_already_beats_what_the_image_has() {
+        let accounts = [account("root", 0), account("www-data", 33), account("cache", 100), account("web", 101)];
+        let process = |uid| Process {
+            uid: Ids { effective: uid, ..Ids::default() },
+            gid: Ids { effective: 7, ..Ids::default() },
+            ..Process::default()
+        };
+        let inside = Inside { processes: vec![process(0), process(33)], ..Inside::default() };
+        let names = ["cache-server".to_owned()];
+        let known = Known { accounts: &accounts, names: &names, ..Known::default() };
+        assert_eq!(first(Known { inside: Some(&inside), ..known }), (33, 7));
+        assert_eq!(first(known), (100, 101), "a name beats the last package");
+        assert_eq!(first(Known { names: &[], ..known }), (101, 102));
+        assert_eq!(first(Known { present: Some((42, 43)), ..known }), (42, 43));
+    }
+
+    #[test]
+    fn nothing_points_anywhere() {
+        let accounts = [account("root", 0), account("www-data", 33), account("nobody", 65_534)];
+        assert_eq!(first(Known { accounts: &accounts, ..Known::default() }), (1000, 1000));
+    }
+
+    #[test]
+    fn a_namespace_may_bound_the_uids() {
+        let accounts = [account("web", 101)];
+        let known = Known { accounts: &accounts, range: Some((1_000_680_000, 10_000)), ..Known::default() };
+        assert_eq!(candidates(known).iter().map(|c| c.uid).collect::<Vec<_>>(), [1_000_680_000]);
+    }
+}

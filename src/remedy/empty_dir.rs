@@ -1,0 +1,114 @@
+//! A volume over a directory in which the image has nothing.
+
+use super::{Level, Proposal, Remedy};
+use crate::model::edit::{Edit, Fill};
+use crate::model::facts::Facts;
+use crate::model::obstacle::{Category, Obstacle, Operation};
+
+pub(super) const REMEDY: Remedy = Remedy {
+    id: "empty-dir",
+    level: Level::Pod,
+    title: "Mount an emptyDir over the directory",
+    explain: "An emptyDir belongs to root with mode 0777, so every user may write it, and a read-only root file system \
+              does not reach it. It starts empty and ends with the pod: right for caches, pid files and sockets, and \
+              only for directories in which the image has nothing. Over a directory with content it would hide that \
+              content, and turn a loud failure into a silent one.",
+    removes: &[Category::UnwritablePath, Category::ReadOnlyRootfs, Category::HomeUnwritable],
+    suggest,
+    propose,
+};
+
+fn suggest(obstacle: &Obstacle) -> Option<String> {
+    let path = obstacle.path.as_deref()?;
+    let dir = directory_by_text(path, obstacle.operation)?;
+    Some(format!("mount an emptyDir at {dir}, if the image has nothing in it"))
+}
+
+fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
+    directories(obstacle, facts)
+        .into_iter()
+        .filter(|dir| !has_content(dir, facts))
+        .flat_map(|dir| [Fill::Empty, Fill::Own].map(|fill| (dir.clone(), fill)))
+        .filter(|(_, fill)| *fill == Fill::Empty || facts.has_shell)
+        .map(|(dir, fill)| Proposal {
+            remedy: REMEDY.id,
+            level: REMEDY.level,
+            summary: match fill {
+                Fill::Own => format!("mount a directory of its own from an emptyDir at {dir}"),
+                _ => format!("mount an emptyDir at {dir}, where the image has nothing"),
+            },
+            edits: vec![Edit::Directory { container: facts.container.clone(), path: dir, fill }],
+        })
+        .collect()
+}
+
+/// Directories that no volume may cover: the container would not start, or would be another one.
+const NEVER: [&str; 12] =
+    ["/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/sbin", "/sys", "/usr"];
+
+/// Where a writable directory could help, best first: the one that the refused path is in or is to be, and then, for
+/// what does not exist yet, the nearest one that the image has.
+pub(super) fn directories(obstacle: &Obstacle, facts: &Facts) -> Vec<String> {
+    let Some(path) = obstacle.path.as_deref().filter(|path| path.starts_with('/')) else {
+        return guesses(obstacle, facts);
+    };
+    let path = facts.resolved(path);
+    let parent = parent(&path);
+    let there = facts.existing(&path);
+    let makes_directory = obstacle.operation == Operation::Mkdir;
+    let mut found = Vec::new();
+    match there {
+        Some(inode) if inode.path == path && inode.is_dir() => found.push(path.clone()),
+        Some(inode) if inode.path == path => found.push(parent.to_owned()),
+        // What is missing is made in a directory that is there. Where that has nothing else, the whole of it serves
+        // what the program makes next, too; else the directory to be made, alone.
+        Some(inode) if makes_directory && has_content(&inode.path, facts) => {
+            found.extend([path.clone(), inode.path.clone()])
+        }
+        Some(inode) if makes_directory => found.push(inode.path.clone()),
+        Some(inode) => {
+            found.push(parent.to_owned());
+            found.push(inode.path.clone());
+        }
+        None if makes_directory => found.extend([path.clone(), parent.to_owned()]),
+        None => found.push(parent.to_owned()),
+    }
+    found.dedup();
+    found.retain(|dir| {
+        !NEVER.contains(&dir.as_str())
+            && facts.mount(dir).is_none_or(|mount| mount.path.trim_end_matches('/') != dir && !mount.read_only)
+    });
+    found
+}
+
+/// Where programs write without naming a path: what the root pod wrote, and the temporary directory.
+fn guesses(obstacle: &Obstacle, facts: &Facts) -> Vec<String> {
+    let mut found = Vec::new();
+    if obstacle.category == Category::ReadOnlyRootfs {
+        found.push("/tmp".to_owned());
+    }
+    found.extend(facts.written.iter().cloned());
+    found.retain(|dir| !NEVER.contains(&dir.as_str()) && facts.mount(dir).is_none());
+    found
+}
+
+/// Whether the image has anything in a directory. What was not looked at counts as empty only if it is not there.
+pub(super) fn has_content(dir: &str, facts: &Facts) -> bool {
+    facts.entries(dir).next().is_some()
+}
+
+fn parent(path: &str) -> &str {
+    match path.rfind('/') {
+        Some(0) | None => "/",
+        Some(at) => &path[..at],
+    }
+}
+
+/// The directory by the text alone: of a directory to be made the parent, of a file the directory that it is in.
+pub(super) fn directory_by_text(path: &str, operation: Operation) -> Option<&str> {
+    let dir = match operation {
+        Operation::Mkdir if parent(path) == "/" => path,
+        _ => parent(path),
+    };
+    (path.starts_with('/') && !NEVER.contains(&dir)).then_some(dir)
+}

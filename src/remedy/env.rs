@@ -1,0 +1,50 @@
+//! Give the program a home that it may write.
+
+use super::{Level, Proposal, Remedy};
+use crate::model::edit::Edit;
+use crate::model::facts::Facts;
+use crate::model::obstacle::{Category, Obstacle};
+
+pub(super) const REMEDY: Remedy = Remedy {
+    id: "env",
+    level: Level::Env,
+    title: "Set HOME",
+    explain: "A uid without an entry in /etc/passwd gets `HOME=/`, which nobody but root may write, so caches and \
+              settings fail at paths such as /.cache. Set HOME to a directory that the user may write; /tmp is one in \
+              nearly every image.",
+    removes: &[Category::HomeUnwritable, Category::MissingPasswdEntry, Category::UnwritablePath],
+    suggest,
+    propose,
+};
+
+fn suggest(obstacle: &Obstacle) -> Option<String> {
+    (obstacle.category == Category::HomeUnwritable
+        || obstacle.category == Category::UnwritablePath && is_of_home(obstacle))
+    .then(|| "set the environment variable HOME to a directory that the user may write, such as /tmp".to_owned())
+}
+
+fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
+    let applies = match obstacle.category {
+        Category::UnwritablePath => is_of_home(obstacle),
+        _ => true,
+    };
+    let mut found = Vec::new();
+    if applies {
+        found.push(Proposal {
+            remedy: REMEDY.id,
+            level: REMEDY.level,
+            summary: "set HOME=/tmp, which every user may write".to_owned(),
+            edits: vec![Edit::Env {
+                container: facts.container.clone(),
+                name: "HOME".to_owned(),
+                value: "/tmp".to_owned(),
+            }],
+        });
+    }
+    found
+}
+
+/// A hidden file or directory right below the root, or anything below a home of root's.
+fn is_of_home(obstacle: &Obstacle) -> bool {
+    obstacle.path.as_deref().is_some_and(|path| path.starts_with("/.") || path.starts_with("/root/") || path == "/root")
+}

@@ -1,0 +1,44 @@
+//! Let a program that carries a file capability start.
+
+use super::{Level, Proposal, Remedy};
+use crate::model::edit::Edit;
+use crate::model::facts::Facts;
+use crate::model::obstacle::{Category, Errno, Obstacle, Operation};
+
+pub(super) const REMEDY: Remedy = Remedy {
+    id: "file-capability",
+    level: Level::Pod,
+    title: "Give back the one capability that the program's file carries",
+    explain: "A file with a capability in its effective set cannot be executed where `drop: [ALL]` took that capability \
+              out of the bounding set: execve(2) answers EPERM. `add: [NET_BIND_SERVICE]`, the one capability that \
+              restricted allows, cures exactly that file capability. It does nothing for a file that carries none.",
+    removes: &[Category::NotExecutable, Category::CapabilityMissing],
+    suggest,
+    propose,
+};
+
+fn suggest(obstacle: &Obstacle) -> Option<String> {
+    applies(obstacle).then(|| {
+        "if the file carries cap_net_bind_service (getcap), add NET_BIND_SERVICE beside drop: [ALL]: the one capability \
+         that restricted allows"
+            .to_owned()
+    })
+}
+
+fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
+    if !applies(obstacle) {
+        return Vec::new();
+    }
+    let add = Edit::AddCapability { container: facts.container.clone(), name: "NET_BIND_SERVICE".to_owned() };
+    vec![Proposal {
+        remedy: REMEDY.id,
+        level: REMEDY.level,
+        summary: "add NET_BIND_SERVICE, which the program's file carries".to_owned(),
+        edits: vec![add],
+    }]
+}
+
+/// EPERM on exec is file capabilities; EACCES is mode bits.
+fn applies(obstacle: &Obstacle) -> bool {
+    obstacle.operation == Operation::Exec && obstacle.errno == Some(Errno::Eperm)
+}

@@ -1,0 +1,130 @@
+//! Run as the user that the program's files belong to.
+
+use super::{Level, Proposal, Remedy};
+use crate::model::edit::Edit;
+use crate::model::facts::Facts;
+use crate::model::identity::Candidate;
+use crate::model::obstacle::{Category, Obstacle, Operation};
+
+pub(super) const REMEDY: Remedy = Remedy {
+    id: "identity",
+    level: Level::Pod,
+    title: "Run as the program's own user",
+    explain: "Set `runAsUser` and `runAsGroup` to the user that the image made for the program. Its directories and \
+              its private files are already that user's, a chown to oneself and a setuid to oneself are allowed, and \
+              the user has an entry in /etc/passwd. For a third of the programs that images run as root this is the \
+              whole change. The group counts as much as the user: a file of root's with mode 0640 is open to its group.",
+    removes: &[
+        Category::UnwritablePath,
+        Category::OwnershipChange,
+        Category::IdentitySwitch,
+        Category::UnreadableFile,
+        Category::NotExecutable,
+        Category::MissingPasswdEntry,
+        Category::ImageRunsAsRoot,
+        Category::NonNumericUser,
+        Category::CapabilityMissing,
+        Category::HomeUnwritable,
+        Category::VolumeOwnership,
+    ],
+    suggest,
+    propose,
+};
+
+fn suggest(obstacle: &Obstacle) -> Option<String> {
+    let path = obstacle.path.as_deref();
+    match obstacle.category {
+        Category::IdentitySwitch => Some(
+            "start as the user that it wants to become: runAsUser and runAsGroup of that user's entry in the image's \
+             /etc/passwd, so that it has nothing left to switch"
+                .to_owned(),
+        ),
+        Category::OwnershipChange => Some(match path {
+            Some(path) => format!("run as the user that {path} shall belong to: a chown to oneself is allowed"),
+            None => "run as the user that the files shall belong to: a chown to oneself is allowed".to_owned(),
+        }),
+        Category::MissingPasswdEntry => {
+            Some("set runAsUser to a uid that the image's /etc/passwd has, best the program's own".to_owned())
+        }
+        Category::ImageRunsAsRoot => Some(
+            "set runAsUser and runAsGroup to the number of a user other than root, best one of the image's own"
+                .to_owned(),
+        ),
+        Category::NonNumericUser => {
+            Some("set runAsUser to the number that the image's /etc/passwd gives its USER".to_owned())
+        }
+        Category::UnwritablePath | Category::UnreadableFile => Some(format!(
+            "set runAsUser and runAsGroup to the owner of {}, if the image gives it to a user other than root",
+            path.unwrap_or("it")
+        )),
+        _ => None,
+    }
+}
+
+fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
+    let mut whom: Vec<Candidate> = Vec::new();
+    if let Some(owner) = obstacle.path.as_deref().and_then(|path| owner(path, obstacle, facts)) {
+        whom.push(owner);
+    }
+    let by_path = matches!(
+        obstacle.category,
+        Category::UnwritablePath | Category::UnreadableFile | Category::HomeUnwritable | Category::VolumeOwnership
+    );
+    if !by_path {
+        whom.extend(named(obstacle, facts));
+        whom.extend(facts.candidates.iter().cloned());
+    }
+    let now = (facts.uid, facts.gid);
+    whom.retain(|candidate| (candidate.uid, candidate.gid) != now);
+    whom.into_iter().map(|candidate| proposal(&candidate, facts)).collect()
+}
+
+fn proposal(candidate: &Candidate, facts: &Facts) -> Proposal {
+    let Candidate { uid, gid, groups, why } = candidate;
+    let mut edits = vec![Edit::RunAs { container: Some(facts.container.clone()), uid: *uid, gid: *gid }];
+    edits.extend(groups.iter().map(|group| Edit::SupplementalGroup(*group)));
+    Proposal { remedy: REMEDY.id, level: REMEDY.level, summary: format!("run as {uid}:{gid}: {why}"), edits }
+}
+
+/// The user other than root who may do at a path what was refused.
+fn owner(path: &str, obstacle: &Obstacle, facts: &Facts) -> Option<Candidate> {
+    let path = facts.resolved(path);
+    if facts.mount(&path).is_some() {
+        return None;
+    }
+    let there = facts.existing(&path).filter(|inode| inode.uid != 0)?;
+    let writes = obstacle.category != Category::UnreadableFile && obstacle.operation != Operation::Exec;
+    let account = facts.accounts.iter().find(|account| account.uid == there.uid);
+    let gid = account.map_or(there.gid, |account| account.gid);
+    let wants = if writes { 2 } else { 4 };
+    facts.may((there.uid, gid), there, wants).then(|| Candidate {
+        uid: there.uid,
+        gid,
+        groups: Vec::new(),
+        why: match account {
+            Some(account) => format!("{} belongs to {}", there.path, account.name),
+            None => format!("{} belongs to this uid", there.path),
+        },
+    })
+}
+
+/// Users that the refusal itself speaks of: `Cannot set gid 101`, `unable to switch to user bind`.
+fn named(obstacle: &Obstacle, facts: &Facts) -> Vec<Candidate> {
+    let text = &obstacle.evidence.text;
+    let mut words =
+        text.split(|c: char| !(c.is_alphanumeric() || c == '-' || c == '_')).filter(|word| !word.is_empty());
+    let speaks_of = |name: &str, id: u32| words.clone().any(|word| word == name || word.parse() == Ok(id) && id > 1);
+    let accounts = facts.accounts.iter().filter(|account| account.uid != 0);
+    let named =
+        accounts.filter(|account| speaks_of(&account.name, account.uid) || speaks_of(&account.name, account.gid));
+    let found = named
+        .map(|account| Candidate {
+            uid: account.uid,
+            gid: account.gid,
+            groups: Vec::new(),
+            why: format!("the refusal speaks of {}", account.name),
+        })
+        .collect();
+    let _ = words.next();
+    found
+}

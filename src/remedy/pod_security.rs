@@ -1,0 +1,20 @@
+//! The fields that the level demands.
+
+use super::{Level, Remedy, no_edits};
+use crate::model::obstacle::{Category, Obstacle};
+
+pub(super) const REMEDY: Remedy = Remedy {
+    id: "pod-security-fields",
+    level: Level::Pod,
+    title: "Set the fields that the Pod Security level demands",
+    explain: "The restricted level wants `runAsNonRoot: true`, `allowPrivilegeEscalation: false`, `capabilities.drop: \
+              [ALL]` and a `seccompProfile` of RuntimeDefault or Localhost. They change no user and no file: what the \
+              program then lacks shows when it starts.",
+    removes: &[Category::PodSecurity],
+    suggest,
+    propose: no_edits,
+};
+
+fn suggest(_: &Obstacle) -> Option<String> {
+    Some("set the fields that the level demands, as the refusal names them".to_owned())
+}

@@ -1,0 +1,47 @@
+//! A volume over a directory, filled with what the image has there.
+
+use super::empty_dir::{directories, directory_by_text, has_content};
+use super::{Level, Proposal, Remedy};
+use crate::model::edit::{Edit, Fill};
+use crate::model::facts::Facts;
+use crate::model::obstacle::{Category, Obstacle};
+
+pub(super) const REMEDY: Remedy = Remedy {
+    id: "seeded-empty-dir",
+    level: Level::Pod,
+    title: "Mount an emptyDir that an init container fills from the image",
+    explain: "Where the image has content, an init container of the same image and user copies it into an emptyDir, \
+              which is then mounted over the directory. The copy belongs to the user. It needs sh and cp in the image \
+              and files that the user may read; it costs the time and the space of the copy at every start.",
+    removes: &[Category::UnwritablePath, Category::ReadOnlyRootfs, Category::OwnershipChange, Category::HomeUnwritable],
+    suggest,
+    propose,
+};
+
+fn suggest(obstacle: &Obstacle) -> Option<String> {
+    let path = obstacle.path.as_deref()?;
+    let dir = directory_by_text(path, obstacle.operation)?;
+    Some(format!(
+        "mount an emptyDir at {dir} that an init container of the same image fills with cp -r, if the image has content there"
+    ))
+}
+
+fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
+    if !facts.has_shell {
+        return Vec::new();
+    }
+    directories(obstacle, facts)
+        .into_iter()
+        .filter(|dir| has_content(dir, facts))
+        .flat_map(|dir| [Fill::Copy, Fill::Own].map(|fill| (dir.clone(), fill)))
+        .map(|(dir, fill)| Proposal {
+            remedy: REMEDY.id,
+            level: REMEDY.level,
+            summary: match fill {
+                Fill::Own => format!("mount a copy of {dir} in a directory of its own"),
+                _ => format!("mount an emptyDir at {dir} that an init container fills from the image"),
+            },
+            edits: vec![Edit::Directory { container: facts.container.clone(), path: dir, fill }],
+        })
+        .collect()
+}

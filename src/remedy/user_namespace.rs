@@ -1,0 +1,38 @@
+//! Root inside, nobody outside.
+
+use super::{Level, Proposal, Remedy};
+use crate::model::edit::Edit;
+use crate::model::facts::Facts;
+use crate::model::obstacle::{Category, Obstacle};
+
+pub(super) const REMEDY: Remedy = Remedy {
+    id: "user-namespace",
+    level: Level::Pod,
+    title: "Give the pod a user namespace",
+    explain: "With `hostUsers: false` (KEP-127) root in the pod is an unprivileged uid of the node. From v1.35 on \
+              restricted admits such a pod without runAsNonRoot. It is for programs that insist on being root, and \
+              for files that only root may read. The node and its runtime must support it, some volumes forbid it, \
+              and dropped capabilities stay dropped.",
+    removes: &[Category::UnreadableFile, Category::IdentitySwitch, Category::OwnershipChange],
+    suggest,
+    propose,
+};
+
+fn suggest(_: &Obstacle) -> Option<String> {
+    Some(
+        "as a last resort keep root inside and nobody outside: hostUsers: false, where the nodes support it".to_owned(),
+    )
+}
+
+fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
+    // Only what no user but root may read leaves no other way that an edit could take.
+    if obstacle.category != Category::UnreadableFile {
+        return Vec::new();
+    }
+    vec![Proposal {
+        remedy: REMEDY.id,
+        level: REMEDY.level,
+        summary: "keep root inside and nobody outside, in a user namespace".to_owned(),
+        edits: vec![Edit::UserNamespace, Edit::RunAs { container: Some(facts.container.clone()), uid: 0, gid: 0 }],
+    }]
+}
