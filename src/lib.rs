@@ -31,10 +31,12 @@ pub mod cli;
 pub mod diagnosis;
 pub mod error;
 pub mod evidence;
+pub mod foresight;
 pub mod model;
 pub mod output;
 pub mod plan;
 pub mod policy;
 pub mod remedy;
+pub mod trial;
 
 pub use error::{Class, Error};

@@ -1,6 +1,7 @@
 //! One file a command; `flags` holds kubectl's own flags, once.
 
 mod explain;
+mod fix;
 mod flags;
 mod progress;
 mod scan;
@@ -32,6 +33,7 @@ struct Cli {
 enum Command {
     Scan(scan::ScanArgs),
     Explain(explain::ExplainArgs),
+    Fix(fix::FixArgs),
 }
 
 /// Parses the arguments, runs the command and returns the exit code: 0 nothing to do or done, 1 obstacles found,
@@ -55,6 +57,7 @@ pub async fn run(args: Vec<std::ffi::OsString>) -> u8 {
     let outcome = match cli.command {
         Command::Scan(args) => scan::run(&cli.cluster, args).await,
         Command::Explain(args) => explain::run(&cli.cluster, args).await,
+        Command::Fix(args) => fix::run(&cli.cluster, args).await,
     };
     match outcome {
         Ok(code) => code,

@@ -6,5 +6,6 @@ pub mod facts;
 pub mod identity;
 pub mod inside;
 pub mod obstacle;
+pub mod plan;
 pub mod podsecurity;
 pub mod workload;

@@ -1,6 +1,7 @@
 //! What people and tools read: the JSON contract and the views of it.
 
 pub mod explanation;
+pub mod fix;
 pub mod obstacles;
 pub mod report;
 pub mod table;

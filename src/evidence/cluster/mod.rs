@@ -58,6 +58,12 @@ impl Refusal {
 }
 
 impl Cluster {
+    /// The client, for the rooms that write.
+    #[must_use]
+    pub fn client(&self) -> kube::Client {
+        self.client.clone()
+    }
+
     /// Gets one object at an API path, as `/api/v1/namespaces/shop`; `what` names it for people.
     async fn get<T: DeserializeOwned>(&self, path: &str, what: &str) -> Result<T, Refusal> {
         let params = ListParams::default();
@@ -169,7 +175,7 @@ fn retry_after(error: &kube::Error) -> Option<Option<Duration>> {
 
 /// The cause at the bottom of a chain of errors: "connection refused", without the layers that passed it on, and
 /// without the excerpt that a parser's message goes on with.
-fn innermost(error: &dyn StdError) -> String {
+pub(crate) fn innermost(error: &dyn StdError) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;

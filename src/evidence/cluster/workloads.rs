@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::{Event, Namespace as ApiNamespace, Pod};
 use kube::api::ListParams;
+use serde_json::Value;
 
 use super::fold::{self, Controller, Fold};
 use super::scope::collection;
 use super::{Cluster, Namespaces, Refusal, Scope, Selection};
 use crate::error::{Error, Read};
+use crate::evidence::pods;
 use crate::model::podsecurity::Namespace;
 use crate::model::workload::Workload;
 
@@ -184,6 +186,49 @@ impl Cluster {
         let mut fold = Fold::default();
         fold.bare_pod(pod);
         fold.finish().pop().ok_or_else(|| Error::remote(format!("get pod {namespace}/{name}"), "it is gone"))
+    }
+
+    /// A workload of a built-in kind as the API server has it, with every field; `None` for another kind.
+    ///
+    /// # Errors
+    /// No such object, no permission, no answer.
+    pub async fn object(&self, kind: &str, namespace: &str, name: &str) -> Result<Option<Value>, Error> {
+        let pod = Kind { kind: "Pod", resource: "pods", ..CORE };
+        let Some(known) = CONTROLLERS.iter().chain([&pod]).find(|known| known.kind == kind) else { return Ok(None) };
+        let path = format!("{}/{name}", collection(known.api, known.resource, Some(namespace)));
+        let what = format!("get {}/{name} in namespace {namespace}", known.kind.to_lowercase());
+        let mut object: Value = self.get(&path, &what).await.map_err(|refusal| refusal.error)?;
+        // A single object comes without them only from very old servers; edits need them in any case.
+        object["apiVersion"] = known.api_version.into();
+        object["kind"] = known.kind.into();
+        Ok(Some(object))
+    }
+
+    /// The pods of a workload that run now: newest first is not promised.
+    ///
+    /// # Errors
+    /// No permission, no answer.
+    pub async fn running_pods(&self, object: &Value, namespace: &str) -> Result<Vec<String>, Error> {
+        let kind = object["kind"].as_str().unwrap_or_default();
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        if kind == "Pod" {
+            return Ok(vec![name.to_owned()]);
+        }
+        let selector = object.pointer("/spec/selector/matchLabels").or(object.pointer("/spec/selector"));
+        let labels = selector.and_then(Value::as_object).map(|labels| {
+            let pairs = labels.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)));
+            pairs.collect::<Vec<_>>().join(",")
+        });
+        let Some(labels) = labels.filter(|labels| !labels.is_empty()) else { return Ok(Vec::new()) };
+        let params = ListParams::default().labels(&labels).fields("status.phase=Running");
+        let path = collection("/api/v1", "pods", Some(namespace));
+        let mut found = Vec::new();
+        let take = |pod: Pod| {
+            let ready = pods::failures(&pod).is_empty() && pod.metadata.deletion_timestamp.is_none();
+            found.extend(pod.metadata.name.filter(|_| ready));
+        };
+        self.list(&path, &params, &format!("list the pods of {name}"), take).await.map_err(|refusal| refusal.error)?;
+        Ok(found)
     }
 
     /// What one namespace, or with `None` every one, demands of its pods.

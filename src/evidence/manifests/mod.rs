@@ -29,6 +29,8 @@ const STDIN: &str = "-";
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
     pub workload: Workload,
+    /// The whole object, with the fields that our types do not know.
+    pub object: Value,
     lines: Lines,
     /// The line before the document's first.
     offset: u64,
@@ -247,7 +249,7 @@ fn workload(document: Document, file: &str, offset: u64) -> Result<Option<Manife
         spec,
         failures: Vec::new(),
     };
-    Ok(Some(Manifest { workload, lines, offset, template: path }))
+    Ok(Some(Manifest { workload, object: value, lines, offset, template: path }))
 }
 
 #[cfg(test)]

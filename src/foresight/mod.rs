@@ -1,0 +1,117 @@
+//! What will stand in the way, from what the program does as root today.
+
+use crate::model::inside::{Inode, Inside};
+use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
+
+/// The first port that needs no privilege (`net.ipv4.ip_unprivileged_port_start` of a new network namespace).
+const FIRST_OPEN_PORT: u16 = 1024;
+
+/// TCP and UDP ports below 1024 that a container listens on, lowest first.
+#[must_use]
+pub fn low_ports(inside: &Inside) -> Vec<u16> {
+    let mut ports: Vec<u16> = inside.listeners.iter().filter_map(|listener| listener.port()).collect();
+    ports.retain(|port| *port < FIRST_OPEN_PORT);
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+/// What a container wrote as root: files held open for writing, and what is newer than its start. Left out is what the
+/// runtime and the kubelet put there, and /etc: an entrypoint that rewrites its configuration does so to be helpful, and
+/// says so where it cannot.
+#[must_use]
+pub fn written(inside: &Inside) -> Vec<&str> {
+    let open = inside.open_for_writing.iter().map(|open| open.path.as_str());
+    let changed =
+        inside.changed.iter().filter(|inode| !is_only_parent(inode, &inside.changed)).map(|inode| inode.path.as_str());
+    let mut paths: Vec<&str> = open.chain(changed).filter(|path| is_the_programs(path)).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths
+}
+
+/// A directory changes when something in it is made; that is then told by itself.
+fn is_only_parent(inode: &Inode, changed: &[Inode]) -> bool {
+    inode.is_dir()
+        && changed.iter().any(|other| {
+            other
+                .path
+                .strip_prefix(inode.path.trim_end_matches('/'))
+                .is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
+        })
+}
+
+fn is_the_programs(path: &str) -> bool {
+    const OTHERS: [&str; 6] = ["/etc", "/proc", "/sys", "/dev", "/run/secrets", "/var/run/secrets"];
+    path != "/"
+        && !OTHERS.iter().any(|dir| path.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+/// Obstacles that a container will meet, before it meets them: its low ports and what it writes. The remedies find out
+/// which of the paths the new identity may write after all.
+#[must_use]
+pub fn obstacles(container: &str, inside: &Inside) -> Vec<Obstacle> {
+    let source = format!("container {container} as it runs as root");
+    let obstacle = |operation, category, path: Option<&str>, port, cause: String| Obstacle {
+        container: Some(container.to_owned()),
+        program: None,
+        operation,
+        errno: None,
+        path: path.map(str::to_owned),
+        port,
+        capability: None,
+        category,
+        fatal: true,
+        evidence: Evidence { source: source.clone(), line: None, text: cause.clone() },
+        cause,
+    };
+    let ports = low_ports(inside).into_iter().take(1).map(|port| {
+        let cause = format!("it listens on port {port} as root, and ports below {FIRST_OPEN_PORT} need a privilege");
+        obstacle(Operation::Bind, Category::PrivilegedPort, None, Some(port), cause)
+    });
+    let paths = written(inside).into_iter().map(|path| {
+        let is_dir = inside.changed.iter().any(|inode| inode.path == path && inode.is_dir());
+        let operation = if is_dir { Operation::Mkdir } else { Operation::Create };
+        obstacle(operation, Category::UnwritablePath, Some(path), None, format!("it writes {path} as root"))
+    });
+    ports.chain(paths).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+    use crate::model::inside::{Listener, OpenFile};
+
+    #[test]
+    fn what_root_does_is_what_will_be_refused() {
+        let dir = |path: &str| Inode { path: path.to_owned(), mode: 0o040_755, uid: 0, gid: 0, size: 0, target: None };
+        let tcp = |port| Listener::Tcp { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port, process: None };
+        let inside = Inside {
+            listeners: vec![tcp(8080), tcp(443), tcp(80)],
+            open_for_writing: vec![OpenFile { process: 1, path: "/var/log/app.log".to_owned() }],
+            changed: vec![
+                dir("/"),
+                dir("/run"),
+                dir("/run/secrets"),
+                dir("/var/cache/x"),
+                dir("/var/cache/x/tmp"),
+                Inode { mode: 0o100_644, ..dir("/run/x.pid") },
+                dir("/etc/x"),
+            ],
+            ..Inside::default()
+        };
+        let found: Vec<_> = obstacles("a", &inside).into_iter().map(|o| (o.operation, o.path, o.port)).collect();
+        let path = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            found,
+            [
+                (Operation::Bind, None, Some(80)),
+                (Operation::Create, path("/run/x.pid"), None),
+                (Operation::Mkdir, path("/var/cache/x/tmp"), None),
+                (Operation::Create, path("/var/log/app.log"), None),
+            ]
+        );
+    }
+}

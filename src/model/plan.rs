@@ -1,0 +1,48 @@
+//! What is to be done to a workload, why, and what showed that it works.
+
+use serde_json::Value;
+
+use crate::model::edit::Edit;
+use crate::model::identity::Candidate;
+use crate::model::obstacle::Obstacle;
+
+/// A remedy taken for an obstacle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The remedy's id.
+    pub remedy: &'static str,
+    /// Where it is applied: pod, env, args, config.
+    pub level: &'static str,
+    pub summary: String,
+    pub edits: Vec<Edit>,
+    pub obstacle: Obstacle,
+}
+
+/// An identity, and the remedies that go with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Of the container that counts most: the first.
+    pub identity: Candidate,
+    pub steps: Vec<Step>,
+    /// The whole object with the plan in it.
+    pub object: Value,
+}
+
+/// One run of a trial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Round {
+    pub obstacles: Vec<Obstacle>,
+    /// Summaries of what was added after it.
+    pub added: Vec<String>,
+}
+
+/// What a trial showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// A copy of the pod, with the plan, became ready and stayed so.
+    pub ready: bool,
+    pub rounds: Vec<Round>,
+    pub seconds: u64,
+    /// What stands in the way still; with `ready`, what is refused though the pod is ready.
+    pub remaining: Vec<Obstacle>,
+}

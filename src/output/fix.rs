@@ -1,0 +1,159 @@
+//! What `fix` reports.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::explanation::Explained;
+use super::report::API_VERSION;
+use super::terminal::{Clean, Tone, painted, tone};
+use crate::model::plan::{Plan as ModelPlan, Step as ModelStep};
+
+/// `kind: Fix`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fix {
+    pub api_version: &'static str,
+    pub kind: &'static str,
+    pub warnings: Vec<String>,
+    pub workload: Workload,
+    pub plan: Plan,
+    pub proof: Option<Proof>,
+    /// The planned object, ready for `kubectl apply`.
+    pub patch: Value,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Workload {
+    pub kind: Value,
+    pub namespace: Value,
+    pub name: Value,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Plan {
+    pub identity: Identity,
+    pub remedies: Vec<Remedy>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Identity {
+    pub uid: u32,
+    pub gid: u32,
+    pub groups: Vec<u32>,
+    pub why: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Remedy {
+    pub id: &'static str,
+    /// The cause that it removes, in one sentence.
+    pub obstacle: String,
+    pub level: &'static str,
+    pub summary: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Proof {
+    pub ready: bool,
+    pub rounds: Vec<Round>,
+    pub seconds: u64,
+    pub remaining: Vec<Explained>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Round {
+    pub obstacles: Vec<Explained>,
+    pub added: Vec<String>,
+}
+
+impl Fix {
+    #[must_use]
+    pub fn new(object: &Value, plan: &ModelPlan, proof: Proof) -> Self {
+        let remedy = |step: &ModelStep| Remedy {
+            id: step.remedy,
+            obstacle: step.obstacle.cause.clone(),
+            level: step.level,
+            summary: step.summary.clone(),
+        };
+        let identity = &plan.identity;
+        Fix {
+            api_version: API_VERSION,
+            kind: "Fix",
+            warnings: Vec::new(),
+            workload: Workload {
+                kind: object["kind"].clone(),
+                namespace: object["metadata"]["namespace"].clone(),
+                name: object["metadata"]["name"].clone(),
+            },
+            plan: Plan {
+                identity: Identity {
+                    uid: identity.uid,
+                    gid: identity.gid,
+                    groups: identity.groups.clone(),
+                    why: identity.why.clone(),
+                },
+                remedies: plan.steps.iter().map(remedy).collect(),
+            },
+            proof: Some(proof),
+            patch: applicable(&plan.object),
+        }
+    }
+}
+
+/// An object without what the API server adds, so that `kubectl apply` takes it anywhere.
+#[must_use]
+pub fn applicable(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(fields) = object.as_object_mut() {
+        fields.shift_remove("status");
+    }
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        for field in [
+            "uid",
+            "resourceVersion",
+            "generation",
+            "creationTimestamp",
+            "managedFields",
+            "selfLink",
+            "ownerReferences",
+        ] {
+            metadata.shift_remove(field);
+        }
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.shift_remove("kubectl.kubernetes.io/last-applied-configuration");
+            annotations.shift_remove("deployment.kubernetes.io/revision");
+        }
+        if metadata.get("annotations") == Some(&json!({})) {
+            metadata.shift_remove("annotations");
+        }
+    }
+    object
+}
+
+/// The fix for a person; ends in a line break.
+#[must_use]
+pub fn text(fix: &Fix) -> String {
+    let mut out = String::new();
+    let Identity { uid, gid, why, .. } = &fix.plan.identity;
+    let _ = writeln!(out, "{} {uid}:{gid} ({})", tone(Tone::Strong, "identity"), Clean(why));
+    for remedy in &fix.plan.remedies {
+        let _ = writeln!(
+            out,
+            "{} {}\n         because {}",
+            tone(Tone::Strong, "remedy  "),
+            Clean(&remedy.summary),
+            Clean(&remedy.obstacle)
+        );
+    }
+    if let Some(proof) = &fix.proof {
+        let rounds = proof.rounds.len();
+        let verdict = if proof.ready { tone(Tone::Good, "proven") } else { tone(Tone::Bad, "not proven") };
+        let _ = writeln!(out, "{verdict} in {rounds} rounds and {} s", proof.seconds);
+        for obstacle in &proof.remaining {
+            let _ = writeln!(out, "remains  {}: {}", obstacle.category, Clean(&obstacle.cause));
+        }
+    }
+    painted(&out)
+}

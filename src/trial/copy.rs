@@ -1,0 +1,136 @@
+//! The pod that a trial runs: the workload's own, made harmless.
+
+use serde_json::{Map, Value, json};
+
+use crate::plan::template_path;
+
+/// The label by which a trial's pods are found; its value is the trial's id.
+pub const LABEL: &str = "nonroot/trial";
+
+/// Volume sources with data of the workload or the node: a trial gets an empty volume in their place.
+const DATA: [&str; 3] = ["persistentVolumeClaim", "hostPath", "ephemeral"];
+
+/// Makes a bare pod of a workload's template, under a name and labels of its own so that no Service,
+/// PodDisruptionBudget, NetworkPolicy or controller selects it. It never restarts, ends by itself after `seconds`, and
+/// touches none of the original's data: claims, hostPaths and the claims of a StatefulSet's templates become empty
+/// volumes.
+#[must_use]
+pub fn pod(object: &Value, name: &str, trial: &str, seconds: u64) -> Value {
+    let template = template_path(object).iter().try_fold(object, |value, key| value.get(key)).unwrap_or(object);
+    let mut spec = template.get("spec").cloned().unwrap_or_else(|| json!({}));
+    spec["restartPolicy"] = json!("Never");
+    spec["activeDeadlineSeconds"] = json!(seconds);
+    spec["terminationGracePeriodSeconds"] = json!(1);
+    if let Some(fields) = spec.as_object_mut() {
+        // The node is the scheduler's to choose, and an identity in a StatefulSet's DNS would be the original's.
+        for field in ["nodeName", "hostname", "subdomain", "ephemeralContainers"] {
+            fields.shift_remove(field);
+        }
+    }
+    let templates = object.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
+    for claim in templates.into_iter().flatten() {
+        let volume = json!({"name": claim["metadata"]["name"], "emptyDir": {}});
+        match &mut spec["volumes"] {
+            Value::Array(volumes) => volumes.push(volume),
+            other => *other = json!([volume]),
+        }
+    }
+    for volume in spec["volumes"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        if DATA.iter().any(|source| volume.contains_key(*source)) {
+            let name = volume.get("name").cloned().unwrap_or_default();
+            *volume = Map::from_iter([("name".to_owned(), name), ("emptyDir".to_owned(), json!({}))]);
+        }
+    }
+    if spec["volumes"].is_null()
+        && let Some(fields) = spec.as_object_mut()
+    {
+        fields.shift_remove("volumes");
+    }
+    for list in ["initContainers", "containers"] {
+        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            for port in container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+                if let Some(port) = port.as_object_mut() {
+                    port.shift_remove("hostPort");
+                }
+            }
+        }
+    }
+    let mut annotations = template.pointer("/metadata/annotations").cloned().unwrap_or_else(|| json!({}));
+    if let Some(annotations) = annotations.as_object_mut() {
+        annotations.shift_remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "labels": {LABEL: trial, "app.kubernetes.io/managed-by": "kubectl-nonroot"},
+            "annotations": annotations,
+        },
+        "spec": spec,
+    })
+}
+
+/// The same pod with its containers asleep, so that its images can be looked at. Nothing of the program runs.
+#[must_use]
+pub fn survey(pod: &Value) -> Value {
+    let mut pod = pod.clone();
+    let spec = &mut pod["spec"];
+    if let Some(fields) = spec.as_object_mut() {
+        fields.shift_remove("initContainers");
+    }
+    for container in spec["containers"].as_array_mut().into_iter().flatten() {
+        container["command"] = json!(["sh", "-c", "trap 'exit 0' TERM; sleep 3600 & wait"]);
+        if let Some(fields) = container.as_object_mut() {
+            for field in ["args", "readinessProbe", "livenessProbe", "startupProbe", "lifecycle"] {
+                fields.shift_remove(field);
+            }
+        }
+    }
+    pod
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_copy_is_nobodys_and_touches_no_data() {
+        let workload = json!({
+            "kind": "StatefulSet",
+            "spec": {
+                "volumeClaimTemplates": [{"metadata": {"name": "data"}}],
+                "template": {
+                    "metadata": {"labels": {"app": "db"}, "annotations": {"sidecar.example.com/inject": "true"}},
+                    "spec": {
+                        "nodeName": "node1",
+                        "unknownField": true,
+                        "volumes": [{"name": "host", "hostPath": {"path": "/"}}, {"name": "claim", "persistentVolumeClaim": {"claimName": "c"}}, {"name": "settings", "configMap": {"name": "m"}}],
+                        "containers": [{"name": "db", "ports": [{"containerPort": 1, "hostPort": 1}], "args": ["x"], "readinessProbe": {}}],
+                    },
+                },
+            },
+        });
+        let copy = pod(&workload, "n", "t", 60);
+        assert_eq!(
+            copy["metadata"]["labels"],
+            json!({"nonroot/trial": "t", "app.kubernetes.io/managed-by": "kubectl-nonroot"})
+        );
+        assert_eq!(copy["metadata"]["annotations"]["sidecar.example.com/inject"], "true");
+        let spec = &copy["spec"];
+        assert_eq!(
+            spec["volumes"],
+            json!([
+            {"name": "host", "emptyDir": {}}, {"name": "claim", "emptyDir": {}}, {"name": "settings", "configMap": {"name": "m"}}, {"name": "data", "emptyDir": {}}])
+        );
+        assert_eq!(
+            (&spec["restartPolicy"], &spec["activeDeadlineSeconds"], &spec["unknownField"]),
+            (&json!("Never"), &json!(60), &json!(true))
+        );
+        assert!(spec.get("nodeName").is_none());
+        assert_eq!(spec["containers"][0]["ports"], json!([{"containerPort": 1}]));
+        let asleep = survey(&copy);
+        assert!(asleep["spec"]["containers"][0].get("args").is_none());
+        assert_eq!(asleep["spec"]["containers"][0]["command"][0], "sh");
+    }
+}

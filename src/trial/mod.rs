@@ -1,0 +1,158 @@
+//! Runs a copy of a workload's pod as non-root, reads why it dies, adds the remedy, and repeats until it is ready.
+//!
+//! The one room, beside `apply`, that writes to a cluster: pods of its own, which it removes again.
+
+pub mod copy;
+mod rounds;
+mod survey;
+mod watch;
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::{DeleteParams, ListParams};
+use serde_json::Value;
+
+use crate::diagnosis::{Context, diagnose};
+use crate::error::Error;
+use crate::evidence::cluster::{Cluster, Text};
+use crate::model::obstacle::{Category, Obstacle};
+use crate::model::plan::{Round, Step};
+use crate::model::podsecurity::Level;
+
+pub use self::rounds::Proven;
+pub use self::watch::End;
+
+/// How a trial is run.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    pub level: Level,
+    /// Runs at the most.
+    pub max_rounds: usize,
+    /// For all of the trial.
+    pub timeout: Duration,
+    /// How long a pod that runs may at least take to be ready.
+    pub patience: Duration,
+    /// How long a pod must stay ready.
+    pub settle: Duration,
+    /// Prove `readOnlyRootFilesystem` as well, once the pod works without it.
+    pub read_only_root: bool,
+    /// Root in a user namespace may be the answer.
+    pub user_namespace: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            level: Level::Restricted,
+            max_rounds: 20,
+            timeout: Duration::from_secs(600),
+            patience: Duration::from_secs(20),
+            settle: Duration::from_secs(4),
+            read_only_root: false,
+            user_namespace: false,
+        }
+    }
+}
+
+/// What a trial says on its way.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// The image is looked at.
+    Survey,
+    /// A run begins.
+    Running(usize),
+    /// A run ended, and told this.
+    Ended(usize, End, &'a Round),
+    /// A remedy is tried from here on.
+    Adding(&'a Step),
+    /// Something is worth knowing that is no obstacle.
+    Note(String),
+}
+
+/// One workload on trial.
+pub struct Trial<'a> {
+    pub cluster: &'a Cluster,
+    /// Where the copies run.
+    pub namespace: String,
+    pub object: &'a Value,
+    /// Names this trial's pods and labels.
+    pub id: String,
+    /// A Job or CronJob: its pod works when it ends well.
+    pub runs_to_an_end: bool,
+    /// The pod that runs as root today: its name, where it runs.
+    pub root_pod: Option<(String, String)>,
+    pub options: Options,
+    pub progress: &'a (dyn Fn(Progress<'_>) + Sync),
+}
+
+impl Trial<'_> {
+    async fn remove(&self, name: &str) {
+        let pods: Api<Pod> = Api::namespaced(self.cluster.client(), &self.namespace);
+        if let Err(error) = pods.delete(name, &DeleteParams::default().grace_period(0)).await {
+            tracing::debug!(%error, name, "not removed yet; the clean-up and its deadline follow");
+        }
+    }
+
+    /// Removes every pod of this trial; run it at the end, however that came.
+    ///
+    /// # Errors
+    /// The cluster does not answer: the pods' own deadline ends them then.
+    pub async fn clean_up(&self) -> Result<(), Error> {
+        clean(self.cluster, &self.namespace, Some(&self.id)).await.map(|_| ())
+    }
+}
+
+/// Removes the pods of one trial, or of every trial, in a namespace, and tells how many there were.
+///
+/// # Errors
+/// The cluster does not answer, or does not let us.
+pub async fn clean(cluster: &Cluster, namespace: &str, trial: Option<&str>) -> Result<usize, Error> {
+    let selector = trial.map_or(copy::LABEL.to_owned(), |trial| format!("{}={trial}", copy::LABEL));
+    let pods: Api<Pod> = Api::namespaced(cluster.client(), namespace);
+    let fail = |error: &kube::Error| {
+        let why = crate::evidence::cluster::innermost(error);
+        Error::remote(format!("remove the trial pods of namespace {namespace}"), why)
+            .help("their activeDeadlineSeconds ends them")
+    };
+    let found = pods.list(&ListParams::default().labels(&selector)).await.map_err(|error| fail(&error))?;
+    for pod in &found.items {
+        let name = pod.metadata.name.as_deref().unwrap_or_default();
+        match pods.delete(name, &DeleteParams::default().grace_period(0)).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => return Err(fail(&error)),
+        }
+    }
+    Ok(found.items.len())
+}
+
+/// Diagnoses several texts about one failure. Each says it in its own words, so what they agree on counts once; what
+/// stopped a program comes first, in the order of the texts.
+#[must_use]
+pub fn diagnosed(texts: &[Text]) -> Vec<Obstacle> {
+    let mut all: Vec<Obstacle> = Vec::new();
+    for text in texts {
+        let context = Context {
+            source: text.source.clone(),
+            container: text.container.clone(),
+            directory: text.directory.clone(),
+        };
+        for obstacle in diagnose(text.text.as_bytes(), context).obstacles {
+            if !all.iter().any(|known| is_same(known, &obstacle)) {
+                all.push(obstacle);
+            }
+        }
+    }
+    all.sort_by_key(|obstacle| !obstacle.fatal);
+    all
+}
+
+/// Whether two texts tell of one refusal. Events name no container.
+fn is_same(one: &Obstacle, other: &Obstacle) -> bool {
+    let place = |obstacle: &Obstacle| (obstacle.operation, obstacle.category, obstacle.path.clone(), obstacle.port);
+    let same_container = one.container == other.container || one.container.is_none() || other.container.is_none();
+    // The violations of one admission differ in nothing but their sentence.
+    place(one) == place(other) && same_container && (one.category != Category::PodSecurity || one.cause == other.cause)
+}

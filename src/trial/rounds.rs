@@ -1,0 +1,386 @@
+//! The loop: run, read, choose, again.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use k8s_openapi::api::core::v1::PodSpec;
+use serde_json::Value;
+
+use super::survey::Survey;
+use super::watch::{End, Run};
+use super::{Progress, Trial, copy};
+use crate::error::Error;
+use crate::foresight;
+use crate::model::edit::Edit;
+use crate::model::facts::Facts;
+use crate::model::identity::Candidate;
+use crate::model::obstacle::{Category, Obstacle};
+use crate::model::plan::{Plan, Proof, Round, Step};
+use crate::plan;
+use crate::remedy::{self, Proposal};
+
+/// A plan, and what its trial showed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proven {
+    pub plan: Plan,
+    pub proof: Proof,
+}
+
+/// Runs after the first that works which may be spent on refusals that did not stop the program.
+const POLISH: usize = 3;
+
+/// Where a trial stands.
+struct State {
+    survey: Survey,
+    /// The identity of each container.
+    identities: Vec<(String, Candidate)>,
+    steps: Vec<Step>,
+    /// Edits that were tried, each set once.
+    tried: BTreeSet<Vec<Edit>>,
+    rounds: Vec<Round>,
+    /// The last steps and identities with which the pod worked, and what was refused then.
+    works: Option<(Vec<(String, Candidate)>, Vec<Step>, Vec<Obstacle>)>,
+}
+
+impl Trial<'_> {
+    /// Runs rounds until the pod works, nothing is left to try, or the bounds of the options are met.
+    ///
+    /// # Errors
+    /// The cluster does not answer, or does not let us run the trial. A workload that cannot be made to work is none:
+    /// its proof says what remains.
+    pub async fn prove(&self) -> Result<Proven, Error> {
+        let begin = Instant::now();
+        let template = plan::template_path(self.object).iter().try_fold(self.object, |value, key| value.get(key));
+        let spec = template.and_then(|template| template.get("spec")).cloned().unwrap_or_default();
+        let spec: PodSpec =
+            serde_json::from_value(spec).map_err(|error| Error::input("read the pod template", error))?;
+        let survey = self.survey(&spec).await?;
+        let identities = spec.containers.iter().filter_map(|container| {
+            let best = survey.facts.get(&container.name)?.candidates.first()?;
+            Some((container.name.clone(), best.clone()))
+        });
+        let identities = identities.collect();
+        let mut state =
+            State { survey, identities, steps: Vec::new(), tried: BTreeSet::new(), rounds: Vec::new(), works: None };
+        self.foresee(&mut state).await;
+        let mut polish = POLISH;
+        let mut read_only = !self.options.read_only_root;
+        let mut remaining = Vec::new();
+        while state.rounds.len() < self.options.max_rounds && begin.elapsed() < self.options.timeout {
+            let run = self.round(&mut state).await?;
+            remaining = run.obstacles.clone();
+            let chosen = if run.end == End::Works {
+                let improved = state.works.as_ref().is_none_or(|(_, _, refused)| refused.len() >= run.obstacles.len());
+                if improved {
+                    state.works = Some((state.identities.clone(), state.steps.clone(), run.obstacles.clone()));
+                }
+                if !improved || run.obstacles.is_empty() || polish == 0 {
+                    if read_only {
+                        break;
+                    }
+                    read_only = true;
+                    state.restore();
+                    self.make_read_only(&mut state);
+                    continue;
+                }
+                polish -= 1;
+                self.choose(&mut state, &run, false).await
+            } else if state.works.is_some() && polish < POLISH && read_only == !self.options.read_only_root {
+                // What was added to quieten a refusal that did not matter made it worse: it goes again.
+                break;
+            } else {
+                self.choose(&mut state, &run, true).await
+            };
+            if let Some(round) = state.rounds.last_mut() {
+                round.added.clone_from(&chosen);
+            }
+            if chosen.is_empty() {
+                break;
+            }
+        }
+        let ready = state.works.is_some();
+        if let Some((_, _, refused)) = &state.works {
+            remaining.clone_from(refused);
+        }
+        state.restore();
+        let object = self.planned(&state);
+        let identity = state.identities.first().map(|(_, identity)| identity.clone()).unwrap_or_else(|| Candidate {
+            uid: 1000,
+            gid: 1000,
+            groups: Vec::new(),
+            why: "the workload has no container that could say".to_owned(),
+        });
+        let proof = Proof { ready, rounds: state.rounds, seconds: begin.elapsed().as_secs(), remaining };
+        Ok(Proven { plan: Plan { identity, steps: state.steps, object }, proof })
+    }
+
+    async fn round(&self, state: &mut State) -> Result<Run, Error> {
+        let number = state.rounds.len() + 1;
+        (self.progress)(Progress::Running(number));
+        let name = format!("nonroot-trial-{}-{number}", self.id);
+        let pod = copy::pod(&self.planned(state), &name, &self.id, self.options.timeout.as_secs());
+        let run = self.run(&pod).await?;
+        let round = Round { obstacles: run.obstacles.clone(), added: Vec::new() };
+        (self.progress)(Progress::Ended(number, run.end, &round));
+        state.rounds.push(round);
+        Ok(run)
+    }
+
+    /// The object with all that is chosen so far.
+    fn planned(&self, state: &State) -> Value {
+        plan::compose(self.object, self.options.level, &state.edits())
+    }
+
+    /// Takes what the root pod does into the first round.
+    async fn foresee(&self, state: &mut State) {
+        let foreseen: Vec<Obstacle> =
+            state.survey.root.iter().flat_map(|(container, inside)| foresight::obstacles(container, inside)).collect();
+        for obstacle in foreseen {
+            let Some(facts) = obstacle.container.as_ref().and_then(|name| state.survey.facts.get(name)) else {
+                continue;
+            };
+            if is_allowed(&obstacle, facts) {
+                continue;
+            }
+            // Whom it shall run as is decided: here only what that user lacks is added.
+            let proposals = remedy::proposals(&obstacle, facts);
+            let wanted = proposals.into_iter().find(|proposal| !changes_identity(proposal));
+            if let Some(proposal) = wanted {
+                state.add(&obstacle, proposal, self.progress);
+            }
+        }
+    }
+
+    /// Chooses a remedy for each obstacle of a run that has one left, and tells what was added.
+    async fn choose(&self, state: &mut State, run: &Run, must_work: bool) -> Vec<String> {
+        let mut actionable: Vec<Obstacle> =
+            run.obstacles.iter().filter(|obstacle| obstacle.fatal == must_work).cloned().collect();
+        if actionable.is_empty() && must_work {
+            actionable.clone_from(&run.obstacles);
+        }
+        let mut added = Vec::new();
+        for obstacle in actionable {
+            let obstacle = self.located(state, obstacle);
+            let Some(container) = obstacle.container.clone() else { continue };
+            if let Some(path) = &obstacle.path {
+                let parent = path.rfind('/').map_or("/", |at| &path[..at.max(1)]).to_owned();
+                self.look(&mut state.survey, &container, &[path.clone(), parent]).await;
+            }
+            state.forget(&obstacle);
+            let Some(facts) = state.survey.facts.get(&container) else { continue };
+            let proposals = remedy::proposals(&obstacle, facts);
+            let allowed = |proposal: &Proposal| {
+                let root = proposal.edits.contains(&Edit::UserNamespace);
+                !state.tried.contains(&proposal.edits) && (!root || self.options.user_namespace)
+            };
+            let Some(proposal) = proposals.into_iter().find(allowed) else { continue };
+            added.push(proposal.summary.clone());
+            state.add(&obstacle, proposal, self.progress);
+        }
+        if added.is_empty() && must_work {
+            added.extend(self.guess(state, run));
+        }
+        added
+    }
+
+    /// An obstacle of an init container that fills a volume is one of the container whose volume it is.
+    fn located(&self, state: &State, mut obstacle: Obstacle) -> Obstacle {
+        let known = |name: &String| state.survey.facts.contains_key(name);
+        if obstacle.container.as_ref().is_some_and(known) {
+            return obstacle;
+        }
+        let filled = obstacle.container.as_deref().and_then(|name| name.strip_prefix("fill-")).map(str::to_owned);
+        obstacle.container = filled.filter(known).or_else(|| state.survey.facts.keys().next().cloned());
+        obstacle
+    }
+
+    /// Where nothing that was said leads on: another identity, then a home.
+    fn guess(&self, state: &mut State, run: &Run) -> Option<String> {
+        let obstacle = run.obstacles.first().cloned().unwrap_or_else(|| silence(run.end));
+        let containers: Vec<String> = state.survey.facts.keys().cloned().collect();
+        for container in containers {
+            let facts = state.survey.facts.get(&container)?;
+            let identities = facts.candidates.iter().map(|candidate| Proposal {
+                remedy: "identity",
+                level: remedy::Level::Pod,
+                summary: format!("run as {}:{}: {}", candidate.uid, candidate.gid, candidate.why),
+                edits: vec![Edit::RunAs { container: Some(container.clone()), uid: candidate.uid, gid: candidate.gid }],
+            });
+            let now = (facts.uid, facts.gid);
+            let home = Proposal {
+                remedy: "env",
+                level: remedy::Level::Env,
+                summary: "set HOME=/tmp, which every user may write".to_owned(),
+                edits: vec![Edit::Env {
+                    container: container.clone(),
+                    name: "HOME".to_owned(),
+                    value: "/tmp".to_owned(),
+                }],
+            };
+            let is_now = |proposal: &Proposal| matches!(proposal.edits.as_slice(), [Edit::RunAs { uid, gid, .. }] if (*uid, *gid) == now);
+            let next =
+                identities.chain([home]).find(|proposal| !is_now(proposal) && !state.tried.contains(&proposal.edits));
+            if let Some(proposal) = next {
+                let summary = proposal.summary.clone();
+                state.add(&Obstacle { container: Some(container), ..obstacle }, proposal, self.progress);
+                return Some(summary);
+            }
+        }
+        None
+    }
+
+    /// The second phase: the root file system read-only, and volumes where the root pod writes.
+    fn make_read_only(&self, state: &mut State) {
+        let read_only = Obstacle {
+            category: Category::ReadOnlyRootfs,
+            cause: "the root file system is made read-only".to_owned(),
+            ..silence(End::Works)
+        };
+        let proposal = Proposal {
+            remedy: "read-only-root",
+            level: remedy::Level::Pod,
+            summary: "make the root file system of every container read-only".to_owned(),
+            edits: vec![Edit::ReadOnlyRoot],
+        };
+        state.add(&read_only, proposal, self.progress);
+        let foreseen: Vec<Obstacle> = state
+            .survey
+            .root
+            .iter()
+            .flat_map(|(container, inside)| foresight::obstacles(container, inside))
+            .filter(|obstacle| obstacle.path.is_some())
+            .map(|obstacle| Obstacle { category: Category::ReadOnlyRootfs, ..obstacle })
+            .collect();
+        for obstacle in foreseen {
+            let Some(facts) = obstacle.container.as_ref().and_then(|name| state.survey.facts.get(name)) else {
+                continue;
+            };
+            if let Some(proposal) = remedy::proposals(&obstacle, facts).into_iter().next() {
+                state.add(&obstacle, proposal, self.progress);
+            }
+        }
+    }
+}
+
+impl State {
+    /// Every edit so far. One identity for all containers is the pod's; where they differ, each has its own.
+    fn edits(&self) -> Vec<Edit> {
+        let ids: BTreeSet<(u32, u32)> = self.identities.iter().map(|(_, one)| (one.uid, one.gid)).collect();
+        let mut edits: Vec<Edit> = match (ids.len(), ids.first()) {
+            (1, Some((uid, gid))) => vec![Edit::RunAs { container: None, uid: *uid, gid: *gid }],
+            _ => {
+                let each = |(name, one): &(String, Candidate)| Edit::RunAs {
+                    container: Some(name.clone()),
+                    uid: one.uid,
+                    gid: one.gid,
+                };
+                let first =
+                    self.identities.first().map(|(_, one)| Edit::RunAs { container: None, uid: one.uid, gid: one.gid });
+                first.into_iter().chain(self.identities.iter().skip(1).map(each)).collect()
+            }
+        };
+        let groups = self.identities.iter().flat_map(|(_, one)| &one.groups);
+        edits.extend(groups.map(|group| Edit::SupplementalGroup(*group)));
+        let others = self.steps.iter().flat_map(|step| &step.edits).filter(|edit| !matches!(edit, Edit::RunAs { .. }));
+        edits.extend(others.cloned());
+        edits
+    }
+
+    /// Takes a proposal up. An identity takes the place of the one before.
+    fn add(&mut self, obstacle: &Obstacle, proposal: Proposal, progress: &(dyn Fn(Progress<'_>) + Sync)) {
+        self.tried.insert(proposal.edits.clone());
+        for edit in &proposal.edits {
+            let Edit::RunAs { container: Some(container), uid, gid } = edit else { continue };
+            self.steps.retain(|step| {
+                !step
+                    .edits
+                    .iter()
+                    .any(|edit| matches!(edit, Edit::RunAs { container: Some(other), .. } if other == container))
+            });
+            let identity = Candidate { uid: *uid, gid: *gid, groups: Vec::new(), why: proposal.summary.clone() };
+            if let Some((_, known)) = self.identities.iter_mut().find(|(name, _)| name == container) {
+                *known = identity;
+            }
+            if let Some(facts) = self.survey.facts.get_mut(container) {
+                (facts.uid, facts.gid) = (*uid, *gid);
+            }
+        }
+        for edit in &proposal.edits {
+            if let Edit::SupplementalGroup(gid) = edit {
+                self.survey.facts.values_mut().for_each(|facts| facts.groups.push(*gid));
+            }
+        }
+        let step = Step {
+            remedy: proposal.remedy,
+            level: proposal.level.as_str(),
+            summary: proposal.summary,
+            edits: proposal.edits,
+            obstacle: obstacle.clone(),
+        };
+        if !self.steps.iter().any(|known| known.edits == step.edits) {
+            progress(Progress::Adding(&step));
+            self.steps.push(step);
+        }
+    }
+
+    /// Takes back what was added for an obstacle that is there still. An identity stays: others may owe to it.
+    fn forget(&mut self, obstacle: &Obstacle) {
+        self.steps.retain(|step| {
+            let stays = step.edits.iter().any(|edit| matches!(edit, Edit::RunAs { .. } | Edit::ReadOnlyRoot));
+            stays || !is_again(&step.obstacle, obstacle)
+        });
+    }
+
+    /// Goes back to what worked, if anything did.
+    fn restore(&mut self) {
+        if let Some((identities, steps, _)) = &self.works {
+            self.identities.clone_from(identities);
+            self.steps.clone_from(steps);
+        }
+    }
+}
+
+fn changes_identity(proposal: &Proposal) -> bool {
+    proposal.edits.iter().any(|edit| matches!(edit, Edit::RunAs { .. }))
+}
+
+/// Whether the identity that was chosen may do it anyway, as far as the image tells.
+fn is_allowed(obstacle: &Obstacle, facts: &Facts) -> bool {
+    let Some(path) = obstacle.path.as_deref().map(|path| facts.resolved(path)) else { return false };
+    if let Some(mount) = facts.mount(&path) {
+        return mount.kind != crate::model::facts::VolumeKind::Claim;
+    }
+    facts.existing(&path).is_some_and(|inode| facts.may((facts.uid, facts.gid), inode, 2))
+}
+
+/// Whether an obstacle is the same as before: numbers in names differ from run to run.
+fn is_again(before: &Obstacle, now: &Obstacle) -> bool {
+    let shape = |obstacle: &Obstacle| {
+        let path = obstacle.path.as_deref().unwrap_or_default();
+        let path: String = path.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        (obstacle.container.clone(), obstacle.category, path, obstacle.port)
+    };
+    shape(before) == shape(now)
+}
+
+/// An obstacle for what was not said.
+fn silence(end: End) -> Obstacle {
+    use crate::model::obstacle::{Evidence, Operation};
+    let cause = match end {
+        End::NotReady => "it runs and does not get ready, and says nothing of why",
+        _ => "it ended, and said nothing of why",
+    };
+    Obstacle {
+        container: None,
+        program: None,
+        operation: Operation::Other,
+        errno: None,
+        path: None,
+        port: None,
+        capability: None,
+        category: Category::UnwritablePath,
+        fatal: true,
+        cause: cause.to_owned(),
+        evidence: Evidence { source: "the trial".to_owned(), line: None, text: String::new() },
+    }
+}

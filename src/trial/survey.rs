@@ -1,0 +1,212 @@
+//! What the images and the root pod of a workload tell before its first run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::{Pod, PodSpec};
+use kube::Api;
+use kube::runtime::watcher::watch_object;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::{Progress, Trial, copy};
+use crate::error::Error;
+use crate::evidence::cluster::Place;
+use crate::foresight;
+use crate::model::edit::Edit;
+use crate::model::facts::{Facts, VolumeKind, VolumeMount};
+use crate::model::inside::Inside;
+use crate::plan::{self, Known};
+
+/// How long the pod that sleeps may take to run.
+const START: Duration = Duration::from_secs(60);
+
+/// What is known of the containers of a workload, by name.
+pub(super) struct Survey {
+    pub facts: BTreeMap<String, Facts>,
+    /// The containers as they run as root.
+    pub root: BTreeMap<String, Inside>,
+    /// The pod that sleeps, if its images have a shell.
+    asleep: Option<String>,
+    /// Container and path of every look.
+    looked: BTreeSet<(String, String)>,
+}
+
+impl Trial<'_> {
+    /// Looks at the root pod and at the images.
+    ///
+    /// # Errors
+    /// The cluster does not let us create the pod that sleeps. What a container cannot tell is no error.
+    pub(super) async fn survey(&self, spec: &PodSpec) -> Result<Survey, Error> {
+        (self.progress)(Progress::Survey);
+        let mut root = BTreeMap::new();
+        if let Some((namespace, pod)) = &self.root_pod {
+            for container in &spec.containers {
+                match self.cluster.look_inside(Place { namespace, pod, container: &container.name }).await {
+                    Ok(inside) => {
+                        root.insert(container.name.clone(), inside);
+                    }
+                    Err(error) => (self.progress)(Progress::Note(error.to_string())),
+                }
+            }
+        }
+        let mut survey = Survey { facts: BTreeMap::new(), root, asleep: self.sleep().await?, looked: BTreeSet::new() };
+        for container in &spec.containers {
+            let name = container.name.clone();
+            let mut facts =
+                Facts { container: name.clone(), mounts: mounts(spec, &name, self.object), ..Facts::default() };
+            if let Some(pod) = &survey.asleep {
+                let place = Place { namespace: &self.namespace, pod, container: &name };
+                if let Ok(inside) = self.cluster.look_inside(place).await {
+                    facts.accounts = inside.passwd;
+                    facts.has_shell = true;
+                }
+            }
+            if let Some(inside) = survey.root.get(&name) {
+                if facts.accounts.is_empty() {
+                    facts.accounts = inside.passwd.clone();
+                }
+                facts.low_ports = foresight::low_ports(inside);
+                facts.written = foresight::written(inside).into_iter().map(str::to_owned).collect();
+            }
+            let declared = container.ports.iter().flatten().filter_map(|port| u16::try_from(port.container_port).ok());
+            facts.low_ports.extend(declared.filter(|port| *port < 1024));
+            survey.facts.insert(name.clone(), facts);
+            let written: Vec<String> = survey.facts[&name].written.clone();
+            self.look(&mut survey, &name, &written).await;
+            let present = container
+                .security_context
+                .as_ref()
+                .and_then(|context| context.run_as_user.zip(context.run_as_group.or(context.run_as_user)))
+                .or_else(|| {
+                    let context = spec.security_context.as_ref()?;
+                    context.run_as_user.zip(context.run_as_group.or(context.run_as_user))
+                })
+                .filter(|(uid, _)| *uid != 0)
+                .and_then(|(uid, gid)| Some((u32::try_from(uid).ok()?, u32::try_from(gid).ok()?)));
+            let mut names = vec![name.clone(), container.image.clone().unwrap_or_default()];
+            names.extend(container.command.iter().flatten().chain(container.args.iter().flatten()).cloned());
+            let inside = survey.root.get(&name);
+            names.extend(inside.iter().flat_map(|inside| &inside.processes).map(|process| process.name.clone()));
+            if let Some(facts) = survey.facts.get_mut(&name) {
+                let known = Known {
+                    inside,
+                    accounts: &facts.accounts,
+                    inodes: &facts.inodes,
+                    present,
+                    names: &names,
+                    range: None,
+                };
+                facts.candidates = plan::candidates(known);
+                if let Some(best) = facts.candidates.first() {
+                    (facts.uid, facts.gid, facts.groups) = (best.uid, best.gid, best.groups.clone());
+                }
+            }
+        }
+        Ok(survey)
+    }
+
+    /// Looks at paths of a container's image and remembers what stands there.
+    pub(super) async fn look(&self, survey: &mut Survey, container: &str, paths: &[String]) {
+        let Some(facts) = survey.facts.get_mut(container) else { return };
+        let mut wanted: Vec<String> = paths.iter().filter(|path| path.starts_with('/')).cloned().collect();
+        // A link leads elsewhere: that place, and the directory that it is in, are looked at in their turn.
+        for _ in 0..4 {
+            wanted.retain(|path| survey.looked.insert((container.to_owned(), path.clone())));
+            if wanted.is_empty() {
+                return;
+            }
+            let asked: Vec<&str> = wanted.iter().map(String::as_str).collect();
+            let place = match (&survey.asleep, &self.root_pod) {
+                (Some(pod), _) => Place { namespace: &self.namespace, pod, container },
+                (None, Some((namespace, pod))) => Place { namespace, pod, container },
+                (None, None) => return,
+            };
+            let Ok(Some(look)) = self.cluster.look_at(place, &asked).await else { return };
+            for inode in look.inodes {
+                if facts.inode(&inode.path).is_none() {
+                    facts.inodes.push(inode);
+                }
+            }
+            let there = |path: &String| {
+                let resolved = facts.resolved(path);
+                let parent = resolved.rfind('/').map_or("/", |at| &resolved[..at.max(1)]).to_owned();
+                let existing = facts.existing(&resolved).map(|inode| inode.path.clone());
+                [Some(resolved), Some(parent), existing].into_iter().flatten().filter(|path| path != "/")
+            };
+            wanted = wanted.iter().flat_map(there).collect();
+        }
+    }
+
+    /// Starts the pod that sleeps; `None` where its images have no shell.
+    async fn sleep(&self) -> Result<Option<String>, Error> {
+        let name = format!("nonroot-trial-{}-survey", self.id);
+        let planned =
+            plan::compose(self.object, self.options.level, &[Edit::RunAs { container: None, uid: 1000, gid: 1000 }]);
+        let pod = copy::survey(&copy::pod(&planned, &name, &self.id, self.options.timeout.as_secs() + 60));
+        if self.create(&pod).await?.is_some() {
+            return Ok(None);
+        }
+        let pods: Api<Pod> = Api::namespaced(self.cluster.client(), &self.namespace);
+        let mut states = pin!(watch_object(pods, &name));
+        let running = timeout(START, async {
+            while let Some(state) = states.next().await {
+                let Ok(Some(pod)) = state else { continue };
+                let status = pod.status.unwrap_or_default();
+                let containers = status.container_statuses.unwrap_or_default();
+                let mut states = containers.iter().filter_map(|container| container.state.as_ref());
+                if !containers.is_empty() && containers.iter().all(|container| container.started == Some(true)) {
+                    return true;
+                }
+                let failed = |state: &k8s_openapi::api::core::v1::ContainerState| {
+                    state.terminated.is_some()
+                        || state.waiting.as_ref().is_some_and(|waiting| waiting.message.is_some())
+                };
+                if states.any(failed) {
+                    return containers.iter().any(|container| container.started == Some(true));
+                }
+            }
+            false
+        });
+        if running.await.unwrap_or(false) {
+            return Ok(Some(name));
+        }
+        self.remove(&name).await;
+        Ok(None)
+    }
+}
+
+/// The volumes of a spec where a container mounts them; a claim of a StatefulSet's templates counts as one.
+fn mounts(spec: &PodSpec, container: &str, object: &Value) -> Vec<VolumeMount> {
+    let Some(container) = spec.containers.iter().find(|known| known.name == container) else { return Vec::new() };
+    let templates = object.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
+    let claimed =
+        |name: &str| templates.into_iter().flatten().any(|claim| claim["metadata"]["name"].as_str() == Some(name));
+    let mounts = container.volume_mounts.iter().flatten().map(|mount| {
+        let volume = spec.volumes.iter().flatten().find(|volume| volume.name == mount.name);
+        let kind = match volume {
+            None if claimed(&mount.name) => VolumeKind::Claim,
+            None => VolumeKind::Foreign,
+            Some(volume) if volume.empty_dir.is_some() => VolumeKind::EmptyDir,
+            Some(volume)
+                if volume.persistent_volume_claim.is_some() || volume.ephemeral.is_some() || volume.csi.is_some() =>
+            {
+                VolumeKind::Claim
+            }
+            Some(volume)
+                if volume.config_map.is_some()
+                    || volume.secret.is_some()
+                    || volume.projected.is_some()
+                    || volume.downward_api.is_some() =>
+            {
+                VolumeKind::Projected
+            }
+            Some(_) => VolumeKind::Foreign,
+        };
+        let read_only = mount.read_only == Some(true) || kind == VolumeKind::Projected;
+        VolumeMount { path: mount.mount_path.clone(), kind, read_only }
+    });
+    mounts.collect()
+}

@@ -1,0 +1,231 @@
+//! One run of one pod, from its creation to the moment that tells how it went.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kube::Api;
+use kube::api::PostParams;
+use kube::core::Request;
+use kube::runtime::watcher::watch_object;
+use serde_json::Value;
+use tokio::time::{Instant, sleep_until};
+
+use super::Trial;
+use crate::diagnosis::{Context, diagnose};
+use crate::error::Error;
+use crate::evidence::cluster::Text;
+use crate::model::obstacle::Obstacle;
+
+/// How a run went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Ready, and still so after the time to settle; or, for a workload that runs to an end, well ended.
+    Works,
+    /// A container ended that should not have, or ended badly.
+    Died,
+    /// The API server, the kubelet or the runtime did not start it.
+    NotStarted,
+    /// It runs and does not get ready.
+    NotReady,
+}
+
+/// What a run showed.
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    pub(super) end: End,
+    /// What its texts tell, the most telling first.
+    pub(super) obstacles: Vec<Obstacle>,
+}
+
+/// How often the log of a pod that runs and is not ready is looked at.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How long a pod with a fatal refusal in its log may still get ready: some programs go on and try again.
+const SECOND_CHANCE: Duration = Duration::from_secs(6);
+
+/// How long the kubelet may take before a container runs at all.
+const START: Duration = Duration::from_secs(120);
+
+impl Trial<'_> {
+    /// Runs a pod and tells how it went. The pod is removed before this returns.
+    ///
+    /// # Errors
+    /// The cluster does not answer, or does not let us create or watch the pod.
+    pub(super) async fn run(&self, pod: &Value) -> Result<Run, Error> {
+        if let Some(refused) = self.create(pod).await? {
+            return Ok(refused);
+        }
+        let name = pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let end = self.watched(&name, pod).await;
+        let run = match end {
+            Ok(end) => self.evidence(&name, end).await,
+            Err(error) => Err(error),
+        };
+        self.remove(&name).await;
+        run
+    }
+
+    /// Creates a pod. A refusal that is about the pod is a result, not an error.
+    pub(super) async fn create(&self, pod: &Value) -> Result<Option<Run>, Error> {
+        let path = format!("/api/v1/namespaces/{}/pods", self.namespace);
+        let attempted = format!("create a trial pod in namespace {}", self.namespace);
+        let request = Request::new(path).create(&PostParams::default(), pod.to_string().into_bytes());
+        let request = request.map_err(|error| Error::input(attempted.clone(), error))?;
+        match self.cluster.client().request::<Value>(request).await {
+            Ok(_) => Ok(None),
+            Err(kube::Error::Api(status)) if matches!(status.code, 400 | 403 | 422) => {
+                let context = Context { source: "the API server".to_owned(), ..Context::default() };
+                let obstacles = diagnose(status.message.as_bytes(), context).obstacles;
+                if obstacles.is_empty() {
+                    return Err(Error::remote(attempted, status.message.lines().next().unwrap_or_default()));
+                }
+                Ok(Some(Run { end: End::NotStarted, obstacles }))
+            }
+            Err(error) => Err(Error::remote(attempted, crate::evidence::cluster::innermost(&error))),
+        }
+    }
+
+    async fn watched(&self, name: &str, pod: &Value) -> Result<End, Error> {
+        let pods: Api<Pod> = Api::namespaced(self.cluster.client(), &self.namespace);
+        let mut states = pin!(watch_object(pods, name));
+        let patience = self.patience(pod);
+        let mut deadline = Instant::now() + START;
+        let mut look = Instant::now() + LOOK;
+        let mut ready_until: Option<Instant> = None;
+        let mut refused_at: Option<Instant> = None;
+        let mut started = false;
+        let mut running = false;
+        loop {
+            let wake = ready_until.unwrap_or(deadline).min(if running { look } else { deadline });
+            tokio::select! {
+                state = states.next() => match state {
+                    Some(Ok(Some(pod))) => {
+                        if let Some(end) = self.ended(&pod) {
+                            return Ok(end);
+                        }
+                        running = is_running(&pod);
+                        if running && !started {
+                            started = true;
+                            deadline = Instant::now() + patience;
+                        }
+                        ready_until = match (is_ready(&pod), ready_until) {
+                            (true, None) => Some(Instant::now() + self.settle(&pod)),
+                            (true, known) => known,
+                            (false, _) => None,
+                        };
+                    }
+                    Some(Ok(None)) if started => return Ok(End::Died),
+                    Some(Ok(None)) => {}
+                    // The watcher tries again by itself; the deadline bounds it.
+                    Some(Err(error)) => tracing::debug!(%error, "the watch broke"),
+                    None => return Err(Error::remote(format!("watch pod {name}"), "the watch ended")),
+                },
+                () = sleep_until(wake) => {
+                    let now = Instant::now();
+                    if ready_until.is_some_and(|until| until <= now) {
+                        return Ok(End::Works);
+                    }
+                    if deadline <= now && ready_until.is_none() {
+                        return Ok(if self.runs_to_an_end && started { End::Works } else { End::NotReady });
+                    }
+                    if running && look <= now {
+                        look = now + LOOK;
+                        if ready_until.is_none() && refused_at.is_none() && self.has_fatal_refusal(name).await {
+                            refused_at = Some(now);
+                        }
+                        if ready_until.is_none() && refused_at.is_some_and(|at| at + SECOND_CHANCE <= now) {
+                            return Ok(End::NotReady);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// How long a pod that runs may take to be ready: as long as its own probes would wait, and at least so long that
+    /// a program of ordinary slowness starts.
+    fn patience(&self, pod: &Value) -> Duration {
+        let seconds = |probe: &Value| {
+            let number = |field: &str, default: u64| probe[field].as_u64().unwrap_or(default);
+            number("initialDelaySeconds", 0) + number("periodSeconds", 10) * number("failureThreshold", 3)
+        };
+        let containers = pod["spec"]["containers"].as_array();
+        let probes = containers
+            .into_iter()
+            .flatten()
+            .flat_map(|container| [&container["readinessProbe"], &container["startupProbe"]]);
+        let longest = probes.filter(|probe| probe.is_object()).map(seconds).max().unwrap_or(0);
+        Duration::from_secs(longest).max(self.options.patience).min(self.options.timeout)
+    }
+
+    /// How long a pod must stay ready to count. Without a readiness probe a pod is ready at once, and tells nothing yet.
+    fn settle(&self, pod: &Pod) -> Duration {
+        let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+        let probed = containers.into_iter().all(|container| container.readiness_probe.is_some());
+        if probed { self.options.settle } else { self.options.settle * 3 }
+    }
+
+    fn ended(&self, pod: &Pod) -> Option<End> {
+        let status = pod.status.as_ref()?;
+        let phase = status.phase.as_deref();
+        let init = status.init_container_statuses.iter().flatten();
+        let main = status.container_statuses.iter().flatten();
+        for container in init.chain(main.clone()) {
+            let state = container.state.clone().unwrap_or_default();
+            let stuck = |reason: &str| {
+                matches!(
+                    reason,
+                    "CreateContainerConfigError"
+                        | "CreateContainerError"
+                        | "RunContainerError"
+                        | "ErrImageNeverPull"
+                        | "InvalidImageName"
+                        | "ImagePullBackOff"
+                        | "ErrImagePull"
+                )
+            };
+            if state.waiting.and_then(|waiting| waiting.reason).is_some_and(|reason| stuck(&reason)) {
+                return Some(End::NotStarted);
+            }
+            if state.terminated.is_some_and(|ended| ended.exit_code != 0) {
+                return Some(End::Died);
+            }
+        }
+        if phase == Some("Succeeded") {
+            return Some(if self.runs_to_an_end { End::Works } else { End::Died });
+        }
+        // One of several containers that ends well has still left its pod.
+        let left = main.filter(|container| has_ended(container)).count();
+        (phase == Some("Failed") || left > 0 && !self.runs_to_an_end).then_some(End::Died)
+    }
+
+    async fn has_fatal_refusal(&self, name: &str) -> bool {
+        let texts = self.cluster.failure_texts(&self.namespace, name, None, false).await;
+        texts.is_ok_and(|texts| super::diagnosed(&texts.value).iter().any(|obstacle| obstacle.fatal))
+    }
+
+    async fn evidence(&self, name: &str, end: End) -> Result<Run, Error> {
+        let texts = self.cluster.failure_texts(&self.namespace, name, None, false).await?;
+        for error in &texts.errors {
+            tracing::debug!(%error, "a text could not be read");
+        }
+        let texts: Vec<Text> = texts.value;
+        Ok(Run { end, obstacles: super::diagnosed(&texts) })
+    }
+}
+
+fn has_ended(container: &ContainerStatus) -> bool {
+    container.state.as_ref().is_some_and(|state| state.terminated.is_some())
+}
+
+fn is_running(pod: &Pod) -> bool {
+    let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    statuses.filter_map(|status| status.state.as_ref()).any(|state| state.running.is_some())
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
