@@ -62,7 +62,8 @@ fn read(scene: &Scene) -> Option<Finding> {
     let verb = scene.verb(&WORDS, Operation::Bind)?;
     let errno = scene.refusal()?.errno;
     let finding = |category| Finding::new(Operation::Bind, category).errno(errno).distance(verb.distance);
-    if let Some(port) = place::port(scene.text()) {
+    let port = place::ports(scene.text()).find(|(_, at)| *at >= verb.end).or_else(|| place::ports(scene.text()).last());
+    if let Some((port, _)) = port {
         return Some(finding(Category::PrivilegedPort).port(Some(port)).capability("NET_BIND_SERVICE"));
     }
     if let Some(path) = scene.object(verb).or_else(|| socket_nearby(scene)).filter(|path| path.contains('/') && is_socket(scene.text(), path)) {

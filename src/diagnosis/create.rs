@@ -59,6 +59,7 @@ fn read(scene: &Scene) -> Option<Finding> {
             r"rotat(?:e|ing)",
             r"persist",
             r"stor(?:e|ing)",
+            r"(?:[\w.]+\.)?fswriteerror",
             r"utime",
             r"preserving times for",
             r"setting times of",

@@ -7,7 +7,7 @@ use regex::Regex;
 use super::{
     Example, Pattern, Read,
     errno::compile,
-    place,
+    judge, place,
     scene::{Finding, Scene},
     verb,
 };
@@ -94,7 +94,12 @@ fn by_shell(scene: &Scene) -> Option<Finding> {
     }
     let by_dash = numbered && captures.name("bash").is_none();
     let runs = by_dash || captures.name("exec").is_some() || refusal.errno == Errno::Eperm || is_program(what);
-    runs.then(|| finding(refusal.errno, Some(what.to_owned())))
+    if runs {
+        return Some(finding(refusal.errno, Some(what.to_owned())));
+    }
+    // A redirection: bash names the file as it would name a program.
+    let category = if judge::in_home(what) { Category::HomeUnwritable } else { Category::UnwritablePath };
+    Some(Finding::new(Operation::Open, category).errno(refusal.errno).path(Some(what)))
 }
 
 /// Whether a name is a program's: in a directory of programs, a script's extension, or no extension at all under `./`.

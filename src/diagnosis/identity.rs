@@ -33,7 +33,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         Example { log: "Error: Can't drop privilege as nonroot user", says: "setuid - identity-switch" },
         Example { log: "Password: su: Authentication failure", says: "setuid - identity-switch" },
         Example { log: "sudo: The \"no new privileges\" flag is set, which prevents sudo from running as root.", says: "setuid - identity-switch" },
-        Example { log: "os.setuid(33)\nPermissionError: [Errno 1] Operation not permitted", says: "setuid EPERM identity-switch" },
+        Example { log: "  File \"/srv/run.py\", line 3, in <module>\n    os.setuid(33)\nPermissionError: [Errno 1] Operation not permitted", says: "setuid EPERM identity-switch" },
     ],
     near_misses: &[
         "the \"user\" directive makes sense only if the master process runs with super-user privileges",
@@ -82,9 +82,13 @@ fn read(scene: &Scene) -> Option<Finding> {
     if let Some(spoken) = scene.spoken.filter(|spoken| matches!(spoken.operation, Operation::Setuid | Operation::Setgid | Operation::Setgroups)) {
         return Some(finding(spoken.operation).errno(refusal.errno));
     }
+    if scene.text().contains(" of ") && scene.text().contains("chang") {
+        // `chgrp: changing group of '/x'` is about a file.
+        return None;
+    }
     let (operation, found) = calls.iter().chain(silent).find_map(|(operation, words)| Some((*operation, words.find(scene.text())?)))?;
     let distance = refusal.span.start.abs_diff(found.end());
-    Some(finding(operation).errno(refusal.errno).distance(distance.min(5)))
+    Some(finding(operation).errno(refusal.errno).distance(distance.min(1)))
 }
 
 /// Squid tries to regain root and HAProxy to drop groups that it does not have; neither minds.

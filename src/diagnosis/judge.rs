@@ -30,8 +30,11 @@ pub(super) fn access(scene: &Scene, verbs: &Regex, operation: Operation) -> Opti
 
 /// The finding for an access to a path that was refused.
 pub(super) fn finding(access: &Access<'_>) -> Finding {
-    let device = access.path.is_some_and(is_device);
-    let operation = if device && access.operation == Operation::Open { Operation::Device } else { access.operation };
+    let operation = match access.path {
+        Some(path) if access.operation == Operation::Open && is_device(path) => Operation::Device,
+        Some(path) if access.operation == Operation::Open && is_temporary(path) => Operation::Create,
+        _ => access.operation,
+    };
     Finding::new(operation, category(access)).errno(access.errno).path(access.path)
 }
 
@@ -47,6 +50,12 @@ fn category(access: &Access<'_>) -> Category {
         return Category::UnreadableFile;
     }
     if in_home(path) { Category::HomeUnwritable } else { Category::UnwritablePath }
+}
+
+/// A file that only a program with something to write would name: numbered as nginx numbers its temporary files.
+fn is_temporary(path: &str) -> bool {
+    static NUMBERED: LazyLock<Regex> = LazyLock::new(|| compile(r"/\d{10}$"));
+    NUMBERED.is_match(path)
 }
 
 /// A device node: anything in /dev but the standard streams, which are links, and the directories that hold files.
@@ -75,6 +84,7 @@ fn reads(text: &str, path: &str) -> bool {
     static READS: LazyLock<Regex> = LazyLock::new(|| {
         compile(r"(?i)\b(?:read(?:ing|able|s)?|load(?:ing)?|pars(?:e|ing)|includ(?:e|ing)|source|import(?:ing)?|stat(?:ting|ing)?|list(?:ing)?|access(?:ing)?|scan(?:ning)?|certificate|private key|key file|shared library|config(?:uration)?(?: file)?|tls|ssl|secret|password file|credentials|O_RDONLY|required)\b")
     });
+    static READER: LazyLock<Regex> = LazyLock::new(|| compile(r"^(?:/\S*/)?(?:cat|ls|head|tail|grep|find|less|more|wc|md5sum|sha256sum|stat|diff|du|file|source|jq|awk): "));
     static READ_ONLY_KIND: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r"(?ix) \.(?:pem|crt|cer|key|p12|pfx|jks|keystore|truststore|htpasswd|keytab|so|so\.[\d.]+|dll|jar|war|class|py|pyc|rb|js|mjs|cjs|ts|php|pl|lua|html?|css|conf|cnf|cfg|ini|ya?ml|toml|json|xml|properties|env|ejs|hcl|config|template|tmpl|rules|proto|wasm|mmdb)$
@@ -89,7 +99,11 @@ fn reads(text: &str, path: &str) -> bool {
     if WRITTEN_KIND.is_match(path) {
         return false;
     }
-    let quiet = text.replace(path, " ");
+    // `while reading upstream` is what the server was about, not what failed.
+    let quiet = text.split(" while ").next().unwrap_or(text).replace(path, " ");
+    if READER.is_match(text) {
+        return true;
+    }
     if READS.is_match(&quiet) && !WRITES.is_match(&quiet) {
         return true;
     }

@@ -290,7 +290,7 @@ impl Diagnosis {
     /// One failure for a stack trace, one for each telling line elsewhere.
     fn read_record(&mut self, records: &[record::Record], at: usize) {
         let record = &records[at];
-        let vetoed = record.is_trace && record.lines.iter().any(|line| restraint::forbids(&line.text));
+        let vetoed = record.is_trace && record.lines.iter().any(|line| !line.text.starts_with("at ") && restraint::forbids(&line.text));
         let mut read: Vec<(usize, Finding)> = Vec::new();
         for (index, line) in record.lines.iter().enumerate() {
             if line.refusal.is_none() && !PREFILTER.is_match(line.text.as_bytes()) {

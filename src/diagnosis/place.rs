@@ -105,13 +105,18 @@ pub(super) fn last_file_name(text: &str) -> Option<Path<'_>> {
 
 /// The first port that `text` gives with an address, or by name.
 pub(super) fn port(text: &str) -> Option<u16> {
+    ports(text).next().map(|(port, _)| port)
+}
+
+/// Every port of `text`, with the byte offset of its digits.
+pub(super) fn ports(text: &str) -> impl Iterator<Item = (u16, usize)> {
     static PORT: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r#"(?ix) (?: (?:\d{1,3}\.){3}\d{1,3} | \[[0-9a-f:.%\w]*\] | \[?:{2,3} | \*\]? | \blocalhost | \bany | \b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,} )
                 (?: : | \# | /(?:tcp|udp)?/? ) (\d{1,5}) (?: \b )
             | \b port s? [\s"'=:\#(\[]* (?:number\s*|is\s*|tcp\s*|udp\s*)? (\d{1,5}) \b
             | [('\[] (?:'[^']*'|"[^"]*"|[\w.:]*) ,\s* (\d{1,5}) \s* [)\]]
-            | (?: ^ | [\s"'=(@<\[] ) (?:[a-z]+://)? (?:[\w.-]*|\*) : (\d{1,5}) (?: [\s"':),;>\].] | $ )
+            | (?: ^ | [\s"'=(@<\[] ) (?:[a-z]+://)? (?:[\w.-]*|[*+]) : (\d{1,5}) (?: [\s"':),;>\].] | $ )
             | \b (?:tcp|udp)[46]? [\s:/]* (?:[\w.-]*:)? (\d{1,5}) \b
             | \[:{2,3}(\d{1,5})\]
             | \b (?:bind|listen(?:ing)?(?:\s+on)?)\b [()\s:]* (\d{1,5}) \b (?: [^.\d] | $ )
@@ -120,11 +125,15 @@ pub(super) fn port(text: &str) -> Option<u16> {
             | \b (\d{1,5}) \s port \b"#,
         )
     });
-    PORT.captures_iter(text).find_map(|captures| {
+    PORT.captures_iter(text).filter_map(move |captures| {
         let all = captures.get(0)?;
         let digits = captures.iter().skip(1).flatten().next()?;
         let place_in_code = SOURCE.is_match(&text[..digits.start()]) || text[..all.start()].ends_with('/');
-        digits.as_str().parse().ok().filter(|port| *port != 0 && !place_in_code)
+        let host = text[all.start()..digits.start()].trim_matches(|c: char| !c.is_alphanumeric());
+        // `4:04` is a time.
+        let time = !host.is_empty() && host.len() < 3 && host.bytes().all(|b| b.is_ascii_digit());
+        let port = digits.as_str().parse().ok().filter(|port| *port != 0 && !place_in_code && !time)?;
+        Some((port, digits.start()))
     })
 }
 

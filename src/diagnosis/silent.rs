@@ -91,7 +91,7 @@ const MESSAGES: &[Message] = &[
 ];
 
 /// Another reason than a refusal, and what only sounds like one.
-const OTHERWISE: &str = r"(?i)no space left|no such file|not found|does not exist|already exists|file exists|is a directory|not a directory|connection|replica|transaction|timed? ?out|refused|too many|quota|broken pipe|bad file descriptor|invalid argument|in use|table|topic|bucket|http|status code|token|request|response|remote|stdin";
+const OTHERWISE: &str = r"(?i)\b(?:no space left|no such file|not found|does not exist|already exists|file exists|is a directory|not a directory|connection|replica|transaction|timed? ?out|refused|too many|quota|broken pipe|bad file descriptor|invalid argument|in use|table|topic|bucket|http|status code|token|request|response|remote|stdin)";
 
 fn read(scene: &Scene) -> Option<Finding> {
     static COMPILED: LazyLock<Vec<(&'static Message, Regex)>> = LazyLock::new(|| {
