@@ -43,7 +43,7 @@ fn read(scene: &Scene) -> Option<Finding> {
             r"(?:hard)?link(?:ing)?",
             r"ln",
             r"cp",
-            r"cop(?:y|ied|ying)",
+            r"cop(?:y|ied|ying)(?: \S+ to)?",
             r"install(?:ing)?",
             r"truncate",
             r"extract(?:ing)?",

@@ -29,6 +29,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         Example { log: "/srv/worker.sh: 5: ping: Operation not permitted", says: "exec EPERM ping capability-missing" },
         Example { log: "bash: /usr/local/bin/run: Permission denied", says: "exec EACCES /usr/local/bin/run not-executable" },
         Example { log: "[FATAL tini (7)] exec /srv/run.sh failed: Permission denied", says: "exec EACCES /srv/run.sh not-executable" },
+        Example { log: "./run.sh: permission denied", says: "exec EACCES ./run.sh not-executable" },
         Example { log: "env: '/srv/run.sh': Permission denied", says: "exec EACCES /srv/run.sh not-executable" },
         Example { log: "fork/exec /srv/run: permission denied", says: "exec EACCES /srv/run not-executable" },
         Example { log: "exec /srv/run.sh: exec format error", says: "exec ENOEXEC /srv/run.sh not-executable" },
@@ -38,7 +39,7 @@ pub(super) const PATTERN: Pattern = Pattern {
 };
 
 fn read(scene: &Scene) -> Option<Finding> {
-    if let Some(finding) = by_shell(scene).or_else(|| wrong_format(scene)) {
+    if let Some(finding) = by_shell(scene).or_else(|| wrong_format(scene)).or_else(|| script(scene)) {
         return Some(finding);
     }
     static WORDS: LazyLock<Regex> = LazyLock::new(|| {
@@ -67,6 +68,14 @@ fn read(scene: &Scene) -> Option<Finding> {
 fn finding(errno: Errno, path: Option<String>) -> Finding {
     let category = if errno == Errno::Eperm { Category::CapabilityMissing } else { Category::NotExecutable };
     Finding::new(Operation::Exec, category).errno(errno).path(path)
+}
+
+/// A script that starts the message and is all of it: `./run.sh: permission denied`, as runtimes and shells end theirs.
+fn script(scene: &Scene) -> Option<Finding> {
+    static SCRIPT: LazyLock<Regex> = LazyLock::new(|| compile(r"^(?P<what>(?:\./|/)\S*\.(?:sh|bash|py|pl|rb)): ?$"));
+    let refusal = scene.refusal()?;
+    let what = SCRIPT.captures(scene.text().get(..refusal.span.start)?)?.name("what")?.as_str();
+    (refusal.errno != Errno::Erofs).then(|| finding(refusal.errno, Some(what.to_owned())))
 }
 
 fn wrong_format(scene: &Scene) -> Option<Finding> {

@@ -25,7 +25,12 @@ pub(super) fn access(scene: &Scene, verbs: &Regex, operation: Operation) -> Opti
     let path = scene.object(verb);
     let errno = scene.refusal().map(|refusal| refusal.errno);
     let access = Access { operation, errno, path: path.as_deref(), text: scene.text() };
-    Some(finding(&access).distance(verb.distance))
+    let mut finding = finding(&access).distance(verb.distance);
+    // A copy that may write but not make the new file like the old one: its owner, mode bits or times.
+    if operation == Operation::Create && errno == Some(Errno::Eperm) {
+        finding.category = Category::OwnershipChange;
+    }
+    Some(finding)
 }
 
 /// The finding for an access to a path that was refused.
@@ -33,6 +38,7 @@ pub(super) fn finding(access: &Access<'_>) -> Finding {
     let operation = match access.path {
         Some(path) if access.operation == Operation::Open && is_device(path) => Operation::Device,
         Some(path) if access.operation == Operation::Open && is_temporary(path) => Operation::Create,
+        Some(path) if matches!(access.operation, Operation::Open | Operation::Create) && is_directory(path) => Operation::Mkdir,
         _ => access.operation,
     };
     Finding::new(operation, category(access)).errno(access.errno).path(access.path)
@@ -50,6 +56,13 @@ fn category(access: &Access<'_>) -> Category {
         return Category::UnreadableFile;
     }
     if in_home(path) { Category::HomeUnwritable } else { Category::UnwritablePath }
+}
+
+/// A path that is a directory by its name: `/.cache` or `/home/app/.local`, which caches and installers want to make
+/// before anything in it, or with a slash at its end.
+fn is_directory(path: &str) -> bool {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    last.is_empty() || matches!(last, ".cache" | ".config" | ".local" | ".npm" | ".yarn" | ".m2" | ".gradle" | ".cargo" | ".pm2" | ".nuget" | ".dotnet" | ".aws" | ".kube" | ".docker" | ".ssh" | ".gnupg" | ".java" | ".ipython" | ".jupyter" | ".keras" | ".nv" | ".streamlit" | ".matplotlib" | ".composer" | ".bundle" | ".gem" | ".pki" | ".mozilla" | ".fonts" | ".ansible" | ".terraform.d" | ".helm" | ".pip" | ".conda" | ".vscode" | ".sonar" | ".ivy2" | ".sbt" | ".node-gyp" | ".cpanm" | ".cpan" | ".astropy" | ".theano" | ".dbus" | ".erlang.d" | ".mix" | ".hex")
 }
 
 /// A file that only a program with something to write would name: numbered as nginx numbers its temporary files.
@@ -95,6 +108,11 @@ fn reads(text: &str, path: &str) -> bool {
     static WRITTEN_KIND: LazyLock<Regex> = LazyLock::new(|| {
         compile(r"(?ix) \.(?:log|pid|lock|lck|tmp|temp|out|err|db|sqlite3?|journal|wal|active|sock(?:et)?|cache|state|swp|bak|rdb|aof|data)(?:\.[\w]+)?$ | ^/(?:tmp|var/(?:log|cache|run|tmp|spool|lib)|run|data|logs?|cache)/ | /(?:logs?|cache|tmp|temp|data|optimize|bundles|storage|uploads?|\.cache)/")
     });
+    // Everybody may read these in every image.
+    static PUBLIC: LazyLock<Regex> = LazyLock::new(|| compile(r"^/etc/(?:resolv\.conf|hosts|hostname|passwd|group|localtime|timezone|nsswitch\.conf|ld\.so\.\w+|mtab|profile|environment|services|protocols|machine-id|sysctl\.conf)$"));
+    if PUBLIC.is_match(path) {
+        return false;
+    }
     // A message may speak of a "config file" and still want to write it; only a clear word for writing says so.
     if WRITTEN_KIND.is_match(path) {
         return false;

@@ -35,7 +35,7 @@ fn read(scene: &Scene) -> Option<Finding> {
             r"mkdir(?:at|temp|all|_p|s|sync)?",
             r"mkdtemp",
             r"makedirs?",
-            r"(?:creat(?:e|ed|ing)|mak(?:e|ing)|made)(?: of)?(?: \w+){0,4}? (?:director(?:y|ies)|folders?|dirs?)",
+            r"(?:creat(?:e|ed|ing)|mak(?:e|ing)|made)(?: of)?(?: [\w-]+){0,4}? (?:director(?:y|ies)|folders?|dirs?)",
             r"createdirector(?:y|ies)",
             r"create_dir(?:_all|ectory|ectories)?",
             r"director(?:y|ies)(?: \S+)? (?:could not|cannot|can't|can not) be (?:created|made)",

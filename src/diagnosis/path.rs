@@ -35,7 +35,6 @@ fn read(scene: &Scene) -> Option<Finding> {
     }
     let operation = match (spoken, &path) {
         (Some(operation), _) => operation,
-        (None, Some(path)) if is_directory(path) => Operation::Mkdir,
         (None, Some(_)) => Operation::Open,
         (None, None) => Operation::Other,
     };
@@ -45,13 +44,6 @@ fn read(scene: &Scene) -> Option<Finding> {
     let access = Access { operation, errno: Some(refusal.errno), path: path.as_deref(), text: scene.text() };
     let distance = if path.is_none() { LAST + 1 } else { LAST };
     Some(judge::finding(&access).distance(distance))
-}
-
-/// A path that is a directory by its name: `/.cache` or `/home/app/.local`, which caches and installers want to make
-/// before anything in it, or with a slash at its end.
-fn is_directory(path: &str) -> bool {
-    let last = path.rsplit('/').next().unwrap_or_default();
-    last.is_empty() || matches!(last, ".cache" | ".config" | ".local" | ".npm" | ".yarn" | ".m2" | ".gradle" | ".cargo" | ".pm2" | ".nuget" | ".dotnet" | ".aws" | ".kube" | ".docker" | ".ssh" | ".gnupg" | ".java" | ".ipython" | ".jupyter" | ".keras" | ".nv" | ".streamlit" | ".matplotlib" | ".composer" | ".bundle" | ".gem" | ".pki" | ".mozilla" | ".fonts" | ".ansible" | ".terraform.d" | ".helm" | ".pip" | ".conda" | ".vscode" | ".sonar" | ".ivy2" | ".sbt" | ".node-gyp" | ".cpanm" | ".cpan" | ".astropy" | ".theano" | ".dbus" | ".erlang.d" | ".mix" | ".hex")
 }
 
 /// Words without a number, a path or a verb mean an errno only where they end the message, as perror(3) has them.

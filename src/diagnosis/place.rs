@@ -121,8 +121,7 @@ pub(super) fn ports(text: &str) -> impl Iterator<Item = (u16, usize)> {
             | \[:{2,3}(\d{1,5})\]
             | \b (?:bind|listen(?:ing)?(?:\s+on)?)\b [()\s:]* (\d{1,5}) \b (?: [^.\d] | $ )
             | \b (\d{1,5}) / (?:tcp|udp) \b
-            | \b AF_INET6?[^0-9]{1,20} (\d{1,5}) \b
-            | \b (\d{1,5}) \s port \b"#,
+            | \b AF_INET6?[^0-9]{1,20} (\d{1,5}) \b"#,
         )
     });
     PORT.captures_iter(text).filter_map(move |captures| {

@@ -167,6 +167,8 @@ impl<'s> Scene<'s> {
         let text = self.text();
         let paths = self.paths();
         let refusal = self.refusal()?;
+        // In `FSWriteError: java.nio.file.AccessDeniedException: /x` the path follows the exception.
+        let verb = if text[..refusal.span.end].ends_with("Exception") { Verb { end: refusal.span.end, ..verb } } else { verb };
         let behind = |at: usize| paths.iter().find(move |path| path.span.start >= at && !is_program(text, path));
         let own = |path: &Path| path.text.to_owned();
         if verb.end >= refusal.span.end {

@@ -26,7 +26,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         "could not create", "cannot create", "unable to create", "failed to create", "owned by", "wrong owner", "is read-only", "is readonly",
         "not owned by", "ownership", "failed to obtain node locks", "must be owned", "no hostkeys", "not accessible", "could not load host key", "have permission to",
         "access rights", "writable", "write permission", "permissions are", "bad permissions", "cannot open", "could not open", "unable to open", "read permission",
-        "write access", "read-only mode", "is not executable", "couldn't create", "write to the backend", "not permitted to",
+        "write access", "group or world access", "too open", "privileges to create", "permission to create", "read-only mode", "is not executable", "couldn't create", "write to the backend", "not permitted to",
     ],
     examples: &[
         Example { log: "fatal: detected dubious ownership in repository at '/srv/repo'", says: "other - /srv/repo volume-ownership" },
@@ -63,10 +63,17 @@ const fn message(operation: Operation, says: &'static str) -> Message {
 /// A path in quotes, brackets or bare.
 const P: &str = r#"["'`‘“(\[]*(?P<p>(?:\.{0,2}|~)/[^"'`’”)\],;\s]*)["'`’”)\]]*"#;
 
-/// The first that matches is what is meant. `{P}` stands for a path.
+/// A word that is a relative path, or a path.
+const W: &str = r#"["'`‘“]*(?P<p>[\w./~+-]*\w)["'`’”]*"#;
+
+/// The first that matches is what is meant. `{P}` stands for a path, `{P2}` for the path of a second wording, `{W}` for a
+/// path that may be relative.
 const MESSAGES: &[Message] = &[
     Message { operation: Operation::Other, category: Some(Category::VolumeOwnership), says: r"detected dubious ownership in repository at {P}" },
     Message { operation: Operation::Other, category: Some(Category::VolumeOwnership), says: r"(?:data directory|directory|file|repository) {P} (?:has wrong ownership|is not owned by|must be owned by|is owned by)" },
+    Message { operation: Operation::Other, category: Some(Category::VolumeOwnership), says: r"(?:directory|folder|file|key) {P} has (?:group or world access|invalid permissions|group or other access|too open permissions)|permissions (?:on|for|of) {P2} (?:are|is) too open" },
+    Message { operation: Operation::Mkdir, category: None, says: r"(?:insufficient|no|not enough|missing) (?:privileges?|permissions?|rights) to (?:create|make) (?:the )?(?:folder|directory|dir) {W}" },
+    Message { operation: Operation::Create, category: None, says: r"(?:insufficient|no|not enough|missing|have) (?:privileges?|permissions?|rights) to (?:create|write)(?: to)?(?: the)?(?: file)? {P}" },
     Message { operation: Operation::Other, category: Some(Category::VolumeOwnership), says: r"{P}:? (?:has wrong ownership|is not owned by|must be owned by|is owned by (?:a different|another|user|uid|root))" },
     message(Operation::Open, r"attempt to write a readonly database|unable to open (?:the )?database file|readonly database"),
     message(Operation::Create, r"no usable temporary directory found in {P}|no usable temporary directory"),
@@ -96,7 +103,7 @@ const OTHERWISE: &str = r"(?i)\b(?:no space left|no such file|not found|does not
 fn read(scene: &Scene) -> Option<Finding> {
     static COMPILED: LazyLock<Vec<(&'static Message, Regex)>> = LazyLock::new(|| {
         let second = P.replace("?P<p>", "?P<q>");
-        MESSAGES.iter().map(|message| (message, compile(&format!("(?i){}", message.says.replace("{P2}", &second).replace("{P}", P))))).collect()
+        MESSAGES.iter().map(|message| (message, compile(&format!("(?i){}", message.says.replace("{P2}", &second).replace("{P}", P).replace("{W}", W))))).collect()
     });
     static OTHER: LazyLock<Regex> = LazyLock::new(|| compile(OTHERWISE));
     if scene.refusal().is_some() {
