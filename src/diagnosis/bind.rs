@@ -54,6 +54,7 @@ fn read(scene: &Scene) -> Option<Finding> {
             r"tcp_listen",
             r"tcp port",
             r"udp port",
+            r"connection to \(",
         ])
     });
     if scene.refusal().is_none() {
@@ -79,8 +80,8 @@ fn read(scene: &Scene) -> Option<Finding> {
 }
 
 fn is_unix(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    text.contains("unix") || text.contains("local socket") || text.contains(".sock")
+    static UNIX: LazyLock<Regex> = LazyLock::new(|| compile(r"(?i)\bunix[ -](?:domain )?socket|\bunix:|\blisten unix\b|\.sock(?:et)?\b|\blocal socket|\bsocket file|\bAF_UNIX\b"));
+    UNIX.is_match(text)
 }
 
 /// A path in a message about binding is the socket's, unless it is the configuration or the code that asked for it.

@@ -47,7 +47,7 @@ fn read(scene: &Scene) -> Option<Finding> {
             r"install(?:ing)?",
             r"truncate",
             r"extract(?:ing)?",
-            r"put_contents",
+            r"file_put_contents",
             r"lock config file",
             r"openat?\(.*O_CREAT",
             r"temp(?:orary)? file",

@@ -22,10 +22,10 @@ pub(super) struct Access<'a> {
 /// Reads a refused access to a path by the verbs of one operation.
 pub(super) fn access(scene: &Scene, verbs: &Regex, operation: Operation) -> Option<Finding> {
     let verb = scene.verb(verbs, operation)?;
-    let path = scene.object(verb);
+    let path = if operation == Operation::Create { scene.target(verb) } else { None }.or_else(|| scene.object(verb));
     let errno = scene.refusal().map(|refusal| refusal.errno);
     let access = Access { operation, errno, path: path.as_deref(), text: scene.text() };
-    let mut finding = finding(&access).distance(verb.distance);
+    let mut finding = finding(&access).spoken(scene, operation).distance(verb.distance);
     // A copy that may write but not make the new file like the old one: its owner, mode bits or times.
     if operation == Operation::Create && errno == Some(Errno::Eperm) {
         finding.category = Category::OwnershipChange;
@@ -52,17 +52,22 @@ fn category(access: &Access<'_>) -> Category {
     if is_device(path) {
         return Category::DeviceAccess;
     }
+    if in_home(path) {
+        return Category::HomeUnwritable;
+    }
     if access.operation == Operation::Open && reads(access.text, path) {
         return Category::UnreadableFile;
     }
-    if in_home(path) { Category::HomeUnwritable } else { Category::UnwritablePath }
+    Category::UnwritablePath
 }
 
 /// A path that is a directory by its name: `/.cache` or `/home/app/.local`, which caches and installers want to make
 /// before anything in it, or with a slash at its end.
 fn is_directory(path: &str) -> bool {
     let last = path.rsplit('/').next().unwrap_or_default();
-    last.is_empty() || matches!(last, ".cache" | ".config" | ".local" | ".npm" | ".yarn" | ".m2" | ".gradle" | ".cargo" | ".pm2" | ".nuget" | ".dotnet" | ".aws" | ".kube" | ".docker" | ".ssh" | ".gnupg" | ".java" | ".ipython" | ".jupyter" | ".keras" | ".nv" | ".streamlit" | ".matplotlib" | ".composer" | ".bundle" | ".gem" | ".pki" | ".mozilla" | ".fonts" | ".ansible" | ".terraform.d" | ".helm" | ".pip" | ".conda" | ".vscode" | ".sonar" | ".ivy2" | ".sbt" | ".node-gyp" | ".cpanm" | ".cpan" | ".astropy" | ".theano" | ".dbus" | ".erlang.d" | ".mix" | ".hex")
+    // Directly under one of them stands a directory for each program.
+    let above = path.rsplit('/').nth(1).unwrap_or_default();
+    last.is_empty() || (matches!(above, ".cache" | ".config") && !last.contains('.') && !last.ends_with("rc")) || matches!(last, ".cache" | ".config" | ".local" | ".npm" | ".yarn" | ".m2" | ".gradle" | ".cargo" | ".pm2" | ".nuget" | ".dotnet" | ".aws" | ".kube" | ".docker" | ".ssh" | ".gnupg" | ".java" | ".ipython" | ".jupyter" | ".keras" | ".nv" | ".streamlit" | ".matplotlib" | ".composer" | ".bundle" | ".gem" | ".pki" | ".mozilla" | ".fonts" | ".ansible" | ".terraform.d" | ".helm" | ".pip" | ".conda" | ".vscode" | ".sonar" | ".ivy2" | ".sbt" | ".node-gyp" | ".cpanm" | ".cpan" | ".astropy" | ".theano" | ".dbus" | ".erlang.d" | ".mix" | ".hex")
 }
 
 /// A file that only a program with something to write would name: numbered as nginx numbers its temporary files.
@@ -95,7 +100,7 @@ fn reads(text: &str, path: &str) -> bool {
         compile(r"(?i)\b(?:writ(?:e|ing|able)|append|creat(?:e|ing)|log ?file|sav(?:e|ing)|updat(?:e|ing)|pid|lock|O_(?:WRONLY|RDWR|CREAT)|rotat\w*|modify|edit|dump|persist\w*|stor(?:e|ing)|touch)\b")
     });
     static READS: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?i)\b(?:read(?:ing|able|s)?|load(?:ing)?|pars(?:e|ing)|includ(?:e|ing)|source|import(?:ing)?|stat(?:ting|ing)?|list(?:ing)?|access(?:ing)?|scan(?:ning)?|certificate|private key|key file|shared library|config(?:uration)?(?: file)?|tls|ssl|secret|password file|credentials|O_RDONLY|required)\b")
+        compile(r"(?i)\b(?:read(?:ing|able|s)?|load(?:ing)?|pars(?:e|ing)|includ(?:e|ing)|source|import(?:ing)?|stat(?:ting|ing)?|list(?:ing)?|access(?:ing)?|scan(?:ning)?|certificate|private key|key file|shared library|config(?:uration)?(?: file)?|in Unknown|tls|ssl|secret|password file|credentials|O_RDONLY|required)\b")
     });
     static READER: LazyLock<Regex> = LazyLock::new(|| compile(r"^(?:/\S*/)?(?:cat|ls|head|tail|grep|find|less|more|wc|md5sum|sha256sum|stat|diff|du|file|source|jq|awk): "));
     static READ_ONLY_KIND: LazyLock<Regex> = LazyLock::new(|| {
@@ -106,7 +111,7 @@ fn reads(text: &str, path: &str) -> bool {
         )
     });
     static WRITTEN_KIND: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?ix) \.(?:log|pid|lock|lck|tmp|temp|out|err|db|sqlite3?|journal|wal|active|sock(?:et)?|cache|state|swp|bak|rdb|aof|data)(?:\.[\w]+)?$ | ^/(?:tmp|var/(?:log|cache|run|tmp|spool|lib)|run|data|logs?|cache)/ | /(?:logs?|cache|tmp|temp|data|optimize|bundles|storage|uploads?|\.cache)/")
+        compile(r"(?ix) \.(?:log|pid|lock|lockb|lck|tmp|temp|out|err|db|sqlite3?|journal|wal|active|sock(?:et)?|cache|state|swp|bak|rdb|aof|data)(?:\.[\w]+)?$ | ^/(?:tmp|var/(?:log|cache|run|tmp|spool|lib)|run|data|logs?|cache)/ | (?:package-lock|npm-shrinkwrap|pnpm-lock)\.\w+$ | /(?:logs?|cache|tmp|temp|data|optimize|bundles|storage|uploads?|\.cache)/")
     });
     // Everybody may read these in every image.
     static PUBLIC: LazyLock<Regex> = LazyLock::new(|| compile(r"^/etc/(?:resolv\.conf|hosts|hostname|passwd|group|localtime|timezone|nsswitch\.conf|ld\.so\.\w+|mtab|profile|environment|services|protocols|machine-id|sysctl\.conf)$"));

@@ -36,6 +36,8 @@ fn read(scene: &Scene) -> Option<Finding> {
             r"mkdtemp",
             r"makedirs?",
             r"(?:creat(?:e|ed|ing)|mak(?:e|ing)|made)(?: of)?(?: [\w-]+){0,4}? (?:director(?:y|ies)|folders?|dirs?)",
+            r"(?:cannot_|failed_to_|could_not_)?(?:create|make)_dir(?:ectory)?",
+            r"no existing director(?:y|ies) at",
             r"createdirector(?:y|ies)",
             r"create_dir(?:_all|ectory|ectories)?",
             r"director(?:y|ies)(?: \S+)? (?:could not|cannot|can't|can not) be (?:created|made)",

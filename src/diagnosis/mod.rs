@@ -10,6 +10,7 @@ mod bind;
 mod cause;
 mod chmod;
 mod chown;
+mod connect;
 mod create;
 mod errno;
 mod exec;
@@ -91,6 +92,7 @@ pub const PATTERNS: &[&Pattern] = &[
     &identity::PATTERN,
     &privileged_call::PATTERN,
     &bind::PATTERN,
+    &connect::PATTERN,
     &mkdir::PATTERN,
     &chown::PATTERN,
     &chmod::PATTERN,

@@ -35,7 +35,11 @@ pub(super) fn paths(text: &str) -> Vec<Path<'_>> {
         // Quotes count only as a pair: in `/a 'b` the word ends at the space.
         let quoted = captures.name("open").and(captures.name("quoted"));
         let path = match quoted {
-            Some(quoted) => Some(Path { text: quoted.as_str(), span: quoted.range() }),
+            Some(quoted) => {
+                // `"/x: Permission denied"` is a whole message in quotes.
+                let text = quoted.as_str().split(": ").next().unwrap_or_default();
+                Some(Path { text, span: quoted.start()..quoted.start() + text.len() })
+            }
             None => {
                 let start = captures.name("quoted").or(captures.name("bare")).map_or(all.start(), |m| m.start());
                 bare(text, start)
@@ -119,7 +123,8 @@ pub(super) fn ports(text: &str) -> impl Iterator<Item = (u16, usize)> {
             | (?: ^ | [\s"'=(@<\[] ) (?:[a-z]+://)? (?:[\w.-]*|[*+]) : (\d{1,5}) (?: [\s"':),;>\].] | $ )
             | \b (?:tcp|udp)[46]? [\s:/]* (?:[\w.-]*:)? (\d{1,5}) \b
             | \[:{2,3}(\d{1,5})\]
-            | \b (?:bind|listen(?:ing)?(?:\s+on)?)\b [()\s:]* (\d{1,5}) \b (?: [^.\d] | $ )
+            | \b (?:bind|listen(?:ing)?(?:\s+on)?)\b [\s:]* (\d{1,5}) \b (?: [^.\d] | $ )
+            | \b (?:HTTP/1\.1|https?|nio2?|apr|openssl|ajp)-(\d{1,5}) \b
             | \b (\d{1,5}) / (?:tcp|udp) \b
             | \b AF_INET6?[^0-9]{1,20} (\d{1,5}) \b"#,
         )
@@ -127,7 +132,8 @@ pub(super) fn ports(text: &str) -> impl Iterator<Item = (u16, usize)> {
     PORT.captures_iter(text).filter_map(move |captures| {
         let all = captures.get(0)?;
         let digits = captures.iter().skip(1).flatten().next()?;
-        let place_in_code = SOURCE.is_match(&text[..digits.start()]) || text[..all.start()].ends_with('/');
+        let before = &text[..all.start()];
+        let place_in_code = SOURCE.is_match(&text[..digits.start()]) || (before.ends_with('/') && !before.ends_with("//"));
         let host = text[all.start()..digits.start()].trim_matches(|c: char| !c.is_alphanumeric());
         // `4:04` is a time.
         let time = !host.is_empty() && host.len() < 3 && host.bytes().all(|b| b.is_ascii_digit());

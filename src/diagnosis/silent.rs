@@ -26,7 +26,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         "could not create", "cannot create", "unable to create", "failed to create", "owned by", "wrong owner", "is read-only", "is readonly",
         "not owned by", "ownership", "failed to obtain node locks", "must be owned", "no hostkeys", "not accessible", "could not load host key", "have permission to",
         "access rights", "writable", "write permission", "permissions are", "bad permissions", "cannot open", "could not open", "unable to open", "read permission",
-        "write access", "group or world access", "too open", "privileges to create", "permission to create", "read-only mode", "is not executable", "couldn't create", "write to the backend", "not permitted to",
+        "write access", "access denied", "use the drive", "no locator available", "permissionerror at", "trying to write", "failed opening required", "write in the", "write into", "group or world access", "too open", "privileges to create", "permission to create", "read-only mode", "is not executable", "couldn't create", "write to the backend", "not permitted to",
     ],
     examples: &[
         Example { log: "fatal: detected dubious ownership in repository at '/srv/repo'", says: "other - /srv/repo volume-ownership" },
@@ -63,11 +63,14 @@ const fn message(operation: Operation, says: &'static str) -> Message {
 /// A path in quotes, brackets or bare.
 const P: &str = r#"["'`‘“(\[]*(?P<p>(?:\.{0,2}|~)/[^"'`’”)\],;\s]*)["'`’”)\]]*"#;
 
+/// What may follow the path of a message that gives no reason.
+const T: &str = r"\W*(?:$|because|check|please|make sure|permission|\(check|->|wrong)";
+
 /// A word that is a relative path, or a path.
 const W: &str = r#"["'`‘“]*(?P<p>[\w./~+-]*\w)["'`’”]*"#;
 
 /// The first that matches is what is meant. `{P}` stands for a path, `{P2}` for the path of a second wording, `{W}` for a
-/// path that may be relative.
+/// path that may be relative, `{T}` for the end of the message.
 const MESSAGES: &[Message] = &[
     Message { operation: Operation::Other, category: Some(Category::VolumeOwnership), says: r"detected dubious ownership in repository at {P}" },
     Message { operation: Operation::Other, category: Some(Category::VolumeOwnership), says: r"(?:data directory|directory|file|repository) {P} (?:has wrong ownership|is not owned by|must be owned by|is owned by)" },
@@ -80,11 +83,20 @@ const MESSAGES: &[Message] = &[
     message(Operation::Lock, r"failed to obtain node locks?, tried {P}"),
     message(Operation::Other, r"problem when trying to write in your cache folder {P}"),
     message(Operation::Other, r"missing privilege separation directory:? {P}"),
-    message(Operation::Open, r"(?:cannot|can't|could not|couldn't|unable to|failed to) (?:open|access) (?:\w+ ){0,3}{P}:? for (?:writing|write|append)"),
-    message(Operation::Open, r"(?:cannot|can't|could not|couldn't|unable to|failed to) (?:write|append) (?:to )?(?:the )?(?:\w+ ){0,3}{P}\W*(?:$|because|check|please|make sure|permission|\(check)"),
-    message(Operation::Mkdir, r"(?:cannot|can't|could not|couldn't|unable to|failed to) create (?:the |a )?(?:\w+ ){0,4}director(?:y|ies)\W{0,3} ?{P}\W*(?:$|because|check|please|make sure|permission|\(check)"),
-    message(Operation::Create, r"(?:cannot|can't|could not|couldn't|unable to|failed to) create (?:the |a )?(?:\w+ ){0,4}{P}\W*(?:$|because|check|please|make sure|permission|\(check)"),
-    message(Operation::Other, r"{P}(?: directory| folder| file| path)?\W{0,3}(?:is|are)? ?(?:not|isn't) (?:a )?writ(?:e?able)"),
+    message(Operation::Open, r"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) (?:open|access) (?:\w+ ){0,3}{P}:? for (?:writing|write|append)"),
+    message(Operation::Open, r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) (?:write|append|save|store|update|modify) (?:to |in |into )?(?:the )?(?:[\w"'-]+ ){0,4}{P}{T}"#),
+    message(Operation::Rename, r"unable to rename \({P} -> .*access denied"),
+    message(Operation::Other, r"\b(?:file|drive|disk) access denied|unable to use the drive"),
+    message(Operation::Mkdir, r"unable to create tempdir\. java\.io\.tmpdir is set to {P}"),
+    message(Operation::Other, r"cannot cache function .* no locator available for file {P}"),
+    message(Operation::Other, r"permissionerror at {P}"),
+    message(Operation::Other, r"trying to write to {P}"),
+    message(Operation::Open, r"(?:ensure|check)(?: that)? {P}.{0,40}\bwritable"),
+    Message { operation: Operation::Open, category: Some(Category::UnreadableFile), says: r"failed opening required {P}" },
+    message(Operation::Mkdir, r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) (?:create|make|write in) (?:the |a )?(?:[\w"'-]+ ){0,4}(?:director(?:y|ies)|repository|folder|dir)(?: at| for| in)?\W{0,3} ?{P}"#),
+    message(Operation::Create, r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) create (?:the |a )?(?:[\w"',-]+ ){0,4}{P}{T}"#),
+    message(Operation::Other, r"cannot write into \S+ directory"),
+    message(Operation::Other, r"{P}(?: directory| folder| file| path)?\W{0,3}(?:because |as |since )?(?:it |does not exist or |must )?(?:is|are|be present and)? ?(?:not |isn't )?(?:a )?writ(?:e?able)"),
     message(Operation::Other, r"(?:not|isn't|nor|must be|should be|needs? to be|is it|be) (?:\w+ )?writ(?:e?able)(?: \w+){0,5}:? {P}"),
     message(Operation::Other, r"(?:no|not|don't|doesn't|without|lacks?|insufficient|missing)(?: \w+){0,2} (?:write |read/write )?(?:permissions?|access|privileges|rights)(?: \w+){0,6}:? {P}"),
     message(Operation::Other, r"{P}.{0,40}(?:check|verify|insufficient|wrong|incorrect|bad|invalid|missing|no|not have)(?: \w+){0,4} (?:permissions?|ownership|access rights|write access)\b"),
@@ -98,12 +110,12 @@ const MESSAGES: &[Message] = &[
 ];
 
 /// Another reason than a refusal, and what only sounds like one.
-const OTHERWISE: &str = r"(?i)\b(?:no space left|no such file|not found|does not exist|already exists|file exists|is a directory|not a directory|connection|replica|transaction|timed? ?out|refused|too many|quota|broken pipe|bad file descriptor|invalid argument|in use|table|topic|bucket|http|status code|token|request|response|remote|stdin)";
+const OTHERWISE: &str = r"(?i)\b(?:no space left|no such file|not found|already exists|file exists|is a directory|not a directory|connection|replica|transaction|timed? ?out|refused|too many|quota|broken pipe|bad file descriptor|invalid argument|in use|table|topic|bucket|http|status code|token|request|response|remote|stdin)";
 
 fn read(scene: &Scene) -> Option<Finding> {
     static COMPILED: LazyLock<Vec<(&'static Message, Regex)>> = LazyLock::new(|| {
         let second = P.replace("?P<p>", "?P<q>");
-        MESSAGES.iter().map(|message| (message, compile(&format!("(?i){}", message.says.replace("{P2}", &second).replace("{P}", P).replace("{W}", W))))).collect()
+        MESSAGES.iter().map(|message| (message, compile(&format!("(?i){}", message.says.replace("{P2}", &second).replace("{P}", P).replace("{T}", T).replace("{W}", W))))).collect()
     });
     static OTHER: LazyLock<Regex> = LazyLock::new(|| compile(OTHERWISE));
     if scene.refusal().is_some() {
