@@ -76,6 +76,7 @@ fn read(scene: &Scene) -> Option<Finding> {
             r"tcp_listen",
             r"tcp port",
             r"udp port",
+            r"connection to \(",
         ])
     });
     if scene.refusal().is_none() {
@@ -84,7 +85,8 @@ fn read(scene: &Scene) -> Option<Finding> {
     let verb = scene.verb(&WORDS, Operation::Bind)?;
     let errno = scene.refusal()?.errno;
     let finding = |category| Finding::new(Operation::Bind, category).errno(errno).distance(verb.distance);
-    if let Some(port) = place::port(scene.text()) {
+    let port = place::ports(scene.text()).find(|(_, at)| *at >= verb.end).or_else(|| place::ports(scene.text()).last());
+    if let Some((port, _)) = port {
         return Some(finding(Category::PrivilegedPort).port(Some(port)).capability("NET_BIND_SERVICE"));
     }
     if let Some(path) = scene
@@ -106,8 +108,8 @@ fn read(scene: &Scene) -> Option<Finding> {
 }
 
 fn is_unix(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    text.contains("unix") || text.contains("local socket") || text.contains(".sock")
+    static UNIX: LazyLock<Regex> = LazyLock::new(|| compile(r"(?i)\bunix[ -](?:domain )?socket|\bunix:|\blisten unix\b|\.sock(?:et)?\b|\blocal socket|\bsocket file|\bAF_UNIX\b"));
+    UNIX.is_match(text)
 }
 
 /// A path in a message about binding is the socket's, unless it is the configuration or the code that asked for it.

@@ -7,7 +7,7 @@ use regex::Regex;
 use super::{
     Example, Pattern, Read,
     errno::compile,
-    place,
+    judge, place,
     scene::{Finding, Scene},
     verb,
 };
@@ -33,6 +33,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         },
         Example { log: "sh: 1: /srv/run.sh: Permission denied", says: "exec EACCES /srv/run.sh not-executable" },
         Example { log: "/srv/worker.sh: 5: ping: Operation not permitted", says: "exec EPERM ping capability-missing" },
+<<<<<<< HEAD
         Example {
             log: "bash: /usr/local/bin/run: Permission denied",
             says: "exec EACCES /usr/local/bin/run not-executable",
@@ -41,6 +42,11 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "[FATAL tini (7)] exec /srv/run.sh failed: Permission denied",
             says: "exec EACCES /srv/run.sh not-executable",
         },
+=======
+        Example { log: "bash: /usr/local/bin/run: Permission denied", says: "exec EACCES /usr/local/bin/run not-executable" },
+        Example { log: "[FATAL tini (7)] exec /srv/run.sh failed: Permission denied", says: "exec EACCES /srv/run.sh not-executable" },
+        Example { log: "./run.sh: permission denied", says: "exec EACCES ./run.sh not-executable" },
+>>>>>>> diagnosis
         Example { log: "env: '/srv/run.sh': Permission denied", says: "exec EACCES /srv/run.sh not-executable" },
         Example { log: "fork/exec /srv/run: permission denied", says: "exec EACCES /srv/run not-executable" },
         Example { log: "exec /srv/run.sh: exec format error", says: "exec ENOEXEC /srv/run.sh not-executable" },
@@ -50,7 +56,7 @@ pub(super) const PATTERN: Pattern = Pattern {
 };
 
 fn read(scene: &Scene) -> Option<Finding> {
-    if let Some(finding) = by_shell(scene).or_else(|| wrong_format(scene)) {
+    if let Some(finding) = by_shell(scene).or_else(|| wrong_format(scene)).or_else(|| script(scene)) {
         return Some(finding);
     }
     static WORDS: LazyLock<Regex> = LazyLock::new(|| {
@@ -81,6 +87,14 @@ fn finding(errno: Errno, path: Option<String>) -> Finding {
     Finding::new(Operation::Exec, category).errno(errno).path(path)
 }
 
+/// A script that starts the message and is all of it: `./run.sh: permission denied`, as runtimes and shells end theirs.
+fn script(scene: &Scene) -> Option<Finding> {
+    static SCRIPT: LazyLock<Regex> = LazyLock::new(|| compile(r"^(?P<what>(?:\./|/)\S*\.(?:sh|bash|py|pl|rb)): ?$"));
+    let refusal = scene.refusal()?;
+    let what = SCRIPT.captures(scene.text().get(..refusal.span.start)?)?.name("what")?.as_str();
+    (refusal.errno != Errno::Erofs).then(|| finding(refusal.errno, Some(what.to_owned())))
+}
+
 fn wrong_format(scene: &Scene) -> Option<Finding> {
     static FORMAT: LazyLock<Regex> = LazyLock::new(|| compile(r"(?i)exec format error"));
     let found = FORMAT.find(scene.text())?;
@@ -107,7 +121,12 @@ fn by_shell(scene: &Scene) -> Option<Finding> {
     }
     let by_dash = numbered && captures.name("bash").is_none();
     let runs = by_dash || captures.name("exec").is_some() || refusal.errno == Errno::Eperm || is_program(what);
-    runs.then(|| finding(refusal.errno, Some(what.to_owned())))
+    if runs {
+        return Some(finding(refusal.errno, Some(what.to_owned())));
+    }
+    // A redirection: bash names the file as it would name a program.
+    let category = if judge::in_home(what) { Category::HomeUnwritable } else { Category::UnwritablePath };
+    Some(Finding::new(Operation::Open, category).errno(refusal.errno).path(Some(what)))
 }
 
 /// Whether a name is a program's: in a directory of programs, a script's extension, or no extension at all under `./`.

@@ -64,6 +64,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         Example { log: "[ALERT]    (8) : [haproxy.main()] Cannot set gid 101.", says: "setgid - identity-switch" },
         Example { log: "Error: Can't drop privilege as nonroot user", says: "setuid - identity-switch" },
         Example { log: "Password: su: Authentication failure", says: "setuid - identity-switch" },
+<<<<<<< HEAD
         Example {
             log: "sudo: The \"no new privileges\" flag is set, which prevents sudo from running as root.",
             says: "setuid - identity-switch",
@@ -72,6 +73,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "os.setuid(33)\nPermissionError: [Errno 1] Operation not permitted",
             says: "setuid EPERM identity-switch",
         },
+=======
+        Example { log: "sudo: The \"no new privileges\" flag is set, which prevents sudo from running as root.", says: "setuid - identity-switch" },
+        Example { log: "  File \"/srv/run.py\", line 3, in <module>\n    os.setuid(33)\nPermissionError: [Errno 1] Operation not permitted", says: "setuid EPERM identity-switch" },
+>>>>>>> diagnosis
     ],
     near_misses: &[
         "the \"user\" directive makes sense only if the master process runs with super-user privileges",
@@ -152,10 +157,18 @@ fn read(scene: &Scene) -> Option<Finding> {
     {
         return Some(finding(spoken.operation).errno(refusal.errno));
     }
+<<<<<<< HEAD
     let (operation, found) =
         calls.iter().chain(silent).find_map(|(operation, words)| Some((*operation, words.find(scene.text())?)))?;
+=======
+    if scene.text().contains(" of ") && scene.text().contains("chang") {
+        // `chgrp: changing group of '/x'` is about a file.
+        return None;
+    }
+    let (operation, found) = calls.iter().chain(silent).find_map(|(operation, words)| Some((*operation, words.find(scene.text())?)))?;
+>>>>>>> diagnosis
     let distance = refusal.span.start.abs_diff(found.end());
-    Some(finding(operation).errno(refusal.errno).distance(distance.min(5)))
+    Some(finding(operation).errno(refusal.errno).distance(distance.min(1)))
 }
 
 /// Squid tries to regain root and HAProxy to drop groups that it does not have; neither minds.

@@ -22,16 +22,25 @@ pub(super) struct Access<'a> {
 /// Reads a refused access to a path by the verbs of one operation.
 pub(super) fn access(scene: &Scene, verbs: &Regex, operation: Operation) -> Option<Finding> {
     let verb = scene.verb(verbs, operation)?;
-    let path = scene.object(verb);
+    let path = if operation == Operation::Create { scene.target(verb) } else { None }.or_else(|| scene.object(verb));
     let errno = scene.refusal().map(|refusal| refusal.errno);
     let access = Access { operation, errno, path: path.as_deref(), text: scene.text() };
-    Some(finding(&access).distance(verb.distance))
+    let mut finding = finding(&access).spoken(scene, operation).distance(verb.distance);
+    // A copy that may write but not make the new file like the old one: its owner, mode bits or times.
+    if operation == Operation::Create && errno == Some(Errno::Eperm) {
+        finding.category = Category::OwnershipChange;
+    }
+    Some(finding)
 }
 
 /// The finding for an access to a path that was refused.
 pub(super) fn finding(access: &Access<'_>) -> Finding {
-    let device = access.path.is_some_and(is_device);
-    let operation = if device && access.operation == Operation::Open { Operation::Device } else { access.operation };
+    let operation = match access.path {
+        Some(path) if access.operation == Operation::Open && is_device(path) => Operation::Device,
+        Some(path) if access.operation == Operation::Open && is_temporary(path) => Operation::Create,
+        Some(path) if matches!(access.operation, Operation::Open | Operation::Create) && is_directory(path) => Operation::Mkdir,
+        _ => access.operation,
+    };
     Finding::new(operation, category(access)).errno(access.errno).path(access.path)
 }
 
@@ -43,10 +52,28 @@ fn category(access: &Access<'_>) -> Category {
     if is_device(path) {
         return Category::DeviceAccess;
     }
+    if in_home(path) {
+        return Category::HomeUnwritable;
+    }
     if access.operation == Operation::Open && reads(access.text, path) {
         return Category::UnreadableFile;
     }
-    if in_home(path) { Category::HomeUnwritable } else { Category::UnwritablePath }
+    Category::UnwritablePath
+}
+
+/// A path that is a directory by its name: `/.cache` or `/home/app/.local`, which caches and installers want to make
+/// before anything in it, or with a slash at its end.
+fn is_directory(path: &str) -> bool {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    // Directly under one of them stands a directory for each program.
+    let above = path.rsplit('/').nth(1).unwrap_or_default();
+    last.is_empty() || (matches!(above, ".cache" | ".config") && !last.contains('.') && !last.ends_with("rc")) || matches!(last, ".cache" | ".config" | ".local" | ".npm" | ".yarn" | ".m2" | ".gradle" | ".cargo" | ".pm2" | ".nuget" | ".dotnet" | ".aws" | ".kube" | ".docker" | ".ssh" | ".gnupg" | ".java" | ".ipython" | ".jupyter" | ".keras" | ".nv" | ".streamlit" | ".matplotlib" | ".composer" | ".bundle" | ".gem" | ".pki" | ".mozilla" | ".fonts" | ".ansible" | ".terraform.d" | ".helm" | ".pip" | ".conda" | ".vscode" | ".sonar" | ".ivy2" | ".sbt" | ".node-gyp" | ".cpanm" | ".cpan" | ".astropy" | ".theano" | ".dbus" | ".erlang.d" | ".mix" | ".hex")
+}
+
+/// A file that only a program with something to write would name: numbered as nginx numbers its temporary files.
+fn is_temporary(path: &str) -> bool {
+    static NUMBERED: LazyLock<Regex> = LazyLock::new(|| compile(r"/\d{10}$"));
+    NUMBERED.is_match(path)
 }
 
 /// A device node: anything in /dev but the standard streams, which are links, and the directories that hold files.
@@ -77,10 +104,15 @@ fn reads(text: &str, path: &str) -> bool {
         )
     });
     static READS: LazyLock<Regex> = LazyLock::new(|| {
+<<<<<<< HEAD
         compile(
             r"(?i)\b(?:read(?:ing|able|s)?|load(?:ing)?|pars(?:e|ing)|includ(?:e|ing)|source|import(?:ing)?|stat(?:ting|ing)?|list(?:ing)?|access(?:ing)?|scan(?:ning)?|certificate|private key|key file|shared library|config(?:uration)?(?: file)?|tls|ssl|secret|password file|credentials|O_RDONLY|required)\b",
         )
+=======
+        compile(r"(?i)\b(?:read(?:ing|able|s)?|load(?:ing)?|pars(?:e|ing)|includ(?:e|ing)|source|import(?:ing)?|stat(?:ting|ing)?|list(?:ing)?|access(?:ing)?|scan(?:ning)?|certificate|private key|key file|shared library|config(?:uration)?(?: file)?|in Unknown|tls|ssl|secret|password file|credentials|O_RDONLY|required)\b")
+>>>>>>> diagnosis
     });
+    static READER: LazyLock<Regex> = LazyLock::new(|| compile(r"^(?:/\S*/)?(?:cat|ls|head|tail|grep|find|less|more|wc|md5sum|sha256sum|stat|diff|du|file|source|jq|awk): "));
     static READ_ONLY_KIND: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r"(?ix) \.(?:pem|crt|cer|key|p12|pfx|jks|keystore|truststore|htpasswd|keytab|so|so\.[\d.]+|dll|jar|war|class|py|pyc|rb|js|mjs|cjs|ts|php|pl|lua|html?|css|conf|cnf|cfg|ini|ya?ml|toml|json|xml|properties|env|ejs|hcl|config|template|tmpl|rules|proto|wasm|mmdb)$
@@ -89,15 +121,28 @@ fn reads(text: &str, path: &str) -> bool {
         )
     });
     static WRITTEN_KIND: LazyLock<Regex> = LazyLock::new(|| {
+<<<<<<< HEAD
         compile(
             r"(?ix) \.(?:log|pid|lock|lck|tmp|temp|out|err|db|sqlite3?|journal|wal|active|sock(?:et)?|cache|state|swp|bak|rdb|aof|data)(?:\.[\w]+)?$ | ^/(?:tmp|var/(?:log|cache|run|tmp|spool|lib)|run|data|logs?|cache)/ | /(?:logs?|cache|tmp|temp|data|optimize|bundles|storage|uploads?|\.cache)/",
         )
+=======
+        compile(r"(?ix) \.(?:log|pid|lock|lockb|lck|tmp|temp|out|err|db|sqlite3?|journal|wal|active|sock(?:et)?|cache|state|swp|bak|rdb|aof|data)(?:\.[\w]+)?$ | ^/(?:tmp|var/(?:log|cache|run|tmp|spool|lib)|run|data|logs?|cache)/ | (?:package-lock|npm-shrinkwrap|pnpm-lock)\.\w+$ | /(?:logs?|cache|tmp|temp|data|optimize|bundles|storage|uploads?|\.cache)/")
+>>>>>>> diagnosis
     });
+    // Everybody may read these in every image.
+    static PUBLIC: LazyLock<Regex> = LazyLock::new(|| compile(r"^/etc/(?:resolv\.conf|hosts|hostname|passwd|group|localtime|timezone|nsswitch\.conf|ld\.so\.\w+|mtab|profile|environment|services|protocols|machine-id|sysctl\.conf)$"));
+    if PUBLIC.is_match(path) {
+        return false;
+    }
     // A message may speak of a "config file" and still want to write it; only a clear word for writing says so.
     if WRITTEN_KIND.is_match(path) {
         return false;
     }
-    let quiet = text.replace(path, " ");
+    // `while reading upstream` is what the server was about, not what failed.
+    let quiet = text.split(" while ").next().unwrap_or(text).replace(path, " ");
+    if READER.is_match(text) {
+        return true;
+    }
     if READS.is_match(&quiet) && !WRITES.is_match(&quiet) {
         return true;
     }

@@ -46,6 +46,13 @@ impl Line {
         Line { number, indent, text, severity, refusal, whole: None }
     }
 
+    /// Joins a line that was broken in two.
+    pub(super) fn append(&mut self, rest: &Line) {
+        self.text.push(' ');
+        self.text.push_str(&rest.text);
+        self.refusal = errno::find(&self.text);
+    }
+
     /// A line without a message.
     pub(super) fn is_blank(&self) -> bool {
         self.text.bytes().all(|b| matches!(b, b'*' | b'-' | b'=' | b'#' | b' ' | b'|'))
@@ -176,7 +183,7 @@ static PREFIXES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"^\s*\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(?:Z|[+-]\d\d:\d\d) std(?:out|err) [FP] ",
         r"^\s*[\[(]?\d{4}[-/.]\d\d[-/.]\d\d[T _]?\s?\d{1,2}:\d\d:\d\d(?:[.,:]\d+)?(?:\s?(?:Z|UTC|GMT|CES?T|[+-]\d\d:?\d\d))?[\])|]?[:,]? ?",
         // `[24-Nov-2026 09:08:23]`, `24-Nov-2026 08:59:17.870`, `10/9/2017 4:04:54 PM`, `0822/151521.958305`.
-        r"^\s*\[?\d{1,2}[-/](?:\w{3}|\d{1,2})[-/]\d{2,4}[ :]\d{1,2}:\d\d:\d\d(?:[.,]\d+)?(?: ?[AP]M)?(?: [A-Z]{3,4}| [+-]\d{4})?\]?:? ?",
+        r"^\s*\[?\d{1,2}[-/](?:\w{3}|\d{1,2})[-/]\d{2,4}[ :]\d{1,2}:\d\d:\d\d(?:[.,]\d+)?(?: ?[AP]M)?(?: [A-Z]{3,4} | [+-]\d{4})?\]?:? ?",
         // `Tue Nov 24 08:59:46 2026`, syslog's `Nov 20 08:06:17 host prog[123]: `.
         r"^\s*\[?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? (?:\w{3} {1,2}\d{1,2}|\d{1,2} \w{3} \d{4}) \d\d:\d\d:\d\d(?:\.\d+)?(?: [A-Z]{3,4})?(?: \d{4})?(?: \(\d+\))?\]?:? ?",
         r"^\s*(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) {1,2}\d{1,2} \d\d:\d\d:\d\d(?:\.\d+)? [\w.-]+ [\w./@-]+(?:\[\d+\])?: ?",

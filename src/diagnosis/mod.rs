@@ -10,6 +10,7 @@ mod bind;
 mod cause;
 mod chmod;
 mod chown;
+mod connect;
 mod create;
 mod errno;
 mod exec;
@@ -91,6 +92,7 @@ pub const PATTERNS: &[&Pattern] = &[
     &identity::PATTERN,
     &privileged_call::PATTERN,
     &bind::PATTERN,
+    &connect::PATTERN,
     &mkdir::PATTERN,
     &chown::PATTERN,
     &chmod::PATTERN,
@@ -291,7 +293,7 @@ impl Diagnosis {
     /// One failure for a stack trace, one for each telling line elsewhere.
     fn read_record(&mut self, records: &[record::Record], at: usize) {
         let record = &records[at];
-        let vetoed = record.is_trace && record.lines.iter().any(|line| restraint::forbids(&line.text));
+        let vetoed = record.is_trace && record.lines.iter().any(|line| !line.text.starts_with("at ") && restraint::forbids(&line.text));
         let mut read: Vec<(usize, Finding)> = Vec::new();
         for (index, line) in record.lines.iter().enumerate() {
             if line.refusal.is_none() && !PREFILTER.is_match(line.text.as_bytes()) {

@@ -35,7 +35,11 @@ pub(super) fn paths(text: &str) -> Vec<Path<'_>> {
         // Quotes count only as a pair: in `/a 'b` the word ends at the space.
         let quoted = captures.name("open").and(captures.name("quoted"));
         let path = match quoted {
-            Some(quoted) => Some(Path { text: quoted.as_str(), span: quoted.range() }),
+            Some(quoted) => {
+                // `"/x: Permission denied"` is a whole message in quotes.
+                let text = quoted.as_str().split(": ").next().unwrap_or_default();
+                Some(Path { text, span: quoted.start()..quoted.start() + text.len() })
+            }
             None => {
                 let start = captures.name("quoted").or(captures.name("bare")).map_or(all.start(), |m| m.start());
                 bare(text, start)
@@ -109,26 +113,36 @@ pub(super) fn last_file_name(text: &str) -> Option<Path<'_>> {
 
 /// The first port that `text` gives with an address, or by name.
 pub(super) fn port(text: &str) -> Option<u16> {
+    ports(text).next().map(|(port, _)| port)
+}
+
+/// Every port of `text`, with the byte offset of its digits.
+pub(super) fn ports(text: &str) -> impl Iterator<Item = (u16, usize)> {
     static PORT: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r#"(?ix) (?: (?:\d{1,3}\.){3}\d{1,3} | \[[0-9a-f:.%\w]*\] | \[?:{2,3} | \*\]? | \blocalhost | \bany | \b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,} )
                 (?: : | \# | /(?:tcp|udp)?/? ) (\d{1,5}) (?: \b )
             | \b port s? [\s"'=:\#(\[]* (?:number\s*|is\s*|tcp\s*|udp\s*)? (\d{1,5}) \b
             | [('\[] (?:'[^']*'|"[^"]*"|[\w.:]*) ,\s* (\d{1,5}) \s* [)\]]
-            | (?: ^ | [\s"'=(@<\[] ) (?:[a-z]+://)? (?:[\w.-]*|\*) : (\d{1,5}) (?: [\s"':),;>\].] | $ )
+            | (?: ^ | [\s"'=(@<\[] ) (?:[a-z]+://)? (?:[\w.-]*|[*+]) : (\d{1,5}) (?: [\s"':),;>\].] | $ )
             | \b (?:tcp|udp)[46]? [\s:/]* (?:[\w.-]*:)? (\d{1,5}) \b
             | \[:{2,3}(\d{1,5})\]
-            | \b (?:bind|listen(?:ing)?(?:\s+on)?)\b [()\s:]* (\d{1,5}) \b (?: [^.\d] | $ )
+            | \b (?:bind|listen(?:ing)?(?:\s+on)?)\b [\s:]* (\d{1,5}) \b (?: [^.\d] | $ )
+            | \b (?:HTTP/1\.1|https?|nio2?|apr|openssl|ajp)-(\d{1,5}) \b
             | \b (\d{1,5}) / (?:tcp|udp) \b
-            | \b AF_INET6?[^0-9]{1,20} (\d{1,5}) \b
-            | \b (\d{1,5}) \s port \b"#,
+            | \b AF_INET6?[^0-9]{1,20} (\d{1,5}) \b"#,
         )
     });
-    PORT.captures_iter(text).find_map(|captures| {
+    PORT.captures_iter(text).filter_map(move |captures| {
         let all = captures.get(0)?;
         let digits = captures.iter().skip(1).flatten().next()?;
-        let place_in_code = SOURCE.is_match(&text[..digits.start()]) || text[..all.start()].ends_with('/');
-        digits.as_str().parse().ok().filter(|port| *port != 0 && !place_in_code)
+        let before = &text[..all.start()];
+        let place_in_code = SOURCE.is_match(&text[..digits.start()]) || (before.ends_with('/') && !before.ends_with("//"));
+        let host = text[all.start()..digits.start()].trim_matches(|c: char| !c.is_alphanumeric());
+        // `4:04` is a time.
+        let time = !host.is_empty() && host.len() < 3 && host.bytes().all(|b| b.is_ascii_digit());
+        let port = digits.as_str().parse().ok().filter(|port| *port != 0 && !place_in_code && !time)?;
+        Some((port, digits.start()))
     })
 }
 

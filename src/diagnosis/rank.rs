@@ -116,6 +116,7 @@ fn weight(found: &[Found], index: usize) -> i32 {
         Severity::Info => 5,
     };
     let known = i32::from(this.finding.path.is_some() || this.finding.port.is_some()) * 2;
+    let known = known + i32::from(this.finding.errno.is_some()) * 2;
     let harmless = if this.finding.harmless { -30 } else { 0 };
     let tolerated = if is_often_tolerated(&this.finding) { -6 } else { 0 };
     severity + known + harmless + tolerated

@@ -20,11 +20,15 @@ pub(super) fn split(lines: Vec<Line>) -> Vec<Record> {
     let mut records: Vec<Record> = Vec::new();
     let mut state = State::default();
     for line in lines {
+        if let Some(last) = records.last_mut().and_then(|record| record.lines.last_mut()).filter(|_| is_wrapped(&line.text)) {
+            last.append(&line);
+            continue;
+        }
         let joins = state.joins(&line);
         state.see(&line, joins);
         match records.last_mut() {
             Some(record) if joins => {
-                record.is_trace |= is_frame(&line);
+                record.is_trace |= is_frame(&line) || record.lines.last().is_some_and(|last| last.number == line.number);
                 record.lines.push(line);
             }
             _ => {
@@ -44,6 +48,8 @@ struct State {
     traceback_indent: usize,
     /// Lines of npm belong together; their common start.
     tool: Option<&'static str>,
+    /// Line of the source that the last one came from: one entry of a JSON log is one record.
+    number: u64,
     started: bool,
     after_blank: bool,
 }
@@ -53,7 +59,7 @@ impl State {
         if !self.started {
             return false;
         }
-        if line.is_blank() || self.in_traceback || continues(&line.text) {
+        if line.number == self.number || line.is_blank() || self.in_traceback || continues(&line.text) {
             return true;
         }
         if line.text.starts_with("Traceback (most recent call last)") {
@@ -73,9 +79,14 @@ impl State {
             self.tool = tool(&line.text);
         }
         self.started = true;
+        self.number = line.number;
         if line.text.contains("Traceback (most recent call last)") {
             self.in_traceback = true;
             self.traceback_indent = line.indent;
+        } else if !self.in_traceback && line.text.starts_with("File \"") && line.indent > 1 {
+            // The head of the trace is cut off.
+            self.in_traceback = true;
+            self.traceback_indent = line.indent - 2;
         } else if self.in_traceback && !line.is_blank() && line.indent <= self.traceback_indent && !is_frame(line) {
             self.in_traceback = false;
         }
@@ -83,18 +94,23 @@ impl State {
     }
 }
 
+/// nginx's `(13: Permission denied)` at the start of a line: a terminal or an editor broke the line before it.
+fn is_wrapped(text: &str) -> bool {
+    static WRAPPED: LazyLock<Regex> = LazyLock::new(|| compile(r"^\(\d{1,3}: [A-Z]"));
+    WRAPPED.is_match(text)
+}
+
 fn tool(text: &str) -> Option<&'static str> {
     ["npm ERR!", "npm error", "npm WARN"].into_iter().find(|start| text.starts_with(start))
 }
 
-/// Starts that only a continuation has: the frames and causes of each runtime, and nginx's `(13: ...)` when its line
-/// was wrapped.
+/// Starts that only a continuation has: the frames and causes of each runtime.
 fn continues(text: &str) -> bool {
     static CONTINUES: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r#"(?x)^(?: at\s | \.\.\.\s(?:\d+\s(?:more|common)|suppressed) | Caused\sby: | \**Caused\sby: | Suppressed: | ---\s?End\sof | --->\s
             | from\s\S+:\d+:in | \s*\d+:\s+0x[0-9a-f]+ | File\s"[^"]+",\sline\s\d+ | During\shandling\sof | The\sabove\sexception\swas
-            | \[?cause\]?: | (?:errno|code|syscall|path|address|port|dest|stack|info|originalStack):\s | \}\s*,?$ | \(\d+:\s[A-Z]
+            | \[?cause\]?: | (?:errno|code|syscall|path|address|port|dest|stack|info|originalStack):\s | \}\s*,?$
             | goroutine\s\d+ | stacktrace: | \#\d+\s | note:\srun\swith | \|\s )"#,
         )
     });
@@ -168,11 +184,18 @@ impl Record {
         }
         let next = &self.lines[index + 1..];
         let end = next.iter().position(|line| line.text.starts_with("Caused by:")).unwrap_or(next.len());
+<<<<<<< HEAD
         next[..end]
             .iter()
             .filter(|line| is_frame(line) || line.text.starts_with("at "))
             .take(12)
             .find_map(|line| operation_of(&line.text))
+=======
+        let frames = || next[..end].iter().filter(|line| is_frame(line)).take(12).filter_map(|line| operation_of(&line.text));
+        // A copy or a new file opens first; what was wanted stands a few frames up.
+        let first = frames().next()?;
+        Some(if first == Operation::Open { frames().find(|operation| *operation == Operation::Create).unwrap_or(first) } else { first })
+>>>>>>> diagnosis
     }
 }
 

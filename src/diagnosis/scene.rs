@@ -82,6 +82,12 @@ impl Finding {
         Finding { distance, ..self }
     }
 
+    /// Believes the runtime's own word for the operation over what the path looks like.
+    pub(super) fn spoken(self, scene: &Scene, operation: Operation) -> Self {
+        let said = scene.spoken.is_some_and(|spoken| spoken.operation == operation) && self.operation == Operation::Mkdir;
+        if said { Finding { operation, ..self } } else { self }
+    }
+
     pub(super) fn harmless(self, harmless: bool) -> Self {
         Finding { harmless, ..self }
     }
@@ -167,7 +173,9 @@ impl<'s> Scene<'s> {
         let text = self.text();
         let paths = self.paths();
         let refusal = self.refusal()?;
-        let behind = |at: usize| paths.iter().find(move |path| path.span.start >= at && !is_program(text, path));
+        // In `FSWriteError: java.nio.file.AccessDeniedException: /x` the path follows the exception.
+        let verb = if text[..refusal.span.end].ends_with("Exception") { Verb { end: refusal.span.end, ..verb } } else { verb };
+        let behind = |at: usize| paths.iter().find(move |path| path.span.start >= at && !is_program(text, path) && !is_code(text, path));
         let own = |path: &Path| path.text.to_owned();
         if verb.end >= refusal.span.end {
             return behind(verb.end).map(own).or_else(|| relative(&text[verb.end..])).or_else(|| self.field());
@@ -194,6 +202,16 @@ impl<'s> Scene<'s> {
             .map(own)
             .or_else(|| self.field())
             .or_else(|| place::last_file_name(&text[..refusal.span.start]).map(|path| path.text.to_owned()))
+    }
+
+    /// The second of two paths behind the verb: what a copy or a link makes. `a -> b`, `a to b`, or side by side.
+    pub(super) fn target(&self, verb: Verb) -> Option<String> {
+        let text = self.text();
+        let paths = self.paths();
+        let mut behind = paths.iter().filter(|path| path.span.start >= verb.end);
+        let (first, second) = (behind.next()?, behind.next()?);
+        let between = text[first.span.end..second.span.start].trim_matches(|c: char| c == ' ' || c == '\'' || c == '"' || c == '`');
+        matches!(between, "->" | "to" | "" | "=>" | "into" | ",").then(|| second.text.to_owned())
     }
 
     /// A path that the record gives as a field: Node's `path: '/x'`, npm's `path /x`, logfmt's `path=/x`.
@@ -226,11 +244,13 @@ fn beside_errno(text: &str) -> Option<Spoken> {
             | @\s(?P<ruby>\w+)
             | \(os\serror\s\d+\)[,:]\s(?P<deno>[a-z]+)\b
             | \b(?P<uv2>listen|spawn|bind|connect)\s(?:\S+\s)?E(?:ACCES|PERM|ROFS)\b
+            | \b(?P<php>file_put_contents|fopen|touch|copy|tempnam|file_get_contents|move_uploaded_file|include(?:_once)?|require(?:_once)?|unlink|rename|chmod|chown|mkdir|opendir|scandir|symlink|fsockopen|error_log|imagepng|readfile|parse_ini_file)\((?:[^()]*)\):\s
             | \bE(?:ACCES|PERM|ROFS)\s(?P<bun>reading|writing|opening)\b"#,
         )
     });
     let captures = BESIDE.captures(text)?;
     let word = captures.iter().skip(1).flatten().next()?;
+    // A function's arguments stand before the errno like any verb's object.
     Some(Spoken { operation: system_call(word.as_str())?, at: Some(word.end()) })
 }
 
@@ -245,6 +265,7 @@ fn system_call_field(text: &str) -> Option<Operation> {
 fn system_call(name: &str) -> Option<Operation> {
     Some(match name {
         "mkdir" | "mkdirat" | "mkdtemp" | "dir_s_mkdir" => Operation::Mkdir,
+<<<<<<< HEAD
         "open" | "openat" | "read" | "scandir" | "opendir" | "stat" | "lstat" | "access" | "readlink" | "statx"
         | "watch" | "readdir" | "rb_sysopen" | "dir_initialize" | "dir_chdir" | "rb_file_s_size" | "rb_file_lstat"
         | "rb_file_s_stat" | "io_fread" | "readfile" | "reading" | "opening" | "realpath" => Operation::Open,
@@ -254,6 +275,14 @@ fn system_call(name: &str) -> Option<Operation> {
         "unlink" | "rmdir" | "unlinkat" | "rm" | "remove" | "apply2files" | "unlink_internal" | "dir_s_rmdir" => {
             Operation::Unlink
         }
+=======
+        "open" | "openat" | "read" | "scandir" | "opendir" | "stat" | "lstat" | "access" | "readlink" | "statx" | "watch" | "readdir"
+        | "rb_sysopen" | "dir_initialize" | "dir_chdir" | "rb_file_s_size" | "rb_file_lstat" | "rb_file_s_stat" | "io_fread" | "readfile"
+        | "reading" | "opening" | "realpath" | "fopen" | "file_get_contents" | "include" | "include_once" | "require" | "require_once" | "parse_ini_file" => Operation::Open,
+        "copyfile" | "copy_file_range" | "write" | "symlink" | "link" | "mkfifo" | "writefile" | "truncate" | "ftruncate" | "utime" | "utimes"
+        | "rb_file_s_symlink" | "rb_file_s_link" | "writing" | "mkstemp" | "sendfile" | "file_put_contents" | "touch" | "copy" | "tempnam" | "move_uploaded_file" | "error_log" | "imagepng" => Operation::Create,
+        "unlink" | "rmdir" | "unlinkat" | "rm" | "remove" | "apply2files" | "unlink_internal" | "dir_s_rmdir" => Operation::Unlink,
+>>>>>>> diagnosis
         "rename" | "renameat" | "rb_file_s_rename" => Operation::Rename,
         "chown" | "lchown" | "fchown" => Operation::Chown,
         "chmod" | "fchmod" | "lchmod" | "rb_file_s_chmod" => Operation::Chmod,
@@ -268,6 +297,7 @@ fn system_call(name: &str) -> Option<Operation> {
 
 /// A relative path that a verb is followed by: in quotes, or the one word before the errno.
 fn relative(between: &str) -> Option<String> {
+<<<<<<< HEAD
     let path =
         place::quoted_word(between).or_else(|| place::only_word(between)).or_else(|| place::last_file_name(between))?;
     let is_noun = matches!(
@@ -292,6 +322,18 @@ fn relative(between: &str) -> Option<String> {
             | "stream"
     );
     (!is_noun).then(|| path.text.to_owned())
+=======
+    static ERRNO: LazyLock<Regex> = LazyLock::new(|| compile(r"^(?:E[A-Z]{3,}|\d+|\(?\d\))$"));
+    let path = place::quoted_word(between).or_else(|| place::only_word(between)).or_else(|| place::last_file_name(between))?;
+    let is_noun = matches!(path.text.trim_end_matches(':'), "failed" | "file" | "directory" | "error" | "failure" | "for" | "it" | "errno" | "code" | "path" | "from" | "socket" | "to" | "with" | "is" | "was" | "mode" | "stream");
+    (!is_noun && !ERRNO.is_match(path.text)).then(|| path.text.to_owned())
+}
+
+/// A place in code: `in /x.php on line 3`, `at /x.pm line 10`, `/x.js:3:1`.
+fn is_code(text: &str, path: &Path<'_>) -> bool {
+    static PLACE: LazyLock<Regex> = LazyLock::new(|| compile(r#"^["']?(?:,? (?:on )?line \d+|:\d+(?::\d+)?(?:$|[\s):])|\(\d+\))"#));
+    PLACE.is_match(&text[path.span.end..])
+>>>>>>> diagnosis
 }
 
 /// The program's own name: first in the line and followed by a colon and a line number or another message.

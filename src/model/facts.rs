@@ -41,8 +41,12 @@ pub struct Facts {
     pub has_shell: bool,
     /// TCP and UDP ports below 1024 that it listens on as root, or that its spec names.
     pub low_ports: Vec<u16>,
-    /// Directories that it wrote to as root.
+    /// What it wrote as root.
     pub written: Vec<String>,
+    /// Lines of configuration files in the image that speak of what was refused: file and line.
+    pub directives: Vec<(String, String)>,
+    /// Files that hold a database of a kind that programs write in place, wherever they lie.
+    pub databases: Vec<String>,
 }
 
 /// Links followed on the way to a path, as the kernel bounds them (path_resolution(7)).

@@ -151,3 +151,12 @@ pub struct Look {
     /// Every step from the root to each path that was asked for, and the entries of those that are directories.
     pub inodes: Vec<Inode>,
 }
+
+/// What a search brought back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Configuration lines: file and line.
+    pub directives: Vec<(String, String)>,
+    /// Files that hold a database.
+    pub databases: Vec<String>,
+}

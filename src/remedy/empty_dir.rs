@@ -13,13 +13,13 @@ pub(super) const REMEDY: Remedy = Remedy {
               does not reach it. It starts empty and ends with the pod: right for caches, pid files and sockets, and \
               only for directories in which the image has nothing. Over a directory with content it would hide that \
               content, and turn a loud failure into a silent one.",
-    removes: &[Category::UnwritablePath, Category::ReadOnlyRootfs, Category::HomeUnwritable],
+    removes: &[Category::UnwritablePath, Category::ReadOnlyRootfs, Category::HomeUnwritable, Category::UnreadableFile],
     suggest,
     propose,
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
-    let path = obstacle.path.as_deref()?;
+    let path = obstacle.path.as_deref().filter(|_| obstacle.category != Category::UnreadableFile)?;
     let dir = directory_by_text(path, obstacle.operation)?;
     Some(format!("mount an emptyDir at {dir}, if the image has nothing in it"))
 }
@@ -55,6 +55,10 @@ pub(super) fn directories(obstacle: &Obstacle, facts: &Facts) -> Vec<String> {
     let path = facts.resolved(path);
     let parent = parent(&path);
     let there = facts.existing(&path);
+    // What the image has and this user may not read, no volume gives him; what it has not was to be made.
+    if obstacle.category == Category::UnreadableFile && there.is_none_or(|inode| inode.path == path) {
+        return Vec::new();
+    }
     let makes_directory = obstacle.operation == Operation::Mkdir;
     let mut found = Vec::new();
     match there {
@@ -81,13 +85,20 @@ pub(super) fn directories(obstacle: &Obstacle, facts: &Facts) -> Vec<String> {
     found
 }
 
-/// Where programs write without naming a path: what the root pod wrote, and the temporary directory.
+/// Where programs write without naming a path: the temporary directory, where their databases lie, what the root pod
+/// wrote.
 fn guesses(obstacle: &Obstacle, facts: &Facts) -> Vec<String> {
     let mut found = Vec::new();
     if obstacle.category == Category::ReadOnlyRootfs {
         found.push("/tmp".to_owned());
     }
-    found.extend(facts.written.iter().cloned());
+    found.extend(facts.databases.iter().map(|file| parent(file).to_owned()));
+    let dirs = facts.written.iter().map(|path| match facts.inode(path) {
+        Some(inode) if inode.is_dir() => path.clone(),
+        _ => parent(path).to_owned(),
+    });
+    found.extend(dirs);
+    found.dedup();
     found.retain(|dir| !NEVER.contains(&dir.as_str()) && facts.mount(dir).is_none());
     found
 }

@@ -4,7 +4,8 @@ use super::{Level, Proposal, Remedy};
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
 use crate::model::identity::Candidate;
-use crate::model::obstacle::{Category, Obstacle, Operation};
+use crate::model::inside::Account;
+use crate::model::obstacle::{Category, Errno, Obstacle, Operation};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "identity",
@@ -23,7 +24,6 @@ pub(super) const REMEDY: Remedy = Remedy {
         Category::MissingPasswdEntry,
         Category::ImageRunsAsRoot,
         Category::NonNumericUser,
-        Category::CapabilityMissing,
         Category::HomeUnwritable,
         Category::VolumeOwnership,
     ],
@@ -62,6 +62,10 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
 }
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
+    // Whoever executes a file whose capability was taken away is refused; mode bits are another matter.
+    if obstacle.category == Category::NotExecutable && obstacle.errno != Some(Errno::Eacces) {
+        return Vec::new();
+    }
     let mut whom: Vec<Candidate> = Vec::new();
     if let Some(owner) = obstacle.path.as_deref().and_then(|path| owner(path, obstacle, facts)) {
         whom.push(owner);
@@ -71,7 +75,7 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         Category::UnwritablePath | Category::UnreadableFile | Category::HomeUnwritable | Category::VolumeOwnership
     );
     if !by_path {
-        whom.extend(named(obstacle, facts));
+        whom.extend(named(&obstacle.evidence.text, facts));
         whom.extend(facts.candidates.iter().cloned());
     }
     let now = (facts.uid, facts.gid);
@@ -108,23 +112,47 @@ fn owner(path: &str, obstacle: &Obstacle, facts: &Facts) -> Option<Candidate> {
     })
 }
 
-/// Users that the refusal itself speaks of: `Cannot set gid 101`, `unable to switch to user bind`.
-fn named(obstacle: &Obstacle, facts: &Facts) -> Vec<Candidate> {
-    let text = &obstacle.evidence.text;
-    let mut words =
-        text.split(|c: char| !(c.is_alphanumeric() || c == '-' || c == '_')).filter(|word| !word.is_empty());
-    let speaks_of = |name: &str, id: u32| words.clone().any(|word| word == name || word.parse() == Ok(id) && id > 1);
-    let accounts = facts.accounts.iter().filter(|account| account.uid != 0);
-    let named =
-        accounts.filter(|account| speaks_of(&account.name, account.uid) || speaks_of(&account.name, account.gid));
-    let found = named
-        .map(|account| Candidate {
-            uid: account.uid,
-            gid: account.gid,
-            groups: Vec::new(),
-            why: format!("the refusal speaks of {}", account.name),
-        })
+/// Words after which a refusal names a user or a group.
+const BEFORE_A_NAME: [&str; 14] = [
+    "user", "group", "uid", "gid", "as", "to", "setuid", "setgid", "setgroups", "initgroups", "username", "euid", "egid", "owner",
+];
+
+/// Users that the refusal itself speaks of: `Cannot set gid 101`, `unable to switch to user bind`. Parts of paths and
+/// words that happen to be names (bin, mail, list) do not count.
+fn named(text: &str, facts: &Facts) -> Vec<Candidate> {
+    let words: Vec<&str> = text
+        .split(|c: char| !(c.is_alphanumeric() || "-_/.".contains(c)))
+        .map(|word| word.trim_end_matches('.'))
+        .filter(|word| !word.is_empty())
         .collect();
-    let _ = words.next();
-    found
+    let spoken = |wanted: &dyn Fn(&str) -> bool| {
+        words.windows(2).any(|pair| BEFORE_A_NAME.contains(&pair[0].to_lowercase().as_str()) && wanted(pair[1]))
+    };
+    let is_named = |account: &&Account| {
+        let is_it = |word: &str| word == account.name || word.parse() == Ok(account.uid) || word.parse() == Ok(account.gid);
+        account.uid != 0 && spoken(&is_it)
+    };
+    let found = facts.accounts.iter().filter(is_named).map(|account| Candidate {
+        uid: account.uid,
+        gid: account.gid,
+        groups: Vec::new(),
+        why: format!("the refusal speaks of {}", account.name),
+    });
+    found.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_a_user_and_a_path_does_not() {
+        let account = |name: &str, uid: u32, gid: u32| Account { name: name.to_owned(), uid, gid, home: String::new(), shell: String::new() };
+        let facts = Facts { accounts: vec![account("bin", 2, 2), account("mail", 8, 8), account("bind", 100, 101)], ..Facts::default() };
+        let uids = |text: &str| named(text, &facts).into_iter().map(|candidate| candidate.uid).collect::<Vec<_>>();
+        assert_eq!(uids("exec /usr/bin/ping: operation not permitted"), [0; 0]);
+        assert_eq!(uids("[ALERT] (8) : Cannot set gid 101."), [100]);
+        assert_eq!(uids("setgroups(101): Operation not permitted"), [100]);
+        assert_eq!(uids("unable to change to user 'bind'"), [100]);
+    }
 }

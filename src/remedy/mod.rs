@@ -3,6 +3,7 @@
 mod advice_on_image;
 mod advice_on_node;
 mod args;
+mod config;
 mod copied_file;
 mod empty_dir;
 mod env;
@@ -16,6 +17,9 @@ mod sysctl;
 mod user_namespace;
 
 use std::fmt;
+
+pub use self::config::directives;
+pub use self::copied_file::SEARCH_PATH;
 
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
@@ -100,6 +104,7 @@ pub const REMEDIES: &[Remedy] = &[
     file_capability::REMEDY,
     copied_file::REMEDY,
     args::REMEDY,
+    config::REMEDY,
     user_namespace::REMEDY,
     advice_on_image::REMEDY,
     advice_on_node::REMEDY,

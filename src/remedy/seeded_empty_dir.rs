@@ -13,13 +13,13 @@ pub(super) const REMEDY: Remedy = Remedy {
     explain: "Where the image has content, an init container of the same image and user copies it into an emptyDir, \
               which is then mounted over the directory. The copy belongs to the user. It needs sh and cp in the image \
               and files that the user may read; it costs the time and the space of the copy at every start.",
-    removes: &[Category::UnwritablePath, Category::ReadOnlyRootfs, Category::OwnershipChange, Category::HomeUnwritable],
+    removes: &[Category::UnwritablePath, Category::ReadOnlyRootfs, Category::OwnershipChange, Category::HomeUnwritable, Category::UnreadableFile],
     suggest,
     propose,
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
-    let path = obstacle.path.as_deref()?;
+    let path = obstacle.path.as_deref().filter(|_| obstacle.category != Category::UnreadableFile)?;
     let dir = directory_by_text(path, obstacle.operation)?;
     Some(format!(
         "mount an emptyDir at {dir} that an init container of the same image fills with cp -r, if the image has content there"

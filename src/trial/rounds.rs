@@ -14,7 +14,7 @@ use crate::foresight;
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
 use crate::model::identity::Candidate;
-use crate::model::obstacle::{Category, Obstacle};
+use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
 use crate::model::plan::{Plan, Proof, Round, Step};
 use crate::plan;
 use crate::remedy::{self, Proposal};
@@ -166,6 +166,7 @@ impl Trial<'_> {
                 let parent = path.rfind('/').map_or("/", |at| &path[..at.max(1)]).to_owned();
                 self.look(&mut state.survey, &container, &[path.clone(), parent]).await;
             }
+            self.find(state, &container, &obstacle).await;
             state.forget(&obstacle);
             let Some(facts) = state.survey.facts.get(&container) else { continue };
             let proposals = remedy::proposals(&obstacle, facts);
@@ -181,6 +182,24 @@ impl Trial<'_> {
             added.extend(self.guess(state, run));
         }
         added
+    }
+
+    /// Looks further where an obstacle names no path, or a command without one, or a privilege that a configuration asks
+    /// for.
+    async fn find(&self, state: &mut State, container: &str, obstacle: &Obstacle) {
+        let command = obstacle.path.as_ref().or(obstacle.program.as_ref()).filter(|name| !name.contains('/'));
+        if let (Operation::Exec, Some(command)) = (obstacle.operation, command) {
+            let paths: Vec<String> = remedy::SEARCH_PATH.iter().map(|dir| format!("{dir}/{command}")).collect();
+            self.look(&mut state.survey, container, &paths).await;
+        }
+        let words = remedy::directives(obstacle);
+        let pathless = obstacle.path.is_none() && obstacle.category == Category::UnwritablePath;
+        if words.is_some() || pathless {
+            self.search(&mut state.survey, container, words.unwrap_or_default()).await;
+            let databases = state.survey.facts.get(container).map(|facts| facts.databases.clone()).unwrap_or_default();
+            let dirs: Vec<String> = databases.iter().filter_map(|file| Some(file[..file.rfind('/')?].to_owned())).collect();
+            self.look(&mut state.survey, container, &dirs).await;
+        }
     }
 
     /// An obstacle of an init container that fills a volume is one of the container whose volume it is.
@@ -365,7 +384,6 @@ fn is_again(before: &Obstacle, now: &Obstacle) -> bool {
 
 /// An obstacle for what was not said.
 fn silence(end: End) -> Obstacle {
-    use crate::model::obstacle::{Evidence, Operation};
     let cause = match end {
         End::NotReady => "it runs and does not get ready, and says nothing of why",
         _ => "it ended, and said nothing of why",

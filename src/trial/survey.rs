@@ -140,6 +140,16 @@ impl Trial<'_> {
         }
     }
 
+    /// Searches a container's image for what an obstacle that names no path may be about.
+    pub(super) async fn search(&self, survey: &mut Survey, container: &str, words: &[&str]) {
+        let (Some(facts), Some(pod)) = (survey.facts.get_mut(container), &survey.asleep) else { return };
+        let place = Place { namespace: &self.namespace, pod, container };
+        if let Ok(found) = self.cluster.find_in(place, words).await {
+            facts.directives = found.directives;
+            facts.databases = found.databases;
+        }
+    }
+
     /// Starts the pod that sleeps; `None` where its images have no shell.
     async fn sleep(&self) -> Result<Option<String>, Error> {
         let name = format!("nonroot-trial-{}-survey", self.id);

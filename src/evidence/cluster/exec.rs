@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt as _;
 use super::{Cluster, innermost};
 use crate::error::Error;
 use crate::evidence::inside;
-use crate::model::inside::{Inside, Look};
+use crate::model::inside::{Found, Inside, Look};
 
 /// The most that one answer may bring: a look at a container with a hundred thousand changed files stays below it.
 const MAX_ANSWER_BYTES: u64 = 16 << 20;
@@ -36,6 +36,14 @@ impl Cluster {
     /// As [`Cluster::look_inside`].
     pub async fn look_at(&self, place: Place<'_>, paths: &[&str]) -> Result<Option<Look>, Error> {
         Ok(inside::look(&self.shell(place, inside::LOOK, paths).await?))
+    }
+
+    /// Configuration lines that begin with one of some words, and databases, in a running container.
+    ///
+    /// # Errors
+    /// As [`Cluster::look_inside`].
+    pub async fn find_in(&self, place: Place<'_>, words: &[&str]) -> Result<Found, Error> {
+        Ok(inside::found(&self.shell(place, inside::FIND, words).await?))
     }
 
     async fn shell(&self, place: Place<'_>, script: &str, args: &[&str]) -> Result<String, Error> {

@@ -2,10 +2,14 @@
 
 mod parse;
 
-pub use self::parse::{inside, look};
+pub use self::parse::{found, inside, look};
 
 /// Gathers all of [`crate::model::inside::Inside`]; run as `sh -c GATHER`.
 pub const GATHER: &str = include_str!("gather.sh");
+
+/// Finds configuration lines that begin with one of the words given as arguments, and databases; run as
+/// `sh -c FIND sh WORD...`.
+pub const FIND: &str = include_str!("find.sh");
 
 /// Looks at the paths given as arguments; run as `sh -c LOOK sh PATH...`.
 pub const LOOK: &str = include_str!("look.sh");

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::model::inside::{Account, Group, Ids, Inode, Inside, Listener, Look, Mount, OpenFile, Process};
+use crate::model::inside::{Account, Found, Group, Ids, Inode, Inside, Listener, Look, Mount, OpenFile, Process};
 
 /// Entries of any one list: a container with more files changed than this tells nothing more.
 const MOST: usize = 20_000;
@@ -66,6 +66,23 @@ pub fn look(answer: &str) -> Option<Look> {
         }
     }
     Some(Look { inodes })
+}
+
+/// Reads the answer of `find.sh`.
+#[must_use]
+pub fn found(answer: &str) -> Found {
+    let mut found = Found::default();
+    for (name, _, body) in sections(answer) {
+        match name {
+            "directives" => {
+                let lines = body.lines().filter_map(|line| line.split_once(':')).take(MOST);
+                found.directives = lines.map(|(file, line)| (file.to_owned(), line.to_owned())).collect();
+            }
+            "databases" => found.databases = body.lines().filter(|line| line.starts_with('/')).take(MOST).map(str::to_owned).collect(),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// The parts of an answer: name, detail, body.

@@ -1,0 +1,61 @@
+//! Take the line out of a configuration file that asks for a privilege.
+
+use super::{Level, Proposal, Remedy};
+use crate::model::edit::Edit;
+use crate::model::facts::Facts;
+use crate::model::obstacle::{Category, Obstacle};
+
+pub(super) const REMEDY: Remedy = Remedy {
+    id: "config",
+    level: Level::Config,
+    title: "Take the request for a privilege out of the configuration",
+    explain: "A server that changes its root directory, its user or its groups usually does so because a line of its \
+              configuration says so. A container that starts as the right user, on a file system of its own, needs none \
+              of it. An init container makes a copy of the file without the line, which is mounted over the original \
+              with `subPath`; a ConfigMap with the whole file does the same.",
+    removes: &[Category::CapabilityMissing, Category::IdentitySwitch],
+    suggest,
+    propose,
+};
+
+fn suggest(obstacle: &Obstacle) -> Option<String> {
+    Some(match obstacle.category {
+        Category::IdentitySwitch => "mount a copy of its configuration without the line that makes it change its user or its groups".to_owned(),
+        _ => "mount a copy of its configuration without the line that asks for what needs the capability".to_owned(),
+    })
+}
+
+fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
+    if !facts.has_shell {
+        return Vec::new();
+    }
+    let speaks = |line: &str| obstacle.path.as_deref().is_none_or(|path| line.contains(path.trim_end_matches('/')));
+    // A line that names the same path is the one; without one, each that has the word.
+    let named = facts.directives.iter().filter(|(_, line)| speaks(line));
+    named
+        .filter_map(|(file, line)| {
+            let word = line.split_whitespace().next()?;
+            let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+            plain.then(|| Proposal {
+                remedy: REMEDY.id,
+                level: REMEDY.level,
+                summary: format!("take the line {:?} out of a copy of {file}", line.trim()),
+                edits: vec![Edit::EditedFile {
+                    container: facts.container.clone(),
+                    path: file.clone(),
+                    sed: format!("/^[[:space:]]*{word}[[:space:]]/d"),
+                }],
+            })
+        })
+        .collect()
+}
+
+/// Words that begin the line of a configuration file which asks for what was refused; `None` where no line does.
+#[must_use]
+pub fn directives(obstacle: &Obstacle) -> Option<&'static [&'static str]> {
+    match obstacle.category {
+        Category::CapabilityMissing if obstacle.capability.as_deref() == Some("SYS_CHROOT") => Some(&["chroot"]),
+        Category::IdentitySwitch => Some(&["user", "group", "username", "setuid", "setgid", "run_as", "runas"]),
+        _ => None,
+    }
+}
