@@ -4,11 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{
-    Example, Pattern, Read,
-    scene::{Finding, Scene},
-    verb,
-};
+use super::{Example, Pattern, Read, scene::{Finding, Scene}, verb};
 use crate::model::obstacle::{Category, Errno, Operation};
 
 pub(super) const PATTERN: Pattern = Pattern {
@@ -18,14 +14,8 @@ pub(super) const PATTERN: Pattern = Pattern {
     source: "chmod(2), capabilities(7): CAP_FOWNER; coreutils src/chmod.c, PostgreSQL initdb.c",
     signals: &[],
     examples: &[
-        Example {
-            log: "chmod: changing permissions of '/srv/run': Operation not permitted",
-            says: "chmod EPERM /srv/run ownership-change",
-        },
-        Example {
-            log: "initdb: error: could not change permissions of directory \"/srv/pg\": Operation not permitted",
-            says: "chmod EPERM /srv/pg ownership-change",
-        },
+        Example { log: "chmod: changing permissions of '/srv/run': Operation not permitted", says: "chmod EPERM /srv/run ownership-change" },
+        Example { log: "initdb: error: could not change permissions of directory \"/srv/pg\": Operation not permitted", says: "chmod EPERM /srv/pg ownership-change" },
         Example { log: "chmod: /srv/x: Read-only file system", says: "chmod EROFS /srv/x read-only-rootfs" },
         Example { log: "os.chmod: chmod /srv/x: operation not permitted", says: "chmod EPERM /srv/x ownership-change" },
     ],
@@ -44,7 +34,6 @@ fn read(scene: &Scene) -> Option<Finding> {
     let verb = scene.verb(&WORDS, Operation::Chmod)?;
     let errno = scene.refusal()?.errno;
     let category = if errno == Errno::Erofs { Category::ReadOnlyRootfs } else { Category::OwnershipChange };
-    let finding =
-        Finding::new(Operation::Chmod, category).errno(errno).path(scene.object(verb)).distance(verb.distance);
+    let finding = Finding::new(Operation::Chmod, category).errno(errno).path(scene.object(verb)).distance(verb.distance);
     Some(finding.capability("FOWNER"))
 }

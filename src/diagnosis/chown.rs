@@ -4,11 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{
-    Example, Pattern, Read,
-    scene::{Finding, Scene},
-    verb,
-};
+use super::{Example, Pattern, Read, scene::{Finding, Scene}, verb};
 use crate::model::obstacle::{Category, Errno, Operation};
 
 pub(super) const PATTERN: Pattern = Pattern {
@@ -18,23 +14,11 @@ pub(super) const PATTERN: Pattern = Pattern {
     source: "chown(2), capabilities(7); coreutils src/chown-core.c",
     signals: &[],
     examples: &[
-        Example {
-            log: "chown: changing ownership of '/srv/data': Operation not permitted",
-            says: "chown EPERM /srv/data ownership-change",
-        },
+        Example { log: "chown: changing ownership of '/srv/data': Operation not permitted", says: "chown EPERM /srv/data ownership-change" },
         Example { log: "chown: /srv/data: Operation not permitted", says: "chown EPERM /srv/data ownership-change" },
-        Example {
-            log: "nginx: [emerg] chown(\"/srv/cache\", 101) failed (1: Operation not permitted)",
-            says: "chown EPERM /srv/cache ownership-change",
-        },
-        Example {
-            log: "Error: copying x: lchown /srv/x: operation not permitted",
-            says: "chown EPERM /srv/x ownership-change",
-        },
-        Example {
-            log: "tar: ./a/b: Cannot change ownership to uid 0, gid 0: Operation not permitted",
-            says: "chown EPERM ./a/b ownership-change",
-        },
+        Example { log: "nginx: [emerg] chown(\"/srv/cache\", 101) failed (1: Operation not permitted)", says: "chown EPERM /srv/cache ownership-change" },
+        Example { log: "Error: copying x: lchown /srv/x: operation not permitted", says: "chown EPERM /srv/x ownership-change" },
+        Example { log: "tar: ./a/b: Cannot change ownership to uid 0, gid 0: Operation not permitted", says: "chown EPERM ./a/b ownership-change" },
     ],
     near_misses: &["chown: invalid user: 'app'", "chown: cannot access '/srv/x': No such file or directory"],
     read: Read::One(read),
@@ -53,7 +37,6 @@ fn read(scene: &Scene) -> Option<Finding> {
     let verb = scene.verb(&WORDS, Operation::Chown)?;
     let errno = scene.refusal()?.errno;
     let category = if errno == Errno::Erofs { Category::ReadOnlyRootfs } else { Category::OwnershipChange };
-    let finding =
-        Finding::new(Operation::Chown, category).errno(errno).path(scene.object(verb)).distance(verb.distance);
+    let finding = Finding::new(Operation::Chown, category).errno(errno).path(scene.object(verb)).distance(verb.distance);
     Some(finding.capability("CHOWN"))
 }

@@ -155,7 +155,8 @@ pub(super) fn signals() -> impl Iterator<Item = &'static str> {
 }
 
 static WORDS: LazyLock<Regex> = LazyLock::new(|| {
-    let alternatives: Vec<String> = ENGLISH.iter().chain(TRANSLATED).map(|(_, words)| regex::escape(words)).collect();
+    let alternatives: Vec<String> =
+        ENGLISH.iter().chain(TRANSLATED).map(|(_, words)| regex::escape(words)).collect();
     compile(&format!("(?i){}", alternatives.join("|")))
 });
 
@@ -198,10 +199,10 @@ fn words(text: &str) -> Option<(Errno, Range<usize>)> {
             return None;
         }
         let said = found.as_str();
-        let (errno, _) = ENGLISH
-            .iter()
-            .find(|(_, words)| said.eq_ignore_ascii_case(words))
-            .or_else(|| TRANSLATED.iter().find(|(_, words)| said.to_lowercase() == words.to_lowercase()))?;
+        let (errno, _) =
+            ENGLISH.iter().find(|(_, words)| said.eq_ignore_ascii_case(words)).or_else(|| {
+                TRANSLATED.iter().find(|(_, words)| said.to_lowercase() == words.to_lowercase())
+            })?;
         Some((*errno, found.range()))
     })
 }

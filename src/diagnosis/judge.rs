@@ -79,18 +79,16 @@ fn is_temporary(path: &str) -> bool {
 /// A device node: anything in /dev but the standard streams, which are links, and the directories that hold files.
 pub(super) fn is_device(path: &str) -> bool {
     let Some(name) = path.strip_prefix("/dev/") else { return false };
-    let is_file = ["stdin", "stdout", "stderr", "fd", "shm", "log", "termination-log", "mqueue"]
-        .iter()
-        .any(|other| name == *other || name.strip_prefix(other).is_some_and(|rest| rest.starts_with('/')));
+    let is_file = ["stdin", "stdout", "stderr", "fd", "shm", "log", "termination-log", "mqueue"].iter().any(|other| {
+        name == *other || name.strip_prefix(other).is_some_and(|rest| rest.starts_with('/'))
+    });
     !name.is_empty() && !is_file
 }
 
 /// A place under a user's home directory: also under `/` itself, the home of a uid that is not in /etc/passwd.
 pub(super) fn in_home(path: &str) -> bool {
     static HOME: LazyLock<Regex> = LazyLock::new(|| {
-        compile(
-            r"^/*(?:~|root|home/[^/]+|nonexistent|var/empty|var/www|Users/[^/]+)?/*(?:\.[A-Za-z][\w.-]*)(?:/|$)|^~|^/+(?:root|nonexistent|home/[^/]+)(?:/|$)",
-        )
+        compile(r"^/*(?:~|root|home/[^/]+|nonexistent|var/empty|var/www|Users/[^/]+)?/*(?:\.[A-Za-z][\w.-]*)(?:/|$)|^~|^/+(?:root|nonexistent|home/[^/]+)(?:/|$)")
     });
     HOME.is_match(path)
 }
@@ -99,18 +97,10 @@ pub(super) fn in_home(path: &str) -> bool {
 /// same for both, and what lies in the image to be read is there with wrong mode bits, not missing.
 fn reads(text: &str, path: &str) -> bool {
     static WRITES: LazyLock<Regex> = LazyLock::new(|| {
-        compile(
-            r"(?i)\b(?:writ(?:e|ing|able)|append|creat(?:e|ing)|log ?file|sav(?:e|ing)|updat(?:e|ing)|pid|lock|O_(?:WRONLY|RDWR|CREAT)|rotat\w*|modify|edit|dump|persist\w*|stor(?:e|ing)|touch)\b",
-        )
+        compile(r"(?i)\b(?:writ(?:e|ing|able)|append|creat(?:e|ing)|log ?file|sav(?:e|ing)|updat(?:e|ing)|pid|lock|O_(?:WRONLY|RDWR|CREAT)|rotat\w*|modify|edit|dump|persist\w*|stor(?:e|ing)|touch)\b")
     });
     static READS: LazyLock<Regex> = LazyLock::new(|| {
-<<<<<<< HEAD
-        compile(
-            r"(?i)\b(?:read(?:ing|able|s)?|load(?:ing)?|pars(?:e|ing)|includ(?:e|ing)|source|import(?:ing)?|stat(?:ting|ing)?|list(?:ing)?|access(?:ing)?|scan(?:ning)?|certificate|private key|key file|shared library|config(?:uration)?(?: file)?|tls|ssl|secret|password file|credentials|O_RDONLY|required)\b",
-        )
-=======
         compile(r"(?i)\b(?:read(?:ing|able|s)?|load(?:ing)?|pars(?:e|ing)|includ(?:e|ing)|source|import(?:ing)?|stat(?:ting|ing)?|list(?:ing)?|access(?:ing)?|scan(?:ning)?|certificate|private key|key file|shared library|config(?:uration)?(?: file)?|in Unknown|tls|ssl|secret|password file|credentials|O_RDONLY|required)\b")
->>>>>>> diagnosis
     });
     static READER: LazyLock<Regex> = LazyLock::new(|| compile(r"^(?:/\S*/)?(?:cat|ls|head|tail|grep|find|less|more|wc|md5sum|sha256sum|stat|diff|du|file|source|jq|awk): "));
     static READ_ONLY_KIND: LazyLock<Regex> = LazyLock::new(|| {
@@ -121,13 +111,7 @@ fn reads(text: &str, path: &str) -> bool {
         )
     });
     static WRITTEN_KIND: LazyLock<Regex> = LazyLock::new(|| {
-<<<<<<< HEAD
-        compile(
-            r"(?ix) \.(?:log|pid|lock|lck|tmp|temp|out|err|db|sqlite3?|journal|wal|active|sock(?:et)?|cache|state|swp|bak|rdb|aof|data)(?:\.[\w]+)?$ | ^/(?:tmp|var/(?:log|cache|run|tmp|spool|lib)|run|data|logs?|cache)/ | /(?:logs?|cache|tmp|temp|data|optimize|bundles|storage|uploads?|\.cache)/",
-        )
-=======
         compile(r"(?ix) \.(?:log|pid|lock|lockb|lck|tmp|temp|out|err|db|sqlite3?|journal|wal|active|sock(?:et)?|cache|state|swp|bak|rdb|aof|data)(?:\.[\w]+)?$ | ^/(?:tmp|var/(?:log|cache|run|tmp|spool|lib)|run|data|logs?|cache)/ | (?:package-lock|npm-shrinkwrap|pnpm-lock)\.\w+$ | /(?:logs?|cache|tmp|temp|data|optimize|bundles|storage|uploads?|\.cache)/")
->>>>>>> diagnosis
     });
     // Everybody may read these in every image.
     static PUBLIC: LazyLock<Regex> = LazyLock::new(|| compile(r"^/etc/(?:resolv\.conf|hosts|hostname|passwd|group|localtime|timezone|nsswitch\.conf|ld\.so\.\w+|mtab|profile|environment|services|protocols|machine-id|sysctl\.conf)$"));

@@ -166,8 +166,7 @@ fn strip_escapes(text: &str) -> Cow<'_, str> {
         )
     });
     // A colour code that lost its escape character on the way, as `[31m`.
-    static ORPHAN: LazyLock<Regex> =
-        LazyLock::new(|| errno::compile(r"(?:\^\[|\\u001b|\\x1b|\\033)?\[\d{1,2}(?:;\d{1,3})*m"));
+    static ORPHAN: LazyLock<Regex> = LazyLock::new(|| errno::compile(r"(?:\^\[|\\u001b|\\x1b|\\033)?\[\d{1,2}(?:;\d{1,3})*m"));
     if text.bytes().any(|b| b < 0x20 && b != b'\t' || b == 0x7f || b == 0xc2) {
         let stripped = ESCAPE.replace_all(text, "");
         return Cow::Owned(ORPHAN.replace_all(&stripped, "").into_owned());
@@ -248,14 +247,10 @@ fn unescape(text: &str) -> String {
 
 fn severity_word(word: &str) -> Option<Severity> {
     Some(match word.to_ascii_lowercase().as_str() {
-        "emerg" | "emergency" | "alert" | "crit" | "critical" | "fatal" | "panic" | "dpanic" | "severe" | "f" => {
-            Severity::Fatal
-        }
+        "emerg" | "emergency" | "alert" | "crit" | "critical" | "fatal" | "panic" | "dpanic" | "severe" | "f" => Severity::Fatal,
         "error" | "err" | "eror" | "erro" | "failure" | "e" => Severity::Error,
         "warn" | "warning" | "wrn" | "w" => Severity::Warning,
-        "info" | "notice" | "note" | "debug" | "trace" | "log" | "verbose" | "dbg" | "inf" | "i" | "information" => {
-            Severity::Info
-        }
+        "info" | "notice" | "note" | "debug" | "trace" | "log" | "verbose" | "dbg" | "inf" | "i" | "information" => Severity::Info,
         _ => return None,
     })
 }
@@ -272,21 +267,16 @@ fn severity_of(text: &str) -> Severity {
     });
     // Words that no logger adds: the program gives up.
     static GIVES_UP: LazyLock<Regex> = LazyLock::new(|| {
-        errno::compile(
-            r"(?i)\b(?:panic:|fatal(?: error| exception)?:|uncaught|unhandled|exception in thread|aborting|cannot continue|exiting\b|terminating\b|panicked at|failed to start:)",
-        )
+        errno::compile(r"(?i)\b(?:panic:|fatal(?: error| exception)?:|uncaught|unhandled|exception in thread|aborting|cannot continue|exiting\b|terminating\b|panicked at|failed to start:)")
     });
     // Words by which a program says that it goes on.
     static GOES_ON: LazyLock<Regex> = LazyLock::new(|| {
-        errno::compile(
-            r"(?i)\b(?:warning\b|ignored|ignoring|skipping|falling back|continuing|non-fatal|will not be|highly recommended)",
-        )
+        errno::compile(r"(?i)\b(?:warning\b|ignored|ignoring|skipping|falling back|continuing|non-fatal|will not be|highly recommended)")
     });
     if GIVES_UP.is_match(text) {
         return Severity::Fatal;
     }
-    let labelled =
-        LABEL.captures(text).and_then(|captures| severity_word(captures.iter().skip(1).flatten().next()?.as_str()));
+    let labelled = LABEL.captures(text).and_then(|captures| severity_word(captures.iter().skip(1).flatten().next()?.as_str()));
     match labelled {
         Some(severity) => severity,
         None if GOES_ON.is_match(text) => Severity::Warning,

@@ -130,43 +130,19 @@ fn is_frame(line: &Line) -> bool {
 /// Calls in stack frames that name the operation, most telling first: of the JDK's NIO and IO, CPython's os, shutil and
 /// socket, Node's fs and net, .NET's System.IO, Ruby's FileUtils.
 const FRAMES: &[(Operation, &str)] = &[
-    (
-        Operation::Mkdir,
-        r"\bcreateDirector(?:y|ies)\b|\bcreateAndCheckIsDirectory\b|\bCreateDirector(?:y|ies)\b|\bmkdirSync\b|\bmkdir(?:_p|s)?\b|\bmakedirs\b|\bfu_mkdir\b|\bmkdtemp\w*|\bcreateTempDirectory\b|\bMkdirAll\b|\bensure_?dir\w*",
-    ),
-    (
-        Operation::Unlink,
-        r"\bimplDelete\b|\bFiles\.delete(?:IfExists)?\b|\bdeleteIfExists\b|\bos\.(?:remove|unlink|rmdir)\b|\bDeleteFile\b|\bRemoveDirectory\b|\bunlinkSync\b|\brmSync\b|\brmdirSync\b|\brmtree\b|\bremove_entry\b",
-    ),
-    (
-        Operation::Rename,
-        r"\bUnixFileSystem(?:Provider)?\.move\b|\bFiles\.move\b|\bUnixCopyFile\.(?:rename|move)\b|\bos\.(?:rename|replace)\b|\bMoveFile\b|\bFile\.Move\b|\brenameSync\b",
-    ),
+    (Operation::Mkdir, r"\bcreateDirector(?:y|ies)\b|\bcreateAndCheckIsDirectory\b|\bCreateDirector(?:y|ies)\b|\bmkdirSync\b|\bmkdir(?:_p|s)?\b|\bmakedirs\b|\bfu_mkdir\b|\bmkdtemp\w*|\bcreateTempDirectory\b|\bMkdirAll\b|\bensure_?dir\w*"),
+    (Operation::Unlink, r"\bimplDelete\b|\bFiles\.delete(?:IfExists)?\b|\bdeleteIfExists\b|\bos\.(?:remove|unlink|rmdir)\b|\bDeleteFile\b|\bRemoveDirectory\b|\bunlinkSync\b|\brmSync\b|\brmdirSync\b|\brmtree\b|\bremove_entry\b"),
+    (Operation::Rename, r"\bUnixFileSystem(?:Provider)?\.move\b|\bFiles\.move\b|\bUnixCopyFile\.(?:rename|move)\b|\bos\.(?:rename|replace)\b|\bMoveFile\b|\bFile\.Move\b|\brenameSync\b"),
     (Operation::Chown, r"\bos\.l?chown\b|\bsetOwner\b|\bchownSync\b|\bfu_?chown\b|\bshutil\.chown\b"),
-    (
-        Operation::Chmod,
-        r"\bos\.f?chmod\b|\bsetPosixFilePermissions\b|\bPosix\.setMode\b|\bsetMode\b|\bchmodSync\b|\bcopymode\b|\bcopystat\b|\bfu_?chmod\b|\bSetUnixFileMode\b",
-    ),
-    (
-        Operation::Bind,
-        r"\bserver_bind\b|\bsocket\.bind\b|\bsock\.bind\b|\.bind\(|\bbind0\b|\bNet\.bind\b|\bServerSocket\.bind\b|\bDoBind\b|\bdoBind\b|\bsetupListenHandle\b|\blistenInCluster\b|\bSocket\.Bind\b|\bcreate_server\b|\bTCPServer\b",
-    ),
+    (Operation::Chmod, r"\bos\.f?chmod\b|\bsetPosixFilePermissions\b|\bPosix\.setMode\b|\bsetMode\b|\bchmodSync\b|\bcopymode\b|\bcopystat\b|\bfu_?chmod\b|\bSetUnixFileMode\b"),
+    (Operation::Bind, r"\bserver_bind\b|\bsocket\.bind\b|\bsock\.bind\b|\.bind\(|\bbind0\b|\bNet\.bind\b|\bServerSocket\.bind\b|\bDoBind\b|\bdoBind\b|\bsetupListenHandle\b|\blistenInCluster\b|\bSocket\.Bind\b|\bcreate_server\b|\bTCPServer\b"),
     (Operation::SocketRaw, r"\braw[-_]?socket\b|\bSOCK_RAW\b|\bRawSocket\b|\bIPPROTO_ICMP\b"),
     (Operation::Setgroups, r"\bos\.(?:setgroups|initgroups)\b"),
     (Operation::Setuid, r"\bos\.(?:setuid|setreuid|seteuid)\b|\bprocess\.setuid\b"),
     (Operation::Setgid, r"\bos\.(?:setgid|setregid|setegid)\b|\bprocess\.setgid\b"),
-    (
-        Operation::Exec,
-        r"\b_execute_child\b|\bos\.execv?p?e?\b|\bChildProcess\.spawn\b|\bProcessBuilder\.start\b|\bforkAndExec\b|\bStartProcess\b|\bForkAndExecProcess\b",
-    ),
-    (
-        Operation::Create,
-        r"\bcopyFile\w*\b|\bCopyFile\b|\bcreateNewFile\b|\bcreateTempFile\b|\bTempFileHelper\b|\bcreateFile\b|\bwriteFileSync\b|\bcreateSymbolicLink\b|\bcreateLink\b|\bos\.(?:symlink|link|mkfifo)\b|\bshutil\.copy\w*|\bcopyfile\b|\b_?mkstemp\w*|\bFile\.Create\b|\bWriteAllText\b|\bWriteAllBytes\b|\bcreateFileExclusively\b",
-    ),
-    (
-        Operation::Open,
-        r"\bnewByteChannel\b|\bnewFileChannel\b|\bFileChannel\.open\b|\bFileOutputStream\b|\bRandomAccessFile\b|\bFileInputStream\b|\bnewInputStream\b|\bnewOutputStream\b|\bnewDirectoryStream\b|\bopenSync\b|\breadFileSync\b|\bSafeFileHandle\.Open\b|\bFileStream\b|\bos\.(?:open|listdir|scandir|stat)\b|\bopen\(|\bFileHandler\b|\b_open\b",
-    ),
+    (Operation::Exec, r"\b_execute_child\b|\bos\.execv?p?e?\b|\bChildProcess\.spawn\b|\bProcessBuilder\.start\b|\bforkAndExec\b|\bStartProcess\b|\bForkAndExecProcess\b"),
+    (Operation::Create, r"\bcopyFile\w*\b|\bCopyFile\b|\bcreateNewFile\b|\bcreateTempFile\b|\bTempFileHelper\b|\bcreateFile\b|\bwriteFileSync\b|\bcreateSymbolicLink\b|\bcreateLink\b|\bos\.(?:symlink|link|mkfifo)\b|\bshutil\.copy\w*|\bcopyfile\b|\b_?mkstemp\w*|\bFile\.Create\b|\bWriteAllText\b|\bWriteAllBytes\b|\bcreateFileExclusively\b"),
+    (Operation::Open, r"\bnewByteChannel\b|\bnewFileChannel\b|\bFileChannel\.open\b|\bFileOutputStream\b|\bRandomAccessFile\b|\bFileInputStream\b|\bnewInputStream\b|\bnewOutputStream\b|\bnewDirectoryStream\b|\bopenSync\b|\breadFileSync\b|\bSafeFileHandle\.Open\b|\bFileStream\b|\bos\.(?:open|listdir|scandir|stat)\b|\bopen\(|\bFileHandler\b|\b_open\b"),
 ];
 
 static COMPILED: LazyLock<Vec<(Operation, Regex)>> =
@@ -184,18 +160,10 @@ impl Record {
         }
         let next = &self.lines[index + 1..];
         let end = next.iter().position(|line| line.text.starts_with("Caused by:")).unwrap_or(next.len());
-<<<<<<< HEAD
-        next[..end]
-            .iter()
-            .filter(|line| is_frame(line) || line.text.starts_with("at "))
-            .take(12)
-            .find_map(|line| operation_of(&line.text))
-=======
         let frames = || next[..end].iter().filter(|line| is_frame(line)).take(12).filter_map(|line| operation_of(&line.text));
         // A copy or a new file opens first; what was wanted stands a few frames up.
         let first = frames().next()?;
         Some(if first == Operation::Open { frames().find(|operation| *operation == Operation::Create).unwrap_or(first) } else { first })
->>>>>>> diagnosis
     }
 }
 

@@ -192,16 +192,11 @@ impl<'s> Scene<'s> {
         if let Some(path) = behind(refusal.span.end) {
             return Some(own(path));
         }
-        if let Some(path) = place::quoted_word(&text[refusal.span.end..])
-            .filter(|_| text[refusal.span.end..].trim_start_matches([')', '"']).starts_with(": "))
-        {
+        if let Some(path) = place::quoted_word(&text[refusal.span.end..]).filter(|_| text[refusal.span.end..].trim_start_matches([')', '"']).starts_with(": ")) {
             return Some(path.text.to_owned());
         }
         let before = paths.iter().rev().find(|path| path.span.end <= refusal.span.start && !is_program(text, path));
-        before
-            .map(own)
-            .or_else(|| self.field())
-            .or_else(|| place::last_file_name(&text[..refusal.span.start]).map(|path| path.text.to_owned()))
+        before.map(own).or_else(|| self.field()).or_else(|| place::last_file_name(&text[..refusal.span.start]).map(|path| path.text.to_owned()))
     }
 
     /// The second of two paths behind the verb: what a copy or a link makes. `a -> b`, `a to b`, or side by side.
@@ -217,9 +212,7 @@ impl<'s> Scene<'s> {
     /// A path that the record gives as a field: Node's `path: '/x'`, npm's `path /x`, logfmt's `path=/x`.
     pub(super) fn field(&self) -> Option<String> {
         static FIELD: LazyLock<Regex> = LazyLock::new(|| {
-            compile(
-                r#"(?:^|[\s{,])(?:npm (?:ERR!|error) )?(?:path|file|filename|fileName|dir|directory|dest)(?:=|: ?| )["']?(/[^"',\s}]*|\.{1,2}/[^"',\s}]*)"#,
-            )
+            compile(r#"(?:^|[\s{,])(?:npm (?:ERR!|error) )?(?:path|file|filename|fileName|dir|directory|dest)(?:=|: ?| )["']?(/[^"',\s}]*|\.{1,2}/[^"',\s}]*)"#)
         });
         self.record().lines.iter().find_map(|line| Some(FIELD.captures(&line.text)?.get(1)?.as_str().to_owned()))
     }
@@ -256,8 +249,7 @@ fn beside_errno(text: &str) -> Option<Spoken> {
 
 /// Node's `syscall: 'mkdir'` and npm's `syscall mkdir`.
 fn system_call_field(text: &str) -> Option<Operation> {
-    static FIELD: LazyLock<Regex> =
-        LazyLock::new(|| compile(r#"(?:^|[\s{,])(?:npm (?:ERR!|error) )?syscall:? ["']?([a-z]+)"#));
+    static FIELD: LazyLock<Regex> = LazyLock::new(|| compile(r#"(?:^|[\s{,])(?:npm (?:ERR!|error) )?syscall:? ["']?([a-z]+)"#));
     system_call(FIELD.captures(text)?.get(1)?.as_str())
 }
 
@@ -265,24 +257,12 @@ fn system_call_field(text: &str) -> Option<Operation> {
 fn system_call(name: &str) -> Option<Operation> {
     Some(match name {
         "mkdir" | "mkdirat" | "mkdtemp" | "dir_s_mkdir" => Operation::Mkdir,
-<<<<<<< HEAD
-        "open" | "openat" | "read" | "scandir" | "opendir" | "stat" | "lstat" | "access" | "readlink" | "statx"
-        | "watch" | "readdir" | "rb_sysopen" | "dir_initialize" | "dir_chdir" | "rb_file_s_size" | "rb_file_lstat"
-        | "rb_file_s_stat" | "io_fread" | "readfile" | "reading" | "opening" | "realpath" => Operation::Open,
-        "copyfile" | "copy_file_range" | "write" | "symlink" | "link" | "mkfifo" | "writefile" | "truncate"
-        | "ftruncate" | "utime" | "utimes" | "rb_file_s_symlink" | "rb_file_s_link" | "writing" | "mkstemp"
-        | "sendfile" => Operation::Create,
-        "unlink" | "rmdir" | "unlinkat" | "rm" | "remove" | "apply2files" | "unlink_internal" | "dir_s_rmdir" => {
-            Operation::Unlink
-        }
-=======
         "open" | "openat" | "read" | "scandir" | "opendir" | "stat" | "lstat" | "access" | "readlink" | "statx" | "watch" | "readdir"
         | "rb_sysopen" | "dir_initialize" | "dir_chdir" | "rb_file_s_size" | "rb_file_lstat" | "rb_file_s_stat" | "io_fread" | "readfile"
         | "reading" | "opening" | "realpath" | "fopen" | "file_get_contents" | "include" | "include_once" | "require" | "require_once" | "parse_ini_file" => Operation::Open,
         "copyfile" | "copy_file_range" | "write" | "symlink" | "link" | "mkfifo" | "writefile" | "truncate" | "ftruncate" | "utime" | "utimes"
         | "rb_file_s_symlink" | "rb_file_s_link" | "writing" | "mkstemp" | "sendfile" | "file_put_contents" | "touch" | "copy" | "tempnam" | "move_uploaded_file" | "error_log" | "imagepng" => Operation::Create,
         "unlink" | "rmdir" | "unlinkat" | "rm" | "remove" | "apply2files" | "unlink_internal" | "dir_s_rmdir" => Operation::Unlink,
->>>>>>> diagnosis
         "rename" | "renameat" | "rb_file_s_rename" => Operation::Rename,
         "chown" | "lchown" | "fchown" => Operation::Chown,
         "chmod" | "fchmod" | "lchmod" | "rb_file_s_chmod" => Operation::Chmod,
@@ -297,32 +277,6 @@ fn system_call(name: &str) -> Option<Operation> {
 
 /// A relative path that a verb is followed by: in quotes, or the one word before the errno.
 fn relative(between: &str) -> Option<String> {
-<<<<<<< HEAD
-    let path =
-        place::quoted_word(between).or_else(|| place::only_word(between)).or_else(|| place::last_file_name(between))?;
-    let is_noun = matches!(
-        path.text.trim_end_matches(':'),
-        "failed"
-            | "file"
-            | "directory"
-            | "error"
-            | "failure"
-            | "for"
-            | "it"
-            | "errno"
-            | "code"
-            | "path"
-            | "from"
-            | "socket"
-            | "to"
-            | "with"
-            | "is"
-            | "was"
-            | "mode"
-            | "stream"
-    );
-    (!is_noun).then(|| path.text.to_owned())
-=======
     static ERRNO: LazyLock<Regex> = LazyLock::new(|| compile(r"^(?:E[A-Z]{3,}|\d+|\(?\d\))$"));
     let path = place::quoted_word(between).or_else(|| place::only_word(between)).or_else(|| place::last_file_name(between))?;
     let is_noun = matches!(path.text.trim_end_matches(':'), "failed" | "file" | "directory" | "error" | "failure" | "for" | "it" | "errno" | "code" | "path" | "from" | "socket" | "to" | "with" | "is" | "was" | "mode" | "stream");
@@ -333,7 +287,6 @@ fn relative(between: &str) -> Option<String> {
 fn is_code(text: &str, path: &Path<'_>) -> bool {
     static PLACE: LazyLock<Regex> = LazyLock::new(|| compile(r#"^["']?(?:,? (?:on )?line \d+|:\d+(?::\d+)?(?:$|[\s):])|\(\d+\))"#));
     PLACE.is_match(&text[path.span.end..])
->>>>>>> diagnosis
 }
 
 /// The program's own name: first in the line and followed by a colon and a line number or another message.
