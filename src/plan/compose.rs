@@ -32,7 +32,18 @@ pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
     let mut planned = object.clone();
     let template = template_path(object).iter().fold(&mut planned, |value, key| field(value, key));
     let spec = field(template, "spec");
+    let root_inside = edits.contains(&Edit::UserNamespace);
+    if root_inside {
+        spec["hostUsers"] = json!(false);
+    }
     demand(spec, level);
+    if root_inside {
+        // What the namespace is for is not to be forbidden inside.
+        remove_if(field(spec, "securityContext"), "runAsNonRoot", |required| *required == json!(true));
+        for container in containers_mut(spec) {
+            remove_if(field(container, "securityContext"), "runAsNonRoot", |required| *required == json!(true));
+        }
+    }
     for edit in edits {
         match edit {
             Edit::RunAs { container: None, uid, gid } => {
@@ -69,13 +80,12 @@ pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
             Edit::Args { container, args } => {
                 with_container(spec, container, |container| container["args"] = json!(args))
             }
-            Edit::UserNamespace => spec["hostUsers"] = json!(false),
             Edit::ReadOnlyRoot => {
                 for container in containers_mut(spec) {
                     field(container, "securityContext")["readOnlyRootFilesystem"] = json!(true);
                 }
             }
-            Edit::Directory { .. } | Edit::File { .. } | Edit::EditedFile { .. } => {}
+            Edit::UserNamespace | Edit::Directory { .. } | Edit::File { .. } | Edit::EditedFile { .. } => {}
         }
     }
     volumes(spec, edits, level);
@@ -428,6 +438,16 @@ mod tests {
         let script =
             "sed '/^chroot$$/d' /etc/h.cfg > /nonroot/etc-h-cfg/h.cfg && cp /usr/bin/ping /nonroot/usr-bin-ping/";
         assert_eq!(spec["initContainers"][0]["command"][2], json!(script));
+    }
+
+    #[test]
+    fn root_may_stay_in_a_user_namespace() {
+        let original = deployment(json!({"securityContext": {"runAsNonRoot": true}, "containers": [{"name": "a"}]}));
+        let edits = [Edit::UserNamespace, Edit::RunAs { container: None, uid: 0, gid: 0 }];
+        let planned = compose(&original, Level::Restricted, &edits);
+        let context = json!({"seccompProfile": {"type": "RuntimeDefault"}, "runAsUser": 0, "runAsGroup": 0});
+        assert_eq!((&spec(&planned)["hostUsers"], &spec(&planned)["securityContext"]), (&json!(false), &context));
+        assert_eq!(compose(&planned, Level::Restricted, &edits), planned);
     }
 
     #[test]

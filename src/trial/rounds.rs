@@ -170,9 +170,11 @@ impl Trial<'_> {
             state.forget(&obstacle);
             let Some(facts) = state.survey.facts.get(&container) else { continue };
             let proposals = remedy::proposals(&obstacle, facts);
+            // A program that works keeps its user; only where nothing else is left root stays, in a namespace.
             let allowed = |proposal: &Proposal| {
                 let root = proposal.edits.contains(&Edit::UserNamespace);
-                !state.tried.contains(&proposal.edits) && (!root || self.options.user_namespace)
+                let new = !state.tried.contains(&proposal.edits);
+                new && (!root || self.options.user_namespace) && (must_work || !changes_identity(proposal))
             };
             let Some(proposal) = proposals.into_iter().find(allowed) else { continue };
             added.push(proposal.summary.clone());
@@ -213,12 +215,12 @@ impl Trial<'_> {
         obstacle
     }
 
-    /// Where nothing that was said leads on: another identity, then a home.
+    /// Where nothing that was said leads on: another identity, a home, and at last root in a user namespace.
     fn guess(&self, state: &mut State, run: &Run) -> Option<String> {
         let obstacle = run.obstacles.first().cloned().unwrap_or_else(|| silence(run.end));
         let containers: Vec<String> = state.survey.facts.keys().cloned().collect();
-        for container in containers {
-            let facts = state.survey.facts.get(&container)?;
+        for container in &containers {
+            let facts = state.survey.facts.get(container)?;
             let identities = facts.candidates.iter().map(|candidate| Proposal {
                 remedy: "identity",
                 level: remedy::Level::Pod,
@@ -230,22 +232,31 @@ impl Trial<'_> {
                 remedy: "env",
                 level: remedy::Level::Env,
                 summary: "set HOME=/tmp, which every user may write".to_owned(),
-                edits: vec![Edit::Env {
-                    container: container.clone(),
-                    name: "HOME".to_owned(),
-                    value: "/tmp".to_owned(),
-                }],
+                edits: vec![Edit::Env { container: container.clone(), name: "HOME".to_owned(), value: "/tmp".to_owned() }],
             };
-            let is_now = |proposal: &Proposal| matches!(proposal.edits.as_slice(), [Edit::RunAs { uid, gid, .. }] if (*uid, *gid) == now);
-            let next =
-                identities.chain([home]).find(|proposal| !is_now(proposal) && !state.tried.contains(&proposal.edits));
+            let is_now = |proposal: &Proposal| {
+                matches!(proposal.edits.as_slice(), [Edit::RunAs { uid, gid, .. }] if (*uid, *gid) == now)
+            };
+            let next = identities.chain([home]).find(|proposal| !is_now(proposal) && !state.tried.contains(&proposal.edits));
             if let Some(proposal) = next {
                 let summary = proposal.summary.clone();
-                state.add(&Obstacle { container: Some(container), ..obstacle }, proposal, self.progress);
+                state.add(&Obstacle { container: Some(container.clone()), ..obstacle }, proposal, self.progress);
                 return Some(summary);
             }
         }
-        None
+        let root = containers.iter().map(|container| Edit::RunAs { container: Some(container.clone()), uid: 0, gid: 0 });
+        let namespace = Proposal {
+            remedy: "user-namespace",
+            level: remedy::Level::Pod,
+            summary: "keep root inside and nobody outside, in a user namespace: nothing else worked".to_owned(),
+            edits: std::iter::once(Edit::UserNamespace).chain(root).collect(),
+        };
+        if state.tried.contains(&namespace.edits) {
+            return None;
+        }
+        let summary = namespace.summary.clone();
+        state.add(&obstacle, namespace, self.progress);
+        Some(summary)
     }
 
     /// The second phase: the root file system read-only, and volumes where the root pod writes.
