@@ -1,5 +1,7 @@
 //! What will stand in the way, from what the program does as root today.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::model::inside::{Inode, Inside};
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
 
@@ -16,18 +18,37 @@ pub fn low_ports(inside: &Inside) -> Vec<u16> {
     ports
 }
 
-/// What a container wrote as root: files held open for writing, and what is newer than its start. Left out is what the
-/// runtime and the kubelet put there, and /etc: an entrypoint that rewrites its configuration does so to be helpful, and
-/// says so where it cannot.
+/// Siblings above which the directory that they are in stands for them: a spool with a thousand directories is one.
+const FEW: usize = 3;
+
+/// What a container wrote as root: files held open for writing, and what is newer than its start; a directory stands for
+/// more than a few things in it. Left out is what the runtime and the kubelet put there, and /etc: an entrypoint that
+/// rewrites its configuration does so to be helpful, and says so where it cannot.
 #[must_use]
-pub fn written(inside: &Inside) -> Vec<&str> {
+pub fn written<'a>(inside: &'a Inside) -> Vec<String> {
     let open = inside.open_for_writing.iter().map(|open| open.path.as_str());
-    let changed =
-        inside.changed.iter().filter(|inode| !is_only_parent(inode, &inside.changed)).map(|inode| inode.path.as_str());
-    let mut paths: Vec<&str> = open.chain(changed).filter(|path| is_the_programs(path)).collect();
-    paths.sort_unstable();
-    paths.dedup();
-    paths
+    let changed = inside.changed.iter().filter(|inode| !is_only_parent(inode, &inside.changed)).map(|inode| inode.path.as_str());
+    let mut paths: BTreeSet<&'a str> = open.chain(changed).filter(|path| is_the_programs(path)).collect();
+    loop {
+        let mut siblings: BTreeMap<&'a str, usize> = BTreeMap::new();
+        for path in &paths {
+            if let Some(parent) = parent(path) {
+                *siblings.entry(parent).or_default() += 1;
+            }
+        }
+        let fold = |path: &&'a str| parent(path).filter(|parent| siblings[parent] > FEW).unwrap_or(path);
+        let folded: BTreeSet<&str> = paths.iter().map(fold).collect();
+        if folded == paths {
+            return paths.into_iter().map(str::to_owned).collect();
+        }
+        paths = folded;
+    }
+}
+
+/// The directory that a path is in, unless that is the root or right below it: everybody's, and no one's to stand for.
+fn parent(path: &str) -> Option<&str> {
+    let parent = &path[..path.rfind('/')?];
+    (parent.matches('/').count() > 1).then_some(parent)
 }
 
 /// A directory changes when something in it is made; that is then told by itself.
@@ -70,9 +91,10 @@ pub fn obstacles(container: &str, inside: &Inside) -> Vec<Obstacle> {
         obstacle(Operation::Bind, Category::PrivilegedPort, None, Some(port), cause)
     });
     let paths = written(inside).into_iter().map(|path| {
-        let is_dir = inside.changed.iter().any(|inode| inode.path == path && inode.is_dir());
+        let below = format!("{path}/");
+        let is_dir = inside.changed.iter().any(|inode| inode.path == path && inode.is_dir() || inode.path.starts_with(&below));
         let operation = if is_dir { Operation::Mkdir } else { Operation::Create };
-        obstacle(operation, Category::UnwritablePath, Some(path), None, format!("it writes {path} as root"))
+        obstacle(operation, Category::UnwritablePath, Some(path.as_str()), None, format!("it writes {path} as root"))
     });
     ports.chain(paths).collect()
 }
@@ -83,6 +105,16 @@ mod tests {
 
     use super::*;
     use crate::model::inside::{Listener, OpenFile};
+
+    #[test]
+    fn a_directory_stands_for_more_than_a_few_things_in_it() {
+        let paths = (0..20).flat_map(|a| (0..20).map(move |b| format!("/var/spool/x/{a}/{b}")));
+        let inode = |path: String| Inode { path, mode: 0o040_755, uid: 0, gid: 0, size: 0, target: None };
+        let mut changed: Vec<Inode> = paths.map(inode).collect();
+        changed.extend(["/run/a", "/run/b", "/run/c", "/run/d", "/run/e", "/srv/__pycache__/x"].map(|path| inode(path.to_owned())));
+        let found = written(&Inside { changed, ..Inside::default() });
+        assert_eq!(found, ["/run/a", "/run/b", "/run/c", "/run/d", "/run/e", "/var/spool/x"]);
+    }
 
     #[test]
     fn what_root_does_is_what_will_be_refused() {

@@ -36,6 +36,8 @@ pub struct Facts {
     pub accounts: Vec<Account>,
     /// What the image has at the paths that were looked at: each step on the way, and the entries of directories.
     pub inodes: Vec<Inode>,
+    /// The uid and gid that looked: of a directory that it may not read, nobody knows what is in it.
+    pub looker: u32,
     pub mounts: Vec<VolumeMount>,
     /// Whether the image has sh, cp and mkdir to fill a volume with.
     pub has_shell: bool,
@@ -65,6 +67,13 @@ impl Facts {
             let rest = inode.path.strip_prefix(dir.trim_end_matches('/')).and_then(|rest| rest.strip_prefix('/'));
             rest.is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
         })
+    }
+
+    /// Whether the image has anything in a directory, or may have.
+    #[must_use]
+    pub fn has_content(&self, dir: &str) -> bool {
+        let hidden = |inode: &Inode| inode.is_dir() && !self.may((self.looker, self.looker), inode, 4);
+        self.entries(dir).next().is_some() || self.existing(dir).is_some_and(hidden)
     }
 
     /// A path with every symbolic link on the way replaced by what it leads to, as far as the looks tell.
@@ -177,6 +186,14 @@ mod tests {
         assert_eq!(facts.existing("/run/app/a/b").map(|inode| inode.path.as_str()), Some("/run/app"));
         assert_eq!(facts.existing("/nowhere/x").map(|inode| inode.path.as_str()), Some("/"));
         assert_eq!(facts.entries("/run").map(|inode| inode.path.as_str()).collect::<Vec<_>>(), ["/run/app"]);
+    }
+
+    #[test]
+    fn what_nobody_may_see_may_be_there() {
+        let facts = Facts { looker: 1000, ..facts() };
+        assert!(facts.has_content("/run"));
+        assert!(facts.has_content("/run/app"), "mode 0750 hides it");
+        assert!(!Facts { looker: 33, ..facts }.has_content("/run/app"));
     }
 
     #[test]

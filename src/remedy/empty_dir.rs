@@ -27,7 +27,7 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     directories(obstacle, facts)
         .into_iter()
-        .filter(|dir| !has_content(dir, facts))
+        .filter(|dir| !facts.has_content(dir))
         .flat_map(|dir| [Fill::Empty, Fill::Own].map(|fill| (dir.clone(), fill)))
         .filter(|(_, fill)| *fill == Fill::Empty || facts.has_shell)
         .map(|(dir, fill)| Proposal {
@@ -66,7 +66,7 @@ pub(super) fn directories(obstacle: &Obstacle, facts: &Facts) -> Vec<String> {
         Some(inode) if inode.path == path => found.push(parent.to_owned()),
         // What is missing is made in a directory that is there. Where that has nothing else, the whole of it serves
         // what the program makes next, too; else the directory to be made, alone.
-        Some(inode) if makes_directory && has_content(&inode.path, facts) => {
+        Some(inode) if makes_directory && facts.has_content(&inode.path) => {
             found.extend([path.clone(), inode.path.clone()])
         }
         Some(inode) if makes_directory => found.push(inode.path.clone()),
@@ -101,11 +101,6 @@ fn guesses(obstacle: &Obstacle, facts: &Facts) -> Vec<String> {
     found.dedup();
     found.retain(|dir| !NEVER.contains(&dir.as_str()) && facts.mount(dir).is_none());
     found
-}
-
-/// Whether the image has anything in a directory. What was not looked at counts as empty only if it is not there.
-pub(super) fn has_content(dir: &str, facts: &Facts) -> bool {
-    facts.entries(dir).next().is_some()
 }
 
 fn parent(path: &str) -> &str {

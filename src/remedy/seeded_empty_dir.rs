@@ -1,6 +1,6 @@
 //! A volume over a directory, filled with what the image has there.
 
-use super::empty_dir::{directories, directory_by_text, has_content};
+use super::empty_dir::{directories, directory_by_text};
 use super::{Level, Proposal, Remedy};
 use crate::model::edit::{Edit, Fill};
 use crate::model::facts::Facts;
@@ -32,7 +32,7 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     }
     directories(obstacle, facts)
         .into_iter()
-        .filter(|dir| has_content(dir, facts))
+        .filter(|dir| facts.has_content(dir))
         .flat_map(|dir| [Fill::Copy, Fill::Own].map(|fill| (dir.clone(), fill)))
         .map(|(dir, fill)| Proposal {
             remedy: REMEDY.id,

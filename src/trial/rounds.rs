@@ -1,6 +1,7 @@
 //! The loop: run, read, choose, again.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Instant;
 
 use k8s_openapi::api::core::v1::PodSpec;
@@ -160,6 +161,11 @@ impl Trial<'_> {
         }
         let mut added = Vec::new();
         for obstacle in actionable {
+            if let (Some(name), Some(path)) = (&obstacle.container, &obstacle.path)
+                && !state.survey.facts.contains_key(name)
+            {
+                state.drop_copy(path);
+            }
             let obstacle = self.located(state, obstacle);
             let Some(container) = obstacle.container.clone() else { continue };
             if let Some(path) = &obstacle.path {
@@ -361,6 +367,15 @@ impl State {
         });
     }
 
+    /// Takes back the copy of a directory that an init container could not make.
+    fn drop_copy(&mut self, path: &str) {
+        let path = path.trim_end_matches("/.");
+        self.steps.retain(|step| {
+            let copies = |edit: &Edit| matches!(edit, Edit::Directory { path: dir, .. } if Path::new(path).starts_with(dir));
+            !step.edits.iter().any(copies)
+        });
+    }
+
     /// Goes back to what worked, if anything did.
     fn restore(&mut self) {
         if let Some((identities, steps, _)) = &self.works {
@@ -380,7 +395,8 @@ fn is_allowed(obstacle: &Obstacle, facts: &Facts) -> bool {
     if let Some(mount) = facts.mount(&path) {
         return mount.kind != crate::model::facts::VolumeKind::Claim;
     }
-    facts.existing(&path).is_some_and(|inode| facts.may((facts.uid, facts.gid), inode, 2))
+    // Of what was not seen nothing is foreseen.
+    facts.existing(&path).is_none_or(|inode| facts.may((facts.uid, facts.gid), inode, 2))
 }
 
 /// Whether an obstacle is the same as before: numbers in names differ from run to run.

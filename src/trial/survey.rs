@@ -23,6 +23,9 @@ use crate::plan::{self, Known};
 /// How long the pod that sleeps may take to run.
 const START: Duration = Duration::from_secs(60);
 
+/// Who looks at the images: nobody in particular, so that what everybody may read is what is seen.
+const LOOKER: u32 = 1000;
+
 /// What is known of the containers of a workload, by name.
 pub(super) struct Survey {
     pub facts: BTreeMap<String, Facts>,
@@ -56,7 +59,7 @@ impl Trial<'_> {
         for container in &spec.containers {
             let name = container.name.clone();
             let mut facts =
-                Facts { container: name.clone(), mounts: mounts(spec, &name, self.object), ..Facts::default() };
+                Facts { container: name.clone(), mounts: mounts(spec, &name, self.object), looker: LOOKER, ..Facts::default() };
             if let Some(pod) = &survey.asleep {
                 let place = Place { namespace: &self.namespace, pod, container: &name };
                 if let Ok(inside) = self.cluster.look_inside(place).await {
@@ -69,7 +72,7 @@ impl Trial<'_> {
                     facts.accounts = inside.passwd.clone();
                 }
                 facts.low_ports = foresight::low_ports(inside);
-                facts.written = foresight::written(inside).into_iter().map(str::to_owned).collect();
+                facts.written = foresight::written(inside);
             }
             let declared = container.ports.iter().flatten().filter_map(|port| u16::try_from(port.container_port).ok());
             facts.low_ports.extend(declared.filter(|port| *port < 1024));
@@ -154,7 +157,7 @@ impl Trial<'_> {
     async fn sleep(&self) -> Result<Option<String>, Error> {
         let name = format!("nonroot-trial-{}-survey", self.id);
         let planned =
-            plan::compose(self.object, self.options.level, &[Edit::RunAs { container: None, uid: 1000, gid: 1000 }]);
+            plan::compose(self.object, self.options.level, &[Edit::RunAs { container: None, uid: LOOKER, gid: LOOKER }]);
         let pod = copy::survey(&copy::pod(&planned, &name, &self.id, self.options.timeout.as_secs() + 60));
         if self.create(&pod).await?.is_some() {
             return Ok(None);
