@@ -64,7 +64,9 @@ fn is_only_parent(inode: &Inode, changed: &[Inode]) -> bool {
 
 fn is_the_programs(path: &str) -> bool {
     const OTHERS: [&str; 6] = ["/etc", "/proc", "/sys", "/dev", "/run/secrets", "/var/run/secrets"];
-    path != "/"
+    // Python keeps its bytecode beside the source where it can, and does without where it cannot.
+    let bytecode = path.split('/').any(|part| part == "__pycache__");
+    path != "/" && !bytecode
         && !OTHERS.iter().any(|dir| path.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
