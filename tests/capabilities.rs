@@ -1,5 +1,6 @@
 //! The computation of `model::capability` against the kernel: real processes in random credentials execute real files,
 //! or change their uid, and /proc/self/status must show what was computed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -1,5 +1,6 @@
 //! Plain types without I/O: the words that the rooms share.
 
+pub mod access;
 pub mod capability;
 pub mod container;
 pub mod identity;
