@@ -4,6 +4,7 @@ pub mod access;
 pub mod capability;
 pub mod container;
 pub mod identity;
+pub mod image;
 pub mod obstacle;
 pub mod podsecurity;
 pub mod workload;
