@@ -1,3 +1,11 @@
-//! Installs the TLS provider, parses, dispatches, maps the result to an exit code: nothing else.
+//! Installs the TLS provider, runs the command, hands on its exit code: nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // Two crates of the tree can bring a provider; without a choice rustls panics at the first connection. It fails
+    // only where one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    ExitCode::from(nonroot::cli::run(std::env::args_os().collect()).await)
+}

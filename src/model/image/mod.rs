@@ -1,6 +1,7 @@
 //! An image: its configuration, its layers, its files, and the questions that running it as non-root asks of them.
 
 pub mod accounts;
+pub mod advice;
 pub mod efficiency;
 pub mod layer;
 pub mod paths;
@@ -9,11 +10,12 @@ pub mod tree;
 use std::collections::BTreeMap;
 
 use crate::model::access::{Access, Files, Finding, Kind, Node, Subject, decide, permission};
-use accounts::{Accounts, Identity, UserError};
+use crate::model::capability::Set;
+use accounts::{Account, Accounts, Identity, UserError};
 use efficiency::efficiency;
 use layer::Layer;
 use paths::PathId;
-use tree::Tree;
+use tree::{Repeated, Tree};
 
 /// The uid of `nobody`, whom no package makes.
 const NOBODY: u32 = 65534;
@@ -77,8 +79,15 @@ pub struct LayerInfo {
     pub size: u64,
     /// The Dockerfile instruction that made it; empty where the history does not tell.
     pub command: String,
-    /// Bytes of files that are in the layer only because their owner or mode changed.
-    pub chowned_bytes: u64,
+    /// The bytes of files that are in the layer only because their owner or mode changed.
+    pub chowned: BTreeMap<Repeated, u64>,
+}
+
+impl LayerInfo {
+    #[must_use]
+    pub fn chowned_bytes(&self) -> u64 {
+        self.chowned.values().sum()
+    }
 }
 
 /// One image, for one platform.
@@ -94,6 +103,8 @@ pub struct Image {
     pub layers: Vec<LayerInfo>,
     pub tree: Tree,
     pub accounts: Accounts,
+    /// The accounts as the lowest layer that has any leaves them: the distribution's own.
+    pub base_accounts: Accounts,
     /// dive's score, between 0 and 1.
     pub efficiency: f64,
     /// dive's count.
@@ -123,24 +134,27 @@ impl Image {
         let mut warnings = Vec::new();
         let mut infos = Vec::new();
         let mut whole = Vec::new();
+        let mut base_accounts = Accounts::default();
         for (number, (digest, command, layer)) in layers.into_iter().enumerate() {
             let merged = tree.merge(&layer, number);
-            infos.push(LayerInfo { digest, size: layer.size, command, chowned_bytes: merged.chowned_bytes });
+            if base_accounts.users.is_empty() {
+                base_accounts = accounts(&tree);
+            }
+            infos.push(LayerInfo { digest, size: layer.size, command, chowned: merged.chowned });
             warnings
                 .extend(layer.warnings.iter().cloned().chain(merged.warnings).map(|w| format!("layer {number}: {w}")));
             whole.push(layer);
         }
         let efficiency = efficiency(&whole);
-        let read = |path| tree.content(path).unwrap_or_default();
-        let accounts = Accounts::parse(read("/etc/passwd"), read("/etc/group"));
         Image {
+            accounts: accounts(&tree),
+            base_accounts,
             name,
             digest,
             platform,
             config,
             layers: infos,
             tree,
-            accounts,
             efficiency: efficiency.score,
             wasted_bytes: efficiency.wasted_bytes,
             warnings,
@@ -156,7 +170,7 @@ impl Image {
     /// Bytes of files that were repeated in a later layer only for another owner or mode.
     #[must_use]
     pub fn chowned_bytes(&self) -> u64 {
-        self.layers.iter().map(|layer| layer.chowned_bytes).sum()
+        self.layers.iter().map(LayerInfo::chowned_bytes).sum()
     }
 
     /// Whom the image's USER means.
@@ -165,6 +179,14 @@ impl Image {
     /// A [`UserError`] where the container would not start.
     pub fn user(&self) -> Result<Identity, UserError> {
         self.accounts.resolve(&self.config.user)
+    }
+
+    /// The process that containerd starts for this user, without a pod that says otherwise: root has its default
+    /// capabilities, nobody else has any.
+    #[must_use]
+    pub fn first_process(&self, user: &Identity) -> Subject {
+        let capabilities = if user.uid == 0 { Set::CONTAINERD } else { Set::EMPTY };
+        Subject { capabilities, ..Subject::plain(user.uid, user.gid, &user.groups) }
     }
 
     /// The image's files without anything mounted over them.
@@ -259,14 +281,33 @@ impl Image {
         Some(content)
     }
 
-    /// The users that packages or the Dockerfile made, in the order of /etc/passwd: neither root, nor nobody, nor one of
-    /// those that every image of the distribution has, unless it owns files.
+    /// The users that packages or the Dockerfile made, in the order of /etc/passwd: those that the lowest layer does not
+    /// have, or where there is nothing to compare with, those whose uid is not the distribution's own or that own files.
     #[must_use]
-    pub fn made_users(&self) -> Vec<&accounts::Account> {
+    pub fn made_users(&self) -> Vec<&Account> {
+        let added = |user: &&Account| self.base_accounts.named(&user.name).is_none();
+        let known = |user: &&Account| user.uid != 0 && user.uid != NOBODY;
+        let users: Vec<&Account> = self.accounts.users.iter().filter(known).collect();
+        if users.iter().any(added) {
+            return users.into_iter().filter(added).collect();
+        }
         let mut owners: Vec<u32> = self.tree.below(PathId::ROOT).map(|(_, file)| file.attributes.uid).collect();
         owners.sort_unstable();
         owners.dedup();
         let made = |uid: u32| uid >= FIRST_PACKAGE_UID || owners.binary_search(&uid).is_ok();
-        self.accounts.users.iter().filter(|user| user.uid != 0 && user.uid != NOBODY && made(user.uid)).collect()
+        users.into_iter().filter(|user| made(user.uid)).collect()
     }
+
+    /// The made user that owns the most directories, the first of equals: most likely the program's own. `None` where no
+    /// made user owns any.
+    #[must_use]
+    pub fn program_user(&self) -> Option<&Account> {
+        let owned = |user: &&Account| self.owned_directories(user.uid).len();
+        self.made_users().into_iter().rev().max_by_key(owned).filter(|user| owned(user) > 0)
+    }
+}
+
+fn accounts(tree: &Tree) -> Accounts {
+    let read = |path| tree.content(path).unwrap_or_default();
+    Accounts::parse(read("/etc/passwd"), read("/etc/group"))
 }

@@ -1,6 +1,6 @@
 //! The files of an image: its layers merged as a runtime merges them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::model::access::{Kind, Lookup, Node};
@@ -29,11 +29,20 @@ pub struct Tree {
     contents: HashMap<PathId, Arc<[u8]>>,
 }
 
+/// Files that a layer repeats with another owner or mode and the same content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Repeated {
+    /// The layer that has them first.
+    pub from: usize,
+    /// Their new owner and group; `None` where only the mode changes.
+    pub owner: Option<(u32, u32)>,
+}
+
 /// What merging one layer showed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Merged {
-    /// Bytes of files that the layer repeats with another owner or mode and the same content.
-    pub chowned_bytes: u64,
+    /// The bytes of files that are in the layer only because their owner or mode changed.
+    pub chowned: BTreeMap<Repeated, u64>,
     /// Hard links to nowhere, one sentence each, at most a few.
     pub warnings: Vec<String>,
 }
@@ -74,7 +83,9 @@ impl Tree {
             match change {
                 Change::Put(attributes) => {
                     let place = self.place(layer, *path, number, &mut places);
-                    merged.chowned_bytes += self.chowned(place, attributes, number);
+                    if let Some(repeated) = self.repeated(place, attributes, number) {
+                        *merged.chowned.entry(repeated).or_default() += attributes.size;
+                    }
                     self.put(place, File { attributes: attributes.clone(), layer: number }, content);
                 }
                 Change::HardLink(target) => {
@@ -176,12 +187,14 @@ impl Tree {
         }
     }
 
-    fn chowned(&self, place: PathId, new: &Attributes, number: usize) -> u64 {
-        let Some(File { attributes: old, layer }) = self.get(place) else { return 0 };
+    fn repeated(&self, place: PathId, new: &Attributes, number: usize) -> Option<Repeated> {
+        let File { attributes: old, layer } = self.get(place)?;
         let same_content =
             old.kind == Kind::File && new.kind == Kind::File && (old.size, old.content) == (new.size, new.content);
-        let changed = (old.uid, old.gid, old.mode) != (new.uid, new.gid, new.mode);
-        if *layer != number && same_content && changed { new.size } else { 0 }
+        let chowned = (old.uid, old.gid) != (new.uid, new.gid);
+        let changed = chowned || old.mode != new.mode;
+        (*layer != number && same_content && changed && new.size > 0)
+            .then(|| Repeated { from: *layer, owner: chowned.then_some((new.uid, new.gid)) })
     }
 
     /// The tree's own path for one of a layer's, if it has it.
