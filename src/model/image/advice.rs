@@ -38,7 +38,7 @@ impl Image {
                 Some(user) => (
                     user.uid,
                     user.gid,
-                    format!("the image runs as root; {} owns the program's directories", user.name),
+                    format!("the image runs as root; {} is most likely the program's own user", user.name),
                 ),
                 None => (DEFAULT_USER, DEFAULT_USER, "the image runs as root".to_owned()),
             },

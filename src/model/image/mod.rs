@@ -19,6 +19,10 @@ use tree::{Repeated, Tree};
 
 /// The uid of `nobody`, whom no package makes.
 const NOBODY: u32 = 65534;
+/// Whom apt downloads as; every Debian image has it, and it owns a directory.
+const APT: &str = "_apt";
+/// What the names of systemd's own users start with.
+const SYSTEMD: &str = "systemd-";
 /// System users below are given out by the distribution, from here on by the packages: Debian's policy 9.2.2; Alpine's
 /// `adduser -S` starts here as well.
 const FIRST_PACKAGE_UID: u32 = 100;
@@ -103,7 +107,8 @@ pub struct Image {
     pub layers: Vec<LayerInfo>,
     pub tree: Tree,
     pub accounts: Accounts,
-    /// The accounts as the lowest layer that has any leaves them: the distribution's own.
+    /// The lowest layer that has accounts, and the accounts as it leaves them: the distribution's own.
+    pub base_layer: usize,
     pub base_accounts: Accounts,
     /// dive's score, between 0 and 1.
     pub efficiency: f64,
@@ -134,11 +139,11 @@ impl Image {
         let mut warnings = Vec::new();
         let mut infos = Vec::new();
         let mut whole = Vec::new();
-        let mut base_accounts = Accounts::default();
+        let (mut base_layer, mut base_accounts) = (0, Accounts::default());
         for (number, (digest, command, layer)) in layers.into_iter().enumerate() {
             let merged = tree.merge(&layer, number);
             if base_accounts.users.is_empty() {
-                base_accounts = accounts(&tree);
+                (base_layer, base_accounts) = (number, accounts(&tree));
             }
             infos.push(LayerInfo { digest, size: layer.size, command, chowned: merged.chowned });
             warnings
@@ -148,6 +153,7 @@ impl Image {
         let efficiency = efficiency(&whole);
         Image {
             accounts: accounts(&tree),
+            base_layer,
             base_accounts,
             name,
             digest,
@@ -281,29 +287,36 @@ impl Image {
         Some(content)
     }
 
-    /// The users that packages or the Dockerfile made, in the order of /etc/passwd: those that the lowest layer does not
-    /// have, or where there is nothing to compare with, those whose uid is not the distribution's own or that own files.
+    /// The users that packages or the Dockerfile made or used, in the order of /etc/passwd: those that the distribution's
+    /// own layer does not have, and those of its users to whom a layer above gives files. Where there is no layer above,
+    /// those whose uid is not the distribution's to give, or that own files.
     #[must_use]
     pub fn made_users(&self) -> Vec<&Account> {
-        let added = |user: &&Account| self.base_accounts.named(&user.name).is_none();
-        let known = |user: &&Account| user.uid != 0 && user.uid != NOBODY;
-        let users: Vec<&Account> = self.accounts.users.iter().filter(known).collect();
-        if users.iter().any(added) {
-            return users.into_iter().filter(added).collect();
-        }
-        let mut owners: Vec<u32> = self.tree.below(PathId::ROOT).map(|(_, file)| file.attributes.uid).collect();
+        let alone = self.layers.len() <= self.base_layer + 1;
+        let above = self.tree.below(PathId::ROOT).filter(|(_, file)| alone || file.layer > self.base_layer);
+        let mut owners: Vec<u32> = above.map(|(_, file)| file.attributes.uid).collect();
         owners.sort_unstable();
         owners.dedup();
-        let made = |uid: u32| uid >= FIRST_PACKAGE_UID || owners.binary_search(&uid).is_ok();
-        users.into_iter().filter(|user| made(user.uid)).collect()
+        let made = |user: &&Account| {
+            let new =
+                if alone { user.uid >= FIRST_PACKAGE_UID } else { self.base_accounts.named(&user.name).is_none() };
+            new || owners.binary_search(&user.uid).is_ok()
+        };
+        let nobodys =
+            |user: &&Account| user.uid == 0 || user.uid == NOBODY || user.name == APT || user.name.starts_with(SYSTEMD);
+        self.accounts.users.iter().filter(|user| made(user) && !nobodys(user)).collect()
     }
 
-    /// The made user that owns the most directories, the first of equals: most likely the program's own. `None` where no
-    /// made user owns any.
+    /// Most likely the program's own user: the made user with the most directories, those of its group counted after its
+    /// own; the first of equals.
     #[must_use]
     pub fn program_user(&self) -> Option<&Account> {
-        let owned = |user: &&Account| self.owned_directories(user.uid).len();
-        self.made_users().into_iter().rev().max_by_key(owned).filter(|user| owned(user) > 0)
+        let group_directories = |gid: u32| {
+            let directories = self.tree.below(PathId::ROOT).map(|(_, file)| &file.attributes);
+            directories.filter(|file| file.kind == Kind::Directory && file.gid == gid).count()
+        };
+        let rank = |user: &&Account| (self.owned_directories(user.uid).len(), group_directories(user.gid));
+        self.made_users().into_iter().rev().max_by_key(rank)
     }
 }
 
