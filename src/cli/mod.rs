@@ -3,6 +3,7 @@
 mod explain;
 mod fix;
 mod flags;
+mod image;
 mod progress;
 mod scan;
 mod target;
@@ -34,6 +35,7 @@ enum Command {
     Scan(scan::ScanArgs),
     Explain(explain::ExplainArgs),
     Fix(fix::FixArgs),
+    Image(image::ImageArgs),
 }
 
 /// Parses the arguments, runs the command and returns the exit code: 0 nothing to do or done, 1 obstacles found,
@@ -58,6 +60,7 @@ pub async fn run(args: Vec<std::ffi::OsString>) -> u8 {
         Command::Scan(args) => scan::run(&cli.cluster, args).await,
         Command::Explain(args) => explain::run(&cli.cluster, args).await,
         Command::Fix(args) => fix::run(&cli.cluster, args).await,
+        Command::Image(args) => image::run(args).await,
     };
     match outcome {
         Ok(code) => code,

@@ -1,9 +1,12 @@
 //! Plain types without I/O: the words that the rooms share.
 
+pub mod access;
+pub mod capability;
 pub mod container;
 pub mod edit;
 pub mod facts;
 pub mod identity;
+pub mod image;
 pub mod inside;
 pub mod obstacle;
 pub mod plan;

@@ -2,6 +2,7 @@
 
 pub mod explanation;
 pub mod fix;
+pub mod image;
 pub mod obstacles;
 pub mod report;
 pub mod table;

@@ -1,0 +1,330 @@
+//! One layer in one pass: unpacked, checked against its digest and turned into a [`Layer`], in memory that grows with its
+//! entries and never with their bytes.
+
+use std::cell::{Cell, RefCell};
+use std::hash::Hasher as _;
+use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
+
+use flate2::bufread::MultiGzDecoder;
+use ruzstd::decoding::FrameDecoder;
+use twox_hash::XxHash64;
+
+use super::digest::{Digest, Hasher};
+use super::tar::{Member, MemberKind, Members};
+use crate::model::access::Kind;
+use crate::model::capability::FileCapabilities;
+use crate::model::image::layer::{Attributes, Change, Layer};
+use crate::model::image::paths::split;
+
+/// What a layer may cost. The numbers are far above any image in use; they bound what a hostile one can do.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Entries of one layer. One costs about 200 bytes of memory.
+    pub entries: usize,
+    /// Unpacked bytes of one layer.
+    pub bytes: u64,
+    /// Unpacked bytes for each stored one, looked at beyond the first [`RATIO_FREE`].
+    pub ratio: u64,
+    /// Bytes of a path: `PATH_MAX` of Linux's `include/uapi/linux/limits.h`.
+    pub path: usize,
+    /// Bytes of one file that is read whole, and of all such files of a layer.
+    pub content: usize,
+    pub contents: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { entries: 2_000_000, bytes: 64 << 30, ratio: 500, path: 4096, content: 256 << 10, contents: 4 << 20 }
+    }
+}
+
+/// Unpacked bytes before [`Limits::ratio`] counts: small layers of zeros are common and harmless.
+const RATIO_FREE: u64 = 256 << 20;
+const BUFFER: usize = 128 << 10;
+/// Longest name that Linux's file systems have: `NAME_MAX`.
+const NAME_MAX: usize = 255;
+
+/// What the bytes must hash to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Expected {
+    /// As they are stored.
+    pub(crate) stored: Option<Digest>,
+    /// Unpacked: the `diff_id` of the image's configuration.
+    pub(crate) unpacked: Option<Digest>,
+}
+
+/// Reads one layer: plain tar, gzip or zstd, told by its first bytes. Text files whose name, without the directories above
+/// it, is in `wanted` are read whole.
+///
+/// # Errors
+/// Why the layer cannot be used, as the end of a sentence: it is truncated or malformed, it is above a limit, or it does
+/// not have the digest that it should have.
+pub(crate) fn read(
+    stored: impl Read,
+    expected: &Expected,
+    wanted: &[Vec<u8>],
+    limits: &Limits,
+) -> Result<Layer, String> {
+    let seen = Cell::new(0);
+    let stored_hash = RefCell::new(expected.stored.as_ref().map(Digest::hasher));
+    let mut raw = BufReader::with_capacity(BUFFER, Counted { inner: stored, seen: &seen, hash: &stored_hash });
+    let format = Format::sniff(&mut raw).map_err(reason)?;
+    let unpacked_hash = match (&expected.stored, &expected.unpacked, format) {
+        // The same bytes need no second hash.
+        (Some(stored), Some(unpacked), Format::Plain) if stored == unpacked => None,
+        (_, unpacked, _) => unpacked.as_ref().map(Digest::hasher),
+    };
+    let mut layer = Layer::default();
+    let unpacked_digest = {
+        let decoder: Box<dyn Read + '_> = match format {
+            Format::Plain => Box::new(&mut raw),
+            Format::Gzip => Box::new(MultiGzDecoder::new(&mut raw)),
+            Format::Zstd => Box::new(ZstdFrames::new(&mut raw)),
+        };
+        let unpacked = Unpacked { inner: decoder, count: 0, stored: &seen, hash: unpacked_hash, limits };
+        let mut members = Members::new(BufReader::with_capacity(BUFFER, unpacked));
+        collect(&mut members, &mut layer, wanted, limits).map_err(reason)?;
+        // The digest is over everything, and an archive may be followed by more than its end.
+        let mut rest = members.into_inner();
+        io::copy(&mut rest, &mut io::sink()).map_err(reason)?;
+        rest.into_inner().hash.map(Hasher::finish)
+    };
+    io::copy(&mut raw, &mut io::sink()).map_err(reason)?;
+    let stored_digest = stored_hash.take().map(Hasher::finish);
+    for (found, expected) in [(stored_digest, &expected.stored), (unpacked_digest, &expected.unpacked)] {
+        if let (Some(found), Some(expected)) = (found, expected)
+            && found != *expected
+        {
+            return Err(format!("its bytes have the digest {found} and should have {expected}"));
+        }
+    }
+    Ok(layer)
+}
+
+fn reason(error: io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => format!("it is truncated ({error})"),
+        _ => error.to_string(),
+    }
+}
+
+fn above(what: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("it has {what}, which is above the limit"))
+}
+
+fn collect<R: Read>(
+    members: &mut Members<R>,
+    layer: &mut Layer,
+    wanted: &[Vec<u8>],
+    limits: &Limits,
+) -> io::Result<()> {
+    let mut buffer = vec![0; BUFFER];
+    let mut kept = 0;
+    while let Some(member) = members.next()? {
+        let names = clean(&member.path, limits)?;
+        if layer.paths.len() + layer.entries.len() > 2 * limits.entries {
+            return Err(above(format_args!("more than {} entries", limits.entries)));
+        }
+        layer.size = layer.size.saturating_add(member.size);
+        let keep = member.kind == MemberKind::File
+            && names.last().is_some_and(|name| wanted.iter().any(|wanted| wanted == name))
+            && usize::try_from(members.remaining())
+                .is_ok_and(|size| size <= limits.content && size + kept <= limits.contents);
+        let mut content = keep.then(Vec::new);
+        let mut hash = XxHash64::with_seed(0);
+        if member.kind == MemberKind::File {
+            loop {
+                let count = members.read(&mut buffer)?;
+                if count == 0 {
+                    break;
+                }
+                hash.write(&buffer[..count]);
+                if let Some(content) = &mut content {
+                    content.extend_from_slice(&buffer[..count]);
+                }
+            }
+        }
+        let Some(change) = change(&member, hash.finish(), layer, limits)? else { continue };
+        let entry = layer.add(names, change);
+        if let (Some(content), Some(entry)) = (content.filter(|content| !content.contains(&0)), entry) {
+            kept += content.len();
+            layer.contents.push((entry, Arc::from(content)));
+        }
+    }
+    Ok(())
+}
+
+/// The names of a path as Go's `filepath.Clean` leaves them.
+fn clean<'p>(path: &'p [u8], limits: &Limits) -> io::Result<Vec<&'p [u8]>> {
+    if path.len() > limits.path {
+        return Err(above(format_args!("a path of {} bytes", path.len())));
+    }
+    let mut names = Vec::new();
+    for name in split(path) {
+        if name == b".." {
+            if names.pop().is_none() {
+                let shown = String::from_utf8_lossy(path);
+                let why = format!("it has a path that leads out of the image, {shown:?}");
+                return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+            }
+        } else if name.len() > NAME_MAX {
+            return Err(above(format_args!("a file name of {} bytes", name.len())));
+        } else {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+fn change(member: &Member, content: u64, layer: &mut Layer, limits: &Limits) -> io::Result<Option<Change>> {
+    let kind = match member.kind {
+        MemberKind::File => Kind::File,
+        MemberKind::Directory => Kind::Directory,
+        MemberKind::Symlink => Kind::Symlink,
+        MemberKind::CharDevice => Kind::CharDevice,
+        MemberKind::BlockDevice => Kind::BlockDevice,
+        MemberKind::Fifo => Kind::Fifo,
+        MemberKind::HardLink => {
+            // What leads out of the image is cut off at its root, as the runtimes' own path resolution does it.
+            return match member.target.len() {
+                len if len > limits.path => Err(above(format_args!("a link of {len} bytes"))),
+                _ => Ok(Some(Change::HardLink(member.target.clone().into_boxed_slice()))),
+            };
+        }
+        MemberKind::Other => return Ok(None),
+    };
+    if member.target.len() > limits.path {
+        return Err(above(format_args!("a link of {} bytes", member.target.len())));
+    }
+    let capabilities = member.capability.as_deref().and_then(|bytes| {
+        let decoded = FileCapabilities::decode(bytes);
+        if decoded.is_none() && layer.warnings.len() < 10 {
+            let path = String::from_utf8_lossy(&member.path);
+            layer.warnings.push(format!("{path} has file capabilities that no kernel reads: left out"));
+        }
+        decoded
+    });
+    Ok(Some(Change::Put(Attributes {
+        kind,
+        mode: if kind == Kind::Symlink { 0o777 } else { member.mode },
+        uid: member.uid,
+        gid: member.gid,
+        size: member.size,
+        content: if kind == Kind::File { content } else { 0 },
+        target: (kind == Kind::Symlink).then(|| member.target.clone().into_boxed_slice()),
+        capabilities,
+    })))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+impl Format {
+    /// Tells by the magic number: RFC 1952 and RFC 8878, a zstd stream possibly starting with a skippable frame.
+    pub(crate) fn sniff(stream: &mut impl BufRead) -> io::Result<Format> {
+        let start = stream.fill_buf()?;
+        Ok(match start {
+            [0x1f, 0x8b, ..] => Format::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Format::Zstd,
+            _ => Format::Plain,
+        })
+    }
+}
+
+/// Counts and hashes the bytes that pass.
+struct Counted<'s, R> {
+    inner: R,
+    seen: &'s Cell<u64>,
+    hash: &'s RefCell<Option<Hasher>>,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.seen.set(self.seen.get() + count as u64);
+        if let Some(hash) = self.hash.borrow_mut().as_mut() {
+            hash.update(&buffer[..count]);
+        }
+        Ok(count)
+    }
+}
+
+/// Unpacked bytes, as many as the limits allow.
+struct Unpacked<'s, R> {
+    inner: R,
+    count: u64,
+    stored: &'s Cell<u64>,
+    hash: Option<Hasher>,
+    limits: &'s Limits,
+}
+
+impl<R: Read> Read for Unpacked<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.count += count as u64;
+        if self.count > self.limits.bytes {
+            return Err(above(format_args!("more than {} bytes unpacked", self.limits.bytes)));
+        }
+        if self.count > RATIO_FREE && self.count / self.limits.ratio > self.stored.get() {
+            return Err(above(format_args!("more than {} bytes unpacked for each stored one", self.limits.ratio)));
+        }
+        if let Some(hash) = &mut self.hash {
+            hash.update(&buffer[..count]);
+        }
+        Ok(count)
+    }
+}
+
+/// All the frames of a zstd stream, skippable ones skipped.
+pub(crate) struct ZstdFrames<R> {
+    source: R,
+    decoder: FrameDecoder,
+    within: bool,
+}
+
+impl<R: BufRead> ZstdFrames<R> {
+    pub(crate) fn new(source: R) -> Self {
+        Self { source, decoder: FrameDecoder::new(), within: false }
+    }
+}
+
+impl<R: BufRead> Read for ZstdFrames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        use ruzstd::decoding::BlockDecodingStrategy::UptoBlocks;
+        use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+        loop {
+            if self.within {
+                while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
+                    self.decoder.decode_blocks(&mut self.source, UptoBlocks(1)).map_err(zstd)?;
+                }
+                let count = self.decoder.read(buffer)?;
+                if count > 0 || buffer.is_empty() {
+                    return Ok(count);
+                }
+                self.within = false;
+            }
+            if self.source.fill_buf()?.is_empty() {
+                return Ok(0);
+            }
+            match self.decoder.reset(&mut self.source) {
+                Ok(()) => self.within = true,
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                    let length = u64::from(length);
+                    if io::copy(&mut (&mut self.source).take(length), &mut io::sink())? < length {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                }
+                Err(error) => return Err(zstd(error)),
+            }
+        }
+    }
+}
+
+fn zstd(error: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("it is no valid zstd stream: {error}"))
+}

@@ -1,0 +1,326 @@
+//! An image: its configuration, its layers, its files, and the questions that running it as non-root asks of them.
+
+pub mod accounts;
+pub mod advice;
+pub mod efficiency;
+pub mod layer;
+pub mod paths;
+pub mod tree;
+
+use std::collections::BTreeMap;
+
+use crate::model::access::{Access, Files, Finding, Kind, Node, Subject, decide, permission};
+use crate::model::capability::Set;
+use accounts::{Account, Accounts, Identity, UserError};
+use efficiency::efficiency;
+use layer::Layer;
+use paths::PathId;
+use tree::{Repeated, Tree};
+
+/// The uid of `nobody`, whom no package makes.
+const NOBODY: u32 = 65534;
+/// Whom apt downloads as; every Debian image has it, and it owns a directory.
+const APT: &str = "_apt";
+/// What the names of systemd's own users start with.
+const SYSTEMD: &str = "systemd-";
+/// System users below are given out by the distribution, from here on by the packages: Debian's policy 9.2.2; Alpine's
+/// `adduser -S` starts here as well.
+const FIRST_PACKAGE_UID: u32 = 100;
+
+/// A port that an image says it listens on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Port {
+    pub number: u16,
+    /// `tcp`, `udp` or `sctp`.
+    pub protocol: String,
+}
+
+impl Port {
+    /// `80/tcp`, `53/udp`, `80`; a range is its first port.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Port> {
+        let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+        let number = number.split('-').next()?.parse().ok()?;
+        Some(Port { number, protocol: protocol.to_ascii_lowercase() })
+    }
+
+    /// Whether binding it takes NET_BIND_SERVICE where `net.ipv4.ip_unprivileged_port_start` has its default.
+    #[must_use]
+    pub fn privileged(&self) -> bool {
+        self.number < 1024
+    }
+}
+
+/// The parts of image-spec's `config` that decide how a container starts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Config {
+    /// As written: empty, `nginx`, `1000`, `1000:1000`.
+    pub user: String,
+    pub exposed_ports: Vec<Port>,
+    pub entrypoint: Vec<String>,
+    pub command: Vec<String>,
+    /// Values are never to be shown.
+    pub environment: Vec<(String, String)>,
+    pub working_directory: String,
+    pub volumes: Vec<String>,
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Config {
+    /// The value that a process sees: the last one given.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A layer as a reader of the image cares for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerInfo {
+    /// Of the layer as it is stored, `sha256:...`.
+    pub digest: String,
+    /// The sum of its files' sizes in bytes.
+    pub size: u64,
+    /// The Dockerfile instruction that made it; empty where the history does not tell.
+    pub command: String,
+    /// The bytes of files that are in the layer only because their owner or mode changed.
+    pub chowned: BTreeMap<Repeated, u64>,
+}
+
+impl LayerInfo {
+    #[must_use]
+    pub fn chowned_bytes(&self) -> u64 {
+        self.chowned.values().sum()
+    }
+}
+
+/// One image, for one platform.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// The reference or file as it was given.
+    pub name: String,
+    /// Of its manifest; `None` where there is none, as in an archive of `docker save`.
+    pub digest: Option<String>,
+    /// `linux/amd64`.
+    pub platform: String,
+    pub config: Config,
+    pub layers: Vec<LayerInfo>,
+    pub tree: Tree,
+    pub accounts: Accounts,
+    /// The lowest layer that has accounts, and the accounts as it leaves them: the distribution's own.
+    pub base_layer: usize,
+    pub base_accounts: Accounts,
+    /// dive's score, between 0 and 1.
+    pub efficiency: f64,
+    /// dive's count.
+    pub wasted_bytes: u64,
+    pub warnings: Vec<String>,
+}
+
+/// What is below a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Content {
+    /// Everything that is no directory.
+    pub files: u64,
+    pub bytes: u64,
+}
+
+impl Image {
+    /// Merges the layers, the lowest first, each with its digest and its instruction.
+    #[must_use]
+    pub fn assemble(
+        name: String,
+        digest: Option<String>,
+        platform: String,
+        config: Config,
+        layers: Vec<(String, String, Layer)>,
+    ) -> Image {
+        let mut tree = Tree::default();
+        let mut warnings = Vec::new();
+        let mut infos = Vec::new();
+        let mut whole = Vec::new();
+        let (mut base_layer, mut base_accounts) = (0, Accounts::default());
+        for (number, (digest, command, layer)) in layers.into_iter().enumerate() {
+            let merged = tree.merge(&layer, number);
+            if base_accounts.users.is_empty() {
+                (base_layer, base_accounts) = (number, accounts(&tree));
+            }
+            infos.push(LayerInfo { digest, size: layer.size, command, chowned: merged.chowned });
+            warnings
+                .extend(layer.warnings.iter().cloned().chain(merged.warnings).map(|w| format!("layer {number}: {w}")));
+            whole.push(layer);
+        }
+        let efficiency = efficiency(&whole);
+        Image {
+            accounts: accounts(&tree),
+            base_layer,
+            base_accounts,
+            name,
+            digest,
+            platform,
+            config,
+            layers: infos,
+            tree,
+            efficiency: efficiency.score,
+            wasted_bytes: efficiency.wasted_bytes,
+            warnings,
+        }
+    }
+
+    /// The sum of its layers' sizes in bytes, as dive counts.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.layers.iter().map(|layer| layer.size).sum()
+    }
+
+    /// Bytes of files that were repeated in a later layer only for another owner or mode.
+    #[must_use]
+    pub fn chowned_bytes(&self) -> u64 {
+        self.layers.iter().map(LayerInfo::chowned_bytes).sum()
+    }
+
+    /// Whom the image's USER means.
+    ///
+    /// # Errors
+    /// A [`UserError`] where the container would not start.
+    pub fn user(&self) -> Result<Identity, UserError> {
+        self.accounts.resolve(&self.config.user)
+    }
+
+    /// The process that containerd starts for this user, without a pod that says otherwise: root has its default
+    /// capabilities, nobody else has any.
+    #[must_use]
+    pub fn first_process(&self, user: &Identity) -> Subject {
+        let capabilities = if user.uid == 0 { Set::CONTAINERD } else { Set::EMPTY };
+        Subject { capabilities, ..Subject::plain(user.uid, user.gid, &user.groups) }
+    }
+
+    /// The image's files without anything mounted over them.
+    pub fn with_files<T>(&self, ask: impl FnOnce(&Files<'_>) -> T) -> T {
+        let lookup = |path: &str| self.tree.lookup(path);
+        ask(&Files { image: &lookup, read_only: false, mounts: Vec::new() })
+    }
+
+    /// Whether a process gets this access to a path of the bare image.
+    #[must_use]
+    pub fn may(&self, subject: &Subject, path: &str, access: Access) -> bool {
+        self.with_files(|files| decide(subject, files, path, access).allowed())
+    }
+
+    /// HOME as a process of this uid finds it: the image's, else that of /etc/passwd, else `/` (runc's
+    /// `libcontainer/env.go`).
+    #[must_use]
+    pub fn home(&self, uid: u32) -> &str {
+        let set = self.config.variable("HOME").filter(|home| !home.is_empty());
+        set.or_else(|| Some(self.accounts.user(uid)?.home.as_str())).filter(|home| !home.is_empty()).unwrap_or("/")
+    }
+
+    #[must_use]
+    pub fn working_directory(&self) -> &str {
+        if self.config.working_directory.is_empty() { "/" } else { &self.config.working_directory }
+    }
+
+    /// The topmost directories in which the subject may make files, each without those below it that it also may.
+    #[must_use]
+    pub fn writable_directories(&self, subject: &Subject) -> Vec<PathId> {
+        const WRITE_AND_SEARCH: u16 = 3;
+        const SEARCH: u16 = 1;
+        let granted =
+            |node: &Node, asked| !matches!(permission(subject, node, asked), Finding::Mode { granted: false, .. });
+        let mut writable = Vec::new();
+        let mut open = vec![PathId::ROOT];
+        while let Some(path) = open.pop() {
+            let node = match self.tree.get(path) {
+                Some(file) if file.attributes.kind == Kind::Directory => Node::from(&file.attributes),
+                None if path == PathId::ROOT => Node::directory(0o755, 0, 0),
+                _ => continue,
+            };
+            if granted(&node, WRITE_AND_SEARCH) {
+                writable.push(path);
+            } else if granted(&node, SEARCH) {
+                open.extend(self.tree.children(path).into_iter().rev());
+            }
+        }
+        writable
+    }
+
+    /// The topmost directories of this owner, each without those of the same owner below it.
+    #[must_use]
+    pub fn owned_directories(&self, uid: u32) -> Vec<PathId> {
+        let mut owned: Vec<PathId> = Vec::new();
+        let mut open = vec![PathId::ROOT];
+        while let Some(path) = open.pop() {
+            match self.tree.get(path).map(|file| &file.attributes) {
+                Some(file) if file.kind != Kind::Directory => {}
+                Some(directory) if directory.uid == uid => owned.push(path),
+                _ => open.extend(self.tree.children(path).into_iter().rev()),
+            }
+        }
+        owned
+    }
+
+    /// Files that give whoever executes them another user, group or a capability.
+    #[must_use]
+    pub fn privileged_files(&self) -> Vec<PathId> {
+        const SETUID: u16 = 0o4000;
+        const SETGID_AND_EXECUTABLE: u16 = 0o2010;
+        let privileged = |mode: u16| mode & SETUID != 0 || mode & SETGID_AND_EXECUTABLE == SETGID_AND_EXECUTABLE;
+        self.tree
+            .below(PathId::ROOT)
+            .filter(|(_, file)| file.attributes.kind == Kind::File)
+            .filter(|(_, file)| privileged(file.attributes.mode) || file.attributes.capabilities.is_some())
+            .map(|(path, _)| path)
+            .collect()
+    }
+
+    /// What a directory holds: all that an empty volume over it would hide. Links to it are followed; `None` where it
+    /// does not exist.
+    #[must_use]
+    pub fn content(&self, path: &str) -> Option<Content> {
+        let directory = self.tree.resolve(path.as_bytes(), true)?;
+        self.tree.get(directory)?;
+        let mut content = Content::default();
+        for (_, file) in self.tree.below(directory).filter(|(_, file)| file.attributes.kind != Kind::Directory) {
+            content.files += 1;
+            content.bytes = content.bytes.saturating_add(file.attributes.size);
+        }
+        Some(content)
+    }
+
+    /// The users that packages or the Dockerfile made or used, in the order of /etc/passwd: those that the distribution's
+    /// own layer does not have, and those of its users to whom a layer above gives files. Where there is no layer above,
+    /// those whose uid is not the distribution's to give, or that own files.
+    #[must_use]
+    pub fn made_users(&self) -> Vec<&Account> {
+        let alone = self.layers.len() <= self.base_layer + 1;
+        let above = self.tree.below(PathId::ROOT).filter(|(_, file)| alone || file.layer > self.base_layer);
+        let mut owners: Vec<u32> = above.map(|(_, file)| file.attributes.uid).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        let made = |user: &&Account| {
+            let new =
+                if alone { user.uid >= FIRST_PACKAGE_UID } else { self.base_accounts.named(&user.name).is_none() };
+            new || owners.binary_search(&user.uid).is_ok()
+        };
+        let nobodys =
+            |user: &&Account| user.uid == 0 || user.uid == NOBODY || user.name == APT || user.name.starts_with(SYSTEMD);
+        self.accounts.users.iter().filter(|user| made(user) && !nobodys(user)).collect()
+    }
+
+    /// Most likely the program's own user: the made user with the most directories, those of its group counted after its
+    /// own; the first of equals.
+    #[must_use]
+    pub fn program_user(&self) -> Option<&Account> {
+        let group_directories = |gid: u32| {
+            let directories = self.tree.below(PathId::ROOT).map(|(_, file)| &file.attributes);
+            directories.filter(|file| file.kind == Kind::Directory && file.gid == gid).count()
+        };
+        let rank = |user: &&Account| (self.owned_directories(user.uid).len(), group_directories(user.gid));
+        self.made_users().into_iter().rev().max_by_key(rank)
+    }
+}
+
+fn accounts(tree: &Tree) -> Accounts {
+    let read = |path| tree.content(path).unwrap_or_default();
+    Accounts::parse(read("/etc/passwd"), read("/etc/group"))
+}
