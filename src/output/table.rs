@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::explanation::Explained;
 use super::report::{Container, Failure, Namespace, Policy, ScanReport, User, Violation, Workload};
-use super::terminal::{Clean, Tone, painted, tone};
+use super::terminal::{self, Clean, Tone, painted, tone};
 use crate::model::podsecurity::Level;
 
 /// What the table shows.
@@ -149,7 +149,7 @@ fn fit(rows: &mut [Vec<String>], header: &[String], width: usize, live: bool) {
     }
     if live {
         let room = width.saturating_sub(total(rows, last)).max(LEAST_NOW);
-        rows.iter_mut().for_each(|row| row[last] = console::truncate_str(&row[last], room, "…").into_owned());
+        rows.iter_mut().for_each(|row| row[last] = terminal::cut(&row[last], room));
     }
 }
 

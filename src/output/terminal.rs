@@ -55,6 +55,16 @@ pub fn tone(tone: Tone, text: impl fmt::Display) -> String {
     format!("{}{text}{CLOSE}", tone.mark())
 }
 
+/// Cuts text with marks to some columns; a tone that the cut left open is closed.
+#[must_use]
+pub fn cut(text: &str, columns: usize) -> String {
+    let mut cut = console::truncate_str(text, columns, "…").into_owned();
+    if cut.starts_with(|c| Tone::ALL.iter().any(|tone| tone.mark() == c)) && !cut.ends_with(CLOSE) {
+        cut.push(CLOSE);
+    }
+    cut
+}
+
 /// Turns the marks of [`tone`] into ANSI escapes; anstream drops these where no terminal or NO_COLOR wants none.
 #[must_use]
 pub fn painted(text: &str) -> String {
@@ -99,13 +109,19 @@ fn reorders_or_hides(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Clean, Tone, painted, tone};
+    use super::{Clean, Tone, cut, painted, tone};
 
     #[test]
     fn tones_become_escapes_and_cannot_be_forged() {
         assert_eq!(painted(&tone(Tone::Good, "ok")), "\u{1b}[32mok\u{1b}[0m");
         let forged = Clean(&tone(Tone::Bad, "x")).to_string();
         assert_eq!(painted(&forged), "\\u{2061}x\\u{2060}");
+    }
+
+    #[test]
+    fn a_cut_closes_what_it_opened() {
+        assert_eq!(painted(&cut(&tone(Tone::Good, "abcdef"), 4)), "\u{1b}[32mabc…\u{1b}[0m");
+        assert_eq!(cut("abc", 4), "abc");
     }
 
     #[test]
