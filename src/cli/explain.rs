@@ -68,6 +68,7 @@ enum Format {
 
 pub(super) async fn run(flags: &ClusterFlags, args: ExplainArgs) -> Result<u8, Fault> {
     let words: Vec<&str> = args.what.iter().map(String::as_str).collect();
+    let mut why = Vec::new();
     let read = match (args.filename.as_deref(), words.as_slice()) {
         (None | Some("-"), [] | ["-"]) => {
             let mut diagnosis = Diagnosis::new(Context { source: "stdin".to_owned(), ..Context::default() });
@@ -83,11 +84,14 @@ pub(super) async fn run(flags: &ClusterFlags, args: ExplainArgs) -> Result<u8, F
             print(&category(name).map(obstacles::page).unwrap_or_default())?;
             return Ok(0);
         }
-        (None, _) => live(flags, &args).await?,
+        (None, _) => live(flags, &args, &mut why).await?,
     };
     let found = !read.value.obstacles.is_empty();
     let warnings = read.errors.iter().map(Error::to_string).collect();
-    let explanation = explanation(warnings, read.value);
+    let mut explanation = explanation(warnings, read.value);
+    for (explained, steps) in explanation.obstacles.iter_mut().zip(why) {
+        explained.why = steps;
+    }
     print(&match args.output {
         Format::Text => Terminal { explanation: &explanation, all: args.all }.to_string(),
         Format::Json => json(&explanation)?,
@@ -123,7 +127,7 @@ pub(super) fn explained(obstacle: Obstacle) -> Explained {
 }
 
 /// What a cluster says about a pod, or about the failing pod of a workload.
-async fn live(flags: &ClusterFlags, args: &ExplainArgs) -> Result<Read<Diagnosed>, Fault> {
+async fn live(flags: &ClusterFlags, args: &ExplainArgs, why: &mut Vec<Vec<String>>) -> Result<Read<Diagnosed>, Fault> {
     let target = match args.what.as_slice() {
         [name] if !name.contains('/') => Target { kind: "Pod".to_owned(), name: Some(name.clone()) },
         words => {
@@ -136,29 +140,43 @@ async fn live(flags: &ClusterFlags, args: &ExplainArgs) -> Result<Read<Diagnosed
     };
     let cluster = Cluster::connect(&flags.connection()).await?;
     let _spinner = Spinner::start("reading logs and events");
-    let texts = match (&target.name, target.kind.as_str()) {
-        (Some(name), "Pod") => {
-            cluster.failure_texts(&cluster.namespace, name, args.container.as_deref(), args.previous).await?
-        }
-        _ => of_workload(&cluster, &target, args).await?,
+    let workload = match (&target.name, target.kind.as_str()) {
+        (Some(name), "Pod") => Read::clean(cluster.pod(&cluster.namespace, name).await?),
+        _ => meant(&cluster, &target).await?,
     };
-    Ok(Read { value: diagnose_all(&texts.value), errors: texts.errors })
+    let mut texts = failure_texts(&cluster, &workload.value, args.container.as_deref(), args.previous).await?;
+    texts.errors.extend(workload.errors);
+    let mut diagnosed = diagnose_all(&texts.value);
+    let running = running(&cluster, &workload.value).await;
+    *why = super::why::steps(&cluster, &workload.value, &running, &mut diagnosed.obstacles).await;
+    Ok(Read { value: diagnosed, errors: texts.errors })
 }
 
-/// The texts about the pod of a workload that fails, else about any; and why there is no pod where there is none.
-async fn of_workload(cluster: &Cluster, target: &Target, args: &ExplainArgs) -> Result<Read<Vec<Text>>, Fault> {
+/// The workload that a target names.
+async fn meant(cluster: &Cluster, target: &Target) -> Result<Read<Workload>, Fault> {
     let scope = Scope { namespaces: Namespaces::One(cluster.namespace.clone()), selection: Selection::default() };
     let inventory = cluster.inventory(&scope).await?;
-    let mut meant =
-        inventory.value.workloads.into_iter().filter(|workload| target.matches(&workload.kind, &workload.name));
-    let named = || format!("{}/{}", target.kind.to_lowercase(), target.name.as_deref().unwrap_or_default());
-    let Some(workload) = meant.next() else {
+    let mut all = inventory.value.workloads.into_iter();
+    let found = all.find(|workload| target.matches(&workload.kind, &workload.name)).ok_or_else(|| {
+        let name = target.name.as_deref().unwrap_or_default();
         let why = format!("there is none in namespace {}", cluster.namespace);
-        return Err(Error::input(format!("explain {}", named()), why).help("see kubectl nonroot scan -A").into());
+        Error::input(format!("explain {}/{name}", target.kind.to_lowercase()), why).help("see kubectl nonroot scan -A")
+    })?;
+    Ok(Read { value: found, errors: inventory.errors })
+}
+
+/// Pods of a workload that may have a running container: the failing one itself, and others that still run.
+async fn running(cluster: &Cluster, workload: &Workload) -> Vec<String> {
+    let namespace = workload.namespace.as_deref().unwrap_or(&cluster.namespace);
+    let own = workload.metadata.name.clone().filter(|_| workload.pods > 0);
+    let object = cluster.object(&workload.kind, namespace, &workload.name).await.ok().flatten();
+    let others = match object {
+        Some(object) => cluster.running_pods(&object, namespace).await.unwrap_or_default(),
+        None => Vec::new(),
     };
-    let mut read = failure_texts(cluster, &workload, args.container.as_deref(), args.previous).await?;
-    read.errors.extend(inventory.errors);
-    Ok(read)
+    let mut pods: Vec<String> = others.into_iter().chain(own).collect();
+    pods.dedup();
+    pods
 }
 
 /// The texts about the pod of a workload that fails, else about its newest; and why there is no pod where there is none.

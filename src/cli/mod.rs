@@ -7,6 +7,7 @@ mod image;
 mod progress;
 mod scan;
 mod target;
+mod why;
 
 use std::io::{self, Write as _};
 use std::path::Path;

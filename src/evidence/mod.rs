@@ -1,6 +1,7 @@
 //! The only readers: each returns what was good, and an error for each thing that was not.
 
 pub mod cluster;
+pub mod files;
 pub mod image;
 pub mod inside;
 pub mod logs;

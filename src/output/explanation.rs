@@ -34,6 +34,8 @@ pub struct Explained {
     pub category: &'static str,
     pub fatal: bool,
     pub cause: String,
+    /// How the refusal comes about, step by step, where the pod and a running container tell.
+    pub why: Vec<String>,
     pub evidence: Evidence,
     /// In the order in which they should be tried.
     pub remedies: Vec<Remedy>,
@@ -74,6 +76,7 @@ impl Explained {
             category: obstacle.category.as_str(),
             fatal: obstacle.fatal,
             cause: obstacle.cause,
+            why: Vec::new(),
             evidence: Evidence {
                 source: obstacle.evidence.source,
                 line: obstacle.evidence.line,
@@ -158,6 +161,10 @@ fn one(f: &mut fmt::Formatter<'_>, obstacle: &Explained) -> fmt::Result {
             write!(what, " with {errno}")?;
         }
         writeln!(f, "{margin} {GUTTER}|{GUTTER:#} {}{style}{} {what}{style:#}", " ".repeat(indent), "^".repeat(width))?;
+    }
+    for (index, step) in obstacle.why.iter().enumerate() {
+        let label = if index == 0 { "why" } else { "   " };
+        writeln!(f, "{margin} {GUTTER}={GUTTER:#} {HELP}{label}{HELP:#}: {}", Clean(step))?;
     }
     for (index, remedy) in obstacle.remedies.iter().enumerate() {
         let label = if index == 0 { "remedy" } else { "    or" };

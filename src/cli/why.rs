@@ -1,0 +1,83 @@
+//! Why a path was refused, step by step, as far as the pod's spec and a running container tell.
+
+use crate::evidence::cluster::{Cluster, Place};
+use crate::evidence::files;
+use crate::model::access::{Access, Files, Lookup, Subject, Verdict, decide};
+use crate::model::inside::Look;
+use crate::model::obstacle::{Category, Obstacle, Operation};
+use crate::model::workload::Workload;
+
+/// Volumes whose owner is decided outside of the pod.
+const OWNED_ELSEWHERE: [&str; 5] = ["persistentVolumeClaim", "ephemeral", "hostPath", "nfs", "csi"];
+
+/// The steps of the decision for each obstacle; none where nothing is known. An obstacle on a claim or its like becomes
+/// one of the volume. `running` are pods of the workload with containers that can be looked at.
+pub(super) async fn steps(
+    cluster: &Cluster,
+    workload: &Workload,
+    running: &[String],
+    obstacles: &mut [Obstacle],
+) -> Vec<Vec<String>> {
+    let mut all = Vec::with_capacity(obstacles.len());
+    for obstacle in obstacles {
+        all.push(of_one(cluster, workload, running, obstacle).await.unwrap_or_default());
+    }
+    all
+}
+
+async fn of_one(
+    cluster: &Cluster,
+    workload: &Workload,
+    running: &[String],
+    obstacle: &mut Obstacle,
+) -> Option<Vec<String>> {
+    let path = obstacle.path.clone().filter(|path| path.starts_with('/'))?;
+    let name = obstacle.container.clone()?;
+    let user = &workload.containers.iter().find(|container| container.name == name)?.user;
+    let id = |id: Option<i64>| id.and_then(|id| u32::try_from(id).ok());
+    let uid = id(user.uid)?;
+    let groups: Vec<u32> = user.groups.iter().filter_map(|group| id(Some(*group))).collect();
+    let subject = Subject::plain(uid, id(user.gid).unwrap_or(0), &groups);
+    let look = look(cluster, workload, running, &name, &path).await;
+    let seen = look.clone().unwrap_or_default();
+    let mounts = files::mounts(&workload.spec, &name, &seen);
+    let on = mounts.iter().filter(|mount| path.starts_with(&mount.path)).max_by_key(|mount| mount.path.len());
+    let elsewhere = on.is_some_and(|mount| OWNED_ELSEWHERE.iter().any(|kind| mount.what.starts_with(kind)));
+    if elsewhere && obstacle.category == Category::UnwritablePath {
+        obstacle.category = Category::VolumeOwnership;
+    }
+    let image = |path: &str| if look.is_some() { files::lookup(&seen, path) } else { Lookup::Unknown };
+    let read_only = workload.spec.containers.iter().any(|container| {
+        let context = container.security_context.as_ref();
+        container.name == name && context.and_then(|context| context.read_only_root_filesystem) == Some(true)
+    });
+    let decision = decide(&subject, &Files { image: &image, read_only, mounts }, &path, access(obstacle));
+    // What was refused and would be allowed by what is seen has a reason that is not seen: then nothing is said.
+    matches!(decision.verdict, Verdict::Denied(_)).then(|| {
+        let groups: Vec<String> = groups.iter().map(u32::to_string).collect();
+        let who = format!("it runs as uid {uid}, gid {}, groups {}", subject.gid, groups.join(" "));
+        std::iter::once(who).chain(decision.steps.iter().map(ToString::to_string)).collect()
+    })
+}
+
+/// Looks at the path in the first container that answers.
+async fn look(cluster: &Cluster, workload: &Workload, running: &[String], container: &str, path: &str) -> Option<Look> {
+    let namespace = workload.namespace.as_deref().unwrap_or(&cluster.namespace);
+    for pod in running {
+        if let Ok(Some(look)) = cluster.look_at(Place { namespace, pod, container }, &[path]).await {
+            return Some(look);
+        }
+    }
+    None
+}
+
+fn access(obstacle: &Obstacle) -> Access {
+    match obstacle.operation {
+        Operation::Exec => Access::Execute,
+        Operation::Unlink | Operation::Rename => Access::Remove,
+        Operation::Chmod => Access::Chmod,
+        Operation::Chown => Access::Chown { uid: None, gid: None },
+        _ if obstacle.category == Category::UnreadableFile => Access::Read,
+        _ => Access::Write,
+    }
+}
