@@ -163,8 +163,8 @@ fn one(f: &mut fmt::Formatter<'_>, obstacle: &Explained) -> fmt::Result {
         writeln!(f, "{margin} {GUTTER}|{GUTTER:#} {}{style}{} {what}{style:#}", " ".repeat(indent), "^".repeat(width))?;
     }
     for (index, step) in obstacle.why.iter().enumerate() {
-        let label = if index == 0 { "why" } else { "   " };
-        writeln!(f, "{margin} {GUTTER}={GUTTER:#} {HELP}{label}{HELP:#}: {}", Clean(step))?;
+        let label = if index == 0 { "why:" } else { "    " };
+        writeln!(f, "{margin} {GUTTER}={GUTTER:#} {HELP}{label}{HELP:#} {}", Clean(step))?;
     }
     for (index, remedy) in obstacle.remedies.iter().enumerate() {
         let label = if index == 0 { "remedy" } else { "    or" };
