@@ -45,7 +45,7 @@ fn read(scene: &Scene) -> Option<Finding> {
             r"bind(?:s|ing|v6only|ed)?",
             r"listen(?:ing|er|ers)?(?: socket)?(?: on)?",
             r"make_sock",
-            r"(?:start|open|creat(?:e|ing)|init\w*)(?:ing)?(?: \w+){0,3} (?:listener|socket|server|port)(?: on| for)?",
+            r"(?:start|open|creat(?:e|ing)|init\w*)(?:ing)?(?: \w+){0,3} (?:listener|(?:tcp|udp|server|listening|unix|http) socket|server|ports)(?: on| for)?",
             r"server_bind",
             r"serve",
             r"add command channel",
@@ -57,6 +57,11 @@ fn read(scene: &Scene) -> Option<Finding> {
             r"connection to \(",
         ])
     });
+    // A bind mount is a mount.
+    static MOUNT: LazyLock<Regex> = LazyLock::new(|| compile(r#"(?i)\btype"?[:=] ?"?bind\b"#));
+    if MOUNT.is_match(scene.text()) {
+        return None;
+    }
     if scene.refusal().is_none() {
         return without_errno(scene);
     }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Example, Pattern, Read, scene::{Finding, Scene}, verb};
+use super::{Example, Pattern, Read, judge, scene::{Finding, Scene}, verb};
 use crate::model::obstacle::{Category, Errno, Operation};
 
 pub(super) const PATTERN: Pattern = Pattern {
@@ -15,6 +15,7 @@ pub(super) const PATTERN: Pattern = Pattern {
     signals: &[],
     examples: &[
         Example { log: "chmod: changing permissions of '/srv/run': Operation not permitted", says: "chmod EPERM /srv/run ownership-change" },
+        Example { log: "chmod: changing permissions of '/dev/fuse': Operation not permitted", says: "chmod EPERM /dev/fuse device-access" },
         Example { log: "initdb: error: could not change permissions of directory \"/srv/pg\": Operation not permitted", says: "chmod EPERM /srv/pg ownership-change" },
         Example { log: "chmod: /srv/x: Read-only file system", says: "chmod EROFS /srv/x read-only-rootfs" },
         Example { log: "os.chmod: chmod /srv/x: operation not permitted", says: "chmod EPERM /srv/x ownership-change" },
@@ -33,7 +34,12 @@ fn read(scene: &Scene) -> Option<Finding> {
     });
     let verb = scene.verb(&WORDS, Operation::Chmod)?;
     let errno = scene.refusal()?.errno;
-    let category = if errno == Errno::Erofs { Category::ReadOnlyRootfs } else { Category::OwnershipChange };
-    let finding = Finding::new(Operation::Chmod, category).errno(errno).path(scene.object(verb)).distance(verb.distance);
+    let path = scene.object(verb);
+    let category = match errno {
+        Errno::Erofs => Category::ReadOnlyRootfs,
+        _ if path.as_deref().is_some_and(judge::is_device) => Category::DeviceAccess,
+        _ => Category::OwnershipChange,
+    };
+    let finding = Finding::new(Operation::Chmod, category).errno(errno).path(path).distance(verb.distance);
     Some(finding.capability("FOWNER"))
 }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Example, Pattern, Read, scene::{Finding, Scene}, verb};
+use super::{Example, Pattern, Read, judge, scene::{Finding, Scene}, verb};
 use crate::model::obstacle::{Category, Errno, Operation};
 
 pub(super) const PATTERN: Pattern = Pattern {
@@ -36,7 +36,12 @@ fn read(scene: &Scene) -> Option<Finding> {
     });
     let verb = scene.verb(&WORDS, Operation::Chown)?;
     let errno = scene.refusal()?.errno;
-    let category = if errno == Errno::Erofs { Category::ReadOnlyRootfs } else { Category::OwnershipChange };
-    let finding = Finding::new(Operation::Chown, category).errno(errno).path(scene.object(verb)).distance(verb.distance);
+    let path = scene.object(verb);
+    let category = match errno {
+        Errno::Erofs => Category::ReadOnlyRootfs,
+        _ if path.as_deref().is_some_and(judge::is_device) => Category::DeviceAccess,
+        _ => Category::OwnershipChange,
+    };
+    let finding = Finding::new(Operation::Chown, category).errno(errno).path(path).distance(verb.distance);
     Some(finding.capability("CHOWN"))
 }

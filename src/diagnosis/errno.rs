@@ -150,7 +150,7 @@ const SYMBOLS: &[(Errno, &str)] = &[
 
 /// What the prefilter looks for on behalf of this file, matched without regard to ASCII case.
 pub(super) fn signals() -> impl Iterator<Item = &'static str> {
-    let numbers = ["errno", "errcode", "os error ", "error=-", "error -", "error: -", "(13)", "(30)", "(1)"];
+    let numbers = ["errno", "errcode", "os error ", "error=-", "error -", "error: -", "(13)", "(30)", "(1)", "access denied", "system error number", ".code() = "];
     ENGLISH.iter().chain(SYMBOLS).chain(TRANSLATED).map(|(_, words)| *words).chain(numbers)
 }
 
@@ -160,6 +160,9 @@ static WORDS: LazyLock<Regex> = LazyLock::new(|| {
     compile(&format!("(?i){}", alternatives.join("|")))
 });
 
+/// daemontools and what came of it (runit, s6) have their own word for EACCES.
+static DAEMONTOOLS: LazyLock<Regex> = LazyLock::new(|| compile(r"(?:fatal|warning): unable to [^:]+: (access denied)$"));
+
 static SYMBOL: LazyLock<Regex> = LazyLock::new(|| {
     let alternatives: Vec<String> = SYMBOLS.iter().map(|(_, symbol)| regex::escape(symbol)).collect();
     compile(&format!(r"(?:^|[^A-Za-z0-9_/])({})(?:$|[^A-Za-z0-9_])", alternatives.join("|")))
@@ -168,7 +171,7 @@ static SYMBOL: LazyLock<Regex> = LazyLock::new(|| {
 /// Numbers that are an errno by the word before them.
 static LABELLED: LazyLock<Regex> = LazyLock::new(|| {
     compile(
-        r"(?ix) \b (?: os\ )? (?: errno | errcode | err_no | os\ error | sys_?err(?:no)? | error_?code ) [\ :=(\#]* -? (\d{1,3}) \b
+        r"(?ix) (?: \b | \. ) (?: os\ )? (?: errno | errcode | err_no | os\ error | sys_?err(?:no)? | error_?code | operating\ system\ error\ number | code\(\) ) [\ :=(\#]* -? (\d{1,3}) \b
         | \b (?: error | rc | ret | status | err ) \s* [:=]? \s* \(? -(\d{1,3}) \b
         | \b code: \s (\d{1,3}), \s kind: \s (?: PermissionDenied | ReadOnlyFilesystem )",
     )
@@ -184,6 +187,9 @@ pub(super) fn find(text: &str) -> Option<Refusal> {
     if let Some((errno, span)) = words(text) {
         let number = beside(text, &span).or_else(|| labelled(text).map(|(errno, _)| errno));
         return Some(Refusal { errno: number.unwrap_or(errno), span, from_kernel: number.is_some() });
+    }
+    if let Some(found) = DAEMONTOOLS.captures(text).and_then(|captures| captures.get(1)) {
+        return Some(Refusal { errno: Errno::Eacces, span: found.range(), from_kernel: true });
     }
     if let Some(found) = SYMBOL.captures(text).and_then(|captures| captures.get(1)) {
         let errno = SYMBOLS.iter().find(|(_, symbol)| *symbol == found.as_str())?.0;

@@ -29,6 +29,10 @@ pub(super) const PATTERN: Pattern = Pattern {
         Example { log: "/srv/worker.sh: 5: ping: Operation not permitted", says: "exec EPERM ping capability-missing" },
         Example { log: "bash: /usr/local/bin/run: Permission denied", says: "exec EACCES /usr/local/bin/run not-executable" },
         Example { log: "[FATAL tini (7)] exec /srv/run.sh failed: Permission denied", says: "exec EACCES /srv/run.sh not-executable" },
+        Example {
+            log: "/srv/start.sh: exec: line 12: agentd: Operation not permitted",
+            says: "exec EPERM agentd capability-missing",
+        },
         Example { log: "./run.sh: permission denied", says: "exec EACCES ./run.sh not-executable" },
         Example { log: "env: '/srv/run.sh': Permission denied", says: "exec EACCES /srv/run.sh not-executable" },
         Example { log: "fork/exec /srv/run: permission denied", says: "exec EACCES /srv/run not-executable" },
@@ -51,7 +55,7 @@ fn read(scene: &Scene) -> Option<Finding> {
             r"start(?:ing)? (?:container )?(?:process|command)",
             r"run(?:ning)? (?:command|script|hook|program)",
             r"(?:failed|unable|cannot|could not) (?:to )?run",
-            r"(?:env|nohup|timeout|nice|setsid|stdbuf|chpst|setpriv|su-exec|gosu|tini|dumb-init|catatonit|xargs|time|watch|entrypoint|start-stop-daemon|sudo|s6-\w+|runsv|unshare)\]?(?: \(\d+\)\])?",
+            r"(?:/\S*/)?(?:env|nohup|timeout|nice|setsid|stdbuf|chpst|setpriv|su-exec|gosu|tini|dumb-init|catatonit|xargs|time|watch|entrypoint|start-stop-daemon|sudo|s6-\w+|runsv|unshare)\]?(?: \(\d+\)\])?",
             r"cannot run program",
             r"launch(?:ing)?",
             r"invoke",
@@ -59,6 +63,10 @@ fn read(scene: &Scene) -> Option<Finding> {
     });
     let refusal = scene.refusal()?;
     let verb = scene.verb(&WORDS, Operation::Exec)?;
+    // A program that starts itself anew in other namespaces: clone(2) was refused, not the file.
+    if refusal.errno == Errno::Eperm && scene.text().contains("/proc/self/exe") {
+        return Some(Finding::new(Operation::Other, Category::Seccomp).errno(refusal.errno).distance(verb.distance));
+    }
     if refusal.errno == Errno::Erofs {
         return None;
     }
@@ -90,7 +98,7 @@ fn wrong_format(scene: &Scene) -> Option<Finding> {
 fn by_shell(scene: &Scene) -> Option<Finding> {
     static SHELL: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r"^(?P<name>-?(?:/\S*/)?(?:ba|da|a|z|k|busybox )?sh|\S+)(?:\[\d+\])?: (?:(?P<bash>line )?(?P<number>\d+):? )?(?P<exec>exec: )?(?P<what>[^\s:]+): ?$",
+            r"^(?P<name>-?(?:/\S*/)?(?:ba|da|a|z|k|busybox )?sh|\S+)(?:\[\d+\])?: (?P<before>exec: )?(?:(?P<bash>line )?(?P<number>\d+):? )?(?P<exec>exec: )?(?P<what>[^\s:]+): ?$",
         )
     });
     let refusal = scene.refusal()?;
@@ -102,7 +110,7 @@ fn by_shell(scene: &Scene) -> Option<Finding> {
         return None;
     }
     let by_dash = numbered && captures.name("bash").is_none();
-    let runs = by_dash || captures.name("exec").is_some() || refusal.errno == Errno::Eperm || is_program(what);
+    let runs = by_dash || captures.name("exec").or(captures.name("before")).is_some() || refusal.errno == Errno::Eperm || is_program(what);
     if runs {
         return Some(finding(refusal.errno, Some(what.to_owned())));
     }

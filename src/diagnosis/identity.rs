@@ -47,7 +47,7 @@ pub(super) const PATTERN: Pattern = Pattern {
 /// a message about them often speaks of the user as well.
 const CALLS: &[(Operation, &str)] = &[
     (Operation::Setgroups, r"\b(?:setgroups|initgroups|set(?:ting)? groups|(?:set|drop|clear|remov\w*)(?:ting|ping|ing)? (?:the )?(?:\w+ )?(?:supplementary|supplemental|additional|auxiliary) group\w*|supplementary group|group list|groups whilst dropping)\b"),
-    (Operation::Setgid, r"\b(?:set(?:res|re|e)?gid|set(?:ting)? (?:the )?(?:\w+ )?(?:gid|group id|group-id|groupid|group)|(?:chang|switch)\w* (?:to )?(?:the )?(?:effective )?(?:gid|group(?: id|-id)?)|setregid|requested group)\b"),
+    (Operation::Setgid, r"\b(?:set(?:res|re|e)?gid|set(?:ting)? (?:the )?(?:\w+ )?(?:gid|group id|group-id|groupid|group)|(?:chang|switch)\w* (?:to )?(?:the )?(?:effective |root )?(?:gid|group(?: id|-id)?)|setregid|requested group)\b"),
     (Operation::Setuid, r#"\b(?:set(?:res|re|e)?uid|set(?:ting)? (?:the )?(?:\w+ )?(?:uid|user id|user-id|userid|user|identity)|(?:chang|switch)\w* (?:the )?(?:effective )?(?:uid|user(?: id|-id)?|to (?:the )?(?:user|["'`‘]?\w+["'`’]?))|(?:drop|assum|relinquish|revok)\w* (?:\w+ )?(?:privileges?|identity)|permanently_set_uid|privilege drop\w*|become user)\b"#),
 ];
 

@@ -23,6 +23,8 @@ pub(super) struct Access<'a> {
 pub(super) fn access(scene: &Scene, verbs: &Regex, operation: Operation) -> Option<Finding> {
     let verb = scene.verb(verbs, operation)?;
     let path = if operation == Operation::Create { scene.target(verb) } else { None }.or_else(|| scene.object(verb));
+    // A single word after "open" or "access" is as often a thing as a file.
+    let path = path.filter(|path| operation != Operation::Open || path.contains(['/', '.']));
     let errno = scene.refusal().map(|refusal| refusal.errno);
     let access = Access { operation, errno, path: path.as_deref(), text: scene.text() };
     let mut finding = finding(&access).spoken(scene, operation).distance(verb.distance);
@@ -62,12 +64,12 @@ fn category(access: &Access<'_>) -> Category {
 }
 
 /// A path that is a directory by its name: `/.cache` or `/home/app/.local`, which caches and installers want to make
-/// before anything in it, or with a slash at its end.
+/// before anything in it.
 fn is_directory(path: &str) -> bool {
     let last = path.rsplit('/').next().unwrap_or_default();
     // Directly under one of them stands a directory for each program.
     let above = path.rsplit('/').nth(1).unwrap_or_default();
-    last.is_empty() || (matches!(above, ".cache" | ".config") && !last.contains('.') && !last.ends_with("rc")) || matches!(last, ".cache" | ".config" | ".local" | ".npm" | ".yarn" | ".m2" | ".gradle" | ".cargo" | ".pm2" | ".nuget" | ".dotnet" | ".aws" | ".kube" | ".docker" | ".ssh" | ".gnupg" | ".java" | ".ipython" | ".jupyter" | ".keras" | ".nv" | ".streamlit" | ".matplotlib" | ".composer" | ".bundle" | ".gem" | ".pki" | ".mozilla" | ".fonts" | ".ansible" | ".terraform.d" | ".helm" | ".pip" | ".conda" | ".vscode" | ".sonar" | ".ivy2" | ".sbt" | ".node-gyp" | ".cpanm" | ".cpan" | ".astropy" | ".theano" | ".dbus" | ".erlang.d" | ".mix" | ".hex")
+    (matches!(above, ".cache" | ".config") && !last.contains('.') && !last.ends_with("rc")) || matches!(last, ".cache" | ".config" | ".local" | ".npm" | ".yarn" | ".m2" | ".gradle" | ".cargo" | ".pm2" | ".nuget" | ".dotnet" | ".aws" | ".kube" | ".docker" | ".ssh" | ".gnupg" | ".java" | ".ipython" | ".jupyter" | ".keras" | ".nv" | ".streamlit" | ".matplotlib" | ".composer" | ".bundle" | ".gem" | ".pki" | ".mozilla" | ".fonts" | ".ansible" | ".terraform.d" | ".helm" | ".pip" | ".conda" | ".vscode" | ".sonar" | ".ivy2" | ".sbt" | ".node-gyp" | ".cpanm" | ".cpan" | ".astropy" | ".theano" | ".dbus" | ".erlang.d" | ".mix" | ".hex")
 }
 
 /// A file that only a program with something to write would name: numbered as nginx numbers its temporary files.
@@ -103,6 +105,7 @@ fn reads(text: &str, path: &str) -> bool {
         compile(r"(?i)\b(?:read(?:ing|able|s)?|load(?:ing)?|pars(?:e|ing)|includ(?:e|ing)|source|import(?:ing)?|stat(?:ting|ing)?|list(?:ing)?|access(?:ing)?|scan(?:ning)?|certificate|private key|key file|shared library|config(?:uration)?(?: file)?|in Unknown|tls|ssl|secret|password file|credentials|O_RDONLY|required)\b")
     });
     static READER: LazyLock<Regex> = LazyLock::new(|| compile(r"^(?:/\S*/)?(?:cat|ls|head|tail|grep|find|less|more|wc|md5sum|sha256sum|stat|diff|du|file|source|jq|awk): "));
+    static WRITER: LazyLock<Regex> = LazyLock::new(|| compile(r"^(?:/\S*/)?(?:tee|dd|touch|truncate|sponge|wget|split): "));
     static READ_ONLY_KIND: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r"(?ix) \.(?:pem|crt|cer|key|p12|pfx|jks|keystore|truststore|htpasswd|keytab|so|so\.[\d.]+|dll|jar|war|class|py|pyc|rb|js|mjs|cjs|ts|php|pl|lua|html?|css|conf|cnf|cfg|ini|ya?ml|toml|json|xml|properties|env|ejs|hcl|config|template|tmpl|rules|proto|wasm|mmdb)$
@@ -115,18 +118,20 @@ fn reads(text: &str, path: &str) -> bool {
     });
     // Everybody may read these in every image.
     static PUBLIC: LazyLock<Regex> = LazyLock::new(|| compile(r"^/etc/(?:resolv\.conf|hosts|hostname|passwd|group|localtime|timezone|nsswitch\.conf|ld\.so\.\w+|mtab|profile|environment|services|protocols|machine-id|sysctl\.conf)$"));
-    if PUBLIC.is_match(path) {
+    // The standard streams are opened anew to be written to.
+    if PUBLIC.is_match(path) || path.starts_with("/proc/self/fd/") {
         return false;
     }
     // A message may speak of a "config file" and still want to write it; only a clear word for writing says so.
-    if WRITTEN_KIND.is_match(path) {
+    static SECRET: LazyLock<Regex> = LazyLock::new(|| compile(r"/(?:secrets?|serviceaccount)/"));
+    if READER.is_match(text) || SECRET.is_match(path) {
+        return true;
+    }
+    if WRITER.is_match(text) || WRITTEN_KIND.is_match(path) {
         return false;
     }
     // `while reading upstream` is what the server was about, not what failed.
     let quiet = text.split(" while ").next().unwrap_or(text).replace(path, " ");
-    if READER.is_match(text) {
-        return true;
-    }
     if READS.is_match(&quiet) && !WRITES.is_match(&quiet) {
         return true;
     }

@@ -22,7 +22,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         Example { log: "Error: container has runAsNonRoot and image will run as root (pod: \"web_shop(1)\", container: web)", says: "image-user - image-runs-as-root" },
         Example { log: "container has runAsNonRoot and image has non-numeric user (app), cannot verify user is non-root", says: "image-user - non-numeric-user" },
         Example { log: "Error: container's runAsUser breaks non-root policy (pod: \"web_shop(1)\", container: web)", says: "image-user - image-runs-as-root" },
-        Example { log: "unable to start container process: unable to find user app: no matching entries in passwd file", says: "image-user - missing-passwd-entry" },
+        Example { log: "unable to start container process: unable to find user app: no matching entries in passwd file", says: "getpwuid - missing-passwd-entry" },
     ],
     near_misses: &["Supervisor is running as root.", "Running as root without --no-sandbox is not supported"],
     read: Read::One(read),
@@ -43,7 +43,7 @@ fn read(scene: &Scene) -> Option<Finding> {
     }
     let captures = UNKNOWN.captures(text)?;
     let (kind, name) = (captures.get(1)?.as_str(), captures.get(2)?.as_str());
-    Some(Finding::new(Operation::ImageUser, Category::MissingPasswdEntry).cause(format!(
+    Some(Finding::new(Operation::Getpwuid, Category::MissingPasswdEntry).cause(format!(
         "the container is to run as {kind} {name}, which the image's /etc/{} does not list",
         if kind == "group" { "group" } else { "passwd" }
     )))

@@ -117,13 +117,21 @@ fn unwrap_json(
             _ => None,
         })
         .or(severity);
+    let message = ["msg", "message", "log", "MESSAGE"].iter().find_map(|key| object.get(*key)?.as_str()).unwrap_or_default();
     let mut seen: Vec<&str> = Vec::new();
-    leaves(object, depth, &mut |text| {
+    leaves("", object, depth, &mut |key, text| {
         if seen.contains(&text) {
             return;
         }
         seen.push(text);
-        if text.trim_start().starts_with('{') {
+        let is_place = matches!(key, "path" | "file" | "filename" | "dir" | "directory" | "dest") && text.len() < 4096;
+        let is_reason = matches!(key, "error" | "err" | "reason" | "cause" | "exception" | "e");
+        if is_place {
+            lines.push(Line::new(number, &format!("{key}={text}"), severity));
+        } else if is_reason && !text.contains(['/', '\n']) && !message.is_empty() && !message.contains(text) {
+            // The reason alone does not tell what was attempted; the message beside it does.
+            lines.push(Line::new(number, &format!("{message}: {text}"), severity));
+        } else if text.trim_start().starts_with('{') {
             unwrap(number, text, severity, depth - 1, lines);
         } else {
             for part in text.trim_end().split('\n') {
@@ -139,16 +147,17 @@ fn unwrap_json(
     });
 }
 
-fn leaves<'v>(object: &'v serde_json::Map<String, Value>, depth: usize, visit: &mut impl FnMut(&'v str)) {
-    for value in object.values() {
+/// Calls `visit` with each string below `object` and the key it stands under.
+fn leaves<'v>(above: &'v str, object: &'v serde_json::Map<String, Value>, depth: usize, visit: &mut impl FnMut(&'v str, &'v str)) {
+    for (key, value) in object {
         match value {
-            Value::String(text) if !text.trim().is_empty() => visit(text),
-            Value::Object(inner) if depth > 0 => leaves(inner, depth - 1, visit),
+            Value::String(text) if !text.trim().is_empty() => visit(key, text),
+            Value::Object(inner) if depth > 0 => leaves(key, inner, depth - 1, visit),
             Value::Array(items) if depth > 0 => {
                 for item in items {
                     match item {
-                        Value::String(text) => visit(text),
-                        Value::Object(inner) => leaves(inner, depth - 1, visit),
+                        Value::String(text) => visit(above, text),
+                        Value::Object(inner) => leaves(key, inner, depth - 1, visit),
                         _ => {}
                     }
                 }

@@ -12,12 +12,14 @@ mod chmod;
 mod chown;
 mod connect;
 mod create;
+mod device;
 mod errno;
 mod exec;
 mod identity;
 mod judge;
 mod kubelet;
 mod line;
+mod lock;
 mod mkdir;
 mod open;
 mod passwd;
@@ -29,6 +31,7 @@ mod rank;
 mod record;
 mod rename;
 mod restraint;
+mod root_required;
 mod runtime;
 mod scene;
 mod seccomp;
@@ -100,8 +103,11 @@ pub const PATTERNS: &[&Pattern] = &[
     &rename::PATTERN,
     &runtime::PATTERN,
     &exec::PATTERN,
-    &create::PATTERN,
+    &lock::PATTERN,
+    &device::PATTERN,
     &open::PATTERN,
+    &create::PATTERN,
+    &root_required::PATTERN,
     &silent::PATTERN,
     &path::PATTERN,
 ];

@@ -21,7 +21,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         "getpwuid", "uv_os_get_passwd", "user does not exist", "i have no name", "no user exists for uid", "cannot find name for user",
         "invalid null input", "unknown userid", "unknown user id", "look up current user", "you don't exist", "no such user",
         "passwd entry", "passwd file", "password database", "unknown uid", "current user", "unknown user ", "uid not found", "getpwnam",
-        "can't find user for", "determine user", "$home is not defined", "finding user",
+        "can't find user for", "determine user", "$home ", "finding user",
     ],
     examples: &[
         Example { log: "KeyError: 'getpwuid(): uid not found: 1000'", says: "getpwuid - missing-passwd-entry" },
@@ -48,7 +48,7 @@ fn read(scene: &Scene) -> Option<Finding> {
             | \bunknown\suser\s?id\b | \bunknown\suid\b | \bunable\sto\slook\sup\scurrent\suser | \byou\sdon't\sexist
             | \b(?:no|missing)\s(?:/etc/)?passwd\sentry\b | \bnot\s(?:in|found\sin|listed\sin)\s(?:the\s)?(?:/etc/)?passwd | \buid\snot\sfound
             | \bcurrent\suser\b .* \b(?:not\sfound|does\snot\sexist|unknown|has\sno) | \b(?:cannot|can't|could\snot|unable\sto|failed\sto)\s(?:determine|get|find|look\sup|retrieve)\s(?:the\s)?(?:current\suser|user\s?name|login\sname|user\sname|user's\shome|user\sfor\suid)
-            | \bcan't\sfind\suser\sfor\s\d+ | \$home\sis\snot\sdefined
+            | \bcan't\sfind\suser\sfor\s\d+ | \$home\s(?:is\s)?not\s(?:defined|set)
             | \buser(?:\sid)?\s[`'"]?\d+[`'"]?\s(?:does\snot|doesn't)\sexist | \bcannot\sget\suser\sinformation\b"#,
         )
     });

@@ -18,7 +18,7 @@ pub(super) const PATTERN: Pattern = Pattern {
               network administration. Kubernetes gives no capability to a process that is not root: `capabilities.add` only \
               widens what a root process or a file capability may gain.",
     source: "capabilities(7), mlock(2), chroot(2), mount(2), unshare(2), raw(7), icmp in ping(8)",
-    signals: &["mlock", "lock memory", "locking memory", "lock jvm memory", "cannot chroot", "must be root)"],
+    signals: &["mlock", "lock memory", "locking memory", "lock jvm memory", "cannot chroot", "must be root)", "to capture on", "memory locking"],
     examples: &[
         Example { log: "fatal: chroot(\"/srv/empty\"): Operation not permitted [preauth]", says: "other EPERM /srv/empty capability-missing" },
         Example { log: "[ALERT]    (8) : [haproxy.main()] Cannot chroot(/srv/haproxy).", says: "other - /srv/haproxy capability-missing" },
@@ -61,7 +61,7 @@ const CALLS: &[Call] = &[
     call(&[r"mlock(?:all)?", r"lock(?:ing)? (?:\w+ )?memory", r"memory lock(?:ing)?"], Operation::Other, CapabilityMissing, "IPC_LOCK"),
     call(&[r"ip_?tables(?:-\w+)?", r"ip6tables(?:-\w+)?", r"nft(?:ables)?", r"netfilter", r"conntrack\w*", r"ipset", r"ipvsadm"], Operation::Other, CapabilityMissing, "NET_ADMIN"),
     call(&[r"rtnetlink answers", r"netlink", r"ip link", r"ip route", r"ip addr", r"ioctl\(\w+\)", r"tunsetiff", r"tuntap", r"siocs\w+", r"so_mark", r"so_bindtodevice", r"so_rcvbufforce", r"so_sndbufforce", r"ip_transparent", r"wg", r"ethtool", r"tc", r"add route", r"packet socket", r"bpf", r"ebpf", r"wireguard"], Operation::Other, CapabilityMissing, "NET_ADMIN"),
-    call(&[r"(?:raw|icmp(?:v6)?|ping|packet)[ -]socket", r"sock_raw", r"socket\(af_packet", r"socket: \(?sock_raw", r"icmp", r"ping6?: (?:\w+: )?socket", r"ip[46]:icmp\S*(?: \S+)? socket", r"pcap\w*", r"arping", r"traceroute", r"tcpdump", r"dumpcap", r"raw socket\w*", r"lacks? the permissions? to capture"], Operation::SocketRaw, RawSocket, "NET_RAW"),
+    call(&[r"(?:raw|icmp(?:v6)?|ping|packet)[ -]socket", r"sock_raw", r"socket\(af_packet", r"socket: \(?sock_raw", r"icmp(?: open socket)?", r"socket for lpf", r"ping6?(?:: (?:\w+: )?socket)?", r"ip[46]:icmp\S*(?: \S+)? socket", r"pcap\w*", r"arping", r"traceroute", r"tcpdump", r"dumpcap", r"raw socket\w*", r"lacks? the permissions? to capture"], Operation::SocketRaw, RawSocket, "NET_RAW"),
     call(&[r"ptrace(?:_\w+)?", r"strace", r"process_vm_readv", r"gdb"], Operation::Other, CapabilityMissing, "SYS_PTRACE"),
     call(&[r"setcap", r"set(?:ting)? capabilit(?:y|ies)(?: on file)?", r"cap(?:_set_proc|set)", r"set capability", r"apply(?:ing)? capabilities", r"capabilit(?:y|ies)"], Operation::Other, CapabilityMissing, "SETFCAP"),
     call(&[r"settimeofday", r"adjtimex", r"clock_adjtime", r"clock_settime", r"set(?:ting)? (?:the )?(?:system )?(?:clock|time|date)"], Operation::Other, CapabilityMissing, "SYS_TIME"),
@@ -115,6 +115,14 @@ fn without_errno(scene: &Scene) -> Option<Finding> {
         verb::any_of(&[r"(?:mlock(?:all)?|lock(?:ing)? (?:\w+ )?memory|memory lock\w*)\b.{0,80}?(?:cannot allocate memory|enomem|error ?=? ?12|errno ?=? ?12)"])
     });
     static CHROOT: LazyLock<Regex> = LazyLock::new(|| verb::any_of(&[r"(?:cannot|can't|unable to|failed to|could not) chroot"]));
+    static CAPTURE: LazyLock<Regex> = LazyLock::new(|| verb::any_of(&["(?:permission|right|privilege)s? to (?:capture|perform this capture)"]));
+    static LOCKED: LazyLock<Regex> = LazyLock::new(|| verb::any_of(&["memory locking requested"]));
+    if CAPTURE.is_match(scene.text()) {
+        return Some(Finding::new(Operation::SocketRaw, RawSocket).capability("NET_RAW").distance(2));
+    }
+    if LOCKED.is_match(scene.text()) {
+        return Some(Finding::new(Operation::Other, CapabilityMissing).capability("IPC_LOCK"));
+    }
     if LOCK.is_match(scene.text()) {
         let harmless = scene.text().contains("Unable to lock JVM") || scene.text().contains("Increase RLIMIT_MEMLOCK");
         return Some(Finding::new(Operation::Other, CapabilityMissing).errno(Errno::Enomem).capability("IPC_LOCK").harmless(harmless));

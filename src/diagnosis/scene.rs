@@ -195,6 +195,10 @@ impl<'s> Scene<'s> {
         if let Some(path) = place::quoted_word(&text[refusal.span.end..]).filter(|_| text[refusal.span.end..].trim_start_matches([')', '"']).starts_with(": ")) {
             return Some(path.text.to_owned());
         }
+        // tar names the member first: `tar: a/b: Cannot open: ...`.
+        if let Some(member) = text.strip_prefix("tar: ").and_then(|rest| rest.split_once(": ")).filter(|(_, said)| said.starts_with("Cannot")) {
+            return Some(member.0.to_owned());
+        }
         let before = paths.iter().rev().find(|path| path.span.end <= refusal.span.start && !is_program(text, path));
         before.map(own).or_else(|| self.field()).or_else(|| place::last_file_name(&text[..refusal.span.start]).map(|path| path.text.to_owned()))
     }
@@ -292,5 +296,8 @@ fn is_code(text: &str, path: &Path<'_>) -> bool {
 /// The program's own name: first in the line and followed by a colon and a line number or another message.
 fn is_program(text: &str, path: &Path<'_>) -> bool {
     static LINE_NUMBER: LazyLock<Regex> = LazyLock::new(|| compile(r"^:\s(?:line\s)?\d+:"));
-    path.span.start == 0 && LINE_NUMBER.is_match(&text[path.span.end..])
+    let rest = &text[path.span.end..];
+    // `/usr/bin/env: 'bash': Permission denied`
+    let names_another = rest.strip_prefix(": ").is_some_and(|rest| place::quoted_word(rest).is_some_and(|word| word.span.start == 1));
+    path.span.start == 0 && (LINE_NUMBER.is_match(rest) || names_another)
 }

@@ -34,7 +34,12 @@ pub(super) const PATTERN: Pattern = Pattern {
 
 fn read(scene: &Scene) -> Option<Finding> {
     static AVC: LazyLock<Regex> = LazyLock::new(|| compile(r"avc:\s+denied\s+\{ ([^}]*) \}"));
+    // setroubleshoot's sentence for the same.
+    static PREVENTS: LazyLock<Regex> = LazyLock::new(|| compile(r"SELinux is preventing \S+ from .* access on the \w+ (\S+?)\.(?:\s|$)"));
     let text = scene.text();
+    if let Some(prevents) = PREVENTS.captures(text) {
+        return Some(Finding::new(Operation::Selinux, Category::Selinux).path(Some(&prevents[1])).cause("SELinux denied the access by label, whoever the user is"));
+    }
     let access = AVC.captures(text)?.get(1)?.as_str().trim();
     let (source, target) = (context(text, "scontext")?, context(text, "tcontext")?);
     // Only what containers run as: a denial of the host's own daemons is the host's business.

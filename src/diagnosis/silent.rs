@@ -26,7 +26,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         "could not create", "cannot create", "unable to create", "failed to create", "owned by", "wrong owner", "is read-only", "is readonly",
         "not owned by", "ownership", "failed to obtain node locks", "must be owned", "no hostkeys", "not accessible", "could not load host key", "have permission to",
         "access rights", "writable", "write permission", "permissions are", "bad permissions", "cannot open", "could not open", "unable to open", "read permission",
-        "write access", "access denied", "use the drive", "no locator available", "permissionerror at", "trying to write", "failed opening required", "write in the", "write into", "group or world access", "too open", "privileges to create", "permission to create", "read-only mode", "is not executable", "couldn't create", "write to the backend", "not permitted to",
+        "write access", "permission", "belongs to", "owner of the data", "cannot lock", "unable to lock", "could not lock", "access to file denied", "access denied", "use the drive", "no locator available", "permissionerror at", "trying to write", "failed opening required", "write in the", "write into", "group or world access", "too open", "privileges to create", "permission to create", "read-only mode", "is not executable", "couldn't create", "write to the backend", "not permitted to",
     ],
     examples: &[
         Example { log: "fatal: detected dubious ownership in repository at '/srv/repo'", says: "other - /srv/repo volume-ownership" },
@@ -77,9 +77,13 @@ const MESSAGES: &[Message] = &[
     Message { operation: Operation::Other, category: Some(Category::VolumeOwnership), says: r"(?:directory|folder|file|key) {P} has (?:group or world access|invalid permissions|group or other access|too open permissions)|permissions (?:on|for|of) {P2} (?:are|is) too open" },
     Message { operation: Operation::Mkdir, category: None, says: r"(?:insufficient|no|not enough|missing) (?:privileges?|permissions?|rights) to (?:create|make) (?:the )?(?:folder|directory|dir) {W}" },
     Message { operation: Operation::Create, category: None, says: r"(?:insufficient|no|not enough|missing|have) (?:privileges?|permissions?|rights) to (?:create|write)(?: to)?(?: the)?(?: file)? {P}" },
-    Message { operation: Operation::Other, category: Some(Category::VolumeOwnership), says: r"{P}:? (?:has wrong ownership|is not owned by|must be owned by|is owned by (?:a different|another|user|uid|root))" },
+    Message { operation: Operation::Other, category: Some(Category::VolumeOwnership), says: r"{P}:? (?:has wrong ownership|is not owned by|must be owned by|belongs to (?:uid|user|gid) \S+ instead|is owned by (?:a different|another|user|uid|root))" },
     message(Operation::Open, r"attempt to write a readonly database|unable to open (?:the )?database file|readonly database"),
     message(Operation::Create, r"no usable temporary directory found in {P}|no usable temporary directory"),
+    message(Operation::Lock, r"lock file on a read-only directory:? {P}"),
+    message(Operation::Lock, r"(?:cannot|can't|could not|unable to) lock {P}"),
+    message(Operation::Open, r"access to file denied:? {P}"),
+    Message { operation: Operation::Other, category: Some(Category::VolumeOwnership), says: r"does not match the owner of the data" },
     message(Operation::Lock, r"failed to obtain node locks?, tried {P}"),
     message(Operation::Other, r"problem when trying to write in your cache folder {P}"),
     message(Operation::Other, r"missing privilege separation directory:? {P}"),
@@ -91,6 +95,7 @@ const MESSAGES: &[Message] = &[
     message(Operation::Other, r"cannot cache function .* no locator available for file {P}"),
     message(Operation::Other, r"permissionerror at {P}"),
     message(Operation::Other, r"trying to write to {P}"),
+    message(Operation::Open, r"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) open (?:the )?(?:[\w-]+ ){0,4}{P}{T}"),
     message(Operation::Open, r"(?:ensure|check)(?: that)? {P}.{0,40}\bwritable"),
     Message { operation: Operation::Open, category: Some(Category::UnreadableFile), says: r"failed opening required {P}" },
     message(Operation::Mkdir, r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) (?:create|make|write in) (?:the |a )?(?:[\w"'-]+ ){0,4}(?:director(?:y|ies)|repository|folder|dir)(?: at| for| in)?\W{0,3} ?{P}"#),
@@ -133,8 +138,6 @@ fn read(scene: &Scene) -> Option<Finding> {
     let mut finding = judge::finding(&access).distance(30_000);
     if let Some(category) = message.category {
         finding.category = category;
-    } else if finding.category == Category::UnreadableFile {
-        finding.category = Category::UnwritablePath;
     }
     Some(finding)
 }

@@ -18,7 +18,7 @@ pub(super) const PATTERN: Pattern = Pattern {
     explain: "With `fsGroup` the kubelet changes group and mode of every file in the volume before the container starts. \
               A root-squashed NFS export and some CSI drivers refuse that.",
     source: "kubernetes pkg/volume/volume_linux.go: SetVolumeOwnership; CSIDriver.spec.fsGroupPolicy",
-    signals: &["applyfsgroup", "mountvolume.setup failed", "setvolumeownership", "failed to change group", "volume.setup"],
+    signals: &["applyfsgroup", "mountvolume.setup failed", "setvolumeownership", "volume.setup"],
     examples: &[
         Example { log: "MountVolume.SetUp failed for volume \"data\" : applyFSGroup failed for vol nfs-1: lchown /var/lib/kubelet/pods/1/volumes/data: operation not permitted", says: "chown EPERM /var/lib/kubelet/pods/1/volumes/data volume-ownership" },
     ],
@@ -27,7 +27,7 @@ pub(super) const PATTERN: Pattern = Pattern {
 };
 
 fn read(scene: &Scene) -> Option<Finding> {
-    static FS_GROUP: LazyLock<Regex> = LazyLock::new(|| compile(r"(?i)applyFSGroup|SetVolumeOwnership|MountVolume\.SetUp failed.*(?:chown|chmod|fsGroup)|failed to change group"));
+    static FS_GROUP: LazyLock<Regex> = LazyLock::new(|| compile(r"(?i)applyFSGroup|SetVolumeOwnership|MountVolume\.SetUp failed.*(?:chown|chmod|fsGroup)"));
     let refusal = scene.refusal()?;
     if !FS_GROUP.is_match(scene.text()) {
         return None;
