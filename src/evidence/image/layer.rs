@@ -102,6 +102,14 @@ pub(crate) fn read(
     Ok(layer)
 }
 
+/// Reads a layer from memory, whatever its digest: for tests and fuzzing.
+///
+/// # Errors
+/// As `read`: why it cannot be used, as the end of a sentence.
+pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Layer, String> {
+    read(bytes, &Expected::default(), &[b"passwd".to_vec()], limits)
+}
+
 fn reason(error: io::Error) -> String {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => format!("it is truncated ({error})"),
@@ -327,4 +335,52 @@ impl<R: BufRead> Read for ZstdFrames<R> {
 
 fn zstd(error: impl std::fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("it is no valid zstd stream: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::image::efficiency::efficiency;
+    use crate::model::image::paths::PathId;
+    use crate::model::image::tree::Tree;
+
+    /// A block that often is a header: its checksum is right and its fields are nearly so.
+    fn block() -> impl Strategy<Value = Vec<u8>> {
+        let names =
+            prop::sample::select(vec!["a", "a/b", ".wh.a", "a/.wh..wh..opq", "/", "./", "../x", "PaxHeader", ""]);
+        let kinds = prop::sample::select(b"012345xgLKSVD7\0".to_vec());
+        let header = (names, kinds, prop_oneof![0..2000u64, any::<u64>()], any::<[u8; 24]>()).prop_map(
+            |(name, kind, size, odd)| {
+                let mut header = tar::Header::new_gnu();
+                header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+                header.set_size(size);
+                header.set_mode(0o644);
+                header.as_old_mut().linkname[..24].copy_from_slice(&odd);
+                header.as_mut_bytes()[156] = kind;
+                header.set_cksum();
+                header.as_bytes().to_vec()
+            },
+        );
+        prop_oneof![3 => header, 1 => prop::collection::vec(any::<u8>(), 512), 1 => Just(b"9 path=x\n".to_vec())]
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_in_a_layer_makes_the_reader_panic(blocks in prop::collection::vec(block(), 0..12), cut in 0..600usize) {
+            let mut bytes = blocks.concat();
+            bytes.truncate(bytes.len().saturating_sub(cut));
+            for bytes in [bytes.clone(), [b"\x1f\x8b".as_slice(), &bytes].concat(), [b"\x28\xb5\x2f\xfd".as_slice(), &bytes].concat()] {
+                let limits = Limits { entries: 1000, bytes: 1 << 20, ..Limits::default() };
+                if let Ok(layer) = parse(&bytes, &limits) {
+                    let mut tree = Tree::default();
+                    tree.merge(&layer, 0);
+                    tree.merge(&layer, 1);
+                    let _ = efficiency(&[layer.clone(), layer]);
+                    prop_assert!(tree.below(PathId::ROOT).count() < 1000);
+                }
+            }
+        }
+    }
 }
