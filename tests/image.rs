@@ -1,6 +1,8 @@
 //! Images in every form, made by the tests: what is read from them, and what hostile ones cost.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+// Each test uses its part of it.
+#[allow(dead_code, unreachable_pub)]
 #[path = "image/build.rs"]
 mod build;
 
