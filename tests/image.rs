@@ -327,8 +327,8 @@ async fn hostile_layers_get_a_clear_error() {
     ] {
         assert_eq!(refusal(&layer, tight()).await, format!("cannot read image test.tar: layer 0 (DIGEST): {why}"));
     }
-    let ratio = Limits { ratio: 10, ..Limits::default() };
-    let bomb = gzip(&LayerTar::default().file("zeros", 0o644, ROOT, &vec![0; 300 << 20]).build());
+    let ratio = Limits { ratio: 10, ratio_free: 1 << 20, ..Limits::default() };
+    let bomb = gzip(&LayerTar::default().file("zeros", 0o644, ROOT, &vec![0; 3 << 20]).build());
     assert!(refusal(&bomb, ratio).await.contains("more than 10 bytes unpacked for each stored one"));
 }
 

@@ -24,8 +24,10 @@ pub struct Limits {
     pub entries: usize,
     /// Unpacked bytes of one layer.
     pub bytes: u64,
-    /// Unpacked bytes for each stored one, looked at beyond the first [`RATIO_FREE`].
+    /// Unpacked bytes for each stored one. It counts after the first `ratio_free` unpacked bytes: small layers of zeros
+    /// are common and harmless.
     pub ratio: u64,
+    pub ratio_free: u64,
     /// Bytes of a path: `PATH_MAX` of Linux's `include/uapi/linux/limits.h`.
     pub path: usize,
     /// Bytes of one file that is read whole, and of all such files of a layer.
@@ -35,12 +37,18 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { entries: 2_000_000, bytes: 64 << 30, ratio: 500, path: 4096, content: 256 << 10, contents: 4 << 20 }
+        Self {
+            entries: 2_000_000,
+            bytes: 64 << 30,
+            ratio: 500,
+            ratio_free: 256 << 20,
+            path: 4096,
+            content: 256 << 10,
+            contents: 4 << 20,
+        }
     }
 }
 
-/// Unpacked bytes before [`Limits::ratio`] counts: small layers of zeros are common and harmless.
-const RATIO_FREE: u64 = 256 << 20;
 const BUFFER: usize = 128 << 10;
 /// Longest name that Linux's file systems have: `NAME_MAX`.
 const NAME_MAX: usize = 255;
@@ -278,7 +286,7 @@ impl<R: Read> Read for Unpacked<'_, R> {
         if self.count > self.limits.bytes {
             return Err(above(format_args!("more than {} bytes unpacked", self.limits.bytes)));
         }
-        if self.count > RATIO_FREE && self.count / self.limits.ratio > self.stored.get() {
+        if self.count > self.limits.ratio_free && self.count / self.limits.ratio > self.stored.get() {
             return Err(above(format_args!("more than {} bytes unpacked for each stored one", self.limits.ratio)));
         }
         if let Some(hash) = &mut self.hash {
