@@ -10,7 +10,7 @@ use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::FrameDecoder;
 use twox_hash::XxHash64;
 
-use super::digest::{Digest, Hasher};
+use super::digest::{Background, Digest};
 use super::tar::{Member, MemberKind, Members};
 use crate::model::access::Kind;
 use crate::model::capability::FileCapabilities;
@@ -75,13 +75,14 @@ pub(crate) fn read(
     limits: &Limits,
 ) -> Result<Layer, String> {
     let seen = Cell::new(0);
-    let stored_hash = RefCell::new(expected.stored.as_ref().map(Digest::hasher));
+    let start = |digest: &Digest| Background::start(digest.hasher());
+    let stored_hash = RefCell::new(expected.stored.as_ref().map(start));
     let mut raw = BufReader::with_capacity(BUFFER, Counted { inner: stored, seen: &seen, hash: &stored_hash });
     let format = Format::sniff(&mut raw).map_err(reason)?;
     let unpacked_hash = match (&expected.stored, &expected.unpacked, format) {
         // The same bytes need no second hash.
         (Some(stored), Some(unpacked), Format::Plain) if stored == unpacked => None,
-        (_, unpacked, _) => unpacked.as_ref().map(Digest::hasher),
+        (_, unpacked, _) => unpacked.as_ref().map(start),
     };
     let mut layer = Layer::default();
     let unpacked_digest = {
@@ -96,15 +97,17 @@ pub(crate) fn read(
         // The digest is over everything, and an archive may be followed by more than its end.
         let mut rest = members.into_inner();
         io::copy(&mut rest, &mut io::sink()).map_err(reason)?;
-        rest.into_inner().hash.map(Hasher::finish)
+        rest.into_inner().hash.map(Background::finish)
     };
     io::copy(&mut raw, &mut io::sink()).map_err(reason)?;
-    let stored_digest = stored_hash.take().map(Hasher::finish);
+    let stored_digest = stored_hash.take().map(Background::finish);
     for (found, expected) in [(stored_digest, &expected.stored), (unpacked_digest, &expected.unpacked)] {
-        if let (Some(found), Some(expected)) = (found, expected)
-            && found != *expected
-        {
-            return Err(format!("its bytes have the digest {found} and should have {expected}"));
+        match (found, expected) {
+            (Some(Some(found)), Some(expected)) if found != *expected => {
+                return Err(format!("its bytes have the digest {found} and should have {expected}"));
+            }
+            (Some(None), _) => return Err("its digest could not be worked out".to_owned()),
+            _ => {}
         }
     }
     Ok(layer)
@@ -256,7 +259,7 @@ impl Format {
 struct Counted<'s, R> {
     inner: R,
     seen: &'s Cell<u64>,
-    hash: &'s RefCell<Option<Hasher>>,
+    hash: &'s RefCell<Option<Background>>,
 }
 
 impl<R: Read> Read for Counted<'_, R> {
@@ -275,7 +278,7 @@ struct Unpacked<'s, R> {
     inner: R,
     count: u64,
     stored: &'s Cell<u64>,
-    hash: Option<Hasher>,
+    hash: Option<Background>,
     limits: &'s Limits,
 }
 
