@@ -252,6 +252,36 @@ async fn efficiency_is_dives() {
     }
 }
 
+/// The advice for an image of these layers that runs as root.
+async fn advised(layers: Vec<LayerTar>) -> Vec<String> {
+    let layers: Vec<Vec<u8>> = layers.into_iter().map(LayerTar::build).collect();
+    let directory = tempfile::tempdir().unwrap();
+    let config = config(serde_json::json!({}), &layers, &[]);
+    let path = save(directory.path(), "web.tar", &docker_archive(&config, &layers));
+    read_path(&path, options()).await.unwrap().advice().into_iter().map(|advice| advice.line).collect()
+}
+
+#[tokio::test]
+async fn the_programs_own_user_is_advised() {
+    let debian =
+        b"root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/var/www:/bin/sh\n_apt:x:42:65534::/nonexistent:/bin/sh\n";
+    let base = || {
+        let apt = LayerTar::default().file("etc/passwd", 0o644, ROOT, debian);
+        apt.directory("var/cache/apt/partial", 0o700, (42, 0)).directory("var/www", 0o755, (33, 33))
+    };
+    let passwd = |more: &[u8]| LayerTar::default().file("etc/passwd", 0o644, ROOT, &[debian, more].concat());
+    assert_eq!(advised(vec![base()]).await, ["USER 33:33"], "it owns a directory, if the distribution's");
+    assert_eq!(advised(vec![base(), LayerTar::default().file("app", 0o644, ROOT, b"x")]).await, ["USER 1000:1000"]);
+    assert_eq!(advised(vec![base(), LayerTar::default().directory("log", 0o755, (33, 4))]).await, ["USER 33:33"]);
+    let two =
+        b"systemd-network:x:998:998::/:/bin/false\nepmd:x:100:102::/:/bin/false\nrabbit:x:101:103::/:/bin/false\n";
+    let owned = passwd(two).directory("var/lib/rabbit", 0o750, (101, 103));
+    assert_eq!(advised(vec![base(), owned]).await, ["USER 101:103"]);
+    let grouped = passwd(two).directory("etc/rabbit", 0o2750, (0, 103));
+    assert_eq!(advised(vec![base(), grouped]).await, ["USER 101:103"]);
+    assert_eq!(advised(vec![base(), passwd(b"nginx:x:999:101::/:/bin/false\n")]).await, ["USER 999:101"]);
+}
+
 #[tokio::test]
 async fn a_user_may_do_what_the_merged_files_let_them() {
     let image = web_image().await;
@@ -279,7 +309,7 @@ async fn refusal(layer: &[u8], limits: Limits) -> String {
 }
 
 fn tight() -> Limits {
-    Limits { entries: 100, bytes: 1 << 20, ..Limits::default() }
+    Limits { memory: 50_000, bytes: 1 << 20, ..Limits::default() }
 }
 
 #[tokio::test]
@@ -315,7 +345,7 @@ async fn hostile_layers_get_a_clear_error() {
         (long_name, "a name or attribute is longer than 1 MiB"),
         (long_component, "it has a file name of 300 bytes, which is above the limit"),
         (long_path, "it has a path of 6000 bytes, which is above the limit"),
-        (many, "it has more than 100 entries, which is above the limit"),
+        (many, "it has so many files that they take more than 50000 bytes of memory, which is above the limit"),
         (bomb, "it has more than 1048576 bytes unpacked, which is above the limit"),
         (truncated_gzip[..truncated_gzip.len() / 2].to_vec(), "it is truncated (incomplete deflate stream)"),
         (plain[..700].to_vec(), "it is truncated (it ends in the middle of a file)"),

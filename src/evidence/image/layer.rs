@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::hash::Hasher as _;
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::FrameDecoder;
@@ -20,8 +21,8 @@ use crate::model::image::paths::split;
 /// What a layer may cost. The numbers are far above any image in use; they bound what a hostile one can do.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Entries of one layer. One costs about 200 bytes of memory.
-    pub entries: usize,
+    /// Bytes of memory for all layers of one image, by a generous estimate: about two million files.
+    pub memory: usize,
     /// Unpacked bytes of one layer.
     pub bytes: u64,
     /// Unpacked bytes for each stored one. It counts after the first `ratio_free` unpacked bytes: small layers of zeros
@@ -30,25 +31,21 @@ pub struct Limits {
     pub ratio_free: u64,
     /// Bytes of a path: `PATH_MAX` of Linux's `include/uapi/linux/limits.h`.
     pub path: usize,
-    /// Bytes of one file that is read whole, and of all such files of a layer.
+    /// Bytes of one file that is read whole.
     pub content: usize,
-    pub contents: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            entries: 2_000_000,
-            bytes: 64 << 30,
-            ratio: 500,
-            ratio_free: 256 << 20,
-            path: 4096,
-            content: 256 << 10,
-            contents: 4 << 20,
-        }
+        Self { memory: 1 << 30, bytes: 64 << 30, ratio: 500, ratio_free: 256 << 20, path: 4096, content: 256 << 10 }
     }
 }
 
+/// What an entry and a path cost beside the bytes of their names: in their layer, in the merged tree, and in the
+/// measurement of efficiency.
+const ENTRY: usize = 250;
+const PATH: usize = 200;
+const COPIES: usize = 3;
 const BUFFER: usize = 128 << 10;
 /// Longest name that Linux's file systems have: `NAME_MAX`.
 const NAME_MAX: usize = 255;
@@ -73,6 +70,7 @@ pub(crate) fn read(
     expected: &Expected,
     wanted: &[Vec<u8>],
     limits: &Limits,
+    memory: &Memory,
 ) -> Result<Layer, String> {
     let seen = Cell::new(0);
     let start = |digest: &Digest| Background::start(digest.hasher());
@@ -93,7 +91,7 @@ pub(crate) fn read(
         };
         let unpacked = Unpacked { inner: decoder, count: 0, stored: &seen, hash: unpacked_hash, limits };
         let mut members = Members::new(BufReader::with_capacity(BUFFER, unpacked));
-        collect(&mut members, &mut layer, wanted, limits).map_err(reason)?;
+        collect(&mut members, &mut layer, wanted, limits, memory).map_err(reason)?;
         // The digest is over everything, and an archive may be followed by more than its end.
         let mut rest = members.into_inner();
         io::copy(&mut rest, &mut io::sink()).map_err(reason)?;
@@ -118,7 +116,7 @@ pub(crate) fn read(
 /// # Errors
 /// As `read`: why it cannot be used, as the end of a sentence.
 pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Layer, String> {
-    read(bytes, &Expected::default(), &[b"passwd".to_vec()], limits)
+    read(bytes, &Expected::default(), &[b"passwd".to_vec()], limits, &Memory::default())
 }
 
 fn reason(error: io::Error) -> String {
@@ -137,19 +135,15 @@ fn collect<R: Read>(
     layer: &mut Layer,
     wanted: &[Vec<u8>],
     limits: &Limits,
+    memory: &Memory,
 ) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER];
-    let mut kept = 0;
     while let Some(member) = members.next()? {
         let names = clean(&member.path, limits)?;
-        if layer.paths.len() + layer.entries.len() > 2 * limits.entries {
-            return Err(above(format_args!("more than {} entries", limits.entries)));
-        }
         layer.size = layer.size.saturating_add(member.size);
         let keep = member.kind == MemberKind::File
             && names.last().is_some_and(|name| wanted.iter().any(|wanted| wanted == name))
-            && usize::try_from(members.remaining())
-                .is_ok_and(|size| size <= limits.content && size + kept <= limits.contents);
+            && usize::try_from(members.remaining()).is_ok_and(|size| size <= limits.content);
         let mut content = keep.then(Vec::new);
         let mut hash = XxHash64::with_seed(0);
         if member.kind == MemberKind::File {
@@ -164,14 +158,35 @@ fn collect<R: Read>(
                 }
             }
         }
+        let content = content.filter(|content| !content.contains(&0));
         let Some(change) = change(&member, hash.finish(), layer, limits)? else { continue };
+        let paths = layer.paths.len();
+        let deepest: usize = names.iter().map(|name| name.len()).sum();
         let entry = layer.add(names, change);
-        if let (Some(content), Some(entry)) = (content.filter(|content| !content.contains(&0)), entry) {
-            kept += content.len();
+        let made = layer.paths.len() - paths;
+        let cost = ENTRY + member.target.len() + content.as_ref().map_or(0, Vec::len);
+        memory.take(cost + made * PATH + if made > 0 { COPIES * deepest } else { 0 }, limits)?;
+        if let (Some(content), Some(entry)) = (content, entry) {
             layer.contents.push((entry, Arc::from(content)));
         }
     }
     Ok(())
+}
+
+/// What the layers of one image cost so far.
+#[derive(Debug, Default)]
+pub(crate) struct Memory(AtomicUsize);
+
+impl Memory {
+    fn take(&self, cost: usize, limits: &Limits) -> io::Result<()> {
+        if self.0.fetch_add(cost, Ordering::Relaxed) + cost > limits.memory {
+            return Err(above(format_args!(
+                "so many files that they take more than {} bytes of memory",
+                limits.memory
+            )));
+        }
+        Ok(())
+    }
 }
 
 /// The names of a path as Go's `filepath.Clean` leaves them.
@@ -231,7 +246,7 @@ fn change(member: &Member, content: u64, layer: &mut Layer, limits: &Limits) -> 
         gid: member.gid,
         size: member.size,
         content: if kind == Kind::File { content } else { 0 },
-        target: (kind == Kind::Symlink).then(|| member.target.clone().into_boxed_slice()),
+        target: (kind == Kind::Symlink).then(|| Arc::from(member.target.as_slice())),
         capabilities,
     })))
 }
@@ -383,7 +398,7 @@ mod tests {
             let mut bytes = blocks.concat();
             bytes.truncate(bytes.len().saturating_sub(cut));
             for bytes in [bytes.clone(), [b"\x1f\x8b".as_slice(), &bytes].concat(), [b"\x28\xb5\x2f\xfd".as_slice(), &bytes].concat()] {
-                let limits = Limits { entries: 1000, bytes: 1 << 20, ..Limits::default() };
+                let limits = Limits { memory: 1 << 20, bytes: 1 << 20, ..Limits::default() };
                 if let Ok(layer) = parse(&bytes, &limits) {
                     let mut tree = Tree::default();
                     tree.merge(&layer, 0);

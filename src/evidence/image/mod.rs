@@ -23,7 +23,7 @@ use crate::model::image::Image;
 use crate::model::image::layer::Layer;
 use archive::Archive;
 use digest::Digest;
-use layer::{Expected, Limits};
+use layer::{Expected, Limits, Memory};
 use layout::Layout;
 use manifest::{Descriptor, ImageConfig, Manifest, Platform, Saved};
 use registry::Registry;
@@ -300,6 +300,7 @@ impl Blobs {
     /// Reads all layers, some at a time, the largest first.
     fn layers(&self, plan: &Plan, options: &Options) -> Result<Vec<Layer>, String> {
         let wanted = wanted(&plan.config);
+        let memory = Memory::default();
         let mut order: Vec<usize> = (0..plan.layers.len()).collect();
         order.sort_by_key(|i| std::cmp::Reverse(plan.layers[*i].size));
         let next = AtomicUsize::new(0);
@@ -315,7 +316,7 @@ impl Blobs {
                     while let Some(&i) = order.get(next.fetch_add(1, Ordering::Relaxed))
                         && !failed.load(Ordering::Relaxed)
                     {
-                        let layer = self.layer(&plan.layers[i], &wanted, options);
+                        let layer = self.layer(&plan.layers[i], &wanted, options, &memory);
                         failed.fetch_or(layer.is_err(), Ordering::Relaxed);
                         if let Ok(mut slot) = done[i].lock() {
                             *slot = Some(layer);
@@ -339,8 +340,14 @@ impl Blobs {
         if stopped { Err("a layer was not read".to_owned()) } else { Ok(layers) }
     }
 
-    fn layer(&self, source: &LayerSource, wanted: &[Vec<u8>], options: &Options) -> Result<Layer, String> {
-        let read = |stream: &mut dyn Read| layer::read(stream, &source.expected, wanted, &options.limits);
+    fn layer(
+        &self,
+        source: &LayerSource,
+        wanted: &[Vec<u8>],
+        options: &Options,
+        memory: &Memory,
+    ) -> Result<Layer, String> {
+        let read = |stream: &mut dyn Read| layer::read(stream, &source.expected, wanted, &options.limits, memory);
         let (Blobs::Registry(_, Some(cache)), Place::Blob(digest)) = (self, &source.place) else {
             return read(&mut self.blob(&source.place)?);
         };
