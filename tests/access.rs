@@ -160,7 +160,7 @@ fn decisions_are_the_kernels() {
             subject.capabilities.bits()
         )
         .unwrap();
-        let files = Files { image: &on_disk, read_only: false, mounts: Vec::new() };
+        let files = Files::new(&on_disk, false, Vec::new());
         computed.push(decide(&subject, &files, &path, access));
     }
 

@@ -69,17 +69,28 @@ impl Archive {
         self.members.contains_key(name)
     }
 
+    /// The bytes that a file of the archive takes; 0 for one that is not there.
+    pub(crate) fn size(&self, name: &str) -> u64 {
+        match self.find(name) {
+            Ok((_, size)) => size,
+            Err(_) => 0,
+        }
+    }
+
     /// The bytes of one file of the archive, from a file handle of their own.
     pub(crate) fn read(&self, name: &str) -> io::Result<impl Read + Send + use<>> {
+        let (start, size) = self.find(name)?;
+        let mut file = self.file()?;
+        file.seek(SeekFrom::Start(start))?;
+        Ok(Whole { inner: file.take(size) })
+    }
+
+    fn find(&self, name: &str) -> io::Result<(u64, u64)> {
         let absent = || io::Error::new(io::ErrorKind::NotFound, format!("the archive has no {name}"));
         let mut place = self.members.get(&clean("", name)).ok_or_else(absent)?;
         for _ in 0..MAX_LINKS {
             match place {
-                Place::Data { start, size } => {
-                    let mut file = self.file()?;
-                    file.seek(SeekFrom::Start(*start))?;
-                    return Ok(Whole { inner: file.take(*size) });
-                }
+                Place::Data { start, size } => return Ok((*start, *size)),
                 Place::Link(target) => place = self.members.get(target).ok_or_else(absent)?,
             }
         }

@@ -1,6 +1,8 @@
 //! `sha256:...`: what a blob must hash to.
 
 use std::fmt;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread::{self, JoinHandle};
 
 use sha2::{Digest as _, Sha256, Sha512};
 
@@ -92,9 +94,58 @@ impl Hasher {
     }
 }
 
+/// Pieces under way to the thread that hashes.
+const PIECES: usize = 8;
+
+/// A digest that another thread makes: hashing takes longer than all the rest of reading a plain layer.
+pub(crate) struct Background {
+    pieces: SyncSender<Vec<u8>>,
+    /// Buffers to use again.
+    spent: Receiver<Vec<u8>>,
+    thread: JoinHandle<Digest>,
+}
+
+impl Background {
+    pub(crate) fn start(mut hasher: Hasher) -> Background {
+        let (pieces, incoming) = mpsc::sync_channel::<Vec<u8>>(PIECES);
+        let (outgoing, spent) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            for piece in incoming {
+                hasher.update(&piece);
+                // Its reader may be done with reading.
+                let _ = outgoing.send(piece);
+            }
+            hasher.finish()
+        });
+        Background { pieces, spent, thread }
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        let mut piece = self.spent.try_recv().unwrap_or_default();
+        piece.clear();
+        piece.extend_from_slice(bytes);
+        // A thread that is gone shows in `finish`.
+        let _ = self.pieces.send(piece);
+    }
+
+    /// `None` if the thread broke down.
+    pub(crate) fn finish(self) -> Option<Digest> {
+        drop(self.pieces);
+        self.thread.join().ok()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_thread_hashes_what_it_is_given_in_order() {
+        let bytes: Vec<u8> = (0..100_000u32).flat_map(u32::to_le_bytes).collect();
+        let mut background = Background::start(Digest::of(b"").hasher());
+        bytes.chunks(777).for_each(|piece| background.update(piece));
+        assert_eq!(background.finish(), Some(Digest::of(&bytes)));
+    }
 
     #[test]
     fn only_whole_digests_of_known_algorithms_are_read() {

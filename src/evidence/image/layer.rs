@@ -5,12 +5,13 @@ use std::cell::{Cell, RefCell};
 use std::hash::Hasher as _;
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::FrameDecoder;
 use twox_hash::XxHash64;
 
-use super::digest::{Digest, Hasher};
+use super::digest::{Background, Digest};
 use super::tar::{Member, MemberKind, Members};
 use crate::model::access::Kind;
 use crate::model::capability::FileCapabilities;
@@ -20,27 +21,31 @@ use crate::model::image::paths::split;
 /// What a layer may cost. The numbers are far above any image in use; they bound what a hostile one can do.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Entries of one layer. One costs about 200 bytes of memory.
-    pub entries: usize,
+    /// Bytes of memory for all layers of one image, by a generous estimate: about two million files.
+    pub memory: usize,
     /// Unpacked bytes of one layer.
     pub bytes: u64,
-    /// Unpacked bytes for each stored one, looked at beyond the first [`RATIO_FREE`].
+    /// Unpacked bytes for each stored one. It counts after the first `ratio_free` unpacked bytes: small layers of zeros
+    /// are common and harmless.
     pub ratio: u64,
+    pub ratio_free: u64,
     /// Bytes of a path: `PATH_MAX` of Linux's `include/uapi/linux/limits.h`.
     pub path: usize,
-    /// Bytes of one file that is read whole, and of all such files of a layer.
+    /// Bytes of one file that is read whole.
     pub content: usize,
-    pub contents: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { entries: 2_000_000, bytes: 64 << 30, ratio: 500, path: 4096, content: 256 << 10, contents: 4 << 20 }
+        Self { memory: 1 << 30, bytes: 64 << 30, ratio: 500, ratio_free: 256 << 20, path: 4096, content: 256 << 10 }
     }
 }
 
-/// Unpacked bytes before [`Limits::ratio`] counts: small layers of zeros are common and harmless.
-const RATIO_FREE: u64 = 256 << 20;
+/// What an entry and a path cost beside the bytes of their names: in their layer, in the merged tree, and in the
+/// measurement of efficiency.
+const ENTRY: usize = 250;
+const PATH: usize = 200;
+const COPIES: usize = 3;
 const BUFFER: usize = 128 << 10;
 /// Longest name that Linux's file systems have: `NAME_MAX`.
 const NAME_MAX: usize = 255;
@@ -65,15 +70,17 @@ pub(crate) fn read(
     expected: &Expected,
     wanted: &[Vec<u8>],
     limits: &Limits,
+    memory: &Memory,
 ) -> Result<Layer, String> {
     let seen = Cell::new(0);
-    let stored_hash = RefCell::new(expected.stored.as_ref().map(Digest::hasher));
+    let start = |digest: &Digest| Background::start(digest.hasher());
+    let stored_hash = RefCell::new(expected.stored.as_ref().map(start));
     let mut raw = BufReader::with_capacity(BUFFER, Counted { inner: stored, seen: &seen, hash: &stored_hash });
     let format = Format::sniff(&mut raw).map_err(reason)?;
     let unpacked_hash = match (&expected.stored, &expected.unpacked, format) {
         // The same bytes need no second hash.
         (Some(stored), Some(unpacked), Format::Plain) if stored == unpacked => None,
-        (_, unpacked, _) => unpacked.as_ref().map(Digest::hasher),
+        (_, unpacked, _) => unpacked.as_ref().map(start),
     };
     let mut layer = Layer::default();
     let unpacked_digest = {
@@ -84,22 +91,32 @@ pub(crate) fn read(
         };
         let unpacked = Unpacked { inner: decoder, count: 0, stored: &seen, hash: unpacked_hash, limits };
         let mut members = Members::new(BufReader::with_capacity(BUFFER, unpacked));
-        collect(&mut members, &mut layer, wanted, limits).map_err(reason)?;
+        collect(&mut members, &mut layer, wanted, limits, memory).map_err(reason)?;
         // The digest is over everything, and an archive may be followed by more than its end.
         let mut rest = members.into_inner();
         io::copy(&mut rest, &mut io::sink()).map_err(reason)?;
-        rest.into_inner().hash.map(Hasher::finish)
+        rest.into_inner().hash.map(Background::finish)
     };
     io::copy(&mut raw, &mut io::sink()).map_err(reason)?;
-    let stored_digest = stored_hash.take().map(Hasher::finish);
+    let stored_digest = stored_hash.take().map(Background::finish);
     for (found, expected) in [(stored_digest, &expected.stored), (unpacked_digest, &expected.unpacked)] {
-        if let (Some(found), Some(expected)) = (found, expected)
-            && found != *expected
-        {
-            return Err(format!("its bytes have the digest {found} and should have {expected}"));
+        match (found, expected) {
+            (Some(Some(found)), Some(expected)) if found != *expected => {
+                return Err(format!("its bytes have the digest {found} and should have {expected}"));
+            }
+            (Some(None), _) => return Err("its digest could not be worked out".to_owned()),
+            _ => {}
         }
     }
     Ok(layer)
+}
+
+/// Reads a layer from memory, whatever its digest: for tests and fuzzing.
+///
+/// # Errors
+/// As `read`: why it cannot be used, as the end of a sentence.
+pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Layer, String> {
+    read(bytes, &Expected::default(), &[b"passwd".to_vec()], limits, &Memory::default())
 }
 
 fn reason(error: io::Error) -> String {
@@ -118,19 +135,15 @@ fn collect<R: Read>(
     layer: &mut Layer,
     wanted: &[Vec<u8>],
     limits: &Limits,
+    memory: &Memory,
 ) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER];
-    let mut kept = 0;
     while let Some(member) = members.next()? {
         let names = clean(&member.path, limits)?;
-        if layer.paths.len() + layer.entries.len() > 2 * limits.entries {
-            return Err(above(format_args!("more than {} entries", limits.entries)));
-        }
         layer.size = layer.size.saturating_add(member.size);
         let keep = member.kind == MemberKind::File
             && names.last().is_some_and(|name| wanted.iter().any(|wanted| wanted == name))
-            && usize::try_from(members.remaining())
-                .is_ok_and(|size| size <= limits.content && size + kept <= limits.contents);
+            && usize::try_from(members.remaining()).is_ok_and(|size| size <= limits.content);
         let mut content = keep.then(Vec::new);
         let mut hash = XxHash64::with_seed(0);
         if member.kind == MemberKind::File {
@@ -145,14 +158,35 @@ fn collect<R: Read>(
                 }
             }
         }
+        let content = content.filter(|content| !content.contains(&0));
         let Some(change) = change(&member, hash.finish(), layer, limits)? else { continue };
+        let paths = layer.paths.len();
+        let deepest: usize = names.iter().map(|name| name.len()).sum();
         let entry = layer.add(names, change);
-        if let (Some(content), Some(entry)) = (content.filter(|content| !content.contains(&0)), entry) {
-            kept += content.len();
+        let made = layer.paths.len() - paths;
+        let cost = ENTRY + member.target.len() + content.as_ref().map_or(0, Vec::len);
+        memory.take(cost + made * PATH + if made > 0 { COPIES * deepest } else { 0 }, limits)?;
+        if let (Some(content), Some(entry)) = (content, entry) {
             layer.contents.push((entry, Arc::from(content)));
         }
     }
     Ok(())
+}
+
+/// What the layers of one image cost so far.
+#[derive(Debug, Default)]
+pub(crate) struct Memory(AtomicUsize);
+
+impl Memory {
+    fn take(&self, cost: usize, limits: &Limits) -> io::Result<()> {
+        if self.0.fetch_add(cost, Ordering::Relaxed) + cost > limits.memory {
+            return Err(above(format_args!(
+                "so many files that they take more than {} bytes of memory",
+                limits.memory
+            )));
+        }
+        Ok(())
+    }
 }
 
 /// The names of a path as Go's `filepath.Clean` leaves them.
@@ -212,7 +246,7 @@ fn change(member: &Member, content: u64, layer: &mut Layer, limits: &Limits) -> 
         gid: member.gid,
         size: member.size,
         content: if kind == Kind::File { content } else { 0 },
-        target: (kind == Kind::Symlink).then(|| member.target.clone().into_boxed_slice()),
+        target: (kind == Kind::Symlink).then(|| Arc::from(member.target.as_slice())),
         capabilities,
     })))
 }
@@ -240,7 +274,7 @@ impl Format {
 struct Counted<'s, R> {
     inner: R,
     seen: &'s Cell<u64>,
-    hash: &'s RefCell<Option<Hasher>>,
+    hash: &'s RefCell<Option<Background>>,
 }
 
 impl<R: Read> Read for Counted<'_, R> {
@@ -259,7 +293,7 @@ struct Unpacked<'s, R> {
     inner: R,
     count: u64,
     stored: &'s Cell<u64>,
-    hash: Option<Hasher>,
+    hash: Option<Background>,
     limits: &'s Limits,
 }
 
@@ -270,7 +304,7 @@ impl<R: Read> Read for Unpacked<'_, R> {
         if self.count > self.limits.bytes {
             return Err(above(format_args!("more than {} bytes unpacked", self.limits.bytes)));
         }
-        if self.count > RATIO_FREE && self.count / self.limits.ratio > self.stored.get() {
+        if self.count > self.limits.ratio_free && self.count / self.limits.ratio > self.stored.get() {
             return Err(above(format_args!("more than {} bytes unpacked for each stored one", self.limits.ratio)));
         }
         if let Some(hash) = &mut self.hash {
@@ -327,4 +361,52 @@ impl<R: BufRead> Read for ZstdFrames<R> {
 
 fn zstd(error: impl std::fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("it is no valid zstd stream: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::image::efficiency::efficiency;
+    use crate::model::image::paths::PathId;
+    use crate::model::image::tree::Tree;
+
+    /// A block that often is a header: its checksum is right and its fields are nearly so.
+    fn block() -> impl Strategy<Value = Vec<u8>> {
+        let names =
+            prop::sample::select(vec!["a", "a/b", ".wh.a", "a/.wh..wh..opq", "/", "./", "../x", "PaxHeader", ""]);
+        let kinds = prop::sample::select(b"012345xgLKSVD7\0".to_vec());
+        let header = (names, kinds, prop_oneof![0..2000u64, any::<u64>()], any::<[u8; 24]>()).prop_map(
+            |(name, kind, size, odd)| {
+                let mut header = tar::Header::new_gnu();
+                header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+                header.set_size(size);
+                header.set_mode(0o644);
+                header.as_old_mut().linkname[..24].copy_from_slice(&odd);
+                header.as_mut_bytes()[156] = kind;
+                header.set_cksum();
+                header.as_bytes().to_vec()
+            },
+        );
+        prop_oneof![3 => header, 1 => prop::collection::vec(any::<u8>(), 512), 1 => Just(b"9 path=x\n".to_vec())]
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_in_a_layer_makes_the_reader_panic(blocks in prop::collection::vec(block(), 0..12), cut in 0..600usize) {
+            let mut bytes = blocks.concat();
+            bytes.truncate(bytes.len().saturating_sub(cut));
+            for bytes in [bytes.clone(), [b"\x1f\x8b".as_slice(), &bytes].concat(), [b"\x28\xb5\x2f\xfd".as_slice(), &bytes].concat()] {
+                let limits = Limits { memory: 1 << 20, bytes: 1 << 20, ..Limits::default() };
+                if let Ok(layer) = parse(&bytes, &limits) {
+                    let mut tree = Tree::default();
+                    tree.merge(&layer, 0);
+                    tree.merge(&layer, 1);
+                    let _ = efficiency(&[layer.clone(), layer]);
+                    prop_assert!(tree.below(PathId::ROOT).count() < 1000);
+                }
+            }
+        }
+    }
 }

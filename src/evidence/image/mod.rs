@@ -23,7 +23,7 @@ use crate::model::image::Image;
 use crate::model::image::layer::Layer;
 use archive::Archive;
 use digest::Digest;
-use layer::{Expected, Limits};
+use layer::{Expected, Limits, Memory};
 use layout::Layout;
 use manifest::{Descriptor, ImageConfig, Manifest, Platform, Saved};
 use registry::Registry;
@@ -272,7 +272,11 @@ impl Blobs {
             Blobs::Registry(registry, cache) => {
                 cached(cache.as_ref(), digest, || registry.blob(digest).and_then(read_json))
             }
-            _ => checked(digest, read_json(self.blob(&Place::Blob(digest.clone()))?)?),
+            _ => {
+                let bytes = read_json(self.blob(&Place::Blob(digest.clone()))?)?;
+                checked(digest, &bytes)?;
+                Ok(bytes)
+            }
         }
     }
 
@@ -296,6 +300,7 @@ impl Blobs {
     /// Reads all layers, some at a time, the largest first.
     fn layers(&self, plan: &Plan, options: &Options) -> Result<Vec<Layer>, String> {
         let wanted = wanted(&plan.config);
+        let memory = Memory::default();
         let mut order: Vec<usize> = (0..plan.layers.len()).collect();
         order.sort_by_key(|i| std::cmp::Reverse(plan.layers[*i].size));
         let next = AtomicUsize::new(0);
@@ -311,7 +316,7 @@ impl Blobs {
                     while let Some(&i) = order.get(next.fetch_add(1, Ordering::Relaxed))
                         && !failed.load(Ordering::Relaxed)
                     {
-                        let layer = self.layer(&plan.layers[i], &wanted, options);
+                        let layer = self.layer(&plan.layers[i], &wanted, options, &memory);
                         failed.fetch_or(layer.is_err(), Ordering::Relaxed);
                         if let Ok(mut slot) = done[i].lock() {
                             *slot = Some(layer);
@@ -335,8 +340,14 @@ impl Blobs {
         if stopped { Err("a layer was not read".to_owned()) } else { Ok(layers) }
     }
 
-    fn layer(&self, source: &LayerSource, wanted: &[Vec<u8>], options: &Options) -> Result<Layer, String> {
-        let read = |stream: &mut dyn Read| layer::read(stream, &source.expected, wanted, &options.limits);
+    fn layer(
+        &self,
+        source: &LayerSource,
+        wanted: &[Vec<u8>],
+        options: &Options,
+        memory: &Memory,
+    ) -> Result<Layer, String> {
+        let read = |stream: &mut dyn Read| layer::read(stream, &source.expected, wanted, &options.limits, memory);
         let (Blobs::Registry(_, Some(cache)), Place::Blob(digest)) = (self, &source.place) else {
             return read(&mut self.blob(&source.place)?);
         };
@@ -364,7 +375,8 @@ fn cached(
     if let Some(bytes) = kept.filter(|bytes| digest.verifies(bytes)) {
         return Ok(bytes);
     }
-    let bytes = checked(digest, pull()?)?;
+    let bytes = pull()?;
+    checked(digest, &bytes)?;
     if let Some(cache) = cache {
         let mut copy = cache.copy(digest, bytes.as_slice());
         if io::copy(&mut copy, &mut io::sink()).is_ok() {
@@ -374,8 +386,8 @@ fn cached(
     Ok(bytes)
 }
 
-fn checked(digest: &Digest, bytes: Vec<u8>) -> Result<Vec<u8>, String> {
-    if digest.verifies(&bytes) { Ok(bytes) } else { Err(format!("the bytes of {digest} do not have that digest")) }
+fn checked(digest: &Digest, bytes: &[u8]) -> Result<(), String> {
+    if digest.verifies(bytes) { Ok(()) } else { Err(format!("the bytes of {digest} do not have that digest")) }
 }
 
 fn read_json(stream: impl Read) -> Result<Vec<u8>, String> {
@@ -438,7 +450,13 @@ fn saved(archive: &Archive, options: &Options) -> Result<Plan, String> {
             images.iter().find(named).ok_or_else(|| format!("it holds no image {wanted}, but {}", tags()))?
         }
     };
-    let config: ImageConfig = manifest::parse(&read(&image.config)?, "configuration")?;
+    let bytes = read(&image.config)?;
+    // The file is called by its digest; other tools' archives have other names.
+    let file = image.config.rsplit('/').next().unwrap_or_default();
+    if let Some(digest) = Digest::parse(&format!("sha256:{}", file.trim_end_matches(".json"))) {
+        checked(&digest, &bytes)?;
+    }
+    let config: ImageConfig = manifest::parse(&bytes, "configuration")?;
     if image.layers.len() > MAX_LAYERS {
         return Err(format!("it has {} layers, more than {MAX_LAYERS}", image.layers.len()));
     }
@@ -448,7 +466,7 @@ fn saved(archive: &Archive, options: &Options) -> Result<Plan, String> {
             place: Place::Member(name.clone()),
             expected: Expected { stored: None, unpacked: diff_id.and_then(|id| Digest::parse(id)) },
             shown: diff_id.cloned().unwrap_or_default(),
-            size: 0,
+            size: archive.size(name),
         }
     });
     Ok(Plan { digest: None, layers: layers.collect(), config })

@@ -91,7 +91,8 @@ impl Registry {
         let digest = digest.to_string();
         let pull = self.client.pull_blob_stream(&self.reference, digest.as_str());
         let response = self.handle.block_on(pull).map_err(|error| refused(&error, &self.reference, &self.auth))?;
-        Ok(Blob { handle: self.handle.clone(), stream: response.stream, chunk: None, used: 0 })
+        // Fused, because the client's stream checks its digest anew, and wrongly, each time it is asked after its end.
+        Ok(Blob { handle: self.handle.clone(), stream: response.stream.fuse(), chunk: None, used: 0 })
     }
 }
 

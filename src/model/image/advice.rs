@@ -7,6 +7,9 @@ use crate::model::image::{Image, Port};
 /// The uid and gid for an image that has no user of its own.
 const DEFAULT_USER: u32 = 1000;
 
+/// What to add to a port below 1024: 80 becomes 8080, 443 becomes 8443, 53 becomes 8053.
+const ABOVE: u16 = 8000;
+
 /// One line for the Dockerfile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice {
@@ -23,7 +26,11 @@ impl Image {
     #[must_use]
     pub fn advice(&self) -> Vec<Advice> {
         let mut advice: Vec<Advice> = self.user_advice().into_iter().collect();
-        advice.extend(self.config.exposed_ports.iter().filter(|port| port.privileged()).map(unprivileged));
+        let exposed = &self.config.exposed_ports;
+        let needed = |port: &&Port| {
+            port.privileged() && !exposed.contains(&Port { number: ABOVE + port.number, ..(*port).clone() })
+        };
+        advice.extend(exposed.iter().filter(needed).map(unprivileged));
         advice.extend(self.capability_advice());
         advice.extend(self.layers.iter().enumerate().flat_map(|(number, layer)| {
             layer.chowned.iter().map(move |(repeated, bytes)| self.chown_advice(number, repeated, *bytes))
@@ -88,12 +95,11 @@ impl Image {
     }
 }
 
-/// 80 becomes 8080, 443 becomes 8443, 53 becomes 8053.
 fn unprivileged(port: &Port) -> Advice {
     let Port { number, protocol } = port;
     let suffix = if protocol == "tcp" { String::new() } else { format!("/{protocol}") };
     Advice {
-        line: format!("EXPOSE {}{suffix}", 8000 + number),
+        line: format!("EXPOSE {}{suffix}", ABOVE + number),
         why: format!("only root binds port {number} everywhere: listen on another, and let the Service keep {number}"),
         saves: 0,
     }

@@ -26,7 +26,7 @@ pub struct Attributes {
     /// A hash of a regular file's bytes, good for telling honest files apart.
     pub content: u64,
     /// Where a symbolic link points.
-    pub target: Option<Box<[u8]>>,
+    pub target: Option<Arc<[u8]>>,
     pub capabilities: Option<FileCapabilities>,
 }
 

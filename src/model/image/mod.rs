@@ -198,7 +198,7 @@ impl Image {
     /// The image's files without anything mounted over them.
     pub fn with_files<T>(&self, ask: impl FnOnce(&Files<'_>) -> T) -> T {
         let lookup = |path: &str| self.tree.lookup(path);
-        ask(&Files { image: &lookup, read_only: false, mounts: Vec::new() })
+        ask(&Files::new(&lookup, false, Vec::new()))
     }
 
     /// Whether a process gets this access to a path of the bare image.

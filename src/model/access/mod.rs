@@ -5,11 +5,14 @@
 //! `fs.protected_*` of sysctl, which refuse a few odd operations in world-writable sticky directories. In a user
 //! namespace a capability counts only for a file whose owner and group exist in it.
 
-use std::collections::BTreeMap;
+mod mounts;
+
 use std::fmt;
 
 use crate::model::capability::{Capability, Credentials, Set};
 use crate::model::obstacle::Errno;
+
+pub use mounts::{Files, Lookup, Mount};
 
 /// Symbolic links that a walk follows before ELOOP: `MAXSYMLINKS` of Linux's `include/linux/namei.h`.
 const MAX_SYMLINKS: usize = 40;
@@ -177,101 +180,6 @@ impl fmt::Display for Mode {
         }
         Ok(())
     }
-}
-
-/// What a reader knows of a path. The path is absolute and has no symbolic links, `.` or `..` in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lookup {
-    Found(Node),
-    Missing,
-    /// It lies in a volume whose content is not known.
-    Unknown,
-}
-
-/// A volume over the image's files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mount {
-    /// Where it is mounted: absolute, without a slash at its end.
-    pub path: String,
-    /// What it is, in a few words for the reader: "emptyDir tmp".
-    pub what: String,
-    /// `readOnly: true`, or a kind that is always read-only.
-    pub read_only: bool,
-    pub noexec: bool,
-    /// The mount point itself. A file for a `subPath` of one.
-    pub root: Node,
-    /// Known files below it, by their path relative to it.
-    pub entries: BTreeMap<String, Node>,
-    /// Whether `entries` are all there are.
-    pub complete: bool,
-}
-
-impl Mount {
-    /// An emptyDir as it starts: 0777, on memory 1777, and nothing in it. Source: `setupDir` and `setupTmpfs` in
-    /// Kubernetes' `pkg/volume/emptydir/empty_dir.go`.
-    #[must_use]
-    pub fn empty_dir(path: &str, name: &str, memory: bool, fs_group: Option<u32>) -> Mount {
-        let root = Node::directory(if memory { 0o1777 } else { 0o777 }, 0, 0);
-        let root = match fs_group {
-            Some(gid) => root.with_fs_group(gid, false),
-            None => root,
-        };
-        Mount {
-            path: path.to_owned(),
-            what: format!("emptyDir {name}"),
-            read_only: false,
-            noexec: false,
-            root,
-            entries: BTreeMap::new(),
-            complete: true,
-        }
-    }
-
-    fn lookup(&self, below: &str) -> Lookup {
-        match self.entries.get(below) {
-            Some(node) => Lookup::Found(node.clone()),
-            None if self.complete => Lookup::Missing,
-            None => Lookup::Unknown,
-        }
-    }
-}
-
-/// The files of a container: the image's, and what is mounted over them.
-pub struct Files<'a> {
-    /// What the image has at a path.
-    pub image: &'a dyn Fn(&str) -> Lookup,
-    /// `readOnlyRootFilesystem`.
-    pub read_only: bool,
-    pub mounts: Vec<Mount>,
-}
-
-impl Files<'_> {
-    /// The mount that holds a path: the longest that is a prefix of it, the last of those that are equal.
-    fn mount(&self, path: &str) -> Option<&Mount> {
-        self.mounts.iter().filter(|mount| below(path, &mount.path).is_some()).max_by_key(|mount| mount.path.len())
-    }
-
-    fn lookup(&self, path: &str) -> Lookup {
-        // The runtime makes what is missing of the way to a mount point, as root and 0755.
-        let made = || self.mounts.iter().any(|mount| below(&mount.path, path).is_some());
-        let found = match self.mount(path) {
-            Some(mount) => match below(path, &mount.path) {
-                Some("") | None => return Lookup::Found(mount.root.clone()),
-                Some(rest) => mount.lookup(rest),
-            },
-            None => (self.image)(path),
-        };
-        match found {
-            Lookup::Missing if made() => Lookup::Found(Node::directory(0o755, 0, 0)),
-            found => found,
-        }
-    }
-}
-
-/// The part of `path` below `directory`, empty for the directory itself, or `None` outside it.
-fn below<'p>(path: &'p str, directory: &str) -> Option<&'p str> {
-    let rest = path.strip_prefix(directory.trim_end_matches('/'))?;
-    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
 }
 
 /// What is asked for.
@@ -502,7 +410,7 @@ impl Walk<'_, '_> {
             }
             Some((path, Lookup::Unknown)) => {
                 let changes = !matches!(access, Access::Read | Access::Execute | Access::Search);
-                let finding = if changes && self.read_only(&path) { Finding::ReadOnly } else { Finding::Unknown };
+                let finding = if changes && self.files.read_only(&path) { Finding::ReadOnly } else { Finding::Unknown };
                 return self.stop(&path, None, finding);
             }
         };
@@ -521,7 +429,7 @@ impl Walk<'_, '_> {
             Access::Write => {
                 self.permit(&path, &node, WRITE)?;
                 // A device is not changed by writing to it.
-                if node.kind == Kind::File && self.read_only(&path) {
+                if node.kind == Kind::File && self.files.read_only(&path) {
                     return self.stop(&path, Some(&node), Finding::ReadOnly);
                 }
                 Ok(())
@@ -592,7 +500,7 @@ impl Walk<'_, '_> {
 
     /// Adds to, or takes from, a directory.
     fn change(&mut self, path: &str, directory: &Node) -> Result<(), Verdict> {
-        if self.read_only(path) {
+        if self.files.read_only(path) {
             return self.stop(path, Some(directory), Finding::ReadOnly);
         }
         self.permit(path, directory, WRITE | SEARCH)
@@ -600,7 +508,7 @@ impl Walk<'_, '_> {
 
     /// What the owner may do, if it is `permitted` at all, or who has the capability.
     fn own(&mut self, path: &str, node: &Node, capability: Capability, permitted: bool) -> Result<(), Verdict> {
-        if self.read_only(path) {
+        if self.files.read_only(path) {
             self.stop(path, Some(node), Finding::ReadOnly)
         } else if permitted && self.subject.uid == node.uid {
             self.note(path, Some(node), Finding::Owner);
@@ -611,10 +519,6 @@ impl Walk<'_, '_> {
         } else {
             self.stop(path, Some(node), Finding::NotOwner { capability })
         }
-    }
-
-    fn read_only(&self, path: &str) -> bool {
-        self.files.mount(path).map_or(self.files.read_only, |mount| mount.read_only)
     }
 
     fn permit(&mut self, path: &str, node: &Node, asked: u16) -> Result<(), Verdict> {
@@ -681,6 +585,8 @@ pub fn permission(subject: &Subject, node: &Node, asked: u16) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     /// An image in a few lines: `PATH MODE UID GID`, or `PATH -> TARGET`.
@@ -721,7 +627,7 @@ mod tests {
 
     fn ask(subject: &Subject, path: &str, access: Access) -> Decision {
         let nginx = image(NGINX);
-        decide(subject, &Files { image: &nginx, read_only: false, mounts: Vec::new() }, path, access)
+        decide(subject, &Files::new(&nginx, false, Vec::new()), path, access)
     }
 
     fn verdict(subject: &Subject, path: &str, access: Access) -> Verdict {
@@ -805,14 +711,8 @@ mod tests {
     #[test]
     fn volumes_cover_what_is_below_them() {
         let nginx = image(NGINX);
-        let config = Mount {
-            path: "/etc/nginx".to_owned(),
-            what: "configMap web".to_owned(),
-            read_only: true,
-            root: Node::directory(0o755, 0, 0),
-            entries: BTreeMap::from([("nginx.conf".to_owned(), Node::file(0o440, 0, 0).with_fs_group(1000, true))]),
-            ..Mount::empty_dir("", "", false, None)
-        };
+        let keys = BTreeMap::from([("conf.d/web.conf".to_owned(), 0o440)]);
+        let config = Mount::of_keys("/etc/nginx", "configMap web", &keys, false, Some(3000));
         let claim = Mount {
             complete: false,
             root: Node::directory(0o755, 0, 0).with_fs_group(2000, false),
@@ -820,12 +720,12 @@ mod tests {
         };
         let mounts = vec![
             Mount::empty_dir("/var/cache/nginx", "cache", false, None),
-            Mount::empty_dir("/run/lock/deep", "lock", true, Some(2000)),
+            Mount::empty_dir("/var/run/lock/deep", "lock", true, Some(2000)),
             config,
             Mount { read_only: true, ..claim.clone() },
             Mount { path: "/var/lib/data/own".to_owned(), ..claim },
         ];
-        let files = Files { image: &nginx, read_only: true, mounts };
+        let files = Files::new(&nginx, true, mounts);
         let ask = |groups: &[u32], path: &str, access| {
             decide(&Subject::plain(1000, 1000, groups), &files, path, access).verdict
         };
@@ -833,10 +733,13 @@ mod tests {
         assert_eq!(ask(&[], "/tmp/x", Access::Create), EROFS);
         assert_eq!(ask(&[], "/tmp/theirs", Access::Write), EROFS);
         assert_eq!(ask(&[], "/etc/shadow", Access::Write), EACCES, "the kernel looks at the mode of a file first");
-        assert_eq!(ask(&[], "/etc/nginx/nginx.conf", Access::Read), Verdict::Allowed);
-        assert_eq!(ask(&[], "/etc/nginx/nginx.conf", Access::Remove), EROFS);
+        assert_eq!(ask(&[], "/etc/nginx/conf.d/web.conf", Access::Read), EACCES);
+        assert_eq!(ask(&[3000], "/etc/nginx/conf.d/web.conf", Access::Read), Verdict::Allowed);
+        assert_eq!(ask(&[3000], "/etc/nginx/conf.d/web.conf", Access::Write), EACCES);
+        assert_eq!(ask(&[], "/etc/nginx/conf.d/web.conf", Access::Remove), EROFS);
         assert_eq!(ask(&[], "/etc/nginx/missing", Access::Read), ENOENT);
         assert_eq!(ask(&[], "/run/lock", Access::Search), Verdict::Allowed, "the runtime makes the way to a mount");
+        assert_eq!(ask(&[], "/run/lock/deep/x", Access::Create), Verdict::Allowed, "and follows the image's links");
         assert_eq!(ask(&[], "/var/lib/data/file", Access::Read), Verdict::Unknown);
         assert_eq!(ask(&[], "/var/lib/data/file", Access::Write), EROFS);
         assert_eq!(ask(&[], "/var/lib/data/own", Access::Write), EACCES);
