@@ -30,7 +30,7 @@ const ROOMS: &[Room] = &[
     Room { name: "policy", imports: &["model", "policy"], taboo: PURE },
     Room { name: "diagnosis", imports: &["model", "diagnosis"], taboo: PURE },
     Room { name: "remedy", imports: &["model", "remedy"], taboo: PURE },
-    Room { name: "evidence", imports: &["model", "error", "evidence"], taboo: WRITES },
+    Room { name: "evidence", imports: &["model", "error", "evidence"], taboo: &["dialoguer", "indicatif"] },
     Room {
         name: "output",
         imports: &["model", "error", "output", "policy", "diagnosis", "remedy"],
@@ -38,9 +38,11 @@ const ROOMS: &[Room] = &[
     },
 ];
 
-/// Calls that change a cluster or a file. Only rooms that exist for it may hold them, and there is none yet.
-const WRITES: &[&str] =
-    &[".create(", ".patch(", ".delete(", ".delete_collection(", ".evict(", "fs::write", "fs::rename", "fs::remove"];
+/// Calls that change a cluster or a file.
+const WRITES: &[&str] = &["pods.create(", ").create(&", "pods.delete(", ".patch(", ".delete_collection(", ".evict(", "fs::write", "fs::rename", "fs::remove", ".persist("];
+
+/// Where they may stand: the trial makes and removes pods of its own, and the cache of images is files of its own.
+const WRITERS: &[&str] = &["src/trial/", "src/evidence/image/cache.rs"];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -101,8 +103,11 @@ fn rooms_keep_their_hands_off_the_world() {
 }
 
 #[test]
-fn nothing_writes_to_a_cluster_or_over_a_file() {
+fn only_the_writers_write() {
     for path in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        if WRITERS.iter().any(|writer| path.to_string_lossy().contains(writer)) {
+            continue;
+        }
         let code = code(&path);
         for word in WRITES {
             assert!(!code.contains(word), "{} holds {word}", path.display());

@@ -51,7 +51,7 @@ async fn of_one(
         let context = container.security_context.as_ref();
         container.name == name && context.and_then(|context| context.read_only_root_filesystem) == Some(true)
     });
-    let decision = decide(&subject, &Files { image: &image, read_only, mounts }, &path, access(obstacle));
+    let decision = decide(&subject, &Files::new(&image, read_only, mounts), &path, access(obstacle));
     // What was refused and would be allowed by what is seen has a reason that is not seen: then nothing is said.
     matches!(decision.verdict, Verdict::Denied(_)).then(|| {
         let groups: Vec<String> = groups.iter().map(u32::to_string).collect();

@@ -96,7 +96,8 @@ mod tests {
         .expect("a spec");
         let inode = |path: &str, mode| Inode { path: path.to_owned(), mode, uid: 0, gid: 0, size: 0, target: None };
         let look = Look { inodes: vec![inode("/", 0o040_755), inode("/data", 0o042_775), inode("/srv", 0o040_755)] };
-        let files = Files { image: &|path| lookup(&look, path), read_only: false, mounts: mounts(&spec, "a", &look) };
+        let image = |path: &str| lookup(&look, path);
+        let files = Files::new(&image, false, mounts(&spec, "a", &look));
         let says = |path: &str, subject: &Subject| {
             let decision = decide(subject, &files, path, Access::Write);
             (decision.allowed(), decision.steps.last().map(ToString::to_string).unwrap_or_default())
