@@ -39,7 +39,18 @@ const ROOMS: &[Room] = &[
 ];
 
 /// Calls that change a cluster or a file.
-const WRITES: &[&str] = &["pods.create(", ").create(&", "pods.delete(", ".patch(", ".delete_collection(", ".evict(", "fs::write", "fs::rename", "fs::remove", ".persist("];
+const WRITES: &[&str] = &[
+    "pods.create(",
+    ").create(&",
+    "pods.delete(",
+    ".patch(",
+    ".delete_collection(",
+    ".evict(",
+    "fs::write",
+    "fs::rename",
+    "fs::remove",
+    ".persist(",
+];
 
 /// Where they may stand: the trial makes and removes pods of its own, and the cache of images is files of its own.
 const WRITERS: &[&str] = &["src/trial/", "src/evidence/image/cache.rs"];

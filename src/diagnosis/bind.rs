@@ -7,8 +7,7 @@ use regex::Regex;
 use super::{
     Example, Pattern, Read,
     errno::compile,
-    judge,
-    place,
+    judge, place,
     scene::{Finding, Scene},
     verb,
 };
@@ -20,16 +19,39 @@ pub(super) const PATTERN: Pattern = Pattern {
     explain: "Ports below `net.ipv4.ip_unprivileged_port_start`, by default 1024, are for processes with \
               CAP_NET_BIND_SERVICE. A Unix socket is a file: binding it needs write permission on its directory.",
     source: "bind(2), ip(7), unix(7); Go net, nginx ngx_connection.c, Apache AH00072, gunicorn sock.py",
-    signals: &["can't connect to (", "unable to bind", "failed to bind", "could not bind", "cannot bind", "can't bind", "interface ignored"],
+    signals: &[
+        "can't connect to (",
+        "unable to bind",
+        "failed to bind",
+        "could not bind",
+        "cannot bind",
+        "can't bind",
+        "interface ignored",
+    ],
     examples: &[
-        Example { log: "nginx: [emerg] bind() to 0.0.0.0:80 failed (13: Permission denied)", says: "bind EACCES 80 privileged-port" },
-        Example { log: "(13)Permission denied: AH00072: make_sock: could not bind to address [::]:80", says: "bind EACCES 80 privileged-port" },
+        Example {
+            log: "nginx: [emerg] bind() to 0.0.0.0:80 failed (13: Permission denied)",
+            says: "bind EACCES 80 privileged-port",
+        },
+        Example {
+            log: "(13)Permission denied: AH00072: make_sock: could not bind to address [::]:80",
+            says: "bind EACCES 80 privileged-port",
+        },
         Example { log: "Error: listen tcp :443: bind: permission denied", says: "bind EACCES 443 privileged-port" },
         Example { log: "Error: listen EACCES: permission denied 0.0.0.0:80", says: "bind EACCES 80 privileged-port" },
-        Example { log: "dnsmasq: failed to create listening socket for port 53: Permission denied", says: "bind EACCES 53 privileged-port" },
+        Example {
+            log: "dnsmasq: failed to create listening socket for port 53: Permission denied",
+            says: "bind EACCES 53 privileged-port",
+        },
         Example { log: "[ERROR] Can't connect to ('0.0.0.0', 80)", says: "bind - 80 privileged-port" },
-        Example { log: "[ALERT] (1) : Binding [/etc/h.cfg:5] for frontend GLOBAL: cannot bind UNIX socket (Permission denied) [/run/h/admin.sock]", says: "bind EACCES /run/h/admin.sock unwritable-path" },
-        Example { log: "  File \"/usr/lib/python3.11/socketserver.py\", line 472, in server_bind\n    self.socket.bind(self.server_address)\nPermissionError: [Errno 13] Permission denied", says: "bind EACCES privileged-port" },
+        Example {
+            log: "[ALERT] (1) : Binding [/etc/h.cfg:5] for frontend GLOBAL: cannot bind UNIX socket (Permission denied) [/run/h/admin.sock]",
+            says: "bind EACCES /run/h/admin.sock unwritable-path",
+        },
+        Example {
+            log: "  File \"/usr/lib/python3.11/socketserver.py\", line 472, in server_bind\n    self.socket.bind(self.server_address)\nPermissionError: [Errno 13] Permission denied",
+            says: "bind EACCES privileged-port",
+        },
     ],
     near_misses: &[
         "nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)",
@@ -72,32 +94,49 @@ fn read(scene: &Scene) -> Option<Finding> {
     if let Some((port, _)) = port {
         return Some(finding(Category::PrivilegedPort).port(Some(port)).capability("NET_BIND_SERVICE"));
     }
-    if let Some(path) = scene.object(verb).or_else(|| socket_nearby(scene)).filter(|path| path.contains('/') && is_socket(scene.text(), path)) {
-        let access = judge::Access { operation: Operation::Bind, errno: Some(errno), path: Some(&path), text: scene.text() };
+    if let Some(path) = scene
+        .object(verb)
+        .or_else(|| socket_nearby(scene))
+        .filter(|path| path.contains('/') && is_socket(scene.text(), path))
+    {
+        let access =
+            judge::Access { operation: Operation::Bind, errno: Some(errno), path: Some(&path), text: scene.text() };
         return Some(judge::finding(&access).distance(verb.distance));
     }
     if errno == Errno::Erofs || is_unix(scene.text()) {
         let path = socket_nearby(scene);
-        let access = judge::Access { operation: Operation::Bind, errno: Some(errno), path: path.as_deref(), text: scene.text() };
+        let access =
+            judge::Access { operation: Operation::Bind, errno: Some(errno), path: path.as_deref(), text: scene.text() };
         return Some(judge::finding(&access).distance(verb.distance));
     }
     Some(finding(Category::PrivilegedPort).port(port_nearby(scene)).capability("NET_BIND_SERVICE"))
 }
 
 fn is_unix(text: &str) -> bool {
-    static UNIX: LazyLock<Regex> = LazyLock::new(|| compile(r"(?i)\bunix[ -](?:domain )?socket|\bunix:|\blisten unix\b|\.sock(?:et)?\b|\blocal socket|\bsocket file|\bAF_UNIX\b"));
+    static UNIX: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"(?i)\bunix[ -](?:domain )?socket|\bunix:|\blisten unix\b|\.sock(?:et)?\b|\blocal socket|\bsocket file|\bAF_UNIX\b",
+        )
+    });
     UNIX.is_match(text)
 }
 
 /// A path in a message about binding is the socket's, unless it is the configuration or the code that asked for it.
 fn is_socket(text: &str, path: &str) -> bool {
-    is_unix(text) || !(path.contains(".conf") || path.contains(".cfg") || path.contains(".py") || path.contains(".js") || path.contains(".go"))
+    is_unix(text)
+        || !(path.contains(".conf")
+            || path.contains(".cfg")
+            || path.contains(".py")
+            || path.contains(".js")
+            || path.contains(".go"))
 }
 
 /// A socket that the next lines name: MariaDB says "Bind on unix socket" and names it in the line after.
 fn socket_nearby(scene: &Scene) -> Option<String> {
     let near = scene.after().take(2).chain(scene.before().take(2));
-    near.flat_map(|line| place::paths(&line.text)).find(|path| path.text.contains("sock")).map(|path| path.text.to_owned())
+    near.flat_map(|line| place::paths(&line.text))
+        .find(|path| path.text.contains("sock"))
+        .map(|path| path.text.to_owned())
 }
 
 /// The port that the record's fields name (Node prints `port: 80` under the trace), or that the lines before announced.
@@ -119,12 +158,20 @@ fn without_errno(scene: &Scene) -> Option<Finding> {
         )
     });
     static OTHER_REASON: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?i)in use|cannot assign|can't assign|not available|refused|no such|unavailable|eaddr|resolve|family not supported|already")
+        compile(
+            r"(?i)in use|cannot assign|can't assign|not available|refused|no such|unavailable|eaddr|resolve|family not supported|already",
+        )
     });
     if !SAYS.is_match(scene.text()) || OTHER_REASON.is_match(scene.text()) {
         return None;
     }
-    let other_reason = scene.after().take(3).chain(scene.before().take(8)).any(|line| OTHER_REASON.is_match(&line.text));
+    let other_reason =
+        scene.after().take(3).chain(scene.before().take(8)).any(|line| OTHER_REASON.is_match(&line.text));
     let port = place::port(scene.text()).filter(|port| *port < 1024)?;
-    (!other_reason).then(|| Finding::new(Operation::Bind, Category::PrivilegedPort).port(Some(port)).capability("NET_BIND_SERVICE").distance(20_000))
+    (!other_reason).then(|| {
+        Finding::new(Operation::Bind, Category::PrivilegedPort)
+            .port(Some(port))
+            .capability("NET_BIND_SERVICE")
+            .distance(20_000)
+    })
 }

@@ -8,7 +8,8 @@ pub(super) fn sentence(finding: &Finding) -> String {
     if let Some(cause) = &finding.cause {
         return cause.clone();
     }
-    let place = finding.path.as_deref().map_or_else(|| "a path that the message does not name".to_owned(), str::to_owned);
+    let place =
+        finding.path.as_deref().map_or_else(|| "a path that the message does not name".to_owned(), str::to_owned);
     let act = act(finding, &place);
     match finding.category {
         Category::UnwritablePath => format!("the container's user may not {act}: it belongs to another user, most likely root"),

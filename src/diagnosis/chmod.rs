@@ -4,7 +4,11 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Example, Pattern, Read, judge, scene::{Finding, Scene}, verb};
+use super::{
+    Example, Pattern, Read, judge,
+    scene::{Finding, Scene},
+    verb,
+};
 use crate::model::obstacle::{Category, Errno, Operation};
 
 pub(super) const PATTERN: Pattern = Pattern {
@@ -14,9 +18,18 @@ pub(super) const PATTERN: Pattern = Pattern {
     source: "chmod(2), capabilities(7): CAP_FOWNER; coreutils src/chmod.c, PostgreSQL initdb.c",
     signals: &[],
     examples: &[
-        Example { log: "chmod: changing permissions of '/srv/run': Operation not permitted", says: "chmod EPERM /srv/run ownership-change" },
-        Example { log: "chmod: changing permissions of '/dev/fuse': Operation not permitted", says: "chmod EPERM /dev/fuse device-access" },
-        Example { log: "initdb: error: could not change permissions of directory \"/srv/pg\": Operation not permitted", says: "chmod EPERM /srv/pg ownership-change" },
+        Example {
+            log: "chmod: changing permissions of '/srv/run': Operation not permitted",
+            says: "chmod EPERM /srv/run ownership-change",
+        },
+        Example {
+            log: "chmod: changing permissions of '/dev/fuse': Operation not permitted",
+            says: "chmod EPERM /dev/fuse device-access",
+        },
+        Example {
+            log: "initdb: error: could not change permissions of directory \"/srv/pg\": Operation not permitted",
+            says: "chmod EPERM /srv/pg ownership-change",
+        },
         Example { log: "chmod: /srv/x: Read-only file system", says: "chmod EROFS /srv/x read-only-rootfs" },
         Example { log: "os.chmod: chmod /srv/x: operation not permitted", says: "chmod EPERM /srv/x ownership-change" },
     ],

@@ -4,7 +4,11 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Example, Pattern, Read, judge, scene::{Finding, Scene}, verb};
+use super::{
+    Example, Pattern, Read, judge,
+    scene::{Finding, Scene},
+    verb,
+};
 use crate::model::obstacle::{Category, Errno, Operation};
 
 pub(super) const PATTERN: Pattern = Pattern {
@@ -14,11 +18,23 @@ pub(super) const PATTERN: Pattern = Pattern {
     source: "chown(2), capabilities(7); coreutils src/chown-core.c",
     signals: &[],
     examples: &[
-        Example { log: "chown: changing ownership of '/srv/data': Operation not permitted", says: "chown EPERM /srv/data ownership-change" },
+        Example {
+            log: "chown: changing ownership of '/srv/data': Operation not permitted",
+            says: "chown EPERM /srv/data ownership-change",
+        },
         Example { log: "chown: /srv/data: Operation not permitted", says: "chown EPERM /srv/data ownership-change" },
-        Example { log: "nginx: [emerg] chown(\"/srv/cache\", 101) failed (1: Operation not permitted)", says: "chown EPERM /srv/cache ownership-change" },
-        Example { log: "Error: copying x: lchown /srv/x: operation not permitted", says: "chown EPERM /srv/x ownership-change" },
-        Example { log: "tar: ./a/b: Cannot change ownership to uid 0, gid 0: Operation not permitted", says: "chown EPERM ./a/b ownership-change" },
+        Example {
+            log: "nginx: [emerg] chown(\"/srv/cache\", 101) failed (1: Operation not permitted)",
+            says: "chown EPERM /srv/cache ownership-change",
+        },
+        Example {
+            log: "Error: copying x: lchown /srv/x: operation not permitted",
+            says: "chown EPERM /srv/x ownership-change",
+        },
+        Example {
+            log: "tar: ./a/b: Cannot change ownership to uid 0, gid 0: Operation not permitted",
+            says: "chown EPERM ./a/b ownership-change",
+        },
     ],
     near_misses: &["chown: invalid user: 'app'", "chown: cannot access '/srv/x': No such file or directory"],
     read: Read::One(read),

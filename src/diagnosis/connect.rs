@@ -4,7 +4,11 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Example, Pattern, Read, judge, scene::{Finding, Scene}, verb};
+use super::{
+    Example, Pattern, Read, judge,
+    scene::{Finding, Scene},
+    verb,
+};
 use crate::model::obstacle::Operation;
 
 pub(super) const PATTERN: Pattern = Pattern {
@@ -15,21 +19,32 @@ pub(super) const PATTERN: Pattern = Pattern {
     source: "connect(2), unix(7)",
     signals: &[],
     examples: &[
-        Example { log: "dial unix /var/run/docker.sock: connect: permission denied", says: "other EACCES /var/run/docker.sock unwritable-path" },
-        Example { log: "connect() to unix:/run/php/php-fpm.sock failed (13: Permission denied) while connecting to upstream", says: "other EACCES /run/php/php-fpm.sock unwritable-path" },
+        Example {
+            log: "dial unix /var/run/docker.sock: connect: permission denied",
+            says: "other EACCES /var/run/docker.sock unwritable-path",
+        },
+        Example {
+            log: "connect() to unix:/run/php/php-fpm.sock failed (13: Permission denied) while connecting to upstream",
+            says: "other EACCES /run/php/php-fpm.sock unwritable-path",
+        },
     ],
-    near_misses: &["dial tcp 10.0.0.1:443: connect: permission denied", "dial unix /run/x.sock: connect: connection refused"],
+    near_misses: &[
+        "dial tcp 10.0.0.1:443: connect: permission denied",
+        "dial unix /run/x.sock: connect: connection refused",
+    ],
     read: Read::One(read),
 };
 
 fn read(scene: &Scene) -> Option<Finding> {
-    static WORDS: LazyLock<Regex> = LazyLock::new(|| verb::any_of(&[r"connect(?:ing|ion)?(?: to)?", r"dial(?:ing)?(?: unix)?"]));
+    static WORDS: LazyLock<Regex> =
+        LazyLock::new(|| verb::any_of(&[r"connect(?:ing|ion)?(?: to)?", r"dial(?:ing)?(?: unix)?"]));
     let verb = scene.verb(&WORDS, Operation::Other)?;
     let errno = scene.refusal()?.errno;
     let path = scene.object(verb).or_else(|| scene.paths().pop().map(|path| path.text.to_owned()))?;
     if !path.starts_with('/') && !path.contains(".sock") {
         return None;
     }
-    let access = judge::Access { operation: Operation::Other, errno: Some(errno), path: Some(&path), text: scene.text() };
+    let access =
+        judge::Access { operation: Operation::Other, errno: Some(errno), path: Some(&path), text: scene.text() };
     Some(judge::finding(&access).distance(verb.distance))
 }

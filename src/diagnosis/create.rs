@@ -4,7 +4,11 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Example, Pattern, Read, judge, scene::{Finding, Scene}, verb};
+use super::{
+    Example, Pattern, Read, judge,
+    scene::{Finding, Scene},
+    verb,
+};
 use crate::model::obstacle::Operation;
 
 pub(super) const PATTERN: Pattern = Pattern {
@@ -14,16 +18,43 @@ pub(super) const PATTERN: Pattern = Pattern {
     source: "open(2), symlink(2); coreutils src/copy.c, dash src/redir.c, PostgreSQL miscinit.c, MariaDB my_error.c",
     signals: &[],
     examples: &[
-        Example { log: "cp: cannot create regular file '/srv/app/site.conf': Permission denied", says: "create EACCES /srv/app/site.conf unwritable-path" },
-        Example { log: "/usr/local/bin/job.sh: 3: cannot create /srv/job.pid: Permission denied", says: "create EACCES /srv/job.pid unwritable-path" },
-        Example { log: "touch: cannot touch '/srv/stamp': Read-only file system", says: "create EROFS /srv/stamp read-only-rootfs" },
-        Example { log: "[ERROR] mariadbd: Can't create/write to file './ddl.log' (Errcode: 13 \"Permission denied\")", says: "create EACCES ./ddl.log unwritable-path" },
-        Example { log: "FATAL:  could not create lock file \"/srv/pg/.s.PGSQL.5432.lock\": Permission denied", says: "create EACCES /srv/pg/.s.PGSQL.5432.lock unwritable-path" },
-        Example { log: "ERROR: Unable to create the PID file (/srv/fpm.pid).: Permission denied (13)", says: "create EACCES /srv/fpm.pid unwritable-path" },
-        Example { log: "rsync: [receiver] mkstemp \"/srv/.index.html.Xy12\" failed: Permission denied (13)", says: "create EACCES /srv/.index.html.Xy12 unwritable-path" },
-        Example { log: "ln: failed to create symbolic link '/srv/current': Permission denied", says: "create EACCES /srv/current unwritable-path" },
+        Example {
+            log: "cp: cannot create regular file '/srv/app/site.conf': Permission denied",
+            says: "create EACCES /srv/app/site.conf unwritable-path",
+        },
+        Example {
+            log: "/usr/local/bin/job.sh: 3: cannot create /srv/job.pid: Permission denied",
+            says: "create EACCES /srv/job.pid unwritable-path",
+        },
+        Example {
+            log: "touch: cannot touch '/srv/stamp': Read-only file system",
+            says: "create EROFS /srv/stamp read-only-rootfs",
+        },
+        Example {
+            log: "[ERROR] mariadbd: Can't create/write to file './ddl.log' (Errcode: 13 \"Permission denied\")",
+            says: "create EACCES ./ddl.log unwritable-path",
+        },
+        Example {
+            log: "FATAL:  could not create lock file \"/srv/pg/.s.PGSQL.5432.lock\": Permission denied",
+            says: "create EACCES /srv/pg/.s.PGSQL.5432.lock unwritable-path",
+        },
+        Example {
+            log: "ERROR: Unable to create the PID file (/srv/fpm.pid).: Permission denied (13)",
+            says: "create EACCES /srv/fpm.pid unwritable-path",
+        },
+        Example {
+            log: "rsync: [receiver] mkstemp \"/srv/.index.html.Xy12\" failed: Permission denied (13)",
+            says: "create EACCES /srv/.index.html.Xy12 unwritable-path",
+        },
+        Example {
+            log: "ln: failed to create symbolic link '/srv/current': Permission denied",
+            says: "create EACCES /srv/current unwritable-path",
+        },
     ],
-    near_misses: &["cp: cannot create regular file '/srv/a/b': No such file or directory", "could not write to /srv/x: No space left on device"],
+    near_misses: &[
+        "cp: cannot create regular file '/srv/a/b': No such file or directory",
+        "could not write to /srv/x: No space left on device",
+    ],
     read: Read::One(read),
 };
 

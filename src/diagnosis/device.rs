@@ -5,8 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{
-    Example, Pattern, Read,
-    judge,
+    Example, Pattern, Read, judge,
     scene::{Finding, Scene},
     verb,
 };
@@ -21,8 +20,14 @@ pub(super) const PATTERN: Pattern = Pattern {
     signals: &[],
     examples: &[
         Example { log: "Could not access KVM kernel module: Permission denied", says: "device EACCES device-access" },
-        Example { log: "fuse: failed to open /dev/fuse: Operation not permitted", says: "device EPERM /dev/fuse device-access" },
-        Example { log: "could not open port /dev/ttyUSB0: [Errno 13] Permission denied: '/dev/ttyUSB0'", says: "device EACCES /dev/ttyUSB0 device-access" },
+        Example {
+            log: "fuse: failed to open /dev/fuse: Operation not permitted",
+            says: "device EPERM /dev/fuse device-access",
+        },
+        Example {
+            log: "could not open port /dev/ttyUSB0: [Errno 13] Permission denied: '/dev/ttyUSB0'",
+            says: "device EACCES /dev/ttyUSB0 device-access",
+        },
     ],
     near_misses: &["Could not access KVM kernel module: No such file or directory"],
     read: Read::One(read),
@@ -30,10 +35,33 @@ pub(super) const PATTERN: Pattern = Pattern {
 
 fn read(scene: &Scene) -> Option<Finding> {
     static WORDS: LazyLock<Regex> = LazyLock::new(|| {
-        verb::any_of(&[r"kvm(?: kernel module)?", r"vhost-net", r"(?:tun|tap|tun/tap)(?: dev(?:ice)?)?", r"gpu(?: device)?", r"nvml", r"va-?api", r"drm(?: device)?", r"alsa", r"pcm", r"usb device", r"serial port", r"open port", r"i2c", r"spi", r"gpio\w*", r"v4l2?", r"video device", r"block device", r"loop device", r"framebuffer"])
+        verb::any_of(&[
+            r"kvm(?: kernel module)?",
+            r"vhost-net",
+            r"(?:tun|tap|tun/tap)(?: dev(?:ice)?)?",
+            r"gpu(?: device)?",
+            r"nvml",
+            r"va-?api",
+            r"drm(?: device)?",
+            r"alsa",
+            r"pcm",
+            r"usb device",
+            r"serial port",
+            r"open port",
+            r"i2c",
+            r"spi",
+            r"gpio\w*",
+            r"v4l2?",
+            r"video device",
+            r"block device",
+            r"loop device",
+            r"framebuffer",
+        ])
     });
     let verb = scene.verb(&WORDS, Operation::Device)?;
     let errno = scene.refusal()?.errno;
     let path = scene.object(verb).filter(|path| judge::is_device(path));
-    (errno != Errno::Erofs).then(|| Finding::new(Operation::Device, Category::DeviceAccess).errno(errno).path(path).distance(verb.distance))
+    (errno != Errno::Erofs).then(|| {
+        Finding::new(Operation::Device, Category::DeviceAccess).errno(errno).path(path).distance(verb.distance)
+    })
 }

@@ -150,18 +150,31 @@ const SYMBOLS: &[(Errno, &str)] = &[
 
 /// What the prefilter looks for on behalf of this file, matched without regard to ASCII case.
 pub(super) fn signals() -> impl Iterator<Item = &'static str> {
-    let numbers = ["errno", "errcode", "os error ", "error=-", "error -", "error: -", "(13)", "(30)", "(1)", "access denied", "system error number", ".code() = "];
+    let numbers = [
+        "errno",
+        "errcode",
+        "os error ",
+        "error=-",
+        "error -",
+        "error: -",
+        "(13)",
+        "(30)",
+        "(1)",
+        "access denied",
+        "system error number",
+        ".code() = ",
+    ];
     ENGLISH.iter().chain(SYMBOLS).chain(TRANSLATED).map(|(_, words)| *words).chain(numbers)
 }
 
 static WORDS: LazyLock<Regex> = LazyLock::new(|| {
-    let alternatives: Vec<String> =
-        ENGLISH.iter().chain(TRANSLATED).map(|(_, words)| regex::escape(words)).collect();
+    let alternatives: Vec<String> = ENGLISH.iter().chain(TRANSLATED).map(|(_, words)| regex::escape(words)).collect();
     compile(&format!("(?i){}", alternatives.join("|")))
 });
 
 /// daemontools and what came of it (runit, s6) have their own word for EACCES.
-static DAEMONTOOLS: LazyLock<Regex> = LazyLock::new(|| compile(r"(?:fatal|warning): unable to [^:]+: (access denied)$"));
+static DAEMONTOOLS: LazyLock<Regex> =
+    LazyLock::new(|| compile(r"(?:fatal|warning): unable to [^:]+: (access denied)$"));
 
 static SYMBOL: LazyLock<Regex> = LazyLock::new(|| {
     let alternatives: Vec<String> = SYMBOLS.iter().map(|(_, symbol)| regex::escape(symbol)).collect();
@@ -205,10 +218,10 @@ fn words(text: &str) -> Option<(Errno, Range<usize>)> {
             return None;
         }
         let said = found.as_str();
-        let (errno, _) =
-            ENGLISH.iter().find(|(_, words)| said.eq_ignore_ascii_case(words)).or_else(|| {
-                TRANSLATED.iter().find(|(_, words)| said.to_lowercase() == words.to_lowercase())
-            })?;
+        let (errno, _) = ENGLISH
+            .iter()
+            .find(|(_, words)| said.eq_ignore_ascii_case(words))
+            .or_else(|| TRANSLATED.iter().find(|(_, words)| said.to_lowercase() == words.to_lowercase()))?;
         Some((*errno, found.range()))
     })
 }

@@ -22,13 +22,25 @@ pub(super) const PATTERN: Pattern = Pattern {
     source: "execve(2), capabilities(7) \"Safety checking for capability-dumb binaries\"; runc, dash, bash, coreutils env.c",
     signals: &["exec format error"],
     examples: &[
-        Example { log: "exec: \"/srv/run.sh\": permission denied: unknown", says: "exec EACCES /srv/run.sh not-executable" },
+        Example {
+            log: "exec: \"/srv/run.sh\": permission denied: unknown",
+            says: "exec EACCES /srv/run.sh not-executable",
+        },
         Example { log: "exec /srv/server: operation not permitted", says: "exec EPERM /srv/server capability-missing" },
-        Example { log: "exec container process `/srv/run.sh`: Permission denied", says: "exec EACCES /srv/run.sh not-executable" },
+        Example {
+            log: "exec container process `/srv/run.sh`: Permission denied",
+            says: "exec EACCES /srv/run.sh not-executable",
+        },
         Example { log: "sh: 1: /srv/run.sh: Permission denied", says: "exec EACCES /srv/run.sh not-executable" },
         Example { log: "/srv/worker.sh: 5: ping: Operation not permitted", says: "exec EPERM ping capability-missing" },
-        Example { log: "bash: /usr/local/bin/run: Permission denied", says: "exec EACCES /usr/local/bin/run not-executable" },
-        Example { log: "[FATAL tini (7)] exec /srv/run.sh failed: Permission denied", says: "exec EACCES /srv/run.sh not-executable" },
+        Example {
+            log: "bash: /usr/local/bin/run: Permission denied",
+            says: "exec EACCES /usr/local/bin/run not-executable",
+        },
+        Example {
+            log: "[FATAL tini (7)] exec /srv/run.sh failed: Permission denied",
+            says: "exec EACCES /srv/run.sh not-executable",
+        },
         Example {
             log: "/srv/start.sh: exec: line 12: agentd: Operation not permitted",
             says: "exec EPERM agentd capability-missing",
@@ -104,13 +116,17 @@ fn by_shell(scene: &Scene) -> Option<Finding> {
     let refusal = scene.refusal()?;
     let captures = SHELL.captures(scene.text().get(..refusal.span.start)?)?;
     let what = captures.name("what")?.as_str().trim_matches(|c| "'`‘’\"".contains(c));
-    let is_shell = captures.name("name").is_some_and(|name| name.as_str().ends_with("sh") && !name.as_str().ends_with(".sh"));
+    let is_shell =
+        captures.name("name").is_some_and(|name| name.as_str().ends_with("sh") && !name.as_str().ends_with(".sh"));
     let numbered = captures.name("number").is_some();
     if !(is_shell || numbered) || refusal.errno == Errno::Erofs || what.starts_with("/dev/") {
         return None;
     }
     let by_dash = numbered && captures.name("bash").is_none();
-    let runs = by_dash || captures.name("exec").or(captures.name("before")).is_some() || refusal.errno == Errno::Eperm || is_program(what);
+    let runs = by_dash
+        || captures.name("exec").or(captures.name("before")).is_some()
+        || refusal.errno == Errno::Eperm
+        || is_program(what);
     if runs {
         return Some(finding(refusal.errno, Some(what.to_owned())));
     }
@@ -122,7 +138,9 @@ fn by_shell(scene: &Scene) -> Option<Finding> {
 /// Whether a name is a program's: in a directory of programs, a script's extension, or no extension at all under `./`.
 fn is_program(name: &str) -> bool {
     static PROGRAM: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?:^|/)s?bin/|\.(?:sh|bash|py|pl|rb|js|run|bin|exe|php)$|^(?:\./)?(?:[\w-]+/)*(?:docker-)?(?:entrypoint|start|run|init|launch|gradlew|mvnw|configure|manage|server|app|main)[\w-]*$|^\./[\w/-]+$|^[\w-]+$")
+        compile(
+            r"(?:^|/)s?bin/|\.(?:sh|bash|py|pl|rb|js|run|bin|exe|php)$|^(?:\./)?(?:[\w-]+/)*(?:docker-)?(?:entrypoint|start|run|init|launch|gradlew|mvnw|configure|manage|server|app|main)[\w-]*$|^\./[\w/-]+$|^[\w-]+$",
+        )
     });
     PROGRAM.is_match(name)
 }

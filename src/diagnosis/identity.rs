@@ -18,22 +18,60 @@ pub(super) const PATTERN: Pattern = Pattern {
               CAP_SETGID. A process may always set the uid and gid that it has already; it may never call setgroups(2).",
     source: "setuid(2), setgroups(2), credentials(7); su-exec, gosu, s6, util-linux, nginx, BIND, HAProxy, supervisord",
     signals: &[
-        "set gid", "set uid", "setuid", "setgid", "setgroups", "initgroups", "set groups", "drop privilege", "authentication failure",
-        "switching to", "change user", "must be suid", "privilege as nonroot", "may not be used by non-root", "superuser",
-        "no new privileges", "effective uid is not 0", "supplementary group", "dropping privileges", "assume identity", "set group id",
-        "must be run from a terminal", "must be setuid", "to root privileges", "reserved for the superuser", "not superuser", "switch user",
+        "set gid",
+        "set uid",
+        "setuid",
+        "setgid",
+        "setgroups",
+        "initgroups",
+        "set groups",
+        "drop privilege",
+        "authentication failure",
+        "switching to",
+        "change user",
+        "must be suid",
+        "privilege as nonroot",
+        "may not be used by non-root",
+        "superuser",
+        "no new privileges",
+        "effective uid is not 0",
+        "supplementary group",
+        "dropping privileges",
+        "assume identity",
+        "set group id",
+        "must be run from a terminal",
+        "must be setuid",
+        "to root privileges",
+        "reserved for the superuser",
+        "not superuser",
+        "switch user",
     ],
     examples: &[
         Example { log: "su-exec: setgroups: Operation not permitted", says: "setgroups EPERM identity-switch" },
-        Example { log: "error: failed switching to \"app\": operation not permitted", says: "setuid EPERM identity-switch" },
+        Example {
+            log: "error: failed switching to \"app\": operation not permitted",
+            says: "setuid EPERM identity-switch",
+        },
         Example { log: "named: setgid(): Operation not permitted", says: "setgid EPERM identity-switch" },
-        Example { log: "[emerg] 7#7: setgid(101) failed (1: Operation not permitted)", says: "setgid EPERM identity-switch" },
-        Example { log: "s6-applyuidgid: fatal: unable to set supplementary group list: Operation not permitted", says: "setgroups EPERM identity-switch" },
+        Example {
+            log: "[emerg] 7#7: setgid(101) failed (1: Operation not permitted)",
+            says: "setgid EPERM identity-switch",
+        },
+        Example {
+            log: "s6-applyuidgid: fatal: unable to set supplementary group list: Operation not permitted",
+            says: "setgroups EPERM identity-switch",
+        },
         Example { log: "[ALERT]    (8) : [haproxy.main()] Cannot set gid 101.", says: "setgid - identity-switch" },
         Example { log: "Error: Can't drop privilege as nonroot user", says: "setuid - identity-switch" },
         Example { log: "Password: su: Authentication failure", says: "setuid - identity-switch" },
-        Example { log: "sudo: The \"no new privileges\" flag is set, which prevents sudo from running as root.", says: "setuid - identity-switch" },
-        Example { log: "  File \"/srv/run.py\", line 3, in <module>\n    os.setuid(33)\nPermissionError: [Errno 1] Operation not permitted", says: "setuid EPERM identity-switch" },
+        Example {
+            log: "sudo: The \"no new privileges\" flag is set, which prevents sudo from running as root.",
+            says: "setuid - identity-switch",
+        },
+        Example {
+            log: "  File \"/srv/run.py\", line 3, in <module>\n    os.setuid(33)\nPermissionError: [Errno 1] Operation not permitted",
+            says: "setuid EPERM identity-switch",
+        },
     ],
     near_misses: &[
         "the \"user\" directive makes sense only if the master process runs with super-user privileges",
@@ -46,26 +84,55 @@ pub(super) const PATTERN: Pattern = Pattern {
 /// What each call is called, in programs' words. The first that matches names the operation, so groups stand first:
 /// a message about them often speaks of the user as well.
 const CALLS: &[(Operation, &str)] = &[
-    (Operation::Setgroups, r"\b(?:setgroups|initgroups|set(?:ting)? groups|(?:set|drop|clear|remov\w*)(?:ting|ping|ing)? (?:the )?(?:\w+ )?(?:supplementary|supplemental|additional|auxiliary) group\w*|supplementary group|group list|groups whilst dropping)\b"),
-    (Operation::Setgid, r"\b(?:set(?:res|re|e)?gid|set(?:ting)? (?:the )?(?:\w+ )?(?:gid|group id|group-id|groupid|group)|(?:chang|switch)\w* (?:to )?(?:the )?(?:effective |root )?(?:gid|group(?: id|-id)?)|setregid|requested group)\b"),
-    (Operation::Setuid, r#"\b(?:set(?:res|re|e)?uid|set(?:ting)? (?:the )?(?:\w+ )?(?:uid|user id|user-id|userid|user|identity)|(?:chang|switch)\w* (?:the )?(?:effective )?(?:uid|user(?: id|-id)?|to (?:the )?(?:user|["'`‘]?\w+["'`’]?))|(?:drop|assum|relinquish|revok)\w* (?:\w+ )?(?:privileges?|identity)|permanently_set_uid|privilege drop\w*|become user)\b"#),
+    (
+        Operation::Setgroups,
+        r"\b(?:setgroups|initgroups|set(?:ting)? groups|(?:set|drop|clear|remov\w*)(?:ting|ping|ing)? (?:the )?(?:\w+ )?(?:supplementary|supplemental|additional|auxiliary) group\w*|supplementary group|group list|groups whilst dropping)\b",
+    ),
+    (
+        Operation::Setgid,
+        r"\b(?:set(?:res|re|e)?gid|set(?:ting)? (?:the )?(?:\w+ )?(?:gid|group id|group-id|groupid|group)|(?:chang|switch)\w* (?:to )?(?:the )?(?:effective |root )?(?:gid|group(?: id|-id)?)|setregid|requested group)\b",
+    ),
+    (
+        Operation::Setuid,
+        r#"\b(?:set(?:res|re|e)?uid|set(?:ting)? (?:the )?(?:\w+ )?(?:uid|user id|user-id|userid|user|identity)|(?:chang|switch)\w* (?:the )?(?:effective )?(?:uid|user(?: id|-id)?|to (?:the )?(?:user|["'`‘]?\w+["'`’]?))|(?:drop|assum|relinquish|revok)\w* (?:\w+ )?(?:privileges?|identity)|permanently_set_uid|privilege drop\w*|become user)\b"#,
+    ),
 ];
 
 /// Messages that mean it without an errno.
 const SILENT: &[(Operation, &str)] = &[
-    (Operation::Setgid, r"\b(?:cannot|can't|couldn't|could not|unable to|failed to) set(?: the)? (?:gid|group id|group)\b"),
-    (Operation::Setgroups, r"\b(?:cannot|can't|couldn't|could not|unable to|failed to) (?:set|drop|initiali[sz]e) (?:\w+ )?groups?\b"),
-    (Operation::Setuid, r"\b(?:cannot|can't|couldn't|could not|unable to|failed to) (?:set(?: the)? uid|setuid|set(?: the)? user(?: id)?|drop (?:\w+ )?privileges?|change to (?:user|uid)|switch (?:to )?user|assume identity of)\b"),
-    (Operation::Setuid, r"\bsu: (?:authentication failure|must be run from a terminal|must be suid to work properly|cannot set groups|permission denied|module is unknown|authentication token)"),
+    (
+        Operation::Setgid,
+        r"\b(?:cannot|can't|couldn't|could not|unable to|failed to) set(?: the)? (?:gid|group id|group)\b",
+    ),
+    (
+        Operation::Setgroups,
+        r"\b(?:cannot|can't|couldn't|could not|unable to|failed to) (?:set|drop|initiali[sz]e) (?:\w+ )?groups?\b",
+    ),
+    (
+        Operation::Setuid,
+        r"\b(?:cannot|can't|couldn't|could not|unable to|failed to) (?:set(?: the)? uid|setuid|set(?: the)? user(?: id)?|drop (?:\w+ )?privileges?|change to (?:user|uid)|switch (?:to )?user|assume identity of)\b",
+    ),
+    (
+        Operation::Setuid,
+        r"\bsu: (?:authentication failure|must be run from a terminal|must be suid to work properly|cannot set groups|permission denied|module is unknown|authentication token)",
+    ),
     (Operation::Setuid, r"\bprivilege as nonroot user\b"),
     (Operation::Setuid, r"\bmay not be used by non-root users\b"),
-    (Operation::Setuid, r#"\bsudo: (?:the "no new privileges" flag|effective uid is not 0|.*must be owned by uid 0|a password is required|pam|unable to change to root|.*is not in the sudoers|a terminal is required)"#),
-    (Operation::Setuid, r"\bis reserved for the superuser\b|\bfatal error ?: not superuser\b|\bmust be setuid root\b|\bunable to gain root privileges\b"),
+    (
+        Operation::Setuid,
+        r#"\bsudo: (?:the "no new privileges" flag|effective uid is not 0|.*must be owned by uid 0|a password is required|pam|unable to change to root|.*is not in the sudoers|a terminal is required)"#,
+    ),
+    (
+        Operation::Setuid,
+        r"\bis reserved for the superuser\b|\bfatal error ?: not superuser\b|\bmust be setuid root\b|\bunable to gain root privileges\b",
+    ),
 ];
 
 fn read(scene: &Scene) -> Option<Finding> {
     static COMPILED: LazyLock<[Vec<(Operation, Regex)>; 2]> = LazyLock::new(|| {
-        [CALLS, SILENT].map(|table| table.iter().map(|(operation, words)| (*operation, compile(&format!("(?i){words}")))).collect())
+        [CALLS, SILENT].map(|table| {
+            table.iter().map(|(operation, words)| (*operation, compile(&format!("(?i){words}")))).collect()
+        })
     });
     let [calls, silent] = &*COMPILED;
     let finding = |operation| {
@@ -79,14 +146,18 @@ fn read(scene: &Scene) -> Option<Finding> {
     if !matches!(refusal.errno, Errno::Eperm | Errno::Eacces) {
         return None;
     }
-    if let Some(spoken) = scene.spoken.filter(|spoken| matches!(spoken.operation, Operation::Setuid | Operation::Setgid | Operation::Setgroups)) {
+    if let Some(spoken) = scene
+        .spoken
+        .filter(|spoken| matches!(spoken.operation, Operation::Setuid | Operation::Setgid | Operation::Setgroups))
+    {
         return Some(finding(spoken.operation).errno(refusal.errno));
     }
     if scene.text().contains(" of ") && scene.text().contains("chang") {
         // `chgrp: changing group of '/x'` is about a file.
         return None;
     }
-    let (operation, found) = calls.iter().chain(silent).find_map(|(operation, words)| Some((*operation, words.find(scene.text())?)))?;
+    let (operation, found) =
+        calls.iter().chain(silent).find_map(|(operation, words)| Some((*operation, words.find(scene.text())?)))?;
     let distance = refusal.span.start.abs_diff(found.end());
     Some(finding(operation).errno(refusal.errno).distance(distance.min(1)))
 }
@@ -94,5 +165,7 @@ fn read(scene: &Scene) -> Option<Finding> {
 /// Squid tries to regain root and HAProxy to drop groups that it does not have; neither minds.
 fn goes_on(scene: &Scene) -> bool {
     let text = scene.text().to_ascii_lowercase();
-    text.contains("no_suid") || text.contains("failed to drop supplementary groups") || text.contains("warning: unable to gain root")
+    text.contains("no_suid")
+        || text.contains("failed to drop supplementary groups")
+        || text.contains("warning: unable to gain root")
 }

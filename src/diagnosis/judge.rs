@@ -40,7 +40,9 @@ pub(super) fn finding(access: &Access<'_>) -> Finding {
     let operation = match access.path {
         Some(path) if access.operation == Operation::Open && is_device(path) => Operation::Device,
         Some(path) if access.operation == Operation::Open && is_temporary(path) => Operation::Create,
-        Some(path) if matches!(access.operation, Operation::Open | Operation::Create) && is_directory(path) => Operation::Mkdir,
+        Some(path) if matches!(access.operation, Operation::Open | Operation::Create) && is_directory(path) => {
+            Operation::Mkdir
+        }
         _ => access.operation,
     };
     Finding::new(operation, category(access)).errno(access.errno).path(access.path)
@@ -69,7 +71,57 @@ fn is_directory(path: &str) -> bool {
     let last = path.rsplit('/').next().unwrap_or_default();
     // Directly under one of them stands a directory for each program.
     let above = path.rsplit('/').nth(1).unwrap_or_default();
-    (matches!(above, ".cache" | ".config") && !last.contains('.') && !last.ends_with("rc")) || matches!(last, ".cache" | ".config" | ".local" | ".npm" | ".yarn" | ".m2" | ".gradle" | ".cargo" | ".pm2" | ".nuget" | ".dotnet" | ".aws" | ".kube" | ".docker" | ".ssh" | ".gnupg" | ".java" | ".ipython" | ".jupyter" | ".keras" | ".nv" | ".streamlit" | ".matplotlib" | ".composer" | ".bundle" | ".gem" | ".pki" | ".mozilla" | ".fonts" | ".ansible" | ".terraform.d" | ".helm" | ".pip" | ".conda" | ".vscode" | ".sonar" | ".ivy2" | ".sbt" | ".node-gyp" | ".cpanm" | ".cpan" | ".astropy" | ".theano" | ".dbus" | ".erlang.d" | ".mix" | ".hex")
+    (matches!(above, ".cache" | ".config") && !last.contains('.') && !last.ends_with("rc"))
+        || matches!(
+            last,
+            ".cache"
+                | ".config"
+                | ".local"
+                | ".npm"
+                | ".yarn"
+                | ".m2"
+                | ".gradle"
+                | ".cargo"
+                | ".pm2"
+                | ".nuget"
+                | ".dotnet"
+                | ".aws"
+                | ".kube"
+                | ".docker"
+                | ".ssh"
+                | ".gnupg"
+                | ".java"
+                | ".ipython"
+                | ".jupyter"
+                | ".keras"
+                | ".nv"
+                | ".streamlit"
+                | ".matplotlib"
+                | ".composer"
+                | ".bundle"
+                | ".gem"
+                | ".pki"
+                | ".mozilla"
+                | ".fonts"
+                | ".ansible"
+                | ".terraform.d"
+                | ".helm"
+                | ".pip"
+                | ".conda"
+                | ".vscode"
+                | ".sonar"
+                | ".ivy2"
+                | ".sbt"
+                | ".node-gyp"
+                | ".cpanm"
+                | ".cpan"
+                | ".astropy"
+                | ".theano"
+                | ".dbus"
+                | ".erlang.d"
+                | ".mix"
+                | ".hex"
+        )
 }
 
 /// A file that only a program with something to write would name: numbered as nginx numbers its temporary files.
@@ -81,16 +133,18 @@ fn is_temporary(path: &str) -> bool {
 /// A device node: anything in /dev but the standard streams, which are links, and the directories that hold files.
 pub(super) fn is_device(path: &str) -> bool {
     let Some(name) = path.strip_prefix("/dev/") else { return false };
-    let is_file = ["stdin", "stdout", "stderr", "fd", "shm", "log", "termination-log", "mqueue"].iter().any(|other| {
-        name == *other || name.strip_prefix(other).is_some_and(|rest| rest.starts_with('/'))
-    });
+    let is_file = ["stdin", "stdout", "stderr", "fd", "shm", "log", "termination-log", "mqueue"]
+        .iter()
+        .any(|other| name == *other || name.strip_prefix(other).is_some_and(|rest| rest.starts_with('/')));
     !name.is_empty() && !is_file
 }
 
 /// A place under a user's home directory: also under `/` itself, the home of a uid that is not in /etc/passwd.
 pub(super) fn in_home(path: &str) -> bool {
     static HOME: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"^/*(?:~|root|home/[^/]+|nonexistent|var/empty|var/www|Users/[^/]+)?/*(?:\.[A-Za-z][\w.-]*)(?:/|$)|^~|^/+(?:root|nonexistent|home/[^/]+)(?:/|$)")
+        compile(
+            r"^/*(?:~|root|home/[^/]+|nonexistent|var/empty|var/www|Users/[^/]+)?/*(?:\.[A-Za-z][\w.-]*)(?:/|$)|^~|^/+(?:root|nonexistent|home/[^/]+)(?:/|$)",
+        )
     });
     HOME.is_match(path)
 }
@@ -99,13 +153,22 @@ pub(super) fn in_home(path: &str) -> bool {
 /// same for both, and what lies in the image to be read is there with wrong mode bits, not missing.
 fn reads(text: &str, path: &str) -> bool {
     static WRITES: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?i)\b(?:writ(?:e|ing|able)|append|creat(?:e|ing)|log ?file|sav(?:e|ing)|updat(?:e|ing)|pid|lock|O_(?:WRONLY|RDWR|CREAT)|rotat\w*|modify|edit|dump|persist\w*|stor(?:e|ing)|touch)\b")
+        compile(
+            r"(?i)\b(?:writ(?:e|ing|able)|append|creat(?:e|ing)|log ?file|sav(?:e|ing)|updat(?:e|ing)|pid|lock|O_(?:WRONLY|RDWR|CREAT)|rotat\w*|modify|edit|dump|persist\w*|stor(?:e|ing)|touch)\b",
+        )
     });
     static READS: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?i)\b(?:read(?:ing|able|s)?|load(?:ing)?|pars(?:e|ing)|includ(?:e|ing)|source|import(?:ing)?|stat(?:ting|ing)?|list(?:ing)?|access(?:ing)?|scan(?:ning)?|certificate|private key|key file|shared library|config(?:uration)?(?: file)?|in Unknown|tls|ssl|secret|password file|credentials|O_RDONLY|required)\b")
+        compile(
+            r"(?i)\b(?:read(?:ing|able|s)?|load(?:ing)?|pars(?:e|ing)|includ(?:e|ing)|source|import(?:ing)?|stat(?:ting|ing)?|list(?:ing)?|access(?:ing)?|scan(?:ning)?|certificate|private key|key file|shared library|config(?:uration)?(?: file)?|in Unknown|tls|ssl|secret|password file|credentials|O_RDONLY|required)\b",
+        )
     });
-    static READER: LazyLock<Regex> = LazyLock::new(|| compile(r"^(?:/\S*/)?(?:cat|ls|head|tail|grep|find|less|more|wc|md5sum|sha256sum|stat|diff|du|file|source|jq|awk): "));
-    static WRITER: LazyLock<Regex> = LazyLock::new(|| compile(r"^(?:/\S*/)?(?:tee|dd|touch|truncate|sponge|wget|split): "));
+    static READER: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"^(?:/\S*/)?(?:cat|ls|head|tail|grep|find|less|more|wc|md5sum|sha256sum|stat|diff|du|file|source|jq|awk): ",
+        )
+    });
+    static WRITER: LazyLock<Regex> =
+        LazyLock::new(|| compile(r"^(?:/\S*/)?(?:tee|dd|touch|truncate|sponge|wget|split): "));
     static READ_ONLY_KIND: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r"(?ix) \.(?:pem|crt|cer|key|p12|pfx|jks|keystore|truststore|htpasswd|keytab|so|so\.[\d.]+|dll|jar|war|class|py|pyc|rb|js|mjs|cjs|ts|php|pl|lua|html?|css|conf|cnf|cfg|ini|ya?ml|toml|json|xml|properties|env|ejs|hcl|config|template|tmpl|rules|proto|wasm|mmdb)$
@@ -114,10 +177,16 @@ fn reads(text: &str, path: &str) -> bool {
         )
     });
     static WRITTEN_KIND: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?ix) \.(?:log|pid|lock|lockb|lck|tmp|temp|out|err|db|sqlite3?|journal|wal|active|sock(?:et)?|cache|state|swp|bak|rdb|aof|data)(?:\.[\w]+)?$ | ^/(?:tmp|var/(?:log|cache|run|tmp|spool|lib)|run|data|logs?|cache)/ | (?:package-lock|npm-shrinkwrap|pnpm-lock)\.\w+$ | /(?:logs?|cache|tmp|temp|data|optimize|bundles|storage|uploads?|\.cache)/")
+        compile(
+            r"(?ix) \.(?:log|pid|lock|lockb|lck|tmp|temp|out|err|db|sqlite3?|journal|wal|active|sock(?:et)?|cache|state|swp|bak|rdb|aof|data)(?:\.[\w]+)?$ | ^/(?:tmp|var/(?:log|cache|run|tmp|spool|lib)|run|data|logs?|cache)/ | (?:package-lock|npm-shrinkwrap|pnpm-lock)\.\w+$ | /(?:logs?|cache|tmp|temp|data|optimize|bundles|storage|uploads?|\.cache)/",
+        )
     });
     // Everybody may read these in every image.
-    static PUBLIC: LazyLock<Regex> = LazyLock::new(|| compile(r"^/etc/(?:resolv\.conf|hosts|hostname|passwd|group|localtime|timezone|nsswitch\.conf|ld\.so\.\w+|mtab|profile|environment|services|protocols|machine-id|sysctl\.conf)$"));
+    static PUBLIC: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"^/etc/(?:resolv\.conf|hosts|hostname|passwd|group|localtime|timezone|nsswitch\.conf|ld\.so\.\w+|mtab|profile|environment|services|protocols|machine-id|sysctl\.conf)$",
+        )
+    });
     // The standard streams are opened anew to be written to.
     if PUBLIC.is_match(path) || path.starts_with("/proc/self/fd/") {
         return false;

@@ -17,12 +17,30 @@ pub(super) const PATTERN: Pattern = Pattern {
     explain: "With `runAsNonRoot: true` the kubelet compares the uid that a container would get before it starts it: the one of \
               its security context, else USER of the image. Root is refused, and so is a USER by name, which it cannot check.",
     source: "kubernetes pkg/kubelet/kuberuntime/security_context.go: verifyRunAsNonRoot; runc libcontainer/user",
-    signals: &["image will run as root", "non-numeric user", "breaks non-root policy", "no matching entries in", "run as root"],
+    signals: &[
+        "image will run as root",
+        "non-numeric user",
+        "breaks non-root policy",
+        "no matching entries in",
+        "run as root",
+    ],
     examples: &[
-        Example { log: "Error: container has runAsNonRoot and image will run as root (pod: \"web_shop(1)\", container: web)", says: "image-user - image-runs-as-root" },
-        Example { log: "container has runAsNonRoot and image has non-numeric user (app), cannot verify user is non-root", says: "image-user - non-numeric-user" },
-        Example { log: "Error: container's runAsUser breaks non-root policy (pod: \"web_shop(1)\", container: web)", says: "image-user - image-runs-as-root" },
-        Example { log: "unable to start container process: unable to find user app: no matching entries in passwd file", says: "getpwuid - missing-passwd-entry" },
+        Example {
+            log: "Error: container has runAsNonRoot and image will run as root (pod: \"web_shop(1)\", container: web)",
+            says: "image-user - image-runs-as-root",
+        },
+        Example {
+            log: "container has runAsNonRoot and image has non-numeric user (app), cannot verify user is non-root",
+            says: "image-user - non-numeric-user",
+        },
+        Example {
+            log: "Error: container's runAsUser breaks non-root policy (pod: \"web_shop(1)\", container: web)",
+            says: "image-user - image-runs-as-root",
+        },
+        Example {
+            log: "unable to start container process: unable to find user app: no matching entries in passwd file",
+            says: "getpwuid - missing-passwd-entry",
+        },
     ],
     near_misses: &["Supervisor is running as root.", "Running as root without --no-sandbox is not supported"],
     read: Read::One(read),
@@ -30,10 +48,15 @@ pub(super) const PATTERN: Pattern = Pattern {
 
 fn read(scene: &Scene) -> Option<Finding> {
     static ROOT: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?i)image will run as root|runAsUser breaks non-root policy|has runAsNonRoot and (?:image|container) (?:will|would) run as root|must not run as root|runAsNonRoot.*runAsUser.*(?:is 0|zero|root)")
+        compile(
+            r"(?i)image will run as root|runAsUser breaks non-root policy|has runAsNonRoot and (?:image|container) (?:will|would) run as root|must not run as root|runAsNonRoot.*runAsUser.*(?:is 0|zero|root)",
+        )
     });
-    static NON_NUMERIC: LazyLock<Regex> = LazyLock::new(|| compile(r"(?i)image has non-numeric user|non-numeric user \(?.*cannot verify"));
-    static UNKNOWN: LazyLock<Regex> = LazyLock::new(|| compile(r"(?i)unable to find (user|group) (\S+): no matching entries in (?:passwd|group) file"));
+    static NON_NUMERIC: LazyLock<Regex> =
+        LazyLock::new(|| compile(r"(?i)image has non-numeric user|non-numeric user \(?.*cannot verify"));
+    static UNKNOWN: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r"(?i)unable to find (user|group) (\S+): no matching entries in (?:passwd|group) file")
+    });
     let text = scene.text();
     if NON_NUMERIC.is_match(text) {
         return Some(Finding::new(Operation::ImageUser, Category::NonNumericUser));

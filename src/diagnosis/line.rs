@@ -79,10 +79,12 @@ pub(super) fn parse(number: u64, raw: &[u8]) -> Vec<Line> {
 fn unwrap(number: u64, text: &str, severity: Option<Severity>, depth: usize, lines: &mut Vec<Line>) {
     let (message, said) = strip_prefixes(text);
     let severity = severity.or(said);
-    if depth > 0 && message.trim_start().starts_with('{') && message.contains('"') {
-        if let Ok(Value::Object(object)) = serde_json::from_str(message.trim()) {
-            return unwrap_json(number, &object, severity, depth, lines);
-        }
+    if depth > 0
+        && message.trim_start().starts_with('{')
+        && message.contains('"')
+        && let Ok(Value::Object(object)) = serde_json::from_str(message.trim())
+    {
+        return unwrap_json(number, &object, severity, depth, lines);
     }
     if !message.contains('\\') {
         return lines.push(Line::new(number, message, severity));
@@ -117,7 +119,8 @@ fn unwrap_json(
             _ => None,
         })
         .or(severity);
-    let message = ["msg", "message", "log", "MESSAGE"].iter().find_map(|key| object.get(*key)?.as_str()).unwrap_or_default();
+    let message =
+        ["msg", "message", "log", "MESSAGE"].iter().find_map(|key| object.get(*key)?.as_str()).unwrap_or_default();
     let mut seen: Vec<&str> = Vec::new();
     leaves("", object, depth, &mut |key, text| {
         if seen.contains(&text) {
@@ -148,7 +151,12 @@ fn unwrap_json(
 }
 
 /// Calls `visit` with each string below `object` and the key it stands under.
-fn leaves<'v>(above: &'v str, object: &'v serde_json::Map<String, Value>, depth: usize, visit: &mut impl FnMut(&'v str, &'v str)) {
+fn leaves<'v>(
+    above: &'v str,
+    object: &'v serde_json::Map<String, Value>,
+    depth: usize,
+    visit: &mut impl FnMut(&'v str, &'v str),
+) {
     for (key, value) in object {
         match value {
             Value::String(text) if !text.trim().is_empty() => visit(key, text),
@@ -175,7 +183,8 @@ fn strip_escapes(text: &str) -> Cow<'_, str> {
         )
     });
     // A colour code that lost its escape character on the way, as `[31m`.
-    static ORPHAN: LazyLock<Regex> = LazyLock::new(|| errno::compile(r"(?:\^\[|\\u001b|\\x1b|\\033)?\[\d{1,2}(?:;\d{1,3})*m"));
+    static ORPHAN: LazyLock<Regex> =
+        LazyLock::new(|| errno::compile(r"(?:\^\[|\\u001b|\\x1b|\\033)?\[\d{1,2}(?:;\d{1,3})*m"));
     if text.bytes().any(|b| b < 0x20 && b != b'\t' || b == 0x7f || b == 0xc2) {
         let stripped = ESCAPE.replace_all(text, "");
         return Cow::Owned(ORPHAN.replace_all(&stripped, "").into_owned());
@@ -256,10 +265,14 @@ fn unescape(text: &str) -> String {
 
 fn severity_word(word: &str) -> Option<Severity> {
     Some(match word.to_ascii_lowercase().as_str() {
-        "emerg" | "emergency" | "alert" | "crit" | "critical" | "fatal" | "panic" | "dpanic" | "severe" | "f" => Severity::Fatal,
+        "emerg" | "emergency" | "alert" | "crit" | "critical" | "fatal" | "panic" | "dpanic" | "severe" | "f" => {
+            Severity::Fatal
+        }
         "error" | "err" | "eror" | "erro" | "failure" | "e" => Severity::Error,
         "warn" | "warning" | "wrn" | "w" => Severity::Warning,
-        "info" | "notice" | "note" | "debug" | "trace" | "log" | "verbose" | "dbg" | "inf" | "i" | "information" => Severity::Info,
+        "info" | "notice" | "note" | "debug" | "trace" | "log" | "verbose" | "dbg" | "inf" | "i" | "information" => {
+            Severity::Info
+        }
         _ => return None,
     })
 }
@@ -276,16 +289,21 @@ fn severity_of(text: &str) -> Severity {
     });
     // Words that no logger adds: the program gives up.
     static GIVES_UP: LazyLock<Regex> = LazyLock::new(|| {
-        errno::compile(r"(?i)\b(?:panic:|fatal(?: error| exception)?:|uncaught|unhandled|exception in thread|aborting|cannot continue|exiting\b|terminating\b|panicked at|failed to start:)")
+        errno::compile(
+            r"(?i)\b(?:panic:|fatal(?: error| exception)?:|uncaught|unhandled|exception in thread|aborting|cannot continue|exiting\b|terminating\b|panicked at|failed to start:)",
+        )
     });
     // Words by which a program says that it goes on.
     static GOES_ON: LazyLock<Regex> = LazyLock::new(|| {
-        errno::compile(r"(?i)\b(?:warning\b|ignored|ignoring|skipping|falling back|continuing|non-fatal|will not be|highly recommended)")
+        errno::compile(
+            r"(?i)\b(?:warning\b|ignored|ignoring|skipping|falling back|continuing|non-fatal|will not be|highly recommended)",
+        )
     });
     if GIVES_UP.is_match(text) {
         return Severity::Fatal;
     }
-    let labelled = LABEL.captures(text).and_then(|captures| severity_word(captures.iter().skip(1).flatten().next()?.as_str()));
+    let labelled =
+        LABEL.captures(text).and_then(|captures| severity_word(captures.iter().skip(1).flatten().next()?.as_str()));
     match labelled {
         Some(severity) => severity,
         None if GOES_ON.is_match(text) => Severity::Warning,

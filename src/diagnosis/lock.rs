@@ -4,7 +4,11 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Example, Pattern, Read, judge, scene::{Finding, Scene}, verb};
+use super::{
+    Example, Pattern, Read, judge,
+    scene::{Finding, Scene},
+    verb,
+};
 use crate::model::obstacle::Operation;
 
 pub(super) const PATTERN: Pattern = Pattern {
@@ -15,9 +19,15 @@ pub(super) const PATTERN: Pattern = Pattern {
     signals: &[],
     examples: &[
         Example { log: "ERROR: Unable to lock database: Permission denied", says: "lock EACCES unwritable-path" },
-        Example { log: "failed to acquire the lock on /srv/db/LOCK: permission denied", says: "lock EACCES /srv/db/LOCK unwritable-path" },
+        Example {
+            log: "failed to acquire the lock on /srv/db/LOCK: permission denied",
+            says: "lock EACCES /srv/db/LOCK unwritable-path",
+        },
     ],
-    near_misses: &["failed to acquire the lock on /srv/db/LOCK: resource temporarily unavailable", "Deadlock found when trying to get lock"],
+    near_misses: &[
+        "failed to acquire the lock on /srv/db/LOCK: resource temporarily unavailable",
+        "Deadlock found when trying to get lock",
+    ],
     read: Read::One(read),
 };
 

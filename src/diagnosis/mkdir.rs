@@ -4,7 +4,11 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Example, Pattern, Read, judge, scene::{Finding, Scene}, verb};
+use super::{
+    Example, Pattern, Read, judge,
+    scene::{Finding, Scene},
+    verb,
+};
 use crate::model::obstacle::Operation;
 
 pub(super) const PATTERN: Pattern = Pattern {
@@ -15,17 +19,44 @@ pub(super) const PATTERN: Pattern = Pattern {
     source: "mkdir(2); coreutils src/mkdir.c, Go os.Mkdir, java.nio.file.Files.createDirectory",
     signals: &[],
     examples: &[
-        Example { log: "mkdir: cannot create directory '/srv/spool': Permission denied", says: "mkdir EACCES /srv/spool unwritable-path" },
-        Example { log: "mkdir: can't create directory '/srv/spool/': Read-only file system", says: "mkdir EROFS /srv/spool/ read-only-rootfs" },
+        Example {
+            log: "mkdir: cannot create directory '/srv/spool': Permission denied",
+            says: "mkdir EACCES /srv/spool unwritable-path",
+        },
+        Example {
+            log: "mkdir: can't create directory '/srv/spool/': Read-only file system",
+            says: "mkdir EROFS /srv/spool/ read-only-rootfs",
+        },
         Example { log: "panic: mkdir /srv/spool: permission denied", says: "mkdir EACCES /srv/spool unwritable-path" },
-        Example { log: "[emerg] 1#1: mkdir() \"/srv/spool/body\" failed (13: Permission denied)", says: "mkdir EACCES /srv/spool/body unwritable-path" },
-        Example { log: "Error: EACCES: permission denied, mkdir '/srv/spool'", says: "mkdir EACCES /srv/spool unwritable-path" },
-        Example { log: "'mkdir': Permission denied @ dir_s_mkdir - /srv/spool (Errno::EACCES)", says: "mkdir EACCES /srv/spool unwritable-path" },
-        Example { log: "FATAL: Failed to make swap directory /srv/spool/00: (13) Permission denied", says: "mkdir EACCES /srv/spool/00 unwritable-path" },
-        Example { log: "java.nio.file.AccessDeniedException: /srv/spool\n\tat java.base/sun.nio.fs.UnixFileSystemProvider.createDirectory(UnixFileSystemProvider.java:438)", says: "mkdir EACCES /srv/spool unwritable-path" },
-        Example { log: "mkdir: das Verzeichnis '/srv/spool' kann nicht angelegt werden: Keine Berechtigung", says: "mkdir EACCES /srv/spool unwritable-path" },
+        Example {
+            log: "[emerg] 1#1: mkdir() \"/srv/spool/body\" failed (13: Permission denied)",
+            says: "mkdir EACCES /srv/spool/body unwritable-path",
+        },
+        Example {
+            log: "Error: EACCES: permission denied, mkdir '/srv/spool'",
+            says: "mkdir EACCES /srv/spool unwritable-path",
+        },
+        Example {
+            log: "'mkdir': Permission denied @ dir_s_mkdir - /srv/spool (Errno::EACCES)",
+            says: "mkdir EACCES /srv/spool unwritable-path",
+        },
+        Example {
+            log: "FATAL: Failed to make swap directory /srv/spool/00: (13) Permission denied",
+            says: "mkdir EACCES /srv/spool/00 unwritable-path",
+        },
+        Example {
+            log: "java.nio.file.AccessDeniedException: /srv/spool\n\tat java.base/sun.nio.fs.UnixFileSystemProvider.createDirectory(UnixFileSystemProvider.java:438)",
+            says: "mkdir EACCES /srv/spool unwritable-path",
+        },
+        Example {
+            log: "mkdir: das Verzeichnis '/srv/spool' kann nicht angelegt werden: Keine Berechtigung",
+            says: "mkdir EACCES /srv/spool unwritable-path",
+        },
     ],
-    near_misses: &["mkdir: cannot create directory '/srv/spool': File exists", "mkdir: cannot create directory '/srv/spool': No such file or directory"],
+    near_misses: &[
+        "mkdir: cannot create directory '/srv/spool': File exists",
+        "mkdir: cannot create directory '/srv/spool': No such file or directory",
+    ],
     read: Read::One(read),
 };
 

@@ -229,7 +229,8 @@ impl Diagnosis {
         if self.excerpt.is_empty() && !PREFILTER.is_match(block) {
             let mut start = block.len();
             for _ in 0..=LINES_BEFORE {
-                start = block[..start.saturating_sub(1)].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+                start =
+                    block[..start.saturating_sub(1)].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
             }
             self.lines += block[..start].iter().filter(|byte| **byte == b'\n').count() as u64;
             rest = &block[start..];
@@ -298,7 +299,8 @@ impl Diagnosis {
     /// One failure for a stack trace, one for each telling line elsewhere.
     fn read_record(&mut self, records: &[record::Record], at: usize) {
         let record = &records[at];
-        let vetoed = record.is_trace && record.lines.iter().any(|line| !line.text.starts_with("at ") && restraint::forbids(&line.text));
+        let vetoed = record.is_trace
+            && record.lines.iter().any(|line| !line.text.starts_with("at ") && restraint::forbids(&line.text));
         let mut read: Vec<(usize, Finding)> = Vec::new();
         for (index, line) in record.lines.iter().enumerate() {
             if line.refusal.is_none() && !PREFILTER.is_match(line.text.as_bytes()) {
@@ -357,8 +359,13 @@ fn one_failure(read: Vec<(usize, Finding)>) -> Vec<(usize, Finding)> {
 fn program(text: &str) -> Option<String> {
     let (name, _) = text.split_once(": ")?;
     let name = name.rsplit('/').next()?;
-    let is_name = !name.is_empty() && name.len() < 32 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.+".contains(&b));
-    let is_label = matches!(name, "error" | "fatal" | "warning" | "panic" | "info" | "err" | "exec" | "mount" | "open" | "listen" | "bind");
+    let is_name = !name.is_empty()
+        && name.len() < 32
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.+".contains(&b));
+    let is_label = matches!(
+        name,
+        "error" | "fatal" | "warning" | "panic" | "info" | "err" | "exec" | "mount" | "open" | "listen" | "bind"
+    );
     (is_name && !is_label).then(|| name.to_owned())
 }
 
@@ -388,7 +395,13 @@ mod tests {
         let obstacle = diagnose(log.as_bytes(), Context::default()).obstacles.into_iter().next()?;
         let errno = obstacle.errno.map_or("-", crate::model::obstacle::Errno::as_str);
         let place = obstacle.path.or(obstacle.port.map(|port| port.to_string()));
-        Some([Some(obstacle.operation.as_str()), Some(errno), place.as_deref(), Some(obstacle.category.as_str())].into_iter().flatten().collect::<Vec<_>>().join(" "))
+        Some(
+            [Some(obstacle.operation.as_str()), Some(errno), place.as_deref(), Some(obstacle.category.as_str())]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(" "),
+        )
     }
 
     #[test]
@@ -398,7 +411,8 @@ mod tests {
             for example in pattern.examples {
                 let told = told(example.log);
                 if told.as_deref() != Some(example.says) {
-                    wrong.push(format!("{}: {}\n  says {:?}\n  not  {:?}", pattern.id, example.log, told, example.says));
+                    wrong
+                        .push(format!("{}: {}\n  says {:?}\n  not  {:?}", pattern.id, example.log, told, example.says));
                 }
             }
         }

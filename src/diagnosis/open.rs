@@ -4,7 +4,11 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Example, Pattern, Read, judge, scene::{Finding, Scene}, verb};
+use super::{
+    Example, Pattern, Read, judge,
+    scene::{Finding, Scene},
+    verb,
+};
 use crate::model::obstacle::Operation;
 
 pub(super) const PATTERN: Pattern = Pattern {
@@ -14,14 +18,35 @@ pub(super) const PATTERN: Pattern = Pattern {
     source: "open(2), path_resolution(7); Go os.Open, java.io.FileNotFoundException, nginx ngx_files.c",
     signals: &[],
     examples: &[
-        Example { log: "[emerg] 1#1: open() \"/srv/run/web.pid\" failed (13: Permission denied)", says: "open EACCES /srv/run/web.pid unwritable-path" },
-        Example { log: "Error: open /srv/certs/tls.key: permission denied", says: "open EACCES /srv/certs/tls.key unreadable-file" },
-        Example { log: "java.io.FileNotFoundException: /srv/work/app.lock (Permission denied)", says: "open EACCES /srv/work/app.lock unwritable-path" },
-        Example { log: "(13)Permission denied: AH00091: apache2: could not open error log file /srv/log/error.log.", says: "open EACCES /srv/log/error.log unwritable-path" },
-        Example { log: "cat: can't open '/srv/secret': Permission denied", says: "open EACCES /srv/secret unreadable-file" },
-        Example { log: "FATAL: failed to open /srv/squid.pid: (13) Permission denied", says: "open EACCES /srv/squid.pid unwritable-path" },
+        Example {
+            log: "[emerg] 1#1: open() \"/srv/run/web.pid\" failed (13: Permission denied)",
+            says: "open EACCES /srv/run/web.pid unwritable-path",
+        },
+        Example {
+            log: "Error: open /srv/certs/tls.key: permission denied",
+            says: "open EACCES /srv/certs/tls.key unreadable-file",
+        },
+        Example {
+            log: "java.io.FileNotFoundException: /srv/work/app.lock (Permission denied)",
+            says: "open EACCES /srv/work/app.lock unwritable-path",
+        },
+        Example {
+            log: "(13)Permission denied: AH00091: apache2: could not open error log file /srv/log/error.log.",
+            says: "open EACCES /srv/log/error.log unwritable-path",
+        },
+        Example {
+            log: "cat: can't open '/srv/secret': Permission denied",
+            says: "open EACCES /srv/secret unreadable-file",
+        },
+        Example {
+            log: "FATAL: failed to open /srv/squid.pid: (13) Permission denied",
+            says: "open EACCES /srv/squid.pid unwritable-path",
+        },
         Example { log: "Load key \"/srv/git/id\": Permission denied", says: "open EACCES /srv/git/id unreadable-file" },
-        Example { log: "2026-11-24 (configfile.c.1722) opening errorlog '/srv/log/error.log' failed: Read-only file system", says: "open EROFS /srv/log/error.log read-only-rootfs" },
+        Example {
+            log: "2026-11-24 (configfile.c.1722) opening errorlog '/srv/log/error.log' failed: Read-only file system",
+            says: "open EROFS /srv/log/error.log read-only-rootfs",
+        },
         Example { log: "open /dev/kvm: permission denied", says: "device EACCES /dev/kvm device-access" },
     ],
     near_misses: &["open /srv/x: no such file or directory", "open() \"/srv/x\" failed (2: No such file or directory)"],

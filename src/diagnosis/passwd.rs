@@ -18,23 +18,62 @@ pub(super) const PATTERN: Pattern = Pattern {
               home directory then fail, each in its own words; HOME becomes `/`.",
     source: "getpwuid(3); CPython pwd, libuv uv_os_get_passwd, PostgreSQL username.c, OpenSSH, com.sun.security.auth.UnixPrincipal",
     signals: &[
-        "getpwuid", "uv_os_get_passwd", "user does not exist", "i have no name", "no user exists for uid", "cannot find name for user",
-        "invalid null input", "unknown userid", "unknown user id", "look up current user", "you don't exist", "no such user",
-        "passwd entry", "passwd file", "password database", "unknown uid", "current user", "unknown user ", "uid not found", "getpwnam",
-        "can't find user for", "determine user", "$home ", "finding user",
+        "getpwuid",
+        "uv_os_get_passwd",
+        "user does not exist",
+        "i have no name",
+        "no user exists for uid",
+        "cannot find name for user",
+        "invalid null input",
+        "unknown userid",
+        "unknown user id",
+        "look up current user",
+        "you don't exist",
+        "no such user",
+        "passwd entry",
+        "passwd file",
+        "password database",
+        "unknown uid",
+        "current user",
+        "unknown user ",
+        "uid not found",
+        "getpwnam",
+        "can't find user for",
+        "determine user",
+        "$home ",
+        "finding user",
     ],
     examples: &[
         Example { log: "KeyError: 'getpwuid(): uid not found: 1000'", says: "getpwuid - missing-passwd-entry" },
-        Example { log: "SystemError [ERR_SYSTEM_ERROR]: A system error occurred: uv_os_get_passwd returned ENOENT (no such file or directory)", says: "getpwuid ENOENT missing-passwd-entry" },
-        Example { log: "initdb: error: could not look up effective user ID 1000: user does not exist", says: "getpwuid - missing-passwd-entry" },
+        Example {
+            log: "SystemError [ERR_SYSTEM_ERROR]: A system error occurred: uv_os_get_passwd returned ENOENT (no such file or directory)",
+            says: "getpwuid ENOENT missing-passwd-entry",
+        },
+        Example {
+            log: "initdb: error: could not look up effective user ID 1000: user does not exist",
+            says: "getpwuid - missing-passwd-entry",
+        },
         Example { log: "No user exists for uid 1000", says: "getpwuid - missing-passwd-entry" },
         Example { log: "whoami: cannot find name for user ID 1000", says: "getpwuid - missing-passwd-entry" },
-        Example { log: "Caused by: java.lang.NullPointerException: invalid null input: name", says: "getpwuid - missing-passwd-entry" },
+        Example {
+            log: "Caused by: java.lang.NullPointerException: invalid null input: name",
+            says: "getpwuid - missing-passwd-entry",
+        },
         Example { log: "user: unknown userid 1000", says: "getpwuid - missing-passwd-entry" },
-        Example { log: "fatal: unable to look up current user in the passwd file: no such user", says: "getpwuid - missing-passwd-entry" },
-        Example { log: "groups: cannot find name for group ID 1000\nI have no name!@web:/$ id", says: "getpwuid - missing-passwd-entry" },
+        Example {
+            log: "fatal: unable to look up current user in the passwd file: no such user",
+            says: "getpwuid - missing-passwd-entry",
+        },
+        Example {
+            log: "groups: cannot find name for group ID 1000\nI have no name!@web:/$ id",
+            says: "getpwuid - missing-passwd-entry",
+        },
     ],
-    near_misses: &["login: current user root", "ERROR 1045 (28000): no such user 'app'@'10.0.0.1'", "Unknown user nobody in configuration file"],
+    near_misses: &[
+        "login: current user root",
+        "ERROR 1045 (28000): no such user 'app'@'10.0.0.1'",
+        "Unknown user nobody in configuration file",
+    ],
     read: Read::One(read),
 };
 
@@ -52,7 +91,9 @@ fn read(scene: &Scene) -> Option<Finding> {
             | \buser(?:\sid)?\s[`'"]?\d+[`'"]?\s(?:does\snot|doesn't)\sexist | \bcannot\sget\suser\sinformation\b"#,
         )
     });
-    static CLUSTER: LazyLock<Regex> = LazyLock::new(|| compile(r"(?i)unable to find (?:user|group) \S+: no matching entries in (?:passwd|group) file"));
+    static CLUSTER: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r"(?i)unable to find (?:user|group) \S+: no matching entries in (?:passwd|group) file")
+    });
     if !SAYS.is_match(scene.text()) || CLUSTER.is_match(scene.text()) {
         return None;
     }

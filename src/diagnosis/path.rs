@@ -14,12 +14,25 @@ pub(super) const PATTERN: Pattern = Pattern {
     source: "errno(3), path_resolution(7); perror(3), CPython OSError, java.nio.file.AccessDeniedException",
     signals: &[],
     examples: &[
-        Example { log: "PermissionError: [Errno 13] Permission denied: '/srv/data/x.db'", says: "open EACCES /srv/data/x.db unwritable-path" },
-        Example { log: "java.nio.file.AccessDeniedException: /srv/data/x.db", says: "open EACCES /srv/data/x.db unwritable-path" },
+        Example {
+            log: "PermissionError: [Errno 13] Permission denied: '/srv/data/x.db'",
+            says: "open EACCES /srv/data/x.db unwritable-path",
+        },
+        Example {
+            log: "java.nio.file.AccessDeniedException: /srv/data/x.db",
+            says: "open EACCES /srv/data/x.db unwritable-path",
+        },
         Example { log: "Error: Permission denied (os error 13)", says: "other EACCES unwritable-path" },
-        Example { log: "Error loading shared library libx.so.2: Permission denied (needed by /bin/x)", says: "open EACCES libx.so.2 unreadable-file" },
+        Example {
+            log: "Error loading shared library libx.so.2: Permission denied (needed by /bin/x)",
+            says: "open EACCES libx.so.2 unreadable-file",
+        },
     ],
-    near_misses: &["ERROR:  permission denied for table users", "Permission denied (publickey).", "403 Forbidden: permission denied"],
+    near_misses: &[
+        "ERROR:  permission denied for table users",
+        "Permission denied (publickey).",
+        "403 Forbidden: permission denied",
+    ],
     read: Read::One(read),
 };
 

@@ -67,7 +67,8 @@ fn next_boundary(text: &str, mut at: usize) -> usize {
 /// The bare path that starts at `start`, without the punctuation of the sentence around it.
 fn bare(text: &str, start: usize) -> Option<Path<'_>> {
     let rest = text.get(start..)?;
-    let stop = rest.find(|c: char| c.is_whitespace() || OPEN.contains(c) || CLOSE.contains(c) || ",;()[]{}<>|".contains(c));
+    let stop =
+        rest.find(|c: char| c.is_whitespace() || OPEN.contains(c) || CLOSE.contains(c) || ",;()[]{}<>|".contains(c));
     let word = &rest[..stop.unwrap_or(rest.len())];
     // `/x:3:` and `/x:/y` end at the colon; so does `/x:`.
     let word = word.split(':').next().unwrap_or(word);
@@ -86,7 +87,8 @@ fn is_plausible(text: &str, path: &Path<'_>) -> bool {
 
 /// A word in quotes that has no slash at its start: a relative path where the message speaks of one.
 pub(super) fn quoted_word(text: &str) -> Option<Path<'_>> {
-    static WORD: LazyLock<Regex> = LazyLock::new(|| compile(&format!(r"[{OPEN}]([^\s{OPEN}{CLOSE}/][^{OPEN}{CLOSE}\s]*)[{CLOSE}]")));
+    static WORD: LazyLock<Regex> =
+        LazyLock::new(|| compile(&format!(r"[{OPEN}]([^\s{OPEN}{CLOSE}/][^{OPEN}{CLOSE}\s]*)[{CLOSE}]")));
     let word = WORD.captures(text)?.get(1)?;
     Some(Path { text: word.as_str(), span: word.range() })
 }
@@ -101,7 +103,9 @@ pub(super) fn only_word(text: &str) -> Option<Path<'_>> {
 
 /// The file name that ends `text` but for a colon: `Error loading shared library libx.so.2: Permission denied`.
 pub(super) fn last_file_name(text: &str) -> Option<Path<'_>> {
-    static LAST: LazyLock<Regex> = LazyLock::new(|| compile(r#"(?:^|[\s"'`(\[=])([\w@%+~-][\w./@%+~-]*[./][\w@%+~-][\w./@%+~-]*?)["'`)\]]?[:,]?\s*[\[(]?$"#));
+    static LAST: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r#"(?:^|[\s"'`(\[=])([\w@%+~-][\w./@%+~-]*[./][\w@%+~-][\w./@%+~-]*?)["'`)\]]?[:,]?\s*[\[(]?$"#)
+    });
     let word = LAST.captures(text)?.get(1)?;
     let number = word.as_str().bytes().all(|b| b.is_ascii_digit() || b == b'.');
     (!number).then(|| Path { text: word.as_str(), span: word.range() })
@@ -133,7 +137,8 @@ pub(super) fn ports(text: &str) -> impl Iterator<Item = (u16, usize)> {
         let all = captures.get(0)?;
         let digits = captures.iter().skip(1).flatten().next()?;
         let before = &text[..all.start()];
-        let place_in_code = SOURCE.is_match(&text[..digits.start()]) || (before.ends_with('/') && !before.ends_with("//"));
+        let place_in_code =
+            SOURCE.is_match(&text[..digits.start()]) || (before.ends_with('/') && !before.ends_with("//"));
         let host = text[all.start()..digits.start()].trim_matches(|c: char| !c.is_alphanumeric());
         // `4:04` is a time.
         let time = !host.is_empty() && host.len() < 3 && host.bytes().all(|b| b.is_ascii_digit());
@@ -144,7 +149,9 @@ pub(super) fn ports(text: &str) -> impl Iterator<Item = (u16, usize)> {
 
 /// `FILE.EXT:` before a number makes it a line of code or configuration.
 static SOURCE: LazyLock<Regex> = LazyLock::new(|| {
-    compile(r"\.(?:go|c|cc|cpp|h|rs|py|rb|js|mjs|ts|tsx|jsx|java|kt|scala|cs|php|pl|lua|erl|ex|exs|hs|ml|cfg|conf|ini|ya?ml|toml|json|sh|lineno):$")
+    compile(
+        r"\.(?:go|c|cc|cpp|h|rs|py|rb|js|mjs|ts|tsx|jsx|java|kt|scala|cs|php|pl|lua|erl|ex|exs|hs|ml|cfg|conf|ini|ya?ml|toml|json|sh|lineno):$",
+    )
 });
 
 #[cfg(test)]

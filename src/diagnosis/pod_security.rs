@@ -23,15 +23,21 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "Error creating: pods \"web-1\" is forbidden: violates PodSecurity \"restricted:latest\": runAsNonRoot != true (pod or container \"web\" must set securityContext.runAsNonRoot=true), seccompProfile (pod or container \"web\" must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\")",
             says: "admission - pod-security",
         },
-        Example { log: "Warning: would violate PodSecurity \"baseline:v1.37\": privileged (container \"web\" must not set securityContext.privileged=true)", says: "admission - pod-security" },
+        Example {
+            log: "Warning: would violate PodSecurity \"baseline:v1.37\": privileged (container \"web\" must not set securityContext.privileged=true)",
+            says: "admission - pod-security",
+        },
     ],
-    near_misses: &["pods is forbidden: User \"system:serviceaccount:shop:web\" cannot list resource \"pods\" in API group \"\""],
+    near_misses: &[
+        "pods is forbidden: User \"system:serviceaccount:shop:web\" cannot list resource \"pods\" in API group \"\"",
+    ],
     read: Read::Many(read),
 };
 
 /// One finding for each violation.
 fn read(scene: &Scene) -> Vec<Finding> {
-    static VIOLATES: LazyLock<Regex> = LazyLock::new(|| compile(r#"(would violate|violates) PodSecurity \\?"([^"\\]*)\\?":?\s*"#));
+    static VIOLATES: LazyLock<Regex> =
+        LazyLock::new(|| compile(r#"(would violate|violates) PodSecurity \\?"([^"\\]*)\\?":?\s*"#));
     let Some(captures) = VIOLATES.captures(scene.text()) else { return Vec::new() };
     let level = &captures[2];
     // A warning is what admission says where it only warns or audits.

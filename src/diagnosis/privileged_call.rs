@@ -18,20 +18,51 @@ pub(super) const PATTERN: Pattern = Pattern {
               network administration. Kubernetes gives no capability to a process that is not root: `capabilities.add` only \
               widens what a root process or a file capability may gain.",
     source: "capabilities(7), mlock(2), chroot(2), mount(2), unshare(2), raw(7), icmp in ping(8)",
-    signals: &["mlock", "lock memory", "locking memory", "lock jvm memory", "cannot chroot", "must be root)", "to capture on", "memory locking"],
+    signals: &[
+        "mlock",
+        "lock memory",
+        "locking memory",
+        "lock jvm memory",
+        "cannot chroot",
+        "must be root)",
+        "to capture on",
+        "memory locking",
+    ],
     examples: &[
-        Example { log: "fatal: chroot(\"/srv/empty\"): Operation not permitted [preauth]", says: "other EPERM /srv/empty capability-missing" },
-        Example { log: "[ALERT]    (8) : [haproxy.main()] Cannot chroot(/srv/haproxy).", says: "other - /srv/haproxy capability-missing" },
-        Example { log: "mount: /mnt: mount failed: Operation not permitted.", says: "mount EPERM /mnt capability-missing" },
+        Example {
+            log: "fatal: chroot(\"/srv/empty\"): Operation not permitted [preauth]",
+            says: "other EPERM /srv/empty capability-missing",
+        },
+        Example {
+            log: "[ALERT]    (8) : [haproxy.main()] Cannot chroot(/srv/haproxy).",
+            says: "other - /srv/haproxy capability-missing",
+        },
+        Example {
+            log: "mount: /mnt: mount failed: Operation not permitted.",
+            says: "mount EPERM /mnt capability-missing",
+        },
         Example { log: "ping: socket: Operation not permitted", says: "socket-raw EPERM raw-socket" },
-        Example { log: "listen ip4:icmp 0.0.0.0: socket: operation not permitted", says: "socket-raw EPERM raw-socket" },
-        Example { log: "Error initializing core: Failed to lock memory: cannot allocate memory", says: "other ENOMEM capability-missing" },
-        Example { log: "Failed to set capabilities on file `/bin/tool' (Operation not permitted)", says: "other EPERM /bin/tool capability-missing" },
+        Example {
+            log: "listen ip4:icmp 0.0.0.0: socket: operation not permitted",
+            says: "socket-raw EPERM raw-socket",
+        },
+        Example {
+            log: "Error initializing core: Failed to lock memory: cannot allocate memory",
+            says: "other ENOMEM capability-missing",
+        },
+        Example {
+            log: "Failed to set capabilities on file `/bin/tool' (Operation not permitted)",
+            says: "other EPERM /bin/tool capability-missing",
+        },
         Example { log: "RTNETLINK answers: Operation not permitted", says: "other EPERM capability-missing" },
         Example { log: "mknod: /srv/null: Operation not permitted", says: "mknod EPERM /srv/null capability-missing" },
         Example { log: "Error during unshare(CLONE_NEWUSER): Operation not permitted", says: "other EPERM seccomp" },
     ],
-    near_misses: &["mount: /mnt: special device /dev/sdz does not exist", "ping: unknown host example", "sentinel: cannot allocate memory"],
+    near_misses: &[
+        "mount: /mnt: special device /dev/sdz does not exist",
+        "ping: unknown host example",
+        "sentinel: cannot allocate memory",
+    ],
     read: Read::One(read),
 };
 
@@ -44,7 +75,12 @@ struct Call {
     harmless: bool,
 }
 
-const fn call(words: &'static [&'static str], operation: Operation, category: Category, capability: &'static str) -> Call {
+const fn call(
+    words: &'static [&'static str],
+    operation: Operation,
+    category: Category,
+    capability: &'static str,
+) -> Call {
     Call { words, operation, category, capability, harmless: false }
 }
 
@@ -54,24 +90,194 @@ use Category::{CapabilityMissing, RawSocket, Seccomp};
 const CALLS: &[Call] = &[
     call(&[r"chroot"], Operation::Other, CapabilityMissing, "SYS_CHROOT"),
     call(&[r"pivot_root"], Operation::Mount, CapabilityMissing, "SYS_ADMIN"),
-    call(&[r"u?mount(?:ing|ed)?(?: failed)?", r"fusermount3?", r"remount(?:ing)?"], Operation::Mount, CapabilityMissing, "SYS_ADMIN"),
-    call(&[r"mknod(?:at)?", r"(?:creat|mak)\w+ (?:\w+ )?(?:device|special)(?: file| node)?"], Operation::Mknod, CapabilityMissing, "MKNOD"),
-    call(&[r"unshare", r"clone3?", r"clone_new\w+", r"user namespaces?", r"new(?:\w* )?namespaces?", r"nsenter", r"setns", r"reexec\w*", r"userns"], Operation::Other, Seccomp, "SYS_ADMIN"),
+    call(
+        &[r"u?mount(?:ing|ed)?(?: failed)?", r"fusermount3?", r"remount(?:ing)?"],
+        Operation::Mount,
+        CapabilityMissing,
+        "SYS_ADMIN",
+    ),
+    call(
+        &[r"mknod(?:at)?", r"(?:creat|mak)\w+ (?:\w+ )?(?:device|special)(?: file| node)?"],
+        Operation::Mknod,
+        CapabilityMissing,
+        "MKNOD",
+    ),
+    call(
+        &[
+            r"unshare",
+            r"clone3?",
+            r"clone_new\w+",
+            r"user namespaces?",
+            r"new(?:\w* )?namespaces?",
+            r"nsenter",
+            r"setns",
+            r"reexec\w*",
+            r"userns",
+        ],
+        Operation::Other,
+        Seccomp,
+        "SYS_ADMIN",
+    ),
     call(&[r"uid_map", r"gid_map", r"newuidmap", r"newgidmap"], Operation::Other, CapabilityMissing, "SETUID"),
-    call(&[r"mlock(?:all)?", r"lock(?:ing)? (?:\w+ )?memory", r"memory lock(?:ing)?"], Operation::Other, CapabilityMissing, "IPC_LOCK"),
-    call(&[r"ip_?tables(?:-\w+)?", r"ip6tables(?:-\w+)?", r"nft(?:ables)?", r"netfilter", r"conntrack\w*", r"ipset", r"ipvsadm"], Operation::Other, CapabilityMissing, "NET_ADMIN"),
-    call(&[r"rtnetlink answers", r"netlink", r"ip link", r"ip route", r"ip addr", r"ioctl\(\w+\)", r"tunsetiff", r"tuntap", r"siocs\w+", r"so_mark", r"so_bindtodevice", r"so_rcvbufforce", r"so_sndbufforce", r"ip_transparent", r"wg", r"ethtool", r"tc", r"add route", r"packet socket", r"bpf", r"ebpf", r"wireguard"], Operation::Other, CapabilityMissing, "NET_ADMIN"),
-    call(&[r"(?:raw|icmp(?:v6)?|ping|packet)[ -]socket", r"sock_raw", r"socket\(af_packet", r"socket: \(?sock_raw", r"icmp(?: open socket)?", r"socket for lpf", r"ping6?(?:: (?:\w+: )?socket)?", r"ip[46]:icmp\S*(?: \S+)? socket", r"pcap\w*", r"arping", r"traceroute", r"tcpdump", r"dumpcap", r"raw socket\w*", r"lacks? the permissions? to capture"], Operation::SocketRaw, RawSocket, "NET_RAW"),
-    call(&[r"ptrace(?:_\w+)?", r"strace", r"process_vm_readv", r"gdb"], Operation::Other, CapabilityMissing, "SYS_PTRACE"),
-    call(&[r"setcap", r"set(?:ting)? capabilit(?:y|ies)(?: on file)?", r"cap(?:_set_proc|set)", r"set capability", r"apply(?:ing)? capabilities", r"capabilit(?:y|ies)"], Operation::Other, CapabilityMissing, "SETFCAP"),
-    call(&[r"settimeofday", r"adjtimex", r"clock_adjtime", r"clock_settime", r"set(?:ting)? (?:the )?(?:system )?(?:clock|time|date)"], Operation::Other, CapabilityMissing, "SYS_TIME"),
-    call(&[r"sethostname", r"set(?:ting)? hostname", r"swapon", r"quotactl", r"syslog\(", r"bdflush", r"fanotify_init", r"perf_event_open", r"keyctl", r"open_by_handle_at", r"losetup"], Operation::Other, CapabilityMissing, "SYS_ADMIN"),
+    call(
+        &[r"mlock(?:all)?", r"lock(?:ing)? (?:\w+ )?memory", r"memory lock(?:ing)?"],
+        Operation::Other,
+        CapabilityMissing,
+        "IPC_LOCK",
+    ),
+    call(
+        &[
+            r"ip_?tables(?:-\w+)?",
+            r"ip6tables(?:-\w+)?",
+            r"nft(?:ables)?",
+            r"netfilter",
+            r"conntrack\w*",
+            r"ipset",
+            r"ipvsadm",
+        ],
+        Operation::Other,
+        CapabilityMissing,
+        "NET_ADMIN",
+    ),
+    call(
+        &[
+            r"rtnetlink answers",
+            r"netlink",
+            r"ip link",
+            r"ip route",
+            r"ip addr",
+            r"ioctl\(\w+\)",
+            r"tunsetiff",
+            r"tuntap",
+            r"siocs\w+",
+            r"so_mark",
+            r"so_bindtodevice",
+            r"so_rcvbufforce",
+            r"so_sndbufforce",
+            r"ip_transparent",
+            r"wg",
+            r"ethtool",
+            r"tc",
+            r"add route",
+            r"packet socket",
+            r"bpf",
+            r"ebpf",
+            r"wireguard",
+        ],
+        Operation::Other,
+        CapabilityMissing,
+        "NET_ADMIN",
+    ),
+    call(
+        &[
+            r"(?:raw|icmp(?:v6)?|ping|packet)[ -]socket",
+            r"sock_raw",
+            r"socket\(af_packet",
+            r"socket: \(?sock_raw",
+            r"icmp(?: open socket)?",
+            r"socket for lpf",
+            r"ping6?(?:: (?:\w+: )?socket)?",
+            r"ip[46]:icmp\S*(?: \S+)? socket",
+            r"pcap\w*",
+            r"arping",
+            r"traceroute",
+            r"tcpdump",
+            r"dumpcap",
+            r"raw socket\w*",
+            r"lacks? the permissions? to capture",
+        ],
+        Operation::SocketRaw,
+        RawSocket,
+        "NET_RAW",
+    ),
+    call(
+        &[r"ptrace(?:_\w+)?", r"strace", r"process_vm_readv", r"gdb"],
+        Operation::Other,
+        CapabilityMissing,
+        "SYS_PTRACE",
+    ),
+    call(
+        &[
+            r"setcap",
+            r"set(?:ting)? capabilit(?:y|ies)(?: on file)?",
+            r"cap(?:_set_proc|set)",
+            r"set capability",
+            r"apply(?:ing)? capabilities",
+            r"capabilit(?:y|ies)",
+        ],
+        Operation::Other,
+        CapabilityMissing,
+        "SETFCAP",
+    ),
+    call(
+        &[
+            r"settimeofday",
+            r"adjtimex",
+            r"clock_adjtime",
+            r"clock_settime",
+            r"set(?:ting)? (?:the )?(?:system )?(?:clock|time|date)",
+        ],
+        Operation::Other,
+        CapabilityMissing,
+        "SYS_TIME",
+    ),
+    call(
+        &[
+            r"sethostname",
+            r"set(?:ting)? hostname",
+            r"swapon",
+            r"quotactl",
+            r"syslog\(",
+            r"bdflush",
+            r"fanotify_init",
+            r"perf_event_open",
+            r"keyctl",
+            r"open_by_handle_at",
+            r"losetup",
+        ],
+        Operation::Other,
+        CapabilityMissing,
+        "SYS_ADMIN",
+    ),
     call(&[r"init_module", r"finit_module", r"modprobe", r"insmod"], Operation::Other, CapabilityMissing, "SYS_MODULE"),
     call(&[r"reboot"], Operation::Other, CapabilityMissing, "SYS_BOOT"),
     call(&[r"audit(?:_\w+| message| netlink)"], Operation::Other, CapabilityMissing, "AUDIT_WRITE"),
     call(&[r"kill(?:ing|all)?", r"pkill", r"send(?:ing)? signal"], Operation::Other, CapabilityMissing, "KILL"),
-    Call { words: &[r"sched_set\w+", r"setpriority", r"nice", r"renice", r"ioprio_set", r"set(?:ting)? (?:\w+ )?priority", r"sched_setaffinity", r"set_mempolicy", r"mbind", r"real-?time (?:priority|scheduling)"], operation: Operation::Other, category: CapabilityMissing, capability: "SYS_NICE", harmless: true },
-    Call { words: &[r"setrlimit", r"prlimit", r"ulimit", r"rlimit_\w+", r"(?:set(?:ting)?|rais(?:e|ing)|increas(?:e|ing)) (?:\w+ ){0,3}(?:limits?|rlimit)", r"modify limit", r"max ?(?:open|locked)\w* (?:files|memory)", r"oom_score_adj", r"io_uring\w*"], operation: Operation::Other, category: CapabilityMissing, capability: "SYS_RESOURCE", harmless: true },
+    Call {
+        words: &[
+            r"sched_set\w+",
+            r"setpriority",
+            r"nice",
+            r"renice",
+            r"ioprio_set",
+            r"set(?:ting)? (?:\w+ )?priority",
+            r"sched_setaffinity",
+            r"set_mempolicy",
+            r"mbind",
+            r"real-?time (?:priority|scheduling)",
+        ],
+        operation: Operation::Other,
+        category: CapabilityMissing,
+        capability: "SYS_NICE",
+        harmless: true,
+    },
+    Call {
+        words: &[
+            r"setrlimit",
+            r"prlimit",
+            r"ulimit",
+            r"rlimit_\w+",
+            r"(?:set(?:ting)?|rais(?:e|ing)|increas(?:e|ing)) (?:\w+ ){0,3}(?:limits?|rlimit)",
+            r"modify limit",
+            r"max ?(?:open|locked)\w* (?:files|memory)",
+            r"oom_score_adj",
+            r"io_uring\w*",
+        ],
+        operation: Operation::Other,
+        category: CapabilityMissing,
+        capability: "SYS_RESOURCE",
+        harmless: true,
+    },
 ];
 
 fn read(scene: &Scene) -> Option<Finding> {
@@ -94,10 +300,16 @@ fn read(scene: &Scene) -> Option<Finding> {
     if refusal.errno == Errno::Erofs {
         return None;
     }
-    let names_path = matches!(call.operation, Operation::Mount | Operation::Mknod) || matches!(call.capability, "SYS_CHROOT" | "SETFCAP");
-    let path = if names_path { scene.object(verb).or_else(|| scene.paths().first().map(|path| path.text.to_owned())) } else { None };
+    let names_path = matches!(call.operation, Operation::Mount | Operation::Mknod)
+        || matches!(call.capability, "SYS_CHROOT" | "SETFCAP");
+    let path = if names_path {
+        scene.object(verb).or_else(|| scene.paths().first().map(|path| path.text.to_owned()))
+    } else {
+        None
+    };
     let path = path.filter(|path| path.contains('/'));
-    let finding = Finding::new(call.operation, call.category).errno(refusal.errno).path(path).capability(call.capability);
+    let finding =
+        Finding::new(call.operation, call.category).errno(refusal.errno).path(path).capability(call.capability);
     Some(finding.distance(verb.distance).harmless(call.harmless || is_debug(scene)))
 }
 
@@ -112,10 +324,14 @@ fn is_debug(scene: &Scene) -> bool {
 /// mlock(2) over RLIMIT_MEMLOCK gives ENOMEM, which no other call of ours has; HAProxy prints no errno for chroot(2).
 fn without_errno(scene: &Scene) -> Option<Finding> {
     static LOCK: LazyLock<Regex> = LazyLock::new(|| {
-        verb::any_of(&[r"(?:mlock(?:all)?|lock(?:ing)? (?:\w+ )?memory|memory lock\w*)\b.{0,80}?(?:cannot allocate memory|enomem|error ?=? ?12|errno ?=? ?12)"])
+        verb::any_of(&[
+            r"(?:mlock(?:all)?|lock(?:ing)? (?:\w+ )?memory|memory lock\w*)\b.{0,80}?(?:cannot allocate memory|enomem|error ?=? ?12|errno ?=? ?12)",
+        ])
     });
-    static CHROOT: LazyLock<Regex> = LazyLock::new(|| verb::any_of(&[r"(?:cannot|can't|unable to|failed to|could not) chroot"]));
-    static CAPTURE: LazyLock<Regex> = LazyLock::new(|| verb::any_of(&["(?:permission|right|privilege)s? to (?:capture|perform this capture)"]));
+    static CHROOT: LazyLock<Regex> =
+        LazyLock::new(|| verb::any_of(&[r"(?:cannot|can't|unable to|failed to|could not) chroot"]));
+    static CAPTURE: LazyLock<Regex> =
+        LazyLock::new(|| verb::any_of(&["(?:permission|right|privilege)s? to (?:capture|perform this capture)"]));
     static LOCKED: LazyLock<Regex> = LazyLock::new(|| verb::any_of(&["memory locking requested"]));
     if CAPTURE.is_match(scene.text()) {
         return Some(Finding::new(Operation::SocketRaw, RawSocket).capability("NET_RAW").distance(2));
@@ -125,7 +341,12 @@ fn without_errno(scene: &Scene) -> Option<Finding> {
     }
     if LOCK.is_match(scene.text()) {
         let harmless = scene.text().contains("Unable to lock JVM") || scene.text().contains("Increase RLIMIT_MEMLOCK");
-        return Some(Finding::new(Operation::Other, CapabilityMissing).errno(Errno::Enomem).capability("IPC_LOCK").harmless(harmless));
+        return Some(
+            Finding::new(Operation::Other, CapabilityMissing)
+                .errno(Errno::Enomem)
+                .capability("IPC_LOCK")
+                .harmless(harmless),
+        );
     }
     if scene.refusal().is_none() && CHROOT.is_match(scene.text()) {
         let path = scene.paths().first().map(|path| path.text.to_owned());

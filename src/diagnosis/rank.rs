@@ -52,7 +52,12 @@ impl Collected {
     }
 
     /// The obstacles, the one that best explains the failure first.
-    pub(super) fn into_obstacles(mut self, source: &str, container: Option<&str>, directory: Option<&str>) -> Vec<Obstacle> {
+    pub(super) fn into_obstacles(
+        mut self,
+        source: &str,
+        container: Option<&str>,
+        directory: Option<&str>,
+    ) -> Vec<Obstacle> {
         inherit(&mut self.found);
         let mut order: Vec<usize> = (0..self.found.len()).collect();
         order.sort_by_key(|&index| (std::cmp::Reverse(weight(&self.found, index)), index));
@@ -87,8 +92,13 @@ fn inherit(found: &mut [Found]) {
     for index in 1..found.len() {
         let (before, after) = found.split_at_mut(index);
         let (Some(before), Some(after)) = (before.last(), after.first_mut()) else { continue };
-        let same_kind = matches!(after.finding.operation, Operation::Open | Operation::Create) && before.finding.path.is_some();
-        if after.finding.errno.is_none() && same_kind && before.finding.category == after.finding.category && after.line - before.line < 6 {
+        let same_kind =
+            matches!(after.finding.operation, Operation::Open | Operation::Create) && before.finding.path.is_some();
+        if after.finding.errno.is_none()
+            && same_kind
+            && before.finding.category == after.finding.category
+            && after.line - before.line < 6
+        {
             after.finding.errno = before.finding.errno;
         }
     }

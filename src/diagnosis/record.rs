@@ -20,7 +20,9 @@ pub(super) fn split(lines: Vec<Line>) -> Vec<Record> {
     let mut records: Vec<Record> = Vec::new();
     let mut state = State::default();
     for line in lines {
-        if let Some(last) = records.last_mut().and_then(|record| record.lines.last_mut()).filter(|_| is_wrapped(&line.text)) {
+        if let Some(last) =
+            records.last_mut().and_then(|record| record.lines.last_mut()).filter(|_| is_wrapped(&line.text))
+        {
             last.append(&line);
             continue;
         }
@@ -28,7 +30,8 @@ pub(super) fn split(lines: Vec<Line>) -> Vec<Record> {
         state.see(&line, joins);
         match records.last_mut() {
             Some(record) if joins => {
-                record.is_trace |= is_frame(&line) || record.lines.last().is_some_and(|last| last.number == line.number);
+                record.is_trace |=
+                    is_frame(&line) || record.lines.last().is_some_and(|last| last.number == line.number);
                 record.lines.push(line);
             }
             _ => {
@@ -130,19 +133,43 @@ fn is_frame(line: &Line) -> bool {
 /// Calls in stack frames that name the operation, most telling first: of the JDK's NIO and IO, CPython's os, shutil and
 /// socket, Node's fs and net, .NET's System.IO, Ruby's FileUtils.
 const FRAMES: &[(Operation, &str)] = &[
-    (Operation::Mkdir, r"\bcreateDirector(?:y|ies)\b|\bcreateAndCheckIsDirectory\b|\bCreateDirector(?:y|ies)\b|\bmkdirSync\b|\bmkdir(?:_p|s)?\b|\bmakedirs\b|\bfu_mkdir\b|\bmkdtemp\w*|\bcreateTempDirectory\b|\bMkdirAll\b|\bensure_?dir\w*"),
-    (Operation::Unlink, r"\bimplDelete\b|\bFiles\.delete(?:IfExists)?\b|\bdeleteIfExists\b|\bos\.(?:remove|unlink|rmdir)\b|\bDeleteFile\b|\bRemoveDirectory\b|\bunlinkSync\b|\brmSync\b|\brmdirSync\b|\brmtree\b|\bremove_entry\b"),
-    (Operation::Rename, r"\bUnixFileSystem(?:Provider)?\.move\b|\bFiles\.move\b|\bUnixCopyFile\.(?:rename|move)\b|\bos\.(?:rename|replace)\b|\bMoveFile\b|\bFile\.Move\b|\brenameSync\b"),
+    (
+        Operation::Mkdir,
+        r"\bcreateDirector(?:y|ies)\b|\bcreateAndCheckIsDirectory\b|\bCreateDirector(?:y|ies)\b|\bmkdirSync\b|\bmkdir(?:_p|s)?\b|\bmakedirs\b|\bfu_mkdir\b|\bmkdtemp\w*|\bcreateTempDirectory\b|\bMkdirAll\b|\bensure_?dir\w*",
+    ),
+    (
+        Operation::Unlink,
+        r"\bimplDelete\b|\bFiles\.delete(?:IfExists)?\b|\bdeleteIfExists\b|\bos\.(?:remove|unlink|rmdir)\b|\bDeleteFile\b|\bRemoveDirectory\b|\bunlinkSync\b|\brmSync\b|\brmdirSync\b|\brmtree\b|\bremove_entry\b",
+    ),
+    (
+        Operation::Rename,
+        r"\bUnixFileSystem(?:Provider)?\.move\b|\bFiles\.move\b|\bUnixCopyFile\.(?:rename|move)\b|\bos\.(?:rename|replace)\b|\bMoveFile\b|\bFile\.Move\b|\brenameSync\b",
+    ),
     (Operation::Chown, r"\bos\.l?chown\b|\bsetOwner\b|\bchownSync\b|\bfu_?chown\b|\bshutil\.chown\b"),
-    (Operation::Chmod, r"\bos\.f?chmod\b|\bsetPosixFilePermissions\b|\bPosix\.setMode\b|\bsetMode\b|\bchmodSync\b|\bcopymode\b|\bcopystat\b|\bfu_?chmod\b|\bSetUnixFileMode\b"),
-    (Operation::Bind, r"\bserver_bind\b|\bsocket\.bind\b|\bsock\.bind\b|\.bind\(|\bbind0\b|\bNet\.bind\b|\bServerSocket\.bind\b|\bDoBind\b|\bdoBind\b|\bsetupListenHandle\b|\blistenInCluster\b|\bSocket\.Bind\b|\bcreate_server\b|\bTCPServer\b"),
+    (
+        Operation::Chmod,
+        r"\bos\.f?chmod\b|\bsetPosixFilePermissions\b|\bPosix\.setMode\b|\bsetMode\b|\bchmodSync\b|\bcopymode\b|\bcopystat\b|\bfu_?chmod\b|\bSetUnixFileMode\b",
+    ),
+    (
+        Operation::Bind,
+        r"\bserver_bind\b|\bsocket\.bind\b|\bsock\.bind\b|\.bind\(|\bbind0\b|\bNet\.bind\b|\bServerSocket\.bind\b|\bDoBind\b|\bdoBind\b|\bsetupListenHandle\b|\blistenInCluster\b|\bSocket\.Bind\b|\bcreate_server\b|\bTCPServer\b",
+    ),
     (Operation::SocketRaw, r"\braw[-_]?socket\b|\bSOCK_RAW\b|\bRawSocket\b|\bIPPROTO_ICMP\b"),
     (Operation::Setgroups, r"\bos\.(?:setgroups|initgroups)\b"),
     (Operation::Setuid, r"\bos\.(?:setuid|setreuid|seteuid)\b|\bprocess\.setuid\b"),
     (Operation::Setgid, r"\bos\.(?:setgid|setregid|setegid)\b|\bprocess\.setgid\b"),
-    (Operation::Exec, r"\b_execute_child\b|\bos\.execv?p?e?\b|\bChildProcess\.spawn\b|\bProcessBuilder\.start\b|\bforkAndExec\b|\bStartProcess\b|\bForkAndExecProcess\b"),
-    (Operation::Create, r"\bcopyFile\w*\b|\bCopyFile\b|\bcreateNewFile\b|\bcreateTempFile\b|\bTempFileHelper\b|\bcreateFile\b|\bwriteFileSync\b|\bcreateSymbolicLink\b|\bcreateLink\b|\bos\.(?:symlink|link|mkfifo)\b|\bshutil\.copy\w*|\bcopyfile\b|\b_?mkstemp\w*|\bFile\.Create\b|\bWriteAllText\b|\bWriteAllBytes\b|\bcreateFileExclusively\b"),
-    (Operation::Open, r"\bnewByteChannel\b|\bnewFileChannel\b|\bFileChannel\.open\b|\bFileOutputStream\b|\bRandomAccessFile\b|\bFileInputStream\b|\bnewInputStream\b|\bnewOutputStream\b|\bnewDirectoryStream\b|\bopenSync\b|\breadFileSync\b|\bSafeFileHandle\.Open\b|\bFileStream\b|\bos\.(?:open|listdir|scandir|stat)\b|\bopen\(|\bFileHandler\b|\b_open\b"),
+    (
+        Operation::Exec,
+        r"\b_execute_child\b|\bos\.execv?p?e?\b|\bChildProcess\.spawn\b|\bProcessBuilder\.start\b|\bforkAndExec\b|\bStartProcess\b|\bForkAndExecProcess\b",
+    ),
+    (
+        Operation::Create,
+        r"\bcopyFile\w*\b|\bCopyFile\b|\bcreateNewFile\b|\bcreateTempFile\b|\bTempFileHelper\b|\bcreateFile\b|\bwriteFileSync\b|\bcreateSymbolicLink\b|\bcreateLink\b|\bos\.(?:symlink|link|mkfifo)\b|\bshutil\.copy\w*|\bcopyfile\b|\b_?mkstemp\w*|\bFile\.Create\b|\bWriteAllText\b|\bWriteAllBytes\b|\bcreateFileExclusively\b",
+    ),
+    (
+        Operation::Open,
+        r"\bnewByteChannel\b|\bnewFileChannel\b|\bFileChannel\.open\b|\bFileOutputStream\b|\bRandomAccessFile\b|\bFileInputStream\b|\bnewInputStream\b|\bnewOutputStream\b|\bnewDirectoryStream\b|\bopenSync\b|\breadFileSync\b|\bSafeFileHandle\.Open\b|\bFileStream\b|\bos\.(?:open|listdir|scandir|stat)\b|\bopen\(|\bFileHandler\b|\b_open\b",
+    ),
 ];
 
 static COMPILED: LazyLock<Vec<(Operation, Regex)>> =
@@ -155,15 +182,20 @@ impl Record {
         let python = |line: &&Line| line.text.starts_with("File \"");
         let before = self.lines[..index].iter().rev().take(6).take_while(|line| !line.text.starts_with("Traceback"));
         let before: Vec<&Line> = before.collect();
-        if before.iter().any(|line| python(line)) {
+        if before.iter().any(python) {
             return before.into_iter().find_map(|line| operation_of(&line.text));
         }
         let next = &self.lines[index + 1..];
         let end = next.iter().position(|line| line.text.starts_with("Caused by:")).unwrap_or(next.len());
-        let frames = || next[..end].iter().filter(|line| is_frame(line)).take(12).filter_map(|line| operation_of(&line.text));
+        let frames =
+            || next[..end].iter().filter(|line| is_frame(line)).take(12).filter_map(|line| operation_of(&line.text));
         // A copy or a new file opens first; what was wanted stands a few frames up.
         let first = frames().next()?;
-        Some(if first == Operation::Open { frames().find(|operation| *operation == Operation::Create).unwrap_or(first) } else { first })
+        Some(if first == Operation::Open {
+            frames().find(|operation| *operation == Operation::Create).unwrap_or(first)
+        } else {
+            first
+        })
     }
 }
 

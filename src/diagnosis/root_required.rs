@@ -17,7 +17,20 @@ pub(super) const PATTERN: Pattern = Pattern {
     explain: "Some programs compare their uid with 0 at the start, whether or not they need what root may do. Many were written to \
               drop their privileges later, and have a switch for being started without them.",
     source: "getuid(2); shadow-utils, vsftpd main.c, ntpd",
-    signals: &["as root", "be root", "root may", "root can", "by root", "you root", "the root user", "superuser", "root privileges", "requires root", "need root", "needs root"],
+    signals: &[
+        "as root",
+        "be root",
+        "root may",
+        "root can",
+        "by root",
+        "you root",
+        "the root user",
+        "superuser",
+        "root privileges",
+        "requires root",
+        "need root",
+        "needs root",
+    ],
     examples: &[
         Example { log: "This program must be run as root.", says: "other - identity-switch" },
         Example { log: "addgroup: permission denied (are you root?)", says: "other EACCES identity-switch" },
@@ -45,5 +58,10 @@ fn read(scene: &Scene) -> Option<Finding> {
         return None;
     }
     let errno = scene.refusal().map(|refusal| refusal.errno);
-    Some(Finding::new(Operation::Other, Category::IdentitySwitch).errno(errno).distance(50_000).cause("the program refuses to work for a user that is not root"))
+    Some(
+        Finding::new(Operation::Other, Category::IdentitySwitch)
+            .errno(errno)
+            .distance(50_000)
+            .cause("the program refuses to work for a user that is not root"),
+    )
 }

@@ -20,10 +20,22 @@ pub(super) const PATTERN: Pattern = Pattern {
     source: "runc libcontainer/init_linux.go: verifyCwd; crun libcrun/container.c",
     signals: &["chdir to cwd", "to cwd", "chdir"],
     examples: &[
-        Example { log: "OCI runtime create failed: chdir to cwd (\"/root\") set in config.json failed: permission denied: unknown", says: "other EACCES /root home-unwritable" },
-        Example { log: "crun: cannot chdir to `/srv/app`: Permission denied: OCI permission denied", says: "other EACCES /srv/app unwritable-path" },
-        Example { log: "Can't change dir to '/srv/mysql/' (Errcode: 13 \"Permission denied\")", says: "other EACCES /srv/mysql/ unwritable-path" },
-        Example { log: "sh: cd: line 1: can't cd to /srv/app: Permission denied", says: "other EACCES /srv/app unwritable-path" },
+        Example {
+            log: "OCI runtime create failed: chdir to cwd (\"/root\") set in config.json failed: permission denied: unknown",
+            says: "other EACCES /root home-unwritable",
+        },
+        Example {
+            log: "crun: cannot chdir to `/srv/app`: Permission denied: OCI permission denied",
+            says: "other EACCES /srv/app unwritable-path",
+        },
+        Example {
+            log: "Can't change dir to '/srv/mysql/' (Errcode: 13 \"Permission denied\")",
+            says: "other EACCES /srv/mysql/ unwritable-path",
+        },
+        Example {
+            log: "sh: cd: line 1: can't cd to /srv/app: Permission denied",
+            says: "other EACCES /srv/app unwritable-path",
+        },
     ],
     near_misses: &["chdir to cwd (\"/srv\") set in config.json failed: no such file or directory"],
     read: Read::One(read),
@@ -31,13 +43,22 @@ pub(super) const PATTERN: Pattern = Pattern {
 
 fn read(scene: &Scene) -> Option<Finding> {
     static CHDIR: LazyLock<Regex> = LazyLock::new(|| {
-        super::verb::any_of(&[r"chdir(?: to)?(?: cwd)?", r"(?:change|changing|switch\w*|enter\w*) (?:to )?(?:the )?(?:working |current |data )?(?:dir|directory)(?: to)?", r"(?:can't )?cd(?: to)?", r"getcwd", r"cwd", r"dir_chdir0?", r"shell-init"])
+        super::verb::any_of(&[
+            r"chdir(?: to)?(?: cwd)?",
+            r"(?:change|changing|switch\w*|enter\w*) (?:to )?(?:the )?(?:working |current |data )?(?:dir|directory)(?: to)?",
+            r"(?:can't )?cd(?: to)?",
+            r"getcwd",
+            r"cwd",
+            r"dir_chdir0?",
+            r"shell-init",
+        ])
     });
     static HARMLESS: LazyLock<Regex> = LazyLock::new(|| compile(r"could not change directory to|shell-init|getcwd"));
     let verb = scene.verb(&CHDIR, Operation::Other)?;
     let path = scene.object(verb);
     let errno = scene.refusal().map(|refusal| refusal.errno);
-    let category = if path.as_deref().is_some_and(judge::in_home) { Category::HomeUnwritable } else { Category::UnwritablePath };
+    let category =
+        if path.as_deref().is_some_and(judge::in_home) { Category::HomeUnwritable } else { Category::UnwritablePath };
     let harmless = HARMLESS.is_match(scene.text());
     Some(Finding::new(Operation::Other, category).errno(errno).path(path).distance(verb.distance).harmless(harmless))
 }

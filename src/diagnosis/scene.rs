@@ -84,7 +84,8 @@ impl Finding {
 
     /// Believes the runtime's own word for the operation over what the path looks like.
     pub(super) fn spoken(self, scene: &Scene, operation: Operation) -> Self {
-        let said = scene.spoken.is_some_and(|spoken| spoken.operation == operation) && self.operation == Operation::Mkdir;
+        let said =
+            scene.spoken.is_some_and(|spoken| spoken.operation == operation) && self.operation == Operation::Mkdir;
         if said { Finding { operation, ..self } } else { self }
     }
 
@@ -174,8 +175,11 @@ impl<'s> Scene<'s> {
         let paths = self.paths();
         let refusal = self.refusal()?;
         // In `FSWriteError: java.nio.file.AccessDeniedException: /x` the path follows the exception.
-        let verb = if text[..refusal.span.end].ends_with("Exception") { Verb { end: refusal.span.end, ..verb } } else { verb };
-        let behind = |at: usize| paths.iter().find(move |path| path.span.start >= at && !is_program(text, path) && !is_code(text, path));
+        let verb =
+            if text[..refusal.span.end].ends_with("Exception") { Verb { end: refusal.span.end, ..verb } } else { verb };
+        let behind = |at: usize| {
+            paths.iter().find(move |path| path.span.start >= at && !is_program(text, path) && !is_code(text, path))
+        };
         let own = |path: &Path| path.text.to_owned();
         if verb.end >= refusal.span.end {
             return behind(verb.end).map(own).or_else(|| relative(&text[verb.end..])).or_else(|| self.field());
@@ -192,15 +196,24 @@ impl<'s> Scene<'s> {
         if let Some(path) = behind(refusal.span.end) {
             return Some(own(path));
         }
-        if let Some(path) = place::quoted_word(&text[refusal.span.end..]).filter(|_| text[refusal.span.end..].trim_start_matches([')', '"']).starts_with(": ")) {
+        if let Some(path) = place::quoted_word(&text[refusal.span.end..])
+            .filter(|_| text[refusal.span.end..].trim_start_matches([')', '"']).starts_with(": "))
+        {
             return Some(path.text.to_owned());
         }
         // tar names the member first: `tar: a/b: Cannot open: ...`.
-        if let Some(member) = text.strip_prefix("tar: ").and_then(|rest| rest.split_once(": ")).filter(|(_, said)| said.starts_with("Cannot")) {
+        if let Some(member) = text
+            .strip_prefix("tar: ")
+            .and_then(|rest| rest.split_once(": "))
+            .filter(|(_, said)| said.starts_with("Cannot"))
+        {
             return Some(member.0.to_owned());
         }
         let before = paths.iter().rev().find(|path| path.span.end <= refusal.span.start && !is_program(text, path));
-        before.map(own).or_else(|| self.field()).or_else(|| place::last_file_name(&text[..refusal.span.start]).map(|path| path.text.to_owned()))
+        before
+            .map(own)
+            .or_else(|| self.field())
+            .or_else(|| place::last_file_name(&text[..refusal.span.start]).map(|path| path.text.to_owned()))
     }
 
     /// The second of two paths behind the verb: what a copy or a link makes. `a -> b`, `a to b`, or side by side.
@@ -209,14 +222,17 @@ impl<'s> Scene<'s> {
         let paths = self.paths();
         let mut behind = paths.iter().filter(|path| path.span.start >= verb.end);
         let (first, second) = (behind.next()?, behind.next()?);
-        let between = text[first.span.end..second.span.start].trim_matches(|c: char| c == ' ' || c == '\'' || c == '"' || c == '`');
+        let between = text[first.span.end..second.span.start]
+            .trim_matches(|c: char| c == ' ' || c == '\'' || c == '"' || c == '`');
         matches!(between, "->" | "to" | "" | "=>" | "into" | ",").then(|| second.text.to_owned())
     }
 
     /// A path that the record gives as a field: Node's `path: '/x'`, npm's `path /x`, logfmt's `path=/x`.
     pub(super) fn field(&self) -> Option<String> {
         static FIELD: LazyLock<Regex> = LazyLock::new(|| {
-            compile(r#"(?:^|[\s{,])(?:npm (?:ERR!|error) )?(?:path|file|filename|fileName|dir|directory|dest)(?:=|: ?| )["']?(/[^"',\s}]*|\.{1,2}/[^"',\s}]*)"#)
+            compile(
+                r#"(?:^|[\s{,])(?:npm (?:ERR!|error) )?(?:path|file|filename|fileName|dir|directory|dest)(?:=|: ?| )["']?(/[^"',\s}]*|\.{1,2}/[^"',\s}]*)"#,
+            )
         });
         self.record().lines.iter().find_map(|line| Some(FIELD.captures(&line.text)?.get(1)?.as_str().to_owned()))
     }
@@ -253,7 +269,8 @@ fn beside_errno(text: &str) -> Option<Spoken> {
 
 /// Node's `syscall: 'mkdir'` and npm's `syscall mkdir`.
 fn system_call_field(text: &str) -> Option<Operation> {
-    static FIELD: LazyLock<Regex> = LazyLock::new(|| compile(r#"(?:^|[\s{,])(?:npm (?:ERR!|error) )?syscall:? ["']?([a-z]+)"#));
+    static FIELD: LazyLock<Regex> =
+        LazyLock::new(|| compile(r#"(?:^|[\s{,])(?:npm (?:ERR!|error) )?syscall:? ["']?([a-z]+)"#));
     system_call(FIELD.captures(text)?.get(1)?.as_str())
 }
 
@@ -261,12 +278,19 @@ fn system_call_field(text: &str) -> Option<Operation> {
 fn system_call(name: &str) -> Option<Operation> {
     Some(match name {
         "mkdir" | "mkdirat" | "mkdtemp" | "dir_s_mkdir" => Operation::Mkdir,
-        "open" | "openat" | "read" | "scandir" | "opendir" | "stat" | "lstat" | "access" | "readlink" | "statx" | "watch" | "readdir"
-        | "rb_sysopen" | "dir_initialize" | "dir_chdir" | "rb_file_s_size" | "rb_file_lstat" | "rb_file_s_stat" | "io_fread" | "readfile"
-        | "reading" | "opening" | "realpath" | "fopen" | "file_get_contents" | "include" | "include_once" | "require" | "require_once" | "parse_ini_file" => Operation::Open,
-        "copyfile" | "copy_file_range" | "write" | "symlink" | "link" | "mkfifo" | "writefile" | "truncate" | "ftruncate" | "utime" | "utimes"
-        | "rb_file_s_symlink" | "rb_file_s_link" | "writing" | "mkstemp" | "sendfile" | "file_put_contents" | "touch" | "copy" | "tempnam" | "move_uploaded_file" | "error_log" | "imagepng" => Operation::Create,
-        "unlink" | "rmdir" | "unlinkat" | "rm" | "remove" | "apply2files" | "unlink_internal" | "dir_s_rmdir" => Operation::Unlink,
+        "open" | "openat" | "read" | "scandir" | "opendir" | "stat" | "lstat" | "access" | "readlink" | "statx"
+        | "watch" | "readdir" | "rb_sysopen" | "dir_initialize" | "dir_chdir" | "rb_file_s_size" | "rb_file_lstat"
+        | "rb_file_s_stat" | "io_fread" | "readfile" | "reading" | "opening" | "realpath" | "fopen"
+        | "file_get_contents" | "include" | "include_once" | "require" | "require_once" | "parse_ini_file" => {
+            Operation::Open
+        }
+        "copyfile" | "copy_file_range" | "write" | "symlink" | "link" | "mkfifo" | "writefile" | "truncate"
+        | "ftruncate" | "utime" | "utimes" | "rb_file_s_symlink" | "rb_file_s_link" | "writing" | "mkstemp"
+        | "sendfile" | "file_put_contents" | "touch" | "copy" | "tempnam" | "move_uploaded_file" | "error_log"
+        | "imagepng" => Operation::Create,
+        "unlink" | "rmdir" | "unlinkat" | "rm" | "remove" | "apply2files" | "unlink_internal" | "dir_s_rmdir" => {
+            Operation::Unlink
+        }
         "rename" | "renameat" | "rb_file_s_rename" => Operation::Rename,
         "chown" | "lchown" | "fchown" => Operation::Chown,
         "chmod" | "fchmod" | "lchmod" | "rb_file_s_chmod" => Operation::Chmod,
@@ -282,14 +306,36 @@ fn system_call(name: &str) -> Option<Operation> {
 /// A relative path that a verb is followed by: in quotes, or the one word before the errno.
 fn relative(between: &str) -> Option<String> {
     static ERRNO: LazyLock<Regex> = LazyLock::new(|| compile(r"^(?:E[A-Z]{3,}|\d+|\(?\d\))$"));
-    let path = place::quoted_word(between).or_else(|| place::only_word(between)).or_else(|| place::last_file_name(between))?;
-    let is_noun = matches!(path.text.trim_end_matches(':'), "failed" | "file" | "directory" | "error" | "failure" | "for" | "it" | "errno" | "code" | "path" | "from" | "socket" | "to" | "with" | "is" | "was" | "mode" | "stream");
+    let path =
+        place::quoted_word(between).or_else(|| place::only_word(between)).or_else(|| place::last_file_name(between))?;
+    let is_noun = matches!(
+        path.text.trim_end_matches(':'),
+        "failed"
+            | "file"
+            | "directory"
+            | "error"
+            | "failure"
+            | "for"
+            | "it"
+            | "errno"
+            | "code"
+            | "path"
+            | "from"
+            | "socket"
+            | "to"
+            | "with"
+            | "is"
+            | "was"
+            | "mode"
+            | "stream"
+    );
     (!is_noun && !ERRNO.is_match(path.text)).then(|| path.text.to_owned())
 }
 
 /// A place in code: `in /x.php on line 3`, `at /x.pm line 10`, `/x.js:3:1`.
 fn is_code(text: &str, path: &Path<'_>) -> bool {
-    static PLACE: LazyLock<Regex> = LazyLock::new(|| compile(r#"^["']?(?:,? (?:on )?line \d+|:\d+(?::\d+)?(?:$|[\s):])|\(\d+\))"#));
+    static PLACE: LazyLock<Regex> =
+        LazyLock::new(|| compile(r#"^["']?(?:,? (?:on )?line \d+|:\d+(?::\d+)?(?:$|[\s):])|\(\d+\))"#));
     PLACE.is_match(&text[path.span.end..])
 }
 
@@ -298,6 +344,7 @@ fn is_program(text: &str, path: &Path<'_>) -> bool {
     static LINE_NUMBER: LazyLock<Regex> = LazyLock::new(|| compile(r"^:\s(?:line\s)?\d+:"));
     let rest = &text[path.span.end..];
     // `/usr/bin/env: 'bash': Permission denied`
-    let names_another = rest.strip_prefix(": ").is_some_and(|rest| place::quoted_word(rest).is_some_and(|word| word.span.start == 1));
+    let names_another =
+        rest.strip_prefix(": ").is_some_and(|rest| place::quoted_word(rest).is_some_and(|word| word.span.start == 1));
     path.span.start == 0 && (LINE_NUMBER.is_match(rest) || names_another)
 }

@@ -17,13 +17,36 @@ pub(super) const PATTERN: Pattern = Pattern {
     explain: "The profile RuntimeDefault lets a container make the system calls that nearly every program needs. Those for \
               namespaces, mounts, tracing and kernel modules are refused or kill the process, whoever runs it.",
     source: "seccomp(2); auditd's SECCOMP records; containerd contrib/seccomp; Chromium zygote_host_impl_linux.cc",
-    signals: &["seccomp", "bad system call", "sigsys", "usable sandbox", "move to new namespace", "suid sandbox", "bwrap", "bubblewrap", "signal 31", "exit code 159"],
+    signals: &[
+        "seccomp",
+        "bad system call",
+        "sigsys",
+        "usable sandbox",
+        "move to new namespace",
+        "suid sandbox",
+        "bwrap",
+        "bubblewrap",
+        "signal 31",
+        "exit code 159",
+    ],
     examples: &[
-        Example { log: "type=SECCOMP msg=audit(1.2:3): auid=1 uid=0 gid=0 subj=x pid=7 comm=\"app\" exe=\"/srv/app\" sig=31 arch=c000003e syscall=272 compat=0 ip=0x7f code=0x0", says: "seccomp - seccomp" },
+        Example {
+            log: "type=SECCOMP msg=audit(1.2:3): auid=1 uid=0 gid=0 subj=x pid=7 comm=\"app\" exe=\"/srv/app\" sig=31 arch=c000003e syscall=272 compat=0 ip=0x7f code=0x0",
+            says: "seccomp - seccomp",
+        },
         Example { log: "Bad system call (core dumped)", says: "seccomp - seccomp" },
-        Example { log: "OCI runtime error: error adding seccomp filter rule for syscall bdflush: requested action matches default action of filter", says: "seccomp - seccomp" },
-        Example { log: "[0822/1.1:FATAL:zygote_host_impl_linux.cc(116)] No usable sandbox! Update your kernel", says: "other - seccomp" },
-        Example { log: "Failed to move to new namespace: PID namespaces supported, Network namespace supported, but failed: errno = Operation not permitted", says: "other EPERM seccomp" },
+        Example {
+            log: "OCI runtime error: error adding seccomp filter rule for syscall bdflush: requested action matches default action of filter",
+            says: "seccomp - seccomp",
+        },
+        Example {
+            log: "[0822/1.1:FATAL:zygote_host_impl_linux.cc(116)] No usable sandbox! Update your kernel",
+            says: "other - seccomp",
+        },
+        Example {
+            log: "Failed to move to new namespace: PID namespaces supported, Network namespace supported, but failed: errno = Operation not permitted",
+            says: "other EPERM seccomp",
+        },
     ],
     near_misses: &["seccomp: enabled", "WARNING: Support for seccomp is experimental"],
     read: Read::One(read),
@@ -31,10 +54,14 @@ pub(super) const PATTERN: Pattern = Pattern {
 
 fn read(scene: &Scene) -> Option<Finding> {
     static KILLED: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?i)type=(?:SECCOMP|1326)\b|\bbad system call\b|\bSIGSYS\b|\b(?:adding|add|load\w*|init\w*|apply\w*|set\w*|install\w*) (?:\w+ )?seccomp (?:filter|profile|rule)s?\b.*(?:error|fail|invalid|denied|not permitted|matches)|error (?:adding|loading|setting) seccomp|seccomp.*(?:profile (?:not found|does not exist)|cannot load|failed to (?:load|init|apply|install))|(?:fail|error)\w*.*seccomp (?:profile|filter|rule)|blocked by seccomp|seccomp[- ]violation")
+        compile(
+            r"(?i)type=(?:SECCOMP|1326)\b|\bbad system call\b|\bSIGSYS\b|\b(?:adding|add|load\w*|init\w*|apply\w*|set\w*|install\w*) (?:\w+ )?seccomp (?:filter|profile|rule)s?\b.*(?:error|fail|invalid|denied|not permitted|matches)|error (?:adding|loading|setting) seccomp|seccomp.*(?:profile (?:not found|does not exist)|cannot load|failed to (?:load|init|apply|install))|(?:fail|error)\w*.*seccomp (?:profile|filter|rule)|blocked by seccomp|seccomp[- ]violation",
+        )
     });
     static SANDBOX: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?i)no usable sandbox|failed to move to new namespace|suid sandbox helper|(?:bwrap|bubblewrap): (?:no permissions|creating new namespace|setting up uid map|failed|can't)|sandbox.*(?:not permitted|unprivileged user namespaces)")
+        compile(
+            r"(?i)no usable sandbox|failed to move to new namespace|suid sandbox helper|(?:bwrap|bubblewrap): (?:no permissions|creating new namespace|setting up uid map|failed|can't)|sandbox.*(?:not permitted|unprivileged user namespaces)",
+        )
     });
     let text = scene.text();
     let errno = scene.refusal().map(|refusal| refusal.errno).filter(|errno| *errno != Errno::Erofs);

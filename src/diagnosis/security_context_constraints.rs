@@ -18,25 +18,50 @@ pub(super) const PATTERN: Pattern = Pattern {
               Kyverno or Gatekeeper refuse pods as Pod Security admission does, by rules of their own. OpenShift allows only the \
               uids of the namespace's annotation `openshift.io/sa.scc.uid-range`.",
     source: "openshift/apiserver-library-go securitycontextconstraints/sccadmission; kubernetes 1.24 plugin/pkg/admission/security/podsecuritypolicy; kyverno, gatekeeper",
-    signals: &["security context constraint", "pod security policy", "podsecuritypolicy", "admission webhook", "disallowed by", "validatingadmissionpolicy", "validation error", "gatekeeper"],
-    examples: &[
-        Example { log: "Error creating: pods \"web-\" is forbidden: unable to validate against any security context constraint: [provider restricted: .spec.securityContext.fsGroup: Invalid value: []int64{1000}: 1000 is not an allowed group]", says: "admission - pod-security" },
-        Example { log: "pods \"web\" is forbidden: unable to validate against any pod security policy: []", says: "admission - pod-security" },
-        Example { log: "admission webhook \"validate.kyverno.svc-fail\" denied the request: policy Pod/shop/web for resource violation: require-run-as-nonroot: validation error: Running as root is not allowed.", says: "admission - pod-security" },
+    signals: &[
+        "security context constraint",
+        "pod security policy",
+        "podsecuritypolicy",
+        "admission webhook",
+        "disallowed by",
+        "validatingadmissionpolicy",
+        "validation error",
+        "gatekeeper",
     ],
-    near_misses: &["admission webhook \"vingress.elbv2.k8s.aws\" denied the request: invalid ingress class", "exceeded quota: compute, requested: pods=1"],
+    examples: &[
+        Example {
+            log: "Error creating: pods \"web-\" is forbidden: unable to validate against any security context constraint: [provider restricted: .spec.securityContext.fsGroup: Invalid value: []int64{1000}: 1000 is not an allowed group]",
+            says: "admission - pod-security",
+        },
+        Example {
+            log: "pods \"web\" is forbidden: unable to validate against any pod security policy: []",
+            says: "admission - pod-security",
+        },
+        Example {
+            log: "admission webhook \"validate.kyverno.svc-fail\" denied the request: policy Pod/shop/web for resource violation: require-run-as-nonroot: validation error: Running as root is not allowed.",
+            says: "admission - pod-security",
+        },
+    ],
+    near_misses: &[
+        "admission webhook \"vingress.elbv2.k8s.aws\" denied the request: invalid ingress class",
+        "exceeded quota: compute, requested: pods=1",
+    ],
     read: Read::One(read),
 };
 
 fn read(scene: &Scene) -> Option<Finding> {
     static RULES: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?i)unable to validate against any (?:security context constraint|pod security policy)|PodSecurityPolicy: unable to|violates? (?:the )?PodSecurityPolicy")
+        compile(
+            r"(?i)unable to validate against any (?:security context constraint|pod security policy)|PodSecurityPolicy: unable to|violates? (?:the )?PodSecurityPolicy",
+        )
     });
     static ENGINE: LazyLock<Regex> = LazyLock::new(|| {
         compile(r"(?i)admission webhook|ValidatingAdmissionPolicy|disallowed by|blocked due to|gatekeeper|kyverno")
     });
     static OF_THIS_KIND: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?i)runAsNonRoot|run-?as-?non-?root|runAsUser|runAsGroup|run(?:ning)? as root|privileged|privilege escalation|allowPrivilegeEscalation|capabilit|seccomp|hostNetwork|hostPath|host(?:PID|IPC| namespace| path| port)|readOnlyRootFilesystem|read-?only root|securityContext|fsGroup|sysctl|procMount|SELinux|AppArmor|root user|root group")
+        compile(
+            r"(?i)runAsNonRoot|run-?as-?non-?root|runAsUser|runAsGroup|run(?:ning)? as root|privileged|privilege escalation|allowPrivilegeEscalation|capabilit|seccomp|hostNetwork|hostPath|host(?:PID|IPC| namespace| path| port)|readOnlyRootFilesystem|read-?only root|securityContext|fsGroup|sysctl|procMount|SELinux|AppArmor|root user|root group",
+        )
     });
     let text = scene.text();
     let applies = RULES.is_match(text) || (ENGINE.is_match(text) && OF_THIS_KIND.is_match(text));

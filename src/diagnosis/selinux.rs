@@ -19,12 +19,10 @@ pub(super) const PATTERN: Pattern = Pattern {
               host, carry other categories or another type.",
     source: "auditd's AVC records; container-selinux; Documentation/admin-guide/LSM/SELinux.rst",
     signals: &["avc:", "type=avc", "type=1400", "selinux"],
-    examples: &[
-        Example {
-            log: "type=AVC msg=audit(1.2:3): avc:  denied  { write } for  pid=9 comm=\"app\" name=\"data\" dev=\"sda4\" ino=6 scontext=system_u:system_r:container_t:s0:c178,c513 tcontext=system_u:object_r:container_file_t:s0:c351,c450 tclass=dir permissive=0",
-            says: "selinux EACCES data selinux",
-        },
-    ],
+    examples: &[Example {
+        log: "type=AVC msg=audit(1.2:3): avc:  denied  { write } for  pid=9 comm=\"app\" name=\"data\" dev=\"sda4\" ino=6 scontext=system_u:system_r:container_t:s0:c178,c513 tcontext=system_u:object_r:container_file_t:s0:c351,c450 tclass=dir permissive=0",
+        says: "selinux EACCES data selinux",
+    }],
     near_misses: &[
         "type=AVC msg=audit(1.2:3): avc:  denied  { read } for  pid=9 comm=\"chronyd\" name=\"hosts\" scontext=system_u:system_r:chronyd_t:s0 tcontext=system_u:object_r:etc_t:s0 tclass=file permissive=0",
         "type=AVC msg=audit(1.2:3): avc:  granted  { read } for  pid=9 scontext=system_u:system_r:container_t:s0 tcontext=x:y:z:s0",
@@ -35,16 +33,26 @@ pub(super) const PATTERN: Pattern = Pattern {
 fn read(scene: &Scene) -> Option<Finding> {
     static AVC: LazyLock<Regex> = LazyLock::new(|| compile(r"avc:\s+denied\s+\{ ([^}]*) \}"));
     // setroubleshoot's sentence for the same.
-    static PREVENTS: LazyLock<Regex> = LazyLock::new(|| compile(r"SELinux is preventing \S+ from .* access on the \w+ (\S+?)\.(?:\s|$)"));
+    static PREVENTS: LazyLock<Regex> =
+        LazyLock::new(|| compile(r"SELinux is preventing \S+ from .* access on the \w+ (\S+?)\.(?:\s|$)"));
     let text = scene.text();
     if let Some(prevents) = PREVENTS.captures(text) {
-        return Some(Finding::new(Operation::Selinux, Category::Selinux).path(Some(&prevents[1])).cause("SELinux denied the access by label, whoever the user is"));
+        return Some(
+            Finding::new(Operation::Selinux, Category::Selinux)
+                .path(Some(&prevents[1]))
+                .cause("SELinux denied the access by label, whoever the user is"),
+        );
     }
     let access = AVC.captures(text)?.get(1)?.as_str().trim();
     let (source, target) = (context(text, "scontext")?, context(text, "tcontext")?);
     // Only what containers run as: a denial of the host's own daemons is the host's business.
     let domain = source.split(':').nth(2)?;
-    if !(domain.contains("container") || domain.starts_with("svirt") || domain.starts_with("spc_t") || domain.contains("docker") || domain.contains("openshift")) {
+    if !(domain.contains("container")
+        || domain.starts_with("svirt")
+        || domain.starts_with("spc_t")
+        || domain.contains("docker")
+        || domain.contains("openshift"))
+    {
         return None;
     }
     let path = field(text, "path").or_else(|| field(text, "name"));

@@ -19,25 +19,114 @@ pub(super) const PATTERN: Pattern = Pattern {
               directory, a file that belongs to somebody else or a home that is not there.",
     source: "git setup.c, SQLite's SQLITE_READONLY and SQLITE_CANTOPEN, CPython tempfile, squid debug.cc, OpenSSH sshd.c, huggingface_hub",
     signals: &[
-        "dubious ownership", "readonly database", "unable to open database", "no usable temporary directory", "is not writable", "not writeable",
-        "is not readable", "write in your cache", "privilege separation directory", "for writing", "unable to write to", "not be writable",
-        "must be writable", "must be writeable", "couldn't write", "could not write", "cannot write", "can't write", "failed to write", "no write permission",
-        "don't have permission", "do not have permission", "not have write", "insufficient permissions", "insufficient privileges", "no permission",
-        "could not create", "cannot create", "unable to create", "failed to create", "owned by", "wrong owner", "is read-only", "is readonly",
-        "not owned by", "ownership", "failed to obtain node locks", "must be owned", "no hostkeys", "not accessible", "could not load host key", "have permission to",
-        "access rights", "writable", "write permission", "permissions are", "bad permissions", "cannot open", "could not open", "unable to open", "read permission",
-        "write access", "permission", "belongs to", "owner of the data", "cannot lock", "unable to lock", "could not lock", "access to file denied", "access denied", "use the drive", "no locator available", "permissionerror at", "trying to write", "failed opening required", "write in the", "write into", "group or world access", "too open", "privileges to create", "permission to create", "read-only mode", "is not executable", "couldn't create", "write to the backend", "not permitted to",
+        "dubious ownership",
+        "readonly database",
+        "unable to open database",
+        "no usable temporary directory",
+        "is not writable",
+        "not writeable",
+        "is not readable",
+        "write in your cache",
+        "privilege separation directory",
+        "for writing",
+        "unable to write to",
+        "not be writable",
+        "must be writable",
+        "must be writeable",
+        "couldn't write",
+        "could not write",
+        "cannot write",
+        "can't write",
+        "failed to write",
+        "no write permission",
+        "don't have permission",
+        "do not have permission",
+        "not have write",
+        "insufficient permissions",
+        "insufficient privileges",
+        "no permission",
+        "could not create",
+        "cannot create",
+        "unable to create",
+        "failed to create",
+        "owned by",
+        "wrong owner",
+        "is read-only",
+        "is readonly",
+        "not owned by",
+        "ownership",
+        "failed to obtain node locks",
+        "must be owned",
+        "no hostkeys",
+        "not accessible",
+        "could not load host key",
+        "have permission to",
+        "access rights",
+        "writable",
+        "write permission",
+        "permissions are",
+        "bad permissions",
+        "cannot open",
+        "could not open",
+        "unable to open",
+        "read permission",
+        "write access",
+        "permission",
+        "belongs to",
+        "owner of the data",
+        "cannot lock",
+        "unable to lock",
+        "could not lock",
+        "access to file denied",
+        "access denied",
+        "use the drive",
+        "no locator available",
+        "permissionerror at",
+        "trying to write",
+        "failed opening required",
+        "write in the",
+        "write into",
+        "group or world access",
+        "too open",
+        "privileges to create",
+        "permission to create",
+        "read-only mode",
+        "is not executable",
+        "couldn't create",
+        "write to the backend",
+        "not permitted to",
     ],
     examples: &[
-        Example { log: "fatal: detected dubious ownership in repository at '/srv/repo'", says: "other - /srv/repo volume-ownership" },
-        Example { log: "sqlite3.OperationalError: attempt to write a readonly database", says: "open - unwritable-path" },
+        Example {
+            log: "fatal: detected dubious ownership in repository at '/srv/repo'",
+            says: "other - /srv/repo volume-ownership",
+        },
+        Example {
+            log: "sqlite3.OperationalError: attempt to write a readonly database",
+            says: "open - unwritable-path",
+        },
         Example { log: "sqlite3.OperationalError: unable to open database file", says: "open - unwritable-path" },
-        Example { log: "FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/var/tmp', '/usr/tmp', '/srv/app']", says: "create - /tmp unwritable-path" },
-        Example { log: "There was a problem when trying to write in your cache folder (/nonexistent/.cache/hub).", says: "other - /nonexistent/.cache/hub home-unwritable" },
-        Example { log: "Error: The directory /srv/app/cache is not writable.", says: "other - /srv/app/cache unwritable-path" },
-        Example { log: "FATAL: Cannot open '/srv/access.log' for writing.", says: "open - /srv/access.log unwritable-path" },
+        Example {
+            log: "FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/var/tmp', '/usr/tmp', '/srv/app']",
+            says: "create - /tmp unwritable-path",
+        },
+        Example {
+            log: "There was a problem when trying to write in your cache folder (/nonexistent/.cache/hub).",
+            says: "other - /nonexistent/.cache/hub home-unwritable",
+        },
+        Example {
+            log: "Error: The directory /srv/app/cache is not writable.",
+            says: "other - /srv/app/cache unwritable-path",
+        },
+        Example {
+            log: "FATAL: Cannot open '/srv/access.log' for writing.",
+            says: "open - /srv/access.log unwritable-path",
+        },
         Example { log: "Missing privilege separation directory: /run/sshd", says: "other - /run/sshd unwritable-path" },
-        Example { log: "failed to obtain node locks, tried [/srv/es/data]; maybe these locations are not writable or multiple nodes were started on the same data path?", says: "lock - /srv/es/data unwritable-path" },
+        Example {
+            log: "failed to obtain node locks, tried [/srv/es/data]; maybe these locations are not writable or multiple nodes were started on the same data path?",
+            says: "lock - /srv/es/data unwritable-path",
+        },
     ],
     near_misses: &[
         "READONLY You can't write against a read only replica.",
@@ -72,46 +161,125 @@ const W: &str = r#"["'`‘“]*(?P<p>[\w./~+-]*\w)["'`’”]*"#;
 /// The first that matches is what is meant. `{P}` stands for a path, `{P2}` for the path of a second wording, `{W}` for a
 /// path that may be relative, `{T}` for the end of the message.
 const MESSAGES: &[Message] = &[
-    Message { operation: Operation::Other, category: Some(Category::VolumeOwnership), says: r"detected dubious ownership in repository at {P}" },
-    Message { operation: Operation::Other, category: Some(Category::VolumeOwnership), says: r"(?:data directory|directory|file|repository) {P} (?:has wrong ownership|is not owned by|must be owned by|is owned by)" },
-    Message { operation: Operation::Other, category: Some(Category::VolumeOwnership), says: r"(?:directory|folder|file|key) {P} has (?:group or world access|invalid permissions|group or other access|too open permissions)|permissions (?:on|for|of) {P2} (?:are|is) too open" },
-    Message { operation: Operation::Mkdir, category: None, says: r"(?:insufficient|no|not enough|missing) (?:privileges?|permissions?|rights) to (?:create|make) (?:the )?(?:folder|directory|dir) {W}" },
-    Message { operation: Operation::Create, category: None, says: r"(?:insufficient|no|not enough|missing|have) (?:privileges?|permissions?|rights) to (?:create|write)(?: to)?(?: the)?(?: file)? {P}" },
-    Message { operation: Operation::Other, category: Some(Category::VolumeOwnership), says: r"{P}:? (?:has wrong ownership|is not owned by|must be owned by|belongs to (?:uid|user|gid) \S+ instead|is owned by (?:a different|another|user|uid|root))" },
-    message(Operation::Open, r"attempt to write a readonly database|unable to open (?:the )?database file|readonly database"),
+    Message {
+        operation: Operation::Other,
+        category: Some(Category::VolumeOwnership),
+        says: r"detected dubious ownership in repository at {P}",
+    },
+    Message {
+        operation: Operation::Other,
+        category: Some(Category::VolumeOwnership),
+        says: r"(?:data directory|directory|file|repository) {P} (?:has wrong ownership|is not owned by|must be owned by|is owned by)",
+    },
+    Message {
+        operation: Operation::Other,
+        category: Some(Category::VolumeOwnership),
+        says: r"(?:directory|folder|file|key) {P} has (?:group or world access|invalid permissions|group or other access|too open permissions)|permissions (?:on|for|of) {P2} (?:are|is) too open",
+    },
+    Message {
+        operation: Operation::Mkdir,
+        category: None,
+        says: r"(?:insufficient|no|not enough|missing) (?:privileges?|permissions?|rights) to (?:create|make) (?:the )?(?:folder|directory|dir) {W}",
+    },
+    Message {
+        operation: Operation::Create,
+        category: None,
+        says: r"(?:insufficient|no|not enough|missing|have) (?:privileges?|permissions?|rights) to (?:create|write)(?: to)?(?: the)?(?: file)? {P}",
+    },
+    Message {
+        operation: Operation::Other,
+        category: Some(Category::VolumeOwnership),
+        says: r"{P}:? (?:has wrong ownership|is not owned by|must be owned by|belongs to (?:uid|user|gid) \S+ instead|is owned by (?:a different|another|user|uid|root))",
+    },
+    message(
+        Operation::Open,
+        r"attempt to write a readonly database|unable to open (?:the )?database file|readonly database",
+    ),
     message(Operation::Create, r"no usable temporary directory found in {P}|no usable temporary directory"),
     message(Operation::Lock, r"lock file on a read-only directory:? {P}"),
     message(Operation::Lock, r"(?:cannot|can't|could not|unable to) lock {P}"),
     message(Operation::Open, r"access to file denied:? {P}"),
-    Message { operation: Operation::Other, category: Some(Category::VolumeOwnership), says: r"does not match the owner of the data" },
+    Message {
+        operation: Operation::Other,
+        category: Some(Category::VolumeOwnership),
+        says: r"does not match the owner of the data",
+    },
     message(Operation::Lock, r"failed to obtain node locks?, tried {P}"),
     message(Operation::Other, r"problem when trying to write in your cache folder {P}"),
     message(Operation::Other, r"missing privilege separation directory:? {P}"),
-    message(Operation::Open, r"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) (?:open|access) (?:\w+ ){0,3}{P}:? for (?:writing|write|append)"),
-    message(Operation::Open, r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) (?:write|append|save|store|update|modify) (?:to |in |into )?(?:the )?(?:[\w"'-]+ ){0,4}{P}{T}"#),
+    message(
+        Operation::Open,
+        r"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) (?:open|access) (?:\w+ ){0,3}{P}:? for (?:writing|write|append)",
+    ),
+    message(
+        Operation::Open,
+        r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) (?:write|append|save|store|update|modify) (?:to |in |into )?(?:the )?(?:[\w"'-]+ ){0,4}{P}{T}"#,
+    ),
     message(Operation::Rename, r"unable to rename \({P} -> .*access denied"),
     message(Operation::Other, r"\b(?:file|drive|disk) access denied|unable to use the drive"),
     message(Operation::Mkdir, r"unable to create tempdir\. java\.io\.tmpdir is set to {P}"),
     message(Operation::Other, r"cannot cache function .* no locator available for file {P}"),
     message(Operation::Other, r"permissionerror at {P}"),
     message(Operation::Other, r"trying to write to {P}"),
-    message(Operation::Open, r"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) open (?:the )?(?:[\w-]+ ){0,4}{P}{T}"),
+    message(
+        Operation::Open,
+        r"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) open (?:the )?(?:[\w-]+ ){0,4}{P}{T}",
+    ),
     message(Operation::Open, r"(?:ensure|check)(?: that)? {P}.{0,40}\bwritable"),
-    Message { operation: Operation::Open, category: Some(Category::UnreadableFile), says: r"failed opening required {P}" },
-    message(Operation::Mkdir, r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) (?:create|make|write in) (?:the |a )?(?:[\w"'-]+ ){0,4}(?:director(?:y|ies)|repository|folder|dir)(?: at| for| in)?\W{0,3} ?{P}"#),
-    message(Operation::Create, r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) create (?:the |a )?(?:[\w"',-]+ ){0,4}{P}{T}"#),
+    Message {
+        operation: Operation::Open,
+        category: Some(Category::UnreadableFile),
+        says: r"failed opening required {P}",
+    },
+    message(
+        Operation::Mkdir,
+        r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) (?:create|make|write in) (?:the |a )?(?:[\w"'-]+ ){0,4}(?:director(?:y|ies)|repository|folder|dir)(?: at| for| in)?\W{0,3} ?{P}"#,
+    ),
+    message(
+        Operation::Create,
+        r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) create (?:the |a )?(?:[\w"',-]+ ){0,4}{P}{T}"#,
+    ),
     message(Operation::Other, r"cannot write into \S+ directory"),
-    message(Operation::Other, r"{P}(?: directory| folder| file| path)?\W{0,3}(?:because |as |since )?(?:it |does not exist or |must )?(?:is|are|be present and)? ?(?:not |isn't )?(?:a )?writ(?:e?able)"),
-    message(Operation::Other, r"(?:not|isn't|nor|must be|should be|needs? to be|is it|be) (?:\w+ )?writ(?:e?able)(?: \w+){0,5}:? {P}"),
-    message(Operation::Other, r"(?:no|not|don't|doesn't|without|lacks?|insufficient|missing)(?: \w+){0,2} (?:write |read/write )?(?:permissions?|access|privileges|rights)(?: \w+){0,6}:? {P}"),
-    message(Operation::Other, r"{P}.{0,40}(?:check|verify|insufficient|wrong|incorrect|bad|invalid|missing|no|not have)(?: \w+){0,4} (?:permissions?|ownership|access rights|write access)\b"),
-    message(Operation::Other, r"(?:check|verify|insufficient|wrong|incorrect|bad|invalid|missing)(?: \w+){0,4} (?:permissions?|ownership|access rights|write access)(?: \w+){0,3}:? {P}"),
-    message(Operation::Other, r"(?:directory|folder|path|location|file)\W{0,2} (?:\w+ )?{P}\W{0,3} (?:is|was) (?:read-only|readonly|not accessible)"),
+    message(
+        Operation::Other,
+        r"{P}(?: directory| folder| file| path)?\W{0,3}(?:because |as |since )?(?:it |does not exist or |must )?(?:is|are|be present and)? ?(?:not |isn't )?(?:a )?writ(?:e?able)",
+    ),
+    message(
+        Operation::Other,
+        r"(?:not|isn't|nor|must be|should be|needs? to be|is it|be) (?:\w+ )?writ(?:e?able)(?: \w+){0,5}:? {P}",
+    ),
+    message(
+        Operation::Other,
+        r"(?:no|not|don't|doesn't|without|lacks?|insufficient|missing)(?: \w+){0,2} (?:write |read/write )?(?:permissions?|access|privileges|rights)(?: \w+){0,6}:? {P}",
+    ),
+    message(
+        Operation::Other,
+        r"{P}.{0,40}(?:check|verify|insufficient|wrong|incorrect|bad|invalid|missing|no|not have)(?: \w+){0,4} (?:permissions?|ownership|access rights|write access)\b",
+    ),
+    message(
+        Operation::Other,
+        r"(?:check|verify|insufficient|wrong|incorrect|bad|invalid|missing)(?: \w+){0,4} (?:permissions?|ownership|access rights|write access)(?: \w+){0,3}:? {P}",
+    ),
+    message(
+        Operation::Other,
+        r"(?:directory|folder|path|location|file)\W{0,2} (?:\w+ )?{P}\W{0,3} (?:is|was) (?:read-only|readonly|not accessible)",
+    ),
     message(Operation::Other, r"unable to write to (?:the )?backend"),
-    message(Operation::Other, r"(?:directory|folder|home|cache|path)[^.]{0,60} (?:is not|isn't|must be|not) (?:be )?writ(?:e?able)"),
-    Message { operation: Operation::Open, category: Some(Category::UnreadableFile), says: r"{P}(?: file)? (?:is not|isn't) readable|(?:not|isn't) readable:? {P2}" },
+    message(
+        Operation::Other,
+        r"(?:directory|folder|home|cache|path)[^.]{0,60} (?:is not|isn't|must be|not) (?:be )?writ(?:e?able)",
+    ),
+    Message {
+        operation: Operation::Open,
+        category: Some(Category::UnreadableFile),
+        says: r"{P}(?: file)? (?:is not|isn't) readable|(?:not|isn't) readable:? {P2}",
+    },
     Message { operation: Operation::Open, category: Some(Category::UnreadableFile), says: r"no hostkeys available" },
-    Message { operation: Operation::Exec, category: Some(Category::NotExecutable), says: r"{P}(?: is|: is|:)? (?:not|isn't) (?:an )?executable" },
+    Message {
+        operation: Operation::Exec,
+        category: Some(Category::NotExecutable),
+        says: r"{P}(?: is|: is|:)? (?:not|isn't) (?:an )?executable",
+    },
 ];
 
 /// Another reason than a refusal, and what only sounds like one.
@@ -120,7 +288,18 @@ const OTHERWISE: &str = r"(?i)\b(?:no space left|no such file|not found|already 
 fn read(scene: &Scene) -> Option<Finding> {
     static COMPILED: LazyLock<Vec<(&'static Message, Regex)>> = LazyLock::new(|| {
         let second = P.replace("?P<p>", "?P<q>");
-        MESSAGES.iter().map(|message| (message, compile(&format!("(?i){}", message.says.replace("{P2}", &second).replace("{P}", P).replace("{T}", T).replace("{W}", W))))).collect()
+        MESSAGES
+            .iter()
+            .map(|message| {
+                (
+                    message,
+                    compile(&format!(
+                        "(?i){}",
+                        message.says.replace("{P2}", &second).replace("{P}", P).replace("{T}", T).replace("{W}", W)
+                    )),
+                )
+            })
+            .collect()
     });
     static OTHER: LazyLock<Regex> = LazyLock::new(|| compile(OTHERWISE));
     if scene.refusal().is_some() {
@@ -128,7 +307,10 @@ fn read(scene: &Scene) -> Option<Finding> {
     }
     let text = scene.text();
     let (message, captures) = COMPILED.iter().find_map(|(message, says)| Some((message, says.captures(text)?)))?;
-    let path = captures.name("p").or_else(|| captures.name("q")).map(|path| path.as_str().trim_end_matches(['.', ':', '!', '?']).to_owned());
+    let path = captures
+        .name("p")
+        .or_else(|| captures.name("q"))
+        .map(|path| path.as_str().trim_end_matches(['.', ':', '!', '?']).to_owned());
     let rest = path.as_ref().map_or_else(|| text.to_owned(), |path| text.replace(path.as_str(), " "));
     let temporary = text.contains("usable temporary");
     if !temporary && OTHER.is_match(&rest) {

@@ -4,7 +4,11 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Example, Pattern, Read, judge, scene::{Finding, Scene}, verb};
+use super::{
+    Example, Pattern, Read, judge,
+    scene::{Finding, Scene},
+    verb,
+};
 use crate::model::obstacle::Operation;
 
 pub(super) const PATTERN: Pattern = Pattern {
@@ -14,10 +18,22 @@ pub(super) const PATTERN: Pattern = Pattern {
     source: "unlink(2); coreutils src/remove.c",
     signals: &[],
     examples: &[
-        Example { log: "rm: cannot remove '/srv/old.pid': Permission denied", says: "unlink EACCES /srv/old.pid unwritable-path" },
-        Example { log: "rm: can't remove '/srv/old.pid': Read-only file system", says: "unlink EROFS /srv/old.pid read-only-rootfs" },
-        Example { log: "PHP Warning:  unlink(/srv/cache/a.php): Permission denied in /srv/x.php on line 3", says: "unlink EACCES /srv/cache/a.php unwritable-path" },
-        Example { log: "Error: EPERM: operation not permitted, unlink '/srv/x'", says: "unlink EPERM /srv/x unwritable-path" },
+        Example {
+            log: "rm: cannot remove '/srv/old.pid': Permission denied",
+            says: "unlink EACCES /srv/old.pid unwritable-path",
+        },
+        Example {
+            log: "rm: can't remove '/srv/old.pid': Read-only file system",
+            says: "unlink EROFS /srv/old.pid read-only-rootfs",
+        },
+        Example {
+            log: "PHP Warning:  unlink(/srv/cache/a.php): Permission denied in /srv/x.php on line 3",
+            says: "unlink EACCES /srv/cache/a.php unwritable-path",
+        },
+        Example {
+            log: "Error: EPERM: operation not permitted, unlink '/srv/x'",
+            says: "unlink EPERM /srv/x unwritable-path",
+        },
     ],
     near_misses: &["rm: cannot remove '/srv/old.pid': No such file or directory"],
     read: Read::One(read),

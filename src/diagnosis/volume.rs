@@ -19,15 +19,21 @@ pub(super) const PATTERN: Pattern = Pattern {
               A root-squashed NFS export and some CSI drivers refuse that.",
     source: "kubernetes pkg/volume/volume_linux.go: SetVolumeOwnership; CSIDriver.spec.fsGroupPolicy",
     signals: &["applyfsgroup", "mountvolume.setup failed", "setvolumeownership", "volume.setup"],
-    examples: &[
-        Example { log: "MountVolume.SetUp failed for volume \"data\" : applyFSGroup failed for vol nfs-1: lchown /var/lib/kubelet/pods/1/volumes/data: operation not permitted", says: "chown EPERM /var/lib/kubelet/pods/1/volumes/data volume-ownership" },
+    examples: &[Example {
+        log: "MountVolume.SetUp failed for volume \"data\" : applyFSGroup failed for vol nfs-1: lchown /var/lib/kubelet/pods/1/volumes/data: operation not permitted",
+        says: "chown EPERM /var/lib/kubelet/pods/1/volumes/data volume-ownership",
+    }],
+    near_misses: &[
+        "MountVolume.SetUp failed for volume \"data\" : secret \"x\" not found",
+        "MountVolume.SetUp failed for volume \"data\" : mount failed: exit status 32",
     ],
-    near_misses: &["MountVolume.SetUp failed for volume \"data\" : secret \"x\" not found", "MountVolume.SetUp failed for volume \"data\" : mount failed: exit status 32"],
     read: Read::One(read),
 };
 
 fn read(scene: &Scene) -> Option<Finding> {
-    static FS_GROUP: LazyLock<Regex> = LazyLock::new(|| compile(r"(?i)applyFSGroup|SetVolumeOwnership|MountVolume\.SetUp failed.*(?:chown|chmod|fsGroup)"));
+    static FS_GROUP: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r"(?i)applyFSGroup|SetVolumeOwnership|MountVolume\.SetUp failed.*(?:chown|chmod|fsGroup)")
+    });
     let refusal = scene.refusal()?;
     if !FS_GROUP.is_match(scene.text()) {
         return None;

@@ -27,7 +27,8 @@ const FEW: usize = 3;
 #[must_use]
 pub fn written<'a>(inside: &'a Inside) -> Vec<String> {
     let open = inside.open_for_writing.iter().map(|open| open.path.as_str());
-    let changed = inside.changed.iter().filter(|inode| !is_only_parent(inode, &inside.changed)).map(|inode| inode.path.as_str());
+    let changed =
+        inside.changed.iter().filter(|inode| !is_only_parent(inode, &inside.changed)).map(|inode| inode.path.as_str());
     let mut paths: BTreeSet<&'a str> = open.chain(changed).filter(|path| is_the_programs(path)).collect();
     loop {
         let mut siblings: BTreeMap<&'a str, usize> = BTreeMap::new();
@@ -66,7 +67,8 @@ fn is_the_programs(path: &str) -> bool {
     const OTHERS: [&str; 6] = ["/etc", "/proc", "/sys", "/dev", "/run/secrets", "/var/run/secrets"];
     // Python keeps its bytecode beside the source where it can, and does without where it cannot.
     let bytecode = path.split('/').any(|part| part == "__pycache__");
-    path != "/" && !bytecode
+    path != "/"
+        && !bytecode
         && !OTHERS.iter().any(|dir| path.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
@@ -94,7 +96,8 @@ pub fn obstacles(container: &str, inside: &Inside) -> Vec<Obstacle> {
     });
     let paths = written(inside).into_iter().map(|path| {
         let below = format!("{path}/");
-        let is_dir = inside.changed.iter().any(|inode| inode.path == path && inode.is_dir() || inode.path.starts_with(&below));
+        let is_dir =
+            inside.changed.iter().any(|inode| inode.path == path && inode.is_dir() || inode.path.starts_with(&below));
         let operation = if is_dir { Operation::Mkdir } else { Operation::Create };
         obstacle(operation, Category::UnwritablePath, Some(path.as_str()), None, format!("it writes {path} as root"))
     });
@@ -113,7 +116,9 @@ mod tests {
         let paths = (0..20).flat_map(|a| (0..20).map(move |b| format!("/var/spool/x/{a}/{b}")));
         let inode = |path: String| Inode { path, mode: 0o040_755, uid: 0, gid: 0, size: 0, target: None };
         let mut changed: Vec<Inode> = paths.map(inode).collect();
-        changed.extend(["/run/a", "/run/b", "/run/c", "/run/d", "/run/e", "/srv/__pycache__/x"].map(|path| inode(path.to_owned())));
+        changed.extend(
+            ["/run/a", "/run/b", "/run/c", "/run/d", "/run/e", "/srv/__pycache__/x"].map(|path| inode(path.to_owned())),
+        );
         let found = written(&Inside { changed, ..Inside::default() });
         assert_eq!(found, ["/run/a", "/run/b", "/run/c", "/run/d", "/run/e", "/var/spool/x"]);
     }

@@ -150,7 +150,12 @@ pub fn text(fix: &Fix) -> String {
     if let Some(proof) = &fix.proof {
         let rounds = proof.rounds.len();
         let verdict = if proof.ready { tone(Tone::Good, "proven") } else { tone(Tone::Bad, "not proven") };
-        let _ = writeln!(out, "{verdict} in {rounds} {} and {} s", if rounds == 1 { "round" } else { "rounds" }, proof.seconds);
+        let _ = writeln!(
+            out,
+            "{verdict} in {rounds} {} and {} s",
+            if rounds == 1 { "round" } else { "rounds" },
+            proof.seconds
+        );
         for obstacle in &proof.remaining {
             let _ = writeln!(out, "remains  {}: {}", obstacle.category, Clean(&obstacle.cause));
         }

@@ -17,9 +17,7 @@ pub(super) const REMEDY: Remedy = Remedy {
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
     Some(match obstacle.category {
-        Category::IdentitySwitch => {
-            "take the argument out that makes it change its user or its groups".to_owned()
-        }
+        Category::IdentitySwitch => "take the argument out that makes it change its user or its groups".to_owned(),
         Category::OwnershipChange => {
             "take the step out that changes the owner: with the right user there is nothing to change".to_owned()
         }

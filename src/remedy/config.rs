@@ -20,7 +20,9 @@ pub(super) const REMEDY: Remedy = Remedy {
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
     Some(match obstacle.category {
-        Category::IdentitySwitch => "mount a copy of its configuration without the line that makes it change its user or its groups".to_owned(),
+        Category::IdentitySwitch => {
+            "mount a copy of its configuration without the line that makes it change its user or its groups".to_owned()
+        }
         _ => "mount a copy of its configuration without the line that asks for what needs the capability".to_owned(),
     })
 }

@@ -114,7 +114,20 @@ fn owner(path: &str, obstacle: &Obstacle, facts: &Facts) -> Option<Candidate> {
 
 /// Words after which a refusal names a user or a group.
 const BEFORE_A_NAME: [&str; 14] = [
-    "user", "group", "uid", "gid", "as", "to", "setuid", "setgid", "setgroups", "initgroups", "username", "euid", "egid", "owner",
+    "user",
+    "group",
+    "uid",
+    "gid",
+    "as",
+    "to",
+    "setuid",
+    "setgid",
+    "setgroups",
+    "initgroups",
+    "username",
+    "euid",
+    "egid",
+    "owner",
 ];
 
 /// Users that the refusal itself speaks of: `Cannot set gid 101`, `unable to switch to user bind`. Parts of paths and
@@ -129,7 +142,8 @@ fn named(text: &str, facts: &Facts) -> Vec<Candidate> {
         words.windows(2).any(|pair| BEFORE_A_NAME.contains(&pair[0].to_lowercase().as_str()) && wanted(pair[1]))
     };
     let is_named = |account: &&Account| {
-        let is_it = |word: &str| word == account.name || word.parse() == Ok(account.uid) || word.parse() == Ok(account.gid);
+        let is_it =
+            |word: &str| word == account.name || word.parse() == Ok(account.uid) || word.parse() == Ok(account.gid);
         account.uid != 0 && spoken(&is_it)
     };
     let found = facts.accounts.iter().filter(is_named).map(|account| Candidate {
@@ -147,8 +161,17 @@ mod tests {
 
     #[test]
     fn a_refusal_names_a_user_and_a_path_does_not() {
-        let account = |name: &str, uid: u32, gid: u32| Account { name: name.to_owned(), uid, gid, home: String::new(), shell: String::new() };
-        let facts = Facts { accounts: vec![account("bin", 2, 2), account("mail", 8, 8), account("bind", 100, 101)], ..Facts::default() };
+        let account = |name: &str, uid: u32, gid: u32| Account {
+            name: name.to_owned(),
+            uid,
+            gid,
+            home: String::new(),
+            shell: String::new(),
+        };
+        let facts = Facts {
+            accounts: vec![account("bin", 2, 2), account("mail", 8, 8), account("bind", 100, 101)],
+            ..Facts::default()
+        };
         let uids = |text: &str| named(text, &facts).into_iter().map(|candidate| candidate.uid).collect::<Vec<_>>();
         assert_eq!(uids("exec /usr/bin/ping: operation not permitted"), [0; 0]);
         assert_eq!(uids("[ALERT] (8) : Cannot set gid 101."), [100]);

@@ -13,7 +13,13 @@ pub(super) const REMEDY: Remedy = Remedy {
     explain: "Where the image has content, an init container of the same image and user copies it into an emptyDir, \
               which is then mounted over the directory. The copy belongs to the user. It needs sh and cp in the image \
               and files that the user may read; it costs the time and the space of the copy at every start.",
-    removes: &[Category::UnwritablePath, Category::ReadOnlyRootfs, Category::OwnershipChange, Category::HomeUnwritable, Category::UnreadableFile],
+    removes: &[
+        Category::UnwritablePath,
+        Category::ReadOnlyRootfs,
+        Category::OwnershipChange,
+        Category::HomeUnwritable,
+        Category::UnreadableFile,
+    ],
     suggest,
     propose,
 };

@@ -39,8 +39,16 @@ struct State {
     /// Edits that were tried, each set once.
     tried: BTreeSet<Vec<Edit>>,
     rounds: Vec<Round>,
-    /// The last steps and identities with which the pod worked, and what was refused then.
-    works: Option<(Vec<(String, Candidate)>, Vec<Step>, Vec<Obstacle>)>,
+    /// The best that worked so far.
+    works: Option<Works>,
+}
+
+/// What made the pod work.
+struct Works {
+    identities: Vec<(String, Candidate)>,
+    steps: Vec<Step>,
+    /// What was refused all the same.
+    refused: Vec<Obstacle>,
 }
 
 impl Trial<'_> {
@@ -65,28 +73,28 @@ impl Trial<'_> {
             State { survey, identities, steps: Vec::new(), tried: BTreeSet::new(), rounds: Vec::new(), works: None };
         self.foresee(&mut state).await;
         let mut polish = POLISH;
-        let mut read_only = !self.options.read_only_root;
+        // The root file system becomes read-only once, when the pod works without.
+        let mut phases = std::iter::repeat_n((), usize::from(self.options.read_only_root));
         let mut remaining = Vec::new();
         while state.rounds.len() < self.options.max_rounds && begin.elapsed() < self.options.timeout {
             let run = self.round(&mut state).await?;
             remaining = run.obstacles.clone();
             let chosen = if run.end == End::Works {
-                let improved = state.works.as_ref().is_none_or(|(_, _, refused)| refused.len() >= run.obstacles.len());
+                let improved = state.works.as_ref().is_none_or(|best| best.refused.len() >= run.obstacles.len());
                 if improved {
-                    state.works = Some((state.identities.clone(), state.steps.clone(), run.obstacles.clone()));
+                    state.remember(&run);
                 }
                 if !improved || run.obstacles.is_empty() || polish == 0 {
-                    if read_only {
+                    if phases.next().is_none() {
                         break;
                     }
-                    read_only = true;
                     state.restore();
                     self.make_read_only(&mut state);
                     continue;
                 }
                 polish -= 1;
                 self.choose(&mut state, &run, false).await
-            } else if state.works.is_some() && polish < POLISH && read_only == !self.options.read_only_root {
+            } else if state.works.is_some() && !state.is_read_only() {
                 // What was added to quieten a refusal that did not matter made it worse: it goes again.
                 break;
             } else {
@@ -99,11 +107,12 @@ impl Trial<'_> {
                 break;
             }
         }
-        let ready = state.works.is_some();
-        if let Some((_, _, refused)) = &state.works {
-            remaining.clone_from(refused);
+        if let Some(works) = state.works.as_ref().filter(|_| !state.is_read_only()) {
+            remaining.clone_from(&works.refused);
         }
         state.restore();
+        // What was asked for counts as proven only if all of it is.
+        let ready = state.works.is_some() && (!self.options.read_only_root || state.is_read_only());
         let object = self.planned(&state);
         let identity = state.identities.first().map(|(_, identity)| identity.clone()).unwrap_or_else(|| Candidate {
             uid: 1000,
@@ -205,7 +214,8 @@ impl Trial<'_> {
         if words.is_some() || pathless {
             self.search(&mut state.survey, container, words.unwrap_or_default()).await;
             let databases = state.survey.facts.get(container).map(|facts| facts.databases.clone()).unwrap_or_default();
-            let dirs: Vec<String> = databases.iter().filter_map(|file| Some(file[..file.rfind('/')?].to_owned())).collect();
+            let dirs: Vec<String> =
+                databases.iter().filter_map(|file| Some(file[..file.rfind('/')?].to_owned())).collect();
             self.look(&mut state.survey, container, &dirs).await;
         }
     }
@@ -238,19 +248,23 @@ impl Trial<'_> {
                 remedy: "env",
                 level: remedy::Level::Env,
                 summary: "set HOME=/tmp, which every user may write".to_owned(),
-                edits: vec![Edit::Env { container: container.clone(), name: "HOME".to_owned(), value: "/tmp".to_owned() }],
+                edits: vec![Edit::Env {
+                    container: container.clone(),
+                    name: "HOME".to_owned(),
+                    value: "/tmp".to_owned(),
+                }],
             };
-            let is_now = |proposal: &Proposal| {
-                matches!(proposal.edits.as_slice(), [Edit::RunAs { uid, gid, .. }] if (*uid, *gid) == now)
-            };
-            let next = identities.chain([home]).find(|proposal| !is_now(proposal) && !state.tried.contains(&proposal.edits));
+            let is_now = |proposal: &Proposal| matches!(proposal.edits.as_slice(), [Edit::RunAs { uid, gid, .. }] if (*uid, *gid) == now);
+            let next =
+                identities.chain([home]).find(|proposal| !is_now(proposal) && !state.tried.contains(&proposal.edits));
             if let Some(proposal) = next {
                 let summary = proposal.summary.clone();
                 state.add(&Obstacle { container: Some(container.clone()), ..obstacle }, proposal, self.progress);
                 return Some(summary);
             }
         }
-        let root = containers.iter().map(|container| Edit::RunAs { container: Some(container.clone()), uid: 0, gid: 0 });
+        let root =
+            containers.iter().map(|container| Edit::RunAs { container: Some(container.clone()), uid: 0, gid: 0 });
         let namespace = Proposal {
             remedy: "user-namespace",
             level: remedy::Level::Pod,
@@ -371,17 +385,27 @@ impl State {
     fn drop_copy(&mut self, path: &str) {
         let path = path.trim_end_matches("/.");
         self.steps.retain(|step| {
-            let copies = |edit: &Edit| matches!(edit, Edit::Directory { path: dir, .. } if Path::new(path).starts_with(dir));
+            let copies =
+                |edit: &Edit| matches!(edit, Edit::Directory { path: dir, .. } if Path::new(path).starts_with(dir));
             !step.edits.iter().any(copies)
         });
     }
 
     /// Goes back to what worked, if anything did.
     fn restore(&mut self) {
-        if let Some((identities, steps, _)) = &self.works {
-            self.identities.clone_from(identities);
-            self.steps.clone_from(steps);
+        if let Some(works) = &self.works {
+            self.identities.clone_from(&works.identities);
+            self.steps.clone_from(&works.steps);
         }
+    }
+
+    fn remember(&mut self, run: &Run) {
+        let (identities, steps) = (self.identities.clone(), self.steps.clone());
+        self.works = Some(Works { identities, steps, refused: run.obstacles.clone() });
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.steps.iter().any(|step| step.edits.contains(&Edit::ReadOnlyRoot))
     }
 }
 

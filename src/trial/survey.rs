@@ -58,8 +58,12 @@ impl Trial<'_> {
         let mut survey = Survey { facts: BTreeMap::new(), root, asleep: self.sleep().await?, looked: BTreeSet::new() };
         for container in &spec.containers {
             let name = container.name.clone();
-            let mut facts =
-                Facts { container: name.clone(), mounts: mounts(spec, &name, self.object), looker: LOOKER, ..Facts::default() };
+            let mut facts = Facts {
+                container: name.clone(),
+                mounts: mounts(spec, &name, self.object),
+                looker: LOOKER,
+                ..Facts::default()
+            };
             if let Some(pod) = &survey.asleep {
                 let place = Place { namespace: &self.namespace, pod, container: &name };
                 if let Ok(inside) = self.cluster.look_inside(place).await {
@@ -156,8 +160,11 @@ impl Trial<'_> {
     /// Starts the pod that sleeps; `None` where its images have no shell.
     async fn sleep(&self) -> Result<Option<String>, Error> {
         let name = format!("nonroot-trial-{}-survey", self.id);
-        let planned =
-            plan::compose(self.object, self.options.level, &[Edit::RunAs { container: None, uid: LOOKER, gid: LOOKER }]);
+        let planned = plan::compose(
+            self.object,
+            self.options.level,
+            &[Edit::RunAs { container: None, uid: LOOKER, gid: LOOKER }],
+        );
         let pod = copy::survey(&copy::pod(&planned, &name, &self.id, self.options.timeout.as_secs() + 60));
         if self.create(&pod).await?.is_some() {
             return Ok(None);

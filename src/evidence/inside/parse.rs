@@ -78,7 +78,10 @@ pub fn found(answer: &str) -> Found {
                 let lines = body.lines().filter_map(|line| line.split_once(':')).take(MOST);
                 found.directives = lines.map(|(file, line)| (file.to_owned(), line.to_owned())).collect();
             }
-            "databases" => found.databases = body.lines().filter(|line| line.starts_with('/')).take(MOST).map(str::to_owned).collect(),
+            "databases" => {
+                found.databases =
+                    body.lines().filter(|line| line.starts_with('/')).take(MOST).map(str::to_owned).collect()
+            }
             _ => {}
         }
     }
