@@ -449,7 +449,7 @@ async fn the_image_that_is_meant_is_chosen() {
     );
     assert_eq!(
         ask("amd64", None).await,
-        Err("cannot read image test.tar: \"amd64\" is no platform (give one such as linux/arm64)".to_owned())
+        Err("cannot read image test.tar: \"amd64\" is no platform; give one such as linux/arm64".to_owned())
     );
 }
 
