@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// How long a cluster may take to come to the state that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -109,18 +109,23 @@ fn written(name: &str, text: &str) -> String {
     path.display().to_string()
 }
 
+/// The cluster's kubeconfig, whatever form its file has, as JSON, which a kubeconfig may be.
+fn kubeconfig_as_json() -> Value {
+    serde_json::from_str(&kubectl(&["config", "view", "--raw", "-o", "json"])).expect("a kubeconfig")
+}
+
 /// The cluster's kubeconfig with another namespace in its context.
 pub(crate) fn kubeconfig_with_namespace(namespace: &str) -> String {
-    let text = fs::read_to_string(kubeconfig()).expect("a kubeconfig");
-    written(namespace, &text.replace("user: admin}", &format!("user: admin, namespace: {namespace}}}")))
+    let mut config = kubeconfig_as_json();
+    config["contexts"][0]["context"]["namespace"] = namespace.into();
+    written(namespace, &config.to_string())
 }
 
 /// The cluster's kubeconfig with a token for its only credential.
 pub(crate) fn kubeconfig_with_token(token: &str) -> String {
-    let text = fs::read_to_string(kubeconfig()).expect("a kubeconfig");
-    let users = format!("users: [{{name: admin, user: {{token: {token}}}}}]");
-    let lines = text.lines().map(|line| if line.starts_with("users:") { users.as_str() } else { line });
-    written(token, &lines.collect::<Vec<_>>().join("\n"))
+    let mut config = kubeconfig_as_json();
+    config["users"][0]["user"] = json!({"token": token});
+    written(token, &config.to_string())
 }
 
 /// The API server behind a proxy that answers some requests itself, with an error.
