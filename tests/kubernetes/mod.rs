@@ -1,5 +1,7 @@
 //! The real cluster as the tests use it: kubectl, the binary under test, namespaces that go away, a server with faults.
 
+#![allow(dead_code, reason = "each test file uses a part")]
+
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -17,7 +19,7 @@ fn directory() -> String {
     env::var("CLUSTER_DIR").unwrap_or_else(|_| "/var/cache/nonroot-cluster".to_owned())
 }
 
-fn kubeconfig() -> String {
+pub(crate) fn kubeconfig() -> String {
     let path = format!("{}/etc/admin.kubeconfig", directory());
     assert!(
         fs::exists(&path).unwrap_or(false),
