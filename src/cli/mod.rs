@@ -135,3 +135,20 @@ fn trace(verbosity: u8) {
     };
     let _ = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(io::stderr).try_init();
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::evidence::manifests::document::Document;
+
+    #[test]
+    fn yaml_is_the_same_to_readers_of_1_1_and_of_1_2() {
+        let tricky = ["on", "yes", "no", "y", "~", "null", "0644", "1e3", "12:30:00", "=", "- x", "a: b", "#x", "", " x", "x\ny\n", "\u{1b}[31m"];
+        let value = json!({"strings": tricky, "number": 420, "none": null, "list": [], "map": {"on": true}});
+        let text = super::yaml(&value).expect("YAML");
+        let as_1_1 = Document::parse(&text).expect("well formed").expect("not empty").value;
+        let as_1_2: Value = serde_yaml::from_str(&text).expect("well formed");
+        assert_eq!((&as_1_1, &as_1_2), (&value, &value), "{text}");
+    }
+}
