@@ -8,7 +8,7 @@ use super::flags::ClusterFlags;
 use super::progress::Spinner;
 use super::target::{self, Target};
 use super::{Fault, exit_code, json, print, say, yaml};
-use crate::diagnosis::{Context, Diagnosed, Diagnosis, diagnose};
+use crate::diagnosis::{Context, Diagnosed, Diagnosis};
 use crate::error::{Error, Read};
 use crate::evidence::cluster::{Cluster, Namespaces, Scope, Selection, Text};
 use crate::evidence::logs;
@@ -17,6 +17,7 @@ use crate::model::workload::Workload;
 use crate::output::explanation::{self, Explained, Explanation, Terminal};
 use crate::output::obstacles;
 use crate::remedy;
+use crate::trial::diagnosed;
 
 /// Explain why a container failed: a pod, a log, or the name of an obstacle
 ///
@@ -146,7 +147,7 @@ async fn live(flags: &ClusterFlags, args: &ExplainArgs, why: &mut Vec<Vec<String
     };
     let mut texts = failure_texts(&cluster, &workload.value, args.container.as_deref(), args.previous).await?;
     texts.errors.extend(workload.errors);
-    let mut diagnosed = diagnose_all(&texts.value);
+    let mut diagnosed = diagnosed(&texts.value);
     let running = running(&cluster, &workload.value).await;
     *why = super::why::steps(&cluster, &workload.value, &running, &mut diagnosed.obstacles).await;
     Ok(Read { value: diagnosed, errors: texts.errors })
@@ -201,37 +202,4 @@ pub(super) async fn failure_texts(
         text: failure.message.clone(),
     }));
     Ok(read)
-}
-
-/// Diagnoses several texts about one failure. Each says it in its own words, so what they agree on counts once; what
-/// stopped a program comes first, in the order of the texts.
-pub(super) fn diagnose_all(texts: &[Text]) -> Diagnosed {
-    let mut all = Diagnosed::default();
-    for text in texts {
-        let context = Context {
-            source: text.source.clone(),
-            container: text.container.clone(),
-            directory: text.directory.clone(),
-        };
-        let diagnosed = diagnose(text.text.as_bytes(), context);
-        all.looks_like = all.looks_like.or(diagnosed.looks_like);
-        for obstacle in diagnosed.obstacles {
-            if !all.obstacles.iter().any(|known| is_same(known, &obstacle)) {
-                all.obstacles.push(obstacle);
-            }
-        }
-    }
-    all.obstacles.sort_by_key(|obstacle| !obstacle.fatal);
-    if !all.obstacles.is_empty() {
-        all.looks_like = None;
-    }
-    all
-}
-
-/// Whether two texts tell of one refusal. Events name no container.
-fn is_same(one: &Obstacle, other: &Obstacle) -> bool {
-    let place = |obstacle: &Obstacle| (obstacle.operation, obstacle.category, obstacle.path.clone(), obstacle.port);
-    let same_container = one.container == other.container || one.container.is_none() || other.container.is_none();
-    // The violations of one admission differ in nothing but their sentence.
-    place(one) == place(other) && same_container && (one.category != Category::PodSecurity || one.cause == other.cause)
 }

@@ -144,7 +144,25 @@ mod tests {
 
     #[test]
     fn yaml_is_the_same_to_readers_of_1_1_and_of_1_2() {
-        let tricky = ["on", "yes", "no", "y", "~", "null", "0644", "1e3", "12:30:00", "=", "- x", "a: b", "#x", "", " x", "x\ny\n", "\u{1b}[31m"];
+        let tricky = [
+            "on",
+            "yes",
+            "no",
+            "y",
+            "~",
+            "null",
+            "0644",
+            "1e3",
+            "12:30:00",
+            "=",
+            "- x",
+            "a: b",
+            "#x",
+            "",
+            " x",
+            "x\ny\n",
+            "\u{1b}[31m",
+        ];
         let value = json!({"strings": tricky, "number": 420, "none": null, "list": [], "map": {"on": true}});
         let text = super::yaml(&value).expect("YAML");
         let as_1_1 = Document::parse(&text).expect("well formed").expect("not empty").value;

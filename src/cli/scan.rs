@@ -17,6 +17,7 @@ use crate::model::workload::Workload;
 use crate::output::report::{self, ScanReport};
 use crate::output::table::{self, View};
 use crate::policy;
+use crate::trial::diagnosed;
 
 /// Find what runs as root, what Pod Security would refuse and what fails
 ///
@@ -131,7 +132,7 @@ async fn diagnose_failing(cluster: &Cluster, workloads: &[Workload]) -> Vec<Read
             return Read::clean(Vec::new());
         }
         match explain::failure_texts(cluster, workload, None, false).await {
-            Ok(texts) => Read { value: explain::diagnose_all(&texts.value).obstacles, errors: texts.errors },
+            Ok(texts) => Read { value: diagnosed(&texts.value).obstacles, errors: texts.errors },
             Err(error) => Read { value: Vec::new(), errors: vec![error] },
         }
     });

@@ -20,6 +20,7 @@ mod judge;
 mod kubelet;
 mod line;
 mod lock;
+mod merge;
 mod mkdir;
 mod open;
 mod passwd;
@@ -47,6 +48,8 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::LazyLock,
 };
+
+pub use merge::merge;
 
 use crate::model::obstacle::Obstacle;
 use line::{Line, Severity};

@@ -14,10 +14,9 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams};
 use serde_json::Value;
 
-use crate::diagnosis::{Context, diagnose};
+use crate::diagnosis::{self, Context, Diagnosed};
 use crate::error::Error;
 use crate::evidence::cluster::{Cluster, Text};
-use crate::model::obstacle::{Category, Obstacle};
 use crate::model::plan::{Round, Step};
 use crate::model::podsecurity::Level;
 
@@ -128,31 +127,15 @@ pub async fn clean(cluster: &Cluster, namespace: &str, trial: Option<&str>) -> R
     Ok(found.items.len())
 }
 
-/// Diagnoses several texts about one failure. Each says it in its own words, so what they agree on counts once; what
-/// stopped a program comes first, in the order of the texts.
+/// What the texts about one failure tell, the most telling first.
 #[must_use]
-pub fn diagnosed(texts: &[Text]) -> Vec<Obstacle> {
-    let mut all: Vec<Obstacle> = Vec::new();
-    for text in texts {
+pub fn diagnosed(texts: &[Text]) -> Diagnosed {
+    diagnosis::merge(texts.iter().map(|text| {
         let context = Context {
             source: text.source.clone(),
             container: text.container.clone(),
             directory: text.directory.clone(),
         };
-        for obstacle in diagnose(text.text.as_bytes(), context).obstacles {
-            if !all.iter().any(|known| is_same(known, &obstacle)) {
-                all.push(obstacle);
-            }
-        }
-    }
-    all.sort_by_key(|obstacle| !obstacle.fatal);
-    all
-}
-
-/// Whether two texts tell of one refusal. Events name no container.
-fn is_same(one: &Obstacle, other: &Obstacle) -> bool {
-    let place = |obstacle: &Obstacle| (obstacle.operation, obstacle.category, obstacle.path.clone(), obstacle.port);
-    let same_container = one.container == other.container || one.container.is_none() || other.container.is_none();
-    // The violations of one admission differ in nothing but their sentence.
-    place(one) == place(other) && same_container && (one.category != Category::PodSecurity || one.cause == other.cause)
+        diagnosis::diagnose(text.text.as_bytes(), context)
+    }))
 }

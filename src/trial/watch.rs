@@ -203,7 +203,7 @@ impl Trial<'_> {
 
     async fn has_fatal_refusal(&self, name: &str) -> bool {
         let texts = self.cluster.failure_texts(&self.namespace, name, None, false).await;
-        texts.is_ok_and(|texts| super::diagnosed(&texts.value).iter().any(|obstacle| obstacle.fatal))
+        texts.is_ok_and(|texts| super::diagnosed(&texts.value).obstacles.iter().any(|obstacle| obstacle.fatal))
     }
 
     async fn evidence(&self, name: &str, end: End) -> Result<Run, Error> {
@@ -212,7 +212,7 @@ impl Trial<'_> {
             tracing::debug!(%error, "a text could not be read");
         }
         let texts: Vec<Text> = texts.value;
-        Ok(Run { end, obstacles: super::diagnosed(&texts) })
+        Ok(Run { end, obstacles: super::diagnosed(&texts).obstacles })
     }
 }
 
