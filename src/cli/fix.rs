@@ -15,6 +15,7 @@ use crate::evidence::manifests;
 use crate::model::plan::{Plan, Proof};
 use crate::model::podsecurity::Level;
 use crate::output::fix as report;
+use crate::output::patch;
 use crate::trial::{self, End, Options, Progress, Proven, Trial};
 
 /// Make a workload run as non-root, and prove it
@@ -70,9 +71,18 @@ Exit codes: 0 proven, 1 not proven, 2 bad usage or input, 3 cluster or permissio
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
+    /// What was found, what is proven, and the diff
     Text,
+    /// The plan, its proof, and the whole object
     Json,
+    /// The whole object, ready for kubectl apply
     Yaml,
+    /// A strategic merge patch for kubectl patch
+    Patch,
+    /// A JSON patch (RFC 6902) for kubectl patch --type=json
+    Json6902,
+    /// A unified diff
+    Diff,
 }
 
 pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault> {
@@ -220,10 +230,19 @@ fn told(progress: &Progress<'_>) {
 
 fn rendered(object: &Value, proven: &Proven, format: Format) -> Result<String, Error> {
     let Proven { plan, proof } = proven;
+    let name = format!(
+        "{}/{}",
+        object["kind"].as_str().unwrap_or_default().to_lowercase(),
+        object["metadata"]["name"].as_str().unwrap_or_default()
+    );
+    let diff = || patch::diff(&report::applicable(object), &report::applicable(&plan.object), &name);
     Ok(match format {
         Format::Yaml => super::yaml(&report::applicable(&plan.object))?,
         Format::Json => json(&fix(object, plan, proof))?,
-        Format::Text => report::text(&fix(object, plan, proof)),
+        Format::Patch => super::yaml(&patch::strategic(object, &plan.object))?,
+        Format::Json6902 => json(&patch::json6902(object, &plan.object))?,
+        Format::Diff => diff()?,
+        Format::Text => report::text(&fix(object, plan, proof), &diff()?),
     })
 }
 

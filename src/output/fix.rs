@@ -132,9 +132,9 @@ pub fn applicable(object: &Value) -> Value {
     object
 }
 
-/// The fix for a person; ends in a line break.
+/// The fix for a person, with the diff of the object; ends in a line break.
 #[must_use]
-pub fn text(fix: &Fix) -> String {
+pub fn text(fix: &Fix, diff: &str) -> String {
     let mut out = String::new();
     let Identity { uid, gid, why, .. } = &fix.plan.identity;
     let _ = writeln!(out, "{} {uid}:{gid} ({})", tone(Tone::Strong, "identity"), Clean(why));
@@ -159,6 +159,18 @@ pub fn text(fix: &Fix) -> String {
         for obstacle in &proof.remaining {
             let _ = writeln!(out, "remains  {}: {}", obstacle.category, Clean(&obstacle.cause));
         }
+    }
+    if !diff.is_empty() {
+        out.push('\n');
+    }
+    for line in diff.lines() {
+        let line = Clean(line);
+        let _ = match line.0.as_bytes().first() {
+            Some(b'+') => writeln!(out, "{}", tone(Tone::Good, line)),
+            Some(b'-') => writeln!(out, "{}", tone(Tone::Bad, line)),
+            Some(b'@') => writeln!(out, "{}", tone(Tone::Faint, line)),
+            _ => writeln!(out, "{line}"),
+        };
     }
     painted(&out)
 }

@@ -4,6 +4,7 @@ pub mod explanation;
 pub mod fix;
 pub mod image;
 pub mod obstacles;
+pub mod patch;
 pub mod report;
 pub mod table;
 pub mod terminal;

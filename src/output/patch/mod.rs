@@ -1,0 +1,86 @@
+//! One planned object, every rendering: each applied to the original gives the same object.
+
+mod diff;
+mod json6902;
+mod strategic;
+
+pub use self::diff::diff;
+pub use self::json6902::json6902;
+pub use self::strategic::strategic;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn workload() -> Value {
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"},
+            "spec": {"replicas": 2, "template": {"spec": {
+                "securityContext": {"runAsUser": 0, "sysctls": [{"name": "a", "value": "1"}]},
+                "initContainers": [{"name": "own", "image": "i"}],
+                "containers": [
+                    {"name": "nginx", "image": "n", "env": [{"name": "A", "value": "1"}], "volumeMounts": [{"name": "v", "mountPath": "/v"}]},
+                    {"name": "log", "image": "l"},
+                ],
+                "volumes": [{"name": "v", "emptyDir": {}}],
+            }}},
+        })
+    }
+
+    fn planned() -> Value {
+        let mut planned = workload();
+        let spec = &mut planned["spec"]["template"]["spec"];
+        spec["securityContext"] =
+            json!({"runAsNonRoot": true, "runAsUser": 101, "sysctls": [{"name": "b", "value": "0"}]});
+        spec["containers"][0]["securityContext"] = json!({"capabilities": {"drop": ["ALL"]}});
+        spec["containers"][0]["env"].as_array_mut().expect("env").push(json!({"name": "HOME", "value": "/tmp"}));
+        spec["containers"][0]["volumeMounts"]
+            .as_array_mut()
+            .expect("mounts")
+            .push(json!({"name": "run", "mountPath": "/run"}));
+        spec["volumes"].as_array_mut().expect("volumes").push(json!({"name": "run", "emptyDir": {"sizeLimit": "1Gi"}}));
+        spec["initContainers"].as_array_mut().expect("inits").insert(0, json!({"name": "fill", "image": "n"}));
+        planned
+    }
+
+    #[test]
+    fn json6902_gives_the_planned_object_and_refuses_another() {
+        let patch: json_patch::Patch = serde_json::from_value(json6902(&workload(), &planned())).expect("a patch");
+        let mut object = workload();
+        json_patch::patch(&mut object, &patch).expect("it applies");
+        assert_eq!(object, planned());
+        let mut reordered = workload();
+        reordered["spec"]["template"]["spec"]["containers"].as_array_mut().expect("containers").reverse();
+        assert!(json_patch::patch(&mut reordered, &patch).is_err(), "its indices would name other containers");
+    }
+
+    #[test]
+    fn strategic_names_what_it_changes_by_merge_key() {
+        let patch = strategic(&workload(), &planned());
+        assert_eq!(
+            (&patch["kind"], &patch["metadata"]),
+            (&json!("Deployment"), &json!({"name": "web", "namespace": "shop"}))
+        );
+        assert!(patch["spec"].get("replicas").is_none(), "what stays is not in it");
+        let spec = &patch["spec"]["template"]["spec"];
+        assert_eq!(spec["containers"].as_array().map(Vec::len), Some(1), "{spec:#}");
+        assert_eq!(spec["containers"][0]["name"], "nginx");
+        assert_eq!(spec["containers"][0]["env"], json!([{"name": "HOME", "value": "/tmp"}]));
+        assert_eq!(spec["$setElementOrder/initContainers"], json!([{"name": "fill"}, {"name": "own"}]));
+        assert_eq!(
+            spec["securityContext"]["sysctls"],
+            json!([{"name": "b", "value": "0"}]),
+            "a list without a merge key is replaced"
+        );
+    }
+
+    #[test]
+    fn the_diff_shows_only_what_changes() {
+        let text = diff(&workload(), &planned(), "deployment/web").expect("YAML");
+        assert!(text.starts_with("--- deployment/web\n+++ deployment/web (nonroot)\n"), "{text}");
+        assert!(text.contains("+        runAsNonRoot: true\n") && !text.contains("-  replicas"), "{text}");
+        assert_eq!(diff(&workload(), &workload(), "x"), Ok(String::new()));
+    }
+}
