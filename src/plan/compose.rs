@@ -1,6 +1,7 @@
 //! Edits to one planned object: the original JSON, changed only where an edit or the level says so.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
@@ -182,7 +183,11 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
         let mount = match one.how {
             How::Directory(Fill::Empty) => json!({"name": name, "mountPath": one.path}),
             How::Directory(Fill::Copy) => {
-                let script = format!("cp -r {quoted}/. {FILL_MOUNT}/{name}/");
+                let mut script = format!("cp -r {quoted}/. {FILL_MOUNT}/{name}/");
+                // The service account's token is mounted there; a copy would outlive it.
+                if one.path == "/run" || one.path == "/var/run" {
+                    let _ = write!(script, " && rm -rf {FILL_MOUNT}/{name}/secrets");
+                }
                 fills.entry(one.container).or_default().push((name.clone(), script));
                 json!({"name": name, "mountPath": one.path})
             }
@@ -413,7 +418,7 @@ mod tests {
         assert_eq!(
             init["command"][2],
             json!(
-                r"cp -r /run/. /nonroot/run-a/ && mkdir -m 0755 /nonroot/var-it-s/own && if [ -d '/var/it'\''s' ]; then cp -r '/var/it'\''s'/. /nonroot/var-it-s/own/; fi"
+                r"cp -r /run/. /nonroot/run-a/ && rm -rf /nonroot/run-a/secrets && mkdir -m 0755 /nonroot/var-it-s/own && if [ -d '/var/it'\''s' ]; then cp -r '/var/it'\''s'/. /nonroot/var-it-s/own/; fi"
             )
         );
         assert_eq!(compose(&planned, Level::Restricted, &edits), planned, "a second time changes nothing");
