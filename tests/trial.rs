@@ -34,9 +34,9 @@ fn file(name: &str, text: &str) -> String {
     path.display().to_string()
 }
 
-/// What must not change: the pods and the object's version.
-fn state(namespace: &str) -> String {
-    kubectl(&[
+/// What must not change: all of the workload and its pods but what their controllers report of them.
+fn state(namespace: &str) -> Value {
+    let list = kubectl(&[
         "get",
         "-n",
         namespace,
@@ -44,8 +44,20 @@ fn state(namespace: &str) -> String {
         "-l",
         "!nonroot/trial",
         "-o",
-        "jsonpath={range .items[*]}{.metadata.uid} {.metadata.resourceVersion}{'\\n'}{end}",
-    ])
+        "json",
+        "--show-managed-fields",
+    ]);
+    let mut list: Value = serde_json::from_str(&list).expect("a list");
+    for item in list["items"].as_array_mut().expect("items") {
+        let restarts = item["status"]["containerStatuses"][0]["restartCount"].clone();
+        item["status"] = serde_json::json!({ "restartCount": restarts });
+        // Each report of a kubelet or a controller is a version as well.
+        item["metadata"]["resourceVersion"].take();
+        let managers = item["metadata"]["managedFields"].as_array_mut().expect("managers");
+        managers.retain(|manager| manager["subresource"] != "status");
+    }
+    list["metadata"].take();
+    list
 }
 
 fn trial_pods(namespace: &str) -> String {

@@ -77,31 +77,47 @@ fn is_the_programs(path: &str) -> bool {
 #[must_use]
 pub fn obstacles(container: &str, inside: &Inside) -> Vec<Obstacle> {
     let source = format!("container {container} as it runs as root");
-    let obstacle = |operation, category, path: Option<&str>, port, cause: String| Obstacle {
-        container: Some(container.to_owned()),
-        program: None,
-        operation,
-        errno: None,
-        path: path.map(str::to_owned),
-        port,
-        capability: None,
-        category,
-        fatal: true,
-        evidence: Evidence { source: source.clone(), line: None, text: cause.clone() },
-        cause,
-    };
     let ports = low_ports(inside).into_iter().take(1).map(|port| {
         let cause = format!("it listens on port {port} as root, and ports below {FIRST_OPEN_PORT} need a privilege");
-        obstacle(Operation::Bind, Category::PrivilegedPort, None, Some(port), cause)
+        Obstacle { port: Some(port), ..obstacle(container, &source, Operation::Bind, Category::PrivilegedPort, cause) }
     });
     let paths = written(inside).into_iter().map(|path| {
         let below = format!("{path}/");
         let is_dir =
             inside.changed.iter().any(|inode| inode.path == path && inode.is_dir() || inode.path.starts_with(&below));
         let operation = if is_dir { Operation::Mkdir } else { Operation::Create };
-        obstacle(operation, Category::UnwritablePath, Some(path.as_str()), None, format!("it writes {path} as root"))
+        let cause = format!("it writes {path} as root");
+        Obstacle { path: Some(path), ..obstacle(container, &source, operation, Category::UnwritablePath, cause) }
     });
     ports.chain(paths).collect()
+}
+
+/// The obstacle of the lowest of the ports that a container's spec declares, if it needs a privilege.
+#[must_use]
+pub fn declared_port(container: &str, ports: &[u16]) -> Option<Obstacle> {
+    let port = ports.iter().copied().filter(|port| *port < FIRST_OPEN_PORT).min()?;
+    let cause = format!("its spec declares port {port}, and ports below {FIRST_OPEN_PORT} need a privilege");
+    let source = format!("spec of container {container}");
+    Some(Obstacle {
+        port: Some(port),
+        ..obstacle(container, &source, Operation::Bind, Category::PrivilegedPort, cause)
+    })
+}
+
+fn obstacle(container: &str, source: &str, operation: Operation, category: Category, cause: String) -> Obstacle {
+    Obstacle {
+        container: Some(container.to_owned()),
+        program: None,
+        operation,
+        errno: None,
+        path: None,
+        port: None,
+        capability: None,
+        category,
+        fatal: true,
+        evidence: Evidence { source: source.to_owned(), line: None, text: cause.clone() },
+        cause,
+    }
 }
 
 #[cfg(test)]

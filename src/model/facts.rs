@@ -1,5 +1,7 @@
 //! What is known of one container before a remedy is chosen.
 
+use std::collections::BTreeSet;
+
 use crate::model::identity::Candidate;
 use crate::model::inside::{Account, Inode};
 
@@ -43,6 +45,8 @@ pub struct Facts {
     pub has_shell: bool,
     /// TCP and UDP ports below 1024 that it listens on as root, or that its spec names.
     pub low_ports: Vec<u16>,
+    /// Words that may name the program: its container, its image, its command, its processes.
+    pub names: Vec<String>,
     /// What it wrote as root.
     pub written: Vec<String>,
     /// Lines of configuration files in the image that speak of what was refused: file and line.
@@ -116,6 +120,20 @@ impl Facts {
             }
             at = &at[..at.rfind('/')?];
         }
+    }
+
+    /// Where programs keep what they write by the Filesystem Hierarchy Standard 3.0, chapters 3.15 and 5: below these by
+    /// the program's name, and in the runtime and log directories themselves.
+    #[must_use]
+    pub fn usual_places(&self) -> Vec<String> {
+        let named = ["/var/lib", "/var/cache", "/var/spool", "/var/log"];
+        let below = self.names.iter().flat_map(|name| named.map(|dir| format!("{dir}/{name}")));
+        let places: BTreeSet<String> = below.chain(["/run", "/var/log", "/tmp"].map(str::to_owned)).collect();
+        places
+            .into_iter()
+            .map(|place| self.resolved(&place))
+            .filter(|place| self.inode(place).is_some_and(Inode::is_dir))
+            .collect()
     }
 
     /// The volume that a path lies on.
@@ -202,6 +220,11 @@ mod tests {
         assert_eq!(facts.mount("/data/x").map(|mount| mount.kind), Some(VolumeKind::Claim));
         assert_eq!(facts.mount("/data/cache/x").map(|mount| mount.kind), Some(VolumeKind::EmptyDir));
         assert_eq!(facts.mount("/database"), None);
+    }
+
+    #[test]
+    fn usual_places_are_those_that_are_there() {
+        assert_eq!(Facts { names: vec!["app".to_owned()], ..facts() }.usual_places(), ["/run"]);
     }
 
     #[test]

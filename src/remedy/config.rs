@@ -32,24 +32,24 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         return Vec::new();
     }
     let speaks = |line: &str| obstacle.path.as_deref().is_none_or(|path| line.contains(path.trim_end_matches('/')));
-    // A line that names the same path is the one; without one, each that has the word.
-    let named = facts.directives.iter().filter(|(_, line)| speaks(line));
-    named
-        .filter_map(|(file, line)| {
-            let word = line.split_whitespace().next()?;
-            let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
-            plain.then(|| Proposal {
-                remedy: REMEDY.id,
-                level: REMEDY.level,
-                summary: format!("take the line {:?} out of a copy of {file}", line.trim()),
-                edits: vec![Edit::EditedFile {
-                    container: facts.container.clone(),
-                    path: file.clone(),
-                    sed: format!("/^[[:space:]]*{word}[[:space:]]/d"),
-                }],
-            })
-        })
-        .collect()
+    // A line that names the same path is the one; without one, each that has the word, the program's own files first.
+    let mut named: Vec<&(String, String)> = facts.directives.iter().filter(|(_, line)| speaks(line)).collect();
+    named.sort_by_key(|(file, _)| !facts.names.iter().any(|name| file.contains(name.as_str())));
+    let mut proposals: Vec<Proposal> = Vec::new();
+    for (file, line) in named {
+        let line = line.trim();
+        let word: String = line.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
+        let edit = Edit::EditedFile {
+            container: facts.container.clone(),
+            path: file.clone(),
+            sed: format!("/^[[:space:]]*{word}[[:space:]=:]/d"),
+        };
+        if !word.is_empty() && !proposals.iter().any(|known| known.edits.contains(&edit)) {
+            let summary = format!("take the line {line:?} out of a copy of {file}");
+            proposals.push(Proposal { remedy: REMEDY.id, level: REMEDY.level, summary, edits: vec![edit] });
+        }
+    }
+    proposals
 }
 
 /// Words that begin the line of a configuration file which asks for what was refused; `None` where no line does.

@@ -12,7 +12,7 @@ use super::watch::{End, Run};
 use super::{Progress, Trial, copy};
 use crate::error::Error;
 use crate::foresight;
-use crate::model::edit::Edit;
+use crate::model::edit::{Edit, Fill};
 use crate::model::facts::Facts;
 use crate::model::identity::Candidate;
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
@@ -145,7 +145,11 @@ impl Trial<'_> {
     async fn foresee(&self, state: &mut State) {
         let foreseen: Vec<Obstacle> =
             state.survey.root.iter().flat_map(|(container, inside)| foresight::obstacles(container, inside)).collect();
-        for obstacle in foreseen {
+        // Where nothing runs yet, what the spec declares it will listen on.
+        let idle = state.survey.facts.values().filter(|facts| !state.survey.root.contains_key(&facts.container));
+        let declared: Vec<Obstacle> =
+            idle.filter_map(|facts| foresight::declared_port(&facts.container, &facts.low_ports)).collect();
+        for obstacle in foreseen.into_iter().chain(declared) {
             let Some(facts) = obstacle.container.as_ref().and_then(|name| state.survey.facts.get(name)) else {
                 continue;
             };
@@ -234,6 +238,9 @@ impl Trial<'_> {
     /// Where nothing that was said leads on: another identity, a home, and at last root in a user namespace.
     fn guess(&self, state: &mut State, run: &Run) -> Option<String> {
         let obstacle = run.obstacles.first().cloned().unwrap_or_else(|| silence(run.end));
+        if state.steps.iter().any(|step| step.edits.contains(&Edit::UserNamespace)) {
+            return None;
+        }
         let containers: Vec<String> = state.survey.facts.keys().cloned().collect();
         for container in &containers {
             let facts = state.survey.facts.get(container)?;
@@ -259,6 +266,26 @@ impl Trial<'_> {
                 identities.chain([home]).find(|proposal| !is_now(proposal) && !state.tried.contains(&proposal.edits));
             if let Some(proposal) = next {
                 let summary = proposal.summary.clone();
+                state.add(&Obstacle { container: Some(container.clone()), ..obstacle }, proposal, self.progress);
+                return Some(summary);
+            }
+        }
+        for container in &containers {
+            let facts = state.survey.facts.get(container)?;
+            let unwritable = |place: &String| {
+                let refused = |inode| !facts.may((facts.uid, facts.gid), inode, 2);
+                facts.mount(place).is_none() && facts.inode(place).is_some_and(refused)
+            };
+            let places: Vec<String> = facts.usual_places().into_iter().filter(unwritable).collect();
+            let directory = |place: &String| {
+                let fill = if facts.has_content(place) { Fill::Copy } else { Fill::Empty };
+                Edit::Directory { container: container.clone(), path: place.clone(), fill }
+            };
+            let edits: Vec<Edit> = places.iter().map(directory).collect();
+            if !edits.is_empty() && facts.has_shell && !state.tried.contains(&edits) {
+                let summary = format!("make the places writable where programs usually write: {}", places.join(", "));
+                let level = remedy::Level::Pod;
+                let proposal = Proposal { remedy: "seeded-empty-dir", level, summary: summary.clone(), edits };
                 state.add(&Obstacle { container: Some(container.clone()), ..obstacle }, proposal, self.progress);
                 return Some(summary);
             }

@@ -23,6 +23,9 @@ use crate::plan::{self, Known};
 /// How long the pod that sleeps may take to run.
 const START: Duration = Duration::from_secs(60);
 
+/// Names that are taken apart for words: container, image, and the beginning of the command.
+const MOST_NAMES: usize = 8;
+
 /// Who looks at the images: nobody in particular, so that what everybody may read is what is seen.
 const LOOKER: u32 = 1000;
 
@@ -97,6 +100,16 @@ impl Trial<'_> {
             names.extend(container.command.iter().flatten().chain(container.args.iter().flatten()).cloned());
             let inside = survey.root.get(&name);
             names.extend(inside.iter().flat_map(|inside| &inside.processes).map(|process| process.name.clone()));
+            let words = words(&names);
+            let places = ["/var/lib", "/var/cache", "/var/spool", "/var/log"];
+            let mut usual: Vec<String> =
+                words.iter().flat_map(|word| places.map(|dir| format!("{dir}/{word}"))).collect();
+            usual.extend(["/run", "/var/log", "/tmp"].map(str::to_owned));
+            if let Some(facts) = survey.facts.get_mut(&name) {
+                facts.names = words;
+            }
+            self.look(&mut survey, &name, &usual).await;
+            let inside = survey.root.get(&name);
             if let Some(facts) = survey.facts.get_mut(&name) {
                 let known = Known {
                     inside,
@@ -196,6 +209,14 @@ impl Trial<'_> {
         self.remove(&name).await;
         Ok(None)
     }
+}
+
+/// The words of some names that can be a program's: at least three letters, each once.
+fn words(names: &[String]) -> Vec<String> {
+    let parts = names.iter().take(MOST_NAMES).flat_map(|name| name.split(|c: char| !c.is_alphanumeric()));
+    let words: BTreeSet<String> =
+        parts.filter(|word| word.len() > 2 && word.len() < 30).map(str::to_lowercase).collect();
+    words.into_iter().filter(|word| word != "localhost" && word.chars().any(char::is_alphabetic)).collect()
 }
 
 /// The volumes of a spec where a container mounts them; a claim of a StatefulSet's templates counts as one.

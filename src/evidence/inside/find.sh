@@ -4,7 +4,7 @@ words=
 for word; do words=${words:+$words|}$word; done
 if [ -n "$words" ]; then
   echo ">>> directives"
-  grep -rsE "^[[:space:]]*($words)[[:space:]]" /etc /usr/local/etc /opt /srv /app 2>/dev/null | while IFS= read -r line; do
+  grep -rsiE "^[[:space:]]*($words)[[:space:]=:]" /etc /usr/local/etc /opt /srv /app 2>/dev/null | while IFS= read -r line; do
     case $line in Binary*|/etc/init.d/*|/etc/pam.d/*|/etc/security/*|/etc/ssl/*|/etc/skel/*|/etc/logrotate.d/*|/etc/systemd/*) ;; *) printf '%s\n' "$line" ;; esac
   done
 fi

@@ -11,12 +11,12 @@ for pid in /proc/[0-9]*; do
   pid=${pid#/proc/}
   # This shell and what it runs are no part of the container.
   [ "$pid" = $$ ] && continue
-  status=$(show /proc/$pid/status) || continue
+  status=$(show /proc/"$pid"/status) || continue
   case $status in *"PPid:	$$"*) continue ;; esac
   echo ">>> process $pid"; printf '%s\n' "$status"
-  echo ">>> cmdline $pid"; show /proc/$pid/cmdline; echo
-  echo ">>> label $pid"; show /proc/$pid/attr/current; echo
-  if have ls; then echo ">>> fd $pid"; ls -l /proc/$pid/fd 2>/dev/null; fi
+  echo ">>> cmdline $pid"; show /proc/"$pid"/cmdline; echo
+  echo ">>> label $pid"; show /proc/"$pid"/attr/current; echo
+  if have ls; then echo ">>> fd $pid"; ls -l /proc/"$pid"/fd 2>/dev/null; fi
 done
 for table in tcp tcp6 udp udp6 unix; do echo ">>> $table"; show /proc/net/$table; done
 # The kubelet makes the termination log just before it starts the container; nothing of the image is newer.

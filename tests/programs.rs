@@ -1,0 +1,61 @@
+//! `fix --trial` on the programs of tests/programs, none of which any rule knows: from the manifest alone to Ready where
+//! `restricted` is enforced. A program that is not solved says why in a file `unsolved` of its folder.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a panic is how a test fails")]
+
+mod kubernetes;
+
+use std::path::Path;
+use std::time::Instant;
+use std::{env, fs};
+
+use kubernetes::{Namespace, kubectl, nonroot};
+use serde_json::Value;
+
+const PROGRAMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs");
+
+/// What became of one program: rounds, seconds, or why it is not proven.
+fn convert(name: &str, folder: &Path) -> Result<(usize, u64), String> {
+    let namespace =
+        Namespace::new(&format!("nonroot-test-program-{name}"), &["pod-security.kubernetes.io/enforce=restricted"]);
+    let workload = folder.join("workload.yaml").display().to_string();
+    let start = Instant::now();
+    let run = nonroot(&["fix", "-n", namespace.name(), "-f", &workload, "--trial", "--yes", "-o", "json"]);
+    let seconds = start.elapsed().as_secs();
+    if run.code != 0 {
+        return Err(run.stderr.lines().last().unwrap_or_default().to_owned());
+    }
+    let fix = run.json();
+    let fixed = env::temp_dir().join(format!("nonroot-test-{}-{name}.json", std::process::id()));
+    fs::write(&fixed, fix["patch"].to_string()).expect("a file in the temporary directory");
+    kubectl(&["apply", "-n", namespace.name(), "-f", &fixed.display().to_string()]);
+    kubectl(&["rollout", "status", "-n", namespace.name(), &format!("deployment/{name}"), "--timeout=90s"]);
+    let rounds = fix["proof"]["rounds"].as_array().map_or(0, Vec::len);
+    if fix["proof"]["ready"] == Value::Bool(true) { Ok((rounds, seconds)) } else { Err("not proven".to_owned()) }
+}
+
+#[test]
+#[ignore = "needs cluster (creates pods)"]
+fn programs_that_no_rule_knows() {
+    let only = env::var("PROGRAM").ok();
+    let mut folders: Vec<_> =
+        fs::read_dir(PROGRAMS).expect("programs").map(|entry| entry.expect("a folder").path()).collect();
+    folders.retain(|folder| folder.join("workload.yaml").exists());
+    folders.sort();
+    let mut surprises = Vec::new();
+    for folder in &folders {
+        let name = folder.file_name().and_then(|name| name.to_str()).expect("a name");
+        if only.as_ref().is_some_and(|only| only != name) {
+            continue;
+        }
+        let solved = convert(name, folder);
+        match &solved {
+            Ok((rounds, seconds)) => println!("{name:<16} Ready  {rounds} rounds  {seconds} s"),
+            Err(reason) => println!("{name:<16} failed  {reason}"),
+        }
+        if solved.is_err() && !folder.join("unsolved").exists() {
+            surprises.push(name.to_owned());
+        }
+    }
+    assert!(surprises.is_empty(), "not solved: {}", surprises.join(", "));
+}
