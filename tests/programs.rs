@@ -29,7 +29,9 @@ fn convert(name: &str, folder: &Path) -> Result<(usize, u64), String> {
     let fixed = env::temp_dir().join(format!("nonroot-test-{}-{name}.json", std::process::id()));
     fs::write(&fixed, fix["patch"].to_string()).expect("a file in the temporary directory");
     kubectl(&["apply", "-n", namespace.name(), "-f", &fixed.display().to_string()]);
-    kubectl(&["rollout", "status", "-n", namespace.name(), &format!("deployment/{name}"), "--timeout=90s"]);
+    let text = |key: &str| fix["workload"][key].as_str().unwrap_or_default().to_lowercase();
+    let target = format!("{}/{}", text("kind"), text("name"));
+    kubectl(&["rollout", "status", "-n", namespace.name(), &target, "--timeout=90s"]);
     let rounds = fix["proof"]["rounds"].as_array().map_or(0, Vec::len);
     if fix["proof"]["ready"] == Value::Bool(true) { Ok((rounds, seconds)) } else { Err("not proven".to_owned()) }
 }

@@ -46,6 +46,9 @@ pub(super) struct FixArgs {
     /// Make the root file system read-only too, once the pod works without it
     #[arg(long)]
     read_only_root: bool,
+    /// Keep what was added on a guess, even if it may not be needed
+    #[arg(long)]
+    no_minimize: bool,
     /// Root in a user namespace may be the answer (hostUsers: false)
     #[arg(long)]
     user_namespace: bool,
@@ -115,6 +118,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
             timeout: Duration::from_secs(args.timeout),
             read_only_root: args.read_only_root,
             user_namespace: args.user_namespace,
+            minimize: !args.no_minimize,
             ..Options::default()
         },
         progress: &tell,
@@ -223,6 +227,7 @@ fn told(progress: &Progress<'_>) {
             let why = round.obstacles.first().map_or(String::new(), |obstacle| format!(": {}", obstacle.cause));
             say(format_args!("round {number}: {how}{why}"));
         }
+        Progress::LeavingOut(step) => say(format_args!("  - {}", step.summary)),
         Progress::Adding(step) => say(format_args!("  + {}", step.summary)),
         Progress::Note(note) => say(format_args!("note: {note}")),
     }

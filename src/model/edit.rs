@@ -8,6 +8,8 @@ pub enum Fill {
     Empty,
     /// What the image has there, copied by an init container of the same image and uid.
     Copy,
+    /// As `Copy`, but what the uid may not read is left out. The program could not read it either.
+    Readable,
     /// As `Copy`, in a subdirectory that the uid owns, mode 0755: for programs that refuse a directory that is not
     /// their own or that the world may write, or that chmod it.
     Own,
@@ -34,8 +36,10 @@ pub enum Edit {
     File { container: String, path: String },
     /// The same with an edit: a script for sed(1).
     EditedFile { container: String, path: String, sed: String },
-    /// `args` instead of what was there.
-    Args { container: String, args: Vec<String> },
+    /// A file in an empty volume, mounted where the image has nothing: for a file in a directory that no volume may cover.
+    NewFile { container: String, path: String },
+    /// `command` and `args` instead of what the spec or the image has; for a program that the spec names, `args` alone.
+    Command { container: String, command: Vec<String>, args: Vec<String> },
     /// `hostUsers: false` (KEP-127): root inside, nobody outside.
     UserNamespace,
     /// `readOnlyRootFilesystem` of every container.

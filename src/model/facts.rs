@@ -25,6 +25,15 @@ pub struct VolumeMount {
     pub read_only: bool,
 }
 
+/// An option of a program, as its own help describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandOption {
+    /// `-u` or `--user`: the short one where there are both.
+    pub flag: String,
+    pub takes_value: bool,
+    pub text: String,
+}
+
 /// What is known of one container.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -45,6 +54,13 @@ pub struct Facts {
     pub has_shell: bool,
     /// TCP and UDP ports below 1024 that it listens on as root, or that its spec names.
     pub low_ports: Vec<u16>,
+    /// The spec's `command`; where it has neither that nor `args`, the words with which the image's program was seen to
+    /// run, and empty as long as it was not.
+    pub command: Vec<String>,
+    /// The spec's `args`.
+    pub args: Vec<String>,
+    /// What the program says of its options.
+    pub options: Vec<CommandOption>,
     /// Words that may name the program: its container, its image, its command, its processes.
     pub names: Vec<String>,
     /// What it wrote as root.

@@ -16,6 +16,8 @@ pub struct Step {
     pub summary: String,
     pub edits: Vec<Edit>,
     pub obstacle: Obstacle,
+    /// Taken on a guess, or before the identity changed: it may not be needed.
+    pub doubtful: bool,
 }
 
 /// An identity, and the remedies that go with it.

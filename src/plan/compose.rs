@@ -78,15 +78,26 @@ pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
                     fields.shift_remove("valueFrom");
                 }
             }),
-            Edit::Args { container, args } => {
-                with_container(spec, container, |container| container["args"] = json!(args))
-            }
+            Edit::Command { container, command, args } => with_container(spec, container, |container| {
+                for (key, words) in [("command", command), ("args", args)] {
+                    // `$(VAR)` is expanded there, and `$$` stands for a dollar.
+                    let words: Vec<String> = words.iter().map(|word| word.replace('$', "$$")).collect();
+                    match (words.is_empty(), container.as_object_mut()) {
+                        (true, Some(fields)) => drop(fields.shift_remove(key)),
+                        _ => container[key] = json!(words),
+                    }
+                }
+            }),
             Edit::ReadOnlyRoot => {
                 for container in containers_mut(spec) {
                     field(container, "securityContext")["readOnlyRootFilesystem"] = json!(true);
                 }
             }
-            Edit::UserNamespace | Edit::Directory { .. } | Edit::File { .. } | Edit::EditedFile { .. } => {}
+            Edit::UserNamespace
+            | Edit::Directory { .. }
+            | Edit::File { .. }
+            | Edit::NewFile { .. }
+            | Edit::EditedFile { .. } => {}
         }
     }
     volumes(spec, edits, level);
@@ -143,6 +154,7 @@ struct Replaced<'a> {
 enum How<'a> {
     Directory(Fill),
     File,
+    New,
     Edited(&'a str),
 }
 
@@ -154,6 +166,7 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
                 Some(Replaced { container, path: path.trim_end_matches('/'), how: How::Directory(*fill) })
             }
             Edit::File { container, path } => Some(Replaced { container, path, how: How::File }),
+            Edit::NewFile { container, path } => Some(Replaced { container, path, how: How::New }),
             Edit::EditedFile { container, path, sed } => Some(Replaced { container, path, how: How::Edited(sed) }),
             _ => None,
         })
@@ -182,8 +195,12 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
         let quoted = quoted(one.path);
         let mount = match one.how {
             How::Directory(Fill::Empty) => json!({"name": name, "mountPath": one.path}),
-            How::Directory(Fill::Copy) => {
+            How::Directory(fill @ (Fill::Copy | Fill::Readable)) => {
                 let mut script = format!("cp -r {quoted}/. {FILL_MOUNT}/{name}/");
+                if fill == Fill::Readable {
+                    // A failed copy counts as done only where something is there that may not be read.
+                    script = format!("{{ {script} || find {quoted} ! -exec test -r {{}} \\; -print | grep -q .; }}");
+                }
                 // The service account's token is mounted there; a copy would outlive it.
                 if one.path == "/run" || one.path == "/var/run" {
                     let _ = write!(script, " && rm -rf {FILL_MOUNT}/{name}/secrets");
@@ -196,6 +213,11 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
                 let script = format!("mkdir -m 0755 {own} && if [ -d {quoted} ]; then cp -r {quoted}/. {own}/; fi");
                 fills.entry(one.container).or_default().push((name.clone(), script));
                 json!({"name": name, "mountPath": one.path, "subPath": "own"})
+            }
+            How::New => {
+                let script = format!(": > {FILL_MOUNT}/{name}/{}", self::quoted(file));
+                fills.entry(one.container).or_default().push((name.clone(), script));
+                json!({"name": name, "mountPath": one.path, "subPath": file})
             }
             How::File => {
                 let script = format!("cp {quoted} {FILL_MOUNT}/{name}/");
@@ -465,7 +487,11 @@ mod tests {
             Edit::Sysctl { name: "net.ipv4.ip_unprivileged_port_start".to_owned(), value: "80".to_owned() },
             Edit::AddCapability { container: "a".to_owned(), name: "NET_BIND_SERVICE".to_owned() },
             Edit::Env { container: "a".to_owned(), name: "HOME".to_owned(), value: "/tmp".to_owned() },
-            Edit::Args { container: "a".to_owned(), args: vec!["-f".to_owned()] },
+            Edit::Command {
+                container: "a".to_owned(),
+                command: Vec::new(),
+                args: vec!["-f".to_owned(), "$HOME".to_owned()],
+            },
             Edit::RunAs { container: Some("a".to_owned()), uid: 7, gid: 8 },
             Edit::ReadOnlyRoot,
         ];
@@ -478,9 +504,9 @@ mod tests {
             json!([{"name": "net.ipv4.ip_unprivileged_port_start", "value": "80"}])
         );
         assert_eq!(spec["containers"][0]["env"], json!([{"name": "HOME", "value": "/tmp"}]));
-        assert_eq!(spec["containers"][0]["args"], json!(["-f"]));
         let context = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}, "runAsUser": 7, "runAsGroup": 8, "readOnlyRootFilesystem": true});
         assert_eq!(spec["containers"][0]["securityContext"], context);
+        assert_eq!(spec["containers"][0]["args"], json!(["-f", "$$HOME"]));
         assert_eq!(compose(&planned, Level::Restricted, &edits), planned);
     }
 }

@@ -1,6 +1,8 @@
-//! Take away the argument or the line that asks for a privilege.
+//! Take away the argument that asks for a privilege, or give the one that does without.
 
-use super::{Level, Remedy, no_edits};
+use super::{Level, Proposal, Remedy};
+use crate::model::edit::Edit;
+use crate::model::facts::{CommandOption, Facts};
 use crate::model::obstacle::{Category, Obstacle};
 
 pub(super) const REMEDY: Remedy = Remedy {
@@ -8,11 +10,12 @@ pub(super) const REMEDY: Remedy = Remedy {
     level: Level::Args,
     title: "Take the request for a privilege out of the arguments",
     explain: "Many servers change their user, their groups or their root directory because an argument says so: \
-              `-u`, `--user`, `-t`. A container that starts as the right user, on a file system of its own, needs none \
-              of it.",
+              `-u`, `--user`, `--chroot`. A container that starts as the right user, on a file system of its own, needs \
+              none of it. Others insist on root, and have an option that lets them do without: their own `--help` tells \
+              which.",
     removes: &[Category::IdentitySwitch, Category::CapabilityMissing, Category::OwnershipChange],
     suggest,
-    propose: no_edits,
+    propose,
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
@@ -23,4 +26,147 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
         }
         _ => "take the argument out that asks for what needs the capability".to_owned(),
     })
+}
+
+/// Options whose value is a user, a group or a root directory, by the names that daemons give them.
+const ASKING: [&str; 16] = [
+    "-u",
+    "-g",
+    "--user",
+    "--group",
+    "--username",
+    "--groupname",
+    "--uid",
+    "--gid",
+    "--setuid",
+    "--setgid",
+    "-user",
+    "-group",
+    "--run-as",
+    "--runas",
+    "--chroot",
+    "--chuid",
+];
+
+fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
+    let container = &facts.container;
+    let proposal = |summary: String, command: Vec<String>, args: Vec<String>| Proposal {
+        remedy: REMEDY.id,
+        level: REMEDY.level,
+        summary,
+        edits: vec![Edit::Command { container: container.clone(), command, args }],
+    };
+    let mut proposals = Vec::new();
+    // The first word is the program; where it is in `args`, the image's entrypoint is before it.
+    let (command, taken) = without_asking(&facts.command, 1);
+    let (args, taken_args) = without_asking(&facts.args, 0);
+    let taken = [taken, taken_args].concat();
+    if !taken.is_empty() {
+        proposals.push(proposal(format!("take {} out of its arguments", taken.join(" ")), command, args));
+    }
+    if obstacle.category != Category::OwnershipChange && (!facts.command.is_empty() || !facts.args.is_empty()) {
+        let known = |flag: &str| facts.command.iter().chain(&facts.args).any(|word| word == flag);
+        for option in facts.options.iter().filter(|option| does_without(option) && !known(&option.flag)) {
+            let mut args = facts.args.clone();
+            args.push(option.flag.clone());
+            let summary = format!("start it with {}, which its help describes as {:?}", option.flag, option.text);
+            proposals.push(proposal(summary, facts.command.clone(), args));
+        }
+    }
+    proposals
+}
+
+/// Words without the options that ask, and those options as they stood.
+fn without_asking(words: &[String], program: usize) -> (Vec<String>, Vec<String>) {
+    let (mut left, mut taken) = (Vec::new(), Vec::new());
+    let mut rest = words.iter().enumerate();
+    while let Some((at, word)) = rest.next() {
+        let (flag, value) = word.split_once('=').map_or((word.as_str(), None), |(flag, value)| (flag, Some(value)));
+        if at < program || !ASKING.contains(&flag) {
+            left.push(word.clone());
+            continue;
+        }
+        taken.push(word.clone());
+        if value.is_none()
+            && let Some((_, value)) = rest.next()
+        {
+            taken.push(value.clone());
+        }
+    }
+    (left, taken)
+}
+
+/// Whether an option takes away the need for root, by what its help says: that something is not done, and that this has
+/// to do with root, users or capabilities.
+fn does_without(option: &CommandOption) -> bool {
+    const NOT: [&str; 9] = ["don't", "do not", "dont", "not ", "no ", "no-", "disable", "without", "skip"];
+    const WHAT: [&str; 8] = ["root", "privilege", "setuid", "setgid", "superuser", "capabilit", "uid", "user id"];
+    let text = format!("{} {}", option.flag, option.text).to_lowercase();
+    // A directory may be called root as well.
+    let directory = ["root dir", "document", "root path", "root of"].iter().any(|word| text.contains(word));
+    !option.takes_value
+        && !directory
+        && NOT.iter().any(|word| text.contains(word))
+        && WHAT.iter().any(|word| text.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::obstacle::{Evidence, Operation};
+
+    fn proposed(command: &[&str], args: &[&str], options: Vec<CommandOption>) -> Vec<(Vec<String>, Vec<String>)> {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let facts = Facts { command: words(command), args: words(args), options, ..Facts::default() };
+        let obstacle = Obstacle {
+            container: None,
+            program: None,
+            operation: Operation::Setuid,
+            errno: None,
+            path: None,
+            port: None,
+            capability: None,
+            category: Category::IdentitySwitch,
+            fatal: true,
+            cause: String::new(),
+            evidence: Evidence { source: String::new(), line: None, text: String::new() },
+        };
+        let edits = propose(&obstacle, &facts).into_iter().flat_map(|proposal| proposal.edits);
+        edits
+            .map(|edit| match edit {
+                Edit::Command { command, args, .. } => (command, args),
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_asks_is_taken_out() {
+        let [(command, args)] = &proposed(&["daemon", "-u", "nobody", "--group=x", "-f"], &[], Vec::new())[..] else {
+            panic!("one proposal");
+        };
+        assert_eq!((command.join(" "), args.len()), ("daemon -f".to_owned(), 0));
+        assert_eq!(proposed(&["sleep", "1"], &[], Vec::new()), []);
+        let [(_, args)] = &proposed(&[], &["-x", "--user", "db"], Vec::new())[..] else { panic!("one proposal") };
+        assert_eq!(args.join(" "), "-x");
+    }
+
+    #[test]
+    fn an_option_that_does_without_is_given() {
+        let option = |flag: &str, takes_value, text: &str| CommandOption {
+            flag: flag.to_owned(),
+            takes_value,
+            text: text.to_owned(),
+        };
+        let options = vec![
+            option("-n", false, "Don't run as daemon"),
+            option("-r", false, "do not look for the document root"),
+            option("-U", false, "Don't check for root"),
+            option("-N", true, "not as user id"),
+        ];
+        let proposals = proposed(&["clockd", "-d"], &[], options.clone());
+        assert_eq!(proposals, [(vec!["clockd".to_owned(), "-d".to_owned()], vec!["-U".to_owned()])]);
+        // Nobody knows what the arguments of ours would replace.
+        assert_eq!(proposed(&[], &[], options), []);
+    }
 }

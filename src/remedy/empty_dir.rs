@@ -43,7 +43,7 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
 }
 
 /// Directories that no volume may cover: the container would not start, or would be another one.
-const NEVER: [&str; 12] =
+pub(super) const NEVER: [&str; 12] =
     ["/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/sbin", "/sys", "/usr"];
 
 /// Where a writable directory could help, best first: the one that the refused path is in or is to be, and then, for
@@ -103,7 +103,7 @@ fn guesses(obstacle: &Obstacle, facts: &Facts) -> Vec<String> {
     found
 }
 
-fn parent(path: &str) -> &str {
+pub(super) fn parent(path: &str) -> &str {
     match path.rfind('/') {
         Some(0) | None => "/",
         Some(at) => &path[..at],

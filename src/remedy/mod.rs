@@ -15,6 +15,7 @@ mod seeded_empty_dir;
 mod supplemental_groups;
 mod sysctl;
 mod user_namespace;
+mod writable_file;
 
 use std::fmt;
 
@@ -99,6 +100,7 @@ pub const REMEDIES: &[Remedy] = &[
     env::REMEDY,
     empty_dir::REMEDY,
     seeded_empty_dir::REMEDY,
+    writable_file::REMEDY,
     fs_group::REMEDY,
     sysctl::REMEDY,
     file_capability::REMEDY,

@@ -90,6 +90,36 @@ pub fn survey(pod: &Value) -> Value {
     pod
 }
 
+/// The name of the container that watches.
+pub const WATCH: &str = "nonroot-watch";
+
+/// The same pod with one of its containers only, and beside it one of the same image and user that watches which
+/// programs start: what an image runs is nowhere else to be seen without its registry.
+#[must_use]
+pub fn watching(pod: &Value, container: &str, script: &str) -> Value {
+    let mut pod = pod.clone();
+    let spec = &mut pod["spec"];
+    spec["shareProcessNamespace"] = json!(true);
+    let mut kept = json!([]);
+    if let Some(containers) = spec["containers"].as_array_mut() {
+        containers.retain(|one| one["name"] == container);
+        kept = json!(containers);
+    }
+    let mut watch = Map::from_iter([("name".to_owned(), json!(WATCH)), ("restartPolicy".to_owned(), json!("Always"))]);
+    for key in ["image", "imagePullPolicy", "securityContext"] {
+        if let Some(value) = kept[0].get(key) {
+            watch.insert(key.to_owned(), value.clone());
+        }
+    }
+    // Kubernetes makes one dollar of two.
+    watch.insert("command".to_owned(), json!(["sh", "-c", script.replace('$', "$$")]));
+    match &mut spec["initContainers"] {
+        Value::Array(init) => init.push(Value::Object(watch)),
+        other => *other = json!([watch]),
+    }
+    pod
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -39,6 +39,8 @@ pub struct Options {
     pub read_only_root: bool,
     /// Root in a user namespace may be the answer.
     pub user_namespace: bool,
+    /// Leave out again what was taken on a guess, where the pod works without.
+    pub minimize: bool,
 }
 
 impl Default for Options {
@@ -51,6 +53,7 @@ impl Default for Options {
             settle: Duration::from_secs(4),
             read_only_root: false,
             user_namespace: false,
+            minimize: true,
         }
     }
 }
@@ -66,6 +69,8 @@ pub enum Progress<'a> {
     Ended(usize, End, &'a Round),
     /// A remedy is tried from here on.
     Adding(&'a Step),
+    /// What works is tried without this.
+    LeavingOut(&'a Step),
     /// Something is worth knowing that is no obstacle.
     Note(String),
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::PodSpec;
 use serde_json::Value;
@@ -29,6 +29,9 @@ pub struct Proven {
 
 /// Runs after the first that works which may be spent on refusals that did not stop the program.
 const POLISH: usize = 3;
+
+/// How long the search for what is not needed may take; a round that has begun is finished.
+const MINIMIZE: Duration = Duration::from_secs(60);
 
 /// Where a trial stands.
 struct State {
@@ -111,6 +114,9 @@ impl Trial<'_> {
             remaining.clone_from(&works.refused);
         }
         state.restore();
+        if state.works.is_some() && self.options.minimize {
+            self.minimize(&mut state).await?;
+        }
         // What was asked for counts as proven only if all of it is.
         let ready = state.works.is_some() && (!self.options.read_only_root || state.is_read_only());
         let object = self.planned(&state);
@@ -122,6 +128,36 @@ impl Trial<'_> {
         });
         let proof = Proof { ready, rounds: state.rounds, seconds: begin.elapsed().as_secs(), remaining };
         Ok(Proven { plan: Plan { identity, steps: state.steps, object }, proof })
+    }
+
+    /// Leaves out each doubtful step in turn, the youngest first, and keeps out what the pod works without as well as
+    /// with it.
+    async fn minimize(&self, state: &mut State) -> Result<(), Error> {
+        let begin = Instant::now();
+        let needed = |step: &Step| {
+            step.edits.iter().any(|edit| matches!(edit, Edit::RunAs { .. } | Edit::UserNamespace | Edit::ReadOnlyRoot))
+        };
+        let refused = state.works.as_ref().map_or(0, |works| works.refused.len());
+        for at in (0..state.steps.len()).rev() {
+            if !state.steps[at].doubtful || needed(&state.steps[at]) {
+                continue;
+            }
+            if begin.elapsed() > MINIMIZE || state.rounds.len() >= self.options.max_rounds {
+                break;
+            }
+            let step = state.steps.remove(at);
+            (self.progress)(Progress::LeavingOut(&step));
+            let run = self.round(state).await?;
+            if let Some(round) = state.rounds.last_mut() {
+                round.added.push(format!("left out: {}", step.summary));
+            }
+            if run.end == End::Works && run.obstacles.len() <= refused {
+                state.remember(&run);
+            } else {
+                state.restore();
+            }
+        }
+        Ok(())
     }
 
     async fn round(&self, state: &mut State) -> Result<Run, Error> {
@@ -176,8 +212,11 @@ impl Trial<'_> {
         for obstacle in actionable {
             if let (Some(name), Some(path)) = (&obstacle.container, &obstacle.path)
                 && !state.survey.facts.contains_key(name)
+                && let Some(step) = state.leave_out(path)
             {
-                state.drop_copy(path);
+                (self.progress)(Progress::Adding(step));
+                added.push(step.summary.clone());
+                continue;
             }
             let obstacle = self.located(state, obstacle);
             let Some(container) = obstacle.container.clone() else { continue };
@@ -199,8 +238,14 @@ impl Trial<'_> {
             added.push(proposal.summary.clone());
             state.add(&obstacle, proposal, self.progress);
         }
-        if added.is_empty() && must_work {
-            added.extend(self.guess(state, run));
+        if added.is_empty()
+            && must_work
+            && let Some(guess) = self.guess(state, run)
+        {
+            if let Some(step) = state.steps.last_mut() {
+                step.doubtful = true;
+            }
+            added.push(guess);
         }
         added
     }
@@ -212,6 +257,10 @@ impl Trial<'_> {
         if let (Operation::Exec, Some(command)) = (obstacle.operation, command) {
             let paths: Vec<String> = remedy::SEARCH_PATH.iter().map(|dir| format!("{dir}/{command}")).collect();
             self.look(&mut state.survey, container, &paths).await;
+        }
+        if matches!(obstacle.category, Category::IdentitySwitch | Category::CapabilityMissing) {
+            let planned = self.planned(state);
+            self.ask(&mut state.survey, &planned, container).await;
         }
         let words = remedy::directives(obstacle);
         let pathless = obstacle.path.is_none() && obstacle.category == Category::UnwritablePath;
@@ -269,6 +318,18 @@ impl Trial<'_> {
                 state.add(&Obstacle { container: Some(container.clone()), ..obstacle }, proposal, self.progress);
                 return Some(summary);
             }
+        }
+        let ports = Proposal {
+            remedy: "sysctl",
+            level: remedy::Level::Pod,
+            summary: "let it listen on every port: nothing tells which it wants".to_owned(),
+            edits: vec![Edit::Sysctl { name: "net.ipv4.ip_unprivileged_port_start".to_owned(), value: "0".to_owned() }],
+        };
+        let has_ports = state.steps.iter().flat_map(|step| &step.edits).any(|edit| matches!(edit, Edit::Sysctl { .. }));
+        if !has_ports && !state.tried.contains(&ports.edits) {
+            let summary = ports.summary.clone();
+            state.add(&obstacle, ports, self.progress);
+            return Some(summary);
         }
         for container in &containers {
             let facts = state.survey.facts.get(container)?;
@@ -378,6 +439,7 @@ impl State {
             if let Some((_, known)) = self.identities.iter_mut().find(|(name, _)| name == container) {
                 *known = identity;
             }
+            self.steps.iter_mut().for_each(|step| step.doubtful = true);
             if let Some(facts) = self.survey.facts.get_mut(container) {
                 (facts.uid, facts.gid) = (*uid, *gid);
             }
@@ -393,6 +455,7 @@ impl State {
             summary: proposal.summary,
             edits: proposal.edits,
             obstacle: obstacle.clone(),
+            doubtful: false,
         };
         if !self.steps.iter().any(|known| known.edits == step.edits) {
             progress(Progress::Adding(&step));
@@ -408,14 +471,27 @@ impl State {
         });
     }
 
-    /// Takes back the copy of a directory that an init container could not make.
-    fn drop_copy(&mut self, path: &str) {
-        let path = path.trim_end_matches("/.");
-        self.steps.retain(|step| {
-            let copies =
-                |edit: &Edit| matches!(edit, Edit::Directory { path: dir, .. } if Path::new(path).starts_with(dir));
-            !step.edits.iter().any(copies)
-        });
+    /// What to do about a copy of a directory that an init container could not make: at first leave out what may not be
+    /// read, then leave the copy.
+    fn leave_out(&mut self, path: &str) -> Option<&Step> {
+        let path = path.trim_end_matches("/.").to_owned();
+        let copies =
+            |edit: &Edit| matches!(edit, Edit::Directory { path: dir, .. } if Path::new(&path).starts_with(dir));
+        let at = self.steps.iter().position(|step| step.edits.iter().any(copies))?;
+        let mut edits = self.steps[at].edits.clone();
+        for edit in &mut edits {
+            if let Edit::Directory { fill: fill @ Fill::Copy, .. } = edit {
+                *fill = Fill::Readable;
+            }
+        }
+        if !self.tried.insert(edits.clone()) {
+            self.steps.remove(at);
+            return None;
+        }
+        let step = self.steps.get_mut(at)?;
+        step.edits = edits;
+        step.summary.push_str(", without what it may not read");
+        Some(step)
     }
 
     /// Goes back to what worked, if anything did.

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::{Progress, Trial, copy};
 use crate::error::Error;
 use crate::evidence::cluster::Place;
+use crate::evidence::inside;
 use crate::foresight;
 use crate::model::edit::Edit;
 use crate::model::facts::{Facts, VolumeKind, VolumeMount};
@@ -22,6 +23,9 @@ use crate::plan::{self, Known};
 
 /// How long the pod that sleeps may take to run.
 const START: Duration = Duration::from_secs(60);
+
+/// How often the log of the container that watches is read.
+const WATCHED: usize = 10;
 
 /// Names that are taken apart for words: container, image, and the beginning of the command.
 const MOST_NAMES: usize = 8;
@@ -36,6 +40,8 @@ pub(super) struct Survey {
     pub root: BTreeMap<String, Inside>,
     /// The pod that sleeps, if its images have a shell.
     asleep: Option<String>,
+    /// Containers whose program was asked for its options.
+    asked: BTreeSet<String>,
     /// Container and path of every look.
     looked: BTreeSet<(String, String)>,
 }
@@ -58,7 +64,13 @@ impl Trial<'_> {
                 }
             }
         }
-        let mut survey = Survey { facts: BTreeMap::new(), root, asleep: self.sleep().await?, looked: BTreeSet::new() };
+        let mut survey = Survey {
+            facts: BTreeMap::new(),
+            root,
+            asleep: self.sleep().await?,
+            asked: BTreeSet::new(),
+            looked: BTreeSet::new(),
+        };
         for container in &spec.containers {
             let name = container.name.clone();
             let mut facts = Facts {
@@ -83,6 +95,8 @@ impl Trial<'_> {
             }
             let declared = container.ports.iter().flatten().filter_map(|port| u16::try_from(port.container_port).ok());
             facts.low_ports.extend(declared.filter(|port| *port < 1024));
+            facts.command = container.command.clone().unwrap_or_default();
+            facts.args = container.args.clone().unwrap_or_default();
             survey.facts.insert(name.clone(), facts);
             let written: Vec<String> = survey.facts[&name].written.clone();
             self.look(&mut survey, &name, &written).await;
@@ -168,6 +182,71 @@ impl Trial<'_> {
             facts.directives = found.directives;
             facts.databases = found.databases;
         }
+    }
+
+    /// Finds out what a container is started with, where the spec does not say, and which options that program has.
+    pub(super) async fn ask(&self, survey: &mut Survey, planned: &Value, container: &str) {
+        let Some(facts) = survey.facts.get(container).filter(|facts| facts.has_shell) else { return };
+        if !survey.asked.insert(container.to_owned()) {
+            return;
+        }
+        let mut command = facts.command.clone();
+        if command.is_empty() && facts.args.is_empty() {
+            command = self.started(planned, container).await.unwrap_or_default();
+            // What an entrypoint made of its environment is not for a manifest.
+            let secret = |word: &String| {
+                let word = word.to_lowercase();
+                ["pass", "secret", "token", "key", "credential"].iter().any(|sign| word.contains(sign))
+            };
+            if command.iter().any(secret) {
+                command.clear();
+            }
+        }
+        let program = command.first().or(facts.args.first()).cloned();
+        let mut options = Vec::new();
+        if let (Some(program), Some(pod)) = (program, &survey.asleep) {
+            let place = Place { namespace: &self.namespace, pod, container };
+            options = self.cluster.help_of(place, &program).await.unwrap_or_default();
+        }
+        if let Some(facts) = survey.facts.get_mut(container) {
+            (facts.command, facts.options) = (command, options);
+        }
+    }
+
+    /// The words with which a container's program starts, watched from beside it.
+    async fn started(&self, planned: &Value, container: &str) -> Option<Vec<String>> {
+        let name = format!("nonroot-trial-{}-watch", self.id);
+        let pod = copy::pod(planned, &name, &self.id, self.options.timeout.as_secs());
+        let pod = copy::watching(&pod, container, inside::STARTED);
+        if self.create(&pod).await.ok()?.is_some() {
+            return None;
+        }
+        let pods: Api<Pod> = Api::namespaced(self.cluster.client(), &self.namespace);
+        let mut states = pin!(watch_object(pods, &name));
+        let seen = timeout(START, async {
+            while let Some(state) = states.next().await {
+                let Ok(Some(pod)) = state else { continue };
+                let statuses = pod.status.and_then(|status| status.container_statuses).unwrap_or_default();
+                let state = statuses.into_iter().next().and_then(|status| status.state).unwrap_or_default();
+                if state.running.is_some() || state.terminated.is_some() {
+                    return;
+                }
+            }
+        });
+        let mut words = None;
+        if seen.await.is_ok() {
+            // The watcher prints as it sees, and the log takes a moment to be written.
+            for _ in 0..WATCHED {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                let log = self.cluster.log_tail((&self.namespace, &name, copy::WATCH), false, 1000, 1 << 20).await;
+                words = log.ok().map(|log| inside::started(&log)).filter(|words| !words.is_empty());
+                if words.is_some() {
+                    break;
+                }
+            }
+        }
+        self.remove(&name).await;
+        words
     }
 
     /// Starts the pod that sleeps; `None` where its images have no shell.

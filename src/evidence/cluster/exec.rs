@@ -8,6 +8,7 @@ use tokio::io::AsyncReadExt as _;
 use super::{Cluster, innermost};
 use crate::error::Error;
 use crate::evidence::inside;
+use crate::model::facts::CommandOption;
 use crate::model::inside::{Found, Inside, Look};
 
 /// The most that one answer may bring: a look at a container with a hundred thousand changed files stays below it.
@@ -44,6 +45,14 @@ impl Cluster {
     /// As [`Cluster::look_inside`].
     pub async fn find_in(&self, place: Place<'_>, words: &[&str]) -> Result<Found, Error> {
         Ok(inside::found(&self.shell(place, inside::FIND, words).await?))
+    }
+
+    /// The options of a program of a running container, as its own help tells them.
+    ///
+    /// # Errors
+    /// As [`Cluster::look_inside`].
+    pub async fn help_of(&self, place: Place<'_>, program: &str) -> Result<Vec<CommandOption>, Error> {
+        Ok(inside::options(&self.shell(place, inside::HELP, &[program]).await?))
     }
 
     async fn shell(&self, place: Place<'_>, script: &str, args: &[&str]) -> Result<String, Error> {

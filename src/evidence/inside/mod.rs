@@ -1,8 +1,8 @@
-//! A look into a running container: two scripts for its own shell, and what their answers mean.
+//! A look into a running container: scripts for its own shell, and what their answers mean.
 
 mod parse;
 
-pub use self::parse::{found, inside, look};
+pub use self::parse::{found, inside, look, options, started};
 
 /// Gathers all of [`crate::model::inside::Inside`]; run as `sh -c GATHER`.
 pub const GATHER: &str = include_str!("gather.sh");
@@ -13,3 +13,10 @@ pub const FIND: &str = include_str!("find.sh");
 
 /// Looks at the paths given as arguments; run as `sh -c LOOK sh PATH...`.
 pub const LOOK: &str = include_str!("look.sh");
+
+/// Shows what a program says of its options; run as `sh -c HELP sh PROGRAM`.
+pub const HELP: &str = include_str!("help.sh");
+
+/// Shows the programs that start beside it; run as `sh -c STARTED` in a container that shares the pod's process
+/// namespace.
+pub const STARTED: &str = include_str!("started.sh");

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::model::facts::CommandOption;
 use crate::model::inside::{Account, Found, Group, Ids, Inode, Inside, Listener, Look, Mount, OpenFile, Process};
 
 /// Entries of any one list: a container with more files changed than this tells nothing more.
@@ -86,6 +87,40 @@ pub fn found(answer: &str) -> Found {
         }
     }
     found
+}
+
+/// Reads the log of `started.sh`: the words of the first program that started; empty where there was none.
+#[must_use]
+pub fn started(log: &str) -> Vec<String> {
+    let words = |body: &str| -> Vec<String> {
+        let body = body.strip_suffix('\n').unwrap_or(body);
+        body.strip_suffix('\0').map(|words| words.split('\0').map(str::to_owned).collect()).unwrap_or_default()
+    };
+    let started = sections(log).filter(|(name, ..)| *name == "started").map(|(_, _, body)| words(body));
+    started.filter(|words| words.first().is_some_and(|word| !word.is_empty())).take(1).flatten().collect()
+}
+
+/// Reads the answer of `help.sh`: the options of a program, one a line as getopt's, argparse's and their like print them.
+#[must_use]
+pub fn options(answer: &str) -> Vec<CommandOption> {
+    let Some((_, _, body)) = sections(answer).find(|(name, ..)| *name == "help") else { return Vec::new() };
+    body.lines().filter_map(option).take(MOST).collect()
+}
+
+/// `  -u, --user USER   Specify the user`: the flags end where two spaces, a tab or a dash of its own do.
+fn option(line: &str) -> Option<CommandOption> {
+    let line = line.trim();
+    let ends = ["  ", "\t", " -- ", " - ", ": "].iter().filter_map(|end| Some((line.find(end)?, end.len())));
+    let (at, end) = ends.min()?;
+    let (flags, text) = (&line[..at], line[at + end..].trim());
+    let flag =
+        flags.split([',', ' ', '=', '/', '[', '|']).next().filter(|flag| flag.len() > 1 && flag.starts_with('-'))?;
+    let is_flag = |word: &str| word.is_empty() || word.starts_with('-');
+    Some(CommandOption {
+        flag: flag.to_owned(),
+        takes_value: flags.contains('=') || !flags.split([',', ' ', '/', '|']).all(is_flag),
+        text: text.to_owned(),
+    })
 }
 
 /// The parts of an answer: name, detail, body.
@@ -272,6 +307,29 @@ mod tests {
 >>> unix\nNum RefCount Protocol Flags Type St Inode Path\n0: 00000002 00000000 00010000 0001 01 8 /run/admin.sock\n0: 00000003 00000000 00000000 0001 03 9\n\
 >>> changed\n41c0 999 0 4096 '/var/cache/nginx/client_temp'\n81a4 0 0 2 '/run/nginx.pid'\na1ff 0 0 4 '/var/run' -> '/run'\n\
 >>> end\n";
+
+    #[test]
+    fn options_are_read_as_their_help_prints_them() {
+        let help = ">>> help\nUsage: clockd [OPTION]...\n  -4\t\tUse IPv4 only\n  -u USER\tSpecify user (clock)\n  --no-drop, -n  Do not drop root\n\
+                    -u/--user USER -- run as this user\n  -m, --max=N    at most N\n      continued  text\n>>> end\n";
+        let read: Vec<(String, bool, String)> =
+            options(help).into_iter().map(|option| (option.flag, option.takes_value, option.text)).collect();
+        let expected = [
+            ("-4", false, "Use IPv4 only"),
+            ("-u", true, "Specify user (clock)"),
+            ("--no-drop", false, "Do not drop root"),
+            ("-u", true, "run as this user"),
+            ("-m", true, "at most N"),
+        ];
+        assert_eq!(read, expected.map(|(flag, value, text)| (flag.to_owned(), value, text.to_owned())));
+    }
+
+    #[test]
+    fn the_first_program_that_starts_is_the_containers() {
+        let log = ">>> started 9\n\0\n>>> started 12\n/bin/sh\0/entry\npoint\0\0\n>>> started 15\nls\0\n";
+        assert_eq!(started(log), ["/bin/sh", "/entry\npoint", ""]);
+        assert_eq!(started("noise"), [""; 0]);
+    }
 
     #[test]
     fn an_answer_becomes_facts() {
