@@ -13,6 +13,8 @@
 //!    |
 //! trial                        runs a copy of it: ready, or new obstacles, and again
 //!    |
+//! apply                        writes it, watches the rollout, takes it back where that fails
+//!    |
 //! output                       report -> table, JSON, YAML
 //! ```
 //!
@@ -22,17 +24,19 @@
 //! | [`policy`], [`diagnosis`], [`foresight`], [`remedy`], [`plan`] | model | each other, I/O, the clock |
 //! | [`evidence`] | model; kube, oci-client, files | any other room; any write but to its own cache |
 //! | [`trial`] | all of the above | output, prompts: it reports progress through a callback |
+//! | [`apply`] | model, evidence | any other room |
 //! | [`output`] | model, and the id and explanation of what the lists hold | evidence, kube, prompts |
 //! | [`cli`] | all | |
 //!
 //! Invariants, each with a test in `tests/architecture.rs`:
-//! - Pods are created and deleted only in [`trial`]; nothing else changes a cluster or a user's file.
+//! - Only [`trial`] and [`apply`] change a cluster, and only [`apply`] a user's file.
 //! - Readers never give up over one bad item: they return what was good and the errors beside it.
 //! - A check, a pattern and a remedy are constants of plain structs in one explicit list.
 //! - A diagnosis names no remedy and a remedy reads no log: what joins them is the obstacle.
 //! - Typed objects are read, never written back: they drop fields that our version does not know.
 //! - Strings from outside reach a terminal only through [`output::terminal`].
 
+pub mod apply;
 pub mod cli;
 pub mod diagnosis;
 pub mod error;

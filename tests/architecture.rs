@@ -29,7 +29,10 @@ const ROOMS: &[Room] = &[
     Room { name: "model", imports: &["model"], taboo: PURE },
     Room { name: "policy", imports: &["model", "policy"], taboo: PURE },
     Room { name: "diagnosis", imports: &["model", "diagnosis"], taboo: PURE },
+    Room { name: "apply", imports: &["model", "error", "evidence", "apply"], taboo: &["dialoguer", "indicatif"] },
     Room { name: "remedy", imports: &["model", "remedy"], taboo: PURE },
+    Room { name: "foresight", imports: &["model", "foresight"], taboo: PURE },
+    Room { name: "plan", imports: &["model", "remedy", "policy", "plan"], taboo: PURE },
     Room { name: "evidence", imports: &["model", "error", "evidence"], taboo: &["dialoguer", "indicatif"] },
     Room {
         name: "output",
@@ -52,8 +55,9 @@ const WRITES: &[&str] = &[
     ".persist(",
 ];
 
-/// Where they may stand: the trial makes and removes pods of its own, and the cache of images is files of its own.
-const WRITERS: &[&str] = &["src/trial/", "src/evidence/image/cache.rs"];
+/// Where they may stand: the trial makes and removes pods of its own, and the cache of images is files of its own; what a
+/// user asks for is written in one place.
+const WRITERS: &[&str] = &["src/trial/", "src/apply/", "src/evidence/image/cache.rs"];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

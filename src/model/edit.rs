@@ -8,6 +8,8 @@ pub enum Fill {
     Empty,
     /// What the image has there, copied by an init container of the same image and uid.
     Copy,
+    /// As `Copy`, of a directory that a running container has and the image may not.
+    Seen,
     /// As `Copy`, but what the uid may not read is left out. The program could not read it either.
     Readable,
     /// As `Copy`, in a subdirectory that the uid owns, mode 0755: for programs that refuse a directory that is not

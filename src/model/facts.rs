@@ -49,6 +49,8 @@ pub struct Facts {
     pub inodes: Vec<Inode>,
     /// The uid and gid that looked: of a directory that it may not read, nobody knows what is in it.
     pub looker: u32,
+    /// The looks were at a container that runs: what the program made is there as well as what the image has.
+    pub looked_at_running: bool,
     pub mounts: Vec<VolumeMount>,
     /// Whether the image has sh, cp and mkdir to fill a volume with.
     pub has_shell: bool,

@@ -23,8 +23,10 @@ pub struct Step {
 /// An identity, and the remedies that go with it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// Of the container that counts most: the first.
-    pub identity: Candidate,
+    /// Of each container; the first is the one that counts most.
+    pub identities: Vec<(String, Candidate)>,
+    /// Whom that one could run as, best first.
+    pub candidates: Vec<Candidate>,
     pub steps: Vec<Step>,
     /// The whole object with the plan in it.
     pub object: Value,

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::explanation::Explained;
 use super::report::API_VERSION;
 use super::terminal::{Clean, Tone, painted, tone};
+use crate::model::identity::Candidate;
 use crate::model::plan::{Plan as ModelPlan, Step as ModelStep};
 
 /// `kind: Fix`.
@@ -70,18 +71,19 @@ pub struct Round {
 
 impl Fix {
     #[must_use]
-    pub fn new(object: &Value, plan: &ModelPlan, proof: Proof) -> Self {
+    pub fn new(object: &Value, plan: &ModelPlan, proof: Option<Proof>, warnings: Vec<String>) -> Self {
         let remedy = |step: &ModelStep| Remedy {
             id: step.remedy,
             obstacle: step.obstacle.cause.clone(),
             level: step.level,
             summary: step.summary.clone(),
         };
-        let identity = &plan.identity;
+        let unknown = Candidate { uid: 1000, gid: 1000, groups: Vec::new(), why: "nothing says more".to_owned() };
+        let identity = plan.identities.first().map_or(&unknown, |(_, identity)| identity);
         Fix {
             api_version: API_VERSION,
             kind: "Fix",
-            warnings: Vec::new(),
+            warnings,
             workload: Workload {
                 kind: object["kind"].clone(),
                 namespace: object["metadata"]["namespace"].clone(),
@@ -96,7 +98,7 @@ impl Fix {
                 },
                 remedies: plan.steps.iter().map(remedy).collect(),
             },
-            proof: Some(proof),
+            proof,
             patch: applicable(&plan.object),
         }
     }
@@ -160,6 +162,9 @@ pub fn text(fix: &Fix, diff: &str) -> String {
             let _ = writeln!(out, "remains  {}: {}", obstacle.category, Clean(&obstacle.cause));
         }
     }
+    for warning in &fix.warnings {
+        let _ = writeln!(out, "{} {}", tone(Tone::Doubtful, "warning "), Clean(warning));
+    }
     if !diff.is_empty() {
         out.push('\n');
     }
@@ -173,4 +178,50 @@ pub fn text(fix: &Fix, diff: &str) -> String {
         };
     }
     painted(&out)
+}
+
+/// The fix as Markdown, to paste where a change is reviewed; ends in a line break.
+#[must_use]
+pub fn markdown(fix: &Fix, diff: &str) -> String {
+    let text = |value: &Value| Clean(value.as_str().unwrap_or_default()).to_string();
+    // A name or a cause from outside must not end the code that it is put in.
+    let code = |text: &str| format!("`{}`", Clean(text).to_string().replace('`', "'"));
+    let plain = |text: &str| {
+        let text = Clean(text).to_string();
+        text.chars().flat_map(|c| if "\\`*_[]<>|#".contains(c) { vec!['\\', c] } else { vec![c] }).collect::<String>()
+    };
+    let mut out = String::new();
+    let name = format!("{}/{}", text(&fix.workload.kind).to_lowercase(), text(&fix.workload.name));
+    let _ = writeln!(out, "## {} off root\n", code(&name));
+    let Identity { uid, gid, why, .. } = &fix.plan.identity;
+    let _ = writeln!(out, "Runs as {}: {}.\n", code(&format!("{uid}:{gid}")), plain(why));
+    if !fix.plan.remedies.is_empty() {
+        let _ = writeln!(out, "| remedy | because |\n|---|---|");
+    }
+    for remedy in &fix.plan.remedies {
+        let _ = writeln!(out, "| {} | {} |", plain(&remedy.summary), plain(&remedy.obstacle));
+    }
+    if let Some(proof) = &fix.proof {
+        let verdict =
+            if proof.ready { "Proven: a copy of the pod became ready and stayed so" } else { "**Not proven**" };
+        let _ = writeln!(out, "\n{verdict}, in {} rounds and {} s.\n", proof.rounds.len(), proof.seconds);
+        for (number, round) in proof.rounds.iter().enumerate() {
+            let cause = round.obstacles.first().map_or("nothing was refused".to_owned(), |one| plain(&one.cause));
+            let _ = writeln!(out, "{}. {cause}", number + 1);
+            for added in &round.added {
+                let _ = writeln!(out, "   - {}", plain(added));
+            }
+        }
+    } else {
+        let _ = writeln!(out, "\nNot tried in a cluster (`--trial` does).");
+    }
+    for warning in &fix.warnings {
+        let _ = writeln!(out, "\n> {}", plain(warning));
+    }
+    if !diff.is_empty() {
+        // Four backticks: a line of the object cannot close them unless it has as many.
+        let lines = diff.lines().map(|line| Clean(line).to_string().replace("````", "'```"));
+        let _ = writeln!(out, "\n````diff\n{}\n````", lines.collect::<Vec<_>>().join("\n"));
+    }
+    out
 }

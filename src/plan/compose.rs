@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
+use super::privilege::privileged;
 use crate::model::edit::{Edit, Fill};
 use crate::model::podsecurity::Level;
 
@@ -27,17 +28,38 @@ pub fn template_path(object: &Value) -> &'static [&'static str] {
 }
 
 /// Applies edits, and the fields that a level demands, to an object with a pod template. Doing it again with the result
-/// changes nothing.
+/// changes nothing. Containers that need real privilege stay as they are; the others of their pod then have the fields
+/// that are else the pod's.
 #[must_use]
 pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
     let mut planned = object.clone();
     let template = template_path(object).iter().fold(&mut planned, |value, key| field(value, key));
     let spec = field(template, "spec");
+    let left = privileged(spec);
+    let is_left = |name: &str| left.contains_key(name);
+    if !left.is_empty() && names(spec).all(is_left) {
+        return object.clone();
+    }
+    let edits: Vec<Edit> = edits
+        .iter()
+        .flat_map(|edit| match edit {
+            Edit::RunAs { container: None, uid, gid } if !left.is_empty() => names(spec)
+                .filter(|name| !is_left(name))
+                .map(|name| Edit::RunAs { container: Some(name.to_owned()), uid: *uid, gid: *gid })
+                .collect(),
+            edit => vec![edit.clone()],
+        })
+        .collect();
+    let edits = edits.as_slice();
     let root_inside = edits.contains(&Edit::UserNamespace);
     if root_inside {
         spec["hostUsers"] = json!(false);
     }
-    demand(spec, level);
+    if left.is_empty() {
+        demand(spec, level);
+    } else {
+        demand_of_each(spec, level, &is_left);
+    }
     if root_inside {
         // What the namespace is for is not to be forbidden inside.
         remove_if(field(spec, "securityContext"), "runAsNonRoot", |required| *required == json!(true));
@@ -123,6 +145,22 @@ fn demand(spec: &mut Value, level: Level) {
     }
 }
 
+/// The same where some containers are left as they are: what would be the pod's is each other container's own.
+fn demand_of_each(spec: &mut Value, level: Level, is_left: &dyn Fn(&str) -> bool) {
+    for container in containers_mut(spec) {
+        if container["name"].as_str().is_none_or(is_left) {
+            continue;
+        }
+        demand_of_container(container, level, false);
+        let context = field(container, "securityContext");
+        context["runAsNonRoot"] = json!(true);
+        let profile = context.pointer("/seccompProfile/type").and_then(Value::as_str);
+        if level == Level::Restricted && !matches!(profile, Some("RuntimeDefault" | "Localhost")) {
+            context["seccompProfile"] = json!({"type": "RuntimeDefault"});
+        }
+    }
+}
+
 fn demand_of_container(container: &mut Value, level: Level, in_user_namespace: bool) {
     if level == Level::Restricted {
         let context = field(container, "securityContext");
@@ -195,8 +233,11 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
         let quoted = quoted(one.path);
         let mount = match one.how {
             How::Directory(Fill::Empty) => json!({"name": name, "mountPath": one.path}),
-            How::Directory(fill @ (Fill::Copy | Fill::Readable)) => {
+            How::Directory(fill @ (Fill::Copy | Fill::Seen | Fill::Readable)) => {
                 let mut script = format!("cp -r {quoted}/. {FILL_MOUNT}/{name}/");
+                if fill == Fill::Seen {
+                    script = format!("if [ -d {quoted} ]; then {script}; fi");
+                }
                 if fill == Fill::Readable {
                     // A failed copy counts as done only where something is there that may not be read.
                     script = format!("{{ {script} || find {quoted} ! -exec test -r {{}} \\; -print | grep -q .; }}");
@@ -259,7 +300,7 @@ fn fill_container(spec: &Value, container: &str, scripts: &[(String, String)], l
     init.insert("volumeMounts".to_owned(), json!(mounts));
     let mut init = Value::Object(init);
     let mut context = Map::new();
-    for key in ["runAsUser", "runAsGroup"] {
+    for key in ["runAsUser", "runAsGroup", "runAsNonRoot", "seccompProfile"] {
         if let Some(id) = model.pointer(&format!("/securityContext/{key}")) {
             context.insert(key.to_owned(), id.clone());
         }
@@ -362,6 +403,12 @@ const LISTS: [&str; 2] = ["initContainers", "containers"];
 fn containers_mut(spec: &mut Value) -> impl Iterator<Item = &mut Value> {
     let lists = spec.as_object_mut().into_iter().flat_map(|fields| fields.iter_mut());
     lists.filter(|(key, _)| LISTS.contains(&key.as_str())).filter_map(|(_, list)| list.as_array_mut()).flatten()
+}
+
+/// The names of a spec's containers, init containers first.
+fn names(spec: &Value) -> impl Iterator<Item = &str> {
+    let lists = LISTS.iter().filter_map(|list| spec.get(list)).filter_map(Value::as_array).flatten();
+    lists.filter_map(|container| container["name"].as_str())
 }
 
 fn find_container<'a>(spec: &'a Value, name: &str) -> Option<&'a Value> {

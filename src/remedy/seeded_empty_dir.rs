@@ -39,7 +39,10 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     directories(obstacle, facts)
         .into_iter()
         .filter(|dir| facts.has_content(dir))
-        .flat_map(|dir| [Fill::Copy, Fill::Own].map(|fill| (dir.clone(), fill)))
+        .flat_map(|dir| {
+            let copy = if facts.looked_at_running { Fill::Seen } else { Fill::Copy };
+            [copy, Fill::Own].map(|fill| (dir.clone(), fill))
+        })
         .map(|(dir, fill)| Proposal {
             remedy: REMEDY.id,
             level: REMEDY.level,

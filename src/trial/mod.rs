@@ -24,7 +24,7 @@ pub use self::rounds::Proven;
 pub use self::watch::End;
 
 /// How a trial is run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     pub level: Level,
     /// Runs at the most.
@@ -39,6 +39,12 @@ pub struct Options {
     pub read_only_root: bool,
     /// Root in a user namespace may be the answer.
     pub user_namespace: bool,
+    /// Pods may be created. Without, there is only a plan from what can be read.
+    pub runs: bool,
+    /// Whom every container runs as, whatever the evidence says.
+    pub run_as: Option<(u32, u32)>,
+    /// Ids of remedies that are not to be used.
+    pub without: Vec<String>,
     /// Leave out again what was taken on a guess, where the pod works without.
     pub minimize: bool,
 }
@@ -53,6 +59,9 @@ impl Default for Options {
             settle: Duration::from_secs(4),
             read_only_root: false,
             user_namespace: false,
+            runs: true,
+            run_as: None,
+            without: Vec::new(),
             minimize: true,
         }
     }
@@ -77,7 +86,8 @@ pub enum Progress<'a> {
 
 /// One workload on trial.
 pub struct Trial<'a> {
-    pub cluster: &'a Cluster,
+    /// `None` for a plan from a manifest alone.
+    pub cluster: Option<&'a Cluster>,
     /// Where the copies run.
     pub namespace: String,
     pub object: &'a Value,
@@ -92,8 +102,17 @@ pub struct Trial<'a> {
 }
 
 impl Trial<'_> {
+    /// The cluster that a run needs.
+    fn cluster(&self) -> Result<&Cluster, Error> {
+        self.cluster.ok_or_else(|| Error::input("run a trial", "there is no cluster to run it in"))
+    }
+
+    fn pods(&self) -> Result<Api<Pod>, Error> {
+        Ok(Api::namespaced(self.cluster()?.client(), &self.namespace))
+    }
+
     async fn remove(&self, name: &str) {
-        let pods: Api<Pod> = Api::namespaced(self.cluster.client(), &self.namespace);
+        let Ok(pods) = self.pods() else { return };
         if let Err(error) = pods.delete(name, &DeleteParams::default().grace_period(0)).await {
             tracing::debug!(%error, name, "not removed yet; the clean-up and its deadline follow");
         }
@@ -104,7 +123,7 @@ impl Trial<'_> {
     /// # Errors
     /// The cluster does not answer: the pods' own deadline ends them then.
     pub async fn clean_up(&self) -> Result<(), Error> {
-        clean(self.cluster, &self.namespace, Some(&self.id)).await.map(|_| ())
+        clean(self.cluster()?, &self.namespace, Some(&self.id)).await.map(|_| ())
     }
 }
 

@@ -62,19 +62,7 @@ impl Trial<'_> {
     /// its proof says what remains.
     pub async fn prove(&self) -> Result<Proven, Error> {
         let begin = Instant::now();
-        let template = plan::template_path(self.object).iter().try_fold(self.object, |value, key| value.get(key));
-        let spec = template.and_then(|template| template.get("spec")).cloned().unwrap_or_default();
-        let spec: PodSpec =
-            serde_json::from_value(spec).map_err(|error| Error::input("read the pod template", error))?;
-        let survey = self.survey(&spec).await?;
-        let identities = spec.containers.iter().filter_map(|container| {
-            let best = survey.facts.get(&container.name)?.candidates.first()?;
-            Some((container.name.clone(), best.clone()))
-        });
-        let identities = identities.collect();
-        let mut state =
-            State { survey, identities, steps: Vec::new(), tried: BTreeSet::new(), rounds: Vec::new(), works: None };
-        self.foresee(&mut state).await;
+        let mut state = self.begin().await?;
         let mut polish = POLISH;
         // The root file system becomes read-only once, when the pod works without.
         let mut phases = std::iter::repeat_n((), usize::from(self.options.read_only_root));
@@ -119,15 +107,45 @@ impl Trial<'_> {
         }
         // What was asked for counts as proven only if all of it is.
         let ready = state.works.is_some() && (!self.options.read_only_root || state.is_read_only());
-        let object = self.planned(&state);
-        let identity = state.identities.first().map(|(_, identity)| identity.clone()).unwrap_or_else(|| Candidate {
-            uid: 1000,
-            gid: 1000,
-            groups: Vec::new(),
-            why: "the workload has no container that could say".to_owned(),
+        let rounds = std::mem::take(&mut state.rounds);
+        let proof = Proof { ready, rounds, seconds: begin.elapsed().as_secs(), remaining };
+        Ok(Proven { plan: self.finished(state), proof })
+    }
+
+    /// The plan as far as what runs and what failed tells, without a trial: nothing is written to the cluster.
+    ///
+    /// # Errors
+    /// A pod template that is none.
+    pub async fn plan(&self, failed: Vec<Obstacle>) -> Result<Plan, Error> {
+        let mut state = self.begin().await?;
+        if !failed.is_empty() {
+            let run = Run { end: End::Died, obstacles: failed };
+            self.choose(&mut state, &run, true).await;
+        }
+        Ok(self.finished(state))
+    }
+
+    /// What is known before the first run.
+    async fn begin(&self) -> Result<State, Error> {
+        let spec = plan::pod_spec(self.object).cloned().unwrap_or_default();
+        let spec: PodSpec =
+            serde_json::from_value(spec).map_err(|error| Error::input("read the pod template", error))?;
+        let survey = self.survey(&spec).await?;
+        let identities = spec.containers.iter().filter_map(|container| {
+            let best = survey.facts.get(&container.name)?.candidates.first()?;
+            Some((container.name.clone(), best.clone()))
         });
-        let proof = Proof { ready, rounds: state.rounds, seconds: begin.elapsed().as_secs(), remaining };
-        Ok(Proven { plan: Plan { identity, steps: state.steps, object }, proof })
+        let identities = identities.collect();
+        let mut state =
+            State { survey, identities, steps: Vec::new(), tried: BTreeSet::new(), rounds: Vec::new(), works: None };
+        self.foresee(&mut state).await;
+        Ok(state)
+    }
+
+    fn finished(&self, state: State) -> Plan {
+        let object = self.planned(&state);
+        let candidates = state.survey.facts.values().next().map(|facts| facts.candidates.clone()).unwrap_or_default();
+        Plan { identities: state.identities, candidates, steps: state.steps, object }
     }
 
     /// Leaves out each doubtful step in turn, the youngest first, and keeps out what the pod works without as well as
@@ -174,7 +192,13 @@ impl Trial<'_> {
 
     /// The object with all that is chosen so far.
     fn planned(&self, state: &State) -> Value {
-        plan::compose(self.object, self.options.level, &state.edits())
+        plan::compose(self.object, self.options.level, &plan::edits(&state.identities, &state.steps))
+    }
+
+    /// Whether its remedy was not ruled out, and it would not change an identity that was asked for.
+    fn is_wanted(&self, proposal: &Proposal) -> bool {
+        let ruled_out = self.options.without.iter().any(|id| id == proposal.remedy);
+        !ruled_out && (self.options.run_as.is_none() || !changes_identity(proposal))
     }
 
     /// Takes what the root pod does into the first round.
@@ -194,7 +218,7 @@ impl Trial<'_> {
             }
             // Whom it shall run as is decided: here only what that user lacks is added.
             let proposals = remedy::proposals(&obstacle, facts);
-            let wanted = proposals.into_iter().find(|proposal| !changes_identity(proposal));
+            let wanted = proposals.into_iter().find(|proposal| !changes_identity(proposal) && self.is_wanted(proposal));
             if let Some(proposal) = wanted {
                 state.add(&obstacle, proposal, self.progress);
             }
@@ -232,7 +256,9 @@ impl Trial<'_> {
             let allowed = |proposal: &Proposal| {
                 let root = proposal.edits.contains(&Edit::UserNamespace);
                 let new = !state.tried.contains(&proposal.edits);
-                new && (!root || self.options.user_namespace) && (must_work || !changes_identity(proposal))
+                new && self.is_wanted(proposal)
+                    && (!root || self.options.user_namespace)
+                    && (must_work || !changes_identity(proposal))
             };
             let Some(proposal) = proposals.into_iter().find(allowed) else { continue };
             added.push(proposal.summary.clone());
@@ -240,6 +266,7 @@ impl Trial<'_> {
         }
         if added.is_empty()
             && must_work
+            && self.options.runs
             && let Some(guess) = self.guess(state, run)
         {
             if let Some(step) = state.steps.last_mut() {
@@ -311,8 +338,9 @@ impl Trial<'_> {
                 }],
             };
             let is_now = |proposal: &Proposal| matches!(proposal.edits.as_slice(), [Edit::RunAs { uid, gid, .. }] if (*uid, *gid) == now);
-            let next =
-                identities.chain([home]).find(|proposal| !is_now(proposal) && !state.tried.contains(&proposal.edits));
+            let next = identities.chain([home]).find(|proposal| {
+                !is_now(proposal) && self.is_wanted(proposal) && !state.tried.contains(&proposal.edits)
+            });
             if let Some(proposal) = next {
                 let summary = proposal.summary.clone();
                 state.add(&Obstacle { container: Some(container.clone()), ..obstacle }, proposal, self.progress);
@@ -326,7 +354,7 @@ impl Trial<'_> {
             edits: vec![Edit::Sysctl { name: "net.ipv4.ip_unprivileged_port_start".to_owned(), value: "0".to_owned() }],
         };
         let has_ports = state.steps.iter().flat_map(|step| &step.edits).any(|edit| matches!(edit, Edit::Sysctl { .. }));
-        if !has_ports && !state.tried.contains(&ports.edits) {
+        if !has_ports && self.is_wanted(&ports) && !state.tried.contains(&ports.edits) {
             let summary = ports.summary.clone();
             state.add(&obstacle, ports, self.progress);
             return Some(summary);
@@ -347,6 +375,9 @@ impl Trial<'_> {
                 let summary = format!("make the places writable where programs usually write: {}", places.join(", "));
                 let level = remedy::Level::Pod;
                 let proposal = Proposal { remedy: "seeded-empty-dir", level, summary: summary.clone(), edits };
+                if !self.is_wanted(&proposal) {
+                    continue;
+                }
                 state.add(&Obstacle { container: Some(container.clone()), ..obstacle }, proposal, self.progress);
                 return Some(summary);
             }
@@ -359,7 +390,7 @@ impl Trial<'_> {
             summary: "keep root inside and nobody outside, in a user namespace: nothing else worked".to_owned(),
             edits: std::iter::once(Edit::UserNamespace).chain(root).collect(),
         };
-        if state.tried.contains(&namespace.edits) {
+        if state.tried.contains(&namespace.edits) || !self.is_wanted(&namespace) {
             return None;
         }
         let summary = namespace.summary.clone();
@@ -401,29 +432,6 @@ impl Trial<'_> {
 }
 
 impl State {
-    /// Every edit so far. One identity for all containers is the pod's; where they differ, each has its own.
-    fn edits(&self) -> Vec<Edit> {
-        let ids: BTreeSet<(u32, u32)> = self.identities.iter().map(|(_, one)| (one.uid, one.gid)).collect();
-        let mut edits: Vec<Edit> = match (ids.len(), ids.first()) {
-            (1, Some((uid, gid))) => vec![Edit::RunAs { container: None, uid: *uid, gid: *gid }],
-            _ => {
-                let each = |(name, one): &(String, Candidate)| Edit::RunAs {
-                    container: Some(name.clone()),
-                    uid: one.uid,
-                    gid: one.gid,
-                };
-                let first =
-                    self.identities.first().map(|(_, one)| Edit::RunAs { container: None, uid: one.uid, gid: one.gid });
-                first.into_iter().chain(self.identities.iter().skip(1).map(each)).collect()
-            }
-        };
-        let groups = self.identities.iter().flat_map(|(_, one)| &one.groups);
-        edits.extend(groups.map(|group| Edit::SupplementalGroup(*group)));
-        let others = self.steps.iter().flat_map(|step| &step.edits).filter(|edit| !matches!(edit, Edit::RunAs { .. }));
-        edits.extend(others.cloned());
-        edits
-    }
-
     /// Takes a proposal up. An identity takes the place of the one before.
     fn add(&mut self, obstacle: &Obstacle, proposal: Proposal, progress: &(dyn Fn(Progress<'_>) + Sync)) {
         self.tried.insert(proposal.edits.clone());

@@ -5,19 +5,19 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::{Pod, PodSpec};
-use kube::Api;
+use k8s_openapi::api::core::v1::PodSpec;
 use kube::runtime::watcher::watch_object;
 use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{Progress, Trial, copy};
 use crate::error::Error;
-use crate::evidence::cluster::Place;
+use crate::evidence::cluster::{Cluster, Place};
 use crate::evidence::inside;
 use crate::foresight;
 use crate::model::edit::Edit;
 use crate::model::facts::{Facts, VolumeKind, VolumeMount};
+use crate::model::identity::Candidate;
 use crate::model::inside::Inside;
 use crate::plan::{self, Known};
 
@@ -52,11 +52,13 @@ impl Trial<'_> {
     /// # Errors
     /// The cluster does not let us create the pod that sleeps. What a container cannot tell is no error.
     pub(super) async fn survey(&self, spec: &PodSpec) -> Result<Survey, Error> {
-        (self.progress)(Progress::Survey);
+        if self.options.runs {
+            (self.progress)(Progress::Survey);
+        }
         let mut root = BTreeMap::new();
-        if let Some((namespace, pod)) = &self.root_pod {
+        if let (Some(cluster), Some((namespace, pod))) = (self.cluster, &self.root_pod) {
             for container in &spec.containers {
-                match self.cluster.look_inside(Place { namespace, pod, container: &container.name }).await {
+                match cluster.look_inside(Place { namespace, pod, container: &container.name }).await {
                     Ok(inside) => {
                         root.insert(container.name.clone(), inside);
                     }
@@ -76,17 +78,19 @@ impl Trial<'_> {
             let mut facts = Facts {
                 container: name.clone(),
                 mounts: mounts(spec, &name, self.object),
-                looker: LOOKER,
+                looker: if survey.asleep.is_some() { LOOKER } else { 0 },
+                looked_at_running: survey.asleep.is_none(),
                 ..Facts::default()
             };
-            if let Some(pod) = &survey.asleep {
+            if let (Some(cluster), Some(pod)) = (self.cluster, &survey.asleep) {
                 let place = Place { namespace: &self.namespace, pod, container: &name };
-                if let Ok(inside) = self.cluster.look_inside(place).await {
+                if let Ok(inside) = cluster.look_inside(place).await {
                     facts.accounts = inside.passwd;
                     facts.has_shell = true;
                 }
             }
             if let Some(inside) = survey.root.get(&name) {
+                facts.has_shell = true;
                 if facts.accounts.is_empty() {
                     facts.accounts = inside.passwd.clone();
                 }
@@ -134,6 +138,11 @@ impl Trial<'_> {
                     range: None,
                 };
                 facts.candidates = plan::candidates(known);
+                if let Some((uid, gid)) = self.options.run_as {
+                    facts.candidates.retain(|candidate| (candidate.uid, candidate.gid) != (uid, gid));
+                    let why = "it was asked for".to_owned();
+                    facts.candidates.insert(0, Candidate { uid, gid, groups: Vec::new(), why });
+                }
                 if let Some(best) = facts.candidates.first() {
                     (facts.uid, facts.gid, facts.groups) = (best.uid, best.gid, best.groups.clone());
                 }
@@ -144,6 +153,8 @@ impl Trial<'_> {
 
     /// Looks at paths of a container's image and remembers what stands there.
     pub(super) async fn look(&self, survey: &mut Survey, container: &str, paths: &[String]) {
+        let asleep = survey.asleep.clone();
+        let Some((cluster, place)) = self.place(asleep.as_deref(), container) else { return };
         let Some(facts) = survey.facts.get_mut(container) else { return };
         let mut wanted: Vec<String> = paths.iter().filter(|path| path.starts_with('/')).cloned().collect();
         // A link leads elsewhere: that place, and the directory that it is in, are looked at in their turn.
@@ -153,12 +164,7 @@ impl Trial<'_> {
                 return;
             }
             let asked: Vec<&str> = wanted.iter().map(String::as_str).collect();
-            let place = match (&survey.asleep, &self.root_pod) {
-                (Some(pod), _) => Place { namespace: &self.namespace, pod, container },
-                (None, Some((namespace, pod))) => Place { namespace, pod, container },
-                (None, None) => return,
-            };
-            let Ok(Some(look)) = self.cluster.look_at(place, &asked).await else { return };
+            let Ok(Some(look)) = cluster.look_at(place, &asked).await else { return };
             for inode in look.inodes {
                 if facts.inode(&inode.path).is_none() {
                     facts.inodes.push(inode);
@@ -174,11 +180,21 @@ impl Trial<'_> {
         }
     }
 
+    /// Where the image of a container can be looked at: in the pod that sleeps, else in the one that runs as root.
+    fn place<'p>(&'p self, asleep: Option<&'p str>, container: &'p str) -> Option<(&'p Cluster, Place<'p>)> {
+        let (namespace, pod) = match (asleep, &self.root_pod) {
+            (Some(pod), _) => (self.namespace.as_str(), pod),
+            (None, Some((namespace, pod))) => (namespace.as_str(), pod.as_str()),
+            (None, None) => return None,
+        };
+        Some((self.cluster?, Place { namespace, pod, container }))
+    }
+
     /// Searches a container's image for what an obstacle that names no path may be about.
     pub(super) async fn search(&self, survey: &mut Survey, container: &str, words: &[&str]) {
-        let (Some(facts), Some(pod)) = (survey.facts.get_mut(container), &survey.asleep) else { return };
-        let place = Place { namespace: &self.namespace, pod, container };
-        if let Ok(found) = self.cluster.find_in(place, words).await {
+        let Some((cluster, place)) = self.place(survey.asleep.as_deref(), container) else { return };
+        let Some(facts) = survey.facts.get_mut(container) else { return };
+        if let Ok(found) = cluster.find_in(place, words).await {
             facts.directives = found.directives;
             facts.databases = found.databases;
         }
@@ -191,7 +207,7 @@ impl Trial<'_> {
             return;
         }
         let mut command = facts.command.clone();
-        if command.is_empty() && facts.args.is_empty() {
+        if command.is_empty() && facts.args.is_empty() && self.options.runs {
             command = self.started(planned, container).await.unwrap_or_default();
             // What an entrypoint made of its environment is not for a manifest.
             let secret = |word: &String| {
@@ -204,9 +220,10 @@ impl Trial<'_> {
         }
         let program = command.first().or(facts.args.first()).cloned();
         let mut options = Vec::new();
-        if let (Some(program), Some(pod)) = (program, &survey.asleep) {
-            let place = Place { namespace: &self.namespace, pod, container };
-            options = self.cluster.help_of(place, &program).await.unwrap_or_default();
+        if let Some(program) = program
+            && let Some((cluster, place)) = self.place(survey.asleep.as_deref(), container)
+        {
+            options = cluster.help_of(place, &program).await.unwrap_or_default();
         }
         if let Some(facts) = survey.facts.get_mut(container) {
             (facts.command, facts.options) = (command, options);
@@ -221,7 +238,7 @@ impl Trial<'_> {
         if self.create(&pod).await.ok()?.is_some() {
             return None;
         }
-        let pods: Api<Pod> = Api::namespaced(self.cluster.client(), &self.namespace);
+        let (pods, cluster) = (self.pods().ok()?, self.cluster?);
         let mut states = pin!(watch_object(pods, &name));
         let seen = timeout(START, async {
             while let Some(state) = states.next().await {
@@ -238,7 +255,7 @@ impl Trial<'_> {
             // The watcher prints as it sees, and the log takes a moment to be written.
             for _ in 0..WATCHED {
                 tokio::time::sleep(Duration::from_millis(300)).await;
-                let log = self.cluster.log_tail((&self.namespace, &name, copy::WATCH), false, 1000, 1 << 20).await;
+                let log = cluster.log_tail((&self.namespace, &name, copy::WATCH), false, 1000, 1 << 20).await;
                 words = log.ok().map(|log| inside::started(&log)).filter(|words| !words.is_empty());
                 if words.is_some() {
                     break;
@@ -251,6 +268,9 @@ impl Trial<'_> {
 
     /// Starts the pod that sleeps; `None` where its images have no shell.
     async fn sleep(&self) -> Result<Option<String>, Error> {
+        if !self.options.runs {
+            return Ok(None);
+        }
         let name = format!("nonroot-trial-{}-survey", self.id);
         let planned = plan::compose(
             self.object,
@@ -261,7 +281,7 @@ impl Trial<'_> {
         if self.create(&pod).await?.is_some() {
             return Ok(None);
         }
-        let pods: Api<Pod> = Api::namespaced(self.cluster.client(), &self.namespace);
+        let pods = self.pods()?;
         let mut states = pin!(watch_object(pods, &name));
         let running = timeout(START, async {
             while let Some(state) = states.next().await {

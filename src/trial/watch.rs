@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
-use kube::Api;
 use kube::api::PostParams;
 use kube::core::Request;
 use kube::runtime::watcher::watch_object;
@@ -73,7 +72,7 @@ impl Trial<'_> {
         let attempted = format!("create a trial pod in namespace {}", self.namespace);
         let request = Request::new(path).create(&PostParams::default(), pod.to_string().into_bytes());
         let request = request.map_err(|error| Error::input(attempted.clone(), error))?;
-        match self.cluster.client().request::<Value>(request).await {
+        match self.cluster()?.client().request::<Value>(request).await {
             Ok(_) => Ok(None),
             Err(kube::Error::Api(status)) if matches!(status.code, 400 | 403 | 422) => {
                 let context = Context { source: "the API server".to_owned(), ..Context::default() };
@@ -88,7 +87,7 @@ impl Trial<'_> {
     }
 
     async fn watched(&self, name: &str, pod: &Value) -> Result<End, Error> {
-        let pods: Api<Pod> = Api::namespaced(self.cluster.client(), &self.namespace);
+        let pods = self.pods()?;
         let mut states = pin!(watch_object(pods, name));
         let patience = self.patience(pod);
         let mut deadline = Instant::now() + START;
@@ -202,12 +201,13 @@ impl Trial<'_> {
     }
 
     async fn has_fatal_refusal(&self, name: &str) -> bool {
-        let texts = self.cluster.failure_texts(&self.namespace, name, None, false).await;
+        let Some(cluster) = self.cluster else { return false };
+        let texts = cluster.failure_texts(&self.namespace, name, None, false).await;
         texts.is_ok_and(|texts| super::diagnosed(&texts.value).obstacles.iter().any(|obstacle| obstacle.fatal))
     }
 
     async fn evidence(&self, name: &str, end: End) -> Result<Run, Error> {
-        let texts = self.cluster.failure_texts(&self.namespace, name, None, false).await?;
+        let texts = self.cluster()?.failure_texts(&self.namespace, name, None, false).await?;
         for error in &texts.errors {
             tracing::debug!(%error, "a text could not be read");
         }

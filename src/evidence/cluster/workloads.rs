@@ -204,31 +204,41 @@ impl Cluster {
         Ok(Some(object))
     }
 
-    /// The pods of a workload that run now: newest first is not promised.
+    /// The pods that a workload's selector finds: newest first is not promised.
     ///
     /// # Errors
     /// No permission, no answer.
-    pub async fn running_pods(&self, object: &Value, namespace: &str) -> Result<Vec<String>, Error> {
-        let kind = object["kind"].as_str().unwrap_or_default();
+    pub async fn pods_of(&self, object: &Value, namespace: &str) -> Result<Vec<Pod>, Error> {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        if kind == "Pod" {
-            return Ok(vec![name.to_owned()]);
-        }
-        let selector = object.pointer("/spec/selector/matchLabels").or(object.pointer("/spec/selector"));
-        let labels = selector.and_then(Value::as_object).map(|labels| {
-            let pairs = labels.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)));
-            pairs.collect::<Vec<_>>().join(",")
-        });
-        let Some(labels) = labels.filter(|labels| !labels.is_empty()) else { return Ok(Vec::new()) };
-        let params = ListParams::default().labels(&labels).fields("status.phase=Running");
         let path = collection("/api/v1", "pods", Some(namespace));
-        let mut found = Vec::new();
-        let take = |pod: Pod| {
-            let ready = pods::failures(&pod).is_empty() && pod.metadata.deletion_timestamp.is_none();
-            found.extend(pod.metadata.name.filter(|_| ready));
+        let params = if object["kind"] == "Pod" {
+            ListParams::default().fields(&format!("metadata.name={name}"))
+        } else {
+            let selector = object.pointer("/spec/selector/matchLabels").or(object.pointer("/spec/selector"));
+            let labels = selector.and_then(Value::as_object).map(|labels| {
+                let pairs = labels.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)));
+                pairs.collect::<Vec<_>>().join(",")
+            });
+            let Some(labels) = labels.filter(|labels| !labels.is_empty()) else { return Ok(Vec::new()) };
+            ListParams::default().labels(&labels)
         };
+        let mut found = Vec::new();
+        let take = |pod: Pod| found.push(pod);
         self.list(&path, &params, &format!("list the pods of {name}"), take).await.map_err(|refusal| refusal.error)?;
         Ok(found)
+    }
+
+    /// The names of the pods of a workload that run and are well.
+    ///
+    /// # Errors
+    /// As [`Cluster::pods_of`].
+    pub async fn running_pods(&self, object: &Value, namespace: &str) -> Result<Vec<String>, Error> {
+        let well = |pod: &Pod| {
+            let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+            phase == Some("Running") && pods::failures(pod).is_empty() && pod.metadata.deletion_timestamp.is_none()
+        };
+        let pods = self.pods_of(object, namespace).await?;
+        Ok(pods.into_iter().filter(well).filter_map(|pod| pod.metadata.name).collect())
     }
 
     /// What one namespace, or with `None` every one, demands of its pods.

@@ -2,10 +2,12 @@
 
 mod diff;
 mod json6902;
+mod kustomize;
 mod strategic;
 
 pub use self::diff::diff;
 pub use self::json6902::json6902;
+pub use self::kustomize::kustomize;
 pub use self::strategic::strategic;
 
 #[cfg(test)]

@@ -62,9 +62,13 @@ fn list(field: &str, key: &str, old: &[Value], new: &[Value]) -> Vec<(String, Va
     for item in new {
         let changed = match find(old, item) {
             None => Some(item.clone()),
-            Some(at) => change(&old[at], item).map(|mut change| {
-                change[key] = item[key].clone();
-                change
+            // Its name first, as a person would write it.
+            Some(at) => change(&old[at], item).map(|change| {
+                let mut named = json!({key: item[key]});
+                for (field, value) in change.as_object().into_iter().flatten() {
+                    named[field] = value.clone();
+                }
+                named
             }),
         };
         items.extend(changed);

@@ -1,0 +1,9 @@
+//! What a user asked to be written: the second room, beside `trial`, that changes a cluster, and the only one that changes
+//! a user's file.
+
+mod file;
+mod rollout;
+mod workload;
+
+pub use self::file::write_new;
+pub use self::workload::{Change, FIELD_MANAGER, Outcome, Progress, apply, roll_back};

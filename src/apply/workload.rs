@@ -1,0 +1,219 @@
+//! A plan in the cluster: written, watched, and taken back where it fails.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Patch, PatchParams};
+use kube::core::{ApiResource, DynamicObject};
+use kube::{Api, ResourceExt as _};
+use serde_json::{Value, json};
+
+use super::rollout::Rollout;
+use crate::error::Error;
+use crate::evidence::cluster::{Cluster, innermost};
+use crate::evidence::pods;
+
+/// Who we are to the API server's field management.
+pub const FIELD_MANAGER: &str = "kubectl-nonroot";
+
+/// How often a rollout is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How often a patch is tried against an object that others write as well.
+const ATTEMPTS: usize = 3;
+
+/// What is applied: an object as it was read, the strategic merge patch that makes the plan of it, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct Change<'a> {
+    pub original: &'a Value,
+    pub patch: &'a Value,
+    pub namespace: &'a str,
+}
+
+/// How a change went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The API server would take it; nothing was written.
+    Accepted,
+    /// Every replica is new and ready.
+    RolledOut,
+    /// Written; its kind has no rollout to wait for.
+    Written,
+    /// Written, and its rollout fails: [`roll_back`] takes it back.
+    Failed {
+        why: String,
+        /// The pod that failed, if one did.
+        pod: Option<String>,
+    },
+}
+
+/// What is said on the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    Accepted,
+    Patched,
+    /// Ready of all replicas of the new template.
+    Rolling(u64, u64),
+}
+
+/// Asks the API server whether it would take a change, writes it, and waits until it is rolled out.
+///
+/// # Errors
+/// The API server refuses it, somebody else changed the object meanwhile, or the cluster is gone; the sentence tells
+/// whether anything was written.
+pub async fn apply(
+    cluster: &Cluster,
+    change: Change<'_>,
+    (dry_run, timeout): (bool, Duration),
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Outcome, Error> {
+    let objects = objects(cluster, change)?;
+    let name = change.original["metadata"]["name"].as_str().unwrap_or_default();
+    let kind = change.original["kind"].as_str().unwrap_or_default();
+    patch(&objects, change, true).await?;
+    progress(Progress::Accepted);
+    if dry_run {
+        return Ok(Outcome::Accepted);
+    }
+    let before = pods_of(cluster, change).await.unwrap_or_default();
+    let before: BTreeSet<String> = before.iter().filter_map(|pod| pod.metadata.uid.clone()).collect();
+    patch(&objects, change, false).await?;
+    progress(Progress::Patched);
+    if !matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet") {
+        return Ok(Outcome::Written);
+    }
+    let start = Instant::now();
+    let (why, pod) = loop {
+        tokio::time::sleep(LOOK).await;
+        // A look that fails is followed by the next; the time bounds them.
+        if let Ok(now) = objects.get(name).await {
+            let rollout = Rollout::of(&now);
+            progress(Progress::Rolling(rollout.ready, rollout.wanted));
+            if rollout.is_complete() {
+                return Ok(Outcome::RolledOut);
+            }
+            if let Some(why) = rollout.refused {
+                break (why, None);
+            }
+        }
+        if let Ok(pods) = pods_of(cluster, change).await {
+            let new = pods.iter().filter(|pod| pod.metadata.uid.as_ref().is_some_and(|uid| !before.contains(uid)));
+            let failing = new.into_iter().find_map(|pod| Some((failure(pod)?, pod.name_any())));
+            if let Some((why, pod)) = failing {
+                break (why, Some(pod));
+            }
+        }
+        if start.elapsed() > timeout {
+            break (format!("it was not complete after {} s", timeout.as_secs()), None);
+        }
+    };
+    Ok(Outcome::Failed { why, pod })
+}
+
+/// Gives an object the pod template that it had before a change.
+///
+/// # Errors
+/// The cluster does not answer: the sentence tells how to do it by hand.
+pub async fn roll_back(cluster: &Cluster, change: Change<'_>) -> Result<(), Error> {
+    let objects = objects(cluster, change)?;
+    let name = change.original["metadata"]["name"].as_str().unwrap_or_default();
+    let kind = change.original["kind"].as_str().unwrap_or_default().to_lowercase();
+    let template = if kind == "cronjob" { "/spec/jobTemplate/spec/template" } else { "/spec/template" };
+    let operations = json!([{"op": "replace", "path": template, "value": change.original.pointer(template)}]);
+    let fail = |why: String| {
+        Error::remote(format!("take the change to {kind}/{name} back"), why)
+            .help(format!("kubectl rollout undo {kind}/{name} -n {} does it", change.namespace))
+    };
+    let patch: json_patch::Patch = serde_json::from_value(operations).map_err(|error| fail(error.to_string()))?;
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let done = objects.patch(name, &params, &Patch::<Value>::Json(patch)).await;
+    done.map_err(|error| fail(innermost(&error)))?;
+    if kind == "statefulset" {
+        // Its controller waits for a pod that will never be ready (kubernetes issue 67250); without it, it goes on.
+        let pods: Api<Pod> = Api::namespaced(cluster.client(), change.namespace);
+        for pod in pods_of(cluster, change).await.unwrap_or_default() {
+            if failure(&pod).is_some() {
+                let _ = pods.delete(&pod.name_any(), &kube::api::DeleteParams::default()).await;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn objects(cluster: &Cluster, change: Change<'_>) -> Result<Api<DynamicObject>, Error> {
+    let text = |key: &str| change.original[key].as_str().unwrap_or_default();
+    let kind = text("kind");
+    let name = change.original["metadata"]["name"].as_str().unwrap_or_default();
+    let attempted = format!("apply the change to {}/{name}", kind.to_lowercase());
+    if matches!(kind, "Pod" | "Job") {
+        return Err(Error::input(attempted, format!("the pod template of a {kind} cannot be changed"))
+            .help("-o yaml prints the new one: delete the old one and create it"));
+    }
+    let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
+    let resource = ApiResource {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        api_version: text("apiVersion").to_owned(),
+        kind: kind.to_owned(),
+        plural: format!("{}s", kind.to_lowercase()),
+    };
+    Ok(Api::namespaced_with(cluster.client(), change.namespace, &resource))
+}
+
+/// Sends the patch, with the version that it was made from. Where only a report on the object changed meanwhile, it is
+/// sent again with the new version.
+async fn patch(objects: &Api<DynamicObject>, change: Change<'_>, dry_run: bool) -> Result<(), Error> {
+    let original = change.original;
+    let name = original["metadata"]["name"].as_str().unwrap_or_default();
+    let kind = original["kind"].as_str().unwrap_or_default().to_lowercase();
+    let attempted = format!("apply the change to {kind}/{name}");
+    let fail = |error: &kube::Error| {
+        let error = Error::remote(attempted.clone(), innermost(error));
+        if dry_run { error.help("nothing was changed") } else { error.help("see kubectl get, and try again") }
+    };
+    let params = PatchParams {
+        dry_run,
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        field_validation: Some(kube::api::ValidationDirective::Warn),
+        ..PatchParams::default()
+    };
+    let mut version = original["metadata"]["resourceVersion"].clone();
+    for _ in 0..ATTEMPTS {
+        let mut patch = change.patch.clone();
+        patch["metadata"]["resourceVersion"] = version.clone();
+        match objects.patch(name, &params, &Patch::Strategic(patch)).await {
+            Ok(_) => return Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 409 => {}
+            Err(error) => return Err(fail(&error)),
+        }
+        let now = objects.get(name).await.map_err(|error| fail(&error))?;
+        if now.data.get("spec") != original.get("spec") {
+            break;
+        }
+        version = json!(now.metadata.resource_version);
+    }
+    Err(Error::remote(attempted, "somebody else changed it meanwhile").help("run fix again"))
+}
+
+async fn pods_of(cluster: &Cluster, change: Change<'_>) -> Result<Vec<Pod>, Error> {
+    cluster.pods_of(change.original, change.namespace).await
+}
+
+/// Why a pod will not get ready, if that is plain: a container that ended, or cannot be made.
+fn failure(pod: &Pod) -> Option<String> {
+    let restarted = pod.status.iter().flat_map(|status| {
+        let containers = status.container_statuses.iter().flatten();
+        containers.chain(status.init_container_statuses.iter().flatten())
+    });
+    let crashed = restarted.into_iter().any(|container| container.restart_count > 0);
+    let failure = pods::failures(pod).into_iter().next()?;
+    let stuck = matches!(
+        failure.reason.as_str(),
+        "CrashLoopBackOff" | "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" | "Error"
+    );
+    (crashed || stuck).then(|| match &failure.container {
+        Some(container) => format!("container {container} of a new pod fails: {}", failure.reason),
+        None => format!("a new pod fails: {}", failure.reason),
+    })
+}

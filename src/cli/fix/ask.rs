@@ -1,0 +1,145 @@
+//! The questions of `fix`, each of which has a flag.
+
+use std::collections::BTreeSet;
+
+use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
+use dialoguer::{Confirm, Input, MultiSelect, Select};
+
+use super::super::{Fault, say};
+use super::subject::Subject;
+use crate::error::Error;
+use crate::model::plan::Plan;
+use crate::output::terminal::Clean;
+
+/// What to do with a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    Try,
+    Apply,
+    Write,
+    Save,
+    Quit,
+}
+
+/// Whether there is somebody to ask.
+pub(super) fn is_answered() -> bool {
+    console::user_attended() && console::user_attended_stderr() && std::io::IsTerminal::is_terminal(&std::io::stdin())
+}
+
+/// The answer to a question. None, by Esc or `q`, ends everything and changes nothing; so does Ctrl-C, after which the
+/// terminal has its cursor again.
+fn answered<T>(question: impl FnOnce(&dyn Theme) -> dialoguer::Result<Option<T>>) -> Result<T, Fault> {
+    let theme: Box<dyn Theme> =
+        if console::colors_enabled_stderr() { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) };
+    let interrupted = tokio::spawn(async {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            let _ = console::Term::stderr().show_cursor();
+            say(format_args!("\nNothing was changed."));
+            #[allow(clippy::exit, reason = "a question waits for a key and for nothing else")]
+            std::process::exit(INTERRUPTED);
+        }
+    });
+    let answer = tokio::task::block_in_place(|| question(&*theme));
+    interrupted.abort();
+    answer.ok().flatten().ok_or_else(|| Error::input("go on", "no answer was given").help("nothing was changed").into())
+}
+
+/// What a shell makes of an end by SIGINT.
+const INTERRUPTED: i32 = 130;
+
+/// One of the workloads that could be fixed.
+pub(super) fn which(subjects: &[Subject]) -> Result<usize, Fault> {
+    let items: Vec<String> = subjects
+        .iter()
+        .map(|subject| Clean(&format!("{} in {}", subject.name(), subject.namespace)).to_string())
+        .collect();
+    answered(|theme| {
+        Select::with_theme(theme).with_prompt("What shall be fixed?").items(&items).default(0).interact_opt()
+    })
+}
+
+/// The uid and gid to run as, of those that could be; `None` for the one that the plan has.
+pub(super) fn identity(plan: &Plan) -> Result<Option<(u32, u32)>, Fault> {
+    if plan.candidates.len() < 2 {
+        return Ok(None);
+    }
+    let width = usize::from(console::Term::stderr().size().1).saturating_sub(8).max(20);
+    let items: Vec<String> = plan
+        .candidates
+        .iter()
+        .map(|one| {
+            let line = Clean(&format!("{}:{}  {}", one.uid, one.gid, one.why)).to_string();
+            console::truncate_str(&line, width, "...").into_owned()
+        })
+        .collect();
+    let prompt = "Whom shall it run as? (--run-as)";
+    let chosen =
+        answered(|theme| Select::with_theme(theme).with_prompt(prompt).items(&items).default(0).interact_opt())?;
+    Ok((chosen > 0).then(|| (plan.candidates[chosen].uid, plan.candidates[chosen].gid)))
+}
+
+/// The steps to leave out, by number.
+pub(super) fn without(plan: &Plan) -> Result<BTreeSet<usize>, Fault> {
+    if plan.steps.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let width = usize::from(console::Term::stderr().size().1).saturating_sub(8).max(20);
+    let items: Vec<(String, bool)> = plan
+        .steps
+        .iter()
+        .map(|step| {
+            let line = Clean(&format!("{}, because {}", step.summary, step.obstacle.cause)).to_string();
+            (console::truncate_str(&line, width, "...").into_owned(), true)
+        })
+        .collect();
+    let prompt = "Which remedies? Space takes or leaves one (--without)";
+    let taken =
+        answered(|theme| MultiSelect::with_theme(theme).with_prompt(prompt).items_checked(items).interact_opt())?;
+    let taken: BTreeSet<usize> = taken.into_iter().collect();
+    Ok((0..plan.steps.len()).filter(|number| !taken.contains(number)).collect())
+}
+
+/// What to do with the plan that was shown.
+pub(super) fn next(subject: &Subject, is_proven: bool, has_cluster: bool) -> Result<Next, Fault> {
+    let mut choices = Vec::new();
+    if has_cluster && !is_proven {
+        choices.push(("Try it first: a copy of the pod runs until it works (--trial)", Next::Try));
+    }
+    match &subject.manifest {
+        Some(_) => choices.push(("Write it into the file (--write)", Next::Write)),
+        None => choices.push(("Apply it to the cluster, and watch the rollout (--apply)", Next::Apply)),
+    }
+    choices.push(("Save the patched object as a file (-o yaml)", Next::Save));
+    choices.push(("Quit, and change nothing", Next::Quit));
+    let items: Vec<&str> = choices.iter().map(|(text, _)| *text).collect();
+    let prompt = "What next?";
+    let chosen =
+        answered(|theme| Select::with_theme(theme).with_prompt(prompt).items(&items).default(0).interact_opt())?;
+    Ok(choices[chosen].1)
+}
+
+/// The file to save to.
+pub(super) fn file(subject: &Subject) -> Result<String, Fault> {
+    let name = subject.name().replace('/', "-");
+    answered(|theme| {
+        let input = Input::<String>::with_theme(theme).with_prompt("File").default(format!("{name}.yaml"));
+        input.interact_text().map(Some)
+    })
+}
+
+/// A copy does what the program does: that is the user's to allow.
+pub(super) fn start(subject: &Subject) -> Result<(), Fault> {
+    let name = subject.name();
+    let attempted = format!("start a copy of {name}");
+    if !is_answered() {
+        let why = "it does what the program does, and there is no terminal to ask on";
+        return Err(Error::input(attempted, why).help("--yes allows it").into());
+    }
+    say(format_args!(
+        "A copy of {name} will run in the cluster, without its volumes' data, and do what the program does: read queues, send mail, talk to what it is configured for."
+    ));
+    match answered(|theme| Confirm::with_theme(theme).with_prompt("Start it?").default(false).interact_opt())? {
+        true => Ok(()),
+        false => Err(Error::input(attempted, "it was not allowed").into()),
+    }
+}

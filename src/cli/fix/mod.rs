@@ -1,0 +1,460 @@
+//! `kubectl nonroot fix`: the plan for workloads, with --trial the proof of it, and its way into the cluster or a file.
+
+mod ask;
+mod deliver;
+mod subject;
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use futures::{StreamExt as _, stream};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use serde_json::{Value, json};
+
+use super::flags::{ClusterFlags, SelectionFlags};
+use super::progress::Spinner;
+use super::{Fault, exit_code, explain, json, print, say};
+use crate::error::Error;
+use crate::evidence::cluster::Cluster;
+use crate::model::obstacle::Obstacle;
+use crate::model::plan::{Plan, Proof};
+use crate::model::podsecurity::Level;
+use crate::output::fix as report;
+use crate::output::patch;
+use crate::plan::{self, Owner};
+use crate::policy;
+use crate::trial::{self, End, Options, Progress, Proven, Trial};
+use subject::Subject;
+
+/// Make workloads run as non-root, and prove it
+///
+/// The plan comes from what the workload's pods show: who its processes are, what they write and listen on, and why they
+/// fail. With --trial a copy of the pod runs as non-root in the cluster; what stops it is read and remedied until it is
+/// ready. The workload itself is not touched before you say so, and trial pods are removed at the end.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct FixArgs {
+    /// Workloads as TYPE/NAME, or TYPE NAME...
+    #[arg(value_name = "TYPE/NAME", conflicts_with = "filename")]
+    target: Vec<String>,
+    #[command(flatten)]
+    selection: SelectionFlags,
+    /// Run a copy of the pod until it works
+    #[arg(long)]
+    trial: bool,
+    /// Ask nothing: take the ranked answers; a copy may start, side effects and all
+    #[arg(short, long)]
+    yes: bool,
+    /// Apply the plan to the cluster, watch the rollout, and take it back if that fails
+    #[arg(long, conflicts_with = "filename")]
+    apply: bool,
+    /// With --apply, only ask the API server whether it would take the change
+    #[arg(long, value_name = "WHERE", value_parser = ["server"], requires = "apply")]
+    dry_run: Option<String>,
+    /// Apply even to an object that a release, an operator or another tool would take back
+    #[arg(long, requires = "apply")]
+    force: bool,
+    /// Write the plan into the files of -f
+    #[arg(short, long, requires = "filename")]
+    write: bool,
+    /// Level to satisfy
+    #[arg(long, value_enum, default_value = "restricted")]
+    level: ChosenLevel,
+    /// Run as this user, whatever the evidence says
+    #[arg(long, value_name = "UID[:GID]", value_parser = user)]
+    run_as: Option<(u32, u32)>,
+    /// Leave a remedy out, by its id; may be repeated
+    #[arg(long, value_name = "REMEDY")]
+    without: Vec<String>,
+    /// Make the root file system read-only too, once the pod works without it
+    #[arg(long)]
+    read_only_root: bool,
+    /// Root in a user namespace may be the answer (hostUsers: false)
+    #[arg(long)]
+    user_namespace: bool,
+    /// Runs at the most, of each trial
+    #[arg(long, default_value = "20", value_name = "N")]
+    max_rounds: usize,
+    /// Seconds for the whole trial, and for the rollout of --apply
+    #[arg(long, default_value = "600", value_name = "SECONDS")]
+    timeout: u64,
+    /// Keep what was added on a guess, even if it may not be needed
+    #[arg(long)]
+    no_minimize: bool,
+    /// Trials at a time
+    #[arg(long, default_value = "1", value_name = "N")]
+    parallel: usize,
+    /// Namespace in which the copies run, instead of the workload's
+    #[arg(long, value_name = "NAME")]
+    trial_namespace: Option<String>,
+    /// Remove what trials that were cut off left behind, and do nothing else
+    #[arg(long)]
+    clean: bool,
+    /// Output format; without one, and with a terminal, it asks
+    #[arg(short, long, value_enum)]
+    output: Option<Format>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  kubectl nonroot fix deploy/web
+  kubectl nonroot fix deploy/web --trial --yes -o yaml | kubectl apply -f -
+  kubectl nonroot fix deploy/web --trial --yes --apply
+  kubectl nonroot fix -f web.yaml -o diff
+  kubectl nonroot fix -f manifests/ -R --write
+  kubectl nonroot fix deploy,sts -A --yes -o kustomize
+  kubectl nonroot fix --clean -n shop
+
+Exit codes: 0 a plan, or proven, or applied; 1 not proven, or taken back, or needs real privilege; 2 bad usage or input;
+3 cluster or permission failure.";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// What was found, what is proven, and the diff
+    Text,
+    /// The plan, its proof, and the whole object
+    Json,
+    /// The whole object, ready for kubectl apply
+    Yaml,
+    /// A strategic merge patch for kubectl patch
+    Patch,
+    /// A JSON patch (RFC 6902) for kubectl patch --type=json
+    Json6902,
+    /// A kustomize component with the patch
+    Kustomize,
+    /// A unified diff
+    Diff,
+    /// A summary for a pull request
+    Markdown,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ChosenLevel {
+    Baseline,
+    Restricted,
+}
+
+/// `101` or `101:102`.
+fn user(text: &str) -> Result<(u32, u32), String> {
+    let (uid, gid) = text.split_once(':').unwrap_or((text, text));
+    let number = |text: &str| text.parse::<u32>().map_err(|_| format!("{text:?} is no number"));
+    match (number(uid)?, number(gid)?) {
+        (0, _) => Err("0 is root".to_owned()),
+        ids => Ok(ids),
+    }
+}
+
+/// What came of one workload.
+struct Fixed {
+    subject: Subject,
+    plan: Plan,
+    proof: Option<Proof>,
+    /// What is left as it is, or forbidden still.
+    warnings: Vec<String>,
+    owner: Option<Owner>,
+}
+
+impl Fixed {
+    fn is_proven(&self) -> bool {
+        self.proof.as_ref().is_some_and(|proof| proof.ready)
+    }
+
+    /// Nothing is left that an exit code should tell.
+    fn is_good(&self) -> bool {
+        self.proof.as_ref().is_none_or(|proof| proof.ready) && !self.is_left_alone()
+    }
+
+    fn is_left_alone(&self) -> bool {
+        plan::pod_spec(&self.subject.object).is_some_and(|spec| {
+            let left = plan::privileged(spec);
+            let containers = spec["containers"].as_array().into_iter().flatten();
+            !left.is_empty() && containers.filter_map(|one| one["name"].as_str()).all(|name| left.contains_key(name))
+        })
+    }
+}
+
+pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault> {
+    let files = !args.selection.filename.is_empty();
+    let asks = args.output.is_none() && !args.yes && !args.apply && !args.write && ask::is_answered();
+    let cluster = match Cluster::connect(&flags.connection()).await {
+        Ok(cluster) => Some(cluster),
+        // A manifest alone needs none.
+        Err(_) if files && !args.trial && !args.clean => None,
+        Err(error) => return Err(error.into()),
+    };
+    if let (true, Some(cluster)) = (args.clean, &cluster) {
+        return clean(cluster, &args).await;
+    }
+    let nothing_named = args.target.is_empty() && args.selection.selector.is_none() && !args.selection.all_namespaces;
+    if !files && nothing_named && !asks {
+        let error = Error::input("fix", "no workload is named");
+        return Err(error.help("name one as TYPE/NAME; kubectl nonroot scan lists them").into());
+    }
+    let (mut subjects, errors) = match &cluster {
+        Some(cluster) if !files => {
+            let _spinner = Spinner::start("reading workloads");
+            subject::of_cluster(cluster, &args).await?
+        }
+        _ => subject::of_files(&args, cluster.as_ref().map_or("default", |cluster| cluster.namespace.as_str())),
+    };
+    for error in &errors {
+        say(format_args!("warning: {error}"));
+    }
+    if subjects.is_empty() {
+        return Ok(exit_code(&errors, true));
+    }
+    if asks {
+        if !files && nothing_named {
+            subjects.retain(|subject| plan::compose(&subject.object, level(&args), &[]) != subject.object);
+        }
+        let chosen = if subjects.len() > 1 { ask::which(&subjects)? } else { 0 };
+        if chosen >= subjects.len() {
+            say(format_args!("Nothing is left to fix in this namespace."));
+            return Ok(0);
+        }
+        return deliver::interactive(cluster.as_ref(), &args, subjects.swap_remove(chosen)).await;
+    }
+    let several = subjects.len() > 1;
+    let plans = subjects.into_iter().map(|subject| async {
+        if args.trial && !args.yes {
+            ask::start(&subject)?;
+        }
+        planned(cluster.as_ref(), &args, subject, args.trial, several).await
+    });
+    let results: Vec<Result<Fixed, Fault>> = stream::iter(plans).buffered(args.parallel.max(1)).collect().await;
+    let mut errors = errors;
+    let mut fixed = Vec::new();
+    for result in results {
+        match result {
+            Ok(one) => fixed.push(one),
+            Err(Fault::Error(error)) if several => {
+                say(format_args!("error: {error}"));
+                errors.push(error);
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    let good = fixed.iter().all(Fixed::is_good);
+    print(&rendered(&fixed, &args)?)?;
+    let delivered = deliver::all(cluster.as_ref(), &args, &fixed, &mut errors).await?;
+    Ok(exit_code(&errors, !good || !delivered))
+}
+
+async fn clean(cluster: &Cluster, args: &FixArgs) -> Result<u8, Fault> {
+    let namespace = args.trial_namespace.as_deref().unwrap_or(&cluster.namespace);
+    let count = trial::clean(cluster, namespace, None).await?;
+    say(format_args!("{count} trial pods removed from namespace {namespace}."));
+    Ok(0)
+}
+
+fn level(args: &FixArgs) -> Level {
+    match args.level {
+        ChosenLevel::Baseline => Level::Baseline,
+        ChosenLevel::Restricted => Level::Restricted,
+    }
+}
+
+/// Plans for one workload, and proves it where `proves` says so.
+async fn planned(
+    cluster: Option<&Cluster>,
+    args: &FixArgs,
+    subject: Subject,
+    proves: bool,
+    several: bool,
+) -> Result<Fixed, Fault> {
+    let prefix = if several { format!("{}: ", subject.name()) } else { String::new() };
+    let tell = |progress: Progress<'_>| told(&progress, &prefix, proves);
+    let left = plan::pod_spec(&subject.object).map(plan::privileged).unwrap_or_default();
+    let mut warnings: Vec<String> =
+        left.iter().map(|(container, why)| format!("container {container} is left as it is: {why}")).collect();
+    let trial = Trial {
+        cluster,
+        namespace: args.trial_namespace.clone().unwrap_or_else(|| subject.namespace.clone()),
+        object: &subject.object,
+        id: trial_id(&subject.object),
+        runs_to_an_end: matches!(subject.object["kind"].as_str(), Some("Job" | "CronJob")),
+        root_pod: subject.root_pod.clone(),
+        options: Options {
+            level: level(args),
+            max_rounds: args.max_rounds,
+            timeout: Duration::from_secs(args.timeout),
+            read_only_root: args.read_only_root,
+            user_namespace: args.user_namespace,
+            minimize: !args.no_minimize,
+            runs: proves,
+            run_as: args.run_as,
+            without: args.without.clone(),
+            ..Options::default()
+        },
+        progress: &tell,
+    };
+    let (plan, proof) = if proves && left.is_empty() {
+        let proven = tokio::select! {
+            proven = trial.prove() => proven,
+            () = stopped() => Err(Error::input("finish the trial", "it was interrupted")),
+        };
+        if let Err(error) = trial.clean_up().await {
+            say(format_args!("warning: {error}"));
+        }
+        let Proven { plan, proof } = proven?;
+        (plan, Some(proof))
+    } else {
+        if proves {
+            warnings.push("it is not tried: a copy would need the same privilege".to_owned());
+        }
+        let _spinner = Spinner::start("looking at what runs");
+        let plan = async { trial.plan(failed(cluster, &subject).await).await };
+        let plan = tokio::select! {
+            plan = plan => plan,
+            () = stopped() => Err(Error::input(format!("plan for {}", subject.name()), "it was interrupted")),
+        };
+        (plan?, None)
+    };
+    warnings.extend(forbidden(&plan.object, level(args)));
+    let owner = plan::owner(&subject.object).filter(|_| subject.manifest.is_none());
+    Ok(Fixed { subject, plan, proof, warnings, owner })
+}
+
+/// What stops the workload now, if it fails.
+async fn failed(cluster: Option<&Cluster>, subject: &Subject) -> Vec<Obstacle> {
+    let (Some(cluster), Some(workload)) = (cluster, &subject.workload) else { return Vec::new() };
+    if workload.failures.is_empty() {
+        return Vec::new();
+    }
+    match explain::failure_texts(cluster, workload, None, false).await {
+        Ok(texts) => trial::diagnosed(&texts.value).obstacles,
+        Err(_) => Vec::new(),
+    }
+}
+
+/// What the level forbids all the same.
+fn forbidden(object: &Value, level: Level) -> Vec<String> {
+    let template = plan::template_path(object).iter().try_fold(object, |value, key| value.get(key));
+    let Some(Ok(template)) = template.map(|template| serde_json::from_value::<PodTemplateSpec>(template.clone()))
+    else {
+        return Vec::new();
+    };
+    let (metadata, spec) = (template.metadata.unwrap_or_default(), template.spec.unwrap_or_default());
+    let violations = policy::evaluate(&metadata, &spec, level, policy::newest_version());
+    violations
+        .into_iter()
+        .map(|violation| format!("{} still forbids it: {}: {}", level.as_str(), violation.reason, violation.detail))
+        .collect()
+}
+
+/// Ctrl-C, or the polite end that a supervisor asks for.
+async fn stopped() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// A name that no other trial has: a workload's, and the time.
+fn trial_id(object: &Value) -> String {
+    let name = object["metadata"]["name"].as_str().unwrap_or("workload");
+    let name: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).take(30).collect();
+    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    format!("{}-{:x}", name.trim_matches('-'), time.as_millis())
+}
+
+/// What a trial says; of a plan without one, only what is worth knowing.
+fn told(progress: &Progress<'_>, prefix: &str, proves: bool) {
+    match progress {
+        Progress::Note(note) => say(format_args!("{prefix}note: {note}")),
+        _ if !proves => {}
+        Progress::Survey => say(format_args!("{prefix}looking at the image")),
+        Progress::Running(number) => say(format_args!("{prefix}round {number}: running")),
+        Progress::Ended(number, end, round) => {
+            let how = match end {
+                End::Works => "ready",
+                End::Died => "died",
+                End::NotStarted => "was not started",
+                End::NotReady => "did not get ready",
+            };
+            let why = round.obstacles.first().map_or(String::new(), |obstacle| format!(": {}", obstacle.cause));
+            say(format_args!("{prefix}round {number}: {how}{why}"));
+        }
+        Progress::LeavingOut(step) => say(format_args!("{prefix}  - {}", step.summary)),
+        Progress::Adding(step) => say(format_args!("{prefix}  + {}", step.summary)),
+    }
+}
+
+/// Every fix in the format asked for: YAML documents one after another, JSON as a list where there are several.
+fn rendered(fixed: &[Fixed], args: &FixArgs) -> Result<String, Error> {
+    let format = args.output.unwrap_or(Format::Text);
+    match format {
+        Format::Json => match fixed {
+            [one] => json(&fix(one)),
+            several => {
+                let items: Vec<report::Fix> = several.iter().map(fix).collect();
+                json(&json!({"apiVersion": crate::output::report::API_VERSION, "kind": "FixList", "items": items}))
+            }
+        },
+        Format::Json6902 => {
+            let patches = fixed.iter().map(|one| json(&patch::json6902(&one.subject.object, &one.plan.object)));
+            Ok(patches.collect::<Result<Vec<_>, _>>()?.concat())
+        }
+        Format::Kustomize => {
+            let changed = fixed.iter().filter(|one| one.plan.object != one.subject.object);
+            let patches: Vec<Value> =
+                changed.map(|one| patch::strategic(&one.subject.object, &one.plan.object)).collect();
+            super::yaml(&patch::kustomize(&patches)?)
+        }
+        Format::Yaml => yaml(fixed),
+        Format::Patch => {
+            let patches = fixed.iter().map(|one| super::yaml(&patch::strategic(&one.subject.object, &one.plan.object)));
+            Ok(patches.collect::<Result<Vec<_>, _>>()?.join("---\n"))
+        }
+        Format::Diff => fixed.iter().map(diff).collect::<Result<Vec<_>, _>>().map(|diffs| diffs.concat()),
+        Format::Markdown => {
+            let parts = fixed.iter().map(|one| Ok(report::markdown(&fix(one), &diff(one)?)));
+            parts.collect::<Result<Vec<_>, Error>>().map(|parts| parts.join("\n"))
+        }
+        Format::Text => {
+            let parts = fixed.iter().map(|one| {
+                let title = if fixed.len() > 1 { format!("{}\n", one.subject.name()) } else { String::new() };
+                Ok(title + &report::text(&fix(one), &diff(one)?))
+            });
+            parts.collect::<Result<Vec<_>, Error>>().map(|parts| parts.join("\n"))
+        }
+    }
+}
+
+/// Whole objects.
+fn yaml(fixed: &[Fixed]) -> Result<String, Error> {
+    let objects = fixed.iter().map(|one| super::yaml(&report::applicable(&one.plan.object)));
+    Ok(objects.collect::<Result<Vec<_>, _>>()?.join("---\n"))
+}
+
+fn diff(one: &Fixed) -> Result<String, Error> {
+    patch::diff(&report::applicable(&one.subject.object), &report::applicable(&one.plan.object), &one.subject.name())
+}
+
+fn fix(one: &Fixed) -> report::Fix {
+    let explained = |obstacles: &[Obstacle]| obstacles.iter().cloned().map(explain::explained).collect();
+    let proof = one.proof.as_ref().map(|proof| report::Proof {
+        ready: proof.ready,
+        rounds: proof
+            .rounds
+            .iter()
+            .map(|round| report::Round { obstacles: explained(&round.obstacles), added: round.added.clone() })
+            .collect(),
+        seconds: proof.seconds,
+        remaining: explained(&proof.remaining),
+    });
+    let mut warnings = one.warnings.clone();
+    if let Some(Owner { who, advice }) = &one.owner {
+        warnings.push(format!("it belongs to {who}, which would take the change back: {advice}"));
+    }
+    report::Fix::new(&one.subject.object, &one.plan, proof, warnings)
+}

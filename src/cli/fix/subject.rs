@@ -1,0 +1,109 @@
+//! What is to be fixed: workloads of the cluster, or of files.
+
+use serde_json::Value;
+
+use super::super::Fault;
+use super::super::target::{self, Target};
+use super::FixArgs;
+use crate::error::Error;
+use crate::evidence::cluster::{Cluster, Namespaces, Scope, Selection};
+use crate::evidence::manifests::{self, Manifest};
+use crate::model::workload::Workload;
+
+/// One workload to fix.
+pub(super) struct Subject {
+    /// The whole object, with the fields that our types do not know.
+    pub(super) object: Value,
+    pub(super) namespace: String,
+    /// A pod of it that runs today: where, and its name.
+    pub(super) root_pod: Option<(String, String)>,
+    /// What is live of it.
+    pub(super) workload: Option<Workload>,
+    /// Where it stands in a file.
+    pub(super) manifest: Option<Manifest>,
+}
+
+impl Subject {
+    /// `deployment/web`.
+    pub(super) fn name(&self) -> String {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        format!("{}/{}", text(&self.object["kind"]).to_lowercase(), text(&self.object["metadata"]["name"]))
+    }
+}
+
+/// The workloads of files. What cannot be read is an error beside the rest.
+pub(super) fn of_files(args: &FixArgs, namespace: &str) -> (Vec<Subject>, Vec<Error>) {
+    let (mut found, mut failed) = (Vec::new(), Vec::new());
+    let mut take = |manifest: Manifest| {
+        found.push(Subject {
+            object: manifest.object.clone(),
+            namespace: manifest.workload.namespace.clone().unwrap_or_else(|| namespace.to_owned()),
+            root_pod: None,
+            workload: None,
+            manifest: Some(manifest),
+        });
+    };
+    let selection = &args.selection;
+    manifests::read(&selection.filename, selection.recursive, &mut take, &mut |error| failed.push(error));
+    (found, failed)
+}
+
+/// The workloads of the cluster that the arguments name or select.
+pub(super) async fn of_cluster(cluster: &Cluster, args: &FixArgs) -> Result<(Vec<Subject>, Vec<Error>), Fault> {
+    let targets = target::targets(&args.target)?;
+    let named = targets.iter().all(|target| target.name.is_some()) && args.selection.selector.is_none();
+    let mut found = Vec::new();
+    if named && !targets.is_empty() && !args.selection.all_namespaces {
+        // One that is named is read by itself: a list would need more rights.
+        for target in &targets {
+            found.push(of_name(cluster, target).await?);
+        }
+        return Ok((found, Vec::new()));
+    }
+    let scope: Scope = args.selection.scope(&cluster.namespace);
+    let everywhere = matches!(scope.namespaces, Namespaces::All);
+    let inventory = cluster.inventory(&scope).await?;
+    let mut errors = inventory.errors;
+    for workload in inventory.value.workloads {
+        if !targets.is_empty() && !targets.iter().any(|target| target.matches(&workload.kind, &workload.name)) {
+            continue;
+        }
+        let namespace = workload.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
+        match cluster.object(&workload.kind, &namespace, &workload.name).await {
+            Ok(Some(object)) => {
+                let root_pod = root_pod(cluster, &object, &namespace).await;
+                found.push(Subject { object, namespace, root_pod, workload: Some(workload), manifest: None });
+            }
+            Ok(None) => errors.push(foreign(&workload.kind, &workload.name)),
+            Err(error) => errors.push(error),
+        }
+    }
+    if found.is_empty() && errors.is_empty() {
+        let place = if everywhere { "the cluster".to_owned() } else { format!("namespace {}", cluster.namespace) };
+        return Err(Error::input("find what to fix", format!("nothing in {place} matches")).into());
+    }
+    Ok((found, errors))
+}
+
+async fn of_name(cluster: &Cluster, target: &Target) -> Result<Subject, Error> {
+    let (kind, name) = (&target.kind, target.name.as_deref().unwrap_or_default());
+    let namespace = cluster.namespace.clone();
+    let Some(object) = cluster.object(kind, &namespace, name).await? else { return Err(foreign(kind, name)) };
+    let root_pod = root_pod(cluster, &object, &namespace).await;
+    // What fails now tells what to remedy; who may not list pods still gets a plan.
+    let scope = Scope { namespaces: Namespaces::One(namespace.clone()), selection: Selection::default() };
+    let workload = cluster.inventory(&scope).await.ok().and_then(|inventory| {
+        inventory.value.workloads.into_iter().find(|workload| workload.kind == *kind && workload.name == name)
+    });
+    Ok(Subject { object, namespace, root_pod, workload, manifest: None })
+}
+
+async fn root_pod(cluster: &Cluster, object: &Value, namespace: &str) -> Option<(String, String)> {
+    let pods = cluster.running_pods(object, namespace).await.unwrap_or_default();
+    pods.into_iter().next().map(|pod| (namespace.to_owned(), pod))
+}
+
+fn foreign(kind: &str, name: &str) -> Error {
+    Error::input(format!("fix {}/{name}", kind.to_lowercase()), "only built-in kinds can be fixed")
+        .help("change it where its own controller takes its pod template from")
+}

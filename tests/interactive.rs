@@ -1,0 +1,151 @@
+//! `fix` as a person uses it: in a terminal of tmux, whose screen is read and whose keys are pressed.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
+mod kubernetes;
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use kubernetes::{Namespace, kubectl};
+
+/// A terminal of its own tmux server, which ends with the test.
+struct Terminal(String);
+
+impl Terminal {
+    fn run(name: &str, columns: u16, command: &str) -> Self {
+        let terminal = Terminal(format!("nonroot-test-{name}-{}", std::process::id()));
+        let command = format!(
+            "trap : INT; KUBECONFIG={} {} {command}; echo \"ended with $?\"; sleep 60",
+            kubernetes::kubeconfig(),
+            env!("CARGO_BIN_EXE_kubectl-nonroot")
+        );
+        terminal.tmux(&["new-session", "-d", "-x", &columns.to_string(), "-y", "60", &command]);
+        terminal
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> String {
+        let output = Command::new("tmux").args(["-L", &self.0]).args(arguments).output().expect("tmux is installed");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    fn screen(&self) -> String {
+        self.tmux(&["capture-pane", "-p", "-J", "-S", "-"])
+    }
+
+    /// Waits until the screen shows a text.
+    fn shows(&self, text: &str) -> String {
+        let start = Instant::now();
+        loop {
+            let screen = self.screen();
+            if screen.contains(text) {
+                return screen;
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "{text:?} never came:\n{screen}");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn press(&self, keys: &[&str]) {
+        self.tmux(&[&["send-keys"], keys].concat());
+    }
+
+    fn has_cursor(&self) -> bool {
+        self.tmux(&["display", "-p", "#{cursor_flag}"]).trim() == "1"
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
+
+fn deployed(name: &str) -> Namespace {
+    let namespace = Namespace::new(name, &[]);
+    kubectl(&["create", "deployment", "web", "-n", namespace.name(), "--image=localhost/test-nginx:1"]);
+    let pull = r#"{"spec":{"template":{"spec":{"containers":[{"name":"test-nginx","imagePullPolicy":"Never"}]}}}}"#;
+    kubectl(&["patch", "deployment", "web", "-n", namespace.name(), "-p", pull]);
+    kubectl(&["rollout", "status", "-n", namespace.name(), "deployment/web", "--timeout=90s"]);
+    namespace
+}
+
+fn generation(namespace: &str) -> String {
+    kubectl(&["get", "deployment", "web", "-n", namespace, "-o", "jsonpath={.metadata.generation}"])
+}
+
+#[test]
+#[ignore = "needs cluster and tmux"]
+fn a_plan_is_asked_for_shown_and_saved() {
+    let namespace = deployed("nonroot-test-ask");
+    let file = std::env::temp_dir().join(format!("nonroot-ask-{}.yaml", std::process::id()));
+    let _ = fs::remove_file(&file);
+    for columns in [100, 46] {
+        let terminal =
+            Terminal::run(&format!("ask-{columns}"), columns, &format!("fix deploy/web -n {}", namespace.name()));
+        let screen = terminal.shows("Whom shall it run as?");
+        assert!(screen.contains("runs as nginx already"), "{screen}");
+        terminal.press(&["Enter"]);
+        terminal.shows("Which remedies?");
+        terminal.press(&["Enter"]);
+        let screen = terminal.shows("What next?");
+        assert!(screen.contains("+        runAsNonRoot: true"), "{screen}");
+        if columns == 46 {
+            terminal.press(&["Escape"]);
+            terminal.shows("nothing was changed");
+            continue;
+        }
+        terminal.press(&["Down", "Down", "Enter"]);
+        terminal.shows("File");
+        // The name that is offered is replaced.
+        terminal.press(&["C-u"]);
+        terminal.press(&["-N", "60", "BSpace"]);
+        terminal.press(&[&file.display().to_string(), "Enter"]);
+        terminal.shows("ended with 0");
+    }
+    let saved = fs::read_to_string(&file).expect("the file was saved");
+    assert!(saved.contains("runAsNonRoot: true") && saved.contains("kind: Deployment"), "{saved}");
+    fs::remove_file(&file).expect("it can be removed");
+}
+
+#[test]
+#[ignore = "needs cluster and tmux"]
+fn ctrl_c_at_any_question_changes_nothing_and_gives_the_cursor_back() {
+    let namespace = deployed("nonroot-test-ask-stop");
+    let before = generation(namespace.name());
+    let questions = ["Whom shall it run as?", "Which remedies?", "What next?"];
+    for stop in 0..questions.len() {
+        let terminal = Terminal::run(&format!("stop-{stop}"), 80, &format!("fix deploy/web -n {}", namespace.name()));
+        for question in &questions[..stop] {
+            terminal.shows(question);
+            terminal.press(&["Enter"]);
+        }
+        terminal.shows(questions[stop]);
+        terminal.press(&["C-c"]);
+        terminal.shows("ended with 130");
+        assert!(terminal.has_cursor(), "{}", terminal.screen());
+    }
+    assert_eq!(generation(namespace.name()), before);
+}
+
+#[test]
+#[ignore = "needs cluster and tmux"]
+fn it_is_tried_and_applied_from_the_questions() {
+    let namespace = deployed("nonroot-test-ask-apply");
+    let terminal = Terminal::run("apply", 100, &format!("fix deploy/web -n {}", namespace.name()));
+    for question in ["Whom shall it run as?", "Which remedies?"] {
+        terminal.shows(question);
+        terminal.press(&["Enter"]);
+    }
+    terminal.shows("What next?");
+    terminal.press(&["Enter"]);
+    terminal.shows("Start it?");
+    terminal.press(&["y"]);
+    terminal.shows("proven in");
+    // Proven, it is not offered to be tried again.
+    terminal.shows("❯ Apply it");
+    terminal.press(&["Enter"]);
+    terminal.shows("rolled out.");
+    terminal.shows("ended with 0");
+}
