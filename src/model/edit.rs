@@ -17,6 +17,28 @@ pub enum Fill {
     Own,
 }
 
+impl Edit {
+    /// The one container that it changes; `None` for a change of the pod.
+    #[must_use]
+    pub fn container(&self) -> Option<&str> {
+        match self {
+            Edit::RunAs { container, .. } => container.as_deref(),
+            Edit::AddCapability { container, .. }
+            | Edit::Env { container, .. }
+            | Edit::Directory { container, .. }
+            | Edit::File { container, .. }
+            | Edit::NewFile { container, .. }
+            | Edit::EditedFile { container, .. }
+            | Edit::Command { container, .. } => Some(container),
+            Edit::SupplementalGroup(_)
+            | Edit::FsGroup(_)
+            | Edit::Sysctl { .. }
+            | Edit::UserNamespace
+            | Edit::ReadOnlyRoot => None,
+        }
+    }
+}
+
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Edit {

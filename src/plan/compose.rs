@@ -42,6 +42,7 @@ pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
     }
     let edits: Vec<Edit> = edits
         .iter()
+        .filter(|edit| !edit.container().is_some_and(is_left))
         .flat_map(|edit| match edit {
             Edit::RunAs { container: None, uid, gid } if !left.is_empty() => names(spec)
                 .filter(|name| !is_left(name))
@@ -112,7 +113,9 @@ pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
             }),
             Edit::ReadOnlyRoot => {
                 for container in containers_mut(spec) {
-                    field(container, "securityContext")["readOnlyRootFilesystem"] = json!(true);
+                    if !container["name"].as_str().is_some_and(is_left) {
+                        field(container, "securityContext")["readOnlyRootFilesystem"] = json!(true);
+                    }
                 }
             }
             Edit::UserNamespace
@@ -165,7 +168,9 @@ fn demand_of_container(container: &mut Value, level: Level, in_user_namespace: b
     if level == Level::Restricted {
         let context = field(container, "securityContext");
         context["allowPrivilegeEscalation"] = json!(false);
-        remove_if(context, "seccompProfile", |profile| profile["type"] == json!("Unconfined"));
+        remove_if(context, "seccompProfile", |profile| {
+            !matches!(profile["type"].as_str(), Some("RuntimeDefault" | "Localhost"))
+        });
         let capabilities = field(context, "capabilities");
         capabilities["drop"] = json!(["ALL"]);
         if let Some(added) = capabilities.get_mut("add").and_then(Value::as_array_mut) {
@@ -300,7 +305,7 @@ fn fill_container(spec: &Value, container: &str, scripts: &[(String, String)], l
     init.insert("volumeMounts".to_owned(), json!(mounts));
     let mut init = Value::Object(init);
     let mut context = Map::new();
-    for key in ["runAsUser", "runAsGroup", "runAsNonRoot", "seccompProfile"] {
+    for key in ["runAsUser", "runAsGroup", "runAsNonRoot", "seccompProfile", "readOnlyRootFilesystem"] {
         if let Some(id) = model.pointer(&format!("/securityContext/{key}")) {
             context.insert(key.to_owned(), id.clone());
         }

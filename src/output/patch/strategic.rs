@@ -46,6 +46,7 @@ fn change(before: &Value, after: &Value) -> Option<Value> {
         };
         let key = MERGE_KEYS.iter().find(|(list, _)| list == field).map(|(_, key)| *key);
         match (key, previous, value) {
+            _ if previous == value => {}
             (Some(key), Value::Array(old), Value::Array(new)) => patch.extend(list(field, key, old, new)),
             _ => patch.extend(change(previous, value).map(|change| (field.clone(), change))),
         }
@@ -57,6 +58,11 @@ fn change(before: &Value, after: &Value) -> Option<Value> {
 
 /// The items that change, each with its merge key, and the order where new ones do not simply come last.
 fn list(field: &str, key: &str, old: &[Value], new: &[Value]) -> Vec<(String, Value)> {
+    // A port may be there twice, for TCP and for UDP: such items cannot be told apart, and the list is replaced.
+    if [old, new].iter().any(|items| has_twins(items, key)) {
+        let whole = std::iter::once(json!({"$patch": "replace"})).chain(new.iter().cloned());
+        return vec![(field.to_owned(), whole.collect())];
+    }
     let find = |items: &[Value], item: &Value| items.iter().position(|known| known[key] == item[key]);
     let mut items: Vec<Value> = Vec::new();
     for item in new {
@@ -87,4 +93,8 @@ fn list(field: &str, key: &str, old: &[Value], new: &[Value]) -> Vec<(String, Va
         fields.push((field.to_owned(), json!(items)));
     }
     fields
+}
+
+fn has_twins(items: &[Value], key: &str) -> bool {
+    items.iter().enumerate().any(|(at, item)| items[..at].iter().any(|other| other[key] == item[key]))
 }
