@@ -26,7 +26,11 @@ impl Terminal {
     }
 
     fn tmux(&self, arguments: &[&str]) -> String {
-        let output = Command::new("tmux").args(["-L", &self.0]).args(arguments).output().expect("tmux is installed");
+        let output = Command::new("tmux")
+            .args(["-f", "/dev/null", "-L", &self.0])
+            .args(arguments)
+            .output()
+            .expect("tmux is installed");
         String::from_utf8(output.stdout).expect("text")
     }
 

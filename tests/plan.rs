@@ -81,11 +81,14 @@ fn edits(rng: &mut Rng, object: &Value) -> Vec<Edit> {
     for container in containers {
         let fill = [Fill::Empty, Fill::Copy, Fill::Seen, Fill::Readable, Fill::Own][rng.usize(..5)];
         let path = ["/run", "/var/cache/app", "/var/lib/it's $HOME", "/tmp/"][rng.usize(..4)].to_owned();
-        edits.push(match rng.u8(..6) {
+        edits.push(match rng.u8(..7) {
             0 => Edit::Env { container, name: "HOME".to_owned(), value: "/tmp".to_owned() },
             1 => Edit::File { container, path: "/usr/bin/ping".to_owned() },
             2 => Edit::NewFile { container, path: "/app.log".to_owned() },
             3 => Edit::EditedFile { container, path: "/etc/app.conf".to_owned(), sed: "/^user$/d".to_owned() },
+            5 => {
+                Edit::SkippedCommand { container, command: "chown".to_owned(), search_path: "/usr/bin:/bin".to_owned() }
+            }
             4 => Edit::AddCapability { container, name: "NET_BIND_SERVICE".to_owned() },
             _ => Edit::Directory { container, path, fill },
         });

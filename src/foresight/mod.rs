@@ -92,6 +92,48 @@ pub fn obstacles(container: &str, inside: &Inside) -> Vec<Obstacle> {
     ports.chain(paths).collect()
 }
 
+/// What a container does as root and its copy does not: low ports that are not listened on are obstacles, the rest is
+/// told in sentences.
+#[must_use]
+pub fn missing(container: &str, root: &Inside, copy: &Inside) -> (Vec<Obstacle>, Vec<String>) {
+    let ports =
+        |inside: &Inside| -> BTreeSet<u16> { inside.listeners.iter().filter_map(|listener| listener.port()).collect() };
+    let absent: BTreeSet<u16> = ports(root).difference(&ports(copy)).copied().collect();
+    let source = format!("container {container}, beside the one that runs as root");
+    let (mut obstacles, mut sentences) = (Vec::new(), Vec::new());
+    for port in absent {
+        // Ports that the kernel chose differ from run to run.
+        if port >= FIRST_EPHEMERAL_PORT {
+            continue;
+        }
+        let cause = format!("as root it listens on port {port}, and the copy does not");
+        if port < FIRST_OPEN_PORT {
+            let obstacle = obstacle(container, &source, Operation::Bind, Category::PrivilegedPort, cause);
+            obstacles.push(Obstacle { port: Some(port), fatal: false, ..obstacle });
+        } else {
+            sentences.push(format!("container {container}: {cause}"));
+        }
+    }
+    let names =
+        |inside: &Inside| -> BTreeSet<String> { inside.processes.iter().map(|process| process.name.clone()).collect() };
+    for name in names(root).difference(&names(copy)) {
+        sentences.push(format!("container {container}: as root it has a process {name}, and the copy has none"));
+    }
+    (obstacles, sentences)
+}
+
+/// The first port that Linux chooses by itself (`net.ipv4.ip_local_port_range`).
+const FIRST_EPHEMERAL_PORT: u16 = 32_768;
+
+/// A volume of a claim that a container writes: a file system is made as root's, mode 0755.
+#[must_use]
+pub fn claim(container: &str, path: &str) -> Obstacle {
+    let cause = format!("the volume of the claim at {path} is root's as it is made");
+    let source = format!("spec of container {container}");
+    let obstacle = obstacle(container, &source, Operation::Create, Category::VolumeOwnership, cause);
+    Obstacle { path: Some(path.to_owned()), ..obstacle }
+}
+
 /// The obstacle of the lowest of the ports that a container's spec declares, if it needs a privilege.
 #[must_use]
 pub fn declared_port(container: &str, ports: &[u16]) -> Option<Obstacle> {

@@ -61,6 +61,8 @@ pub struct Facts {
     pub command: Vec<String>,
     /// The spec's `args`.
     pub args: Vec<String>,
+    /// PATH in the container.
+    pub search_path: Option<String>,
     /// What the program says of its options.
     pub options: Vec<CommandOption>,
     /// Words that may name the program: its container, its image, its command, its processes.

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 /// Everything that one look into a running container brought back. Lists are bounded by the reader.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inside {
+    /// PATH, as a shell that is started in it has it.
+    pub search_path: Option<String>,
     pub processes: Vec<Process>,
     pub listeners: Vec<Listener>,
     /// Files that a process holds open for writing, as /proc names them.

@@ -49,4 +49,6 @@ pub struct Proof {
     pub seconds: u64,
     /// What stands in the way still; with `ready`, what is refused though the pod is ready.
     pub remaining: Vec<Obstacle>,
+    /// What the copy does not do that the root pod does.
+    pub notes: Vec<String>,
 }

@@ -13,8 +13,14 @@ use crate::model::podsecurity::Level;
 /// a runaway program is evicted alone.
 const SIZE_LIMIT: &str = "1Gi";
 
+/// How the names of init containers of ours begin; the container whose volumes they fill follows.
+pub const FILL: &str = "fill-";
+
 /// Where an init container of ours finds the volumes that it fills.
 const FILL_MOUNT: &str = "/nonroot";
+
+/// Where a container finds a command that does nothing: below this, in a directory of the command's name.
+const SKIP_MOUNT: &str = "/nonroot/skip";
 
 /// Where the pod template stands in an object of a kind: the keys from the top.
 #[must_use]
@@ -118,6 +124,14 @@ pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
                     }
                 }
             }
+            Edit::SkippedCommand { container, command, search_path } => with_container(spec, container, |container| {
+                let variable = named(list(container, "env"), "PATH");
+                let present = variable["value"].as_str().unwrap_or(search_path);
+                let first = format!("{SKIP_MOUNT}/{command}");
+                if !present.split(':').any(|dir| dir == first) {
+                    variable["value"] = json!(format!("{first}:{present}"));
+                }
+            }),
             Edit::UserNamespace
             | Edit::Directory { .. }
             | Edit::File { .. }
@@ -189,7 +203,7 @@ fn demand_of_container(container: &mut Value, level: Level, in_user_namespace: b
 /// One volume of ours: what of which container it takes the place of.
 struct Replaced<'a> {
     container: &'a str,
-    path: &'a str,
+    path: String,
     how: How<'a>,
 }
 
@@ -198,6 +212,7 @@ enum How<'a> {
     Directory(Fill),
     File,
     New,
+    Skipped(&'a str),
     Edited(&'a str),
 }
 
@@ -206,36 +221,42 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
         .iter()
         .filter_map(|edit| match edit {
             Edit::Directory { container, path, fill } => {
-                Some(Replaced { container, path: path.trim_end_matches('/'), how: How::Directory(*fill) })
+                Some(Replaced { container, path: path.trim_end_matches('/').to_owned(), how: How::Directory(*fill) })
             }
-            Edit::File { container, path } => Some(Replaced { container, path, how: How::File }),
-            Edit::NewFile { container, path } => Some(Replaced { container, path, how: How::New }),
-            Edit::EditedFile { container, path, sed } => Some(Replaced { container, path, how: How::Edited(sed) }),
+            Edit::File { container, path } => Some(Replaced { container, path: path.clone(), how: How::File }),
+            Edit::SkippedCommand { container, command, .. } => {
+                let path = format!("{SKIP_MOUNT}/{command}");
+                Some(Replaced { container, path, how: How::Skipped(command) })
+            }
+            Edit::NewFile { container, path } => Some(Replaced { container, path: path.clone(), how: How::New }),
+            Edit::EditedFile { container, path, sed } => {
+                Some(Replaced { container, path: path.clone(), how: How::Edited(sed) })
+            }
             _ => None,
         })
         .collect();
-    replaced.sort_by_key(|one| (one.container, one.path));
+    replaced.sort_by(|one, other| (one.container, &one.path).cmp(&(other.container, &other.path)));
     // A directory within one that is replaced by an empty volume or a copy is part of it.
-    let outer: Vec<(&str, &str)> = replaced
+    let outer: Vec<(&str, String)> = replaced
         .iter()
         .filter(|one| matches!(one.how, How::Directory(_)))
-        .map(|one| (one.container, one.path))
+        .map(|one| (one.container, one.path.clone()))
         .collect();
     replaced.retain(|one| {
-        let within = |dir: &&(&str, &str)| {
-            dir.0 == one.container && one.path.strip_prefix(dir.1).is_some_and(|rest| rest.starts_with('/'))
+        let within = |dir: &&(&str, String)| {
+            dir.0 == one.container && one.path.strip_prefix(&dir.1).is_some_and(|rest| rest.starts_with('/'))
         };
         !(matches!(one.how, How::Directory(_)) && outer.iter().any(|dir| within(&dir)))
     });
     let mut fills: BTreeMap<&str, Vec<(String, String)>> = BTreeMap::new();
     for one in &replaced {
         let Some(existing) = find_container(spec, one.container) else { continue };
-        if mounts_at(existing, one.path) {
+        if mounts_at(existing, &one.path) {
             continue;
         }
-        let name = free_volume_name(spec, one.path, one.container);
-        let file = one.path.rsplit('/').next().unwrap_or(one.path);
-        let quoted = quoted(one.path);
+        let name = free_volume_name(spec, &one.path, one.container);
+        let file = one.path.rsplit('/').next().unwrap_or(&one.path);
+        let quoted = quoted(&one.path);
         let mount = match one.how {
             How::Directory(Fill::Empty) => json!({"name": name, "mountPath": one.path}),
             How::Directory(fill @ (Fill::Copy | Fill::Seen | Fill::Readable)) => {
@@ -259,6 +280,12 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
                 let script = format!("mkdir -m 0755 {own} && if [ -d {quoted} ]; then cp -r {quoted}/. {own}/; fi");
                 fills.entry(one.container).or_default().push((name.clone(), script));
                 json!({"name": name, "mountPath": one.path, "subPath": "own"})
+            }
+            How::Skipped(command) => {
+                let file = format!("{FILL_MOUNT}/{name}/{command}");
+                let script = format!("printf '#!/bin/sh\\n' > {file} && chmod 0755 {file}");
+                fills.entry(one.container).or_default().push((name.clone(), script));
+                json!({"name": name, "mountPath": one.path})
             }
             How::New => {
                 let script = format!(": > {FILL_MOUNT}/{name}/{}", self::quoted(file));
@@ -289,7 +316,7 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
 fn fill_container(spec: &Value, container: &str, scripts: &[(String, String)], level: Level) -> Value {
     let mut init = Map::new();
     let model = find_container(spec, container).cloned().unwrap_or_default();
-    init.insert("name".to_owned(), json!(label(&format!("fill-{container}"))));
+    init.insert("name".to_owned(), json!(label(&format!("{FILL}{container}"))));
     for key in ["image", "imagePullPolicy"] {
         if let Some(value) = model.get(key) {
             init.insert(key.to_owned(), value.clone());

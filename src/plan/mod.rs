@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-pub use self::compose::{compose, template_path};
+pub use self::compose::{FILL, compose, template_path};
 pub use self::identity::{Known, candidates};
 pub use self::owner::{Owner, owner};
 pub use self::privilege::privileged;

@@ -12,6 +12,7 @@ mod fs_group;
 mod identity;
 mod pod_security;
 mod seeded_empty_dir;
+mod skipped_command;
 mod supplemental_groups;
 mod sysctl;
 mod user_namespace;
@@ -105,6 +106,7 @@ pub const REMEDIES: &[Remedy] = &[
     sysctl::REMEDY,
     file_capability::REMEDY,
     copied_file::REMEDY,
+    skipped_command::REMEDY,
     args::REMEDY,
     config::REMEDY,
     user_namespace::REMEDY,

@@ -76,17 +76,41 @@ pub fn pod(object: &Value, name: &str, trial: &str, seconds: u64) -> Value {
 pub fn survey(pod: &Value) -> Value {
     let mut pod = pod.clone();
     let spec = &mut pod["spec"];
-    if let Some(fields) = spec.as_object_mut() {
-        fields.shift_remove("initContainers");
+    // Init containers are looked at as well, beside the others.
+    let init = spec.as_object_mut().and_then(|fields| fields.shift_remove("initContainers"));
+    if let (Some(Value::Array(init)), Some(containers)) = (init, spec["containers"].as_array_mut()) {
+        containers.extend(init);
     }
     for container in spec["containers"].as_array_mut().into_iter().flatten() {
         container["command"] = json!(["sh", "-c", "trap 'exit 0' TERM; sleep 3600 & wait"]);
         if let Some(fields) = container.as_object_mut() {
-            for field in ["args", "readinessProbe", "livenessProbe", "startupProbe", "lifecycle"] {
+            for field in ["args", "readinessProbe", "livenessProbe", "startupProbe", "lifecycle", "restartPolicy"] {
                 fields.shift_remove(field);
             }
         }
     }
+    pod
+}
+
+/// The name of the container that reads.
+pub const READER: &str = "nonroot-reader";
+
+/// The same pod with one more container, of the image, the user and the volumes of another: it sleeps on when that one
+/// has died, so that the files can be read that it logged to.
+#[must_use]
+pub fn read(pod: &Value, container: &str) -> Value {
+    let mut pod = pod.clone();
+    let Some(containers) = pod["spec"]["containers"].as_array_mut() else { return pod };
+    let Some(model) = containers.iter().find(|one| one["name"] == container) else { return pod };
+    let mut reader = Map::from_iter([("name".to_owned(), json!(READER))]);
+    for key in ["image", "imagePullPolicy", "securityContext", "volumeMounts"] {
+        if let Some(value) = model.get(key) {
+            reader.insert(key.to_owned(), value.clone());
+        }
+    }
+    reader.insert("command".to_owned(), json!(["sh", "-c", "trap 'exit 0' TERM; sleep 3600 & wait"]));
+    // First, so that whatever is logged is newer than itself.
+    containers.insert(0, Value::Object(reader));
     pod
 }
 

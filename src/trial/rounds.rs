@@ -11,9 +11,10 @@ use super::survey::Survey;
 use super::watch::{End, Run};
 use super::{Progress, Trial, copy};
 use crate::error::Error;
+use crate::evidence::cluster::Right;
 use crate::foresight;
 use crate::model::edit::{Edit, Fill};
-use crate::model::facts::Facts;
+use crate::model::facts::{Facts, VolumeKind, VolumeMount};
 use crate::model::identity::Candidate;
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
 use crate::model::plan::{Plan, Proof, Round, Step};
@@ -33,6 +34,17 @@ const POLISH: usize = 3;
 /// How long the search for what is not needed may take; a round that has begun is finished.
 const MINIMIZE: Duration = Duration::from_secs(60);
 
+/// What a trial does to a cluster, and what it makes better plans with.
+const RIGHTS: &[Right] = &[
+    Right { verb: "create", resource: "pods", subresource: None },
+    Right { verb: "get", resource: "pods", subresource: None },
+    Right { verb: "list", resource: "pods", subresource: None },
+    Right { verb: "watch", resource: "pods", subresource: None },
+    Right { verb: "delete", resource: "pods", subresource: None },
+    Right { verb: "get", resource: "pods", subresource: Some("log") },
+    Right { verb: "create", resource: "pods", subresource: Some("exec") },
+];
+
 /// Where a trial stands.
 struct State {
     survey: Survey,
@@ -42,6 +54,10 @@ struct State {
     /// Edits that were tried, each set once.
     tried: BTreeSet<Vec<Edit>>,
     rounds: Vec<Round>,
+    /// Files that it logs to are read, too.
+    reads: bool,
+    /// What the copy that works lacks beside the root pod.
+    notes: Vec<String>,
     /// The best that worked so far.
     works: Option<Works>,
 }
@@ -62,6 +78,7 @@ impl Trial<'_> {
     /// its proof says what remains.
     pub async fn prove(&self) -> Result<Proven, Error> {
         let begin = Instant::now();
+        self.check_rights().await?;
         let mut state = self.begin().await?;
         let mut polish = POLISH;
         // The root file system becomes read-only once, when the pod works without.
@@ -108,8 +125,28 @@ impl Trial<'_> {
         // What was asked for counts as proven only if all of it is.
         let ready = state.works.is_some() && (!self.options.read_only_root || state.is_read_only());
         let rounds = std::mem::take(&mut state.rounds);
-        let proof = Proof { ready, rounds, seconds: begin.elapsed().as_secs(), remaining };
+        let notes = std::mem::take(&mut state.notes);
+        let proof = Proof { ready, rounds, seconds: begin.elapsed().as_secs(), remaining, notes };
         Ok(Proven { plan: self.finished(state), proof })
+    }
+
+    /// Asks before the first pod whether every right is there.
+    async fn check_rights(&self) -> Result<(), Error> {
+        let missing = self.cluster()?.missing(&self.namespace, RIGHTS).await;
+        let (looks, needed): (Vec<Right>, Vec<Right>) =
+            missing.into_iter().partition(|right| right.subresource == Some("exec"));
+        if !looks.is_empty() {
+            let note =
+                "without the right to create pods/exec nothing can be looked at from inside: more rounds, and guesses";
+            (self.progress)(Progress::Note(note.to_owned()));
+        }
+        if needed.is_empty() {
+            return Ok(());
+        }
+        let list: Vec<String> = needed.iter().map(Right::to_string).collect();
+        let attempted = format!("run a trial in namespace {}", self.namespace);
+        Err(Error::remote(attempted, format!("you may not {} there", list.join(", ")))
+            .help("docs/rbac.md has a Role with all that a trial needs"))
     }
 
     /// The plan as far as what runs and what failed tells, without a trial: nothing is written to the cluster.
@@ -119,7 +156,7 @@ impl Trial<'_> {
     pub async fn plan(&self, failed: Vec<Obstacle>) -> Result<Plan, Error> {
         let mut state = self.begin().await?;
         if !failed.is_empty() {
-            let run = Run { end: End::Died, obstacles: failed };
+            let run = Run { end: End::Died, obstacles: failed, notes: Vec::new() };
             self.choose(&mut state, &run, true).await;
         }
         Ok(self.finished(state))
@@ -131,13 +168,22 @@ impl Trial<'_> {
         let spec: PodSpec =
             serde_json::from_value(spec).map_err(|error| Error::input("read the pod template", error))?;
         let survey = self.survey(&spec).await?;
-        let identities = spec.containers.iter().filter_map(|container| {
+        let all = spec.containers.iter().chain(spec.init_containers.iter().flatten());
+        let identities = all.filter_map(|container| {
             let best = survey.facts.get(&container.name)?.candidates.first()?;
             Some((container.name.clone(), best.clone()))
         });
         let identities = identities.collect();
-        let mut state =
-            State { survey, identities, steps: Vec::new(), tried: BTreeSet::new(), rounds: Vec::new(), works: None };
+        let mut state = State {
+            survey,
+            identities,
+            steps: Vec::new(),
+            tried: BTreeSet::new(),
+            rounds: Vec::new(),
+            works: None,
+            reads: false,
+            notes: Vec::new(),
+        };
         self.foresee(&mut state).await;
         Ok(state)
     }
@@ -182,8 +228,16 @@ impl Trial<'_> {
         let number = state.rounds.len() + 1;
         (self.progress)(Progress::Running(number));
         let name = format!("nonroot-trial-{}-{number}", self.id);
-        let pod = copy::pod(&self.planned(state), &name, &self.id, self.options.timeout.as_secs());
-        let run = self.run(&pod).await?;
+        let mut pod = copy::pod(&self.planned(state), &name, &self.id, self.options.timeout.as_secs());
+        if let Some(container) = state.identities.first().filter(|_| state.reads).map(|(name, _)| name) {
+            pod = copy::read(&pod, container);
+        }
+        let mut run = self.run(&pod, &state.survey.root).await?;
+        // What root is refused as well is no reason to change anything.
+        run.obstacles.retain(|obstacle| !state.survey.usual.iter().any(|usual| is_again(usual, obstacle)));
+        if run.end == End::Works {
+            state.notes = std::mem::take(&mut run.notes);
+        }
         let round = Round { obstacles: run.obstacles.clone(), added: Vec::new() };
         (self.progress)(Progress::Ended(number, run.end, &round));
         state.rounds.push(round);
@@ -209,7 +263,16 @@ impl Trial<'_> {
         let idle = state.survey.facts.values().filter(|facts| !state.survey.root.contains_key(&facts.container));
         let declared: Vec<Obstacle> =
             idle.filter_map(|facts| foresight::declared_port(&facts.container, &facts.low_ports)).collect();
-        for obstacle in foreseen.into_iter().chain(declared) {
+        // A claim comes as root's; the copy has an empty volume in its place, which would hide that.
+        let has_fs_group =
+            plan::pod_spec(self.object).is_some_and(|spec| !spec["securityContext"]["fsGroup"].is_null());
+        let claims = state.survey.facts.values().filter(|_| !has_fs_group).filter_map(|facts| {
+            let is_claim = |mount: &&VolumeMount| mount.kind == VolumeKind::Claim && !mount.read_only;
+            let mount = facts.mounts.iter().find(is_claim)?;
+            Some(foresight::claim(&facts.container, &mount.path))
+        });
+        let claims: Vec<Obstacle> = claims.collect();
+        for obstacle in foreseen.into_iter().chain(declared).chain(claims) {
             let Some(facts) = obstacle.container.as_ref().and_then(|name| state.survey.facts.get(name)) else {
                 continue;
             };
@@ -264,6 +327,12 @@ impl Trial<'_> {
             added.push(proposal.summary.clone());
             state.add(&obstacle, proposal, self.progress);
         }
+        let volumes =
+            state.steps.iter().flat_map(|step| &step.edits).any(|edit| matches!(edit, Edit::Directory { .. }));
+        if must_work && run.obstacles.is_empty() && volumes && self.options.runs && !state.reads {
+            state.reads = true;
+            return vec!["run it once more, and read the files that it logs to".to_owned()];
+        }
         if added.is_empty()
             && must_work
             && self.options.runs
@@ -306,8 +375,8 @@ impl Trial<'_> {
         if obstacle.container.as_ref().is_some_and(known) {
             return obstacle;
         }
-        let filled = obstacle.container.as_deref().and_then(|name| name.strip_prefix("fill-")).map(str::to_owned);
-        obstacle.container = filled.filter(known).or_else(|| state.survey.facts.keys().next().cloned());
+        let filled = obstacle.container.as_deref().and_then(|name| name.strip_prefix(plan::FILL)).map(str::to_owned);
+        obstacle.container = filled.filter(known).or_else(|| state.identities.first().map(|(name, _)| name.clone()));
         obstacle
     }
 
@@ -317,7 +386,13 @@ impl Trial<'_> {
         if state.steps.iter().any(|step| step.edits.contains(&Edit::UserNamespace)) {
             return None;
         }
-        let containers: Vec<String> = state.survey.facts.keys().cloned().collect();
+        // What a container said is about that one; init containers that said nothing are done.
+        let init = |name: &String| self.is_init(name);
+        let containers: Vec<String> =
+            match obstacle.container.clone().filter(|name| state.survey.facts.contains_key(name)) {
+                Some(name) => vec![name],
+                None => state.survey.facts.keys().filter(|name| !init(name)).cloned().collect(),
+            };
         for container in &containers {
             let facts = state.survey.facts.get(container)?;
             let identities = facts.candidates.iter().map(|candidate| Proposal {
@@ -396,6 +471,11 @@ impl Trial<'_> {
         let summary = namespace.summary.clone();
         state.add(&obstacle, namespace, self.progress);
         Some(summary)
+    }
+
+    fn is_init(&self, container: &str) -> bool {
+        let init = plan::pod_spec(self.object).and_then(|spec| spec["initContainers"].as_array());
+        init.into_iter().flatten().any(|one| one["name"] == container)
     }
 
     /// The second phase: the root file system read-only, and volumes where the root pod writes.

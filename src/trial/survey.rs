@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::api::core::v1::{Container, PodSpec};
 use kube::runtime::watcher::watch_object;
 use serde_json::Value;
 use tokio::time::timeout;
@@ -19,6 +19,7 @@ use crate::model::edit::Edit;
 use crate::model::facts::{Facts, VolumeKind, VolumeMount};
 use crate::model::identity::Candidate;
 use crate::model::inside::Inside;
+use crate::model::obstacle::Obstacle;
 use crate::plan::{self, Known};
 
 /// How long the pod that sleeps may take to run.
@@ -38,6 +39,8 @@ pub(super) struct Survey {
     pub facts: BTreeMap<String, Facts>,
     /// The containers as they run as root.
     pub root: BTreeMap<String, Inside>,
+    /// What the root pod is refused as well, and lives with.
+    pub usual: Vec<Obstacle>,
     /// The pod that sleeps, if its images have a shell.
     asleep: Option<String>,
     /// Containers whose program was asked for its options.
@@ -69,11 +72,14 @@ impl Trial<'_> {
         let mut survey = Survey {
             facts: BTreeMap::new(),
             root,
+            usual: self.usual().await,
             asleep: self.sleep().await?,
             asked: BTreeSet::new(),
             looked: BTreeSet::new(),
         };
-        for container in &spec.containers {
+        let mut main: Option<Candidate> = None;
+        let init: Vec<&Container> = spec.init_containers.iter().flatten().collect();
+        for container in spec.containers.iter().chain(init.iter().copied()) {
             let name = container.name.clone();
             let mut facts = Facts {
                 container: name.clone(),
@@ -86,11 +92,13 @@ impl Trial<'_> {
                 let place = Place { namespace: &self.namespace, pod, container: &name };
                 if let Ok(inside) = cluster.look_inside(place).await {
                     facts.accounts = inside.passwd;
+                    facts.search_path = inside.search_path;
                     facts.has_shell = true;
                 }
             }
             if let Some(inside) = survey.root.get(&name) {
                 facts.has_shell = true;
+                facts.search_path = facts.search_path.or_else(|| inside.search_path.clone());
                 if facts.accounts.is_empty() {
                     facts.accounts = inside.passwd.clone();
                 }
@@ -138,17 +146,32 @@ impl Trial<'_> {
                     range: None,
                 };
                 facts.candidates = plan::candidates(known);
+                // An init container prepares what the others use: as one of them it does so best.
+                if init.iter().any(|one| one.name == name)
+                    && let Some(first) = main.clone()
+                {
+                    facts.candidates.retain(|candidate| (candidate.uid, candidate.gid) != (first.uid, first.gid));
+                    facts.candidates.insert(0, first);
+                }
                 if let Some((uid, gid)) = self.options.run_as {
                     facts.candidates.retain(|candidate| (candidate.uid, candidate.gid) != (uid, gid));
                     let why = "it was asked for".to_owned();
                     facts.candidates.insert(0, Candidate { uid, gid, groups: Vec::new(), why });
                 }
+                main = main.or_else(|| facts.candidates.first().cloned());
                 if let Some(best) = facts.candidates.first() {
                     (facts.uid, facts.gid, facts.groups) = (best.uid, best.gid, best.groups.clone());
                 }
             }
         }
         Ok(survey)
+    }
+
+    /// What the root pod's own texts tell.
+    async fn usual(&self) -> Vec<Obstacle> {
+        let (Some(cluster), Some((namespace, pod))) = (self.cluster, &self.root_pod) else { return Vec::new() };
+        let texts = cluster.failure_texts(namespace, pod, None, false).await;
+        texts.map(|texts| super::diagnosed(&texts.value).obstacles).unwrap_or_default()
     }
 
     /// Looks at paths of a container's image and remembers what stands there.
@@ -320,7 +343,8 @@ fn words(names: &[String]) -> Vec<String> {
 
 /// The volumes of a spec where a container mounts them; a claim of a StatefulSet's templates counts as one.
 fn mounts(spec: &PodSpec, container: &str, object: &Value) -> Vec<VolumeMount> {
-    let Some(container) = spec.containers.iter().find(|known| known.name == container) else { return Vec::new() };
+    let mut all = spec.containers.iter().chain(spec.init_containers.iter().flatten());
+    let Some(container) = all.find(|known| known.name == container) else { return Vec::new() };
     let templates = object.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
     let claimed =
         |name: &str| templates.into_iter().flatten().any(|claim| claim["metadata"]["name"].as_str() == Some(name));

@@ -1,5 +1,6 @@
 //! One run of one pod, from its creation to the moment that tells how it went.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -11,11 +12,14 @@ use kube::runtime::watcher::watch_object;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
-use super::Trial;
+use super::{Trial, copy};
 use crate::diagnosis::{Context, diagnose};
 use crate::error::Error;
-use crate::evidence::cluster::Text;
+use crate::evidence::cluster::{Place, Text};
+use crate::foresight;
+use crate::model::inside::Inside;
 use crate::model::obstacle::Obstacle;
+use crate::plan;
 
 /// How a run went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +40,8 @@ pub(super) struct Run {
     pub(super) end: End,
     /// What its texts tell, the most telling first.
     pub(super) obstacles: Vec<Obstacle>,
+    /// What it does not do that the root pod does.
+    pub(super) notes: Vec<String>,
 }
 
 /// How often the log of a pod that runs and is not ready is looked at.
@@ -52,14 +58,14 @@ impl Trial<'_> {
     ///
     /// # Errors
     /// The cluster does not answer, or does not let us create or watch the pod.
-    pub(super) async fn run(&self, pod: &Value) -> Result<Run, Error> {
+    pub(super) async fn run(&self, pod: &Value, root: &BTreeMap<String, Inside>) -> Result<Run, Error> {
         if let Some(refused) = self.create(pod).await? {
             return Ok(refused);
         }
         let name = pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let end = self.watched(&name, pod).await;
         let run = match end {
-            Ok(end) => self.evidence(&name, end).await,
+            Ok(end) => self.evidence(&name, end, pod, root).await,
             Err(error) => Err(error),
         };
         self.remove(&name).await;
@@ -80,7 +86,7 @@ impl Trial<'_> {
                 if obstacles.is_empty() {
                     return Err(Error::remote(attempted, status.message.lines().next().unwrap_or_default()));
                 }
-                Ok(Some(Run { end: End::NotStarted, obstacles }))
+                Ok(Some(Run { end: End::NotStarted, obstacles, notes: Vec::new() }))
             }
             Err(error) => Err(Error::remote(attempted, crate::evidence::cluster::innermost(&error))),
         }
@@ -171,6 +177,7 @@ impl Trial<'_> {
         let phase = status.phase.as_deref();
         let init = status.init_container_statuses.iter().flatten();
         let main = status.container_statuses.iter().flatten();
+        let main = main.filter(|container| container.name != copy::READER);
         for container in init.chain(main.clone()) {
             let state = container.state.clone().unwrap_or_default();
             let stuck = |reason: &str| {
@@ -206,13 +213,41 @@ impl Trial<'_> {
         texts.is_ok_and(|texts| super::diagnosed(&texts.value).obstacles.iter().any(|obstacle| obstacle.fatal))
     }
 
-    async fn evidence(&self, name: &str, end: End) -> Result<Run, Error> {
-        let texts = self.cluster()?.failure_texts(&self.namespace, name, None, false).await?;
+    async fn evidence(&self, name: &str, end: End, pod: &Value, root: &BTreeMap<String, Inside>) -> Result<Run, Error> {
+        let cluster = self.cluster()?;
+        let texts = cluster.failure_texts(&self.namespace, name, None, false).await?;
         for error in &texts.errors {
             tracing::debug!(%error, "a text could not be read");
         }
-        let texts: Vec<Text> = texts.value;
-        Ok(Run { end, obstacles: super::diagnosed(&texts).obstacles })
+        let mut texts: Vec<Text> = texts.value;
+        let containers: Vec<&str> =
+            pod["spec"]["containers"].as_array().into_iter().flatten().filter_map(|one| one["name"].as_str()).collect();
+        // Who does not get ready may say why in a file; who died can be read where somebody sleeps beside.
+        let readers = containers.iter().filter(|container| end == End::NotReady || **container == copy::READER);
+        for container in readers {
+            let place = Place { namespace: &self.namespace, pod: name, container };
+            let read = (*container == copy::READER).then(|| containers.iter().find(|other| **other != copy::READER));
+            let whose = read.flatten().unwrap_or(container);
+            for (path, text) in cluster.log_files(place).await.unwrap_or_default() {
+                let source = format!("file {path} of container {whose}");
+                texts.push(Text { source, container: Some((*whose).to_owned()), directory: None, text });
+            }
+        }
+        let mut run = Run { end, obstacles: super::diagnosed(&texts).obstacles, notes: Vec::new() };
+        if end == End::Works {
+            // What an init container of ours left out of a copy, the program may not read either.
+            run.obstacles
+                .retain(|obstacle| !obstacle.container.as_ref().is_some_and(|name| name.starts_with(plan::FILL)));
+            for (container, root) in root {
+                let place = Place { namespace: &self.namespace, pod: name, container };
+                if let Ok(copy) = cluster.look_inside(place).await {
+                    let (obstacles, notes) = foresight::missing(container, root, &copy);
+                    run.obstacles.extend(obstacles);
+                    run.notes.extend(notes);
+                }
+            }
+        }
+        Ok(run)
     }
 }
 

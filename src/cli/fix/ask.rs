@@ -31,17 +31,41 @@ pub(super) fn is_answered() -> bool {
 fn answered<T>(question: impl FnOnce(&dyn Theme) -> dialoguer::Result<Option<T>>) -> Result<T, Fault> {
     let theme: Box<dyn Theme> =
         if console::colors_enabled_stderr() { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) };
-    let interrupted = tokio::spawn(async {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            let _ = console::Term::stderr().show_cursor();
-            say(format_args!("\nNothing was changed."));
-            #[allow(clippy::exit, reason = "a question waits for a key and for nothing else")]
-            std::process::exit(INTERRUPTED);
-        }
-    });
+    let interrupted = tokio::spawn(interrupts());
     let answer = tokio::task::block_in_place(|| question(&*theme));
     interrupted.abort();
+    // The console raises the signal and returns at once: whichever is noticed first ends it in the same way.
+    if matches!(&answer, Err(dialoguer::Error::IO(error)) if error.kind() == std::io::ErrorKind::Interrupted) {
+        stop();
+    }
     answer.ok().flatten().ok_or_else(|| Error::input("go on", "no answer was given").help("nothing was changed").into())
+}
+
+/// Ends the program at Ctrl-C. The handler is in force when this returns, before a question is drawn.
+fn interrupts() -> impl Future<Output = ()> {
+    #[cfg(unix)]
+    let handler = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt());
+    async move {
+        #[cfg(unix)]
+        let came = match handler {
+            Ok(mut handler) => handler.recv().await.is_some(),
+            Err(_) => false,
+        };
+        #[cfg(not(unix))]
+        let came = tokio::signal::ctrl_c().await.is_ok();
+        if came {
+            stop();
+        }
+    }
+}
+
+/// Leaves the terminal with its cursor, on a line of its own.
+#[allow(clippy::exit, reason = "a question waits for a key and for nothing else")]
+fn stop() -> ! {
+    let _ = console::Term::stderr().show_cursor();
+    say(format_args!(""));
+    say(format_args!("Nothing was changed."));
+    std::process::exit(INTERRUPTED)
 }
 
 /// What a shell makes of an end by SIGINT.

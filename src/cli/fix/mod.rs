@@ -297,6 +297,7 @@ async fn planned(
             say(format_args!("warning: {error}"));
         }
         let Proven { plan, proof } = proven?;
+        warnings.extend(proof.notes.iter().cloned());
         (plan, Some(proof))
     } else {
         if proves {

@@ -55,6 +55,14 @@ impl Cluster {
         Ok(inside::options(&self.shell(place, inside::HELP, &[program]).await?))
     }
 
+    /// What a running container logged to files: path and end of each.
+    ///
+    /// # Errors
+    /// As [`Cluster::look_inside`].
+    pub async fn log_files(&self, place: Place<'_>) -> Result<Vec<(String, String)>, Error> {
+        Ok(inside::logs(&self.shell(place, inside::LOGS, &[]).await?))
+    }
+
     async fn shell(&self, place: Place<'_>, script: &str, args: &[&str]) -> Result<String, Error> {
         let Place { namespace, pod, container } = place;
         let attempted = format!("look into container {container} of pod {namespace}/{pod}");

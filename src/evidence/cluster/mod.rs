@@ -1,5 +1,6 @@
-//! The API server, read only: every request here is a GET.
+//! The API server, read only: every request here is a GET, but for the question of what the user may do.
 
+mod access;
 mod connection;
 mod exec;
 mod failure;
@@ -14,6 +15,7 @@ use kube::api::{ListParams, LogParams};
 use kube::core::{ObjectList, Request};
 use serde::de::DeserializeOwned;
 
+pub use self::access::Right;
 pub use self::connection::Connection;
 pub use self::exec::Place;
 pub use self::failure::Text;

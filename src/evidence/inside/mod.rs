@@ -2,7 +2,7 @@
 
 mod parse;
 
-pub use self::parse::{found, inside, look, options, started};
+pub use self::parse::{found, inside, logs, look, options, started};
 
 /// Gathers all of [`crate::model::inside::Inside`]; run as `sh -c GATHER`.
 pub const GATHER: &str = include_str!("gather.sh");
@@ -20,3 +20,6 @@ pub const HELP: &str = include_str!("help.sh");
 /// Shows the programs that start beside it; run as `sh -c STARTED` in a container that shares the pod's process
 /// namespace.
 pub const STARTED: &str = include_str!("started.sh");
+
+/// Shows the ends of log files; run as `sh -c LOGS`.
+pub const LOGS: &str = include_str!("logs.sh");

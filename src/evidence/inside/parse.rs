@@ -18,6 +18,7 @@ pub fn inside(answer: &str) -> Inside {
     for (name, detail, body) in sections(answer) {
         let pid = detail.parse().unwrap_or_default();
         match name {
+            "path" => found.search_path = Some(body.trim().to_owned()).filter(|path| !path.is_empty()),
             "passwd" => found.passwd = body.lines().filter_map(account).take(MOST).collect(),
             "group" => found.groups = body.lines().filter_map(group).take(MOST).collect(),
             "mountinfo" => found.mounts = body.lines().filter_map(mount).take(MOST).collect(),
@@ -89,6 +90,16 @@ pub fn found(answer: &str) -> Found {
     found
 }
 
+/// Reads the answer of `logs.sh`: path and text of each file.
+#[must_use]
+pub fn logs(answer: &str) -> Vec<(String, String)> {
+    let files = sections(answer).filter(|(name, ..)| *name == "log").take(MOST);
+    files
+        .map(|(_, path, body)| (path.to_owned(), body.to_owned()))
+        .filter(|(_, text)| !text.trim().is_empty())
+        .collect()
+}
+
 /// Reads the log of `started.sh`: the words of the first program that started; empty where there was none.
 #[must_use]
 pub fn started(log: &str) -> Vec<String> {
@@ -125,8 +136,10 @@ fn option(line: &str) -> Option<CommandOption> {
 
 /// The parts of an answer: name, detail, body.
 fn sections(answer: &str) -> impl Iterator<Item = (&str, &str, &str)> {
-    let starts = answer.strip_prefix(">>> ").into_iter().chain(answer.split("\n>>> ").skip(1));
-    starts.map(|part| {
+    // What comes before the first of them is noise.
+    let noise = usize::from(!answer.starts_with(">>> "));
+    let answer = answer.strip_prefix(">>> ").unwrap_or(answer);
+    answer.split("\n>>> ").skip(noise).map(|part| {
         let (head, body) = part.split_once('\n').unwrap_or((part, ""));
         let (name, detail) = head.split_once(' ').unwrap_or((head, ""));
         (name, detail, body)
@@ -295,7 +308,7 @@ fn address_of(hex: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    const ANSWER: &str = ">>> passwd\nroot:x:0:0:root:/root:/bin/bash\nnginx:x:999:101::/nonexistent:/bin/false\nbroken\n\n\
+    const ANSWER: &str = ">>> path\n/usr/bin:/bin\n>>> passwd\nroot:x:0:0:root:/root:/bin/bash\nnginx:x:999:101::/nonexistent:/bin/false\nbroken\n\n\
 >>> group\nadm:x:4:syslog,nginx\n\n\
 >>> mountinfo\n198 67 0:64 / / rw,relatime - overlay overlay rw,lowerdir=/x\n232 198 0:43 / /run/my\\040secrets ro - tmpfs tmpfs rw\n\
 >>> process 14\nName:\tnginx\nPPid:\t1\nUid:\t999\t999\t999\t999\nGid:\t101\t101\t101\t101\nGroups:\t101 4 \nCapBnd:\t00000000a80425fb\nNoNewPrivs:\t1\nSeccomp:\t2\n\
@@ -334,6 +347,7 @@ mod tests {
     #[test]
     fn an_answer_becomes_facts() {
         let found = inside(ANSWER);
+        assert_eq!(found.search_path.as_deref(), Some("/usr/bin:/bin"));
         assert_eq!(
             found.passwd.iter().map(|a| (a.name.as_str(), a.uid, a.gid)).collect::<Vec<_>>(),
             [("root", 0, 0), ("nginx", 999, 101)]

@@ -1,0 +1,52 @@
+//! Let a command that only root may run do nothing.
+
+use super::{Level, Proposal, Remedy};
+use crate::model::edit::Edit;
+use crate::model::facts::Facts;
+use crate::model::obstacle::{Category, Obstacle, Operation};
+
+pub(super) const REMEDY: Remedy = Remedy {
+    id: "skipped-command",
+    level: Level::Pod,
+    title: "Let chown or chmod do nothing",
+    explain: "Entrypoints and init containers that were written for root give files to the user whom they then become. A \
+              container that starts as that user makes files that are its own already, and a volume is writable for it \
+              by its mode or by fsGroup: there is nothing left to change, but the step still fails and ends the script. \
+              An empty script of the same name, before the others in PATH, lets it pass. Where the script can be \
+              changed, take the step out instead.",
+    removes: &[Category::OwnershipChange],
+    suggest,
+    propose,
+};
+
+fn command(obstacle: &Obstacle) -> Option<&'static str> {
+    match obstacle.operation {
+        Operation::Chown => Some("chown"),
+        Operation::Chmod => Some("chmod"),
+        _ => None,
+    }
+}
+
+fn suggest(obstacle: &Obstacle) -> Option<String> {
+    let command = command(obstacle)?;
+    Some(format!("if a script runs {command}: put an empty {command} before the others in PATH, or take the step out"))
+}
+
+fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
+    let (Some(command), Some(search)) = (command(obstacle), &facts.search_path) else { return Vec::new() };
+    // A program that changes owners by itself looks for no command.
+    let is_command = obstacle.evidence.text.trim_start().trim_start_matches("/bin/").starts_with(command);
+    if !is_command || !facts.has_shell {
+        return Vec::new();
+    }
+    vec![Proposal {
+        remedy: REMEDY.id,
+        level: REMEDY.level,
+        summary: format!("let {command} do nothing: what this user makes is its own already"),
+        edits: vec![Edit::SkippedCommand {
+            container: facts.container.clone(),
+            command: command.to_owned(),
+            search_path: search.clone(),
+        }],
+    }]
+}
