@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::model::accounts::Accounts;
+
 /// Everything that one look into a running container brought back. Lists are bounded by the reader.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inside {
@@ -12,10 +14,8 @@ pub struct Inside {
     /// What was created or modified since the container started, on its root file system and in volumes of its image.
     pub changed: Vec<Inode>,
     pub mounts: Vec<Mount>,
-    /// /etc/passwd, as it stands there.
-    pub passwd: Vec<Account>,
-    /// /etc/group, as it stands there.
-    pub groups: Vec<Group>,
+    /// /etc/passwd and /etc/group, as they stand there.
+    pub accounts: Accounts,
 }
 
 /// A process, by proc_pid_status(5).
@@ -125,24 +125,6 @@ pub struct Mount {
     pub fs_type: String,
     pub source: String,
     pub read_only: bool,
-}
-
-/// A line of /etc/passwd, less its password field (passwd(5)).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
-    pub name: String,
-    pub uid: u32,
-    pub gid: u32,
-    pub home: String,
-    pub shell: String,
-}
-
-/// A line of /etc/group, less its password field (group(5)).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
-    pub name: String,
-    pub gid: u32,
-    pub members: Vec<String>,
 }
 
 /// What a look at some paths brought back.

@@ -1,6 +1,7 @@
 //! Plain types without I/O: the words that the rooms share.
 
 pub mod access;
+pub mod accounts;
 pub mod capability;
 pub mod container;
 pub mod edit;

@@ -1,7 +1,8 @@
 //! Whom a container could run as, best first.
 
+use crate::model::accounts::Account;
 use crate::model::identity::Candidate;
-use crate::model::inside::{Account, Inode, Inside};
+use crate::model::inside::{Inode, Inside};
 
 /// Accounts that distributions ship whether or not a package uses them (Debian's base-passwd, passwd.master; Alpine's
 /// alpine-baselayout; Fedora's setup). One of them is chosen only where something points at it.

@@ -70,13 +70,13 @@ impl Trial<'_> {
             if let Some(pod) = &survey.asleep {
                 let place = Place { namespace: &self.namespace, pod, container: &name };
                 if let Ok(inside) = self.cluster.look_inside(place).await {
-                    facts.accounts = inside.passwd;
+                    facts.accounts = inside.accounts.users;
                     facts.has_shell = true;
                 }
             }
             if let Some(inside) = survey.root.get(&name) {
                 if facts.accounts.is_empty() {
-                    facts.accounts = inside.passwd.clone();
+                    facts.accounts = inside.accounts.users.clone();
                 }
                 facts.low_ports = foresight::low_ports(inside);
                 facts.written = foresight::written(inside);

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::model::inside::{Account, Found, Group, Ids, Inode, Inside, Listener, Look, Mount, OpenFile, Process};
+use crate::model::accounts::Accounts;
+use crate::model::inside::{Found, Ids, Inode, Inside, Listener, Look, Mount, OpenFile, Process};
 
 /// Entries of any one list: a container with more files changed than this tells nothing more.
 const MOST: usize = 20_000;
@@ -14,11 +15,12 @@ pub fn inside(answer: &str) -> Inside {
     // Which process holds a socket, by the socket's inode.
     let mut sockets: Vec<(u64, u32)> = Vec::new();
     let mut tables: Vec<(&str, &str)> = Vec::new();
+    let (mut passwd, mut group) = ("", "");
     for (name, detail, body) in sections(answer) {
         let pid = detail.parse().unwrap_or_default();
         match name {
-            "passwd" => found.passwd = body.lines().filter_map(account).take(MOST).collect(),
-            "group" => found.groups = body.lines().filter_map(group).take(MOST).collect(),
+            "passwd" => passwd = body,
+            "group" => group = body,
             "mountinfo" => found.mounts = body.lines().filter_map(mount).take(MOST).collect(),
             "process" if found.processes.len() < MOST => found.processes.push(process(pid, body)),
             "cmdline" => {
@@ -47,6 +49,7 @@ pub fn inside(answer: &str) -> Inside {
             _ => {}
         }
     }
+    found.accounts = Accounts::parse(passwd.as_bytes(), group.as_bytes());
     let process_of = |inode| sockets.iter().find(|(known, _)| *known == inode).map(|(_, pid)| *pid);
     for (table, body) in tables {
         let rows = body.lines().skip(1);
@@ -102,20 +105,6 @@ fn of(processes: &mut [Process], pid: u32, change: impl FnOnce(&mut Process)) {
     if let Some(process) = processes.iter_mut().find(|process| process.pid == pid) {
         change(process);
     }
-}
-
-fn account(line: &str) -> Option<Account> {
-    let fields: Vec<&str> = line.split(':').collect();
-    let [name, _, uid, gid, _, home, shell] = fields.as_slice() else { return None };
-    let [name, home, shell] = [name, home, shell].map(|text| (*text).to_owned());
-    Some(Account { name, uid: uid.parse().ok()?, gid: gid.parse().ok()?, home, shell })
-}
-
-fn group(line: &str) -> Option<Group> {
-    let fields: Vec<&str> = line.split(':').collect();
-    let [name, _, gid, members] = fields.as_slice() else { return None };
-    let members = members.split(',').filter(|member| !member.is_empty()).map(str::to_owned).collect();
-    Some(Group { name: (*name).to_owned(), gid: gid.parse().ok()?, members })
 }
 
 /// `36 35 98:0 /root /point rw,noatime shared:1 - ext4 /dev/root rw,errors=continue`
@@ -277,10 +266,10 @@ mod tests {
     fn an_answer_becomes_facts() {
         let found = inside(ANSWER);
         assert_eq!(
-            found.passwd.iter().map(|a| (a.name.as_str(), a.uid, a.gid)).collect::<Vec<_>>(),
+            found.accounts.users.iter().map(|a| (a.name.as_str(), a.uid, a.gid)).collect::<Vec<_>>(),
             [("root", 0, 0), ("nginx", 999, 101)]
         );
-        assert_eq!(found.groups[0].members, ["syslog", "nginx"]);
+        assert_eq!(found.accounts.groups[0].members, ["syslog", "nginx"]);
         assert_eq!((found.mounts[1].point.as_str(), found.mounts[1].read_only), ("/run/my secrets", true));
         let process = &found.processes[0];
         assert_eq!(

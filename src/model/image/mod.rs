@@ -1,6 +1,5 @@
 //! An image: its configuration, its layers, its files, and the questions that running it as non-root asks of them.
 
-pub mod accounts;
 pub mod advice;
 pub mod efficiency;
 pub mod layer;
@@ -10,8 +9,8 @@ pub mod tree;
 use std::collections::BTreeMap;
 
 use crate::model::access::{Access, Files, Finding, Kind, Node, Subject, decide, permission};
+use crate::model::accounts::{Account, Accounts, Identity, UserError};
 use crate::model::capability::Set;
-use accounts::{Account, Accounts, Identity, UserError};
 use efficiency::efficiency;
 use layer::Layer;
 use paths::PathId;
