@@ -1,8 +1,10 @@
 //! What a running container shows of itself.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::model::accounts::Accounts;
+use crate::model::capability::{Credentials, FileCapabilities};
 
 /// Everything that one look into a running container brought back. Lists are bounded by the reader.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -125,6 +127,23 @@ pub struct Mount {
     pub fs_type: String,
     pub source: String,
     pub read_only: bool,
+    pub noexec: bool,
+    pub nosuid: bool,
+}
+
+/// What decides over access in a container, as a process that exec starts there finds it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The process itself: the container's user, with what the runtime grants.
+    pub own: Option<Credentials>,
+    /// The container's first process, unless the pod's containers share their processes.
+    pub first: Option<Credentials>,
+    pub mounts: Vec<Mount>,
+    pub accounts: Accounts,
+    /// `net.ipv4.ip_unprivileged_port_start`.
+    pub unprivileged_port_start: Option<u16>,
+    /// Of the files that were asked for; one is missing where the container has no means to tell.
+    pub file_capabilities: BTreeMap<String, Option<FileCapabilities>>,
 }
 
 /// What a look at some paths brought back.

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod can_i;
 pub mod capability;
 pub mod container;
 pub mod edit;

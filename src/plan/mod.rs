@@ -4,4 +4,4 @@ mod compose;
 mod identity;
 
 pub use self::compose::{compose, template_path};
-pub use self::identity::{Known, candidates};
+pub use self::identity::{Known, candidates, of_image};

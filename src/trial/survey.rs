@@ -117,7 +117,7 @@ impl Trial<'_> {
                     inodes: &facts.inodes,
                     present,
                     names: &names,
-                    range: None,
+                    ..Known::default()
                 };
                 facts.candidates = plan::candidates(known);
                 if let Some(best) = facts.candidates.first() {

@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt as _;
 use super::{Cluster, innermost};
 use crate::error::Error;
 use crate::evidence::inside;
-use crate::model::inside::{Found, Inside, Look};
+use crate::model::inside::{Found, Inside, Look, Standing};
 
 /// The most that one answer may bring: a look at a container with a hundred thousand changed files stays below it.
 const MAX_ANSWER_BYTES: u64 = 16 << 20;
@@ -44,6 +44,14 @@ impl Cluster {
     /// As [`Cluster::look_inside`].
     pub async fn find_in(&self, place: Place<'_>, words: &[&str]) -> Result<Found, Error> {
         Ok(inside::found(&self.shell(place, inside::FIND, words).await?))
+    }
+
+    /// What decides over access in a running container, and the file capabilities of some files, given without links.
+    ///
+    /// # Errors
+    /// As [`Cluster::look_inside`].
+    pub async fn standing(&self, place: Place<'_>, files: &[&str]) -> Result<Standing, Error> {
+        Ok(inside::standing(&self.shell(place, inside::STANDING, files).await?))
     }
 
     async fn shell(&self, place: Place<'_>, script: &str, args: &[&str]) -> Result<String, Error> {

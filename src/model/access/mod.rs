@@ -12,7 +12,7 @@ use std::fmt;
 use crate::model::capability::{Capability, Credentials, Set};
 use crate::model::obstacle::Errno;
 
-pub use mounts::{Files, Lookup, Mount};
+pub use mounts::{Content, Files, Lookup, Mount};
 
 /// Symbolic links that a walk follows before ELOOP: `MAXSYMLINKS` of Linux's `include/linux/namei.h`.
 const MAX_SYMLINKS: usize = 40;
@@ -714,7 +714,7 @@ mod tests {
         let keys = BTreeMap::from([("conf.d/web.conf".to_owned(), 0o440)]);
         let config = Mount::of_keys("/etc/nginx", "configMap web", &keys, false, Some(3000));
         let claim = Mount {
-            complete: false,
+            content: Content::Partial,
             root: Node::directory(0o755, 0, 0).with_fs_group(2000, false),
             ..Mount::empty_dir("/var/lib/data", "data", false, None)
         };
