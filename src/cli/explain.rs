@@ -141,10 +141,7 @@ async fn live(flags: &ClusterFlags, args: &ExplainArgs, why: &mut Vec<Vec<String
     };
     let cluster = Cluster::connect(&flags.connection()).await?;
     let _spinner = Spinner::start("reading logs and events");
-    let workload = match (&target.name, target.kind.as_str()) {
-        (Some(name), "Pod") => Read::clean(cluster.pod(&cluster.namespace, name).await?),
-        _ => meant(&cluster, &target, "explain").await?,
-    };
+    let workload = meant(&cluster, &target, "explain").await?;
     let mut texts = failure_texts(&cluster, &workload.value, args.container.as_deref(), args.previous).await?;
     texts.errors.extend(workload.errors);
     let mut diagnosed = diagnosed(&texts.value);
@@ -153,8 +150,11 @@ async fn live(flags: &ClusterFlags, args: &ExplainArgs, why: &mut Vec<Vec<String
     Ok(Read { value: diagnosed, errors: texts.errors })
 }
 
-/// The workload that a target names.
+/// The workload that a target names; a pod is one of its own, whoever owns it.
 pub(super) async fn meant(cluster: &Cluster, target: &Target, attempt: &str) -> Result<Read<Workload>, Fault> {
+    if let (Some(name), "Pod") = (&target.name, target.kind.as_str()) {
+        return Ok(Read::clean(cluster.pod(&cluster.namespace, name).await?));
+    }
     let scope = Scope { namespaces: Namespaces::One(cluster.namespace.clone()), selection: Selection::default() };
     let inventory = cluster.inventory(&scope).await?;
     let mut all = inventory.value.workloads.into_iter();

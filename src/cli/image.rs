@@ -125,30 +125,39 @@ pub(super) async fn run(flags: &ClusterFlags, args: ImageArgs) -> Result<u8, Fau
     let read = explain::meant(&cluster, &target, "read the images of").await?;
     let (workload, mut errors) = (read.value, read.errors);
     let mut reports = Vec::new();
-    let mut known = BTreeSet::new();
+    let mut said = BTreeSet::new();
+    // Containers of one image are common: it is read once.
+    let mut last: Option<(Source, Image)> = None;
+    let mut first = true;
     for container in &workload.containers {
-        let spinner = Spinner::start("reading images");
-        let read = of_container(&cluster, &workload, container, &args.registry).await;
-        drop(spinner);
-        let image = match read {
-            Ok(read) => {
-                errors.extend(read.errors.into_iter().filter(|error| known.insert(error.to_string())));
-                read.value
-            }
-            Err(error) => {
-                errors.push(error);
-                continue;
+        let Read { value: (source, options), errors: missing } =
+            source(&cluster, &workload, container, &args.registry).await;
+        errors.extend(missing.into_iter().filter(|error| said.insert(error.to_string())));
+        let image = match last.take().filter(|(known, _)| *known == source) {
+            Some((_, image)) => image,
+            None => {
+                let spinner = Spinner::start("reading an image");
+                let read = image::read(&container.image, source.clone(), options).await;
+                drop(spinner);
+                match read {
+                    Ok(image) => image,
+                    Err(error) => {
+                        errors.push(error);
+                        continue;
+                    }
+                }
             }
         };
         let command = pods::command(&workload.spec, &container.name).to_vec();
         let found = Found { container: Some(container.name.clone()), command, image };
-        if args.output == Format::Table && !reports.is_empty() {
+        if args.output == Format::Table && !std::mem::replace(&mut first, false) {
             print("\n")?;
         }
         show(&args, &found, |report| {
             reports.push(report);
             Ok(String::new())
         })?;
+        last = Some((source, found.image));
     }
     let warnings = errors.iter().map(Error::to_string).collect();
     let list = ImageList::new(warnings, reports);
@@ -183,28 +192,36 @@ pub(super) async fn of_container(
     container: &Container,
     flags: &RegistryFlags,
 ) -> Result<Read<Image>, Error> {
+    let Read { value: (source, options), errors } = source(cluster, workload, container, flags).await;
+    Ok(Read { value: image::read(&container.image, source, options).await?, errors })
+}
+
+/// Where a container's image is to be found, and how.
+async fn source(
+    cluster: &Cluster,
+    workload: &Workload,
+    container: &Container,
+    flags: &RegistryFlags,
+) -> Read<(Source, Options)> {
     let namespace = workload.namespace.as_deref().unwrap_or(&cluster.namespace);
     let mut errors = Vec::new();
-    let mut keep = |error: Error| errors.push(error);
-    let pod = workload.metadata.name.as_deref().filter(|_| workload.pods > 0);
-    let id = match pod {
-        Some(pod) => cluster.image_id(namespace, pod, &container.name).await.unwrap_or_else(|error| {
-            keep(error);
-            None
-        }),
-        None => None,
-    };
+    let mut options = flags.options();
+    let mut id = None;
+    if let Some(pod) = workload.metadata.name.as_deref().filter(|_| workload.pods > 0) {
+        match cluster.image_id(namespace, pod, &container.name).await {
+            Ok(found) => id = found,
+            Err(error) => errors.push(error),
+        }
+    }
     if let (Some(store), Some(id)) = (&flags.content_store, &id) {
         let digest = id.rsplit('@').next().unwrap_or(id).to_owned();
-        let image = image::read(&container.image, Source::Store(store.clone(), digest), flags.options()).await?;
-        return Ok(Read { value: image, errors });
+        return Read { value: (Source::Store(store.clone(), digest), options), errors };
     }
-    let mut options = flags.options();
     if let Some(node) = &workload.spec.node_name {
-        options.platform = cluster.platform(node).await.unwrap_or_else(|error| {
-            keep(error);
-            None
-        });
+        match cluster.platform(node).await {
+            Ok(platform) => options.platform = platform,
+            Err(error) => errors.push(error),
+        }
     }
     let secrets = cluster.pull_secrets(namespace, &workload.spec).await;
     options.access.pull_secrets = secrets.value;
@@ -212,8 +229,7 @@ pub(super) async fn of_container(
     // What runs, not what the tag means by now.
     let reference = id.filter(|id| id.contains('@')).unwrap_or_else(|| container.image.clone());
     let reference = reference.trim_start_matches("docker-pullable://").to_owned();
-    let image = image::read(&container.image, Source::Registry(reference), options).await?;
-    Ok(Read { value: image, errors })
+    Read { value: (Source::Registry(reference), options), errors }
 }
 
 /// Shows an image: as a table, or by a report for tools.

@@ -57,6 +57,9 @@ impl Seen {
     #[must_use]
     pub fn lookup(&self, path: &str) -> Lookup {
         let path = if path.is_empty() { "/" } else { path };
+        if is_of_a_process(path) {
+            return Lookup::Unknown;
+        }
         if let Some(node) = self.nodes.get(path) {
             return Lookup::Found(node.clone());
         }
@@ -98,7 +101,7 @@ impl Seen {
                     pending.extend(names);
                 }
                 Lookup::Found(_) => here = next,
-                Lookup::Unknown if !self.was_asked(&next) => {
+                Lookup::Unknown if !self.was_asked(&next) && !is_of_a_process(&next) => {
                     let rest: Vec<&str> = pending.iter().rev().map(String::as_str).collect();
                     return Some(format!("{next}/{}", rest.join("/")).trim_end_matches('/').to_owned());
                 }
@@ -107,6 +110,12 @@ impl Seen {
         }
         (here.is_empty() && !self.was_asked("/")).then(|| "/".to_owned())
     }
+}
+
+/// Whether a path is about one process: who looks sees its own there, not that of who asks.
+fn is_of_a_process(path: &str) -> bool {
+    let name = path.strip_prefix("/proc/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    matches!(name, "self" | "thread-self") || name.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// What is at a path that has no links in it, by a look that walked to it.
@@ -335,6 +344,8 @@ mod tests {
         assert_eq!(seen.lookup("/run/other"), Lookup::Unknown, "nobody looked");
         seen.add(["/run/other/y".to_owned(), "/run/app-x".to_owned()], &Look::default());
         assert_eq!(seen.lookup("/run/other"), Lookup::Missing);
+        seen.add(["/proc/self/fd".to_owned()], &Look { inodes: vec![inode("/proc/self", 0o120_777, Some("51"))] });
+        assert_eq!((seen.lookup("/proc/self"), seen.unseen("/proc/self/fd/1")), (Lookup::Unknown, None));
         let mut loops = Seen::by(Subject::plain(0, 0, &[]));
         loops.add(
             ["/l".to_owned()],
