@@ -157,6 +157,7 @@ fn mount_of(mount: &VolumeMount, volume: &Volume, look: &Look) -> Mount {
         root: root.unwrap_or(new),
         content: Content::Partial,
         nosuid: false,
+        fixed: false,
         entries,
     }
 }
@@ -206,6 +207,7 @@ pub fn mounted(spec: &PodSpec, container: &str, table: &[inside::Mount]) -> (boo
             read_only: mount.read_only,
             noexec: mount.noexec,
             nosuid: mount.nosuid,
+            fixed: matches!(mount.fs_type.as_str(), "proc" | "sysfs"),
             ..Mount::new(
                 &mount.point,
                 &format!("{what}{}", if read_only { READ_ONLY } else { "" }),

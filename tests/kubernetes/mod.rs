@@ -28,6 +28,11 @@ pub(crate) fn kubeconfig() -> String {
     path
 }
 
+/// containerd's content store, where the layers of all images lie.
+pub(crate) fn content_store() -> String {
+    format!("{}/state/containerd/io.containerd.content.v1.content", directory())
+}
+
 /// What a command printed and how it ended.
 pub(crate) struct Run {
     pub(crate) code: i32,

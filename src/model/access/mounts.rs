@@ -37,6 +37,8 @@ pub struct Mount {
     pub read_only: bool,
     pub noexec: bool,
     pub nosuid: bool,
+    /// proc or sysfs: only the kernel makes files in it.
+    pub fixed: bool,
     /// The mount point itself. A file for a `subPath` of one.
     pub root: Node,
     /// Known files below it, by their path relative to it.
@@ -54,6 +56,7 @@ impl Mount {
             read_only: false,
             noexec: false,
             nosuid: false,
+            fixed: false,
             root,
             entries: BTreeMap::new(),
             content,
@@ -112,7 +115,8 @@ impl Mount {
             read_only: read_only_root,
             ..Mount::new(path, "written by the kubelet", Node::file(0o644, 0, 0), Content::Complete)
         });
-        let proc = Mount { noexec: true, ..Mount::new("/proc", "proc", directory(0o555), Content::Partial) };
+        let proc =
+            Mount { noexec: true, fixed: true, ..Mount::new("/proc", "proc", directory(0o555), Content::Partial) };
         let sys =
             Mount { read_only: true, noexec: true, ..Mount::new("/sys", "sysfs", directory(0o555), Content::Partial) };
         let mqueue =
@@ -229,6 +233,7 @@ fn below<'p>(path: &'p str, directory: &str) -> Option<&'p str> {
 mod tests {
     use super::super::{Access, Subject, Verdict, decide};
     use super::*;
+    use crate::model::capability::Set;
 
     #[test]
     fn a_mount_goes_where_the_images_links_lead() {
@@ -264,5 +269,7 @@ mod tests {
         assert_ne!(ask("/etc/hosts", Access::Write), Verdict::Allowed);
         assert_ne!(ask("/dev/x", Access::Create), Verdict::Allowed);
         assert_ne!(ask("/sys/x", Access::Write), Verdict::Allowed);
+        let root = Subject { capabilities: Set::ALL, ..Subject::plain(0, 0, &[]) };
+        assert_ne!(decide(&root, &files, "/proc", Access::Write).verdict, Verdict::Allowed, "not even root");
     }
 }
