@@ -16,6 +16,7 @@ use nonroot::model::access::Access;
 use nonroot::model::image::Image;
 use nonroot::model::image::paths::PathId;
 use nonroot::output::image::{ImageReport, table, tree};
+use nonroot::plan;
 
 const ROOT: (u64, u64) = (0, 0);
 const PASSWD: &[u8] = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/sbin/nologin\n";
@@ -23,6 +24,10 @@ const GROUP: &[u8] = b"root:x:0:\nadm:x:4:\n";
 
 /// `security.capability` of `cap_dac_override,cap_fowner=ep`: its mask is 0x0a, a line break within a PAX record.
 const LINE_BREAK: [u8; 20] = [1, 0, 0, 2, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+fn report(image: &Image, files: Option<PathId>) -> ImageReport {
+    ImageReport::new(image, plan::of_image(image, &[], &[]), files)
+}
 
 /// A web server as people package it: a base, an install, a copy, a chown, a clean-up.
 fn web() -> (Vec<u8>, Vec<Vec<u8>>) {
@@ -139,15 +144,15 @@ async fn an_image_is_read_alike_from_every_form() {
 async fn what_a_person_sees() {
     let image = web_image().await;
     insta::assert_snapshot!("files", files(&image));
-    insta::assert_snapshot!("table", table(&ImageReport::new(&image, None), 100));
+    insta::assert_snapshot!("table", table(&report(&image, None), 100));
     let app = image.tree.resolve(b"/app", true);
-    insta::assert_json_snapshot!("report", ImageReport::new(&image, app));
+    insta::assert_json_snapshot!("report", report(&image, app));
 }
 
 #[tokio::test]
 async fn no_value_of_the_environment_or_of_a_build_argument_is_shown() {
     let image = web_image().await;
-    let report = ImageReport::new(&image, Some(PathId::ROOT));
+    let report = report(&image, Some(PathId::ROOT));
     for text in [table(&report, 200), serde_json::to_string(&report).unwrap()] {
         assert!(!text.contains("hush"), "{text}");
     }
@@ -165,7 +170,7 @@ async fn escapes_in_an_image_never_reach_a_terminal() {
     let directory = tempfile::tempdir().unwrap();
     let path = save(directory.path(), "evil.tar", &docker_archive(&config, &layers));
     let image = read_path(&path, options()).await.unwrap();
-    let shown = [files(&image), table(&ImageReport::new(&image, None), 100)].concat();
+    let shown = [files(&image), table(&report(&image, None), 100)].concat();
     let control = shown.chars().find(|c| c.is_control() && *c != '\n');
     assert_eq!(control, None, "{}", shown.escape_debug());
 }

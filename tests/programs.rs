@@ -61,3 +61,48 @@ fn programs_that_no_rule_knows() {
     }
     assert!(surprises.is_empty(), "not solved: {}", surprises.join(", "));
 }
+
+/// Whom each program's image should be run as: the user of its /etc/passwd that its files are made for, else a number.
+const IDENTITIES: [(&str, &str); 16] = [
+    ("chrony", "_chrony"),
+    ("file-capability", "1001"),
+    ("mosquitto", "mosquitto"),
+    ("nginx", "nginx"),
+    ("node-app", "1000"),
+    ("postfix", "postfix"),
+    ("python-app", "1000"),
+    ("report", "report"),
+    ("ruby-app", "1000"),
+    ("slapd", "openldap"),
+    ("tinyproxy", "tinyproxy"),
+    ("tomcat", "tomcat"),
+    ("tor", "debian-tor"),
+    ("unbound", "unbound"),
+    ("varnish", "varnish"),
+    ("zookeeper", "zookeeper"),
+];
+
+#[test]
+#[ignore = "needs cluster (and the images of tests/programs)"]
+fn images_tell_whom_they_could_run_as() {
+    let stored = kubernetes::stored_images();
+    let mut wrong = Vec::new();
+    for (program, expected) in IDENTITIES {
+        let name = format!("localhost/test-{program}:1");
+        let digest = stored.get(&name).unwrap_or_else(|| panic!("no {name}: run tests/cluster/images {program}"));
+        let run = nonroot(&["image", &format!("{}@{digest}", kubernetes::content_store()), "-o", "json"]);
+        assert_eq!(run.code, 0, "{program}: {}", run.stderr);
+        let report = run.json();
+        let best = &report["identities"][0];
+        let users = report["users"].as_array().expect("users");
+        let named = users.iter().find(|user| user["uid"] == best["uid"]);
+        let chosen = named.map_or(best["uid"].to_string(), |user| user["name"].as_str().expect("a name").to_owned());
+        println!("{program:<16} {chosen:<12} {}", best["why"].as_str().unwrap_or_default());
+        // A user goes with its own group.
+        let same_group = named.is_none_or(|user| user["gid"] == best["gid"]);
+        if chosen != expected || !same_group {
+            wrong.push(format!("{program}: {chosen}, not {expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -141,10 +141,7 @@ async fn live(flags: &ClusterFlags, args: &ExplainArgs, why: &mut Vec<Vec<String
     };
     let cluster = Cluster::connect(&flags.connection()).await?;
     let _spinner = Spinner::start("reading logs and events");
-    let workload = match (&target.name, target.kind.as_str()) {
-        (Some(name), "Pod") => Read::clean(cluster.pod(&cluster.namespace, name).await?),
-        _ => meant(&cluster, &target).await?,
-    };
+    let workload = meant(&cluster, &target, "explain").await?;
     let mut texts = failure_texts(&cluster, &workload.value, args.container.as_deref(), args.previous).await?;
     texts.errors.extend(workload.errors);
     let mut diagnosed = diagnosed(&texts.value);
@@ -153,21 +150,25 @@ async fn live(flags: &ClusterFlags, args: &ExplainArgs, why: &mut Vec<Vec<String
     Ok(Read { value: diagnosed, errors: texts.errors })
 }
 
-/// The workload that a target names.
-async fn meant(cluster: &Cluster, target: &Target) -> Result<Read<Workload>, Fault> {
+/// The workload that a target names; a pod is one of its own, whoever owns it.
+pub(super) async fn meant(cluster: &Cluster, target: &Target, attempt: &str) -> Result<Read<Workload>, Fault> {
+    if let (Some(name), "Pod") = (&target.name, target.kind.as_str()) {
+        return Ok(Read::clean(cluster.pod(&cluster.namespace, name).await?));
+    }
     let scope = Scope { namespaces: Namespaces::One(cluster.namespace.clone()), selection: Selection::default() };
     let inventory = cluster.inventory(&scope).await?;
     let mut all = inventory.value.workloads.into_iter();
     let found = all.find(|workload| target.matches(&workload.kind, &workload.name)).ok_or_else(|| {
         let name = target.name.as_deref().unwrap_or_default();
         let why = format!("there is none in namespace {}", cluster.namespace);
-        Error::input(format!("explain {}/{name}", target.kind.to_lowercase()), why).help("see kubectl nonroot scan -A")
+        Error::input(format!("{attempt} {}/{name}", target.kind.to_lowercase()), why)
+            .help("see kubectl nonroot scan -A")
     })?;
     Ok(Read { value: found, errors: inventory.errors })
 }
 
 /// Pods of a workload that may have a running container: the failing one itself, and others that still run.
-async fn running(cluster: &Cluster, workload: &Workload) -> Vec<String> {
+pub(super) async fn running(cluster: &Cluster, workload: &Workload) -> Vec<String> {
     let namespace = workload.namespace.as_deref().unwrap_or(&cluster.namespace);
     let own = workload.metadata.name.clone().filter(|_| workload.pods > 0);
     let object = cluster.object(&workload.kind, namespace, &workload.name).await.ok().flatten();

@@ -1,15 +1,24 @@
 //! `kubectl nonroot image`: what an image is made of, and what keeps it from running as non-root.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Fault, json, print, say, width, yaml};
-use crate::error::Error;
+use super::flags::ClusterFlags;
+use super::progress::Spinner;
+use super::target::{self, Target};
+use super::{Fault, exit_code, explain, json, print, say, width, yaml};
+use crate::error::{Error, Read};
+use crate::evidence::cluster::Cluster;
 use crate::evidence::image::{self, Access, Cache, Options, Source};
+use crate::evidence::pods;
+use crate::model::container::Container;
 use crate::model::image::Image;
 use crate::model::image::paths::PathId;
-use crate::output::image::{ImageReport, table, tree};
+use crate::model::workload::Workload;
+use crate::output::image::{ImageList, ImageReport, table, tree};
+use crate::plan;
 
 /// Show what an image runs as, who owns what in it, and where its bytes are wasted
 ///
@@ -18,8 +27,9 @@ use crate::output::image::{ImageReport, table, tree};
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ImageArgs {
-    /// A reference such as nginx:1.29, an archive, a layout's directory, or CONTENT-STORE@sha256:DIGEST
-    #[arg(value_name = "REF|FILE")]
+    /// A reference such as nginx:1.29, an archive, a layout's directory, CONTENT-STORE@sha256:DIGEST, or a workload as
+    /// TYPE/NAME, whose containers' images are read one after the other
+    #[arg(value_name = "REF|FILE|TYPE/NAME")]
     image: String,
     /// List the files, or those below PATH, with the layer that each came from
     #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "/")]
@@ -43,8 +53,9 @@ Examples:
   kubectl nonroot image web.tar                 # from docker save, podman save or buildah push
   kubectl nonroot image web.tar --tree /var     # its files: mode, owner, size, layer
   kubectl nonroot image web.tar -o json
+  kubectl nonroot image deploy/web -n shop      # what its containers run, with the pod's pull secrets
 
-Exit codes: 0 done, 2 bad usage or input, 3 registry or permission failure.";
+Exit codes: 0 done, 2 bad usage or input, 3 cluster, registry or permission failure.";
 
 /// How to reach registries, for every command that reads images.
 #[derive(Debug, Clone, Args)]
@@ -56,6 +67,10 @@ pub(super) struct RegistryFlags {
     /// Registry to ask instead of the one that a reference names
     #[arg(long, value_name = "HOST[:PORT]")]
     registry_mirror: Option<String>,
+    /// containerd's content store, to read a workload's images from on the node itself; such as
+    /// /var/lib/containerd/io.containerd.content.v1.content
+    #[arg(long, value_name = "DIRECTORY")]
+    content_store: Option<PathBuf>,
     /// Keep nothing that was pulled
     #[arg(long)]
     no_image_cache: bool,
@@ -88,20 +103,159 @@ enum Format {
     Yaml,
 }
 
-pub(super) async fn run(args: ImageArgs) -> Result<u8, Fault> {
-    let options = Options { platform: args.platform.clone(), image: args.name.clone(), ..args.registry.options() };
-    let image = image::read(&args.image, Source::of(&args.image), options).await?;
-    let top = args.tree.as_deref().map(|path| directory(&image, path)).transpose()?;
+/// One image to report on, and whose it is.
+struct Found {
+    container: Option<String>,
+    /// The pod's own command.
+    command: Vec<String>,
+    image: Image,
+}
+
+pub(super) async fn run(flags: &ClusterFlags, args: ImageArgs) -> Result<u8, Fault> {
+    let Some(target) = workload(&args.image) else {
+        let options = Options { platform: args.platform.clone(), image: args.name.clone(), ..args.registry.options() };
+        let image = image::read(&args.image, Source::of(&args.image), options).await?;
+        show(&args, &Found { container: None, command: Vec::new(), image }, |report| match args.output {
+            Format::Json => json(&report),
+            _ => yaml(&report),
+        })?;
+        return Ok(0);
+    };
+    let cluster = Cluster::connect(&flags.connection()).await?;
+    let read = explain::meant(&cluster, &target, "read the images of").await?;
+    let (workload, mut errors) = (read.value, read.errors);
+    let mut reports = Vec::new();
+    let mut said = BTreeSet::new();
+    // Containers of one image are common: it is read once.
+    let mut last: Option<(Source, Image)> = None;
+    let mut first = true;
+    for container in &workload.containers {
+        let Read { value: (source, options), errors: missing } =
+            source(&cluster, &workload, container, &args.registry).await;
+        errors.extend(missing.into_iter().filter(|error| said.insert(error.to_string())));
+        let image = match last.take().filter(|(known, _)| *known == source) {
+            Some((_, image)) => image,
+            None => {
+                let spinner = Spinner::start("reading an image");
+                let read = image::read(&container.image, source.clone(), options).await;
+                drop(spinner);
+                match read {
+                    Ok(image) => image,
+                    Err(error) => {
+                        errors.push(error);
+                        continue;
+                    }
+                }
+            }
+        };
+        let command = pods::command(&workload.spec, &container.name).to_vec();
+        let found = Found { container: Some(container.name.clone()), command, image };
+        if args.output == Format::Table && !std::mem::replace(&mut first, false) {
+            print("\n")?;
+        }
+        show(&args, &found, |report| {
+            reports.push(report);
+            Ok(String::new())
+        })?;
+        last = Some((source, found.image));
+    }
+    let warnings = errors.iter().map(Error::to_string).collect();
+    let list = ImageList::new(warnings, reports);
+    match args.output {
+        Format::Table => {}
+        Format::Json => print(&json(&list)?)?,
+        Format::Yaml => print(&yaml(&list)?)?,
+    }
+    for error in &errors {
+        say(format_args!("warning: {error}"));
+    }
+    Ok(exit_code(&errors, false))
+}
+
+/// `deploy/web`, where no file is called so: a workload of a built-in type. Docker Hub has no user with such a name.
+fn workload(text: &str) -> Option<Target> {
+    let is_file = matches!(Source::of(text), Source::Archive(_) | Source::Layout(_) | Source::Store(..));
+    let mut targets = target::targets(&[text.to_owned()]).ok().filter(|_| text.contains('/') && !is_file)?;
+    targets.pop().filter(Target::is_built_in)
+}
+
+/// An image that a flag names.
+pub(super) async fn read(text: &str, flags: &RegistryFlags) -> Result<Image, Error> {
+    image::read(text, Source::of(text), flags.options()).await
+}
+
+/// The image of a workload's container, with the pod's pull secrets and for its node; what could not be learnt of those
+/// beside it.
+pub(super) async fn of_container(
+    cluster: &Cluster,
+    workload: &Workload,
+    container: &Container,
+    flags: &RegistryFlags,
+) -> Result<Read<Image>, Error> {
+    let Read { value: (source, options), errors } = source(cluster, workload, container, flags).await;
+    Ok(Read { value: image::read(&container.image, source, options).await?, errors })
+}
+
+/// Where a container's image is to be found, and how.
+async fn source(
+    cluster: &Cluster,
+    workload: &Workload,
+    container: &Container,
+    flags: &RegistryFlags,
+) -> Read<(Source, Options)> {
+    let namespace = workload.namespace.as_deref().unwrap_or(&cluster.namespace);
+    let mut errors = Vec::new();
+    let mut options = flags.options();
+    let mut id = None;
+    if let Some(pod) = workload.metadata.name.as_deref().filter(|_| workload.pods > 0) {
+        match cluster.image_id(namespace, pod, &container.name).await {
+            Ok(found) => id = found,
+            Err(error) => errors.push(error),
+        }
+    }
+    if let (Some(store), Some(id)) = (&flags.content_store, &id) {
+        let digest = id.rsplit('@').next().unwrap_or(id).to_owned();
+        return Read { value: (Source::Store(store.clone(), digest), options), errors };
+    }
+    if let Some(node) = &workload.spec.node_name {
+        match cluster.platform(node).await {
+            Ok(platform) => options.platform = platform,
+            Err(error) => errors.push(error),
+        }
+    }
+    let secrets = cluster.pull_secrets(namespace, &workload.spec).await;
+    options.access.pull_secrets = secrets.value;
+    errors.extend(secrets.errors);
+    // What runs, not what the tag means by now.
+    let reference = id.filter(|id| id.contains('@')).unwrap_or_else(|| container.image.clone());
+    let reference = reference.trim_start_matches("docker-pullable://").to_owned();
+    Read { value: (Source::Registry(reference), options), errors }
+}
+
+/// Shows an image: as a table, or by a report for tools.
+fn show(args: &ImageArgs, found: &Found, tool: impl FnOnce(ImageReport) -> Result<String, Error>) -> Result<(), Fault> {
+    let image = &found.image;
+    let top = args.tree.as_deref().map(|path| directory(image, path)).transpose()?;
+    let names: Vec<String> = found.container.iter().cloned().chain([program(&image.name)]).collect();
+    let report = |top| ImageReport {
+        container: found.container.clone(),
+        ..ImageReport::new(image, plan::of_image(image, &found.command, &names), top)
+    };
     match (args.output, top) {
-        (Format::Table, Some(top)) => list(&image, top)?,
-        (Format::Table, None) => print(&table(&ImageReport::new(&image, None), width()))?,
-        (Format::Json, top) => print(&json(&ImageReport::new(&image, top))?)?,
-        (Format::Yaml, top) => print(&yaml(&ImageReport::new(&image, top))?)?,
+        (Format::Table, Some(top)) => list(image, top)?,
+        (Format::Table, None) => print(&table(&report(None), width()))?,
+        (_, top) => print(&tool(report(top))?)?,
     }
     for warning in &image.warnings {
         say(format_args!("warning: {warning}"));
     }
-    Ok(0)
+    Ok(())
+}
+
+/// The last part of a reference or file name without tag, digest and ending: what people call the program by.
+fn program(name: &str) -> String {
+    let last = name.split('@').next().unwrap_or(name).rsplit('/').next().unwrap_or(name);
+    last.split([':', '.']).next().unwrap_or(last).to_owned()
 }
 
 fn directory(image: &Image, path: &str) -> Result<PathId, Error> {

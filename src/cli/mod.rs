@@ -1,5 +1,6 @@
 //! One file a command; `flags` holds kubectl's own flags, once.
 
+mod can_i;
 mod explain;
 mod fix;
 mod flags;
@@ -37,6 +38,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     Fix(fix::FixArgs),
     Image(image::ImageArgs),
+    CanI(can_i::CanIArgs),
 }
 
 /// Parses the arguments, runs the command and returns the exit code: 0 nothing to do or done, 1 obstacles found,
@@ -61,7 +63,8 @@ pub async fn run(args: Vec<std::ffi::OsString>) -> u8 {
         Command::Scan(args) => scan::run(&cli.cluster, args).await,
         Command::Explain(args) => explain::run(&cli.cluster, args).await,
         Command::Fix(args) => fix::run(&cli.cluster, args).await,
-        Command::Image(args) => image::run(args).await,
+        Command::Image(args) => image::run(&cli.cluster, args).await,
+        Command::CanI(args) => can_i::run(&cli.cluster, args).await,
     };
     match outcome {
         Ok(code) => code,

@@ -66,6 +66,11 @@ fn kind_of(name: &str) -> String {
 }
 
 impl Target {
+    #[must_use]
+    pub(super) fn is_built_in(&self) -> bool {
+        TYPES.iter().any(|(kind, _)| *kind == self.kind)
+    }
+
     /// Whether a workload is meant. A custom type is known by its kind, in singular or plural.
     #[must_use]
     pub(super) fn matches(&self, kind: &str, name: &str) -> bool {

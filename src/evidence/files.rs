@@ -1,22 +1,121 @@
 //! The files of a container as its pod's spec and a look into it tell, for deciding who may do what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{PodSpec, Volume, VolumeMount};
 
-use crate::model::access::{Kind, Lookup, Mount, Node};
-use crate::model::inside::{Inode, Look};
+use crate::model::access::{Content, Finding, Kind, Lookup, Mount, Node, Subject, permission};
+use crate::model::inside::{self, Inode, Look};
+
+/// Links followed on the way to a path, as the kernel bounds them (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
+/// How the name of a read-only mount ends.
+const READ_ONLY: &str = ", read-only";
+
+/// Volumes that the kubelet does not change for fsGroup.
+const UNTOUCHED_BY_FS_GROUP: [&str; 3] = ["hostPath", "nfs", "image"];
 
 /// What a look saw of one path.
 fn node(inode: &Inode) -> Node {
-    let kind = match () {
-        () if inode.is_dir() => Kind::Directory,
-        () if inode.is_symlink() => Kind::Symlink,
-        () => Kind::File,
+    let kind = match inode.mode & 0o170_000 {
+        0o040_000 => Kind::Directory,
+        0o120_000 => Kind::Symlink,
+        0o020_000 => Kind::CharDevice,
+        0o060_000 => Kind::BlockDevice,
+        0o010_000 => Kind::Fifo,
+        0o140_000 => Kind::Socket,
+        _ => Kind::File,
     };
     // The twelve lower bits are the permissions; the mask makes the conversion exact.
     let mode = u16::try_from(inode.mode & 0o7777).unwrap_or_default();
     Node { kind, mode, uid: inode.uid, gid: inode.gid, target: inode.target.clone() }
+}
+
+/// What looks into a running container saw, by one user's eyes: what that user may not reach is not known.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    looker: Subject,
+    nodes: BTreeMap<String, Node>,
+    asked: BTreeSet<String>,
+}
+
+impl Seen {
+    /// Nothing yet.
+    #[must_use]
+    pub fn by(looker: Subject) -> Seen {
+        Seen { looker, nodes: BTreeMap::new(), asked: BTreeSet::new() }
+    }
+
+    /// Adds what a look at these paths brought.
+    pub fn add(&mut self, asked: impl IntoIterator<Item = String>, look: &Look) {
+        self.asked.extend(asked);
+        self.nodes.extend(look.inodes.iter().map(|inode| (inode.path.clone(), node(inode))));
+    }
+
+    /// What is at a path that has no links in it.
+    #[must_use]
+    pub fn lookup(&self, path: &str) -> Lookup {
+        let path = if path.is_empty() { "/" } else { path };
+        if is_of_a_process(path) {
+            return Lookup::Unknown;
+        }
+        if let Some(node) = self.nodes.get(path) {
+            return Lookup::Found(node.clone());
+        }
+        let parent = path.rfind('/').map(|at| if at == 0 { "/" } else { &path[..at] });
+        let searched = parent.and_then(|parent| self.nodes.get(parent)).is_some_and(|parent| {
+            const SEARCH: u16 = 1;
+            !matches!(permission(&self.looker, parent, SEARCH), Finding::Mode { granted: false, .. })
+        });
+        if searched && self.was_asked(path) { Lookup::Missing } else { Lookup::Unknown }
+    }
+
+    /// A look goes along the whole way to what it is asked for.
+    fn was_asked(&self, path: &str) -> bool {
+        let below = format!("{path}/");
+        self.asked.contains(path) || self.asked.range(below.clone()..).next().is_some_and(|it| it.starts_with(&below))
+    }
+
+    /// Where to look next to learn where a path leads; `None` when as much is known as can be.
+    #[must_use]
+    pub fn unseen(&self, path: &str) -> Option<String> {
+        let names =
+            |path: &str| path.rsplit('/').filter(|name| !matches!(*name, "" | ".")).map(str::to_owned).collect();
+        let mut pending: Vec<String> = names(path);
+        let mut here = String::new();
+        let mut links = 0;
+        while let Some(name) = pending.pop() {
+            if name == ".." {
+                here.truncate(here.rfind('/').unwrap_or(0));
+                continue;
+            }
+            let next = format!("{here}/{name}");
+            match self.lookup(&next) {
+                Lookup::Found(Node { target: Some(target), .. }) if links < MOST_LINKS => {
+                    links += 1;
+                    if target.starts_with('/') {
+                        here.clear();
+                    }
+                    let names: Vec<String> = names(&target);
+                    pending.extend(names);
+                }
+                Lookup::Found(_) => here = next,
+                Lookup::Unknown if !self.was_asked(&next) && !is_of_a_process(&next) => {
+                    let rest: Vec<&str> = pending.iter().rev().map(String::as_str).collect();
+                    return Some(format!("{next}/{}", rest.join("/")).trim_end_matches('/').to_owned());
+                }
+                Lookup::Missing | Lookup::Unknown => return None,
+            }
+        }
+        (here.is_empty() && !self.was_asked("/")).then(|| "/".to_owned())
+    }
+}
+
+/// Whether a path is about one process: who looks sees its own there, not that of who asks.
+fn is_of_a_process(path: &str) -> bool {
+    let name = path.strip_prefix("/proc/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    matches!(name, "self" | "thread-self") || name.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// What is at a path that has no links in it, by a look that walked to it.
@@ -56,7 +155,9 @@ fn mount_of(mount: &VolumeMount, volume: &Volume, look: &Look) -> Mount {
         read_only: always_read_only || mount.read_only == Some(true),
         noexec: false,
         root: root.unwrap_or(new),
-        complete: false,
+        content: Content::Partial,
+        nosuid: false,
+        fixed: false,
         entries,
     }
 }
@@ -79,12 +180,122 @@ fn kind(volume: &Volume) -> (&'static str, bool) {
     kinds.into_iter().find(|(is, ..)| *is).map_or(("volume", false), |(_, kind, read_only)| (kind, read_only))
 }
 
+/// What is mounted in a running container, by its mount table, each named by the spec's volume where it is one; and
+/// whether its root file system is read-only. What is in them, whoever looked saw.
+#[must_use]
+pub fn mounted(spec: &PodSpec, container: &str, table: &[inside::Mount]) -> (bool, Vec<Mount>) {
+    let volumes = volumes(spec, container);
+    let named = |mount: &inside::Mount| {
+        let by_path = volumes.iter().find(|volume| volume.path == mount.point);
+        // kubelet's directory of a volume: POD/volumes/kubernetes.io~KIND/NAME.
+        let by_root = || {
+            let name = mount.root.split("/volumes/").nth(1)?.split('/').nth(1)?;
+            volumes.iter().find(|volume| volume.what.split([' ', ',']).nth(1) == Some(name))
+        };
+        by_path.or_else(by_root).map(|volume| volume.what.clone())
+    };
+    let own = |mount: &inside::Mount| match (mount.point.as_str(), mount.fs_type.as_str()) {
+        ("/etc/hosts" | "/etc/hostname" | "/etc/resolv.conf" | "/dev/termination-log", _) => {
+            "written by the kubelet".to_owned()
+        }
+        (_, kind) => kind.to_owned(),
+    };
+    let mounts = table.iter().filter(|mount| mount.point != "/").map(|mount| {
+        let what = named(mount).unwrap_or_else(|| own(mount));
+        let read_only = mount.read_only && !what.ends_with(READ_ONLY);
+        Mount {
+            read_only: mount.read_only,
+            noexec: mount.noexec,
+            nosuid: mount.nosuid,
+            fixed: matches!(mount.fs_type.as_str(), "proc" | "sysfs"),
+            ..Mount::new(
+                &mount.point,
+                &format!("{what}{}", if read_only { READ_ONLY } else { "" }),
+                Node::directory(0o755, 0, 0),
+                Content::Seen,
+            )
+        }
+    });
+    (table.iter().any(|mount| mount.point == "/" && mount.read_only), mounts.collect())
+}
+
+/// The volumes of a container as it starts, by its pod's spec alone. Whose a claim or a directory of the node is, the
+/// spec does not tell.
+#[must_use]
+pub fn volumes(spec: &PodSpec, container: &str) -> Vec<Mount> {
+    let containers = spec.init_containers.iter().flatten().chain(&spec.containers);
+    let Some(container) = containers.into_iter().find(|known| known.name == container) else { return Vec::new() };
+    let fs_group = spec.security_context.as_ref().and_then(|context| context.fs_group);
+    let fs_group = fs_group.and_then(|gid| u32::try_from(gid).ok());
+    let mounts = container.volume_mounts.iter().flatten().map(|mount| {
+        let volume = spec.volumes.iter().flatten().find(|volume| volume.name == mount.name);
+        volume_of(mount, volume, fs_group)
+    });
+    mounts.collect()
+}
+
+/// `None` for a volume that the spec does not have: a claim of a StatefulSet's templates.
+fn volume_of(mount: &VolumeMount, volume: Option<&Volume>, fs_group: Option<u32>) -> Mount {
+    let path = mount.mount_path.trim_end_matches('/');
+    let (kind, always_read_only) = volume.map_or(("persistentVolumeClaim", false), kind);
+    let read_only = always_read_only || mount.read_only == Some(true);
+    let part = mount.sub_path.as_deref().or(mount.sub_path_expr.as_deref()).filter(|part| !part.is_empty());
+    let group = fs_group.filter(|_| !UNTOUCHED_BY_FS_GROUP.contains(&kind));
+    let what = [
+        format!("{kind} {}", mount.name),
+        part.map_or(String::new(), |part| format!(", subPath {part}")),
+        group.map_or(String::new(), |gid| format!(", fsGroup {gid}")),
+        (if read_only { READ_ONLY } else { "" }).to_owned(),
+    ]
+    .concat();
+    let unknown = Mount::new(path, &what, Node::directory(0o755, 0, 0), Content::Unknown);
+    let whole = match volume {
+        Some(volume) if volume.empty_dir.is_some() => {
+            let memory = volume.empty_dir.as_ref().is_some_and(|source| source.medium.as_deref() == Some("Memory"));
+            Mount { what, ..Mount::empty_dir(path, &mount.name, memory, fs_group) }
+        }
+        Some(volume) => match keys(volume) {
+            Some((keys, memory)) => Mount::of_keys(path, &what, &keys, memory, fs_group),
+            None => unknown,
+        },
+        None => unknown,
+    };
+    let mut whole = Mount { read_only, ..whole };
+    if let Some(part) = part
+        && whole.content != Content::Unknown
+    {
+        let known = whole.entries.get(part).cloned();
+        match (known, kind) {
+            (Some(node), _) => whole.root = node,
+            // The kubelet makes a missing directory with the mode of the volume itself (`doSafeMakeDir` in its
+            // pkg/volume/util/subpath).
+            (None, "emptyDir") => {}
+            (None, _) => whole.content = Content::Unknown,
+        }
+        whole.entries.clear();
+    }
+    whole
+}
+
+/// The files of a volume that is made of keys, with their modes, where the spec lists them, and whether it is on memory.
+fn keys(volume: &Volume) -> Option<(BTreeMap<String, u16>, bool)> {
+    const DEFAULT_MODE: i32 = 0o644;
+    let (items, mode, memory) = match (&volume.config_map, &volume.secret) {
+        (Some(source), _) => (&source.items, source.default_mode, false),
+        (_, Some(source)) => (&source.items, source.default_mode, true),
+        _ => return None,
+    };
+    let mode_of = |of_item: Option<i32>| u16::try_from(of_item.or(mode).unwrap_or(DEFAULT_MODE)).ok();
+    let files = items.as_ref()?.iter().map(|item| Some((item.path.clone(), mode_of(item.mode)?)));
+    Some((files.collect::<Option<_>>()?, memory))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::access::{Access, Files, Subject, decide};
+    use crate::model::access::{Access, Files, Subject, Verdict, decide};
 
     #[test]
     fn a_volume_answers_for_its_paths() {
@@ -109,5 +320,101 @@ mod tests {
         assert!(!says("/data", &user).0);
         assert!(says("/data", &Subject::plain(1000, 0, &[])).0);
         assert!(!says("/srv/x", &user).0);
+    }
+
+    #[test]
+    fn what_was_seen_tells_what_is_missing_from_what_is_hidden() {
+        let inode = |path: &str, mode, target: Option<&str>| Inode {
+            path: path.to_owned(),
+            mode,
+            uid: 0,
+            gid: 0,
+            size: 0,
+            target: target.map(str::to_owned),
+        };
+        let mut seen = Seen::by(Subject::plain(1000, 1000, &[]));
+        let path = "/var/run/app/x";
+        assert_eq!(seen.unseen(path).as_deref(), Some(path));
+        let first = ["/", "/var"].map(|path| inode(path, 0o040_755, None)).into_iter();
+        let inodes = first.chain([inode("/var/run", 0o120_777, Some("../run"))]).collect();
+        seen.add([path.to_owned()], &Look { inodes });
+        assert_eq!(seen.unseen(path).as_deref(), Some("/run/app/x"));
+        let inodes = vec![inode("/run", 0o040_755, None), inode("/run/app", 0o040_700, None)];
+        seen.add(["/run/app/x".to_owned()], &Look { inodes });
+        assert_eq!(seen.unseen(path), None);
+        assert_eq!(seen.lookup("/run/app/x"), Lookup::Unknown, "nobody but root may look");
+        assert_eq!(seen.lookup("/run/other"), Lookup::Unknown, "nobody looked");
+        seen.add(["/run/other/y".to_owned(), "/run/app-x".to_owned()], &Look::default());
+        assert_eq!(seen.lookup("/run/other"), Lookup::Missing);
+        seen.add(["/proc/self/fd".to_owned()], &Look { inodes: vec![inode("/proc/self", 0o120_777, Some("51"))] });
+        assert_eq!((seen.lookup("/proc/self"), seen.unseen("/proc/self/fd/1")), (Lookup::Unknown, None));
+        let mut loops = Seen::by(Subject::plain(0, 0, &[]));
+        loops.add(
+            ["/l".to_owned()],
+            &Look { inodes: vec![inode("/", 0o040_755, None), inode("/l", 0o120_777, Some("l"))] },
+        );
+        assert_eq!(loops.unseen("/l"), None, "a loop ends");
+    }
+
+    #[test]
+    fn volumes_are_what_the_spec_says() {
+        let spec: PodSpec = serde_json::from_value(json!({
+            "securityContext": {"fsGroup": 2000},
+            "containers": [{"name": "a", "volumeMounts": [
+                {"name": "tmp", "mountPath": "/tmp"}, {"name": "conf", "mountPath": "/etc/app"},
+                {"name": "conf", "mountPath": "/etc/one", "subPath": "a.conf"}, {"name": "key", "mountPath": "/key"},
+                {"name": "data", "mountPath": "/data"}, {"name": "node", "mountPath": "/node", "readOnly": true}]}],
+            "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "key", "secret": {"secretName": "k"}},
+                {"name": "conf", "configMap": {"name": "x", "items": [{"key": "a", "path": "a.conf", "mode": 0o400}]}},
+                {"name": "node", "hostPath": {"path": "/x"}}],
+        }))
+        .expect("a spec");
+        let nothing = |_: &str| Lookup::Missing;
+        let files = Files::new(&nothing, false, volumes(&spec, "a"));
+        let says = |gid, path: &str, access| {
+            let decision = decide(&Subject::plain(1000, gid, &[]), &files, path, access);
+            (decision.verdict, decision.steps.last().map(ToString::to_string).unwrap_or_default())
+        };
+        let allowed = |gid, path, access| says(gid, path, access).0 == Verdict::Allowed;
+        assert!(allowed(7, "/tmp/x", Access::Write));
+        assert!(allowed(2000, "/etc/app/a.conf", Access::Read) && !allowed(7, "/etc/app/a.conf", Access::Read));
+        assert!(allowed(2000, "/etc/one", Access::Read) && !allowed(7, "/etc/one", Access::Read));
+        let (verdict, why) = says(7, "/etc/app/new", Access::Write);
+        assert!(why.contains("(configMap conf, fsGroup 2000, read-only): read-only"), "{why}");
+        assert_ne!(verdict, Verdict::Allowed);
+        assert_eq!(says(7, "/key/x", Access::Read).0, Verdict::Unknown);
+        let (verdict, why) = says(2000, "/data/x", Access::Write);
+        assert_eq!(verdict, Verdict::Unknown);
+        assert!(why.contains("persistentVolumeClaim data, fsGroup 2000"), "{why}");
+        assert_ne!(says(0, "/node/x", Access::Write).0, Verdict::Unknown, "it is read-only, whatever is in it");
+    }
+
+    #[test]
+    fn a_mount_table_names_volumes() {
+        let spec: PodSpec = serde_json::from_value(json!({
+            "containers": [{"name": "a", "volumeMounts": [{"name": "tmp", "mountPath": "/var/run/tmp"}]}],
+            "volumes": [{"name": "tmp", "emptyDir": {}}],
+        }))
+        .expect("a spec");
+        let mount = |point: &str, root: &str, read_only| inside::Mount {
+            point: point.to_owned(),
+            root: root.to_owned(),
+            fs_type: "ext4".to_owned(),
+            source: String::new(),
+            read_only,
+            noexec: false,
+            nosuid: point == "/x",
+        };
+        let table = [
+            mount("/", "/", true),
+            mount("/run/tmp", "/pods/u/volumes/kubernetes.io~empty-dir/tmp", false),
+            mount("/x", "/", true),
+            mount("/etc/hosts", "/pods/u/etc-hosts", false),
+        ];
+        let (read_only, mounts) = mounted(&spec, "a", &table);
+        assert!(read_only);
+        let names: Vec<_> = mounts.iter().map(|mount| mount.what.as_str()).collect();
+        assert_eq!(names, ["emptyDir tmp", "ext4, read-only", "written by the kubelet"]);
+        assert!(mounts[1].nosuid);
     }
 }

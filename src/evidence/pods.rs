@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::{
     Container as SpecContainer, ContainerStatus, Pod, PodSpec, PodStatus, SecurityContext,
 };
 
+use crate::model::capability::{Capability, Set};
 use crate::model::container::{Container, Role};
 use crate::model::identity::{Origin, User};
 use crate::model::workload::Failure;
@@ -32,6 +33,74 @@ pub fn containers(spec: &PodSpec, status: Option<&PodStatus>) -> Vec<Container> 
             Container { name: seen.name.to_owned(), role, image, user, root }
         })
         .collect()
+}
+
+/// The security context of a container, init container or sidecar.
+fn context<'a>(spec: &'a PodSpec, container: &str) -> Option<&'a SecurityContext> {
+    let mut containers = spec.init_containers.iter().flatten().chain(&spec.containers);
+    containers.find(|known| known.name == container)?.security_context.as_ref()
+}
+
+/// The capabilities that the runtime grants a container: `add` and `drop` over what it grants by itself, in the order of
+/// containerd's `containerSpecOpts` (internal/cri/server/container_create.go): ALL of either list first, then each.
+#[must_use]
+pub fn granted(spec: &PodSpec, container: &str, by_itself: Set) -> Set {
+    let Some(context) = context(spec, container) else { return by_itself };
+    if context.privileged == Some(true) {
+        return Set::ALL;
+    }
+    let Some(capabilities) = &context.capabilities else { return by_itself };
+    let all = |names: &Option<Vec<String>>| names.iter().flatten().any(|name| name.eq_ignore_ascii_case("ALL"));
+    let named = |names: &Option<Vec<String>>| {
+        let named: Vec<Capability> = names.iter().flatten().filter_map(|name| Capability::named(name)).collect();
+        Set::of(&named)
+    };
+    let start = match (all(&capabilities.add), all(&capabilities.drop)) {
+        (_, true) => Set::EMPTY,
+        (true, false) => Set::ALL,
+        (false, false) => by_itself,
+    };
+    start.or(named(&capabilities.add)).without(named(&capabilities.drop))
+}
+
+/// `allowPrivilegeEscalation: false`, which a privileged container cannot have.
+#[must_use]
+pub fn no_new_privs(spec: &PodSpec, container: &str) -> bool {
+    context(spec, container).is_some_and(|context| context.allow_privilege_escalation == Some(false))
+}
+
+#[must_use]
+pub fn read_only_root(spec: &PodSpec, container: &str) -> bool {
+    context(spec, container).is_some_and(|context| context.read_only_root_filesystem == Some(true))
+}
+
+/// The group that the spec asks for.
+#[must_use]
+pub fn run_as_group(spec: &PodSpec, container: &str) -> Option<u32> {
+    let of_pod = || spec.security_context.as_ref().and_then(|context| context.run_as_group);
+    let gid = context(spec, container).and_then(|context| context.run_as_group).or_else(of_pod);
+    gid.and_then(|gid| u32::try_from(gid).ok())
+}
+
+/// `supplementalGroupsPolicy: Strict` (KEP-3619): the image's /etc/group adds none.
+#[must_use]
+pub fn strict_groups(spec: &PodSpec) -> bool {
+    let policy = spec.security_context.as_ref().and_then(|context| context.supplemental_groups_policy.as_deref());
+    policy == Some("Strict")
+}
+
+/// `command` of a container; empty where the image's entrypoint holds.
+#[must_use]
+pub fn command<'a>(spec: &'a PodSpec, container: &str) -> &'a [String] {
+    let mut containers = spec.init_containers.iter().flatten().chain(&spec.containers);
+    containers.find(|known| known.name == container).and_then(|found| found.command.as_deref()).unwrap_or_default()
+}
+
+/// A sysctl that the pod sets.
+#[must_use]
+pub fn sysctl<'a>(spec: &'a PodSpec, name: &str) -> Option<&'a str> {
+    let sysctls = spec.security_context.as_ref()?.sysctls.as_ref()?;
+    sysctls.iter().find(|sysctl| sysctl.name == name).map(|sysctl| sysctl.value.as_str())
 }
 
 /// The parts that the three container types have in common.
@@ -81,7 +150,8 @@ fn user(spec: &PodSpec, context: Option<&SecurityContext>, status: Option<&Conta
 }
 
 /// The supplementary groups that the spec asks for; an image's /etc/group may add more.
-fn spec_groups(spec: &PodSpec) -> Vec<i64> {
+#[must_use]
+pub fn spec_groups(spec: &PodSpec) -> Vec<i64> {
     let Some(pod) = &spec.security_context else { return Vec::new() };
     let mut groups: Vec<i64> = pod.supplemental_groups.iter().flatten().copied().chain(pod.fs_group).collect();
     groups.sort_unstable();
@@ -207,6 +277,34 @@ mod tests {
             assert_eq!((found.user.uid, found.user.origin, found.root), (Some(uid), origin, Some(root)));
             assert_eq!(found.user.groups, [0, 5]);
         }
+    }
+
+    #[test]
+    fn capabilities_are_added_and_dropped_as_the_runtime_does() {
+        for (capabilities, granted_set) in [
+            (json!({}), "CHOWN, KILL"),
+            (json!({"drop": ["ALL"]}), "none"),
+            (json!({"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}), "NET_BIND_SERVICE"),
+            (json!({"drop": ["KILL"], "add": ["CAP_NET_RAW", "net_raw"]}), "CHOWN, NET_RAW"),
+            (json!({"drop": ["NET_RAW"], "add": ["NET_RAW"]}), "CHOWN, KILL"),
+        ] {
+            let context = json!({"capabilities": capabilities, "allowPrivilegeEscalation": false});
+            let spec: PodSpec =
+                serde_json::from_value(json!({"containers": [{"name": "a", "securityContext": context}]}))
+                    .expect("a spec");
+            let by_itself = Set::of(&[Capability::CHOWN, Capability::KILL]);
+            assert_eq!(granted(&spec, "a", by_itself).to_string(), granted_set);
+            assert!(no_new_privs(&spec, "a") && !no_new_privs(&spec, "b") && !read_only_root(&spec, "a"));
+        }
+        let spec: PodSpec = serde_json::from_value(json!({"containers": [
+            {"name": "all", "securityContext": {"capabilities": {"add": ["ALL"], "drop": ["CHOWN"]}}},
+            {"name": "privileged", "securityContext": {"privileged": true}}],
+            "securityContext": {"sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "80"}]}}))
+        .expect("a spec");
+        assert_eq!(granted(&spec, "all", Set::EMPTY), Set::ALL.without(Set::of(&[Capability::CHOWN])));
+        assert_eq!(granted(&spec, "privileged", Set::EMPTY), Set::ALL);
+        assert_eq!(sysctl(&spec, "net.ipv4.ip_unprivileged_port_start"), Some("80"));
+        assert_eq!(sysctl(&spec, "net.core.somaxconn"), None);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::accounts::Account;
 use crate::model::identity::Candidate;
-use crate::model::inside::{Account, Inode};
+use crate::model::inside::Inode;
 
 /// What a path of a container lies on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,10 @@
 //! What a running container shows of itself.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+
+use crate::model::accounts::Accounts;
+use crate::model::capability::{Credentials, FileCapabilities};
 
 /// Everything that one look into a running container brought back. Lists are bounded by the reader.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,10 +18,8 @@ pub struct Inside {
     /// What was created or modified since the container started, on its root file system and in volumes of its image.
     pub changed: Vec<Inode>,
     pub mounts: Vec<Mount>,
-    /// /etc/passwd, as it stands there.
-    pub passwd: Vec<Account>,
-    /// /etc/group, as it stands there.
-    pub groups: Vec<Group>,
+    /// /etc/passwd and /etc/group, as they stand there.
+    pub accounts: Accounts,
 }
 
 /// A process, by proc_pid_status(5).
@@ -127,24 +129,23 @@ pub struct Mount {
     pub fs_type: String,
     pub source: String,
     pub read_only: bool,
+    pub noexec: bool,
+    pub nosuid: bool,
 }
 
-/// A line of /etc/passwd, less its password field (passwd(5)).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
-    pub name: String,
-    pub uid: u32,
-    pub gid: u32,
-    pub home: String,
-    pub shell: String,
-}
-
-/// A line of /etc/group, less its password field (group(5)).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
-    pub name: String,
-    pub gid: u32,
-    pub members: Vec<String>,
+/// What decides over access in a container, as a process that exec starts there finds it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The process itself: the container's user, with what the runtime grants.
+    pub own: Option<Credentials>,
+    /// The container's first process, unless the pod's containers share their processes.
+    pub first: Option<Credentials>,
+    pub mounts: Vec<Mount>,
+    pub accounts: Accounts,
+    /// `net.ipv4.ip_unprivileged_port_start`.
+    pub unprivileged_port_start: Option<u16>,
+    /// Of the files that were asked for; one is missing where the container has no means to tell.
+    pub file_capabilities: BTreeMap<String, Option<FileCapabilities>>,
 }
 
 /// What a look at some paths brought back.

@@ -1,6 +1,8 @@
 //! Plain types without I/O: the words that the rooms share.
 
 pub mod access;
+pub mod accounts;
+pub mod can_i;
 pub mod capability;
 pub mod container;
 pub mod edit;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::terminal::Clean;
 use crate::model::access::{Access, Kind, Mode};
+use crate::model::identity::Candidate;
 use crate::model::image::advice::Advice as ModelAdvice;
 use crate::model::image::paths::PathId;
 use crate::model::image::tree::File as ModelFile;
@@ -18,6 +19,9 @@ pub struct ImageReport {
     pub api_version: &'static str,
     pub kind: &'static str,
     pub warnings: Vec<String>,
+    /// The container that runs it, where a workload was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
     /// The reference or file as it was given.
     pub name: String,
     /// Of the manifest.
@@ -36,6 +40,8 @@ pub struct ImageReport {
     pub working_directory: Place,
     pub home: Place,
     pub volumes: Vec<Directory>,
+    /// Whom it could run as, best first.
+    pub identities: Vec<Identity>,
     /// Those that packages or the Dockerfile made.
     pub users: Vec<User>,
     /// The topmost directories that the image's user may write.
@@ -51,6 +57,32 @@ pub struct ImageReport {
     /// On request only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<File>>,
+}
+
+/// A uid and gid that the image could run as.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Identity {
+    pub uid: u32,
+    pub gid: u32,
+    pub groups: Vec<u32>,
+    pub why: String,
+}
+
+/// The images of a workload's containers (`kind: ImageList`).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageList {
+    pub api_version: &'static str,
+    pub kind: &'static str,
+    pub warnings: Vec<String>,
+    pub images: Vec<ImageReport>,
+}
+
+impl ImageList {
+    #[must_use]
+    pub fn new(warnings: Vec<String>, images: Vec<ImageReport>) -> ImageList {
+        ImageList { api_version: "nonroot/v1", kind: "ImageList", warnings, images }
+    }
 }
 
 /// A directory that the process starts in or calls home.
@@ -119,9 +151,9 @@ pub struct Advice {
 }
 
 impl ImageReport {
-    /// The report on an image; `files` is the directory to list, if one is to be.
+    /// The report on an image and the users that it could run as; `files` is the directory to list, if one is to be.
     #[must_use]
-    pub fn new(image: &Image, files: Option<PathId>) -> ImageReport {
+    pub fn new(image: &Image, identities: Vec<Candidate>, files: Option<PathId>) -> ImageReport {
         let user = image.user();
         let mut warnings = image.warnings.clone();
         if let Err(error) = &user {
@@ -140,6 +172,7 @@ impl ImageReport {
             api_version: "nonroot/v1",
             kind: "Image",
             warnings,
+            container: None,
             name: image.name.clone(),
             digest: image.digest.clone(),
             platform: image.platform.clone(),
@@ -153,6 +186,10 @@ impl ImageReport {
             working_directory: place(image.working_directory()),
             home: place(image.home(user.as_ref().map_or(0, |user| user.uid))),
             volumes: image.config.volumes.iter().map(|path| directory(image, path)).collect(),
+            identities: identities
+                .into_iter()
+                .map(|Candidate { uid, gid, groups, why }| Identity { uid, gid, groups, why })
+                .collect(),
             users: image
                 .made_users()
                 .into_iter()
@@ -260,6 +297,9 @@ pub fn tree(image: &Image, top: PathId, mut line: impl FnMut(&str)) {
 #[must_use]
 pub fn table(report: &ImageReport, width: usize) -> String {
     let mut out = Page { text: String::new(), width };
+    if let Some(container) = &report.container {
+        out.field("Container", container);
+    }
     let name = match &report.digest {
         Some(digest) if !report.name.contains(digest.as_str()) => format!("{} ({digest})", report.name),
         _ => report.name.clone(),
@@ -279,6 +319,7 @@ pub fn table(report: &ImageReport, width: usize) -> String {
     if !report.writable.is_empty() {
         out.field("Writes", &report.writable.join(" "));
     }
+    out.section("Could run as, best first", report.identities.iter().map(identity_line));
     out.section("Volumes", report.volumes.iter().map(directory_line));
     out.section("Users made by packages or the Dockerfile", report.users.iter().flat_map(user_lines));
     out.section(
@@ -366,6 +407,12 @@ fn place(place: &Place) -> String {
         (false, Some(false)) => " (does not exist, cannot be made by this user)",
     };
     format!("{}{writable}", place.path)
+}
+
+fn identity_line(identity: &Identity) -> String {
+    let groups: String = identity.groups.iter().map(|group| format!(" +{group}")).collect();
+    let who = format!("{}:{}{groups}", identity.uid, identity.gid);
+    format!("{who:<12} {}", identity.why)
 }
 
 fn directory_line(directory: &Directory) -> String {

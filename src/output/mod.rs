@@ -1,5 +1,6 @@
 //! What people and tools read: the JSON contract and the views of it.
 
+pub mod can_i;
 pub mod explanation;
 pub mod fix;
 pub mod image;

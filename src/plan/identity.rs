@@ -1,7 +1,10 @@
 //! Whom a container could run as, best first.
 
+use crate::model::access::Kind;
+use crate::model::accounts::{Account, Identity};
 use crate::model::identity::Candidate;
-use crate::model::inside::{Account, Inode, Inside};
+use crate::model::image::Image;
+use crate::model::inside::{Inode, Inside};
 
 /// Accounts that distributions ship whether or not a package uses them (Debian's base-passwd, passwd.master; Alpine's
 /// alpine-baselayout; Fedora's setup). One of them is chosen only where something points at it.
@@ -65,6 +68,10 @@ pub struct Known<'a> {
     pub inodes: &'a [Inode],
     /// uid and gid that the spec asks for, or that the image gave the running process.
     pub present: Option<(u32, u32)>,
+    /// Whom the image's USER means.
+    pub image_user: Option<&'a Identity>,
+    /// Whom the image's entrypoint goes over to.
+    pub drops: &'a [Identity],
     /// Words that may name the program: its command, its container, its image.
     pub names: &'a [String],
     /// The uids that the namespace allows (`openshift.io/sa.scc.uid-range`): first and count.
@@ -96,6 +103,14 @@ pub fn candidates(known: Known<'_>) -> Vec<Candidate> {
         let groups = process.groups.iter().copied().filter(|group| *group != gid && *group != 0).collect();
         let name = account_name(known.accounts, uid);
         propose(uid, gid, groups, format!("its process {} runs as {name} already", process.name));
+    }
+    if let Some(user) = known.image_user {
+        let name = user.name.clone().unwrap_or_else(|| user.uid.to_string());
+        propose(user.uid, user.gid, user.groups.clone(), format!("the image's USER is {name}"));
+    }
+    for user in known.drops {
+        let name = user.name.clone().unwrap_or_else(|| user.uid.to_string());
+        propose(user.uid, user.gid, user.groups.clone(), format!("the image's entrypoint drops to {name}"));
     }
     for account in known.accounts.iter().filter(|account| !is_distribution(account)) {
         let is_named = |name: &String| name.split(|c: char| !c.is_alphanumeric()).any(|word| word == account.name);
@@ -129,6 +144,44 @@ pub fn candidates(known: Known<'_>) -> Vec<Candidate> {
         found.retain(|candidate| candidate.uid >= first && candidate.uid - first < count);
     }
     found
+}
+
+/// Ranks the users that an image could run as, by the image alone. `command` is the pod's own, empty where the image's
+/// holds; `names` are words beside it that may name the program.
+#[must_use]
+pub fn of_image(image: &Image, command: &[String], names: &[String]) -> Vec<Candidate> {
+    let own = || [image.config.entrypoint.as_slice(), &image.config.command].concat();
+    let words = if command.is_empty() { own() } else { command.to_vec() };
+    let names: Vec<String> = names.iter().cloned().chain(words.into_iter().take(1)).collect();
+    // What it keeps its data in, then what its most likely user owns.
+    let places = image.config.volumes.iter().map(String::as_str).chain([image.working_directory()]);
+    let places = places.filter_map(|place| image.tree.resolve(place.as_bytes(), true));
+    let owned = image.program_user().map(|user| image.owned_directories(user.uid)).unwrap_or_default();
+    let inodes: Vec<Inode> = places
+        .chain(owned)
+        .filter_map(|place| {
+            let found = &image.tree.get(place)?.attributes;
+            let directory = u32::from(found.mode) | 0o040_000;
+            let path = image.tree.paths().display(place);
+            (found.kind == Kind::Directory).then_some(Inode {
+                path,
+                mode: directory,
+                uid: found.uid,
+                gid: found.gid,
+                size: 0,
+                target: None,
+            })
+        })
+        .collect();
+    let user = image.user().ok();
+    candidates(Known {
+        accounts: &image.accounts.users,
+        inodes: &inodes,
+        image_user: user.as_ref(),
+        drops: &image.drops(command),
+        names: &names,
+        ..Known::default()
+    })
 }
 
 fn is_distribution(account: &Account) -> bool {

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 pub use self::compose::{FILL, compose, template_path};
-pub use self::identity::{Known, candidates};
+pub use self::identity::{Known, candidates, of_image};
 pub use self::owner::{Owner, owner};
 pub use self::privilege::privileged;
 

@@ -1,10 +1,10 @@
 //! Run as the user that the program's files belong to.
 
 use super::{Level, Proposal, Remedy};
+use crate::model::accounts::Account;
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
 use crate::model::identity::Candidate;
-use crate::model::inside::Account;
 use crate::model::obstacle::{Category, Errno, Obstacle, Operation};
 
 pub(super) const REMEDY: Remedy = Remedy {

@@ -91,7 +91,7 @@ impl Trial<'_> {
             if let (Some(cluster), Some(pod)) = (self.cluster, &survey.asleep) {
                 let place = Place { namespace: &self.namespace, pod, container: &name };
                 if let Ok(inside) = cluster.look_inside(place).await {
-                    facts.accounts = inside.passwd;
+                    facts.accounts = inside.accounts.users;
                     facts.search_path = inside.search_path;
                     facts.has_shell = true;
                 }
@@ -100,7 +100,7 @@ impl Trial<'_> {
                 facts.has_shell = true;
                 facts.search_path = facts.search_path.or_else(|| inside.search_path.clone());
                 if facts.accounts.is_empty() {
-                    facts.accounts = inside.passwd.clone();
+                    facts.accounts = inside.accounts.users.clone();
                 }
                 facts.low_ports = foresight::low_ports(inside);
                 facts.written = foresight::written(inside);
@@ -143,7 +143,7 @@ impl Trial<'_> {
                     inodes: &facts.inodes,
                     present,
                     names: &names,
-                    range: None,
+                    ..Known::default()
                 };
                 facts.candidates = plan::candidates(known);
                 // An init container prepares what the others use: as one of them it does so best.

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
@@ -26,6 +26,24 @@ pub(crate) fn kubeconfig() -> String {
         "no cluster: {path} is missing; run tests/cluster/build and tests/cluster/up"
     );
     path
+}
+
+/// containerd's content store, where the layers of all images lie.
+pub(crate) fn content_store() -> String {
+    format!("{}/state/containerd/io.containerd.content.v1.content", directory())
+}
+
+/// The digest of every image that the cluster's containerd has, by its name.
+pub(crate) fn stored_images() -> BTreeMap<String, String> {
+    let mut command = Command::new(format!("{}/bin/ctr", directory()));
+    let socket = format!("{}/run/containerd.sock", directory());
+    let output = command.args(["-a", &socket, "-n", "k8s.io", "images", "ls"]).output().expect("ctr runs");
+    let list = Run::of(output).stdout;
+    let row = |line: &str| {
+        let mut columns = line.split_whitespace();
+        Some((columns.next()?.to_owned(), columns.nth(1)?.to_owned()))
+    };
+    list.lines().skip(1).filter_map(row).collect()
 }
 
 /// What a command printed and how it ended.

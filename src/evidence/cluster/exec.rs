@@ -9,7 +9,7 @@ use super::{Cluster, innermost};
 use crate::error::Error;
 use crate::evidence::inside;
 use crate::model::facts::CommandOption;
-use crate::model::inside::{Found, Inside, Look};
+use crate::model::inside::{Found, Inside, Look, Standing};
 
 /// The most that one answer may bring: a look at a container with a hundred thousand changed files stays below it.
 const MAX_ANSWER_BYTES: u64 = 16 << 20;
@@ -61,6 +61,14 @@ impl Cluster {
     /// As [`Cluster::look_inside`].
     pub async fn log_files(&self, place: Place<'_>) -> Result<Vec<(String, String)>, Error> {
         Ok(inside::logs(&self.shell(place, inside::LOGS, &[]).await?))
+    }
+
+    /// What decides over access in a running container, and the file capabilities of some files, given without links.
+    ///
+    /// # Errors
+    /// As [`Cluster::look_inside`].
+    pub async fn standing(&self, place: Place<'_>, files: &[&str]) -> Result<Standing, Error> {
+        Ok(inside::standing(&self.shell(place, inside::STANDING, files).await?))
     }
 
     async fn shell(&self, place: Place<'_>, script: &str, args: &[&str]) -> Result<String, Error> {

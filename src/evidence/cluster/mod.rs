@@ -5,6 +5,7 @@ mod connection;
 mod exec;
 mod failure;
 mod fold;
+mod images;
 mod scope;
 mod workloads;
 

@@ -229,6 +229,11 @@ fn instruction(created_by: &str) -> String {
     }
 }
 
+/// Whether a blob is an image's configuration, which alone has the layers' digests unpacked.
+pub(crate) fn is_config(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|blob| blob.pointer("/rootfs/diff_ids").is_some())
+}
+
 /// Parses JSON, or says why not as the end of a sentence.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, String> {
     serde_json::from_slice(bytes).map_err(|error| format!("its {what} is malformed: {error}"))

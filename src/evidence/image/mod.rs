@@ -48,7 +48,7 @@ pub enum Source {
     /// A tar file of a layout or of `docker save`, compressed or not.
     Archive(PathBuf),
     /// A directory with `blobs`, such as `/var/lib/containerd/io.containerd.content.v1.content`, and the digest of a
-    /// manifest or index in it.
+    /// manifest or index in it, or of an image's configuration, which is what a runtime calls an image's id.
     Store(PathBuf, String),
 }
 
@@ -178,10 +178,17 @@ impl Blobs {
 
     fn plan(&self, source: &Source, platform: &Platform, options: &Options) -> Result<Plan, String> {
         match (self, source) {
-            (Blobs::Layout(_), Source::Store(_, digest)) => {
+            (Blobs::Layout(layout), Source::Store(_, digest)) => {
                 let digest = Digest::parse(digest).ok_or_else(|| format!("{digest:?} is no digest"))?;
                 let bytes = self.json(&digest)?;
-                self.resolve(Some(digest), &bytes, platform, options)
+                if !manifest::is_config(&bytes) {
+                    return self.resolve(Some(digest), &bytes, platform, options);
+                }
+                let manifest = layout
+                    .manifest_of(&digest)
+                    .ok_or_else(|| format!("{digest} is a configuration, and no manifest for it is there"))?;
+                let bytes = self.json(&manifest)?;
+                self.resolve(Some(manifest), &bytes, platform, options)
             }
             (Blobs::Layout(layout), _) => {
                 let index = read_json(layout.index().map_err(|error| error.to_string())?)?;

@@ -2,7 +2,7 @@
 
 mod parse;
 
-pub use self::parse::{found, inside, logs, look, options, started};
+pub use self::parse::{found, inside, logs, look, options, standing, started};
 
 /// Gathers all of [`crate::model::inside::Inside`]; run as `sh -c GATHER`.
 pub const GATHER: &str = include_str!("gather.sh");
@@ -10,6 +10,9 @@ pub const GATHER: &str = include_str!("gather.sh");
 /// Finds configuration lines that begin with one of the words given as arguments, and databases; run as
 /// `sh -c FIND sh WORD...`.
 pub const FIND: &str = include_str!("find.sh");
+
+/// Gathers [`crate::model::inside::Standing`]; run as `sh -c STANDING sh PATH...` with the files whose capabilities count.
+pub const STANDING: &str = include_str!("standing.sh");
 
 /// Looks at the paths given as arguments; run as `sh -c LOOK sh PATH...`.
 pub const LOOK: &str = include_str!("look.sh");

@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::model::accounts::Accounts;
+use crate::model::capability::{Credentials, FileCapabilities};
 use crate::model::facts::CommandOption;
-use crate::model::inside::{Account, Found, Group, Ids, Inode, Inside, Listener, Look, Mount, OpenFile, Process};
+use crate::model::inside::{Found, Ids, Inode, Inside, Listener, Look, Mount, OpenFile, Process, Standing};
 
 /// Entries of any one list: a container with more files changed than this tells nothing more.
 const MOST: usize = 20_000;
@@ -15,12 +17,13 @@ pub fn inside(answer: &str) -> Inside {
     // Which process holds a socket, by the socket's inode.
     let mut sockets: Vec<(u64, u32)> = Vec::new();
     let mut tables: Vec<(&str, &str)> = Vec::new();
+    let (mut passwd, mut group) = ("", "");
     for (name, detail, body) in sections(answer) {
         let pid = detail.parse().unwrap_or_default();
         match name {
             "path" => found.search_path = Some(body.trim().to_owned()).filter(|path| !path.is_empty()),
-            "passwd" => found.passwd = body.lines().filter_map(account).take(MOST).collect(),
-            "group" => found.groups = body.lines().filter_map(group).take(MOST).collect(),
+            "passwd" => passwd = body,
+            "group" => group = body,
             "mountinfo" => found.mounts = body.lines().filter_map(mount).take(MOST).collect(),
             "process" if found.processes.len() < MOST => found.processes.push(process(pid, body)),
             "cmdline" => {
@@ -49,12 +52,64 @@ pub fn inside(answer: &str) -> Inside {
             _ => {}
         }
     }
+    found.accounts = Accounts::parse(passwd.as_bytes(), group.as_bytes());
     let process_of = |inode| sockets.iter().find(|(known, _)| *known == inode).map(|(_, pid)| *pid);
     for (table, body) in tables {
         let rows = body.lines().skip(1);
         found.listeners.extend(rows.filter_map(|row| listener(table, row, &process_of)).take(MOST));
     }
     found
+}
+
+/// Reads the answer of `standing.sh`.
+#[must_use]
+pub fn standing(answer: &str) -> Standing {
+    let mut standing = Standing::default();
+    let (mut passwd, mut group) = ("", "");
+    for (name, detail, body) in sections(answer) {
+        match name {
+            "self" => standing.own = Credentials::from_status(body),
+            "first" => standing.first = Credentials::from_status(body),
+            "mountinfo" => standing.mounts = body.lines().filter_map(mount).take(MOST).collect(),
+            "passwd" => passwd = body,
+            "group" => group = body,
+            "port" => standing.unprivileged_port_start = body.trim().parse().ok(),
+            "attributes" => {
+                if let Some(capabilities) = archived_capabilities(body) {
+                    standing.file_capabilities.insert(detail.to_owned(), capabilities);
+                }
+            }
+            _ => {}
+        }
+    }
+    standing.accounts = Accounts::parse(passwd.as_bytes(), group.as_bytes());
+    standing
+}
+
+/// The `security.capability` attribute of the one file of an archive, whose head is here in hexadecimal, as PAX records
+/// it: `LENGTH SCHILY.xattr.NAME=VALUE\n`, the length that of the whole record in decimal. `None`: this is no archive, or
+/// the attribute is damaged.
+fn archived_capabilities(hex: &str) -> Option<Option<FileCapabilities>> {
+    const BLOCK: usize = 512;
+    const SIZE: std::ops::Range<usize> = 124..135;
+    const TYPE: usize = 156;
+    const MAGIC: std::ops::Range<usize> = 257..262;
+    const KEY: &[u8] = b" SCHILY.xattr.security.capability=";
+    let bytes: Vec<u8> =
+        hex.split_ascii_whitespace().map(|byte| u8::from_str_radix(byte, 16).ok()).collect::<Option<_>>()?;
+    if bytes.get(MAGIC)? != b"ustar" {
+        return None;
+    }
+    if bytes[TYPE] != b'x' {
+        return Some(None);
+    }
+    let size = usize::from_str_radix(str::from_utf8(bytes.get(SIZE)?).ok()?, 8).ok()?;
+    let records = bytes.get(BLOCK..BLOCK.checked_add(size)?)?;
+    let Some(at) = records.windows(KEY.len()).position(|window| window == KEY) else { return Some(None) };
+    let digits = records[..at].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let length: usize = str::from_utf8(&records[at - digits..at]).ok()?.parse().ok()?;
+    let value = records.get(at + KEY.len()..(at - digits).checked_add(length)?.checked_sub(1)?)?;
+    FileCapabilities::decode(value).map(Some)
 }
 
 /// Reads the answer of `look.sh`; `None` where the container has no way to answer.
@@ -152,20 +207,6 @@ fn of(processes: &mut [Process], pid: u32, change: impl FnOnce(&mut Process)) {
     }
 }
 
-fn account(line: &str) -> Option<Account> {
-    let fields: Vec<&str> = line.split(':').collect();
-    let [name, _, uid, gid, _, home, shell] = fields.as_slice() else { return None };
-    let [name, home, shell] = [name, home, shell].map(|text| (*text).to_owned());
-    Some(Account { name, uid: uid.parse().ok()?, gid: gid.parse().ok()?, home, shell })
-}
-
-fn group(line: &str) -> Option<Group> {
-    let fields: Vec<&str> = line.split(':').collect();
-    let [name, _, gid, members] = fields.as_slice() else { return None };
-    let members = members.split(',').filter(|member| !member.is_empty()).map(str::to_owned).collect();
-    Some(Group { name: (*name).to_owned(), gid: gid.parse().ok()?, members })
-}
-
 /// `36 35 98:0 /root /point rw,noatime shared:1 - ext4 /dev/root rw,errors=continue`
 fn mount(line: &str) -> Option<Mount> {
     let (before, after) = line.split_once(" - ")?;
@@ -173,13 +214,15 @@ fn mount(line: &str) -> Option<Mount> {
     let (root, point, options) = (fields.next()?, fields.next()?, fields.next()?);
     let mut fields = after.split(' ');
     let (fs_type, source, super_options) = (fields.next()?, fields.next()?, fields.next().unwrap_or_default());
-    let read_only = [options, super_options].iter().any(|options| options.split(',').any(|option| option == "ro"));
+    let has = |options: &str, wanted| options.split(',').any(|option| option == wanted);
     Some(Mount {
         point: unescaped(point),
         root: unescaped(root),
         fs_type: fs_type.to_owned(),
         source: unescaped(source),
-        read_only,
+        read_only: has(options, "ro") || has(super_options, "ro"),
+        noexec: has(options, "noexec"),
+        nosuid: has(options, "nosuid"),
     })
 }
 
@@ -349,10 +392,10 @@ mod tests {
         let found = inside(ANSWER);
         assert_eq!(found.search_path.as_deref(), Some("/usr/bin:/bin"));
         assert_eq!(
-            found.passwd.iter().map(|a| (a.name.as_str(), a.uid, a.gid)).collect::<Vec<_>>(),
+            found.accounts.users.iter().map(|a| (a.name.as_str(), a.uid, a.gid)).collect::<Vec<_>>(),
             [("root", 0, 0), ("nginx", 999, 101)]
         );
-        assert_eq!(found.groups[0].members, ["syslog", "nginx"]);
+        assert_eq!(found.accounts.groups[0].members, ["syslog", "nginx"]);
         assert_eq!((found.mounts[1].point.as_str(), found.mounts[1].read_only), ("/run/my secrets", true));
         let process = &found.processes[0];
         assert_eq!(
@@ -386,12 +429,51 @@ mod tests {
     fn a_cut_or_hostile_answer_is_no_panic() {
         for end in 0..ANSWER.len() {
             if let Some(part) = ANSWER.get(..end) {
-                let _ = (inside(part), look(part));
+                let _ = (inside(part), look(part), standing(part));
             }
         }
         let _ = inside(
             ">>> process 99999999999\nUid:\tx\n>>> fd\nl -> \n>>> tcp\n\n 0: : 0 0A\n>>> mountinfo\n - \n\\9 \\ - \\",
         );
+    }
+
+    /// What tar and od show of a file: a PAX header, and its records as far as they go.
+    fn attributes(size: usize, records: &[u8]) -> String {
+        let mut bytes = vec![0; 512];
+        bytes[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
+        bytes[156] = b'x';
+        bytes[257..262].copy_from_slice(b"ustar");
+        bytes.extend(records);
+        bytes.iter().map(|byte| format!(" {byte:02x}")).collect()
+    }
+
+    #[test]
+    fn what_decides_over_access_is_read() {
+        let status = "Uid:\t7\t7\t7\t7\nGid:\t8\t8\t8\t8\nGroups:\t9 \nCapInh:\t0\nCapPrm:\t0\nCapEff:\t0\nCapBnd:\t400\nCapAmb:\t0\nNoNewPrivs:\t1\n";
+        let value = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let record = [b"57 SCHILY.xattr.security.capability=".as_slice(), &value, b"\n"].concat();
+        assert_eq!(record.len(), 57);
+        let records = [b"30 mtime=1700000000.123456789\n".as_slice(), &record].concat();
+        let answer = format!(
+            ">>> self\n{status}>>> mountinfo\n1 2 0:3 / /d rw,nosuid,noexec - tmpfs tmpfs ro\n>>> passwd\nweb:x:7:8::/:\n\n>>> port\n80\n\
+>>> attributes /bin/ping\n{}\n>>> attributes /bin/sh\n{}\n>>> attributes /none\n\n>>> attributes /cut\n{}\n>>> end\n",
+            attributes(records.len(), &records),
+            attributes(30, b"30 mtime=1700000000.123456789\n"),
+            attributes(records.len(), &records[..50]),
+        );
+        let standing = standing(&answer);
+        let own = standing.own.expect("a process");
+        assert_eq!((own.uid.effective, own.groups.as_slice(), own.no_new_privs), (7, &[9][..], true));
+        assert_eq!((standing.first, standing.unprivileged_port_start), (None, Some(80)));
+        let mount = &standing.mounts[0];
+        assert!(mount.read_only && mount.noexec && mount.nosuid);
+        assert_eq!(standing.accounts.users[0].name, "web");
+        let capabilities = |path| {
+            standing.file_capabilities.get(path).map(|found| found.map(|found| found.to_string()).unwrap_or_default())
+        };
+        assert_eq!(capabilities("/bin/ping").as_deref(), Some("cap_net_bind_service=ep"));
+        assert_eq!(capabilities("/bin/sh").as_deref(), Some(""));
+        assert_eq!((capabilities("/none"), capabilities("/cut")), (None, None));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::fmt;
 use crate::model::capability::{Capability, Credentials, Set};
 use crate::model::obstacle::Errno;
 
-pub use mounts::{Files, Lookup, Mount};
+pub use mounts::{Content, Files, Lookup, Mount};
 
 /// Symbolic links that a walk follows before ELOOP: `MAXSYMLINKS` of Linux's `include/linux/namei.h`.
 const MAX_SYMLINKS: usize = 40;
@@ -279,6 +279,8 @@ pub enum Finding {
     Sticky,
     ReadOnly,
     NoExec,
+    /// Nobody makes or removes files in this file system.
+    Fixed,
     Missing,
     NotDirectory,
     TooManyLinks,
@@ -326,6 +328,7 @@ impl fmt::Display for Step {
             }
             Finding::ReadOnly => write!(f, ": read-only"),
             Finding::NoExec => write!(f, ": mounted noexec"),
+            Finding::Fixed => write!(f, ": nobody makes or removes files here"),
             Finding::Missing => write!(f, ": does not exist"),
             Finding::NotDirectory => write!(f, ": is no directory"),
             Finding::TooManyLinks => write!(f, ": too many symbolic links"),
@@ -503,7 +506,11 @@ impl Walk<'_, '_> {
         if self.files.read_only(path) {
             return self.stop(path, Some(directory), Finding::ReadOnly);
         }
-        self.permit(path, directory, WRITE | SEARCH)
+        self.permit(path, directory, WRITE | SEARCH)?;
+        if self.files.mount(path).is_some_and(|mount| mount.fixed) {
+            return self.stop(path, Some(directory), Finding::Fixed);
+        }
+        Ok(())
     }
 
     /// What the owner may do, if it is `permitted` at all, or who has the capability.
@@ -540,7 +547,7 @@ impl Walk<'_, '_> {
     fn stop<T>(&mut self, path: &str, node: Option<&Node>, finding: Finding) -> Result<T, Verdict> {
         self.note(path, node, finding);
         Err(match finding {
-            Finding::Mode { .. } | Finding::NoExec => Verdict::Denied(Denial::Mode),
+            Finding::Mode { .. } | Finding::NoExec | Finding::Fixed => Verdict::Denied(Denial::Mode),
             Finding::NotOwner { .. } | Finding::Sticky => Verdict::Denied(Denial::Owner),
             Finding::ReadOnly => Verdict::Denied(Denial::ReadOnly),
             Finding::Missing => Verdict::Denied(Denial::Missing),
@@ -714,7 +721,7 @@ mod tests {
         let keys = BTreeMap::from([("conf.d/web.conf".to_owned(), 0o440)]);
         let config = Mount::of_keys("/etc/nginx", "configMap web", &keys, false, Some(3000));
         let claim = Mount {
-            complete: false,
+            content: Content::Partial,
             root: Node::directory(0o755, 0, 0).with_fs_group(2000, false),
             ..Mount::empty_dir("/var/lib/data", "data", false, None)
         };

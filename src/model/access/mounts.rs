@@ -13,6 +13,19 @@ pub enum Lookup {
     Unknown,
 }
 
+/// How much is known of what a mount holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// The mount point and the entries, and there is nothing else.
+    Complete,
+    /// The mount point and the entries, and there may be more.
+    Partial,
+    /// Not even whose the mount point is.
+    Unknown,
+    /// Whoever answers for the image's files saw through the mount: a look into a running container.
+    Seen,
+}
+
 /// A volume over the image's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
@@ -23,26 +36,30 @@ pub struct Mount {
     /// `readOnly: true`, or a kind that is always read-only.
     pub read_only: bool,
     pub noexec: bool,
+    pub nosuid: bool,
+    /// proc or sysfs: only the kernel makes files in it.
+    pub fixed: bool,
     /// The mount point itself. A file for a `subPath` of one.
     pub root: Node,
     /// Known files below it, by their path relative to it.
     pub entries: BTreeMap<String, Node>,
-    /// Whether `entries` are all there are.
-    pub complete: bool,
+    pub content: Content,
 }
 
 impl Mount {
-    /// A mount with nothing known below it, or nothing there.
+    /// A mount without entries.
     #[must_use]
-    pub fn new(path: &str, what: &str, root: Node, complete: bool) -> Mount {
+    pub fn new(path: &str, what: &str, root: Node, content: Content) -> Mount {
         Mount {
             path: path.to_owned(),
             what: what.to_owned(),
             read_only: false,
             noexec: false,
+            nosuid: false,
+            fixed: false,
             root,
             entries: BTreeMap::new(),
-            complete,
+            content,
         }
     }
 
@@ -52,7 +69,7 @@ impl Mount {
     pub fn empty_dir(path: &str, name: &str, memory: bool, fs_group: Option<u32>) -> Mount {
         let root = Node::directory(if memory { 0o1777 } else { 0o777 }, 0, 0);
         let root = with_fs_group(root, fs_group, false);
-        Mount::new(path, &format!("emptyDir {name}"), root, true)
+        Mount::new(path, &format!("emptyDir {name}"), root, Content::Complete)
     }
 
     /// A configMap, secret, downwardAPI or projected volume, which wraps an emptyDir (all but the first on memory) and is
@@ -61,7 +78,7 @@ impl Mount {
     #[must_use]
     pub fn of_keys(path: &str, what: &str, keys: &BTreeMap<String, u16>, memory: bool, fs_group: Option<u32>) -> Mount {
         let root = Mount::empty_dir("", "", memory, fs_group).root;
-        let mut mount = Mount { read_only: true, ..Mount::new(path, what, root, true) };
+        let mut mount = Mount { read_only: true, ..Mount::new(path, what, root, Content::Complete) };
         for (key, mode) in keys {
             for (end, _) in key.match_indices('/') {
                 let directory = with_fs_group(Node::directory(0o755, 0, 0), fs_group, true);
@@ -79,7 +96,7 @@ impl Mount {
     pub fn of_runtime(read_only_root: bool) -> Vec<Mount> {
         let directory = |mode| Node::directory(mode, 0, 0);
         let device = Node { kind: Kind::CharDevice, ..Node::file(0o666, 0, 0) };
-        let mut dev = Mount::new("/dev", "devices", directory(0o755), true);
+        let mut dev = Mount::new("/dev", "devices", directory(0o755), Content::Complete);
         for name in ["null", "zero", "full", "random", "urandom", "tty"] {
             dev.entries.insert(name.to_owned(), device.clone());
         }
@@ -92,24 +109,27 @@ impl Mount {
         ] {
             dev.entries.insert(name.to_owned(), Node::symlink(target));
         }
-        let mut pts = Mount { noexec: true, ..Mount::new("/dev/pts", "terminals", directory(0o755), false) };
+        let mut pts = Mount { noexec: true, ..Mount::new("/dev/pts", "terminals", directory(0o755), Content::Partial) };
         pts.entries.insert("ptmx".to_owned(), device);
         let network = ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"].map(|path| Mount {
             read_only: read_only_root,
-            ..Mount::new(path, "written by the kubelet", Node::file(0o644, 0, 0), true)
+            ..Mount::new(path, "written by the kubelet", Node::file(0o644, 0, 0), Content::Complete)
         });
-        let proc = Mount { noexec: true, ..Mount::new("/proc", "proc", directory(0o555), false) };
-        let sys = Mount { read_only: true, noexec: true, ..Mount::new("/sys", "sysfs", directory(0o555), false) };
-        let mqueue = Mount { noexec: true, ..Mount::new("/dev/mqueue", "message queues", directory(0o1777), true) };
-        let shm = Mount::new("/dev/shm", "shared memory", directory(0o1777), true);
-        let log = Mount::new("/dev/termination-log", "termination log", Node::file(0o666, 0, 0), true);
+        let proc =
+            Mount { noexec: true, fixed: true, ..Mount::new("/proc", "proc", directory(0o555), Content::Partial) };
+        let sys =
+            Mount { read_only: true, noexec: true, ..Mount::new("/sys", "sysfs", directory(0o555), Content::Partial) };
+        let mqueue =
+            Mount { noexec: true, ..Mount::new("/dev/mqueue", "message queues", directory(0o1777), Content::Complete) };
+        let shm = Mount::new("/dev/shm", "shared memory", directory(0o1777), Content::Complete);
+        let log = Mount::new("/dev/termination-log", "termination log", Node::file(0o666, 0, 0), Content::Complete);
         [proc, sys, dev, pts, mqueue, shm, log].into_iter().chain(network).collect()
     }
 
     fn lookup(&self, below: &str) -> Lookup {
         match self.entries.get(below) {
             Some(node) => Lookup::Found(node.clone()),
-            None if self.complete => Lookup::Missing,
+            None if self.content == Content::Complete => Lookup::Missing,
             None => Lookup::Unknown,
         }
     }
@@ -175,6 +195,12 @@ impl<'a> Files<'a> {
         self.mounts.iter().filter(|mount| below(path, &mount.path).is_some()).max_by_key(|mount| mount.path.len())
     }
 
+    /// Whether a path without links lies on a mount where setuid bits and file capabilities do not count.
+    #[must_use]
+    pub fn nosuid(&self, path: &str) -> bool {
+        self.mount(path).is_some_and(|mount| mount.nosuid)
+    }
+
     pub(super) fn read_only(&self, path: &str) -> bool {
         self.mount(path).map_or(self.read_only, |mount| mount.read_only)
     }
@@ -182,7 +208,8 @@ impl<'a> Files<'a> {
     pub(super) fn lookup(&self, path: &str) -> Lookup {
         // The runtime makes what is missing of the way to a mount point, as root and 0755.
         let made = || self.mounts.iter().any(|mount| below(&mount.path, path).is_some());
-        let found = match self.mount(path) {
+        let found = match self.mount(path).filter(|mount| mount.content != Content::Seen) {
+            Some(mount) if mount.content == Content::Unknown => return Lookup::Unknown,
             Some(mount) => match below(path, &mount.path) {
                 Some("") | None => return Lookup::Found(mount.root.clone()),
                 Some(rest) => mount.lookup(rest),
@@ -206,6 +233,7 @@ fn below<'p>(path: &'p str, directory: &str) -> Option<&'p str> {
 mod tests {
     use super::super::{Access, Subject, Verdict, decide};
     use super::*;
+    use crate::model::capability::Set;
 
     #[test]
     fn a_mount_goes_where_the_images_links_lead() {
@@ -241,5 +269,7 @@ mod tests {
         assert_ne!(ask("/etc/hosts", Access::Write), Verdict::Allowed);
         assert_ne!(ask("/dev/x", Access::Create), Verdict::Allowed);
         assert_ne!(ask("/sys/x", Access::Write), Verdict::Allowed);
+        let root = Subject { capabilities: Set::ALL, ..Subject::plain(0, 0, &[]) };
+        assert_ne!(decide(&root, &files, "/proc", Access::Write).verdict, Verdict::Allowed, "not even root");
     }
 }

@@ -1,7 +1,7 @@
 //! An image: its configuration, its layers, its files, and the questions that running it as non-root asks of them.
 
-pub mod accounts;
 pub mod advice;
+pub mod drop;
 pub mod efficiency;
 pub mod layer;
 pub mod paths;
@@ -10,8 +10,8 @@ pub mod tree;
 use std::collections::BTreeMap;
 
 use crate::model::access::{Access, Files, Finding, Kind, Node, Subject, decide, permission};
+use crate::model::accounts::{Account, Accounts, Identity, UserError};
 use crate::model::capability::Set;
-use accounts::{Account, Accounts, Identity, UserError};
 use efficiency::efficiency;
 use layer::Layer;
 use paths::PathId;
@@ -193,6 +193,21 @@ impl Image {
     pub fn first_process(&self, user: &Identity) -> Subject {
         let capabilities = if user.uid == 0 { Set::CONTAINERD } else { Set::EMPTY };
         Subject { capabilities, ..Subject::plain(user.uid, user.gid, &user.groups) }
+    }
+
+    /// The file that a container starts, links followed: the first word of `command`, or of the image's own where that is
+    /// empty, looked for along PATH as runc does.
+    #[must_use]
+    pub fn program(&self, command: &[String]) -> Option<PathId> {
+        let own = self.config.entrypoint.first().or(self.config.command.first());
+        let word = command.first().or(own)?;
+        let candidates = if word.contains('/') {
+            vec![format!("{}/{word}", if word.starts_with('/') { "" } else { self.working_directory() })]
+        } else {
+            self.config.variable("PATH")?.split(':').map(|directory| format!("{directory}/{word}")).collect()
+        };
+        let found = candidates.iter().filter_map(|path| self.tree.resolve(path.as_bytes(), true));
+        found.into_iter().find(|path| self.tree.get(*path).is_some_and(|file| file.attributes.kind == Kind::File))
     }
 
     /// The image's files without anything mounted over them.

@@ -278,9 +278,14 @@ impl Tree {
     /// The bytes of a file that was read whole; links are followed.
     #[must_use]
     pub fn content(&self, path: &str) -> Option<&[u8]> {
-        let found = self.resolve(path.as_bytes(), true)?;
-        self.get(found)?;
-        self.contents.get(&found).map(AsRef::as_ref)
+        self.content_of(self.resolve(path.as_bytes(), true)?)
+    }
+
+    /// As [`Tree::content`], by its place.
+    #[must_use]
+    pub fn content_of(&self, path: PathId) -> Option<&[u8]> {
+        self.get(path)?;
+        self.contents.get(&path).map(AsRef::as_ref)
     }
 }
 

@@ -1,0 +1,282 @@
+//! May a container's process do this? Paths are for [`access`](crate::model::access), what an execve makes of capabilities
+//! for [`capability`](crate::model::capability); here they are put together, with ports, into an answer and its reasons.
+
+use std::fmt;
+
+use crate::model::access::{Access, Decision, Files, Subject, Verdict, decide};
+use crate::model::capability::{Capability, Credentials, Executable, FileCapabilities, Set};
+use crate::model::obstacle::Errno;
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// An access to a path.
+    Path(Access, String),
+    /// To execute the file of a path.
+    Exec(String),
+    /// To bind a TCP or UDP port.
+    Bind(u16),
+}
+
+/// `net.ipv4.ip_unprivileged_port_start`, and how it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortStart {
+    pub value: u16,
+    /// "by the pod's sysctls".
+    pub whence: &'static str,
+}
+
+/// Who asks, and in which container.
+pub struct Scene<'a> {
+    /// The process after the execve that started it.
+    pub process: Credentials,
+    pub files: Files<'a>,
+    /// The capabilities of an executable, by its path without links; what stands in the way of knowing them, else.
+    pub file_capabilities: &'a dyn Fn(&str) -> Result<Option<FileCapabilities>, String>,
+    pub port_start: PortStart,
+}
+
+/// The answer and how it came about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// `None`: what is known does not tell; the last step says what is missing.
+    pub yes: Option<bool>,
+    /// What the kernel refuses with, if it is an errno that we tell apart.
+    pub errno: Option<Errno>,
+    pub steps: Vec<String>,
+}
+
+impl Answer {
+    fn yes(steps: Vec<String>) -> Answer {
+        Answer { yes: Some(true), errno: None, steps }
+    }
+
+    fn no(errno: Errno, steps: Vec<String>) -> Answer {
+        Answer { yes: Some(false), errno: Some(errno), steps }
+    }
+
+    fn unknown(steps: Vec<String>) -> Answer {
+        Answer { yes: None, errno: None, steps }
+    }
+}
+
+impl From<&Decision> for Answer {
+    fn from(decision: &Decision) -> Answer {
+        let steps = decision.steps.iter().map(ToString::to_string).collect();
+        match decision.verdict {
+            Verdict::Allowed => Answer::yes(steps),
+            Verdict::Denied(denial) => Answer { yes: Some(false), errno: denial.errno(), steps },
+            Verdict::Unknown => Answer::unknown(steps),
+        }
+    }
+}
+
+/// Answers one question.
+#[must_use]
+pub fn answer(scene: &Scene<'_>, question: &Question) -> Answer {
+    match question {
+        Question::Path(access, path) => {
+            Answer::from(&decide(&Subject::from(&scene.process), &scene.files, path, *access))
+        }
+        Question::Exec(path) => exec(scene, path),
+        Question::Bind(port) => bind(scene, *port),
+    }
+}
+
+/// execve(2): the mode of the file, then what its capabilities ask for and the bounding set has.
+fn exec(scene: &Scene<'_>, path: &str) -> Answer {
+    let decision = decide(&Subject::from(&scene.process), &scene.files, path, Access::Execute);
+    let mut answer = Answer::from(&decision);
+    let Some((file, node)) =
+        decision.steps.last().filter(|_| decision.allowed()).and_then(|step| Some((&step.path, step.node.as_ref()?)))
+    else {
+        return answer;
+    };
+    let bounding = scene.process.sets.bounding;
+    let nosuid = scene.files.nosuid(file);
+    let capabilities = match (scene.file_capabilities)(file) {
+        Ok(found) => found,
+        // Whatever it may ask for, nothing is missing.
+        Err(_) if nosuid || Set::ALL.is_subset(bounding) => None,
+        Err(why) => {
+            answer.steps.push(format!("{file}: its file capabilities are not known: {why}"));
+            return Answer::unknown(answer.steps);
+        }
+    };
+    let mut say = |text: String| answer.steps.push(format!("{file}: {text}"));
+    if let Some(found) = &capabilities {
+        say(format!("it has the file capabilities {found}"));
+        if nosuid {
+            say("its mount is nosuid: they do not count".to_owned());
+        }
+    }
+    let executable = Executable { uid: node.uid, gid: node.gid, mode: node.mode, capabilities, nosuid };
+    let after = match scene.process.execve(&executable, 0) {
+        Ok(after) => after,
+        Err(refused) => {
+            say(format!(
+                "execve refuses it: with the effective bit set it must get all that it is permitted, and the container's \
+                 bounding set lacks {}, as after capabilities.drop",
+                refused.missing
+            ));
+            return Answer::no(Errno::Eperm, answer.steps);
+        }
+    };
+    const SETUID: u16 = 0o4000;
+    if node.mode & SETUID != 0 && node.uid != scene.process.uid.effective {
+        say(match (nosuid, scene.process.no_new_privs) {
+            (true, _) => "its setuid bit does nothing: its mount is nosuid".to_owned(),
+            (_, true) => {
+                "its setuid bit does nothing: no_new_privs is set (allowPrivilegeEscalation: false)".to_owned()
+            }
+            _ => format!("it runs as uid {}, by its setuid bit", after.uid.effective),
+        });
+    }
+    if capabilities.is_some() || after.uid.effective != scene.process.uid.effective {
+        say(format!("it starts with the capabilities {}", after.sets.effective));
+    }
+    answer
+}
+
+/// `inet_bind` of Linux's `net/ipv4/af_inet.c`: below the first open port it takes NET_BIND_SERVICE.
+fn bind(scene: &Scene<'_>, port: u16) -> Answer {
+    const WANTED: Capability = Capability::NET_BIND_SERVICE;
+    let PortStart { value, whence } = &scene.port_start;
+    let sysctl = format!("net.ipv4.ip_unprivileged_port_start is {value} {whence}");
+    if port == 0 {
+        return Answer::yes(vec!["port 0 is any free port, none of them below 1024".to_owned()]);
+    }
+    if port >= *value {
+        return Answer::yes(vec![format!("{sysctl}: anybody may bind port {port}")]);
+    }
+    let mut steps = vec![format!("{sysctl}: port {port} takes {WANTED}")];
+    let Credentials { sets, uid, .. } = &scene.process;
+    if sets.effective.contains(WANTED) {
+        steps.push(format!("{WANTED} is in effect for uid {}", uid.effective));
+        return Answer::yes(steps);
+    }
+    if sets.permitted.contains(WANTED) {
+        steps.push(format!(
+            "{WANTED} is permitted and not in effect: a program that raises it itself (capset(2)) may, any other may not"
+        ));
+    } else if sets.bounding.contains(WANTED) {
+        steps.push(format!(
+            "the container is granted {WANTED}, but its program does not have it: the execve of a file without that file \
+             capability takes it from uid {}, so capabilities.add changes nothing; ambient capabilities (KEP-2763) are \
+             not in Kubernetes",
+            uid.effective
+        ));
+    } else {
+        steps
+            .push(format!("the container is not granted {WANTED}: no file of it can give it to uid {}", uid.effective));
+    }
+    Answer::no(Errno::Eacces, steps)
+}
+
+/// `uid 1000, gid 1000, groups 4 27, capabilities none`.
+pub struct Who<'a>(pub &'a Credentials);
+
+impl fmt::Display for Who<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Credentials { uid, gid, groups, sets, .. } = self.0;
+        write!(f, "uid {}, gid {}, groups ", uid.effective, gid.effective)?;
+        if groups.is_empty() {
+            f.write_str("none")?;
+        }
+        for (i, group) in groups.iter().enumerate() {
+            write!(f, "{}{group}", if i == 0 { "" } else { " " })?;
+        }
+        write!(f, ", capabilities {}", sets.effective)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::access::{Lookup, Node};
+
+    const NET_RAW: FileCapabilities = FileCapabilities {
+        permitted: Set::of(&[Capability::NET_RAW]),
+        inheritable: Set::EMPTY,
+        effective: true,
+        root: 0,
+    };
+
+    fn files(path: &str) -> Lookup {
+        match path {
+            "/" | "/bin" => Lookup::Found(Node::directory(0o755, 0, 0)),
+            "/bin/ping" | "/bin/sh" | "/bin/odd" => Lookup::Found(Node::file(0o755, 0, 0)),
+            "/bin/su" => Lookup::Found(Node::file(0o4755, 0, 0)),
+            "/bin/none" => Lookup::Found(Node::file(0o644, 0, 0)),
+            _ => Lookup::Missing,
+        }
+    }
+
+    fn ask(uid: u32, granted: Set, no_new_privs: bool, question: &Question) -> Answer {
+        let process = Credentials::of_container(uid, uid, vec![], granted, no_new_privs);
+        let capabilities = |path: &str| match path {
+            "/bin/ping" => Ok(Some(NET_RAW)),
+            "/bin/odd" => Err("nobody told".to_owned()),
+            _ => Ok(None),
+        };
+        let scene = Scene {
+            process: process.execve(&Executable::PLAIN, 0).expect("a plain file"),
+            files: Files::new(&files, false, Vec::new()),
+            file_capabilities: &capabilities,
+            port_start: PortStart { value: 1024, whence: "by default" },
+        };
+        answer(&scene, question)
+    }
+
+    fn exec_of(path: &str) -> Question {
+        Question::Exec(path.to_owned())
+    }
+
+    #[test]
+    fn a_file_capability_out_of_bounds_cannot_be_executed() {
+        let refused = ask(1000, Set::EMPTY, true, &exec_of("/bin/ping"));
+        assert_eq!((refused.yes, refused.errno), (Some(false), Some(Errno::Eperm)));
+        assert!(refused.steps.last().is_some_and(|step| step.contains("lacks NET_RAW")), "{:?}", refused.steps);
+        assert_eq!(ask(0, Set::EMPTY, true, &exec_of("/bin/ping")).errno, Some(Errno::Eperm), "for root as well");
+        let granted = ask(1000, Set::CONTAINERD, false, &exec_of("/bin/ping"));
+        assert_eq!(granted.yes, Some(true));
+        assert!(granted.steps.last().is_some_and(|step| step.ends_with("capabilities NET_RAW")), "{:?}", granted.steps);
+        let escalation = ask(1000, Set::CONTAINERD, true, &exec_of("/bin/ping"));
+        assert_eq!(escalation.yes, Some(true), "no_new_privs alone refuses nothing");
+        assert!(escalation.steps.last().is_some_and(|step| step.ends_with("capabilities none")), "{escalation:?}");
+    }
+
+    #[test]
+    fn modes_setuid_and_what_nobody_knows() {
+        assert_eq!(ask(1000, Set::EMPTY, true, &exec_of("/bin/sh")).yes, Some(true));
+        assert_eq!(ask(1000, Set::EMPTY, true, &exec_of("/bin/none")).errno, Some(Errno::Eacces));
+        assert_eq!(ask(0, Set::CONTAINERD, false, &exec_of("/bin/none")).errno, Some(Errno::Eacces));
+        assert_eq!(ask(1000, Set::EMPTY, true, &exec_of("/bin/gone")).errno, Some(Errno::Enoent));
+        let unknown = ask(1000, Set::CONTAINERD, false, &exec_of("/bin/odd"));
+        assert!(unknown.yes.is_none() && unknown.steps.last().is_some_and(|step| step.ends_with("nobody told")));
+        assert_eq!(ask(1000, Set::ALL, false, &exec_of("/bin/odd")).yes, Some(true));
+        let su = |no_new_privs| ask(1000, Set::CONTAINERD, no_new_privs, &exec_of("/bin/su")).steps.join("\n");
+        assert!(su(true).contains("no_new_privs"));
+        assert!(su(false).contains("uid 0"));
+    }
+
+    #[test]
+    fn low_ports_take_a_capability_that_counts() {
+        let port = |uid, granted, port| ask(uid, granted, false, &Question::Bind(port));
+        let bind_service = Set::of(&[Capability::NET_BIND_SERVICE]);
+        assert_eq!(port(1000, Set::EMPTY, 8080).yes, Some(true));
+        assert_eq!(port(1000, Set::EMPTY, 0).yes, Some(true));
+        assert_eq!(port(0, Set::CONTAINERD, 80).yes, Some(true));
+        assert_eq!(port(0, Set::EMPTY, 80).errno, Some(Errno::Eacces));
+        let added = port(1000, bind_service, 80);
+        assert_eq!(added.yes, Some(false));
+        assert!(added.steps.last().is_some_and(|step| step.contains("changes nothing")), "{added:?}");
+        assert!(port(1000, Set::EMPTY, 80).steps.last().is_some_and(|step| step.contains("is not granted")));
+    }
+
+    #[test]
+    fn who_asks_in_one_line() {
+        let process = Credentials::of_container(7, 8, vec![4, 27], Set::EMPTY, true);
+        assert_eq!(Who(&process).to_string(), "uid 7, gid 8, groups 4 27, capabilities none");
+    }
+}

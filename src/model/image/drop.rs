@@ -1,0 +1,99 @@
+//! Whom a program that starts as root goes over to: what the image's command line and its entrypoint script say.
+
+use crate::model::accounts::Identity;
+use crate::model::image::Image;
+
+/// Programs that execute the rest of their arguments as another user, and the option that names the user; without one,
+/// the first argument does. gosu(1), su-exec, s6-setuidgid, chpst, setpriv(1), runuser(1), sudo(8), su(1), chroot(1).
+const LAUNCHERS: [(&str, &[&str]); 11] = [
+    ("gosu", &[]),
+    ("su-exec", &[]),
+    ("s6-setuidgid", &[]),
+    ("setuidgid", &[]),
+    ("chpst", &["-u"]),
+    ("setpriv", &["--reuid"]),
+    ("runuser", &["-u", "--user"]),
+    ("sudo", &["-u", "--user"]),
+    ("su", &["-"]),
+    ("chroot", &["--userspec"]),
+    ("start-stop-daemon", &["-c", "--chuid", "-u", "--user"]),
+];
+
+/// Options by which servers take the user to drop to. What follows counts only where /etc/passwd has it: `-u` is an
+/// option of many.
+const OPTIONS: [&str; 4] = ["-u", "--user", "--setuser", "--uid"];
+
+impl Image {
+    /// The users that the command line drops to, then those of the script that it starts; root and users that the image
+    /// does not have left out. `command` is the pod's own, empty where the image's holds.
+    #[must_use]
+    pub fn drops(&self, command: &[String]) -> Vec<Identity> {
+        let own = || [self.config.entrypoint.as_slice(), &self.config.command].concat();
+        let words = if command.is_empty() { own() } else { command.to_vec() };
+        let mut found: Vec<Identity> = Vec::new();
+        let mut add = |drops: Vec<&str>| {
+            let identities = drops.into_iter().filter_map(|user| self.accounts.resolve(user).ok());
+            for identity in identities.filter(|identity| identity.uid != 0 && identity.name.is_some()) {
+                if !found.contains(&identity) {
+                    found.push(identity);
+                }
+            }
+        };
+        let line: Vec<&str> = words.iter().map(String::as_str).collect();
+        add(in_words(&line));
+        let script = self.program(command).and_then(|program| self.tree.content_of(program)).unwrap_or_default();
+        if script.starts_with(b"#!") {
+            for line in String::from_utf8_lossy(script).lines().map(str::trim).filter(|line| !line.starts_with('#')) {
+                let split = line.split(|c: char| c.is_whitespace() || "\"'`;()".contains(c));
+                add(in_words(&split.filter(|word| !word.is_empty()).collect::<Vec<_>>()));
+            }
+        }
+        found
+    }
+}
+
+/// What stands in a command line where a user would.
+fn in_words<'a>(words: &[&'a str]) -> Vec<&'a str> {
+    let mut users = Vec::new();
+    for (i, word) in words.iter().enumerate() {
+        let name = word.rsplit('/').next().unwrap_or(word);
+        let rest = &words[i + 1..];
+        if let Some((_, options)) = LAUNCHERS.iter().find(|(launcher, _)| *launcher == name) {
+            users.extend(match options {
+                [] => rest.first().copied(),
+                options => rest.iter().enumerate().find_map(|(j, word)| value(word, rest.get(j + 1), options)),
+            });
+        } else {
+            users.extend(value(word, rest.first(), &OPTIONS));
+        }
+    }
+    users
+}
+
+/// The value of `--option=VALUE` or `--option VALUE`.
+fn value<'a>(word: &'a str, next: Option<&&'a str>, options: &[&str]) -> Option<&'a str> {
+    options.iter().find_map(|option| match word.strip_prefix(option)? {
+        "" => next.copied(),
+        rest => rest.strip_prefix('='),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_words;
+
+    #[test]
+    fn launchers_and_options_name_users() {
+        let users = |line: &str| in_words(&line.split(' ').collect::<Vec<_>>()).join(" ");
+        assert_eq!(users("exec gosu redis:redis redis-server"), "redis:redis");
+        assert_eq!(users("/sbin/su-exec web server"), "web");
+        assert_eq!(users("setpriv --reuid=101 --regid 101 nginx"), "101");
+        assert_eq!(users("setpriv --clear-groups --reuid nginx nginx"), "nginx");
+        assert_eq!(users("su - postgres -c initdb"), "postgres");
+        assert_eq!(users("chroot --userspec=a:b / x"), "a:b");
+        assert_eq!(users("slapd -h ldap:/// -u openldap -g openldap"), "openldap");
+        assert_eq!(users("mariadbd --user=mysql --userland"), "mysql");
+        assert_eq!(users("gosu"), "");
+        assert_eq!(users("python3 -u app.py"), "app.py", "which no passwd has");
+    }
+}
