@@ -1,9 +1,11 @@
-//! A spinner on standard error, for what takes longer than a second on a terminal.
+//! What is going on, on standard error where that is a terminal.
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
+
+use crate::output::terminal::Clean;
 
 /// Short work shows nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -34,5 +36,36 @@ impl Drop for Spinner {
     fn drop(&mut self) {
         self.later.abort();
         self.bar.finish_and_clear();
+    }
+}
+
+/// The last line of what is said: what goes on now, and since when. Several stand one below the other.
+pub(super) struct Live(ProgressBar);
+
+impl Live {
+    pub(super) fn start(all: &MultiProgress) -> Self {
+        let bar = all.add(ProgressBar::new_spinner());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self(bar)
+    }
+
+    /// Something begins.
+    pub(super) fn begins(&self, what: &str) {
+        self.0.reset_elapsed();
+        self.0.set_message(Clean(what).to_string());
+    }
+
+    /// Says something above the line.
+    pub(super) fn say(&self, text: std::fmt::Arguments<'_>) {
+        self.0.suspend(|| super::say(text));
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }

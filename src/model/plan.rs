@@ -38,6 +38,8 @@ pub struct Round {
     pub obstacles: Vec<Obstacle>,
     /// Summaries of what was added after it.
     pub added: Vec<String>,
+    /// From the pod's creation to the moment that told how it went.
+    pub seconds: u64,
 }
 
 /// What a trial showed.

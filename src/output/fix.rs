@@ -67,6 +67,7 @@ pub struct Proof {
 pub struct Round {
     pub obstacles: Vec<Explained>,
     pub added: Vec<String>,
+    pub seconds: u64,
 }
 
 impl Fix {
@@ -207,7 +208,7 @@ pub fn markdown(fix: &Fix, diff: &str) -> String {
         let _ = writeln!(out, "\n{verdict}, in {} rounds and {} s.\n", proof.rounds.len(), proof.seconds);
         for (number, round) in proof.rounds.iter().enumerate() {
             let cause = round.obstacles.first().map_or("nothing was refused".to_owned(), |one| plain(&one.cause));
-            let _ = writeln!(out, "{}. {cause}", number + 1);
+            let _ = writeln!(out, "{}. {cause} ({} s)", number + 1, round.seconds);
             for added in &round.added {
                 let _ = writeln!(out, "   - {}", plain(added));
             }

@@ -1,5 +1,7 @@
 //! The pod that a trial runs: the workload's own, made harmless.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use crate::plan::template_path;
@@ -7,15 +9,33 @@ use crate::plan::template_path;
 /// The label by which a trial's pods are found; its value is the trial's id.
 pub const LABEL: &str = "nonroot/trial";
 
+/// All labels of what a trial creates.
+#[must_use]
+pub fn labels(trial: &str) -> BTreeMap<&'static str, &str> {
+    BTreeMap::from([(LABEL, trial), ("app.kubernetes.io/managed-by", "kubectl-nonroot")])
+}
+
 /// Volume sources with data of the workload or the node: a trial gets an empty volume in their place.
 const DATA: [&str; 3] = ["persistentVolumeClaim", "hostPath", "ephemeral"];
+
+/// In what a copy differs from its workload because the user says so.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// Volumes, by their names, that are mounted with the data they have.
+    pub with_volumes: Vec<String>,
+    /// What the first container runs instead of its own command and arguments.
+    pub command: Vec<String>,
+    /// Variables of every container.
+    pub env: Vec<(String, String)>,
+}
 
 /// Makes a bare pod of a workload's template, under a name and labels of its own so that no Service,
 /// PodDisruptionBudget, NetworkPolicy or controller selects it. It never restarts, ends by itself after `seconds`, and
 /// touches none of the original's data: claims, hostPaths and the claims of a StatefulSet's templates become empty
-/// volumes.
+/// volumes, but for those that the changes name.
 #[must_use]
-pub fn pod(object: &Value, name: &str, trial: &str, seconds: u64) -> Value {
+pub fn pod(object: &Value, name: &str, trial: &str, seconds: u64, changes: &Changes) -> Value {
+    let is_kept = |name: &Value| changes.with_volumes.iter().any(|kept| name == kept);
     let template = template_path(object).iter().try_fold(object, |value, key| value.get(key)).unwrap_or(object);
     let mut spec = template.get("spec").cloned().unwrap_or_else(|| json!({}));
     spec["restartPolicy"] = json!("Never");
@@ -29,15 +49,23 @@ pub fn pod(object: &Value, name: &str, trial: &str, seconds: u64) -> Value {
     }
     let templates = object.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
     for claim in templates.into_iter().flatten() {
-        let volume = json!({"name": claim["metadata"]["name"], "emptyDir": {}});
+        let name = &claim["metadata"]["name"];
+        let source = if is_kept(name) {
+            // https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage
+            let words = [name.as_str(), object["metadata"]["name"].as_str(), Some("0")].map(Option::unwrap_or_default);
+            ("persistentVolumeClaim", json!({"claimName": words.join("-")}))
+        } else {
+            ("emptyDir", json!({}))
+        };
+        let volume = json!({"name": name, source.0: source.1});
         match &mut spec["volumes"] {
             Value::Array(volumes) => volumes.push(volume),
             other => *other = json!([volume]),
         }
     }
     for volume in spec["volumes"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
-        if DATA.iter().any(|source| volume.contains_key(*source)) {
-            let name = volume.get("name").cloned().unwrap_or_default();
+        let name = volume.get("name").cloned().unwrap_or_default();
+        if !is_kept(&name) && DATA.iter().any(|source| volume.contains_key(*source)) {
             *volume = Map::from_iter([("name".to_owned(), name), ("emptyDir".to_owned(), json!({}))]);
         }
     }
@@ -53,7 +81,20 @@ pub fn pod(object: &Value, name: &str, trial: &str, seconds: u64) -> Value {
                     port.shift_remove("hostPort");
                 }
             }
+            let env = changes.env.iter().map(|(name, value)| json!({"name": name, "value": value}));
+            match container.get_mut("env").and_then(Value::as_array_mut) {
+                Some(known) => {
+                    known.retain(|one| changes.env.iter().all(|(name, _)| one["name"] != *name));
+                    known.extend(env);
+                }
+                None if !changes.env.is_empty() => container["env"] = env.collect(),
+                None => {}
+            }
         }
+    }
+    if let (false, Some(first)) = (changes.command.is_empty(), spec.pointer_mut("/containers/0")) {
+        first["command"] = json!(changes.command);
+        first.as_object_mut().and_then(|fields| fields.shift_remove("args"));
     }
     let mut annotations = template.pointer("/metadata/annotations").cloned().unwrap_or_else(|| json!({}));
     if let Some(annotations) = annotations.as_object_mut() {
@@ -64,7 +105,7 @@ pub fn pod(object: &Value, name: &str, trial: &str, seconds: u64) -> Value {
         "kind": "Pod",
         "metadata": {
             "name": name,
-            "labels": {LABEL: trial, "app.kubernetes.io/managed-by": "kubectl-nonroot"},
+            "labels": labels(trial),
             "annotations": annotations,
         },
         "spec": spec,
@@ -128,6 +169,11 @@ pub fn watching(pod: &Value, container: &str, script: &str) -> Value {
     if let Some(containers) = spec["containers"].as_array_mut() {
         containers.retain(|one| one["name"] == container);
         kept = json!(containers);
+        // A program that ends in a millisecond would not be seen: in each tenth of a second it gets two of them.
+        for one in containers {
+            one["resources"]["limits"]["cpu"] = json!("20m");
+            one["resources"]["requests"]["cpu"] = json!("20m");
+        }
     }
     let mut watch = Map::from_iter([("name".to_owned(), json!(WATCH)), ("restartPolicy".to_owned(), json!("Always"))]);
     for key in ["image", "imagePullPolicy", "securityContext"] {
@@ -165,7 +211,7 @@ mod tests {
                 },
             },
         });
-        let copy = pod(&workload, "n", "t", 60);
+        let copy = pod(&workload, "n", "t", 60, &Changes::default());
         assert_eq!(
             copy["metadata"]["labels"],
             json!({"nonroot/trial": "t", "app.kubernetes.io/managed-by": "kubectl-nonroot"})
@@ -186,5 +232,47 @@ mod tests {
         let asleep = survey(&copy);
         assert!(asleep["spec"]["containers"][0].get("args").is_none());
         assert_eq!(asleep["spec"]["containers"][0]["command"][0], "sh");
+    }
+
+    #[test]
+    fn a_copy_is_changed_as_it_was_asked_for() {
+        let workload = json!({
+            "kind": "StatefulSet",
+            "metadata": {"name": "db"},
+            "spec": {
+                "volumeClaimTemplates": [{"metadata": {"name": "data"}}, {"metadata": {"name": "log"}}],
+                "template": {"spec": {
+                    "volumes": [{"name": "host", "hostPath": {"path": "/"}}, {"name": "old", "persistentVolumeClaim": {"claimName": "c"}}],
+                    "containers": [
+                        {"name": "db", "command": ["db"], "args": ["x"], "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]},
+                        {"name": "side", "command": ["side"]},
+                    ],
+                }},
+            },
+        });
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let changes = Changes {
+            with_volumes: words(&["data", "old"]),
+            command: words(&["db", "--standalone"]),
+            env: vec![("A".to_owned(), "3".to_owned())],
+        };
+        let copy = pod(&workload, "n", "t", 60, &changes);
+        assert_eq!(
+            copy["spec"]["volumes"],
+            json!([
+                {"name": "host", "emptyDir": {}},
+                {"name": "old", "persistentVolumeClaim": {"claimName": "c"}},
+                {"name": "data", "persistentVolumeClaim": {"claimName": "data-db-0"}},
+                {"name": "log", "emptyDir": {}},
+            ])
+        );
+        let (a, b) = (json!({"name": "A", "value": "3"}), json!({"name": "B", "value": "2"}));
+        assert_eq!(
+            copy["spec"]["containers"],
+            json!([
+                {"name": "db", "command": ["db", "--standalone"], "env": [b, a]},
+                {"name": "side", "command": ["side"], "env": [a]},
+            ])
+        );
     }
 }

@@ -2,16 +2,22 @@
 //!
 //! The one room, beside `apply`, that writes to a cluster: pods of its own, which it removes again.
 
+mod apart;
 pub mod copy;
+mod owner;
 mod rounds;
+mod side_effects;
 mod survey;
 mod watch;
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, ListParams, PropagationPolicy};
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::diagnosis::{self, Context, Diagnosed};
@@ -21,6 +27,7 @@ use crate::model::plan::{Round, Step};
 use crate::model::podsecurity::Level;
 
 pub use self::rounds::Proven;
+pub use self::side_effects::side_effects;
 pub use self::watch::End;
 
 /// How a trial is run.
@@ -47,6 +54,7 @@ pub struct Options {
     pub without: Vec<String>,
     /// Leave out again what was taken on a guess, where the pod works without.
     pub minimize: bool,
+    pub changes: copy::Changes,
 }
 
 impl Default for Options {
@@ -63,6 +71,7 @@ impl Default for Options {
             run_as: None,
             without: Vec::new(),
             minimize: true,
+            changes: copy::Changes::default(),
         }
     }
 }
@@ -98,6 +107,8 @@ pub struct Trial<'a> {
     /// The pod that runs as root today: its name, where it runs.
     pub root_pod: Option<(String, String)>,
     pub options: Options,
+    /// What owns its pods: `metadata.ownerReferences`, once it is created.
+    pub owner: OnceLock<Value>,
     pub progress: &'a (dyn Fn(Progress<'_>) + Sync),
 }
 
@@ -109,6 +120,11 @@ impl Trial<'_> {
 
     fn pods(&self) -> Result<Api<Pod>, Error> {
         Ok(Api::namespaced(self.cluster()?.client(), &self.namespace))
+    }
+
+    /// A copy of the workload's pod with a plan in it.
+    fn copy(&self, planned: &Value, name: &str) -> Value {
+        copy::pod(planned, name, &self.id, self.options.timeout.as_secs(), &self.options.changes)
     }
 
     async fn remove(&self, name: &str) {
@@ -127,25 +143,45 @@ impl Trial<'_> {
     }
 }
 
-/// Removes the pods of one trial, or of every trial, in a namespace, and tells how many there were.
+/// Removes the pods and their owner of one trial, or of every trial, in a namespace, and tells how many pods there were.
 ///
 /// # Errors
 /// The cluster does not answer, or does not let us.
 pub async fn clean(cluster: &Cluster, namespace: &str, trial: Option<&str>) -> Result<usize, Error> {
     let selector = trial.map_or(copy::LABEL.to_owned(), |trial| format!("{}={trial}", copy::LABEL));
-    let pods: Api<Pod> = Api::namespaced(cluster.client(), namespace);
     let fail = |error: &kube::Error| {
         let why = crate::evidence::cluster::innermost(error);
         Error::remote(format!("remove the trial pods of namespace {namespace}"), why)
-            .help("their activeDeadlineSeconds ends them")
+            .help("their deadline removes them; so does kubectl nonroot fix --clean")
     };
-    let found = pods.list(&ListParams::default().labels(&selector)).await.map_err(|error| fail(&error))?;
-    for pod in &found.items {
-        let name = pod.metadata.name.as_deref().unwrap_or_default();
-        match pods.delete(name, &DeleteParams::default().grace_period(0)).await {
+    let pods: Api<Pod> = Api::namespaced(cluster.client(), namespace);
+    let removed = remove_all(&pods, &selector).await.map_err(|error| fail(&error))?;
+    let jobs: Api<Job> = Api::namespaced(cluster.client(), namespace);
+    match remove_all(&jobs, &selector).await {
+        Ok(_) => {}
+        // Who may not list jobs has created none.
+        Err(kube::Error::Api(status)) if status.code == 403 => {}
+        Err(error) => return Err(fail(&error)),
+    }
+    Ok(removed)
+}
+
+/// Removes all objects of a kind that a label selector selects, at once, and what they own in the background.
+async fn remove_all<K>(api: &Api<K>, selector: &str) -> Result<usize, kube::Error>
+where
+    K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
+{
+    let found = api.list(&ListParams::default().labels(selector)).await?;
+    let delete = DeleteParams {
+        propagation_policy: Some(PropagationPolicy::Background),
+        ..DeleteParams::default().grace_period(0)
+    };
+    for one in &found.items {
+        let name = one.meta().name.as_deref().unwrap_or_default();
+        match api.delete(name, &delete).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.code == 404 => {}
-            Err(error) => return Err(fail(&error)),
+            Err(error) => return Err(error),
         }
     }
     Ok(found.items.len())

@@ -79,6 +79,8 @@ impl Trial<'_> {
     pub async fn prove(&self) -> Result<Proven, Error> {
         let begin = Instant::now();
         self.check_rights().await?;
+        self.create_owner().await?;
+        let apart = self.apart().await;
         let mut state = self.begin().await?;
         let mut polish = POLISH;
         // The root file system becomes read-only once, when the pod works without.
@@ -125,7 +127,8 @@ impl Trial<'_> {
         // What was asked for counts as proven only if all of it is.
         let ready = state.works.is_some() && (!self.options.read_only_root || state.is_read_only());
         let rounds = std::mem::take(&mut state.rounds);
-        let notes = std::mem::take(&mut state.notes);
+        let mut notes = std::mem::take(&mut state.notes);
+        notes.extend(apart);
         let proof = Proof { ready, rounds, seconds: begin.elapsed().as_secs(), remaining, notes };
         Ok(Proven { plan: self.finished(state), proof })
     }
@@ -228,17 +231,19 @@ impl Trial<'_> {
         let number = state.rounds.len() + 1;
         (self.progress)(Progress::Running(number));
         let name = format!("nonroot-trial-{}-{number}", self.id);
-        let mut pod = copy::pod(&self.planned(state), &name, &self.id, self.options.timeout.as_secs());
+        let mut pod = self.copy(&self.planned(state), &name);
         if let Some(container) = state.identities.first().filter(|_| state.reads).map(|(name, _)| name) {
             pod = copy::read(&pod, container);
         }
+        let begin = Instant::now();
         let mut run = self.run(&pod, &state.survey.root).await?;
         // What root is refused as well is no reason to change anything.
         run.obstacles.retain(|obstacle| !state.survey.usual.iter().any(|usual| is_again(usual, obstacle)));
         if run.end == End::Works {
             state.notes = std::mem::take(&mut run.notes);
         }
-        let round = Round { obstacles: run.obstacles.clone(), added: Vec::new() };
+        let seconds = begin.elapsed().as_secs();
+        let round = Round { obstacles: run.obstacles.clone(), added: Vec::new(), seconds };
         (self.progress)(Progress::Ended(number, run.end, &round));
         state.rounds.push(round);
         Ok(run)

@@ -256,7 +256,7 @@ impl Trial<'_> {
     /// The words with which a container's program starts, watched from beside it.
     async fn started(&self, planned: &Value, container: &str) -> Option<Vec<String>> {
         let name = format!("nonroot-trial-{}-watch", self.id);
-        let pod = copy::pod(planned, &name, &self.id, self.options.timeout.as_secs());
+        let pod = self.copy(planned, &name);
         let pod = copy::watching(&pod, container, inside::STARTED);
         if self.create(&pod).await.ok()?.is_some() {
             return None;
@@ -300,7 +300,7 @@ impl Trial<'_> {
             self.options.level,
             &[Edit::RunAs { container: None, uid: LOOKER, gid: LOOKER }],
         );
-        let pod = copy::survey(&copy::pod(&planned, &name, &self.id, self.options.timeout.as_secs() + 60));
+        let pod = copy::survey(&self.copy(&planned, &name));
         if self.create(&pod).await?.is_some() {
             return Ok(None);
         }

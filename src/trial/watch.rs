@@ -76,6 +76,10 @@ impl Trial<'_> {
     pub(super) async fn create(&self, pod: &Value) -> Result<Option<Run>, Error> {
         let path = format!("/api/v1/namespaces/{}/pods", self.namespace);
         let attempted = format!("create a trial pod in namespace {}", self.namespace);
+        let mut pod = pod.clone();
+        if let Some(owner) = self.owner.get() {
+            pod["metadata"]["ownerReferences"] = owner.clone();
+        }
         let request = Request::new(path).create(&PostParams::default(), pod.to_string().into_bytes());
         let request = request.map_err(|error| Error::input(attempted.clone(), error))?;
         match self.cluster()?.client().request::<Value>(request).await {

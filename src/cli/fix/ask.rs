@@ -10,6 +10,7 @@ use super::subject::Subject;
 use crate::error::Error;
 use crate::model::plan::Plan;
 use crate::output::terminal::Clean;
+use crate::trial;
 
 /// What to do with a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,16 +153,22 @@ pub(super) fn file(subject: &Subject) -> Result<String, Fault> {
 }
 
 /// A copy does what the program does: that is the user's to allow.
-pub(super) fn start(subject: &Subject) -> Result<(), Fault> {
+pub(super) fn start(subject: &Subject, with_volumes: &[String]) -> Result<(), Fault> {
     let name = subject.name();
     let attempted = format!("start a copy of {name}");
     if !is_answered() {
         let why = "it does what the program does, and there is no terminal to ask on";
         return Err(Error::input(attempted, why).help("--yes allows it").into());
     }
-    say(format_args!(
-        "A copy of {name} will run in the cluster, without its volumes' data, and do what the program does: read queues, send mail, talk to what it is configured for."
-    ));
+    let data = if with_volumes.is_empty() {
+        "without its volumes' data".to_owned()
+    } else {
+        format!("with the data of {}, which it may change", with_volumes.join(", "))
+    };
+    say(format_args!("A copy of {name} will run in the cluster, {data}, and do what the program does."));
+    for effect in trial::side_effects(&subject.object) {
+        say(format_args!("  It {effect}."));
+    }
     match answered(|theme| Confirm::with_theme(theme).with_prompt("Start it?").default(false).interact_opt())? {
         true => Ok(()),
         false => Err(Error::input(attempted, "it was not allowed").into()),

@@ -114,9 +114,9 @@ async fn explained(cluster: &Cluster, subject: &Subject, pod: &str) {
 /// Shows a plan, asks about it, and does what is answered.
 pub(super) async fn interactive(cluster: Option<&Cluster>, args: &FixArgs, subject: Subject) -> Result<u8, Fault> {
     if args.trial {
-        ask::start(&subject)?;
+        ask::start(&subject, &args.with_volumes)?;
     }
-    let mut one = planned(cluster, args, subject, args.trial, false).await?;
+    let mut one = planned(cluster, args, subject, args.trial, None).await?;
     if one.plan.object == one.subject.object {
         print(&rendered(std::slice::from_ref(&one), args)?)?;
         return Ok(u8::from(!one.is_good()));
@@ -128,8 +128,8 @@ pub(super) async fn interactive(cluster: Option<&Cluster>, args: &FixArgs, subje
         print(&report::text(&fix(&one), &diff(&one)?))?;
         match ask::next(&one.subject, one.is_proven(), cluster.is_some())? {
             Next::Try => {
-                ask::start(&one.subject)?;
-                one = planned(cluster, args, one.subject, true, false).await?;
+                ask::start(&one.subject, &args.with_volumes)?;
+                one = planned(cluster, args, one.subject, true, None).await?;
             }
             Next::Apply => {
                 let Some(cluster) = cluster else { continue };
@@ -157,7 +157,7 @@ async fn chosen(cluster: Option<&Cluster>, args: &FixArgs, one: Fixed) -> Result
         && let Some(user) = ask::identity(&one.plan)?
     {
         let args = FixArgs { run_as: Some(user), ..FixArgs::clone(args) };
-        one = planned(cluster, &args, one.subject, false, false).await?;
+        one = planned(cluster, &args, one.subject, false, None).await?;
     }
     let without = ask::without(&one.plan)?;
     if !without.is_empty() {

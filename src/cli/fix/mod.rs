@@ -4,15 +4,17 @@ mod ask;
 mod deliver;
 mod subject;
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use futures::{StreamExt as _, stream};
+use indicatif::MultiProgress;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde_json::{Value, json};
 
 use super::flags::{ClusterFlags, SelectionFlags};
-use super::progress::Spinner;
+use super::progress::{Live, Spinner};
 use super::{Fault, exit_code, explain, json, print, say};
 use crate::error::Error;
 use crate::evidence::cluster::Cluster;
@@ -23,6 +25,7 @@ use crate::output::fix as report;
 use crate::output::patch;
 use crate::plan::{self, Owner};
 use crate::policy;
+use crate::trial::copy::Changes;
 use crate::trial::{self, End, Options, Progress, Proven, Trial};
 use subject::Subject;
 
@@ -84,6 +87,15 @@ pub(super) struct FixArgs {
     /// Trials at a time
     #[arg(long, default_value = "1", value_name = "N")]
     parallel: usize,
+    /// Volume that the copies mount with the data it has, which fsGroup may give another group; may be repeated
+    #[arg(long, value_name = "VOLUME", value_delimiter = ',', requires = "trial")]
+    with_volumes: Vec<String>,
+    /// What the copies run instead of the first container's command and arguments, quoted as for a shell
+    #[arg(long, value_name = "COMMAND", value_parser = words, requires = "trial")]
+    command: Option<Words>,
+    /// Variable of the copies; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable, requires = "trial")]
+    env: Vec<(String, String)>,
     /// Namespace in which the copies run, instead of the workload's
     #[arg(long, value_name = "NAME")]
     trial_namespace: Option<String>,
@@ -143,6 +155,30 @@ fn user(text: &str) -> Result<(u32, u32), String> {
         ids => Ok(ids),
     }
 }
+
+/// A command and its arguments.
+#[derive(Debug, Clone)]
+struct Words(Vec<String>);
+
+/// `nginx -g 'daemon off;'`.
+fn words(text: &str) -> Result<Words, String> {
+    match shlex::split(text) {
+        Some(words) if !words.is_empty() => Ok(Words(words)),
+        Some(_) => Err("it is empty".to_owned()),
+        None => Err("a quote is not closed".to_owned()),
+    }
+}
+
+/// `NAME=VALUE`.
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("{text:?} is not NAME=VALUE")),
+    }
+}
+
+/// How long the API server may take to create what was asked for just before an interrupt.
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
 /// What came of one workload.
 struct Fixed {
@@ -214,12 +250,20 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
         }
         return deliver::interactive(cluster.as_ref(), &args, subjects.swap_remove(chosen)).await;
     }
+    for volume in &args.with_volumes {
+        if !subjects.iter().any(|subject| subject.has_volume(volume)) {
+            let why = format!("no workload has a volume of the name {volume}");
+            return Err(Error::input("mount a volume with its data (--with-volumes)", why).into());
+        }
+    }
     let several = subjects.len() > 1;
+    let lines = MultiProgress::new();
+    let lines = &lines;
     let plans = subjects.into_iter().map(|subject| async {
         if args.trial && !args.yes {
-            ask::start(&subject)?;
+            ask::start(&subject, &args.with_volumes)?;
         }
-        planned(cluster.as_ref(), &args, subject, args.trial, several).await
+        planned(cluster.as_ref(), &args, subject, args.trial, several.then_some(lines)).await
     });
     let results: Vec<Result<Fixed, Fault>> = stream::iter(plans).buffered(args.parallel.max(1)).collect().await;
     let mut errors = errors;
@@ -260,10 +304,11 @@ async fn planned(
     args: &FixArgs,
     subject: Subject,
     proves: bool,
-    several: bool,
+    several: Option<&MultiProgress>,
 ) -> Result<Fixed, Fault> {
-    let prefix = if several { format!("{}: ", subject.name()) } else { String::new() };
-    let tell = |progress: Progress<'_>| told(&progress, &prefix, proves);
+    let prefix = if several.is_some() { format!("{}: ", subject.name()) } else { String::new() };
+    let live = proves.then(|| Live::start(several.unwrap_or(&MultiProgress::new())));
+    let tell = |progress: Progress<'_>| told(&progress, &prefix, live.as_ref());
     let left = plan::pod_spec(&subject.object).map(plan::privileged).unwrap_or_default();
     let mut warnings: Vec<String> =
         left.iter().map(|(container, why)| format!("container {container} is left as it is: {why}")).collect();
@@ -284,17 +329,27 @@ async fn planned(
             runs: proves,
             run_as: args.run_as,
             without: args.without.clone(),
+            changes: Changes {
+                with_volumes: args.with_volumes.clone(),
+                command: args.command.as_ref().map(|words| words.0.clone()).unwrap_or_default(),
+                env: args.env.clone(),
+            },
             ..Options::default()
         },
+        owner: OnceLock::new(),
         progress: &tell,
     };
     let (plan, proof) = if proves && left.is_empty() {
         let proven = tokio::select! {
             proven = trial.prove() => proven,
-            () = stopped() => Err(Error::input("finish the trial", "it was interrupted")),
+            () = stopped() => {
+                // A request that is on its way may be carried out all the same.
+                tokio::time::sleep(ON_ITS_WAY).await;
+                Err(Error::input("finish the trial", "it was interrupted"))
+            }
         };
         if let Err(error) = trial.clean_up().await {
-            say(format_args!("warning: {error}"));
+            tell(Progress::Note(error.to_string()));
         }
         let Proven { plan, proof } = proven?;
         warnings.extend(proof.notes.iter().cloned());
@@ -369,12 +424,17 @@ fn trial_id(object: &Value) -> String {
 }
 
 /// What a trial says; of a plan without one, only what is worth knowing.
-fn told(progress: &Progress<'_>, prefix: &str, proves: bool) {
+fn told(progress: &Progress<'_>, prefix: &str, live: Option<&Live>) {
+    let Some(live) = live else {
+        if let Progress::Note(note) = progress {
+            say(format_args!("{prefix}note: {note}"));
+        }
+        return;
+    };
     match progress {
-        Progress::Note(note) => say(format_args!("{prefix}note: {note}")),
-        _ if !proves => {}
-        Progress::Survey => say(format_args!("{prefix}looking at the image")),
-        Progress::Running(number) => say(format_args!("{prefix}round {number}: running")),
+        Progress::Note(note) => live.say(format_args!("{prefix}note: {note}")),
+        Progress::Survey => live.begins(&format!("{prefix}looking at the image")),
+        Progress::Running(number) => live.begins(&format!("{prefix}round {number}: running")),
         Progress::Ended(number, end, round) => {
             let how = match end {
                 End::Works => "ready",
@@ -383,10 +443,11 @@ fn told(progress: &Progress<'_>, prefix: &str, proves: bool) {
                 End::NotReady => "did not get ready",
             };
             let why = round.obstacles.first().map_or(String::new(), |obstacle| format!(": {}", obstacle.cause));
-            say(format_args!("{prefix}round {number}: {how}{why}"));
+            live.say(format_args!("{prefix}round {number}: {how} after {} s{why}", round.seconds));
+            live.begins(&format!("{prefix}round {number}: looking for a remedy"));
         }
-        Progress::LeavingOut(step) => say(format_args!("{prefix}  - {}", step.summary)),
-        Progress::Adding(step) => say(format_args!("{prefix}  + {}", step.summary)),
+        Progress::LeavingOut(step) => live.say(format_args!("{prefix}  - {}", step.summary)),
+        Progress::Adding(step) => live.say(format_args!("{prefix}  + {}", step.summary)),
     }
 }
 
@@ -448,7 +509,11 @@ fn fix(one: &Fixed) -> report::Fix {
         rounds: proof
             .rounds
             .iter()
-            .map(|round| report::Round { obstacles: explained(&round.obstacles), added: round.added.clone() })
+            .map(|round| report::Round {
+                obstacles: explained(&round.obstacles),
+                added: round.added.clone(),
+                seconds: round.seconds,
+            })
             .collect(),
         seconds: proof.seconds,
         remaining: explained(&proof.remaining),

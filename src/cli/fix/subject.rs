@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::evidence::cluster::{Cluster, Namespaces, Scope, Selection};
 use crate::evidence::manifests::{self, Manifest};
 use crate::model::workload::Workload;
+use crate::plan;
 
 /// One workload to fix.
 pub(super) struct Subject {
@@ -28,6 +29,14 @@ impl Subject {
     pub(super) fn name(&self) -> String {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         format!("{}/{}", text(&self.object["kind"]).to_lowercase(), text(&self.object["metadata"]["name"]))
+    }
+
+    /// Whether its pods have a volume of this name, of their own or of a StatefulSet's claim templates.
+    pub(super) fn has_volume(&self, name: &str) -> bool {
+        let volumes = plan::pod_spec(&self.object).and_then(|spec| spec["volumes"].as_array());
+        let claims = self.object.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
+        volumes.into_iter().flatten().any(|volume| volume["name"] == name)
+            || claims.into_iter().flatten().any(|claim| claim["metadata"]["name"] == name)
     }
 }
 
