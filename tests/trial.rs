@@ -4,10 +4,11 @@
 
 mod kubernetes;
 
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 use std::{fs, thread};
 
+use fastrand::Rng;
 use kubernetes::{Namespace, kubectl, nonroot};
 use serde_json::Value;
 
@@ -125,32 +126,138 @@ fn nobody_to_ask_is_no_yes() {
     assert!(run.stderr.contains("--yes"), "{}", run.stderr);
 }
 
+/// Starts a trial of a file that the interrupted tests share.
+fn started(namespace: &str, more: &[&str]) -> Child {
+    let path = file(namespace, NGINX);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"));
+    command.env("KUBECONFIG", kubernetes::kubeconfig()).args(["fix", "-n", namespace, "-f", &path, "--trial", "--yes"]);
+    command.args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().expect("the binary runs")
+}
+
+/// Everything of any trial in a namespace that nobody deletes yet.
+fn left(namespace: &str) -> Vec<String> {
+    let list = kubectl(&["get", "pods,jobs", "-n", namespace, "-l", "nonroot/trial", "-o", "json"]);
+    let list: Value = serde_json::from_str(&list).expect("a list");
+    let stays = |one: &&Value| one["metadata"]["deletionTimestamp"].is_null();
+    let items = list["items"].as_array().expect("items").iter().filter(stays);
+    items.map(|one| format!("{} {}", one["kind"], one["metadata"]["name"])).collect()
+}
+
+/// Waits until the cluster itself has removed what nobody else can.
+fn is_left_to_the_cluster(namespace: &str) {
+    assert!(!left(namespace).is_empty(), "it was over before anything was there");
+    let start = Instant::now();
+    while !left(namespace).is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(90), "still there: {:?}", left(namespace));
+        thread::sleep(Duration::from_millis(500));
+    }
+}
+
 #[test]
 #[ignore = "needs cluster (creates pods)"]
-fn an_interrupt_leaves_nothing_behind() {
+fn an_interrupt_at_any_moment_leaves_nothing_behind() {
     let namespace = Namespace::new("nonroot-test-trial-interrupt", &[]);
     let name = namespace.name();
-    let path = file("interrupted.yaml", NGINX);
-    // Moments all over a trial of about ten seconds: the look at the image, rounds, between them.
-    for (signal, milliseconds) in
-        [("-INT", 300), ("-TERM", 1_100), ("-INT", 2_300), ("-INT", 3_700), ("-TERM", 5_300), ("-INT", 7_900)]
-    {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"));
-        command
-            .env("KUBECONFIG", kubernetes::kubeconfig())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let mut child =
-            command.args(["fix", "-n", name, "-f", &path, "--trial", "--yes"]).spawn().expect("the binary runs");
-        thread::sleep(Duration::from_millis(milliseconds));
-        let _ = Command::new("kill").args([signal, &child.id().to_string()]).status();
-        child.wait().expect("it ends");
-        let left: Value =
-            serde_json::from_str(&kubectl(&["get", "pods", "-n", name, "-l", "nonroot/trial", "-o", "json"]))
-                .expect("pods");
-        let stays = |pod: &&Value| pod["metadata"]["deletionTimestamp"].is_null();
-        let left = left["items"].as_array().expect("items").iter().filter(stays).count();
-        assert_eq!(left, 0, "after {signal} at {milliseconds} ms");
+    let seed = std::env::var("TRIAL_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    println!("TRIAL_SEED={seed}");
+    let mut random = Rng::with_seed(seed);
+    // Twenty moments all over a trial of some ten seconds: the look at the image, rounds, between them.
+    for _ in 0..5 {
+        let mut moments: Vec<u64> = (0..4).map(|_| random.u64(50..9_000)).collect();
+        moments.sort_unstable();
+        let begin = Instant::now();
+        let children: Vec<Child> = moments.iter().map(|_| started(name, &[])).collect();
+        for (mut child, moment) in children.into_iter().zip(&moments) {
+            thread::sleep(Duration::from_millis(*moment).saturating_sub(begin.elapsed()));
+            let signal = if random.bool() { "-INT" } else { "-TERM" };
+            let _ = Command::new("kill").args([signal, &child.id().to_string()]).status();
+            child.wait().expect("it ends");
+        }
+        assert_eq!(left(name), [""; 0], "after interrupts at {moments:?} ms");
     }
+}
+
+#[test]
+#[ignore = "needs cluster (creates pods)"]
+fn what_a_killed_trial_leaves_the_cluster_removes() {
+    let namespace = Namespace::new("nonroot-test-trial-killed", &[]);
+    let mut child = started(namespace.name(), &["--timeout", "4"]);
+    thread::sleep(Duration::from_secs(2));
+    child.kill().expect("it runs still");
+    child.wait().expect("it ends");
+    is_left_to_the_cluster(namespace.name());
+}
+
+#[test]
+#[ignore = "needs cluster (creates pods)"]
+fn a_lost_connection_ends_a_trial_with_an_error() {
+    let namespace = Namespace::new("nonroot-test-trial-lost", &[]);
+    let path = file("lost.yaml", NGINX);
+    let line = kubernetes::Line::start();
+    let (server, cut) = (format!("https://127.0.0.1:{}", line.port), line.cut_after(Duration::from_secs(3)));
+    let name = namespace.name();
+    let run = nonroot(&["fix", "--server", &server, "-n", name, "-f", &path, "--trial", "--yes", "--timeout", "10"]);
+    cut.join().expect("it was cut");
+    assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{}", run.stderr);
+    assert!(run.stderr.contains("fix --clean"), "{}", run.stderr);
+    is_left_to_the_cluster(name);
+}
+
+#[test]
+#[ignore = "needs cluster (creates pods)"]
+fn the_copy_is_what_was_asked_for_and_its_patch_is_the_workloads() {
+    let namespace = Namespace::new("nonroot-test-trial-changed", &[]);
+    let name = namespace.name();
+    let claimed = NGINX.replace(
+        "      containers:",
+        "      volumes: [{name: data, persistentVolumeClaim: {claimName: none}}]\n      containers:",
+    );
+    let path = file("changed.yaml", &claimed);
+    let fix = |more: &[&str]| nonroot(&[&["fix", "-n", name, "-f", &path, "--trial", "--yes"], more].concat());
+    // The claim is not there: with its data the copy could never start, with another command it cannot be ready.
+    let run = fix(&["--command", "sh -c 'test \"$GREETING\" = \"hello you\" && exec nginx -g \"daemon off;\"'"]);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    let run = fix(&[
+        "--command",
+        "sh -c 'test \"$GREETING\" = \"hello you\" && exec nginx -g \"daemon off;\"'",
+        "--env",
+        "GREETING=hello you",
+        "-o",
+        "patch",
+    ]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(!run.stdout.contains("GREETING") && !run.stdout.contains("daemon off"), "{}", run.stdout);
+    let run = fix(&["--with-volumes", "date"]);
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+    assert!(run.stderr.contains("date"), "{}", run.stderr);
+    assert_eq!(left(name), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs cluster (creates pods)"]
+fn what_the_proof_does_not_cover_is_said() {
+    let namespace = Namespace::new("nonroot-test-trial-policy", &[]);
+    let elsewhere = Namespace::new("nonroot-test-trial-elsewhere", &["pod-security.kubernetes.io/enforce=restricted"]);
+    let name = namespace.name();
+    let policy = |name: &str, selector: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {name}}}\nspec: {{podSelector: {selector}}}\n"
+        )
+    };
+    let policies = [policy("of-web", "{matchLabels: {app: web}}"), policy("of-all", "{}")];
+    kubectl(&["apply", "-n", name, "-f", &file("policies.yaml", &policies.join("---\n"))]);
+    kubectl(&["apply", "-n", name, "-f", &file("policed.yaml", NGINX)]);
+    kubectl(&["rollout", "status", "-n", name, "deployment/web", "--timeout=90s"]);
+    let warnings = |more: &[&str]| {
+        let run = nonroot(&[&["fix", "-n", name, "deploy/web", "--trial", "--yes", "-o", "json"], more].concat());
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        run.json()["warnings"].to_string()
+    };
+    let here = warnings(&[]);
+    assert!(here.contains("of-web") && !here.contains("of-all") && !here.contains("enforces"), "{here}");
+    let there = warnings(&["--trial-namespace", elsewhere.name()]);
+    assert!(there.contains("of-web, of-all") || there.contains("of-all, of-web"), "{there}");
+    assert!(there.contains("enforces restricted") && there.contains("enforces nothing"), "{there}");
+    assert_eq!((left(name), left(elsewhere.name())), (Vec::new(), Vec::new()));
 }

@@ -25,6 +25,9 @@ use crate::plan::{self, Known};
 /// How long the pod that sleeps may take to run.
 const START: Duration = Duration::from_secs(60);
 
+/// How often a program is started to be seen: on a busy node one may end before it was.
+const ATTEMPTS: usize = 3;
+
 /// How often the log of the container that watches is read.
 const WATCHED: usize = 10;
 
@@ -231,7 +234,12 @@ impl Trial<'_> {
         }
         let mut command = facts.command.clone();
         if command.is_empty() && facts.args.is_empty() && self.options.runs {
-            command = self.started(planned, container).await.unwrap_or_default();
+            for attempt in 0..ATTEMPTS {
+                command = self.started(planned, container, attempt).await.unwrap_or_default();
+                if !command.is_empty() {
+                    break;
+                }
+            }
             // What an entrypoint made of its environment is not for a manifest.
             let secret = |word: &String| {
                 let word = word.to_lowercase();
@@ -254,8 +262,8 @@ impl Trial<'_> {
     }
 
     /// The words with which a container's program starts, watched from beside it.
-    async fn started(&self, planned: &Value, container: &str) -> Option<Vec<String>> {
-        let name = format!("nonroot-trial-{}-watch", self.id);
+    async fn started(&self, planned: &Value, container: &str, attempt: usize) -> Option<Vec<String>> {
+        let name = format!("nonroot-trial-{}-watch-{attempt}", self.id);
         let pod = self.copy(planned, &name);
         let pod = copy::watching(&pod, container, inside::STARTED);
         if self.create(&pod).await.ok()?.is_some() {

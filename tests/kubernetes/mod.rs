@@ -217,3 +217,44 @@ fn serve(mut client: TcpStream, upstream: &str, faults: &Mutex<VecDeque<String>>
         let _ = std::io::copy(&mut server, &mut client);
     }
 }
+
+/// A line to the API server that can be cut: it carries bytes, and whoever speaks TLS through it speaks with the server.
+pub(crate) struct Line {
+    pub(crate) port: u16,
+    ends: Arc<Mutex<Option<Vec<TcpStream>>>>,
+}
+
+impl Line {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let ends = Arc::new(Mutex::new(Some(Vec::new())));
+        let shared = Arc::clone(&ends);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let server = TcpStream::connect("127.0.0.1:6443").expect("the API server");
+                let mut ends = shared.lock().expect("no thread panicked");
+                // Cut: nobody answers any more.
+                let Some(ends) = ends.as_mut() else { return };
+                for (from, to) in [(&client, &server), (&server, &client)] {
+                    let (mut from, mut to) = (from.try_clone().expect("a stream"), to.try_clone().expect("a stream"));
+                    ends.push(from.try_clone().expect("a stream"));
+                    thread::spawn(move || std::io::copy(&mut from, &mut to));
+                }
+            }
+        });
+        Self { port, ends }
+    }
+
+    /// Cuts it after a while.
+    pub(crate) fn cut_after(&self, time: Duration) -> thread::JoinHandle<()> {
+        let ends = Arc::clone(&self.ends);
+        thread::spawn(move || {
+            thread::sleep(time);
+            let ends = ends.lock().expect("no thread panicked").take();
+            for end in ends.into_iter().flatten() {
+                let _ = end.shutdown(std::net::Shutdown::Both);
+            }
+        })
+    }
+}

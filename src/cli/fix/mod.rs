@@ -420,7 +420,7 @@ fn trial_id(object: &Value) -> String {
     let name: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).take(30).collect();
     let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    format!("{}-{:x}", name.trim_matches('-'), time.as_millis())
+    format!("{}-{:x}", name.trim_matches('-'), time.as_nanos())
 }
 
 /// What a trial says; of a plan without one, only what is worth knowing.
