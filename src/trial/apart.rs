@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::Api;
 use kube::api::ListParams;
@@ -11,9 +10,6 @@ use serde_json::Value;
 
 use super::{Trial, copy};
 use crate::plan;
-
-/// The label that says what a namespace enforces.
-const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 
 impl Trial<'_> {
     /// What of the workload's surroundings the proof does not cover, a sentence each.
@@ -44,17 +40,16 @@ impl Trial<'_> {
             Err(error) => tracing::debug!(%error, "network policies cannot be read"),
         }
         if home != self.namespace {
-            let namespaces: Api<Namespace> = Api::all(cluster.client());
-            let level = async |name: &str| {
-                let namespace = namespaces.get(name).await.ok()?;
-                Some(namespace.metadata.labels?.get(ENFORCE).cloned().unwrap_or_else(|| "nothing".to_owned()))
-            };
-            if let (Some(here), Some(there)) = (level(home).await, level(&self.namespace).await)
-                && here != there
+            let (own, other) = (cluster.terms(home).await, cluster.terms(&self.namespace).await);
+            if let (Some(own), Some(other)) = (own, other)
+                && own.enforced != other.enforced
             {
+                let level = |enforced: Option<String>| enforced.unwrap_or_else(|| "nothing".to_owned());
                 notes.push(format!(
-                    "the trial ran in namespace {}, which enforces {there}; namespace {home} enforces {here}",
-                    self.namespace
+                    "the trial ran in namespace {}, which enforces {}; namespace {home} enforces {}",
+                    self.namespace,
+                    level(other.enforced),
+                    level(own.enforced)
                 ));
             }
         }

@@ -80,6 +80,10 @@ impl Trial<'_> {
             asked: BTreeSet::new(),
             looked: BTreeSet::new(),
         };
+        let range = match self.cluster {
+            Some(cluster) => cluster.terms(&self.namespace).await.and_then(|terms| terms.uid_range),
+            None => None,
+        };
         let mut main: Option<Candidate> = None;
         let init: Vec<&Container> = spec.init_containers.iter().flatten().collect();
         for container in spec.containers.iter().chain(init.iter().copied()) {
@@ -146,6 +150,7 @@ impl Trial<'_> {
                     inodes: &facts.inodes,
                     present,
                     names: &names,
+                    range,
                     ..Known::default()
                 };
                 facts.candidates = plan::candidates(known);

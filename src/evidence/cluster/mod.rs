@@ -6,6 +6,7 @@ mod exec;
 mod failure;
 mod fold;
 mod images;
+mod namespace;
 mod scope;
 mod workloads;
 
