@@ -58,7 +58,7 @@ pub(super) struct ClusterFlags {
 pub(super) struct Timeout(pub(super) Option<Duration>);
 
 /// A duration as kubectl reads it: Go's `1m30s`, or whole seconds without a unit.
-fn timeout(text: &str) -> Result<Timeout, String> {
+pub(super) fn timeout(text: &str) -> Result<Timeout, String> {
     let duration = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => text

@@ -8,6 +8,7 @@ mod image;
 mod progress;
 mod scan;
 mod target;
+mod trace;
 mod why;
 
 use std::io::{self, Write as _};
@@ -39,6 +40,7 @@ enum Command {
     Fix(fix::FixArgs),
     Image(image::ImageArgs),
     CanI(can_i::CanIArgs),
+    Trace(trace::TraceArgs),
 }
 
 /// Parses the arguments, runs the command and returns the exit code: 0 nothing to do or done, 1 obstacles found,
@@ -58,13 +60,14 @@ pub async fn run(args: Vec<std::ffi::OsString>) -> u8 {
             return u8::try_from(error.exit_code()).unwrap_or(2);
         }
     };
-    trace(cli.verbosity);
+    log(cli.verbosity);
     let outcome = match cli.command {
         Command::Scan(args) => scan::run(&cli.cluster, args).await,
         Command::Explain(args) => explain::run(&cli.cluster, args).await,
         Command::Fix(args) => fix::run(&cli.cluster, args).await,
         Command::Image(args) => image::run(&cli.cluster, args).await,
         Command::CanI(args) => can_i::run(&cli.cluster, args).await,
+        Command::Trace(args) => trace::run(&cli.cluster, args).await,
     };
     match outcome {
         Ok(code) => code,
@@ -129,7 +132,7 @@ fn exit_code(errors: &[Error], found: bool) -> u8 {
 }
 
 /// Sends traces to standard error, in kubectl's steps of `-v`: requests from 6 on, their details from 8 on.
-fn trace(verbosity: u8) {
+fn log(verbosity: u8) {
     let filter = match verbosity {
         0 => return,
         1..=5 => "nonroot=debug",

@@ -39,6 +39,7 @@ mod seccomp;
 mod security_context_constraints;
 mod selinux;
 mod silent;
+pub mod trace;
 mod unlink;
 mod verb;
 mod volume;

@@ -7,3 +7,4 @@ pub mod inside;
 pub mod logs;
 pub mod manifests;
 pub mod pods;
+pub mod strace;

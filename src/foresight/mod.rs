@@ -1,5 +1,7 @@
 //! What will stand in the way, from what the program does as root today.
 
+pub mod trace;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::inside::{Inode, Inside};

@@ -13,4 +13,5 @@ pub mod inside;
 pub mod obstacle;
 pub mod plan;
 pub mod podsecurity;
+pub mod trace;
 pub mod workload;

@@ -138,7 +138,7 @@ impl fmt::Display for Terminal<'_> {
     }
 }
 
-fn one(f: &mut fmt::Formatter<'_>, obstacle: &Explained) -> fmt::Result {
+pub(super) fn one(f: &mut fmt::Formatter<'_>, obstacle: &Explained) -> fmt::Result {
     let (style, label) = if obstacle.fatal { (FATAL, "obstacle") } else { (WARNING, "not fatal") };
     writeln!(f, "{style}{label}[{}]{style:#}{STRONG}: {}{STRONG:#}", obstacle.category, Clean(&obstacle.cause))?;
     let number = obstacle.evidence.line.map(|line| line.to_string()).unwrap_or_default();

@@ -9,3 +9,4 @@ pub mod patch;
 pub mod report;
 pub mod table;
 pub mod terminal;
+pub mod trace;

@@ -5,6 +5,7 @@ use crate::model::accounts::{Account, Identity};
 use crate::model::identity::Candidate;
 use crate::model::image::Image;
 use crate::model::inside::{Inode, Inside};
+use crate::model::trace::Traced;
 
 /// Accounts that distributions ship whether or not a package uses them (Debian's base-passwd, passwd.master; Alpine's
 /// alpine-baselayout; Fedora's setup). One of them is chosen only where something points at it.
@@ -63,6 +64,8 @@ const NOBODY_IN_PARTICULAR: u32 = 1000;
 pub struct Known<'a> {
     /// The container as it runs as root today.
     pub inside: Option<&'a Inside>,
+    /// What a trace of it tells.
+    pub traced: Option<&'a Traced>,
     pub accounts: &'a [Account],
     /// What stands at paths that the program writes or reads.
     pub inodes: &'a [Inode],
@@ -104,6 +107,14 @@ pub fn candidates(known: Known<'_>) -> Vec<Candidate> {
         let name = account_name(known.accounts, uid);
         propose(uid, gid, groups, format!("its process {} runs as {name} already", process.name));
     }
+    for became in known.traced.iter().flat_map(|traced| &traced.became) {
+        let account = known.accounts.iter().find(|account| account.uid == became.uid);
+        let gid = became.gid.filter(|gid| *gid != 0).or(account.map(|account| account.gid)).unwrap_or(became.uid);
+        let groups = became.groups.iter().copied().filter(|group| *group != gid && *group != 0).collect();
+        let program = became.program.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or("the program");
+        let name = account_name(known.accounts, became.uid);
+        propose(became.uid, gid, groups, format!("in the trace {program} goes over to {name}"));
+    }
     if let Some(user) = known.image_user {
         let name = user.name.clone().unwrap_or_else(|| user.uid.to_string());
         propose(user.uid, user.gid, user.groups.clone(), format!("the image's USER is {name}"));
@@ -116,6 +127,11 @@ pub fn candidates(known: Known<'_>) -> Vec<Candidate> {
         let is_named = |name: &String| name.split(|c: char| !c.is_alphanumeric()).any(|word| word == account.name);
         if known.names.iter().any(is_named) {
             propose(account.uid, account.gid, Vec::new(), format!("the image has a user {} for it", account.name));
+        }
+    }
+    for uid in known.traced.iter().flat_map(|traced| traced.touched.values()).filter_map(|touched| touched.owner) {
+        if let Some(account) = known.accounts.iter().find(|account| account.uid == uid) {
+            propose(uid, account.gid, Vec::new(), format!("in the trace files are given to {}", account.name));
         }
     }
     let mut owners: Vec<(u32, u32)> =

@@ -7,7 +7,9 @@ pub mod copy;
 mod owner;
 mod rounds;
 mod side_effects;
+mod strace;
 mod survey;
+pub mod tracer;
 mod watch;
 
 use std::sync::OnceLock;
@@ -25,6 +27,7 @@ use crate::error::Error;
 use crate::evidence::cluster::{Cluster, Text};
 use crate::model::plan::{Round, Step};
 use crate::model::podsecurity::Level;
+use crate::model::trace::Traced;
 
 pub use self::rounds::Proven;
 pub use self::side_effects::side_effects;
@@ -55,6 +58,8 @@ pub struct Options {
     /// Leave out again what was taken on a guess, where the pod works without.
     pub minimize: bool,
     pub changes: copy::Changes,
+    /// An image with a static strace and sh: what dies in silence runs once more under it.
+    pub strace_image: Option<String>,
 }
 
 impl Default for Options {
@@ -72,6 +77,7 @@ impl Default for Options {
             without: Vec::new(),
             minimize: true,
             changes: copy::Changes::default(),
+            strace_image: None,
         }
     }
 }
@@ -106,6 +112,8 @@ pub struct Trial<'a> {
     pub runs_to_an_end: bool,
     /// The pod that runs as root today: its name, where it runs.
     pub root_pod: Option<(String, String)>,
+    /// What a strace of a container told, and where that comes from: container, source.
+    pub traces: Vec<(String, String, Traced)>,
     pub options: Options,
     /// What owns its pods: `metadata.ownerReferences`, once it is created.
     pub owner: OnceLock<Value>,
@@ -120,6 +128,11 @@ impl Trial<'_> {
 
     fn pods(&self) -> Result<Api<Pod>, Error> {
         Ok(Api::namespaced(self.cluster()?.client(), &self.namespace))
+    }
+
+    /// What a trace of a container told.
+    fn traced(&self, container: &str) -> Option<&Traced> {
+        self.traces.iter().find(|(name, ..)| name == container).map(|(_, _, traced)| traced)
     }
 
     /// A copy of the workload's pod with a plan in it.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::survey::Survey;
 use super::watch::{End, Run};
-use super::{Progress, Trial, copy};
+use super::{Progress, Trial, copy, strace};
 use crate::error::Error;
 use crate::evidence::cluster::Right;
 use crate::foresight;
@@ -56,10 +56,20 @@ struct State {
     rounds: Vec<Round>,
     /// Files that it logs to are read, too.
     reads: bool,
+    /// Runs under strace: none yet, the next one, or one before.
+    traces: Traces,
     /// What the copy that works lacks beside the root pod.
     notes: Vec<String>,
     /// The best that worked so far.
     works: Option<Works>,
+}
+
+/// Whether what says nothing was traced.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Traces {
+    Not,
+    Next,
+    Done,
 }
 
 /// What made the pod work.
@@ -185,6 +195,7 @@ impl Trial<'_> {
             rounds: Vec::new(),
             works: None,
             reads: false,
+            traces: Traces::Not,
             notes: Vec::new(),
         };
         self.foresee(&mut state).await;
@@ -232,8 +243,14 @@ impl Trial<'_> {
         (self.progress)(Progress::Running(number));
         let name = format!("nonroot-trial-{}-{number}", self.id);
         let mut pod = self.copy(&self.planned(state), &name);
-        if let Some(container) = state.identities.first().filter(|_| state.reads).map(|(name, _)| name) {
+        if let Some(container) =
+            state.identities.first().filter(|_| state.reads && state.traces != Traces::Next).map(|(name, _)| name)
+        {
             pod = copy::read(&pod, container);
+        }
+        if state.traces == Traces::Next {
+            state.traces = Traces::Done;
+            pod = self.traced_copy(state, &pod);
         }
         let begin = Instant::now();
         let mut run = self.run(&pod, &state.survey.root).await?;
@@ -247,6 +264,19 @@ impl Trial<'_> {
         (self.progress)(Progress::Ended(number, run.end, &round));
         state.rounds.push(round);
         Ok(run)
+    }
+
+    /// The pod with the program of its first container under strace, where it is known what that runs.
+    fn traced_copy(&self, state: &State, pod: &Value) -> Value {
+        let first = state.identities.first().map(|(name, _)| name.as_str()).unwrap_or_default();
+        let facts = state.survey.facts.get(first);
+        let traced = self.options.strace_image.as_ref().zip(facts);
+        let traced = traced.and_then(|(image, facts)| strace::under(pod, first, image, facts));
+        traced.unwrap_or_else(|| {
+            let note = format!("container {first} is not traced: nothing tells what its image runs");
+            (self.progress)(Progress::Note(note));
+            pod.clone()
+        })
     }
 
     /// The object with all that is chosen so far.
@@ -264,8 +294,16 @@ impl Trial<'_> {
     async fn foresee(&self, state: &mut State) {
         let foreseen: Vec<Obstacle> =
             state.survey.root.iter().flat_map(|(container, inside)| foresight::obstacles(container, inside)).collect();
+        let traced: Vec<Obstacle> = self
+            .traces
+            .iter()
+            .filter(|(.., traced)| traced.root != Some(false))
+            .flat_map(|(container, source, traced)| foresight::trace::of_trace(container, source, traced))
+            .collect();
         // Where nothing runs yet, what the spec declares it will listen on.
-        let idle = state.survey.facts.values().filter(|facts| !state.survey.root.contains_key(&facts.container));
+        let idle = state.survey.facts.values().filter(|facts| {
+            !state.survey.root.contains_key(&facts.container) && self.traced(&facts.container).is_none()
+        });
         let declared: Vec<Obstacle> =
             idle.filter_map(|facts| foresight::declared_port(&facts.container, &facts.low_ports)).collect();
         // A claim comes as root's; the copy has an empty volume in its place, which would hide that.
@@ -277,7 +315,7 @@ impl Trial<'_> {
             Some(foresight::claim(&facts.container, &mount.path))
         });
         let claims: Vec<Obstacle> = claims.collect();
-        for obstacle in foreseen.into_iter().chain(declared).chain(claims) {
+        for obstacle in foreseen.into_iter().chain(traced).chain(declared).chain(claims) {
             let Some(facts) = obstacle.container.as_ref().and_then(|name| state.survey.facts.get(name)) else {
                 continue;
             };
@@ -337,6 +375,19 @@ impl Trial<'_> {
         if must_work && run.obstacles.is_empty() && volumes && self.options.runs && !state.reads {
             state.reads = true;
             return vec!["run it once more, and read the files that it logs to".to_owned()];
+        }
+        if must_work
+            && run.obstacles.is_empty()
+            && self.options.runs
+            && self.options.strace_image.is_some()
+            && state.traces == Traces::Not
+        {
+            if let Some(container) = state.identities.first().map(|(name, _)| name.clone()) {
+                let planned = self.planned(state);
+                self.ask(&mut state.survey, &planned, &container).await;
+            }
+            state.traces = Traces::Next;
+            return vec!["run it once more under strace".to_owned()];
         }
         if added.is_empty()
             && must_work
@@ -615,8 +666,15 @@ fn is_allowed(obstacle: &Obstacle, facts: &Facts) -> bool {
     if let Some(mount) = facts.mount(&path) {
         return mount.kind != crate::model::facts::VolumeKind::Claim;
     }
+    let who = (facts.uid, facts.gid);
+    let ways = path.match_indices('/').filter_map(|(end, _)| facts.inode(&path[..end.max(1)]));
+    let reaches = ways.filter(|inode| inode.path != path).all(|dir| facts.may(who, dir, 1));
     // Of what was not seen nothing is foreseen.
-    facts.existing(&path).is_none_or(|inode| facts.may((facts.uid, facts.gid), inode, 2))
+    let allows = match obstacle.category {
+        Category::UnreadableFile => facts.inode(&path).is_none_or(|inode| facts.may(who, inode, 4)),
+        _ => facts.existing(&path).is_none_or(|inode| facts.may(who, inode, 2)),
+    };
+    reaches && allows
 }
 
 /// Whether an obstacle is the same as before: numbers in names differ from run to run.

@@ -31,6 +31,9 @@ const ATTEMPTS: usize = 3;
 /// How often the log of the container that watches is read.
 const WATCHED: usize = 10;
 
+/// Files that a trace shows to be read whose mode bits are looked at.
+const MOST_READ: usize = 200;
+
 /// Names that are taken apart for words: container, image, and the beginning of the command.
 const MOST_NAMES: usize = 8;
 
@@ -112,13 +115,30 @@ impl Trial<'_> {
                 facts.low_ports = foresight::low_ports(inside);
                 facts.written = foresight::written(inside);
             }
+            let mut looked = Vec::new();
+            if let Some(traced) = self.traced(&name) {
+                let inside = foresight::trace::inside(traced);
+                facts.low_ports.extend(foresight::low_ports(&inside));
+                facts.written.extend(foresight::written(&inside));
+                if survey.asleep.is_none() && self.root_pod.is_none() {
+                    facts.inodes = foresight::trace::inodes(traced);
+                    (facts.looker, facts.looked_at_running) = (LOOKER, false);
+                    facts.has_shell = true;
+                    let note = format!(
+                        "nobody looked into container {name}: what its image has in a directory is copied, by its own sh and cp"
+                    );
+                    (self.progress)(Progress::Note(note));
+                }
+                let read = foresight::trace::private(traced).into_iter().take(MOST_READ);
+                looked.extend(read.map(|(path, _)| path.to_owned()));
+            }
             let declared = container.ports.iter().flatten().filter_map(|port| u16::try_from(port.container_port).ok());
             facts.low_ports.extend(declared.filter(|port| *port < 1024));
             facts.command = container.command.clone().unwrap_or_default();
             facts.args = container.args.clone().unwrap_or_default();
             survey.facts.insert(name.clone(), facts);
-            let written: Vec<String> = survey.facts[&name].written.clone();
-            self.look(&mut survey, &name, &written).await;
+            looked.extend(survey.facts[&name].written.iter().cloned());
+            self.look(&mut survey, &name, &looked).await;
             let present = container
                 .security_context
                 .as_ref()
@@ -146,6 +166,7 @@ impl Trial<'_> {
             if let Some(facts) = survey.facts.get_mut(&name) {
                 let known = Known {
                     inside,
+                    traced: self.traced(&name),
                     accounts: &facts.accounts,
                     inodes: &facts.inodes,
                     present,

@@ -12,7 +12,7 @@ use kube::runtime::watcher::watch_object;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Trial, copy};
+use super::{Trial, copy, strace};
 use crate::diagnosis::{Context, diagnose};
 use crate::error::Error;
 use crate::evidence::cluster::{Place, Text};
@@ -181,7 +181,7 @@ impl Trial<'_> {
         let phase = status.phase.as_deref();
         let init = status.init_container_statuses.iter().flatten();
         let main = status.container_statuses.iter().flatten();
-        let main = main.filter(|container| container.name != copy::READER);
+        let main = main.filter(|container| container.name != copy::READER && container.name != strace::STRACE);
         for container in init.chain(main.clone()) {
             let state = container.state.clone().unwrap_or_default();
             let stuck = |reason: &str| {
@@ -238,6 +238,7 @@ impl Trial<'_> {
             }
         }
         let mut run = Run { end, obstacles: super::diagnosed(&texts).obstacles, notes: Vec::new() };
+        self.read_trace(name, pod, &mut run).await;
         if end == End::Works {
             // What an init container of ours left out of a copy, the program may not read either.
             run.obstacles

@@ -152,6 +152,18 @@ pub(super) fn file(subject: &Subject) -> Result<String, Fault> {
     })
 }
 
+/// Whether something may be done that `attempted` names; `why` says why that is asked.
+pub(in super::super) fn allowed(attempted: &str, why: &str, prompt: &str) -> Result<(), Fault> {
+    if !is_answered() {
+        let why = format!("{why}, and there is no terminal to ask on");
+        return Err(Error::input(attempted, why).help("--yes allows it").into());
+    }
+    match answered(|theme| Confirm::with_theme(theme).with_prompt(prompt).default(false).interact_opt())? {
+        true => Ok(()),
+        false => Err(Error::input(attempted, "it was not allowed").into()),
+    }
+}
+
 /// A copy does what the program does: that is the user's to allow.
 pub(super) fn start(subject: &Subject, with_volumes: &[String]) -> Result<(), Fault> {
     let name = subject.name();

@@ -1,6 +1,6 @@
 //! `kubectl nonroot fix`: the plan for workloads, with --trial the proof of it, and its way into the cluster or a file.
 
-mod ask;
+pub(super) mod ask;
 mod deliver;
 mod subject;
 
@@ -21,6 +21,7 @@ use crate::evidence::cluster::Cluster;
 use crate::model::obstacle::Obstacle;
 use crate::model::plan::{Plan, Proof};
 use crate::model::podsecurity::Level;
+use crate::model::trace::Traced;
 use crate::output::fix as report;
 use crate::output::patch;
 use crate::plan::{self, Owner};
@@ -96,12 +97,18 @@ pub(super) struct FixArgs {
     /// Variable of the copies; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable, requires = "trial")]
     env: Vec<(String, String)>,
+    /// Image with a static strace and sh: a copy that dies and says nothing runs once more under it
+    #[arg(long, value_name = "IMAGE", requires = "trial")]
+    strace_image: Option<String>,
     /// Namespace in which the copies run, instead of the workload's
     #[arg(long, value_name = "NAME")]
     trial_namespace: Option<String>,
     /// Remove what trials that were cut off left behind, and do nothing else
     #[arg(long)]
     clean: bool,
+    /// A strace of the program to plan from, as root or not, of the first container or of the one named; may be repeated
+    #[arg(long, value_name = "[CONTAINER=]FILE")]
+    trace: Vec<String>,
     /// Output format; without one, and with a terminal, it asks
     #[arg(short, long, value_enum)]
     output: Option<Format>,
@@ -257,6 +264,10 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
         }
     }
     let several = subjects.len() > 1;
+    if several && !args.trace.is_empty() {
+        let error = Error::input("plan from a trace (--trace)", "it is of one workload, and several are selected");
+        return Err(error.help("name the one that was traced").into());
+    }
     let lines = MultiProgress::new();
     let lines = &lines;
     let plans = subjects.into_iter().map(|subject| async {
@@ -319,6 +330,7 @@ async fn planned(
         id: trial_id(&subject.object),
         runs_to_an_end: matches!(subject.object["kind"].as_str(), Some("Job" | "CronJob")),
         root_pod: subject.root_pod.clone(),
+        traces: traces(args, &subject)?,
         options: Options {
             level: level(args),
             max_rounds: args.max_rounds,
@@ -334,6 +346,7 @@ async fn planned(
                 command: args.command.as_ref().map(|words| words.0.clone()).unwrap_or_default(),
                 env: args.env.clone(),
             },
+            strace_image: args.strace_image.clone(),
             ..Options::default()
         },
         owner: OnceLock::new(),
@@ -359,7 +372,13 @@ async fn planned(
             warnings.push("it is not tried: a copy would need the same privilege".to_owned());
         }
         let _spinner = Spinner::start("looking at what runs");
-        let plan = async { trial.plan(failed(cluster, &subject).await).await };
+        let refused = trial.traces.iter().flat_map(|(.., traced)| &traced.refusals).filter(|one| one.obstacle.fatal);
+        let refused: Vec<Obstacle> = refused.map(|one| one.obstacle.clone()).collect();
+        let plan = async {
+            let mut stops = failed(cluster, &subject).await;
+            stops.extend(refused);
+            trial.plan(stops).await
+        };
         let plan = tokio::select! {
             plan = plan => plan,
             () = stopped() => Err(Error::input(format!("plan for {}", subject.name()), "it was interrupted")),
@@ -369,6 +388,27 @@ async fn planned(
     warnings.extend(forbidden(&plan.object, level(args)));
     let owner = plan::owner(&subject.object).filter(|_| subject.manifest.is_none());
     Ok(Fixed { subject, plan, proof, warnings, owner })
+}
+
+/// The traces of `--trace`, each with its container.
+fn traces(args: &FixArgs, subject: &Subject) -> Result<Vec<(String, String, Traced)>, Error> {
+    let spec = plan::pod_spec(&subject.object);
+    let containers = spec.and_then(|spec| spec["containers"].as_array()).into_iter().flatten();
+    let init = spec.and_then(|spec| spec["initContainers"].as_array()).into_iter().flatten();
+    let names: Vec<&str> = containers.chain(init).filter_map(|one| one["name"].as_str()).collect();
+    let mut found = Vec::new();
+    for given in &args.trace {
+        let named = given.split_once('=').filter(|(name, _)| names.contains(name));
+        let Some((container, file)) = named.or(names.first().map(|first| (*first, given.as_str()))) else { continue };
+        let read = super::trace::of_file(file, Some(container))?;
+        for error in &read.errors {
+            say(format_args!("warning: {error}"));
+        }
+        let (traced, lines) = read.value;
+        super::trace::check(file, &lines)?;
+        found.push((container.to_owned(), file.to_owned(), traced));
+    }
+    Ok(found)
 }
 
 /// What stops the workload now, if it fails.

@@ -11,8 +11,10 @@ mod scope;
 mod workloads;
 
 use std::error::Error as StdError;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures::AsyncReadExt as _;
 use kube::api::{ListParams, LogParams};
 use kube::core::{ObjectList, Request};
 use serde::de::DeserializeOwned;
@@ -116,6 +118,32 @@ impl Cluster {
             self.client.request_text(request.map_err(kube::Error::BuildRequest)?).await
         };
         self.attempt(&what, request).await
+    }
+
+    /// The log of a container from its beginning, as it comes; where it is followed, until the container ends.
+    ///
+    /// # Errors
+    /// As [`Cluster::log_tail`]; what came before is good.
+    pub async fn stream_log(
+        &self,
+        (namespace, pod, container): (&str, &str, &str),
+        follow: bool,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<(), Refusal> {
+        let what = format!("read the log of container {container} of pod {namespace}/{pod}");
+        let params = LogParams { container: Some(container.to_owned()), follow, ..LogParams::default() };
+        let request = Request::new(format!("/api/v1/namespaces/{namespace}/pods")).logs(pod, &params);
+        let request = request.map_err(kube::Error::BuildRequest).map_err(|error| self.refusal(&what, &error))?;
+        let stream = self.client.request_stream(request).await.map_err(|error| self.refusal(&what, &error))?;
+        let mut stream = pin!(stream);
+        let mut piece = vec![0; 64 * 1024];
+        loop {
+            match stream.read(&mut piece).await {
+                Ok(0) => return Ok(()),
+                Ok(length) => take(&piece[..length]),
+                Err(error) => return Err(Refusal { code: None, error: Error::remote(what, error) }),
+            }
+        }
     }
 
     async fn request_json<T: DeserializeOwned>(&self, path: &str, params: &ListParams) -> Result<T, kube::Error> {

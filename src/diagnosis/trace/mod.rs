@@ -1,0 +1,725 @@
+//! System calls to obstacles, and to what the program did.
+//!
+//! A trace knows what a log only tells: which call was refused, on which path, whether the program died of it, went on, or
+//! did the same elsewhere. The trace of a program that runs as root has no refusals; what it does there is what will be
+//! refused to another user, and foresight makes obstacles of it.
+
+mod deed;
+mod process;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use self::deed::Deed;
+use self::process::Process;
+use super::scene::Finding;
+use super::{Context, cause};
+use crate::model::inside::{Inode, Listener};
+use crate::model::obstacle::{Category, Errno, Evidence, Obstacle, Operation};
+use crate::model::trace::{
+    Argument, Became, Call, Change, Event, Needed, Outcome, Refusal, Then, Touched, Traced, What,
+};
+
+/// Bounds of what is kept: a trace may go on for days.
+const MOST_PROCESSES: usize = 4096;
+const MOST_REFUSALS: usize = 256;
+/// Of those the ones that only asked.
+const MOST_ASKED: usize = 64;
+const MOST_PATHS: usize = 20_000;
+const MOST_SEEN: usize = 5_000;
+const MOST_LISTENERS: usize = 256;
+const MOST_USERS: usize = 64;
+const MOST_PROGRAMS: usize = 64;
+
+/// Calls whose EPERM may be about a privilege, or seccomp's: for what is not told. Of others it means something else, as of
+/// epoll_ctl(2) that a file cannot be waited for.
+const MAY_NEED_PRIVILEGE: [&str; 14] = [
+    "add_key",
+    "fsetxattr",
+    "io_uring_setup",
+    "ioctl",
+    "keyctl",
+    "lsetxattr",
+    "prctl",
+    "request_key",
+    "seccomp",
+    "sendmmsg",
+    "sendmsg",
+    "sendto",
+    "setxattr",
+    "userfaultfd",
+];
+
+/// Calls after a refusal within which a program says what was refused.
+const SAYS_SOON: u64 = 60;
+/// Calls after a refusal within which a program that said what was refused ends of it: a large one has much to close.
+const ENDS: u64 = 5_000;
+/// Calls after a refusal within which a program that says nothing ends of it: it closes files and frees memory.
+const ENDS_SOON: u64 = 100;
+
+/// A refusal in the making.
+struct Refused {
+    finding: Finding,
+    program: Option<String>,
+    line: u64,
+    text: String,
+    then: Then,
+    fatal: bool,
+    told: bool,
+    times: u64,
+    /// Processes that died of it while their parent lived on: whoever starts them again and again needs them.
+    deaths: u64,
+}
+
+/// Takes the events of a trace, in bounded memory.
+pub struct Trace {
+    context: Context,
+    processes: HashMap<u32, Process>,
+    /// The process of a thread other than its first.
+    threads: HashMap<u32, u32>,
+    /// Processes that are about to have a child.
+    forking: Vec<u32>,
+    first: Option<u32>,
+    refused: Vec<Refused>,
+    known: HashMap<(Operation, Option<String>, Option<u16>, Category), usize>,
+    /// Paths of what was seen.
+    seen: HashSet<String>,
+    traced: Traced,
+}
+
+impl Trace {
+    #[must_use]
+    pub fn new(context: Context) -> Trace {
+        Trace {
+            context,
+            processes: HashMap::new(),
+            threads: HashMap::new(),
+            forking: Vec::new(),
+            first: None,
+            refused: Vec::new(),
+            known: HashMap::new(),
+            seen: HashSet::new(),
+            traced: Traced::default(),
+        }
+    }
+
+    pub fn take(&mut self, event: Event) {
+        let thread = event.pid.unwrap_or(0);
+        let pid = self.threads.get(&thread).copied().unwrap_or(thread);
+        self.meet(pid);
+        match event.what {
+            What::Forking => self.forking.push(pid),
+            What::Call(call) => self.call(pid, event.line, &call),
+            What::Exited(code) => self.end(thread, pid, format!("exit code {code}"), code != 0),
+            What::Killed(signal) => {
+                let name = signal.split(' ').next().unwrap_or_default();
+                // Somebody else ended it.
+                let is_foreign = ["SIGKILL", "SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"].contains(&name);
+                self.end(thread, pid, signal, !is_foreign);
+            }
+            What::Superseded => {}
+        }
+    }
+
+    /// A process that is seen for the first time: a child that runs before its parent knows, or one that was there.
+    fn meet(&mut self, pid: u32) {
+        if self.processes.contains_key(&pid) || self.processes.len() >= MOST_PROCESSES {
+            return;
+        }
+        let parent = self.forking.pop().filter(|parent| *parent != pid);
+        let process = match parent.and_then(|parent| Some((parent, self.processes.get(&parent)?))) {
+            Some((parent, process)) => process.fork(parent),
+            None => Process { cwd: self.context.directory.clone(), ..Process::default() },
+        };
+        self.first.get_or_insert(pid);
+        self.processes.insert(pid, process);
+    }
+
+    fn call(&mut self, pid: u32, line: u64, call: &Call) {
+        if matches!(call.name.as_str(), "fork" | "vfork" | "clone" | "clone3") {
+            self.forked(pid, call);
+        }
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        process.calls += 1;
+        if let Some(became) = process.became.and_then(|index| self.traced.became.get_mut(index)) {
+            became.calls += 1;
+        }
+        // The working directory is told along the way.
+        if call.word(0) == Some("AT_FDCWD")
+            && let Some(note) = call.note(0).filter(|note| note.starts_with('/'))
+            && process.cwd.as_deref() != Some(note)
+        {
+            process.cwd = Some(note.to_owned());
+        }
+        let deed = Deed::of(call, process);
+        match &call.outcome {
+            Outcome::Failed(errno) => {
+                if let Some(errno) = Errno::ALL.into_iter().find(|known| known.as_str() == errno) {
+                    self.refusal(pid, line, call, errno, deed);
+                }
+            }
+            Outcome::Returned(..) => {
+                if let Some(deed) = deed {
+                    self.done(pid, line, call, deed);
+                }
+                self.says(pid, call);
+                let Some(process) = self.processes.get_mut(&pid) else { return };
+                process.follow(call);
+                self.identified(pid, line, call);
+            }
+            Outcome::Unknown => {}
+        }
+    }
+
+    /// A child, or a thread, that its parent now knows.
+    fn forked(&mut self, pid: u32, call: &Call) {
+        self.forking.retain(|forking| *forking != pid);
+        let Outcome::Returned(child, _) = call.outcome else { return };
+        let Ok(child) = u32::try_from(child) else { return };
+        let is_thread = call.arguments.iter().any(|argument| match argument {
+            Argument::Word { word, .. } => word.contains("CLONE_THREAD"),
+            Argument::Structure(text) => text.contains("CLONE_THREAD"),
+            Argument::Text { .. } => false,
+        });
+        if is_thread {
+            if self.threads.len() < MOST_PROCESSES {
+                self.threads.insert(child, pid);
+            }
+            // What it did before its parent knew was done by the process.
+            if let Some(early) = self.processes.remove(&child)
+                && let Some(process) = self.processes.get_mut(&pid)
+            {
+                early.open.iter().for_each(|open| process.refused(open.index, open.told));
+            }
+        } else if let Some(early) = self.processes.get_mut(&child) {
+            early.parent = Some(pid);
+        } else if let Some(process) = self.processes.get(&pid)
+            && self.processes.len() < MOST_PROCESSES
+        {
+            let process = process.fork(pid);
+            self.processes.insert(child, process);
+        }
+    }
+
+    /// Something was refused, or failed in another way.
+    fn refusal(&mut self, pid: u32, line: u64, call: &Call, errno: Errno, deed: Option<Deed>) {
+        let refused = match (errno, call.name.as_str()) {
+            (Errno::Eperm | Errno::Eacces | Errno::Erofs, _) => true,
+            // mlock(2) over its limit; a file that the kernel cannot run.
+            (Errno::Enomem, name) => name.starts_with("mlock"),
+            (Errno::Enoexec, name) => name.starts_with("execve"),
+            (Errno::Enoent, _) => false,
+        };
+        if !refused {
+            return;
+        }
+        let finding = match &deed {
+            Some(deed) => {
+                let (operation, category) = deed.refused(errno);
+                let port = deed.listener.as_ref().and_then(Listener::port);
+                let finding = Finding::new(operation, category).errno(errno).path(deed.path.clone()).port(port);
+                let is_privileged = matches!(
+                    category,
+                    Category::PrivilegedPort | Category::CapabilityMissing | Category::RawSocket | Category::Seccomp
+                );
+                let finding = match deed.capability.filter(|_| is_privileged) {
+                    Some(capability) => finding.capability(capability),
+                    None => finding,
+                };
+                finding.harmless(deed.harmless || deed.asks)
+            }
+            None if errno == Errno::Eperm && MAY_NEED_PRIVILEGE.contains(&call.name.as_str()) => {
+                Finding::new(Operation::Other, Category::CapabilityMissing)
+                    .errno(errno)
+                    .harmless(true)
+                    .cause(format!("{}(2) was refused, as it is to a process without a certain capability", call.name))
+            }
+            None => return,
+        };
+        let key = (finding.operation, finding.path.clone(), finding.port, finding.category);
+        let index = match self.known.get(&key) {
+            Some(&index) => {
+                self.refused[index].times += 1;
+                index
+            }
+            None if self.refused.len() < if finding.harmless { MOST_ASKED } else { MOST_REFUSALS } => {
+                let program = self.processes.get(&pid).and_then(|process| process.program.as_deref());
+                self.refused.push(Refused {
+                    finding,
+                    program: program.map(|path| path.rsplit('/').next().unwrap_or(path).to_owned()),
+                    line,
+                    text: call.text.clone(),
+                    then: Then::WentOn,
+                    fatal: false,
+                    told: false,
+                    times: 1,
+                    deaths: 0,
+                });
+                self.known.insert(key, self.refused.len() - 1);
+                self.refused.len() - 1
+            }
+            None => return,
+        };
+        if let Some(process) = self.processes.get_mut(&pid).filter(|_| !self.refused[index].finding.harmless) {
+            process.refused(index, false);
+        }
+    }
+
+    /// Something succeeded that another user may be refused.
+    fn done(&mut self, pid: u32, line: u64, call: &Call, deed: Deed) {
+        if !deed.asks {
+            self.instead(pid, &deed);
+        }
+        if deed.needed
+            && let Some(capability) = deed.capability
+        {
+            // A low port may be open to everybody (net.ipv4.ip_unprivileged_port_start); the rest only root may do.
+            if deed.operation != Operation::Bind {
+                self.traced.root.get_or_insert(true);
+            }
+            match self.traced.needed.iter_mut().find(|needed| needed.capability == capability) {
+                Some(needed) => needed.times += 1,
+                None => self.traced.needed.push(Needed { capability, times: 1, line, text: call.text.clone() }),
+            }
+        }
+        if let Some(listener) = deed.listener {
+            let is_new = !self.traced.listeners.iter().any(|(known, _)| *known == listener);
+            if is_new && listener.port() != Some(0) && self.traced.listeners.len() < MOST_LISTENERS {
+                self.traced.listeners.push((listener, line));
+            }
+        }
+        if deed.operation == Operation::Exec
+            && let Some(path) = &deed.path
+            && !self.traced.programs.contains(path)
+            && self.traced.programs.len() < MOST_PROGRAMS
+        {
+            self.traced.programs.push(path.clone());
+        }
+        if deed.operation == Operation::Exec
+            && let Some(process) = self.processes.get_mut(&pid)
+        {
+            // Whatever was refused before, it went on.
+            process.open.clear();
+        }
+        // Of what was opened, -y tells the real name: links such as /var/log/x.log -> /dev/stdout are behind it.
+        let path = match &call.outcome {
+            Outcome::Returned(_, Some(note)) if call.name != "socket" => Some(process::noted(note)),
+            _ => deed.path,
+        };
+        let Some(path) = path.filter(|path| is_file(path)) else { return };
+        if deed.asks {
+            self.see(path, call);
+        } else if deed.reads {
+            self.read(path, line);
+        } else if let Some(change) = deed.change {
+            if let Some(from) = deed.from {
+                self.touch(from, Change::Removed, None, line);
+            }
+            self.touch(path, change, deed.owner, line);
+        }
+    }
+
+    /// What stat(2) says of a path that the program did not make.
+    fn see(&mut self, path: String, call: &Call) {
+        let member = |name: &str| (0..call.arguments.len()).find_map(|index| call.member(index, name));
+        let Some(mode) = member("st_mode").or_else(|| member("stx_mode")).and_then(mode) else { return };
+        let id = |id: Option<&str>| id.and_then(|id| id.parse().ok()).unwrap_or(0);
+        let uid = id(member("st_uid").or_else(|| member("stx_uid")));
+        let gid = id(member("st_gid").or_else(|| member("stx_gid")));
+        if self.traced.seen.len() < MOST_SEEN
+            && !self.traced.touched.contains_key(&path)
+            && self.seen.insert(path.clone())
+        {
+            self.traced.seen.push(Inode { path, mode, uid, gid, size: 0, target: None });
+        }
+    }
+
+    fn read(&mut self, path: String, line: u64) {
+        if self.traced.read.len() < MOST_PATHS {
+            self.traced.read.entry(path).or_insert(line);
+        } else if !self.traced.read.contains_key(&path) {
+            self.traced.more += 1;
+        }
+    }
+
+    fn touch(&mut self, path: String, change: Change, owner: Option<u32>, line: u64) {
+        if self.traced.touched.len() >= MOST_PATHS && !self.traced.touched.contains_key(&path) {
+            self.traced.more += 1;
+            return;
+        }
+        let touched = self.traced.touched.entry(path).or_insert_with(|| Touched {
+            changes: BTreeSet::new(),
+            gone: false,
+            owner: None,
+            first_line: line,
+        });
+        touched.changes.insert(change);
+        touched.gone = change == Change::Removed;
+        touched.owner = owner.or(touched.owner);
+    }
+
+    /// Whether a success makes up for a refusal: the same file elsewhere, or the same path in another way.
+    fn instead(&mut self, pid: u32, deed: &Deed) {
+        let (Some(process), Some(path)) = (self.processes.get_mut(&pid), &deed.path) else { return };
+        let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+        let refused = &mut self.refused;
+        process.open.retain(|open| {
+            let one = &mut refused[open.index];
+            let Some(before) = &one.finding.path else { return true };
+            if before == path {
+                return false;
+            }
+            let same = one.finding.operation == deed.operation && name(before) == name(path);
+            if same {
+                one.then = Then::Elsewhere(path.clone());
+            }
+            !same
+        });
+    }
+
+    /// Whether a program says what was refused: it writes to its standard error, or the very words.
+    fn says(&mut self, pid: u32, call: &Call) {
+        if !matches!(call.name.as_str(), "write" | "writev" | "pwrite64" | "sendto" | "sendmsg") {
+            return;
+        }
+        let Some(process) = self.processes.get_mut(&pid).filter(|process| !process.open.is_empty()) else { return };
+        let said = match call.arguments.get(1) {
+            Some(Argument::Text { text, .. } | Argument::Structure(text)) => text.to_lowercase(),
+            _ => String::new(),
+        };
+        let to_error = call.number(0) == Some(2);
+        let calls = process.calls;
+        for open in process.open.iter_mut().filter(|open| calls - open.at <= SAYS_SOON) {
+            let one = &mut self.refused[open.index];
+            let words = one.finding.errno.is_some_and(|errno| said.contains(&errno.message().to_lowercase()));
+            let name = one.finding.path.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+            if to_error || words || name.len() > 2 && said.contains(&name.to_lowercase()) {
+                (open.told, one.told) = (true, true);
+            }
+        }
+    }
+
+    /// Who a process is after a call that changed that.
+    fn identified(&mut self, pid: u32, line: u64, call: &Call) {
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        if Some(pid) == self.first
+            && self.traced.root.is_none()
+            && matches!(call.name.as_str(), "getuid" | "geteuid")
+            && let Some(uid) = process.uid[1].or(process.uid[0])
+        {
+            self.traced.root = Some(uid == 0);
+        }
+        if !matches!(
+            call.name.as_str(),
+            "setuid" | "setreuid" | "setresuid" | "setgid" | "setregid" | "setresgid" | "setgroups"
+        ) {
+            return;
+        }
+        process.became = None;
+        let Some(uid) = process.uid[1].filter(|uid| *uid != 0) else { return };
+        let gid = process.gid[1];
+        let became = &mut self.traced.became;
+        let same = |known: &Became| known.uid == uid && known.gid == gid && known.groups == process.groups;
+        process.became = became.iter().position(same).or_else(|| {
+            if became.len() >= MOST_USERS {
+                return None;
+            }
+            let (groups, program) = (process.groups.clone(), process.program.clone());
+            became.push(Became { uid, gid, groups, program, calls: 0, line });
+            Some(became.len() - 1)
+        });
+    }
+
+    /// A thread ended; with the first of a process the process.
+    fn end(&mut self, thread: u32, pid: u32, how: String, badly: bool) {
+        if thread != pid {
+            self.threads.remove(&thread);
+            return;
+        }
+        let Some(process) = self.processes.remove(&pid) else { return };
+        self.forking.retain(|forking| *forking != pid);
+        self.threads.retain(|_, leader| *leader != pid);
+        let is_first = Some(pid) == self.first;
+        if is_first {
+            self.traced.end = Some(how.clone());
+        }
+        if !badly {
+            return;
+        }
+        let soon = |open: &&process::Open| process.calls - open.at <= if open.told { ENDS } else { ENDS_SOON };
+        let candidates: Vec<process::Open> = process.open.iter().filter(soon).copied().collect();
+        let Some(last) = candidates.iter().rfind(|open| open.told).or(candidates.last()) else { return };
+        let one = &mut self.refused[last.index];
+        if !matches!(one.then, Then::Ended { .. }) || is_first {
+            one.then = Then::Ended { how, calls: process.calls - last.at, survived: false };
+        }
+        match process.parent.and_then(|parent| self.processes.get_mut(&parent)) {
+            // What its parent makes of it is to be seen.
+            Some(parent) => {
+                one.deaths += 1;
+                parent.refused(last.index, true);
+            }
+            None => one.fatal = true,
+        }
+    }
+
+    /// Ends the trace.
+    #[must_use]
+    pub fn finish(mut self) -> Traced {
+        let listens = |port: u16| self.traced.listeners.iter().any(|(listener, _)| listener.port() == Some(port));
+        for one in &mut self.refused {
+            let never_bound = one.finding.port.is_some_and(|port| !listens(port));
+            one.fatal |= never_bound && one.finding.operation == Operation::Bind || one.deaths > 1;
+            if let Then::Ended { survived, .. } = &mut one.then {
+                *survived = !one.fatal;
+            }
+        }
+        self.refused.sort_by_key(|one| (!one.fatal, !one.told, one.finding.harmless, one.line));
+        let container = self.context.container.clone();
+        let source = self.context.source.clone();
+        self.traced.refusals = self
+            .refused
+            .into_iter()
+            .map(|one| Refusal {
+                obstacle: Obstacle {
+                    container: container.clone(),
+                    program: one.program,
+                    operation: one.finding.operation,
+                    errno: one.finding.errno,
+                    path: one.finding.path.clone(),
+                    port: one.finding.port,
+                    capability: one.finding.capability.map(str::to_owned),
+                    category: one.finding.category,
+                    fatal: one.fatal,
+                    cause: cause::sentence(&one.finding),
+                    evidence: Evidence { source: source.clone(), line: Some(one.line), text: one.text },
+                },
+                harmless: one.finding.harmless,
+                then: one.then,
+                times: one.times,
+            })
+            .collect();
+        // Users by what was done as each, of each uid the one with the most groups.
+        self.traced.became.sort_by_key(|became| std::cmp::Reverse(became.calls));
+        let mut seen: BTreeMap<u32, usize> = BTreeMap::new();
+        let mut users: Vec<Became> = Vec::new();
+        for became in self.traced.became {
+            match seen.get(&became.uid) {
+                Some(&at) if users[at].gid.is_some() => users[at].calls += became.calls,
+                Some(&at) => users[at] = Became { calls: users[at].calls + became.calls, ..became },
+                None => {
+                    seen.insert(became.uid, users.len());
+                    users.push(became);
+                }
+            }
+        }
+        self.traced.became = users;
+        self.traced
+    }
+}
+
+/// `S_IFDIR|0755`, as `st_mode` has it.
+fn mode(text: &str) -> Option<u32> {
+    let (kind, bits) = text.split_once('|')?;
+    let kind = match kind {
+        "S_IFDIR" => 0o040_000,
+        "S_IFREG" => 0o100_000,
+        "S_IFLNK" => 0o120_000,
+        _ => return None,
+    };
+    // Set-user-ID and its like stand between as words.
+    let bits = bits.rsplit('|').next()?;
+    Some(kind | u32::from_str_radix(bits, 8).ok()?)
+}
+
+/// Whether a path is a file of the container's, and not one that the kernel makes up.
+fn is_file(path: &str) -> bool {
+    let made_up = ["/proc", "/sys", "/dev"];
+    let below = |dir: &str| path.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    path.starts_with('/') && (!made_up.into_iter().any(below) || path.starts_with("/dev/shm/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::strace::Strace;
+
+    fn traced(text: &str) -> Traced {
+        let (mut strace, mut trace) = (Strace::default(), Trace::new(Context::default()));
+        strace.feed(text.as_bytes(), &mut |event| trace.take(event));
+        assert_eq!(strace.finish(&mut |event| trace.take(event)).unknown, 0, "{text}");
+        trace.finish()
+    }
+
+    /// `OPERATION ERRNO PATH|PORT CATEGORY`, with a `!` before what is fatal.
+    fn refusals(text: &str) -> Vec<String> {
+        let traced = traced(text);
+        let said = traced.refusals.iter().map(|refusal| {
+            let Obstacle { operation, errno, path, port, category, fatal, .. } = &refusal.obstacle;
+            let errno = errno.map_or("-", Errno::as_str);
+            let place = path.clone().or(port.map(|port| port.to_string())).unwrap_or_default();
+            format!("{}{operation} {errno} {place} {category}", if *fatal { "!" } else { "" })
+        });
+        said.collect()
+    }
+
+    #[test]
+    fn refusals_are_named_as_explain_names_them() {
+        for (call, says) in [
+            ("mkdir(\"/srv/x\", 0777) = -1 EACCES (x)", "mkdir EACCES /srv/x unwritable-path"),
+            (
+                "openat(AT_FDCWD, \"/srv/x\", O_WRONLY|O_CREAT, 0644) = -1 EACCES (x)",
+                "create EACCES /srv/x unwritable-path",
+            ),
+            ("openat(AT_FDCWD, \"/srv/x\", O_RDWR) = -1 EROFS (x)", "open EROFS /srv/x read-only-rootfs"),
+            ("openat(AT_FDCWD, \"/srv/key\", O_RDONLY) = -1 EACCES (x)", "open EACCES /srv/key unreadable-file"),
+            ("open(\"/dev/kvm\", O_RDWR) = -1 EACCES (x)", "device EACCES /dev/kvm device-access"),
+            ("mkdir(\"/root/.cache\", 0777) = -1 EACCES (x)", "mkdir EACCES /root/.cache home-unwritable"),
+            ("unlinkat(AT_FDCWD, \"/srv/x\", 0) = -1 EACCES (x)", "unlink EACCES /srv/x unwritable-path"),
+            ("rename(\"/srv/a\", \"/srv/b\") = -1 EACCES (x)", "rename EACCES /srv/b unwritable-path"),
+            ("fchmodat(AT_FDCWD, \"/srv/x\", 0600) = -1 EPERM (x)", "chmod EPERM /srv/x ownership-change"),
+            ("fchown(3</srv/x>, 7, 7) = -1 EPERM (x)", "chown EPERM /srv/x ownership-change"),
+            ("setgroups(1, [7]) = -1 EPERM (x)", "setgroups EPERM  identity-switch"),
+            ("setresuid(7, 7, 7) = -1 EPERM (x)", "setuid EPERM  identity-switch"),
+            ("execve(\"/srv/run\", [\"run\"], 0x1) = -1 EACCES (x)", "exec EACCES /srv/run not-executable"),
+            ("execve(\"/srv/run\", [\"run\"], 0x1) = -1 EPERM (x)", "exec EPERM /srv/run capability-missing"),
+            (
+                "mknod(\"/srv/null\", S_IFCHR|0666, makedev(0x1, 0x3)) = -1 EPERM (x)",
+                "mknod EPERM /srv/null capability-missing",
+            ),
+            ("mknod(\"/srv/pipe\", S_IFIFO|0666) = -1 EACCES (x)", "create EACCES /srv/pipe unwritable-path"),
+            ("chroot(\"/srv\") = -1 EPERM (x)", "other EPERM /srv capability-missing"),
+            ("mount(\"a\", \"/mnt\", \"x\", 0, NULL) = -1 EPERM (x)", "mount EPERM /mnt capability-missing"),
+            ("socket(AF_INET, SOCK_RAW, IPPROTO_ICMP) = -1 EPERM (x)", "socket-raw EPERM  raw-socket"),
+            ("mlockall(MCL_CURRENT) = -1 ENOMEM (x)", "other ENOMEM  capability-missing"),
+            (
+                "connect(3, {sa_family=AF_UNIX, sun_path=\"/run/d.sock\"}, 9) = -1 EACCES (x)",
+                "other EACCES /run/d.sock unwritable-path",
+            ),
+            (
+                "bind(3, {sa_family=AF_UNIX, sun_path=\"/run/a.sock\"}, 9) = -1 EACCES (x)",
+                "bind EACCES /run/a.sock unwritable-path",
+            ),
+        ] {
+            assert_eq!(refusals(call), [says], "{call}");
+        }
+        // What is merely not there is no refusal, nor what another address family lacks.
+        assert_eq!(refusals("open(\"/srv/x\", O_RDONLY) = -1 ENOENT (x)\n"), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_program_dies_of_is_fatal() {
+        let text = "7 openat(AT_FDCWD, \"/srv/a\", O_WRONLY|O_CREAT, 0644) = -1 EACCES (Permission denied)\n\
+                    7 write(2, \"warning: a\", 10) = 10\n\
+                    7 mkdir(\"/srv/b\", 0777) = -1 EACCES (Permission denied)\n\
+                    7 write(2, \"b: Permission denied\", 20) = 20\n\
+                    7 exit_group(1) = ?\n\
+                    7 +++ exited with 1 +++\n";
+        let all = ["!mkdir EACCES /srv/b unwritable-path", "create EACCES /srv/a unwritable-path"];
+        assert_eq!(refusals(text), all);
+        assert_eq!(
+            traced(text).refusals[0].then,
+            Then::Ended { how: "exit code 1".to_owned(), calls: 2, survived: false }
+        );
+        // Ended well, by somebody else, or not at all: then it was none of them.
+        for end in ["7 +++ exited with 0 +++\n", "7 +++ killed by SIGTERM +++\n", ""] {
+            let text = text.replace("7 +++ exited with 1 +++\n", end);
+            assert!(refusals(&text).iter().all(|one| !one.starts_with('!')), "{end}");
+        }
+        assert!(refusals(&text.replace("exited with 1", "killed by SIGSEGV (core dumped)"))[0].starts_with('!'));
+    }
+
+    #[test]
+    fn a_child_that_dies_stops_only_who_dies_of_it() {
+        let child = "7 vfork( <unfinished ...>\n\
+                     8 execve(\"/bin/chown\", [\"chown\"], 0x1) = 0\n\
+                     7 <... vfork resumed>) = 8\n\
+                     8 fchownat(AT_FDCWD, \"/srv/x\", 33, -1, 0) = -1 EPERM (Operation not permitted)\n\
+                     8 +++ exited with 1 +++\n";
+        assert_eq!(refusals(child), ["chown EPERM /srv/x ownership-change"]);
+        let one = traced(child).refusals.remove(0);
+        assert_eq!(one.obstacle.program.as_deref(), Some("chown"));
+        assert!(matches!(one.then, Then::Ended { survived: true, .. }));
+        // With `set -e`, the script ends too.
+        assert_eq!(refusals(&format!("{child}7 +++ exited with 1 +++\n")), ["!chown EPERM /srv/x ownership-change"]);
+        // A script that went on to its program died of what stopped that.
+        let on = format!(
+            "{child}7 execve(\"/bin/srv\", [\"srv\"], 0x1) = 0\n\
+             7 bind(3, {{sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr(\"0.0.0.0\")}}, 16) = -1 EACCES (x)\n\
+             7 +++ exited with 1 +++\n"
+        );
+        assert_eq!(refusals(&on), ["!bind EACCES 80 privileged-port", "chown EPERM /srv/x ownership-change"]);
+    }
+
+    #[test]
+    fn a_port_that_is_never_bound_stops_a_server_that_runs_on() {
+        let bind = |port: u16, result: &str| {
+            format!(
+                "bind(3, {{sa_family=AF_INET, sin_port=htons({port}), sin_addr=inet_addr(\"0.0.0.0\")}}, 16) = {result}\n"
+            )
+        };
+        let refused = bind(80, "-1 EACCES (Permission denied)");
+        assert_eq!(refusals(&refused), ["!bind EACCES 80 privileged-port"]);
+        assert_eq!(refusals(&(refused + &bind(80, "0"))), ["bind EACCES 80 privileged-port"]);
+    }
+
+    #[test]
+    fn what_is_done_elsewhere_is_no_obstacle_any_more() {
+        let text = "7 mkdir(\"/root/.cache\", 0777) = -1 EACCES (x)\n\
+                    7 mkdir(\"/tmp/.cache\", 0777) = 0\n\
+                    7 +++ exited with 1 +++\n";
+        let one = traced(text).refusals.remove(0);
+        assert_eq!((one.obstacle.fatal, one.then), (false, Then::Elsewhere("/tmp/.cache".to_owned())));
+    }
+
+    #[test]
+    fn paths_are_followed_through_directories_and_descriptors() {
+        let text = "7 chdir(\"/srv/app\") = 0\n\
+                    7 clone(child_stack=NULL, flags=SIGCHLD) = 8\n\
+                    8 mkdir(\"data\", 0777) = 0\n\
+                    8 openat(AT_FDCWD, \"data\", O_RDONLY|O_DIRECTORY) = 3\n\
+                    8 dup(3) = 4\n\
+                    8 close(3) = 0\n\
+                    8 openat(4, \"a\", O_WRONLY|O_CREAT, 0644) = 5\n\
+                    8 openat(3, \"b\", O_WRONLY|O_CREAT, 0644) = 6\n\
+                    8 fchmod(5, 0600) = 0\n\
+                    8 clone3({flags=CLONE_VM|CLONE_FS|CLONE_THREAD}, 88) = 9\n\
+                    9 mkdirat(4, \"t\", 0777) = 0\n\
+                    9 renameat2(4, \"a\", AT_FDCWD, \"../c\", 0) = 0\n";
+        let touched = traced(text).touched;
+        let paths: Vec<(&str, bool)> = touched.iter().map(|(path, one)| (path.as_str(), one.gone)).collect();
+        assert_eq!(
+            paths,
+            [("/srv/app/data", false), ("/srv/app/data/a", true), ("/srv/app/data/t", false), ("/srv/c", false),]
+        );
+        assert!(touched["/srv/app/data/a"].changes.contains(&Change::Mode));
+    }
+
+    #[test]
+    fn what_root_does_is_told() {
+        let traced = traced(
+            "1 execve(\"/usr/sbin/srv\", [\"srv\"], 0x1 /* 3 vars */) = 0\n\
+             1 geteuid() = 0\n\
+             1 newfstatat(AT_FDCWD, \"/var/lib/srv\", {st_mode=S_IFDIR|0755, st_size=4096, ...}, 0) = 0\n\
+             1 openat(AT_FDCWD, \"/etc/srv/key\", O_RDONLY) = 3\n\
+             1 openat(AT_FDCWD, \"/dev/null\", O_RDWR) = 3\n\
+             1 chown(\"/var/lib/srv\", 0, 0) = 0\n\
+             1 chown(\"/var/lib/srv\", 33, 33) = 0\n\
+             1 socket(AF_INET6, SOCK_DGRAM|SOCK_CLOEXEC, IPPROTO_IP) = 4\n\
+             1 bind(4, {sa_family=AF_INET6, sin6_port=htons(53), sin6_flowinfo=htonl(0), inet_pton(AF_INET6, \"::1\", &sin6_addr), sin6_scope_id=0}, 28) = 0\n\
+             1 setgroups(2, [33, 4]) = 0\n\
+             1 setresgid(33, 33, 33) = 0\n\
+             1 setresuid(33, 33, 33) = 0\n\
+             1 getpid() = 1\n",
+        );
+        assert_eq!(traced.root, Some(true));
+        let became: Vec<_> = traced.became.iter().map(|one| (one.uid, one.gid, one.groups.clone())).collect();
+        assert_eq!(became, [(33, Some(33), vec![33, 4])]);
+        let needed: Vec<_> = traced.needed.iter().map(|one| (one.capability, one.times)).collect();
+        assert_eq!(needed, [("CHOWN", 1), ("NET_BIND_SERVICE", 1), ("SETGID", 2), ("SETUID", 1)]);
+        let address = std::net::IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1_u16]);
+        assert_eq!(traced.listeners, [(Listener::Udp { address, port: 53, process: None }, 9)]);
+        assert_eq!(traced.read.keys().collect::<Vec<_>>(), ["/etc/srv/key"]);
+        assert_eq!(traced.touched["/var/lib/srv"].owner, Some(33));
+        assert_eq!((traced.seen[0].path.as_str(), traced.seen[0].mode), ("/var/lib/srv", 0o040_755));
+    }
+}

@@ -1,0 +1,130 @@
+//! What the trace of a program that runs as root says will stand in the way of another user.
+
+use std::collections::BTreeSet;
+
+use super::{obstacle, obstacles};
+use crate::model::inside::{Inode, Inside};
+use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
+use crate::model::trace::{Change, Traced};
+
+/// Directories and files that every user may read in every image, and those that no other user is to read.
+const NOT_THE_PROGRAMS: [&str; 14] = [
+    "/bin",
+    "/etc/group",
+    "/etc/gshadow",
+    "/etc/ld.so.cache",
+    "/etc/passwd",
+    "/etc/security",
+    "/etc/shadow",
+    "/etc/sudoers",
+    "/etc/sudoers.d",
+    "/lib",
+    "/lib64",
+    "/sbin",
+    "/usr/bin",
+    "/usr/lib",
+];
+
+/// A trace as a look into the container would have it: what is listened on, what was written.
+#[must_use]
+pub fn inside(traced: &Traced) -> Inside {
+    let changed = traced.touched.iter().filter(|(_, touched)| {
+        // A new time alone is often given to what was there, to mark it.
+        touched.changes.iter().any(|change| *change != Change::Times)
+    });
+    Inside {
+        listeners: traced.listeners.iter().map(|(listener, _)| listener.clone()).collect(),
+        changed: changed
+            .map(|(path, touched)| {
+                let is_dir = touched.changes.contains(&Change::Directory)
+                    || traced.seen.iter().any(|inode| inode.path == *path && inode.is_dir());
+                let mode = if is_dir { 0o040_755 } else { 0o100_644 };
+                Inode { path: path.clone(), mode, uid: 0, gid: 0, size: 0, target: None }
+            })
+            .collect(),
+        ..Inside::default()
+    }
+}
+
+/// What will be refused: low ports, what is written, and what is read that not everybody may read. Which of it the new
+/// identity may do after all is for others to find out.
+#[must_use]
+pub fn of_trace(container: &str, source: &str, traced: &Traced) -> Vec<Obstacle> {
+    let mut found = obstacles(container, &inside(traced));
+    for obstacle in &mut found {
+        let line = match (&obstacle.path, obstacle.port) {
+            (Some(path), _) => {
+                let below = format!("{path}/");
+                let there = traced.touched.iter().filter(|(one, _)| *one == path || one.starts_with(&below));
+                there.map(|(_, touched)| touched.first_line).min()
+            }
+            (None, port) => {
+                traced.listeners.iter().find(|(listener, _)| listener.port() == port).map(|(_, line)| *line)
+            }
+        };
+        obstacle.evidence = Evidence { source: source.to_owned(), line, text: obstacle.cause.clone() };
+    }
+    let read = private(traced).into_iter().map(|(path, line)| {
+        let cause = format!("it reads {path} as root");
+        let one = obstacle(container, source, Operation::Open, Category::UnreadableFile, cause);
+        let evidence = Evidence { line: Some(line), ..one.evidence.clone() };
+        Obstacle { path: Some(path.to_owned()), evidence, ..one }
+    });
+    found.extend(read);
+    found
+}
+
+/// Files that the program reads and did not make, where it may be that not everybody may read them.
+#[must_use]
+pub fn private(traced: &Traced) -> Vec<(&str, u64)> {
+    let made = |path: &str| traced.touched.contains_key(path);
+    let public = |path: &str| {
+        NOT_THE_PROGRAMS
+            .iter()
+            .any(|dir| path.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '-'])))
+    };
+    let read = traced.read.iter().filter(|(path, _)| !made(path) && !public(path));
+    read.map(|(path, line)| (path.as_str(), *line)).collect()
+}
+
+/// Directories in which everybody may write in every image (FHS 3.0, chapters 3.18 and 5.15).
+const WORLDS: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
+
+/// What stood in the container before, as far as the trace tells: for a plan without a look at the image. A directory in
+/// which something was made was there, and is taken for root's; what is in it is not known, so that it is copied.
+#[must_use]
+pub fn inodes(traced: &Traced) -> Vec<Inode> {
+    let directory = |path: &str| Inode {
+        path: path.to_owned(),
+        mode: if WORLDS.contains(&path) { 0o041_777 } else { 0o040_711 },
+        uid: 0,
+        gid: 0,
+        size: 0,
+        target: None,
+    };
+    let mut found: Vec<Inode> = vec![directory("/")];
+    let mut known: BTreeSet<&str> = BTreeSet::from(["/"]);
+    for inode in &traced.seen {
+        // Whose it is was not told: of what others may not read, nothing is known.
+        let told = inode.is_dir() || inode.uid != 0 || inode.mode & 0o004 != 0;
+        if told && known.insert(&inode.path) {
+            found.push(if inode.is_dir() && inode.mode & 0o222 == 0o200 {
+                Inode { mode: inode.mode & !0o044, ..inode.clone() }
+            } else {
+                inode.clone()
+            });
+        }
+    }
+    let made =
+        |path: &str| traced.touched.get(path).is_some_and(|touched| touched.changes.contains(&Change::Directory));
+    for path in traced.touched.keys() {
+        let mut at = path.as_str();
+        while let Some(end) = at.rfind('/').filter(|end| *end > 0) {
+            at = &at[..end];
+            if !made(at) && known.insert(at) {
+                found.push(directory(at));
+            }
+        }
+    }
+    found
+}

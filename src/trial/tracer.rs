@@ -1,0 +1,226 @@
+//! strace beside a container that runs: an ephemeral container in its pod (KEP-277).
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::{ContainerState, Pod, PodSpec};
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use kube::core::Request;
+use kube::runtime::watcher::watch_object;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::error::Error;
+use crate::evidence::cluster::{Cluster, Right, innermost};
+use crate::model::podsecurity::{Level, Violation};
+use crate::policy;
+
+/// What it takes to add an ephemeral container, and to read what it prints.
+const RIGHTS: &[Right] = &[
+    Right { verb: "patch", resource: "pods", subresource: Some("ephemeralcontainers") },
+    Right { verb: "get", resource: "pods", subresource: Some("log") },
+    Right { verb: "watch", resource: "pods", subresource: None },
+];
+
+/// How long the image may take to be pulled.
+const START: Duration = Duration::from_secs(120);
+
+/// Reasons for which a container waits and will not start.
+const FAILED: [&str; 5] =
+    ["CreateContainerConfigError", "CreateContainerError", "ErrImageNeverPull", "ImagePullBackOff", "InvalidImageName"];
+
+/// With whose privileges it traces, by the names that kubectl debug gives its profiles. ptrace(2) lets a process trace
+/// another with the same user and no capability that it lacks itself, unless Yama forbids it; with CAP_SYS_PTRACE any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// Root with CAP_SYS_PTRACE, which no Pod Security level but privileged admits.
+    General,
+    /// The container's own user, with the runtime's capabilities.
+    Baseline,
+    /// The container's own user, which is not root, without any capability.
+    Restricted,
+    /// Privileged.
+    Sysadmin,
+}
+
+/// A trace to be made.
+#[derive(Debug)]
+pub struct Tracer<'a> {
+    pub namespace: &'a str,
+    pub pod: &'a str,
+    /// The container whose processes are traced.
+    pub container: &'a str,
+    /// Has strace and sh.
+    pub image: &'a str,
+    pub profile: Profile,
+    /// The uid and gid of the container's first process.
+    pub user: Option<(i64, i64)>,
+    pub seconds: u64,
+    /// Name of the ephemeral container: no other of the pod may ever have had it.
+    pub name: String,
+}
+
+/// Attaches to every process but its own: each that runs is named to strace, their children follow. It ends by itself.
+const SCRIPT: &str = r#"
+for p in /proc/[0-9]*; do
+  p=${p#/proc/}
+  [ "$p" = "$$" ] || set -- "$@" -p "$p"
+done
+strace -f -y -s 256 "$@" & t=$!
+(sleep "$SECONDS_TO_TRACE"; kill -INT $t 2> /dev/null) &
+wait $t
+"#;
+
+impl Tracer<'_> {
+    /// The ephemeral container, as the pod's `spec.ephemeralContainers` has it.
+    #[must_use]
+    pub fn container(&self) -> Value {
+        let own = |mut context: Value| {
+            if let Some((uid, gid)) = self.user {
+                context["runAsUser"] = json!(uid);
+                context["runAsGroup"] = json!(gid);
+            }
+            context
+        };
+        let context = match self.profile {
+            Profile::General => json!({"runAsUser": 0, "runAsNonRoot": false, "capabilities": {"add": ["SYS_PTRACE"]}}),
+            Profile::Baseline => own(json!({})),
+            Profile::Restricted => own(json!({
+                "runAsNonRoot": true,
+                "allowPrivilegeEscalation": false,
+                "capabilities": {"drop": ["ALL"]},
+                "seccompProfile": {"type": "RuntimeDefault"},
+            })),
+            Profile::Sysadmin => json!({"runAsUser": 0, "runAsNonRoot": false, "privileged": true}),
+        };
+        json!({
+            "name": self.name,
+            "image": self.image,
+            "targetContainerName": self.container,
+            "command": ["sh", "-c", SCRIPT.replace('$', "$$")],
+            "env": [{"name": "SECONDS_TO_TRACE", "value": self.seconds.to_string()}],
+            "securityContext": context,
+        })
+    }
+
+    /// Which rights are missing for it.
+    pub async fn missing(&self, cluster: &Cluster) -> Vec<Right> {
+        cluster.missing(self.namespace, RIGHTS).await
+    }
+
+    /// What a level forbids in the pod with it. An ephemeral container is a change for which the whole pod is judged
+    /// again (k8s.io/pod-security-admission, admission.go: isSignificantPodUpdate).
+    #[must_use]
+    pub fn forbidden(&self, pod: &Value, level: Level) -> Vec<Violation> {
+        let mut with = pod.clone();
+        match &mut with["spec"]["ephemeralContainers"] {
+            Value::Array(known) => known.push(self.container()),
+            other => *other = json!([self.container()]),
+        }
+        let metadata = serde_json::from_value(with["metadata"].clone()).unwrap_or_default();
+        let spec: Option<PodSpec> = serde_json::from_value(with["spec"].take()).ok();
+        let version = policy::newest_version();
+        spec.map(|spec| policy::evaluate(&metadata, &spec, level, version)).unwrap_or_default()
+    }
+
+    /// Starts it and waits until it runs, or ran. It cannot be removed from its pod again.
+    ///
+    /// # Errors
+    /// The API server or the kubelet refuses it, its image cannot be had, or it has no shell.
+    pub async fn start(&self, cluster: &Cluster) -> Result<(), Error> {
+        let attempted = format!("trace container {} of pod {}/{}", self.container, self.namespace, self.pod);
+        let path = format!("/api/v1/namespaces/{}/pods", self.namespace);
+        let patch = json!({"spec": {"ephemeralContainers": [self.container()]}});
+        let request = Request::new(path).patch_subresource(
+            "ephemeralcontainers",
+            self.pod,
+            &PatchParams::default(),
+            &Patch::Strategic(patch),
+        );
+        let request = request.map_err(|error| Error::input(attempted.clone(), error))?;
+        let fail = |why: &str| Error::remote(attempted.clone(), why.lines().next().unwrap_or_default());
+        match cluster.client().request::<Value>(request).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) => return Err(fail(&status.message)),
+            Err(error) => return Err(fail(&innermost(&error))),
+        }
+        let pods: Api<Pod> = Api::namespaced(cluster.client(), self.namespace);
+        let mut states = pin!(watch_object(pods, self.pod));
+        let mut last = "it did not start".to_owned();
+        let started = timeout(START, async {
+            while let Some(state) = states.next().await {
+                let Ok(Some(pod)) = state else { continue };
+                let Some(ContainerState { running, terminated, waiting }) = self.state(&pod) else { continue };
+                if running.is_some()
+                    || terminated.as_ref().is_some_and(|ended| ended.reason.as_deref() != Some("StartError"))
+                {
+                    return Ok(());
+                }
+                let message = terminated.and_then(|ended| ended.message).or_else(|| {
+                    let waiting = waiting?;
+                    let reason = waiting.reason.filter(|reason| reason != "ContainerCreating")?;
+                    last = format!("{reason}: {}", waiting.message.clone().unwrap_or_default());
+                    FAILED.contains(&reason.as_str()).then(|| last.clone())
+                });
+                if let Some(message) = message {
+                    return Err(message);
+                }
+            }
+            Ok(())
+        });
+        match started.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(message)) => Err(fail(&message).help("its image must have sh and strace (--image)")),
+            Err(_) => Err(fail(&last)),
+        }
+    }
+
+    fn state(&self, pod: &Pod) -> Option<ContainerState> {
+        let statuses = pod.status.as_ref()?.ephemeral_container_statuses.as_ref()?;
+        statuses.iter().find(|status| status.name == self.name)?.state.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tracer(profile: Profile) -> Tracer<'static> {
+        Tracer {
+            namespace: "shop",
+            pod: "web",
+            container: "nginx",
+            image: "strace",
+            profile,
+            user: Some((101, 102)),
+            seconds: 30,
+            name: "nonroot-trace-1".to_owned(),
+        }
+    }
+
+    #[test]
+    fn each_profile_is_admitted_where_it_says() {
+        let pod = json!({"metadata": {}, "spec": {
+            "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{"name": "nginx", "securityContext": {
+                "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]},
+            }}],
+        }});
+        let forbidden = |profile, level| tracer(profile).forbidden(&pod, level).len();
+        assert_eq!(forbidden(Profile::Restricted, Level::Restricted), 0);
+        assert_eq!(forbidden(Profile::Baseline, Level::Baseline), 0);
+        assert!(forbidden(Profile::Baseline, Level::Restricted) > 0);
+        assert!(forbidden(Profile::General, Level::Baseline) > 0);
+        assert!(forbidden(Profile::Sysadmin, Level::Baseline) > 0);
+    }
+
+    #[test]
+    fn the_script_survives_kubernetes() {
+        let container = tracer(Profile::Restricted).container();
+        let script = container["command"][2].as_str().unwrap_or_default();
+        assert_eq!(script.replace("$$", "$"), SCRIPT);
+        assert_eq!(container["securityContext"]["runAsUser"], 101);
+    }
+}
