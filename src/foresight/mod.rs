@@ -4,7 +4,7 @@ pub mod trace;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::inside::{Inode, Inside};
+use crate::model::inside::{Inode, Inside, Mount};
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
 
 /// The first port that needs no privilege (`net.ipv4.ip_unprivileged_port_start` of a new network namespace).
@@ -72,6 +72,33 @@ fn is_the_programs(path: &str) -> bool {
     path != "/"
         && !bytecode
         && !OTHERS.iter().any(|dir| path.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+/// Where the runtime mounted a directory of its own for a VOLUME of the image: containerd and Docker keep these below a
+/// directory `volumes`, the kubelet those of the pod below one for each pod.
+#[must_use]
+pub fn image_volumes(inside: &Inside) -> Vec<String> {
+    let is_image_volume =
+        |mount: &&Mount| !mount.read_only && mount.root.contains("/volumes/") && !mount.root.contains("/pods/");
+    inside.mounts.iter().filter(is_image_volume).map(|mount| mount.point.clone()).collect()
+}
+
+/// A VOLUME of the image, which the program was made to write.
+#[must_use]
+pub fn image_volume(container: &str, path: &str) -> Obstacle {
+    let cause = format!("its image declares {path} as a VOLUME, for what it writes");
+    let source = format!("image of container {container}");
+    let obstacle = obstacle(container, &source, Operation::Create, Category::UnwritablePath, cause);
+    Obstacle { path: Some(path.to_owned()), ..obstacle }
+}
+
+/// What the copy may not write though it works, and the root pod writes or the image was made for.
+#[must_use]
+pub fn refused(container: &str, path: &str) -> Obstacle {
+    let cause = format!("{path} is written as root or by the image's plan, and the copy may not write it");
+    let source = format!("container {container}, beside the one that runs as root");
+    let obstacle = obstacle(container, &source, Operation::Create, Category::UnwritablePath, cause);
+    Obstacle { path: Some(path.to_owned()), fatal: false, ..obstacle }
 }
 
 /// Obstacles that a container will meet, before it meets them: its low ports and what it writes. The remedies find out

@@ -70,6 +70,12 @@ pub struct Facts {
     pub names: Vec<String>,
     /// What it wrote as root.
     pub written: Vec<String>,
+    /// Where the image has a VOLUME: a directory that it was made to write.
+    pub volumes: Vec<String>,
+    /// Its working directory, by which a relative path in its log becomes absolute.
+    pub directory: Option<String>,
+    /// Absolute paths that its words, its file and its configuration name.
+    pub named: Vec<String>,
     /// Lines of configuration files in the image that speak of what was refused: file and line.
     pub directives: Vec<(String, String)>,
     /// Files that hold a database of a kind that programs write in place, wherever they lie.
@@ -155,6 +161,29 @@ impl Facts {
             .map(|place| self.resolved(&place))
             .filter(|place| self.inode(place).is_some_and(Inode::is_dir))
             .collect()
+    }
+
+    /// The directories that the program names, and those of the files that it names, but for those that are shared by
+    /// many programs.
+    #[must_use]
+    pub fn named_places(&self) -> Vec<String> {
+        const SHARED: [&str; 9] = ["lib", "cache", "spool", "log", "run", "tmp", "opt", "mail", "local"];
+        let place = |path: &String| {
+            let path = self.resolved(path);
+            let inode = self.inode(&path)?;
+            let dir = if inode.is_dir() { path.as_str() } else { &path[..path.rfind('/')?] };
+            let (parent, name) = dir.rsplit_once('/')?;
+            // /data and /app are a program's own; /srv, /var and the rest of the standard's are not.
+            let is_shared = match parent {
+                "" => ["var", "run", "srv", "opt", "home", "mnt", "usr"].contains(&name),
+                "/var" => SHARED.contains(&name),
+                "/usr" | "/usr/local" => true,
+                _ => ["/var/lib/dpkg", "/var/lib/apt", "/var/cache/apt"].contains(&dir),
+            };
+            (!is_shared && self.inode(dir).is_some()).then(|| dir.to_owned())
+        };
+        let places: BTreeSet<String> = self.named.iter().filter_map(place).collect();
+        places.into_iter().collect()
     }
 
     /// The volume that a path lies on.

@@ -11,6 +11,8 @@ use crate::model::capability::{Credentials, FileCapabilities};
 pub struct Inside {
     /// PATH, as a shell that is started in it has it.
     pub search_path: Option<String>,
+    /// The working directory: the spec's, else the image's WORKDIR.
+    pub directory: Option<String>,
     pub processes: Vec<Process>,
     pub listeners: Vec<Listener>,
     /// Files that a process holds open for writing, as /proc names them.

@@ -4,6 +4,7 @@
 
 mod apart;
 pub mod copy;
+mod guess;
 mod owner;
 mod rounds;
 mod side_effects;

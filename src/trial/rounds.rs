@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::core::v1::PodSpec;
 use serde_json::Value;
 
+use super::guess::silence;
 use super::survey::Survey;
 use super::watch::{End, Run};
 use super::{Progress, Trial, copy, strace};
@@ -16,7 +17,7 @@ use crate::foresight;
 use crate::model::edit::{Edit, Fill};
 use crate::model::facts::{Facts, VolumeKind, VolumeMount};
 use crate::model::identity::Candidate;
-use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
+use crate::model::obstacle::{Category, Obstacle, Operation};
 use crate::model::plan::{Plan, Proof, Round, Step};
 use crate::plan;
 use crate::remedy::{self, Proposal};
@@ -46,13 +47,13 @@ const RIGHTS: &[Right] = &[
 ];
 
 /// Where a trial stands.
-struct State {
-    survey: Survey,
+pub(super) struct State {
+    pub(super) survey: Survey,
     /// The identity of each container.
     identities: Vec<(String, Candidate)>,
-    steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
     /// Edits that were tried, each set once.
-    tried: BTreeSet<Vec<Edit>>,
+    pub(super) tried: BTreeSet<Vec<Edit>>,
     rounds: Vec<Round>,
     /// Files that it logs to are read, too.
     reads: bool,
@@ -253,7 +254,7 @@ impl Trial<'_> {
             pod = self.traced_copy(state, &pod);
         }
         let begin = Instant::now();
-        let mut run = self.run(&pod, &state.survey.root).await?;
+        let mut run = self.run(&pod, &state.survey).await?;
         // What root is refused as well is no reason to change anything.
         run.obstacles.retain(|obstacle| !state.survey.usual.iter().any(|usual| is_again(usual, obstacle)));
         if run.end == End::Works {
@@ -280,12 +281,12 @@ impl Trial<'_> {
     }
 
     /// The object with all that is chosen so far.
-    fn planned(&self, state: &State) -> Value {
+    pub(super) fn planned(&self, state: &State) -> Value {
         plan::compose(self.object, self.options.level, &plan::edits(&state.identities, &state.steps))
     }
 
     /// Whether its remedy was not ruled out, and it would not change an identity that was asked for.
-    fn is_wanted(&self, proposal: &Proposal) -> bool {
+    pub(super) fn is_wanted(&self, proposal: &Proposal) -> bool {
         let ruled_out = self.options.without.iter().any(|id| id == proposal.remedy);
         !ruled_out && (self.options.run_as.is_none() || !changes_identity(proposal))
     }
@@ -315,7 +316,13 @@ impl Trial<'_> {
             Some(foresight::claim(&facts.container, &mount.path))
         });
         let claims: Vec<Obstacle> = claims.collect();
-        for obstacle in foreseen.into_iter().chain(traced).chain(declared).chain(claims) {
+        let volumes = state
+            .survey
+            .facts
+            .values()
+            .flat_map(|facts| facts.volumes.iter().map(|path| foresight::image_volume(&facts.container, path)));
+        let volumes: Vec<Obstacle> = volumes.collect();
+        for obstacle in foreseen.into_iter().chain(traced).chain(declared).chain(claims).chain(volumes) {
             let Some(facts) = obstacle.container.as_ref().and_then(|name| state.survey.facts.get(name)) else {
                 continue;
             };
@@ -333,9 +340,10 @@ impl Trial<'_> {
 
     /// Chooses a remedy for each obstacle of a run that has one left, and tells what was added.
     async fn choose(&self, state: &mut State, run: &Run, must_work: bool) -> Vec<String> {
+        // What ended a program comes before what it only mentions; where it works, all that it is refused is told alike.
         let mut actionable: Vec<Obstacle> =
-            run.obstacles.iter().filter(|obstacle| obstacle.fatal == must_work).cloned().collect();
-        if actionable.is_empty() && must_work {
+            run.obstacles.iter().filter(|obstacle| obstacle.fatal || !must_work).cloned().collect();
+        if actionable.is_empty() {
             actionable.clone_from(&run.obstacles);
         }
         let mut added = Vec::new();
@@ -392,11 +400,8 @@ impl Trial<'_> {
         if added.is_empty()
             && must_work
             && self.options.runs
-            && let Some(guess) = self.guess(state, run)
+            && let Some(guess) = self.guess(state, run).await
         {
-            if let Some(step) = state.steps.last_mut() {
-                step.doubtful = true;
-            }
             added.push(guess);
         }
         added
@@ -436,100 +441,7 @@ impl Trial<'_> {
         obstacle
     }
 
-    /// Where nothing that was said leads on: another identity, a home, and at last root in a user namespace.
-    fn guess(&self, state: &mut State, run: &Run) -> Option<String> {
-        let obstacle = run.obstacles.first().cloned().unwrap_or_else(|| silence(run.end));
-        if state.steps.iter().any(|step| step.edits.contains(&Edit::UserNamespace)) {
-            return None;
-        }
-        // What a container said is about that one; init containers that said nothing are done.
-        let init = |name: &String| self.is_init(name);
-        let containers: Vec<String> =
-            match obstacle.container.clone().filter(|name| state.survey.facts.contains_key(name)) {
-                Some(name) => vec![name],
-                None => state.survey.facts.keys().filter(|name| !init(name)).cloned().collect(),
-            };
-        for container in &containers {
-            let facts = state.survey.facts.get(container)?;
-            let identities = facts.candidates.iter().map(|candidate| Proposal {
-                remedy: "identity",
-                level: remedy::Level::Pod,
-                summary: format!("run as {}:{}: {}", candidate.uid, candidate.gid, candidate.why),
-                edits: vec![Edit::RunAs { container: Some(container.clone()), uid: candidate.uid, gid: candidate.gid }],
-            });
-            let now = (facts.uid, facts.gid);
-            let home = Proposal {
-                remedy: "env",
-                level: remedy::Level::Env,
-                summary: "set HOME=/tmp, which every user may write".to_owned(),
-                edits: vec![Edit::Env {
-                    container: container.clone(),
-                    name: "HOME".to_owned(),
-                    value: "/tmp".to_owned(),
-                }],
-            };
-            let is_now = |proposal: &Proposal| matches!(proposal.edits.as_slice(), [Edit::RunAs { uid, gid, .. }] if (*uid, *gid) == now);
-            let next = identities.chain([home]).find(|proposal| {
-                !is_now(proposal) && self.is_wanted(proposal) && !state.tried.contains(&proposal.edits)
-            });
-            if let Some(proposal) = next {
-                let summary = proposal.summary.clone();
-                state.add(&Obstacle { container: Some(container.clone()), ..obstacle }, proposal, self.progress);
-                return Some(summary);
-            }
-        }
-        let ports = Proposal {
-            remedy: "sysctl",
-            level: remedy::Level::Pod,
-            summary: "let it listen on every port: nothing tells which it wants".to_owned(),
-            edits: vec![Edit::Sysctl { name: "net.ipv4.ip_unprivileged_port_start".to_owned(), value: "0".to_owned() }],
-        };
-        let has_ports = state.steps.iter().flat_map(|step| &step.edits).any(|edit| matches!(edit, Edit::Sysctl { .. }));
-        if !has_ports && self.is_wanted(&ports) && !state.tried.contains(&ports.edits) {
-            let summary = ports.summary.clone();
-            state.add(&obstacle, ports, self.progress);
-            return Some(summary);
-        }
-        for container in &containers {
-            let facts = state.survey.facts.get(container)?;
-            let unwritable = |place: &String| {
-                let refused = |inode| !facts.may((facts.uid, facts.gid), inode, 2);
-                facts.mount(place).is_none() && facts.inode(place).is_some_and(refused)
-            };
-            let places: Vec<String> = facts.usual_places().into_iter().filter(unwritable).collect();
-            let directory = |place: &String| {
-                let fill = if facts.has_content(place) { Fill::Copy } else { Fill::Empty };
-                Edit::Directory { container: container.clone(), path: place.clone(), fill }
-            };
-            let edits: Vec<Edit> = places.iter().map(directory).collect();
-            if !edits.is_empty() && facts.has_shell && !state.tried.contains(&edits) {
-                let summary = format!("make the places writable where programs usually write: {}", places.join(", "));
-                let level = remedy::Level::Pod;
-                let proposal = Proposal { remedy: "seeded-empty-dir", level, summary: summary.clone(), edits };
-                if !self.is_wanted(&proposal) {
-                    continue;
-                }
-                state.add(&Obstacle { container: Some(container.clone()), ..obstacle }, proposal, self.progress);
-                return Some(summary);
-            }
-        }
-        let root =
-            containers.iter().map(|container| Edit::RunAs { container: Some(container.clone()), uid: 0, gid: 0 });
-        let namespace = Proposal {
-            remedy: "user-namespace",
-            level: remedy::Level::Pod,
-            summary: "keep root inside and nobody outside, in a user namespace: nothing else worked".to_owned(),
-            edits: std::iter::once(Edit::UserNamespace).chain(root).collect(),
-        };
-        if state.tried.contains(&namespace.edits) || !self.is_wanted(&namespace) {
-            return None;
-        }
-        let summary = namespace.summary.clone();
-        state.add(&obstacle, namespace, self.progress);
-        Some(summary)
-    }
-
-    fn is_init(&self, container: &str) -> bool {
+    pub(super) fn is_init(&self, container: &str) -> bool {
         let init = plan::pod_spec(self.object).and_then(|spec| spec["initContainers"].as_array());
         init.into_iter().flatten().any(|one| one["name"] == container)
     }
@@ -569,7 +481,7 @@ impl Trial<'_> {
 
 impl State {
     /// Takes a proposal up. An identity takes the place of the one before.
-    fn add(&mut self, obstacle: &Obstacle, proposal: Proposal, progress: &(dyn Fn(Progress<'_>) + Sync)) {
+    pub(super) fn add(&mut self, obstacle: &Obstacle, proposal: Proposal, progress: &(dyn Fn(Progress<'_>) + Sync)) {
         self.tried.insert(proposal.edits.clone());
         for edit in &proposal.edits {
             let Edit::RunAs { container: Some(container), uid, gid } = edit else { continue };
@@ -685,25 +597,4 @@ fn is_again(before: &Obstacle, now: &Obstacle) -> bool {
         (obstacle.container.clone(), obstacle.category, path, obstacle.port)
     };
     shape(before) == shape(now)
-}
-
-/// An obstacle for what was not said.
-fn silence(end: End) -> Obstacle {
-    let cause = match end {
-        End::NotReady => "it runs and does not get ready, and says nothing of why",
-        _ => "it ended, and said nothing of why",
-    };
-    Obstacle {
-        container: None,
-        program: None,
-        operation: Operation::Other,
-        errno: None,
-        path: None,
-        port: None,
-        capability: None,
-        category: Category::UnwritablePath,
-        fatal: true,
-        cause: cause.to_owned(),
-        evidence: Evidence { source: "the trial".to_owned(), line: None, text: String::new() },
-    }
 }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::{Progress, Trial, copy};
 use crate::error::Error;
-use crate::evidence::cluster::{Cluster, Place};
+use crate::evidence::cluster::{Cluster, Place, Text};
 use crate::evidence::inside;
 use crate::foresight;
 use crate::model::edit::Edit;
@@ -77,8 +77,8 @@ impl Trial<'_> {
         }
         let mut survey = Survey {
             facts: BTreeMap::new(),
+            usual: self.usual(spec, &root).await,
             root,
-            usual: self.usual().await,
             asleep: self.sleep().await?,
             asked: BTreeSet::new(),
             looked: BTreeSet::new(),
@@ -101,8 +101,10 @@ impl Trial<'_> {
             if let (Some(cluster), Some(pod)) = (self.cluster, &survey.asleep) {
                 let place = Place { namespace: &self.namespace, pod, container: &name };
                 if let Ok(inside) = cluster.look_inside(place).await {
+                    facts.volumes = foresight::image_volumes(&inside);
                     facts.accounts = inside.accounts.users;
                     facts.search_path = inside.search_path;
+                    facts.directory = inside.directory;
                     facts.has_shell = true;
                 }
             }
@@ -114,6 +116,10 @@ impl Trial<'_> {
                 }
                 facts.low_ports = foresight::low_ports(inside);
                 facts.written = foresight::written(inside);
+                facts.directory = facts.directory.or_else(|| inside.directory.clone());
+                if facts.volumes.is_empty() {
+                    facts.volumes = foresight::image_volumes(inside);
+                }
             }
             let mut looked = Vec::new();
             if let Some(traced) = self.traced(&name) {
@@ -137,7 +143,8 @@ impl Trial<'_> {
             facts.command = container.command.clone().unwrap_or_default();
             facts.args = container.args.clone().unwrap_or_default();
             survey.facts.insert(name.clone(), facts);
-            looked.extend(survey.facts[&name].written.iter().cloned());
+            let facts = &survey.facts[&name];
+            looked.extend(facts.volumes.iter().chain(&facts.written).cloned());
             self.look(&mut survey, &name, &looked).await;
             let present = container
                 .security_context
@@ -197,10 +204,19 @@ impl Trial<'_> {
     }
 
     /// What the root pod's own texts tell.
-    async fn usual(&self) -> Vec<Obstacle> {
+    async fn usual(&self, spec: &PodSpec, root: &BTreeMap<String, Inside>) -> Vec<Obstacle> {
         let (Some(cluster), Some((namespace, pod))) = (self.cluster, &self.root_pod) else { return Vec::new() };
         let texts = cluster.failure_texts(namespace, pod, None, false).await;
-        texts.map(|texts| super::diagnosed(&texts.value).obstacles).unwrap_or_default()
+        let mut texts = texts.map(|texts| texts.value).unwrap_or_default();
+        for Container { name: container, .. } in &spec.containers {
+            let files = cluster.log_files(Place { namespace, pod, container }).await.unwrap_or_default();
+            texts.extend(files.into_iter().map(|(path, text)| logged(container, &path, text)));
+        }
+        for text in texts.iter_mut().filter(|text| text.directory.is_none()) {
+            let inside = text.container.as_ref().and_then(|name| root.get(name));
+            text.directory = inside.and_then(|inside| inside.directory.clone());
+        }
+        super::diagnosed(&texts).obstacles
     }
 
     /// Looks at paths of a container's image and remembers what stands there.
@@ -282,8 +298,16 @@ impl Trial<'_> {
         {
             options = cluster.help_of(place, &program).await.unwrap_or_default();
         }
+        let words: Vec<&str> = command.iter().chain(&facts.args).map(String::as_str).collect();
+        let mut named = Vec::new();
+        if !words.is_empty()
+            && let Some((cluster, place)) = self.place(survey.asleep.as_deref(), container)
+        {
+            named = cluster.named_by(place, &words).await.unwrap_or_default();
+        }
+        self.look(survey, container, &named).await;
         if let Some(facts) = survey.facts.get_mut(container) {
-            (facts.command, facts.options) = (command, options);
+            (facts.command, facts.options, facts.named) = (command, options, named);
         }
     }
 
@@ -365,6 +389,12 @@ impl Trial<'_> {
         self.remove(&name).await;
         Ok(None)
     }
+}
+
+/// What a container logged to a file.
+pub(super) fn logged(container: &str, path: &str, text: String) -> Text {
+    let source = format!("file {path} of container {container}");
+    Text { source, container: Some(container.to_owned()), directory: None, text }
 }
 
 /// The words of some names that can be a program's: at least three letters, each once.

@@ -1,6 +1,6 @@
 //! One run of one pod, from its creation to the moment that tells how it went.
 
-use std::collections::BTreeMap;
+use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use kube::runtime::watcher::watch_object;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
+use super::survey::{Survey, logged};
 use super::{Trial, copy, strace};
 use crate::diagnosis::{Context, diagnose};
 use crate::error::Error;
 use crate::evidence::cluster::{Place, Text};
 use crate::foresight;
-use crate::model::inside::Inside;
 use crate::model::obstacle::Obstacle;
 use crate::plan;
 
@@ -58,14 +58,14 @@ impl Trial<'_> {
     ///
     /// # Errors
     /// The cluster does not answer, or does not let us create or watch the pod.
-    pub(super) async fn run(&self, pod: &Value, root: &BTreeMap<String, Inside>) -> Result<Run, Error> {
+    pub(super) async fn run(&self, pod: &Value, survey: &Survey) -> Result<Run, Error> {
         if let Some(refused) = self.create(pod).await? {
             return Ok(refused);
         }
         let name = pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let end = self.watched(&name, pod).await;
         let run = match end {
-            Ok(end) => self.evidence(&name, end, pod, root).await,
+            Ok(end) => self.evidence(&name, end, pod, survey).await,
             Err(error) => Err(error),
         };
         self.remove(&name).await;
@@ -217,7 +217,7 @@ impl Trial<'_> {
         texts.is_ok_and(|texts| super::diagnosed(&texts.value).obstacles.iter().any(|obstacle| obstacle.fatal))
     }
 
-    async fn evidence(&self, name: &str, end: End, pod: &Value, root: &BTreeMap<String, Inside>) -> Result<Run, Error> {
+    async fn evidence(&self, name: &str, end: End, pod: &Value, survey: &Survey) -> Result<Run, Error> {
         let cluster = self.cluster()?;
         let texts = cluster.failure_texts(&self.namespace, name, None, false).await?;
         for error in &texts.errors {
@@ -226,16 +226,19 @@ impl Trial<'_> {
         let mut texts: Vec<Text> = texts.value;
         let containers: Vec<&str> =
             pod["spec"]["containers"].as_array().into_iter().flatten().filter_map(|one| one["name"].as_str()).collect();
-        // Who does not get ready may say why in a file; who died can be read where somebody sleeps beside.
-        let readers = containers.iter().filter(|container| end == End::NotReady || **container == copy::READER);
-        for container in readers {
+        // Who runs may say in a file what it is refused; who died can be read where somebody sleeps beside.
+        let runs = matches!(end, End::NotReady | End::Works);
+        for container in containers.iter().filter(|container| runs || **container == copy::READER) {
             let place = Place { namespace: &self.namespace, pod: name, container };
             let read = (*container == copy::READER).then(|| containers.iter().find(|other| **other != copy::READER));
             let whose = read.flatten().unwrap_or(container);
             for (path, text) in cluster.log_files(place).await.unwrap_or_default() {
-                let source = format!("file {path} of container {whose}");
-                texts.push(Text { source, container: Some((*whose).to_owned()), directory: None, text });
+                texts.push(logged(whose, &path, text));
             }
+        }
+        for text in texts.iter_mut().filter(|text| text.directory.is_none()) {
+            let facts = text.container.as_ref().and_then(|name| survey.facts.get(name));
+            text.directory = facts.and_then(|facts| facts.directory.clone());
         }
         let mut run = Run { end, obstacles: super::diagnosed(&texts).obstacles, notes: Vec::new() };
         self.read_trace(name, pod, &mut run).await;
@@ -243,16 +246,36 @@ impl Trial<'_> {
             // What an init container of ours left out of a copy, the program may not read either.
             run.obstacles
                 .retain(|obstacle| !obstacle.container.as_ref().is_some_and(|name| name.starts_with(plan::FILL)));
-            for (container, root) in root {
-                let place = Place { namespace: &self.namespace, pod: name, container };
-                if let Ok(copy) = cluster.look_inside(place).await {
-                    let (obstacles, notes) = foresight::missing(container, root, &copy);
-                    run.obstacles.extend(obstacles);
-                    run.notes.extend(notes);
+            self.compare(name, survey, &mut run).await;
+        }
+        Ok(run)
+    }
+
+    /// What a copy that works lacks beside the root pod, and what it may not write that it was made to write.
+    async fn compare(&self, pod: &str, survey: &Survey, run: &mut Run) {
+        let Some(cluster) = self.cluster else { return };
+        for (container, facts) in &survey.facts {
+            let place = Place { namespace: &self.namespace, pod, container };
+            if let Some(root) = survey.root.get(container)
+                && let Ok(copy) = cluster.look_inside(place).await
+            {
+                let (obstacles, notes) = foresight::missing(container, root, &copy);
+                run.obstacles.extend(obstacles);
+                run.notes.extend(notes);
+            }
+            // The home of root is not that of another user.
+            let written = facts.written.iter().filter(|path| !Path::new(path).starts_with("/root"));
+            let paths: Vec<&str> = facts.volumes.iter().chain(written).map(String::as_str).collect();
+            if paths.is_empty() {
+                continue;
+            }
+            for path in cluster.refused(place, &paths).await.unwrap_or_default() {
+                let known = run.obstacles.iter().any(|known| known.path.as_ref() == Some(&path));
+                if !known {
+                    run.obstacles.push(foresight::refused(container, &path));
                 }
             }
         }
-        Ok(run)
     }
 }
 

@@ -63,6 +63,22 @@ impl Cluster {
         Ok(inside::logs(&self.shell(place, inside::LOGS, &[]).await?))
     }
 
+    /// Those of some paths that the user of a running container may not write, nor make where they are missing.
+    ///
+    /// # Errors
+    /// As [`Cluster::look_inside`].
+    pub async fn refused(&self, place: Place<'_>, paths: &[&str]) -> Result<Vec<String>, Error> {
+        Ok(inside::paths(&self.shell(place, inside::REFUSED, paths).await?))
+    }
+
+    /// The absolute paths that a program names which is started with some words, in a running container.
+    ///
+    /// # Errors
+    /// As [`Cluster::look_inside`].
+    pub async fn named_by(&self, place: Place<'_>, words: &[&str]) -> Result<Vec<String>, Error> {
+        Ok(inside::paths(&self.shell(place, inside::PATHS, words).await?))
+    }
+
     /// What decides over access in a running container, and the file capabilities of some files, given without links.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ show() {
   else while IFS= read -r line || [ -n "$line" ]; do printf '%s\n' "$line"; done 2>/dev/null <"$1"; fi
 }
 have() { command -v "$1" >/dev/null 2>&1; }
+echo ">>> directory"; pwd
 echo ">>> path"; printf '%s\n' "$PATH"
 for file in passwd group; do echo ">>> $file"; show /etc/$file; echo; done
 echo ">>> mountinfo"; show /proc/self/mountinfo

@@ -2,7 +2,7 @@
 
 mod parse;
 
-pub use self::parse::{found, inside, logs, look, options, standing, started};
+pub use self::parse::{found, inside, logs, look, options, paths, standing, started};
 
 /// Gathers all of [`crate::model::inside::Inside`]; run as `sh -c GATHER`.
 pub const GATHER: &str = include_str!("gather.sh");
@@ -23,6 +23,12 @@ pub const HELP: &str = include_str!("help.sh");
 /// Shows the programs that start beside it; run as `sh -c STARTED` in a container that shares the pod's process
 /// namespace.
 pub const STARTED: &str = include_str!("started.sh");
+
+/// Shows the paths that a program names; run as `sh -c PATHS sh WORD...` with the words that it is started with.
+pub const PATHS: &str = include_str!("paths.sh");
+
+/// Shows which of the paths given as arguments may not be written; run as `sh -c REFUSED sh PATH...`.
+pub const REFUSED: &str = include_str!("refused.sh");
 
 /// Shows the ends of log files; run as `sh -c LOGS`.
 pub const LOGS: &str = include_str!("logs.sh");

@@ -22,6 +22,7 @@ pub fn inside(answer: &str) -> Inside {
         let pid = detail.parse().unwrap_or_default();
         match name {
             "path" => found.search_path = Some(body.trim().to_owned()).filter(|path| !path.is_empty()),
+            "directory" => found.directory = Some(body.trim().to_owned()).filter(|dir| dir.starts_with('/')),
             "passwd" => passwd = body,
             "group" => group = body,
             "mountinfo" => found.mounts = body.lines().filter_map(mount).take(MOST).collect(),
@@ -143,6 +144,16 @@ pub fn found(answer: &str) -> Found {
         }
     }
     found
+}
+
+/// Reads the answer of `refused.sh`, the paths that the container's user may not write, or of `paths.sh`, those that the
+/// program names.
+#[must_use]
+pub fn paths(answer: &str) -> Vec<String> {
+    let Some((_, _, body)) = sections(answer).find(|(name, ..)| matches!(*name, "refused" | "paths")) else {
+        return Vec::new();
+    };
+    body.lines().filter(|line| line.starts_with('/')).take(MOST).map(str::to_owned).collect()
 }
 
 /// Reads the answer of `logs.sh`: path and text of each file.
@@ -351,7 +362,7 @@ fn address_of(hex: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    const ANSWER: &str = ">>> path\n/usr/bin:/bin\n>>> passwd\nroot:x:0:0:root:/root:/bin/bash\nnginx:x:999:101::/nonexistent:/bin/false\nbroken\n\n\
+    const ANSWER: &str = ">>> directory\n/srv\n>>> path\n/usr/bin:/bin\n>>> passwd\nroot:x:0:0:root:/root:/bin/bash\nnginx:x:999:101::/nonexistent:/bin/false\nbroken\n\n\
 >>> group\nadm:x:4:syslog,nginx\n\n\
 >>> mountinfo\n198 67 0:64 / / rw,relatime - overlay overlay rw,lowerdir=/x\n232 198 0:43 / /run/my\\040secrets ro - tmpfs tmpfs rw\n\
 >>> process 14\nName:\tnginx\nPPid:\t1\nUid:\t999\t999\t999\t999\nGid:\t101\t101\t101\t101\nGroups:\t101 4 \nCapBnd:\t00000000a80425fb\nNoNewPrivs:\t1\nSeccomp:\t2\n\
@@ -391,6 +402,7 @@ mod tests {
     fn an_answer_becomes_facts() {
         let found = inside(ANSWER);
         assert_eq!(found.search_path.as_deref(), Some("/usr/bin:/bin"));
+        assert_eq!(found.directory.as_deref(), Some("/srv"));
         assert_eq!(
             found.accounts.users.iter().map(|a| (a.name.as_str(), a.uid, a.gid)).collect::<Vec<_>>(),
             [("root", 0, 0), ("nginx", 999, 101)]

@@ -1,0 +1,155 @@
+//! Where nothing that a run said leads on.
+
+use super::Trial;
+use super::rounds::State;
+use super::watch::{End, Run};
+use crate::model::edit::{Edit, Fill};
+use crate::model::facts::Facts;
+use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
+use crate::remedy::{Level, Proposal};
+
+impl Trial<'_> {
+    /// Takes up at once all that may be refused in silence, then another identity, and at last root in a user namespace.
+    /// What is not needed is left out again when the pod works.
+    pub(super) async fn guess(&self, state: &mut State, run: &Run) -> Option<String> {
+        let obstacle = run.obstacles.first().cloned().unwrap_or_else(|| silence(run.end));
+        if state.steps.iter().any(|step| step.edits.contains(&Edit::UserNamespace)) {
+            return None;
+        }
+        // What a container said is about that one; init containers that said nothing are done.
+        let containers: Vec<String> =
+            match obstacle.container.clone().filter(|name| state.survey.facts.contains_key(name)) {
+                Some(name) => vec![name],
+                None => state.survey.facts.keys().filter(|name| !self.is_init(name)).cloned().collect(),
+            };
+        for container in &containers {
+            let planned = self.planned(state);
+            self.ask(&mut state.survey, &planned, container).await;
+        }
+        let silent: Vec<(String, Proposal)> = containers
+            .iter()
+            .filter_map(|name| Some((name.clone(), unsaid(state.survey.facts.get(name)?))))
+            .flat_map(|(name, proposals)| proposals.into_iter().map(move |proposal| (name.clone(), proposal)))
+            .collect();
+        let mut added = Vec::new();
+        for (container, proposal) in silent {
+            let is_port = |edit: &Edit| matches!(edit, Edit::Sysctl { .. });
+            let has_port = state.steps.iter().flat_map(|step| &step.edits).any(is_port);
+            if state.tried.contains(&proposal.edits)
+                || !self.is_wanted(&proposal)
+                || has_port && proposal.edits.iter().any(is_port)
+            {
+                continue;
+            }
+            added.push(proposal.summary.clone());
+            self.add_guess(state, &Obstacle { container: Some(container), ..obstacle.clone() }, proposal);
+        }
+        if !added.is_empty() {
+            return Some(added.join("; "));
+        }
+        for container in &containers {
+            let facts = state.survey.facts.get(container)?;
+            let identities = facts.candidates.iter().map(|candidate| Proposal {
+                remedy: "identity",
+                level: Level::Pod,
+                summary: format!("run as {}:{}: {}", candidate.uid, candidate.gid, candidate.why),
+                edits: vec![Edit::RunAs { container: Some(container.clone()), uid: candidate.uid, gid: candidate.gid }],
+            });
+            let now = Edit::RunAs { container: Some(container.clone()), uid: facts.uid, gid: facts.gid };
+            let next = identities.into_iter().find(|proposal| {
+                !proposal.edits.contains(&now) && self.is_wanted(proposal) && !state.tried.contains(&proposal.edits)
+            });
+            if let Some(proposal) = next {
+                let summary = proposal.summary.clone();
+                self.add_guess(state, &Obstacle { container: Some(container.clone()), ..obstacle }, proposal);
+                return Some(summary);
+            }
+        }
+        let root =
+            containers.iter().map(|container| Edit::RunAs { container: Some(container.clone()), uid: 0, gid: 0 });
+        let namespace = Proposal {
+            remedy: "user-namespace",
+            level: Level::Pod,
+            summary: "keep root inside and nobody outside, in a user namespace: nothing else worked".to_owned(),
+            edits: std::iter::once(Edit::UserNamespace).chain(root).collect(),
+        };
+        if state.tried.contains(&namespace.edits) || !self.is_wanted(&namespace) {
+            return None;
+        }
+        let summary = namespace.summary.clone();
+        self.add_guess(state, &obstacle, namespace);
+        Some(summary)
+    }
+
+    fn add_guess(&self, state: &mut State, obstacle: &Obstacle, proposal: Proposal) {
+        state.add(obstacle, proposal, self.progress);
+        if let Some(step) = state.steps.last_mut() {
+            step.doubtful = true;
+        }
+    }
+}
+
+/// What a program may be refused without a word: a low port, a home, and the places where it writes by custom or by what
+/// it names itself.
+fn unsaid(facts: &Facts) -> Vec<Proposal> {
+    let mut found = vec![Proposal {
+        remedy: "sysctl",
+        level: Level::Pod,
+        summary: "let it listen on every port: nothing tells which it wants".to_owned(),
+        edits: vec![Edit::Sysctl { name: "net.ipv4.ip_unprivileged_port_start".to_owned(), value: "0".to_owned() }],
+    }];
+    let home = facts.accounts.iter().find(|account| account.uid == facts.uid).map(|account| account.home.as_str());
+    let is_home = home.and_then(|home| facts.inode(&facts.resolved(home))).is_some_and(|inode| inode.uid == facts.uid);
+    if !is_home {
+        let variable =
+            Edit::Env { container: facts.container.clone(), name: "HOME".to_owned(), value: "/tmp".to_owned() };
+        found.push(Proposal {
+            remedy: "env",
+            level: Level::Env,
+            summary: "set HOME=/tmp, which every user may write".to_owned(),
+            edits: vec![variable],
+        });
+    }
+    if !facts.has_shell {
+        return found;
+    }
+    let mut places = facts.usual_places();
+    places.extend(facts.named_places());
+    places.sort();
+    places.dedup();
+    places.retain(|place| {
+        let refused = |inode| !facts.may((facts.uid, facts.gid), inode, 2);
+        facts.mount(place).is_none() && facts.inode(place).is_some_and(refused)
+    });
+    found.extend(places.into_iter().map(|place| {
+        let fill = if facts.has_content(&place) { Fill::Copy } else { Fill::Empty };
+        Proposal {
+            remedy: "seeded-empty-dir",
+            level: Level::Pod,
+            summary: format!("make {place} writable, where it may want to write"),
+            edits: vec![Edit::Directory { container: facts.container.clone(), path: place, fill }],
+        }
+    }));
+    found
+}
+
+/// An obstacle for what was not said.
+pub(super) fn silence(end: End) -> Obstacle {
+    let cause = match end {
+        End::NotReady => "it runs and does not get ready, and says nothing of why",
+        _ => "it ended, and said nothing of why",
+    };
+    Obstacle {
+        container: None,
+        program: None,
+        operation: Operation::Other,
+        errno: None,
+        path: None,
+        port: None,
+        capability: None,
+        category: Category::UnwritablePath,
+        fatal: true,
+        cause: cause.to_owned(),
+        evidence: Evidence { source: "the trial".to_owned(), line: None, text: String::new() },
+    }
+}
