@@ -73,7 +73,7 @@ impl Collected {
                     program: found.program.clone(),
                     operation: finding.operation,
                     errno: finding.errno,
-                    path: finding.path.as_deref().map(|path| absolute(path, directory)),
+                    path: finding.path.as_deref().map(|path| absolute(path, finding.operation, directory)),
                     port: finding.port,
                     capability: finding.capability.map(str::to_owned),
                     category: finding.category,
@@ -128,11 +128,26 @@ fn is_often_tolerated(finding: &Finding) -> bool {
 }
 
 /// A relative path in the container's working directory, where that is known.
-fn absolute(path: &str, directory: Option<&str>) -> String {
+fn absolute(path: &str, operation: Operation, directory: Option<&str>) -> String {
+    // A command without a slash is searched for in PATH, not in the working directory (execvp(3)).
+    let is_command = operation == Operation::Exec && !path.contains('/');
     match directory {
-        Some(directory) if !path.starts_with('/') && !path.starts_with('~') => {
+        Some(directory) if !path.starts_with('/') && !path.starts_with('~') && !is_command => {
             format!("{}/{}", directory.trim_end_matches('/'), path.trim_start_matches("./"))
         }
         _ => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_path_is_in_the_working_directory_and_a_command_is_not() {
+        assert_eq!(absolute("data/x", Operation::Open, Some("/srv/")), "/srv/data/x");
+        assert_eq!(absolute("ping", Operation::Exec, Some("/")), "ping");
+        assert_eq!(absolute("./run", Operation::Exec, Some("/srv")), "/srv/run");
+        assert_eq!(absolute("x", Operation::Open, None), "x");
     }
 }
