@@ -5,6 +5,7 @@ use super::rounds::State;
 use super::watch::{End, Run};
 use crate::model::edit::{Edit, Fill};
 use crate::model::facts::Facts;
+use crate::model::inside::Inode;
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
 use crate::remedy::{Level, Proposal};
 
@@ -122,7 +123,12 @@ fn unsaid(facts: &Facts) -> Vec<Proposal> {
         facts.mount(place).is_none() && facts.inode(place).is_some_and(refused)
     });
     found.extend(places.into_iter().map(|place| {
-        let fill = if facts.has_content(&place) { Fill::Copy } else { Fill::Empty };
+        let is_hidden = |inode: &Inode| !inode.is_symlink() && !facts.may((facts.uid, facts.gid), inode, 4);
+        let fill = match facts.has_content(&place) {
+            true if facts.entries(&place).any(is_hidden) => Fill::Readable,
+            true => Fill::Copy,
+            false => Fill::Empty,
+        };
         Proposal {
             remedy: "seeded-empty-dir",
             level: Level::Pod,
