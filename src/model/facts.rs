@@ -169,13 +169,13 @@ impl Facts {
     pub fn named_places(&self) -> Vec<String> {
         const SHARED: [&str; 9] = ["lib", "cache", "spool", "log", "run", "tmp", "opt", "mail", "local"];
         let place = |path: &String| {
-            let path = self.resolved(path);
-            let inode = self.inode(&path)?;
-            let dir = if inode.is_dir() { path.as_str() } else { &path[..path.rfind('/')?] };
+            // What is not there yet is to be made in the directory that is.
+            let inode = self.existing(&self.resolved(path))?;
+            let dir = if inode.is_dir() { inode.path.as_str() } else { &inode.path[..inode.path.rfind('/')?] };
             let (parent, name) = dir.rsplit_once('/')?;
             // /data and /app are a program's own; /srv, /var and the rest of the standard's are not.
             let is_shared = match parent {
-                "" => ["var", "run", "srv", "opt", "home", "mnt", "usr"].contains(&name),
+                "" => ["", "var", "run", "srv", "opt", "home", "mnt", "usr"].contains(&name),
                 "/var" => SHARED.contains(&name),
                 "/usr" | "/usr/local" => true,
                 _ => ["/var/lib/dpkg", "/var/lib/apt", "/var/cache/apt"].contains(&dir),
@@ -275,6 +275,13 @@ mod tests {
     #[test]
     fn usual_places_are_those_that_are_there() {
         assert_eq!(Facts { names: vec!["app".to_owned()], ..facts() }.usual_places(), ["/run"]);
+    }
+
+    #[test]
+    fn named_places_are_the_programs_own() {
+        let named = ["/run/app/x.sock", "/run/other.pid", "/var/lib/app", "/srv/none", "/data"];
+        let named = named.map(str::to_owned).to_vec();
+        assert_eq!(Facts { named, ..facts() }.named_places(), ["/run/app"]);
     }
 
     #[test]
