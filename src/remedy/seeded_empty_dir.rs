@@ -4,6 +4,7 @@ use super::empty_dir::{directories, directory_by_text};
 use super::{Level, Proposal, Remedy};
 use crate::model::edit::{Edit, Fill};
 use crate::model::facts::Facts;
+use crate::model::inside::Inode;
 use crate::model::obstacle::{Category, Obstacle};
 
 pub(super) const REMEDY: Remedy = Remedy {
@@ -40,7 +41,13 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         .into_iter()
         .filter(|dir| facts.has_content(dir))
         .flat_map(|dir| {
-            let copy = if facts.looked_at_running { Fill::Seen } else { Fill::Copy };
+            let is_hidden = |inode: &Inode| !inode.is_symlink() && !facts.may((facts.uid, facts.gid), inode, 4);
+            let copy = match facts.looked_at_running {
+                true => Fill::Seen,
+                // Logs of logins among those of programs: the program could not read them either.
+                false if facts.entries(&dir).any(is_hidden) => Fill::Readable,
+                false => Fill::Copy,
+            };
             [copy, Fill::Own].map(|fill| (dir.clone(), fill))
         })
         .map(|(dir, fill)| Proposal {

@@ -115,6 +115,14 @@ impl Trial<'_> {
                 }
                 polish -= 1;
                 self.choose(&mut state, &run, false).await
+            } else if run
+                .obstacles
+                .iter()
+                .any(|obstacle| obstacle.container.as_ref().is_some_and(|name| name.starts_with(plan::FILL)))
+            {
+                // A copy of ours failed: what of it may be made is made.
+                let must_work = state.works.is_none();
+                self.choose(&mut state, &run, must_work).await
             } else if state.works.is_some() && !state.is_read_only() {
                 // What was added to quieten a refusal that did not matter made it worse: it goes again.
                 break;

@@ -106,6 +106,7 @@ impl Trial<'_> {
         let mut refused_at: Option<Instant> = None;
         let mut started = false;
         let mut running = false;
+        let mut extended = false;
         loop {
             let wake = ready_until.unwrap_or(deadline).min(if running { look } else { deadline });
             tokio::select! {
@@ -135,6 +136,12 @@ impl Trial<'_> {
                     let now = Instant::now();
                     if ready_until.is_some_and(|until| until <= now) {
                         return Ok(End::Works);
+                    }
+                    // A program that was refused nothing may only be slow: on a busy node it takes its time.
+                    let is_slow = started && refused_at.is_none() && !self.runs_to_an_end;
+                    if deadline <= now && ready_until.is_none() && is_slow && !extended {
+                        extended = true;
+                        deadline = now + patience;
                     }
                     if deadline <= now && ready_until.is_none() {
                         return Ok(if self.runs_to_an_end && started { End::Works } else { End::NotReady });
