@@ -62,6 +62,10 @@ pub fn of_trace(container: &str, source: &str, traced: &Traced) -> Vec<Obstacle>
                 traced.listeners.iter().find(|(listener, _)| listener.port() == port).map(|(_, line)| *line)
             }
         };
+        if obstacle.path.as_deref().is_some_and(|path| path.starts_with("/root/")) {
+            // Where root is at home; another user has a home of its own, or none.
+            obstacle.category = Category::HomeUnwritable;
+        }
         obstacle.evidence = Evidence { source: source.to_owned(), line, text: obstacle.cause.clone() };
     }
     let read = private(traced).into_iter().map(|(path, line)| {
