@@ -228,7 +228,7 @@ impl fmt::Display for Terminal<'_> {
             explanation::one(f, &refused.explained)?;
             let times = if refused.times > 1 { format!(" (refused {} times)", refused.times) } else { String::new() };
             let margin = refused.explained.evidence.line.map(|line| line.to_string().len()).unwrap_or_default();
-            writeln!(f, "{} then: {}{times}\n", " ".repeat(margin), Clean(&refused.then))?;
+            writeln!(f, "{} = then: {}{times}\n", " ".repeat(margin), Clean(&refused.then))?;
         }
         let hidden = obstacles.iter().enumerate().filter(|one| !shown(one)).count();
         match (obstacles.len(), hidden) {

@@ -152,7 +152,8 @@ pub(super) fn call(text: &str) -> Option<Call> {
         let path = inner.find("\", ").map_or(inner, |at| &inner[..=at]);
         format!("{name}({path}, ...) = {result}")
     } else {
-        text.to_owned()
+        // Without the blanks by which strace aligns results.
+        format!("{name}({inner}) = {result}")
     };
     shown.truncate(shown.floor_char_boundary(LONGEST_TEXT));
     Some(Call { name: name.to_owned(), arguments: value::arguments(inner), outcome, text: shown })
