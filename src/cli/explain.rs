@@ -12,6 +12,8 @@ use crate::diagnosis::{Context, Diagnosed, Diagnosis};
 use crate::error::{Error, Read};
 use crate::evidence::cluster::{Cluster, Namespaces, Scope, Selection, Text};
 use crate::evidence::logs;
+use crate::foresight;
+use crate::model::node::Runtime;
 use crate::model::obstacle::{Category, Obstacle};
 use crate::model::workload::Workload;
 use crate::output::explanation::{self, Explained, Explanation, Terminal};
@@ -69,7 +71,7 @@ enum Format {
 
 pub(super) async fn run(flags: &ClusterFlags, args: ExplainArgs) -> Result<u8, Fault> {
     let words: Vec<&str> = args.what.iter().map(String::as_str).collect();
-    let mut why = Vec::new();
+    let (mut why, mut runtime) = (Vec::new(), None);
     let read = match (args.filename.as_deref(), words.as_slice()) {
         (None | Some("-"), [] | ["-"]) => {
             let mut diagnosis = Diagnosis::new(Context { source: "stdin".to_owned(), ..Context::default() });
@@ -85,13 +87,21 @@ pub(super) async fn run(flags: &ClusterFlags, args: ExplainArgs) -> Result<u8, F
             print(&category(name).map(obstacles::page).unwrap_or_default())?;
             return Ok(0);
         }
-        (None, _) => live(flags, &args, &mut why).await?,
+        (None, _) => live(flags, &args, &mut why, &mut runtime).await?,
     };
     let found = !read.value.obstacles.is_empty();
     let warnings = read.errors.iter().map(Error::to_string).collect();
+    let settings: Vec<Option<String>> =
+        read.value.obstacles.iter().map(|obstacle| setting(obstacle, runtime.as_ref())).collect();
     let mut explanation = explanation(warnings, read.value);
     for (explained, steps) in explanation.obstacles.iter_mut().zip(why) {
         explained.why = steps;
+    }
+    for (explained, setting) in explanation.obstacles.iter_mut().zip(settings) {
+        let advice = explained.remedies.iter_mut().find(|remedy| remedy.level == remedy::Level::Node.as_str());
+        if let (Some(advice), Some(setting)) = (advice, setting) {
+            advice.summary = setting;
+        }
     }
     print(&match args.output {
         Format::Text => Terminal { explanation: &explanation, all: args.all }.to_string(),
@@ -102,6 +112,11 @@ pub(super) async fn run(flags: &ClusterFlags, args: ExplainArgs) -> Result<u8, F
         say(format_args!("warning: {error}"));
     }
     Ok(exit_code(&read.errors, found && !args.exit_zero))
+}
+
+/// What to set on the node of the pod, where that is known and helps.
+fn setting(obstacle: &Obstacle, runtime: Option<&Runtime>) -> Option<String> {
+    remedy::device_ownership(obstacle, runtime?)
 }
 
 fn category(name: &str) -> Option<Category> {
@@ -128,7 +143,12 @@ pub(super) fn explained(obstacle: Obstacle) -> Explained {
 }
 
 /// What a cluster says about a pod, or about the failing pod of a workload.
-async fn live(flags: &ClusterFlags, args: &ExplainArgs, why: &mut Vec<Vec<String>>) -> Result<Read<Diagnosed>, Fault> {
+async fn live(
+    flags: &ClusterFlags,
+    args: &ExplainArgs,
+    why: &mut Vec<Vec<String>>,
+    runtime: &mut Option<Runtime>,
+) -> Result<Read<Diagnosed>, Fault> {
     let target = match args.what.as_slice() {
         [name] if !name.contains('/') => Target { kind: "Pod".to_owned(), name: Some(name.clone()) },
         words => {
@@ -145,8 +165,14 @@ async fn live(flags: &ClusterFlags, args: &ExplainArgs, why: &mut Vec<Vec<String
     let mut texts = failure_texts(&cluster, &workload.value, args.container.as_deref(), args.previous).await?;
     texts.errors.extend(workload.errors);
     let mut diagnosed = diagnosed(&texts.value);
+    foresight::devices::recognise(&mut diagnosed.obstacles, &workload.value.spec);
     let running = running(&cluster, &workload.value).await;
     *why = super::why::steps(&cluster, &workload.value, &running, &mut diagnosed.obstacles).await;
+    let node = super::why::node(&cluster, &workload.value, &diagnosed.obstacles).await;
+    for (steps, obstacle) in why.iter_mut().zip(&diagnosed.obstacles) {
+        steps.extend(super::why::by_the_node(obstacle, &workload.value, node.as_ref()));
+    }
+    *runtime = node.map(|node| node.runtime);
     Ok(Read { value: diagnosed, errors: texts.errors })
 }
 

@@ -5,6 +5,7 @@ mod explain;
 mod fix;
 mod flags;
 mod image;
+mod nodes;
 mod progress;
 mod scan;
 mod target;
@@ -41,6 +42,7 @@ enum Command {
     Image(image::ImageArgs),
     CanI(can_i::CanIArgs),
     Trace(trace::TraceArgs),
+    Nodes(nodes::NodesArgs),
 }
 
 /// Parses the arguments, runs the command and returns the exit code: 0 nothing to do or done, 1 obstacles found,
@@ -68,6 +70,7 @@ pub async fn run(args: Vec<std::ffi::OsString>) -> u8 {
         Command::Image(args) => image::run(&cli.cluster, args).await,
         Command::CanI(args) => can_i::run(&cli.cluster, args).await,
         Command::Trace(args) => trace::run(&cli.cluster, args).await,
+        Command::Nodes(args) => nodes::run(&cli.cluster, args).await,
     };
     match outcome {
         Ok(code) => code,

@@ -1,5 +1,7 @@
 //! `kubectl nonroot scan`: who runs as root, what Pod Security would refuse, what fails now.
 
+use std::collections::HashMap;
+
 use clap::{Args, ValueEnum};
 use futures::stream::{self, StreamExt as _};
 
@@ -11,6 +13,7 @@ use super::{Fault, exit_code, print, say};
 use crate::error::{Error, Read};
 use crate::evidence::cluster::{Cluster, Inventory};
 use crate::evidence::manifests;
+use crate::foresight;
 use crate::model::obstacle::Obstacle;
 use crate::model::podsecurity::{Level, Namespace, Version};
 use crate::model::workload::Workload;
@@ -76,7 +79,7 @@ enum Format {
     Name,
 }
 
-fn judged_level(text: &str) -> Result<Level, String> {
+pub(super) fn judged_level(text: &str) -> Result<Level, String> {
     match text.parse()? {
         Level::Privileged => Err("privileged forbids nothing: use baseline or restricted".to_owned()),
         level => Ok(level),
@@ -108,6 +111,8 @@ async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Rows>, Fa
     let scope = args.selection.scope(&cluster.namespace);
     let spinner = Spinner::start("reading pods");
     let Read { value: Inventory { workloads, namespaces }, errors } = cluster.inventory(&scope).await?;
+    let foreseen = foresight::of_specs(&workloads);
+    let mut foreseen: HashMap<Key, Vec<Obstacle>> = workloads.iter().map(key).zip(foreseen).collect();
     let mut read = Read { value: workloads, errors };
     if !targets.is_empty() {
         read = pick(&cluster, &targets, read, args.selection.all_namespaces).await?;
@@ -115,14 +120,32 @@ async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Rows>, Fa
     let diagnosed = diagnose_failing(&cluster, &read.value).await;
     drop(spinner);
     let version = args.pod_security_version;
-    let rows = read.value.into_iter().zip(diagnosed).map(|(workload, diagnosed)| {
+    let rows = read.value.into_iter().zip(diagnosed).map(|(workload, mut diagnosed)| {
+        foresight::devices::recognise(&mut diagnosed.value, &workload.spec);
+        // A pod that is named is not among the owners that were read; what it is given by its own spec is told.
+        let own = || foresight::devices::obstacles(&workload.spec);
+        let foreseen = foreseen.remove(&key(&workload)).unwrap_or_else(own);
         let mut row = row(workload, version, &|_| None);
-        row.obstacles = diagnosed.value.into_iter().map(explain::explained).collect();
+        let known = |obstacle: &Obstacle| diagnosed.value.iter().any(|known| same_place(known, obstacle));
+        let foreseen: Vec<Obstacle> = foreseen.into_iter().filter(|obstacle| !known(obstacle)).collect();
+        row.obstacles = diagnosed.value.into_iter().chain(foreseen).map(explain::explained).collect();
         read.errors.extend(diagnosed.errors);
         row
     });
     let rows = rows.collect();
     Ok(Read { value: (rows, namespaces), errors: read.errors })
+}
+
+/// What tells a workload from any other: namespace, kind, name.
+type Key = (Option<String>, String, String);
+
+fn key(workload: &Workload) -> Key {
+    (workload.namespace.clone(), workload.kind.clone(), workload.name.clone())
+}
+
+/// What was foreseen and has come true is told once.
+fn same_place(one: &Obstacle, other: &Obstacle) -> bool {
+    (&one.container, one.category, &one.path) == (&other.container, other.category, &other.path)
 }
 
 /// What stands in the way of each workload that fails, in the order of the workloads.
@@ -181,11 +204,16 @@ async fn pick(
 fn files(args: &ScanArgs) -> Read<Rows> {
     let (mut rows, mut errors) = (Vec::new(), Vec::new());
     let version = args.pod_security_version;
+    let mut workloads = Vec::new();
     let mut found = |manifest: manifests::Manifest| {
         let row = row(manifest.workload.clone(), version, &|field| Some(manifest.line(field)));
         rows.push(row);
+        workloads.push(manifest.workload);
     };
     manifests::read(&args.selection.filename, args.selection.recursive, &mut found, &mut |error| errors.push(error));
+    for (row, foreseen) in rows.iter_mut().zip(foresight::of_specs(&workloads)) {
+        row.obstacles = foreseen.into_iter().map(explain::explained).collect();
+    }
     Read { value: (rows, Vec::new()), errors }
 }
 

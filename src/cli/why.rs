@@ -2,9 +2,12 @@
 
 use crate::evidence::cluster::{Cluster, Place};
 use crate::evidence::files;
+use crate::foresight;
 use crate::model::access::{Access, Files, Lookup, Subject, Verdict, decide};
 use crate::model::inside::Look;
+use crate::model::node::Node;
 use crate::model::obstacle::{Category, Obstacle, Operation};
+use crate::model::se_linux;
 use crate::model::workload::Workload;
 
 /// Volumes whose owner is decided outside of the pod.
@@ -23,6 +26,31 @@ pub(super) async fn steps(
         all.push(of_one(cluster, workload, running, obstacle).await.unwrap_or_default());
     }
     all
+}
+
+/// The node of a workload's pod, where an obstacle is the node's business and the user may read nodes.
+pub(super) async fn node(cluster: &Cluster, workload: &Workload, obstacles: &[Obstacle]) -> Option<Node> {
+    let is_the_nodes = |obstacle: &Obstacle| matches!(obstacle.category, Category::DeviceAccess | Category::Selinux);
+    let name = workload.spec.node_name.clone().filter(|_| obstacles.iter().any(is_the_nodes))?;
+    cluster.nodes(&[name], None).await.ok()?.value.pop()
+}
+
+/// What the spec and the node add to an obstacle that is the node's business.
+pub(super) fn by_the_node(obstacle: &Obstacle, workload: &Workload, node: Option<&Node>) -> Vec<String> {
+    match obstacle.category {
+        Category::DeviceAccess => {
+            let given = foresight::devices::obstacles(&workload.spec).into_iter();
+            given
+                .filter(|given| given.container == obstacle.container && given.path.is_none())
+                .map(|given| given.cause)
+                .collect()
+        }
+        Category::Selinux => {
+            let told = node.and_then(|node| Some(se_linux::labelling(node.minor()?, node.gate("SELinuxMount"))));
+            told.unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
 }
 
 async fn of_one(

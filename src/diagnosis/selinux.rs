@@ -10,6 +10,7 @@ use super::{
     scene::{Finding, Scene},
 };
 use crate::model::obstacle::{Category, Errno, Operation};
+use crate::model::se_linux::{Label, Mismatch};
 
 pub(super) const PATTERN: Pattern = Pattern {
     id: "selinux",
@@ -57,14 +58,8 @@ fn read(scene: &Scene) -> Option<Finding> {
     }
     let path = field(text, "path").or_else(|| field(text, "name"));
     let allowed = text.contains("permissive=1");
-    let categories = |context: &str| context.split(':').skip(4).collect::<Vec<_>>().join(":");
-    let (own, foreign) = (categories(source), categories(target));
-    let kind = target.split(':').nth(2).unwrap_or_default();
-    let mismatch = if !foreign.is_empty() && own != foreign && kind.contains("container") {
-        format!("its categories {foreign} are not the container's {own}")
-    } else {
-        format!("its type {kind} is not open to {domain}")
-    };
+    let (process, thing) = (Label::parse(source)?, Label::parse(target)?);
+    let mismatch = Mismatch::between(&process, &thing).sentence(&process, &thing);
     let class = field(text, "tclass").unwrap_or_else(|| "object".into());
     let finding = Finding::new(Operation::Selinux, Category::Selinux).path(path).harmless(allowed);
     let finding = if allowed { finding } else { finding.errno(Errno::Eacces) };

@@ -1,4 +1,7 @@
-//! What will stand in the way, from what the program does as root today.
+//! What will stand in the way, from what the program does as root today, and from what its spec gives it.
+
+pub mod devices;
+pub mod se_linux;
 
 pub mod trace;
 
@@ -6,6 +9,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::inside::{Inode, Inside, Mount};
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
+use crate::model::workload::Workload;
+
+/// What the specs of workloads let foresee, for each in their order, wherever they run and whatever they do.
+#[must_use]
+pub fn of_specs(workloads: &[Workload]) -> Vec<Vec<Obstacle>> {
+    let mut all: Vec<Vec<Obstacle>> = workloads.iter().map(|workload| devices::obstacles(&workload.spec)).collect();
+    for (number, obstacle) in se_linux::shared(workloads) {
+        all[number].push(obstacle);
+    }
+    all
+}
 
 /// The first port that needs no privilege (`net.ipv4.ip_unprivileged_port_start` of a new network namespace).
 const FIRST_OPEN_PORT: u16 = 1024;

@@ -4,6 +4,7 @@ pub mod can_i;
 pub mod explanation;
 pub mod fix;
 pub mod image;
+pub mod nodes;
 pub mod obstacles;
 pub mod patch;
 pub mod report;

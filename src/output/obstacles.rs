@@ -83,8 +83,10 @@ pub const PAGES: [Page; 18] = [
         category: Category::DeviceAccess,
         title: "A device",
         meaning: "A device is refused by its mode bits (EACCES), or by the device rules of the container's cgroup \
-                  (EPERM). Device plugins and raw block volumes give the node's devices with the node's owners.",
-        check: "`ls -ln /dev/...` against `id`.",
+                  (EPERM). Device plugins and raw block volumes (volumeDevices) give the node's devices with the node's \
+                  owners, unless the runtime is told to give them to the container's user. A hostPath to a device is a \
+                  bind mount: its cgroup stays closed, to root as well.",
+        check: "`ls -ln /dev/...` against `id`; `kubectl nonroot nodes` names the setting of the node's runtime.",
         in_vain: "fsGroup does nothing for devices and for raw block volumes.",
     },
     Page {
@@ -157,8 +159,10 @@ pub const PAGES: [Page; 18] = [
         category: Category::Selinux,
         title: "Denied by SELinux",
         meaning: "The label of the process may not do this to the label of the file. Containers have categories of their \
-                  own (s0:c208,c620), so that one pod's files are closed to another's, whatever the mode bits say.",
-        check: "`ausearch -m avc` on the node: scontext against tcontext.",
+                  own (s0:c208,c620), so that one pod's files are closed to another's, whatever the mode bits say. A thing \
+                  whose type is not that of container files (container_file_t) is closed to all of them.",
+        check: "`ausearch -m avc` on the node: scontext, the process, against tcontext, the thing. The third part is the \
+                type, the rest the level; the process must have all of the thing's categories.",
         in_vain: "A uid or a mode. `setenforce 0`, privileged and spc_t give up the protection of the whole node.",
     },
     Page {

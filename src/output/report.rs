@@ -68,6 +68,8 @@ pub struct Workload {
     pub pods: usize,
     /// Whether any container runs as root; null where none does but of some it is not known.
     pub root: Option<bool>,
+    /// Whether its pods have a user namespace (`hostUsers: false`): root in it is an unprivileged uid of the node.
+    pub user_namespace: bool,
     pub pod_security: PodSecurity,
     pub containers: Vec<Container>,
     pub failures: Vec<Failure>,
@@ -179,6 +181,7 @@ impl Workload {
             source: workload.source.map(|source| Source { file: source.file, line: source.line }),
             pods: workload.pods,
             root,
+            user_namespace: workload.spec.host_users == Some(false),
             pod_security: PodSecurity {
                 version: version.to_string(),
                 baseline: violations(baseline),
@@ -192,7 +195,7 @@ impl Workload {
 }
 
 impl Violation {
-    fn new(violation: ModelViolation, line: &dyn Fn(&str) -> Option<u64>) -> Self {
+    pub(super) fn new(violation: ModelViolation, line: &dyn Fn(&str) -> Option<u64>) -> Self {
         let field = |path: String| Field { line: line(&path), path };
         Self {
             check: violation.check,

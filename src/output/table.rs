@@ -170,6 +170,8 @@ fn root(workload: &Workload) -> String {
     let containers = &workload.containers;
     let as_root = containers.iter().filter(|container| container.root == Some(true)).count();
     match workload.root {
+        // Root inside, and nobody outside.
+        Some(true) if workload.user_namespace => tone(Tone::Doubtful, "inside"),
         Some(true) if as_root == containers.len() => tone(Tone::Bad, "yes"),
         Some(true) => tone(Tone::Bad, format_args!("{as_root} of {}", containers.len())),
         Some(false) => tone(Tone::Good, "no"),
@@ -264,6 +266,11 @@ fn details(workload: &Workload, level: Level) -> String {
             let _ = write!(out, ", groups {}", groups.join(" "));
         }
         let _ = writeln!(out, " ({})", Clean(&container.image));
+    }
+    if workload.user_namespace {
+        out.push_str(
+            "  its pods have a user namespace (hostUsers: false): root inside is an unprivileged uid of the node\n",
+        );
     }
     for failure in &workload.failures {
         let _ = writeln!(out, "  {}", tone(Tone::Bad, Clean(&told(failure))));

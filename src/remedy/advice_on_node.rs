@@ -1,15 +1,19 @@
 //! What only the node or its administrator can change.
 
 use super::{Level, Remedy, no_edits};
-use crate::model::obstacle::{Category, Obstacle};
+use crate::model::node::{Runtime, device_ownership_setting};
+use crate::model::obstacle::{Category, Errno, Obstacle};
+use crate::model::se_linux::Mismatch;
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "node",
     level: Level::Node,
     title: "Change the node's configuration",
     explain: "Devices belong to the node: containerd and CRI-O give them to the container's user where \
-              `device_ownership_from_security_context` is set. SELinux labels and seccomp profiles are the node's and \
-              the administrator's as well; a pod can ask for a level or a profile that is there.",
+              `device_ownership_from_security_context` is set (`kubectl nonroot nodes` names file and section); fsGroup \
+              does nothing for them. A hostPath to a device stays closed: a device plugin opens the container's device \
+              cgroup. SELinux types and seccomp profiles are the node's and the administrator's as well; a pod can ask \
+              for a level or a profile that is there.",
     removes: &[
         Category::DeviceAccess,
         Category::Selinux,
@@ -23,14 +27,17 @@ pub(super) const REMEDY: Remedy = Remedy {
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
     match obstacle.category {
+        // A bind mount of a device is none of the runtime's: its cgroup is opened by nobody.
+        Category::DeviceAccess if obstacle.errno == Some(Errno::Eperm) => Some(
+            "let a device plugin or a DRA driver give the device to the container: it opens its device cgroup, which no hostPath does"
+                .to_owned(),
+        ),
         Category::DeviceAccess => Some(
             "set device_ownership_from_security_context in the configuration of the node's container runtime, or join \
              the device's group with supplementalGroups"
                 .to_owned(),
         ),
-        Category::Selinux => Some(
-            "give the pods that share the volume one seLinuxOptions.level, or let the kubelet relabel the volume".to_owned(),
-        ),
+        Category::Selinux => labelled(&obstacle.cause),
         Category::Seccomp => {
             Some("use a seccompProfile of type Localhost that allows the call, installed on the nodes".to_owned())
         }
@@ -38,5 +45,85 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
             Some("where fsGroup does nothing (hostPath, NFS with root squash), change the owner on the server or the node once".to_owned())
         }
         _ => None,
+    }
+}
+
+/// The sentence for a device where the node's runtime is known: what is set, where, and that it is asked of the runtime
+/// once. `None` where the runtime has no such setting, or where it would not help.
+#[must_use]
+pub fn device_ownership(obstacle: &Obstacle, runtime: &Runtime) -> Option<String> {
+    if obstacle.category != Category::DeviceAccess || obstacle.errno == Some(Errno::Eperm) {
+        return None;
+    }
+    let setting = device_ownership_setting(runtime)?;
+    Some(format!(
+        "on its node, which runs {runtime}, set {setting} and restart the runtime: devices then belong to runAsUser and runAsGroup"
+    ))
+}
+
+/// Types of things that containers reach once a boolean of the policy is set (container-selinux, container_selinux(8)).
+const BOOLEANS: [(&str, &str); 6] = [
+    ("nfs_t", "virt_use_nfs"),
+    ("cifs_t", "virt_use_samba"),
+    ("fusefs_t", "virt_use_fusefs"),
+    ("cephfs_t", "container_use_cephfs"),
+    ("device_t", "container_use_devices"),
+    ("cgroup_t", "container_manage_cgroup"),
+];
+
+/// What the node's administrator does about a label.
+fn labelled(cause: &str) -> Option<String> {
+    match Mismatch::of(cause) {
+        Some(Mismatch::Type) => Some(match BOOLEANS.iter().find(|(kind, _)| Mismatch::kind(cause) == Some(*kind)) {
+            Some((_, boolean)) => format!("on the nodes, setsebool -P {boolean} on, which opens things of that type to containers"),
+            None => "on the node, give the directory the type of container files for good: semanage fcontext -a -t \
+                     container_file_t 'DIR(/.*)?' and restorecon -R DIR; Podman and Docker do that with :z (for all containers) \
+                     or :Z (for one)"
+                .to_owned(),
+        }),
+        // Categories are the pod's to name.
+        Some(Mismatch::Categories) => None,
+        None => Some("ausearch -m avc -ts recent on the node shows both labels, of the process and of the thing".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::obstacle::{Evidence, Operation};
+
+    fn device(errno: Errno) -> Obstacle {
+        Obstacle {
+            container: None,
+            program: None,
+            operation: Operation::Device,
+            errno: Some(errno),
+            path: Some("/dev/xvda".to_owned()),
+            port: None,
+            capability: None,
+            category: Category::DeviceAccess,
+            fatal: true,
+            cause: String::new(),
+            evidence: Evidence { source: String::new(), line: None, text: String::new() },
+        }
+    }
+
+    #[test]
+    fn the_setting_is_named_where_it_helps() {
+        let containerd = Runtime::parse("containerd://2.4.2");
+        let told = device_ownership(&device(Errno::Eacces), &containerd).expect("a sentence");
+        assert!(told.contains("[plugins.'io.containerd.cri.v1.runtime'] of /etc/containerd/config.toml"), "{told}");
+        assert_eq!(device_ownership(&device(Errno::Eperm), &containerd), None, "the device cgroup is closed");
+        assert_eq!(device_ownership(&device(Errno::Eacces), &Runtime::parse("docker://27.0")), None);
+    }
+
+    #[test]
+    fn a_type_has_its_boolean_and_categories_are_the_pods() {
+        let told = |cause: &str| labelled(cause);
+        assert!(told("its type nfs_t is not open to container_t").is_some_and(|told| told.contains("virt_use_nfs")));
+        assert!(
+            told("its type var_t is not open to container_t").is_some_and(|told| told.contains("semanage fcontext"))
+        );
+        assert_eq!(told("its categories are s0:c1, and the process has s0:c2"), None);
     }
 }

@@ -11,6 +11,7 @@ mod file_capability;
 mod fs_group;
 mod identity;
 mod pod_security;
+mod se_linux_level;
 mod seeded_empty_dir;
 mod skipped_command;
 mod supplemental_groups;
@@ -20,6 +21,7 @@ mod writable_file;
 
 use std::fmt;
 
+pub use self::advice_on_node::device_ownership;
 pub use self::config::directives;
 pub use self::copied_file::SEARCH_PATH;
 
@@ -109,6 +111,7 @@ pub const REMEDIES: &[Remedy] = &[
     skipped_command::REMEDY,
     args::REMEDY,
     config::REMEDY,
+    se_linux_level::REMEDY,
     user_namespace::REMEDY,
     advice_on_image::REMEDY,
     advice_on_node::REMEDY,
@@ -153,5 +156,20 @@ mod tests {
         for category in Category::ALL {
             assert!(for_category(category).next().is_some(), "{category}");
         }
+    }
+
+    #[test]
+    fn no_answer_takes_a_protection_away() {
+        for remedy in REMEDIES {
+            for never in ["setenforce", "spc_t", "privileged: true", "chmod 777", "chmod -R 777", "label=disable"] {
+                assert!(!remedy.explain.contains(never) && !remedy.title.contains(never), "{}: {never}", remedy.id);
+            }
+        }
+    }
+
+    #[test]
+    fn a_device_is_never_offered_a_group_of_a_volume() {
+        let offered: Vec<_> = for_category(Category::DeviceAccess).map(|remedy| remedy.id).collect();
+        assert!(!offered.contains(&"fs-group") && !offered.contains(&"empty-dir"), "{offered:?}");
     }
 }

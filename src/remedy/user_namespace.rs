@@ -3,7 +3,7 @@
 use super::{Level, Proposal, Remedy};
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
-use crate::model::obstacle::{Category, Obstacle};
+use crate::model::obstacle::{Category, Obstacle, Operation};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "user-namespace",
@@ -25,8 +25,10 @@ fn suggest(_: &Obstacle) -> Option<String> {
 }
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
-    // Only what no user but root may read leaves no other way that an edit could take.
-    if obstacle.category != Category::UnreadableFile {
+    // What no user but root may read, and a program that compares its uid with 0, leave no other way that an edit could
+    // take. What needs a capability, such as a chown, stays refused: restricted drops them all.
+    let insists = obstacle.category == Category::IdentitySwitch && obstacle.operation == Operation::Other;
+    if obstacle.category != Category::UnreadableFile && !insists {
         return Vec::new();
     }
     vec![Proposal {

@@ -14,7 +14,7 @@ use crate::plan;
 impl Trial<'_> {
     /// What of the workload's surroundings the proof does not cover, a sentence each.
     pub(super) async fn apart(&self) -> Vec<String> {
-        let mut notes = Vec::new();
+        let mut notes = self.blocks_left_out();
         let Ok(cluster) = self.cluster() else { return notes };
         let home = self.object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(&self.namespace);
         let policies: Api<NetworkPolicy> = Api::namespaced(cluster.client(), home);
@@ -54,6 +54,25 @@ impl Trial<'_> {
             }
         }
         notes
+    }
+
+    /// Block volumes that the copy does not have.
+    fn blocks_left_out(&self) -> Vec<String> {
+        let Some(spec) = plan::pod_spec(self.object) else { return Vec::new() };
+        let containers =
+            ["initContainers", "containers"].into_iter().filter_map(|list| spec[list].as_array()).flatten();
+        let devices = containers.flat_map(|container| {
+            let name = container["name"].as_str().unwrap_or_default();
+            container["volumeDevices"].as_array().into_iter().flatten().map(move |device| (name, device))
+        });
+        let is_kept = |name: &Value| self.options.changes.with_volumes.iter().any(|kept| name == kept);
+        devices
+            .filter(|(_, device)| !is_kept(&device["name"]))
+            .map(|(container, device)| {
+                let path = device["devicePath"].as_str().unwrap_or_default();
+                format!("container {container}: the copy had no block volume at {path}")
+            })
+            .collect()
     }
 
     /// The labels of the workload's pods.

@@ -76,6 +76,7 @@ pub fn pod(object: &Value, name: &str, trial: &str, seconds: u64, changes: &Chan
     }
     for list in ["initContainers", "containers"] {
         for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            leave_out_blocks(container, &is_kept);
             for port in container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
                 if let Some(port) = port.as_object_mut() {
                     port.shift_remove("hostPort");
@@ -110,6 +111,17 @@ pub fn pod(object: &Value, name: &str, trial: &str, seconds: u64, changes: &Chan
         },
         "spec": spec,
     })
+}
+
+/// An empty volume is no block device: what has none of its own in the copy is left out of it.
+fn leave_out_blocks(container: &mut Value, is_kept: &dyn Fn(&Value) -> bool) {
+    let Some(devices) = container.get_mut("volumeDevices").and_then(Value::as_array_mut) else { return };
+    devices.retain(|device| is_kept(&device["name"]));
+    if devices.is_empty()
+        && let Some(fields) = container.as_object_mut()
+    {
+        fields.shift_remove("volumeDevices");
+    }
 }
 
 /// The same pod with its containers asleep, so that its images can be looked at. Nothing of the program runs.

@@ -6,6 +6,7 @@ mod apart;
 pub mod copy;
 mod guess;
 mod owner;
+pub mod probe;
 mod rounds;
 mod side_effects;
 mod strace;

@@ -73,6 +73,12 @@ pub(crate) fn kubectl(arguments: &[&str]) -> String {
     run.stdout
 }
 
+/// Runs kubectl and returns what it says beside its output: warnings, or why it failed.
+pub(crate) fn kubectl_warns(arguments: &[&str]) -> String {
+    let mut command = Command::new(format!("{}/bin/kubectl", directory()));
+    Run::of(command.env("KUBECONFIG", kubeconfig()).args(arguments).output().expect("kubectl runs")).stderr
+}
+
 /// Runs the binary under test, in an environment of its own.
 pub(crate) fn nonroot(arguments: &[&str]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"));

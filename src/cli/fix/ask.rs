@@ -23,7 +23,7 @@ pub(super) enum Next {
 }
 
 /// Whether there is somebody to ask.
-pub(super) fn is_answered() -> bool {
+pub(in crate::cli) fn is_answered() -> bool {
     console::user_attended() && console::user_attended_stderr() && std::io::IsTerminal::is_terminal(&std::io::stdin())
 }
 
@@ -181,8 +181,13 @@ pub(super) fn start(subject: &Subject, with_volumes: &[String]) -> Result<(), Fa
     for effect in trial::side_effects(&subject.object) {
         say(format_args!("  It {effect}."));
     }
-    match answered(|theme| Confirm::with_theme(theme).with_prompt("Start it?").default(false).interact_opt())? {
+    match is_confirmed("Start it?")? {
         true => Ok(()),
         false => Err(Error::input(attempted, "it was not allowed").into()),
     }
+}
+
+/// A yes; no is the answer of who only presses Enter.
+pub(in crate::cli) fn is_confirmed(prompt: &str) -> Result<bool, Fault> {
+    answered(|theme| Confirm::with_theme(theme).with_prompt(prompt).default(false).interact_opt())
 }

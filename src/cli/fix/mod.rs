@@ -3,6 +3,7 @@
 pub(super) mod ask;
 mod deliver;
 mod subject;
+mod users;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use futures::{StreamExt as _, stream};
 use indicatif::MultiProgress;
-use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
 use serde_json::{Value, json};
 
 use super::flags::{ClusterFlags, SelectionFlags};
@@ -18,7 +19,8 @@ use super::progress::{Live, Spinner};
 use super::{Fault, exit_code, explain, json, print, say};
 use crate::error::Error;
 use crate::evidence::cluster::Cluster;
-use crate::model::obstacle::Obstacle;
+use crate::foresight;
+use crate::model::obstacle::{Errno, Obstacle};
 use crate::model::plan::{Plan, Proof};
 use crate::model::podsecurity::Level;
 use crate::model::trace::Traced;
@@ -26,6 +28,7 @@ use crate::output::fix as report;
 use crate::output::patch;
 use crate::plan::{self, Owner};
 use crate::policy;
+use crate::remedy;
 use crate::trial::copy::Changes;
 use crate::trial::{self, End, Options, Progress, Proven, Trial};
 use subject::Subject;
@@ -323,6 +326,13 @@ async fn planned(
     let left = plan::pod_spec(&subject.object).map(plan::privileged).unwrap_or_default();
     let mut warnings: Vec<String> =
         left.iter().map(|(container, why)| format!("container {container} is left as it is: {why}")).collect();
+    warnings.extend(devices(&subject.object));
+    let without_namespace = match args.user_namespace {
+        true => users::refused(cluster, &subject).await,
+        false => None,
+    };
+    let user_namespace = args.user_namespace && without_namespace.is_none();
+    warnings.extend(without_namespace);
     let trial = Trial {
         cluster,
         namespace: args.trial_namespace.clone().unwrap_or_else(|| subject.namespace.clone()),
@@ -336,7 +346,7 @@ async fn planned(
             max_rounds: args.max_rounds,
             timeout: Duration::from_secs(args.timeout),
             read_only_root: args.read_only_root,
-            user_namespace: args.user_namespace,
+            user_namespace,
             minimize: !args.no_minimize,
             runs: proves,
             run_as: args.run_as,
@@ -411,6 +421,21 @@ fn traces(args: &FixArgs, subject: &Subject) -> Result<Vec<(String, String, Trac
     Ok(found)
 }
 
+/// Devices that no edit of the workload opens, each with what would.
+fn devices(object: &Value) -> Vec<String> {
+    let spec = plan::pod_spec(object).cloned().unwrap_or_default();
+    let Ok(spec) = serde_json::from_value::<PodSpec>(spec) else { return Vec::new() };
+    // A hostPath is real privilege, and said to be that already.
+    let given = foresight::devices::obstacles(&spec).into_iter().filter(|device| device.errno == Some(Errno::Eacces));
+    given
+        .map(|device| {
+            let container = device.container.as_deref().unwrap_or_default();
+            let advice = remedy::remedies(&device).into_iter().next().map(|advice| format!("; {}", advice.summary));
+            format!("container {container}: {}{}", device.cause, advice.unwrap_or_default())
+        })
+        .collect()
+}
+
 /// What stops the workload now, if it fails.
 async fn failed(cluster: Option<&Cluster>, subject: &Subject) -> Vec<Obstacle> {
     let (Some(cluster), Some(workload)) = (cluster, &subject.workload) else { return Vec::new() };
@@ -439,7 +464,7 @@ fn forbidden(object: &Value, level: Level) -> Vec<String> {
 }
 
 /// Ctrl-C, or the polite end that a supervisor asks for.
-async fn stopped() {
+pub(super) async fn stopped() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -7,6 +7,7 @@ mod failure;
 mod fold;
 mod images;
 mod namespace;
+mod nodes;
 mod scope;
 mod workloads;
 
