@@ -1,7 +1,5 @@
 //! `kubectl nonroot scan`: who runs as root, what Pod Security would refuse, what fails now.
 
-use std::collections::HashMap;
-
 use clap::{Args, ValueEnum};
 use futures::stream::{self, StreamExt as _};
 
@@ -111,8 +109,7 @@ async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Rows>, Fa
     let scope = args.selection.scope(&cluster.namespace);
     let spinner = Spinner::start("reading pods");
     let Read { value: Inventory { workloads, namespaces }, errors } = cluster.inventory(&scope).await?;
-    let foreseen = foresight::of_specs(&workloads);
-    let mut foreseen: HashMap<Key, Vec<Obstacle>> = workloads.iter().map(key).zip(foreseen).collect();
+    let levels = foresight::se_linux::Shared::among(&workloads);
     let mut read = Read { value: workloads, errors };
     if !targets.is_empty() {
         read = pick(&cluster, &targets, read, args.selection.all_namespaces).await?;
@@ -122,9 +119,7 @@ async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Rows>, Fa
     let version = args.pod_security_version;
     let rows = read.value.into_iter().zip(diagnosed).map(|(workload, mut diagnosed)| {
         foresight::devices::recognise(&mut diagnosed.value, &workload.spec);
-        // A pod that is named is not among the owners that were read; what it is given by its own spec is told.
-        let own = || foresight::devices::obstacles(&workload.spec);
-        let foreseen = foreseen.remove(&key(&workload)).unwrap_or_else(own);
+        let foreseen = foresight::of_spec(&workload, &levels);
         let mut row = row(workload, version, &|_| None);
         let known = |obstacle: &Obstacle| diagnosed.value.iter().any(|known| same_place(known, obstacle));
         let foreseen: Vec<Obstacle> = foreseen.into_iter().filter(|obstacle| !known(obstacle)).collect();
@@ -134,13 +129,6 @@ async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Rows>, Fa
     });
     let rows = rows.collect();
     Ok(Read { value: (rows, namespaces), errors: read.errors })
-}
-
-/// What tells a workload from any other: namespace, kind, name.
-type Key = (Option<String>, String, String);
-
-fn key(workload: &Workload) -> Key {
-    (workload.namespace.clone(), workload.kind.clone(), workload.name.clone())
 }
 
 /// What was foreseen and has come true is told once.
@@ -211,8 +199,9 @@ fn files(args: &ScanArgs) -> Read<Rows> {
         workloads.push(manifest.workload);
     };
     manifests::read(&args.selection.filename, args.selection.recursive, &mut found, &mut |error| errors.push(error));
-    for (row, foreseen) in rows.iter_mut().zip(foresight::of_specs(&workloads)) {
-        row.obstacles = foreseen.into_iter().map(explain::explained).collect();
+    let levels = foresight::se_linux::Shared::among(&workloads);
+    for (row, workload) in rows.iter_mut().zip(&workloads) {
+        row.obstacles = foresight::of_spec(workload, &levels).into_iter().map(explain::explained).collect();
     }
     Read { value: (rows, Vec::new()), errors }
 }

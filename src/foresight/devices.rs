@@ -3,7 +3,9 @@
 //! Two things guard a device in a container, in this order (Linux, fs/namei.c, inode_permission): the mode bits of its
 //! node, which answer EACCES, and the container's device cgroup, which answers EPERM, to root as well. The runtime makes
 //! the node and opens the cgroup for the devices of the CRI, which are block volumes and what device plugins give; both
-//! with the owner and mode that the node has. It does neither for a hostPath volume, which is a plain bind mount.
+//! with the owner and mode that the node has. It does neither for a hostPath volume, which is a plain bind mount. Devices
+//! of a resource claim come by CDI, which gives them to the container's user by itself where the driver names no owner
+//! (tags.cncf.io/container-device-interface, pkg/cdi, ContainerEdits.Apply).
 
 use k8s_openapi::api::core::v1::{Container, PodSpec, Volume};
 
@@ -88,7 +90,8 @@ fn of_container(container: &Container, spec: &PodSpec) -> Vec<Obstacle> {
     });
     let claims = container.resources.iter().flat_map(|resources| resources.claims.iter().flatten()).map(|claim| {
         let cause = format!(
-            "the devices of its resource claim {} have the owner and mode that their driver names, else those of the node",
+            "the devices of its resource claim {} belong to whom its driver names (CDI), and where it names nobody to the \
+             container's user",
             claim.name
         );
         device(None, Errno::Eacces, false, cause)

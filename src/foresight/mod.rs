@@ -11,14 +11,15 @@ use crate::model::inside::{Inode, Inside, Mount};
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
 use crate::model::workload::Workload;
 
-/// What the specs of workloads let foresee, for each in their order, wherever they run and whatever they do.
+/// What a workload's spec lets foresee, beside those that it shares claims with.
 #[must_use]
-pub fn of_specs(workloads: &[Workload]) -> Vec<Vec<Obstacle>> {
-    let mut all: Vec<Vec<Obstacle>> = workloads.iter().map(|workload| devices::obstacles(&workload.spec)).collect();
-    for (number, obstacle) in se_linux::shared(workloads) {
-        all[number].push(obstacle);
-    }
-    all
+pub fn of_spec(workload: &Workload, shared: &se_linux::Shared) -> Vec<Obstacle> {
+    // Who works without root already has its devices.
+    let works = workload.pods > 0 && workload.failures.is_empty();
+    let without_root = workload.containers.iter().all(|container| container.root == Some(false));
+    let mut foreseen = if works && without_root { Vec::new() } else { devices::obstacles(&workload.spec) };
+    foreseen.extend_from_slice(shared.obstacles(workload));
+    foreseen
 }
 
 /// The first port that needs no privilege (`net.ipv4.ip_unprivileged_port_start` of a new network namespace).

@@ -20,44 +20,61 @@ struct Use<'a> {
     policy: &'a str,
 }
 
-/// Obstacles of workloads that share a claim of their namespace with another label or another seLinuxChangePolicy, each
-/// with its workload's place in the list. Where none has a label nothing is told: a node without SELinux needs none, and
-/// OpenShift gives one to all.
-#[must_use]
-pub fn shared(workloads: &[Workload]) -> Vec<(usize, Obstacle)> {
-    let mut uses: BTreeMap<(Option<&str>, &str), Vec<Use<'_>>> = BTreeMap::new();
-    for (number, workload) in workloads.iter().enumerate() {
-        let namespace = workload.namespace.as_deref();
-        for (claim, used) in claims(&workload.spec, number) {
-            uses.entry((namespace, claim)).or_default().push(used);
-        }
-    }
-    let mut found = Vec::new();
-    for ((_, claim), uses) in &uses {
-        let mut told = BTreeSet::new();
-        for one in uses {
-            // One other is enough to name: whoever changes this one sees the next.
-            let Some((other, what)) = uses.iter().find_map(|other| Some((other, conflict(one, other)?))) else {
-                continue;
-            };
-            if !told.insert((one.workload, one.container)) {
-                continue;
+/// A workload among others: namespace, kind, name.
+type Key = (Option<String>, String, String);
+
+fn key(workload: &Workload) -> Key {
+    (workload.namespace.clone(), workload.kind.clone(), workload.name.clone())
+}
+
+/// Obstacles of workloads that share a claim of their namespace with another label or another seLinuxChangePolicy. Where
+/// none has a label nothing is told: a node without SELinux needs none, and OpenShift gives one to all.
+#[derive(Debug, Default)]
+pub struct Shared(BTreeMap<Key, Vec<Obstacle>>);
+
+impl Shared {
+    #[must_use]
+    pub fn among(workloads: &[Workload]) -> Self {
+        let mut uses: BTreeMap<(Option<&str>, &str), Vec<Use<'_>>> = BTreeMap::new();
+        for (number, workload) in workloads.iter().enumerate() {
+            let namespace = workload.namespace.as_deref();
+            for (claim, used) in claims(&workload.spec, number) {
+                uses.entry((namespace, claim)).or_default().push(used);
             }
-            let whose = if other.workload == one.workload {
-                format!("its container {}", other.container)
-            } else {
-                let Workload { kind, name, .. } = &workloads[other.workload];
-                format!("{}/{name}", kind.to_lowercase())
-            };
-            let cause =
-                format!("{whose} shares the claim {claim} with {what}: one of them is locked out where SELinux is on");
-            let source = format!("spec of container {}", one.container);
-            let obstacle = obstacle(one.container, &source, Operation::Selinux, Category::Selinux, cause);
-            let path = Some(one.path.to_owned());
-            found.push((one.workload, Obstacle { path, errno: Some(Errno::Eacces), ..obstacle }));
         }
+        let mut found: BTreeMap<Key, Vec<Obstacle>> = BTreeMap::new();
+        for ((_, claim), uses) in &uses {
+            let mut told = BTreeSet::new();
+            for one in uses {
+                // One other is enough to name: whoever changes this one sees the next.
+                let other = uses.iter().find_map(|other| Some((other, conflict(one, other)?)));
+                let Some((other, what)) = other.filter(|_| told.insert((one.workload, one.container))) else {
+                    continue;
+                };
+                let whose = if other.workload == one.workload {
+                    format!("its container {}", other.container)
+                } else {
+                    let Workload { kind, name, .. } = &workloads[other.workload];
+                    format!("{}/{name}", kind.to_lowercase())
+                };
+                let cause = format!(
+                    "{whose} shares the claim {claim} with {what}: one of them is locked out where SELinux is on"
+                );
+                let source = format!("spec of container {}", one.container);
+                let obstacle = obstacle(one.container, &source, Operation::Selinux, Category::Selinux, cause);
+                let path = Some(one.path.to_owned());
+                let obstacle = Obstacle { path, errno: Some(Errno::Eacces), ..obstacle };
+                found.entry(key(&workloads[one.workload])).or_default().push(obstacle);
+            }
+        }
+        Self(found)
     }
-    found
+
+    /// Those of one workload.
+    #[must_use]
+    pub fn obstacles(&self, workload: &Workload) -> &[Obstacle] {
+        self.0.get(&key(workload)).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// Every use of a claim in a pod. A container's own options replace the pod's as a whole.
@@ -151,7 +168,12 @@ mod tests {
     }
 
     fn causes(workloads: &[Workload]) -> Vec<(usize, String)> {
-        shared(workloads).into_iter().map(|(number, obstacle)| (number, obstacle.cause)).collect()
+        let shared = Shared::among(workloads);
+        let all = workloads.iter().enumerate();
+        all.flat_map(|(number, workload)| {
+            shared.obstacles(workload).iter().map(move |obstacle| (number, obstacle.cause.clone()))
+        })
+        .collect()
     }
 
     #[test]
