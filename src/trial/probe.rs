@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::Api;
-use kube::api::DeleteParams;
-use kube::api::PostParams;
+use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -102,6 +101,7 @@ impl Probe<'_> {
                 "terminationGracePeriodSeconds": 1,
                 "automountServiceAccountToken": false,
                 "enableServiceLinks": false,
+                "dnsPolicy": "Default",
                 "tolerations": [{"operator": "Exists"}],
                 "securityContext": {"runAsNonRoot": true, "runAsUser": NOBODY, "runAsGroup": NOBODY},
                 "containers": [{
@@ -169,9 +169,12 @@ impl Probe<'_> {
             let late = begin.elapsed() > PATIENCE;
             if late || begin.elapsed() > SLOW && status.phase.as_deref() == Some("Pending") {
                 let texts = cluster.failure_texts(self.namespace, name, None, false).await?;
-                let why = texts.value.iter().map(|text| text.text.trim()).find(|text| !text.is_empty());
-                if let Some(why) = why {
-                    return Ok(Ended::Refused(last_line(why)));
+                let lines: Vec<&str> = texts.value.iter().flat_map(|text| text.text.lines()).collect();
+                let stuck = status.container_statuses.iter().flatten().any(is_stuck);
+                // Other warnings are about what a pod can live with.
+                let refused = |line: &&&str| stuck || late || line.contains(NO_SANDBOX);
+                if let Some(why) = lines.iter().rfind(refused) {
+                    return Ok(Ended::Refused((*why).to_owned()));
                 }
             }
             if late {
@@ -184,9 +187,12 @@ impl Probe<'_> {
 /// The uid that owns nothing.
 const NOBODY: u32 = 65_534;
 
-/// Events repeat themselves: the last says what the matter is now.
-fn last_line(text: &str) -> String {
-    text.lines().next_back().unwrap_or_default().to_owned()
+/// How the kubelet's event begins when a pod cannot be started at all (events.FailedCreatePodSandBox).
+const NO_SANDBOX: &str = "Failed to create pod sandbox";
+
+/// Its image cannot be had, or the runtime does not take its container.
+fn is_stuck(status: &ContainerStatus) -> bool {
+    status.state.as_ref().and_then(|state| state.waiting.as_ref()).is_some_and(|waiting| waiting.message.is_some())
 }
 
 fn value<'t>(text: &'t str, name: &str) -> Option<&'t str> {
