@@ -153,3 +153,28 @@ fn it_is_tried_and_applied_from_the_questions() {
     terminal.shows("rolled out.");
     terminal.shows("ended with 0");
 }
+
+#[test]
+#[ignore = "needs cluster and tmux"]
+fn a_plan_is_written_into_its_file_or_saved_as_another() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (file, other) = (directory.path().join("web.yaml"), directory.path().join("other.yaml"));
+    let text = "# The front end.\napiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n  - name: web # one\n    image: x\n";
+    fs::write(&file, text).expect("it can be written");
+    for (name, keys) in [("save", ["Down", "Down", "Enter"].as_slice()), ("write", &["Down", "Enter"])] {
+        let terminal = Terminal::run(name, 100, &format!("fix --run-as 101 -f {}", file.display()));
+        let screen = terminal.shows("What next?");
+        assert!(screen.contains("- name: web # one"), "the diff is that of the file: {screen}");
+        terminal.press(keys);
+        if name == "save" {
+            terminal.shows("File");
+            terminal.press(&["-N", "60", "BSpace"]);
+            terminal.press(&[&other.display().to_string(), "Enter"]);
+        }
+        terminal.shows("ended with 0");
+    }
+    let saved = fs::read_to_string(&file).expect("it is there");
+    assert!(saved.starts_with("# The front end.\n") && saved.contains("  - name: web # one\n"), "{saved}");
+    assert!(saved.contains("    runAsNonRoot: true\n"), "{saved}");
+    assert_eq!(fs::read_to_string(&other).expect("it was saved"), saved);
+}

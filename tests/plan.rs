@@ -8,6 +8,7 @@ use std::env;
 
 use fastrand::Rng;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
+use nonroot::evidence::manifests::document::Document;
 use nonroot::model::edit::{Edit, Fill};
 use nonroot::model::podsecurity::Level;
 use nonroot::output::patch;
@@ -162,6 +163,11 @@ fn merged(original: &Value, patch: &Value, field: &str) -> Value {
     }
 }
 
+/// Characters that YAML does not print (YAML 1.2.2, 5.1) and JSON does.
+fn is_no_yaml(c: char) -> bool {
+    c != '\n' && c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}' | '\u{feff}')
+}
+
 #[test]
 fn every_plan_holds_every_patch_agrees_and_a_second_plan_is_empty() {
     let seed = env::var("PLAN_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
@@ -179,7 +185,8 @@ fn every_plan_holds_every_patch_agrees_and_a_second_plan_is_empty() {
             left += 1;
         }
         let again = plan::compose(&planned, Level::Restricted, &edits);
-        let difference = |other: &Value| patch::diff(&planned, other, "planned").expect("YAML");
+        let yaml = |value: &Value| serde_saphyr::to_string(value).expect("YAML");
+        let difference = |other: &Value| patch::diff(("planned", &yaml(&planned)), ("other", &yaml(other)));
         assert!(
             again == planned,
             "{}
@@ -192,6 +199,18 @@ fn every_plan_holds_every_patch_agrees_and_a_second_plan_is_empty() {
         let mut patched = object.clone();
         json_patch::patch(&mut patched, &json_patch).expect("it applies");
         assert!(patched == planned, "{}\n{}", about("the JSON patch leads elsewhere"), difference(&patched));
+        let read = |text: &str| Document::parse(text).ok().flatten().map(|document| document.value);
+        let texts = [yaml(&object), object.to_string(), format!("{object:#}\n")];
+        for text in &texts[..if planned_ones % 10 == 0 { 3 } else { 1 }] {
+            // JSON may hold what YAML may not: such a text is read by nobody here.
+            if read(text).as_ref() != Some(&object) {
+                assert!(text.contains(is_no_yaml), "{}", about(&format!("it is not read:\n{text}")));
+                continue;
+            }
+            let edited = patch::manifest(text, &object, &planned, &read);
+            let edited = edited.unwrap_or_else(|unfit| panic!("{}", about(&format!("{unfit:?} in\n{text}"))));
+            assert!(read(&edited).as_ref() == Some(&planned), "{}\n{edited}", about("the edited manifest differs"));
+        }
         let strategic = patch::strategic(&object, &planned);
         let patched = merged(&object, &strategic, "");
         assert!(patched == planned, "{}\n{}", about("the strategic patch leads elsewhere"), difference(&patched));

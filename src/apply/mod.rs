@@ -5,5 +5,5 @@ mod file;
 mod rollout;
 mod workload;
 
-pub use self::file::write_new;
+pub use self::file::{replace, write_new};
 pub use self::workload::{Change, FIELD_MANAGER, Outcome, Progress, apply, roll_back};

@@ -104,6 +104,20 @@ fn print(text: &str) -> Result<(), Fault> {
     })
 }
 
+/// Writes text of a user's files to standard output: byte for byte, or for a terminal made fit.
+fn print_file(text: &str) -> Result<(), Fault> {
+    let mut stdout = io::stdout().lock();
+    let written = if io::IsTerminal::is_terminal(&stdout) {
+        text.lines().try_for_each(|line| writeln!(stdout, "{}", crate::output::terminal::Clean(line)))
+    } else {
+        stdout.write_all(text.as_bytes())
+    };
+    written.and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Fault::Pipe,
+        _ => Fault::Error(Error::input("write to standard output", error)),
+    })
+}
+
 /// Says something on standard error, made fit for a terminal.
 fn say(text: std::fmt::Arguments<'_>) {
     // Nobody is left to tell that standard error is gone.

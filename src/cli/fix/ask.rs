@@ -131,7 +131,10 @@ pub(super) fn next(subject: &Subject, is_proven: bool, has_cluster: bool) -> Res
         choices.push(("Try it first: a copy of the pod runs until it works (--trial)", Next::Try));
     }
     match &subject.manifest {
-        Some(_) => choices.push(("Write it into the file (--write)", Next::Write)),
+        Some(manifest) if manifest.file.path.is_some() => {
+            choices.push(("Write it into the file (--write)", Next::Write));
+        }
+        Some(_) => {}
         None => choices.push(("Apply it to the cluster, and watch the rollout (--apply)", Next::Apply)),
     }
     choices.push(("Save the patched object as a file (-o yaml)", Next::Save));

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::super::{Fault, explain, print, say};
 use super::ask::{self, Next};
 use super::subject::Subject;
-use super::{FixArgs, Fixed, diff, fix, planned, rendered, stopped, yaml};
+use super::{FixArgs, Fixed, diff, file, fix, planned, rendered, stopped, yaml};
 use crate::apply::{self, Change, Outcome, Progress};
 use crate::error::Error;
 use crate::evidence::cluster::Cluster;
@@ -19,7 +19,7 @@ use crate::output::patch;
 use crate::plan;
 use crate::trial;
 
-/// Applies or writes every plan that the flags ask to. False: something was not, and that was said.
+/// Applies every plan, if the flags ask to. False: something was not, and that was said.
 pub(super) async fn all(
     cluster: Option<&Cluster>,
     args: &FixArgs,
@@ -118,7 +118,7 @@ pub(super) async fn interactive(cluster: Option<&Cluster>, args: &FixArgs, subje
     }
     let mut one = planned(cluster, args, subject, args.trial, None).await?;
     if one.plan.object == one.subject.object {
-        print(&rendered(std::slice::from_ref(&one), args)?)?;
+        print(&rendered(std::slice::from_ref(&one), &[], &[], args)?)?;
         return Ok(u8::from(!one.is_good()));
     }
     if !args.trial {
@@ -135,9 +135,24 @@ pub(super) async fn interactive(cluster: Option<&Cluster>, args: &FixArgs, subje
                 let Some(cluster) = cluster else { continue };
                 return Ok(u8::from(!applied(cluster, args, &one).await?));
             }
-            Next::Write | Next::Save => {
+            Next::Write => {
+                let Some(manifest) = &one.subject.manifest else { continue };
+                let edited = file::edited(&manifest.file, &[&one]);
+                match edited.errors.into_iter().next().map_or_else(|| file::write(&manifest.file, &[&one]), Err) {
+                    Ok(()) => return Ok(0),
+                    Err(error) => say(format_args!("error: {error}")),
+                }
+            }
+            Next::Save => {
                 let path = ask::file(&one.subject)?;
-                apply::write_new(std::path::Path::new(&path), &yaml(std::slice::from_ref(&one))?)?;
+                let text = match &one.subject.manifest {
+                    Some(manifest) => {
+                        let edited = file::edited(&manifest.file, &[&one]);
+                        edited.errors.into_iter().next().map_or(Ok(edited.text), Err)?
+                    }
+                    None => yaml(std::slice::from_ref(&one))?,
+                };
+                apply::write_new(std::path::Path::new(&path), &text)?;
                 say(format_args!("Saved as {path}."));
                 return Ok(0);
             }

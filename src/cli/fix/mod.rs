@@ -2,10 +2,11 @@
 
 pub(super) mod ask;
 mod deliver;
+mod file;
 mod subject;
 mod users;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -16,9 +17,10 @@ use serde_json::{Value, json};
 
 use super::flags::{ClusterFlags, SelectionFlags};
 use super::progress::{Live, Spinner};
-use super::{Fault, exit_code, explain, json, print, say};
+use super::{Fault, exit_code, explain, json, print, print_file, say};
 use crate::error::Error;
 use crate::evidence::cluster::Cluster;
+use crate::evidence::manifests::File;
 use crate::foresight;
 use crate::model::obstacle::{Errno, Obstacle};
 use crate::model::plan::{Plan, Proof};
@@ -31,6 +33,7 @@ use crate::policy;
 use crate::remedy;
 use crate::trial::copy::Changes;
 use crate::trial::{self, End, Options, Progress, Proven, Trial};
+use file::Edited;
 use subject::Subject;
 
 /// Make workloads run as non-root, and prove it
@@ -136,7 +139,7 @@ enum Format {
     Text,
     /// The plan, its proof, and the whole object
     Json,
-    /// The whole object, ready for kubectl apply
+    /// The whole object, ready for kubectl apply; with -f the whole file
     Yaml,
     /// A strategic merge patch for kubectl patch
     Patch,
@@ -144,7 +147,7 @@ enum Format {
     Json6902,
     /// A kustomize component with the patch
     Kustomize,
-    /// A unified diff
+    /// A unified diff; with -f of the file
     Diff,
     /// A summary for a pull request
     Markdown,
@@ -220,6 +223,7 @@ impl Fixed {
 }
 
 pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault> {
+    file::check(&args)?;
     let files = !args.selection.filename.is_empty();
     let asks = args.output.is_none() && !args.yes && !args.apply && !args.write && ask::is_answered();
     let cluster = match Cluster::connect(&flags.connection()).await {
@@ -236,10 +240,11 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
         let error = Error::input("fix", "no workload is named");
         return Err(error.help("name one as TYPE/NAME; kubectl nonroot scan lists them").into());
     }
-    let (mut subjects, errors) = match &cluster {
+    let (texts, mut subjects, errors) = match &cluster {
         Some(cluster) if !files => {
             let _spinner = Spinner::start("reading workloads");
-            subject::of_cluster(cluster, &args).await?
+            let (subjects, errors) = subject::of_cluster(cluster, &args).await?;
+            (Vec::new(), subjects, errors)
         }
         _ => subject::of_files(&args, cluster.as_ref().map_or("default", |cluster| cluster.namespace.as_str())),
     };
@@ -247,6 +252,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
         say(format_args!("warning: {error}"));
     }
     if subjects.is_empty() {
+        print_file(&rendered(&[], &texts, &[], &args)?)?;
         return Ok(exit_code(&errors, true));
     }
     if asks {
@@ -293,7 +299,26 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
         }
     }
     let good = fixed.iter().all(Fixed::is_good);
-    print(&rendered(&fixed, &args)?)?;
+    let all: Vec<&Fixed> = fixed.iter().collect();
+    let edited: Vec<Edited> = texts.iter().map(|file| file::edited(file, &all)).collect();
+    if args.write || matches!(args.output, Some(Format::Yaml | Format::Diff)) {
+        for error in edited.iter().flat_map(|edited| &edited.errors) {
+            say(format_args!("error: {error}"));
+            errors.push(error.clone());
+        }
+    }
+    let text = rendered(&fixed, &texts, &edited, &args)?;
+    if texts.is_empty() {
+        print(&text)?
+    } else {
+        print_file(&text)?
+    }
+    if args.write {
+        for error in texts.iter().filter_map(|file| file::write(file, &all).err()) {
+            say(format_args!("error: {error}"));
+            errors.push(error);
+        }
+    }
     let delivered = deliver::all(cluster.as_ref(), &args, &fixed, &mut errors).await?;
     Ok(exit_code(&errors, !good || !delivered))
 }
@@ -396,6 +421,7 @@ async fn planned(
         (plan?, None)
     };
     warnings.extend(forbidden(&plan.object, level(args)));
+    warnings.extend(subject.manifest.as_ref().and_then(file::rendered));
     let owner = plan::owner(&subject.object).filter(|_| subject.manifest.is_none());
     Ok(Fixed { subject, plan, proof, warnings, owner })
 }
@@ -516,8 +542,9 @@ fn told(progress: &Progress<'_>, prefix: &str, live: Option<&Live>) {
     }
 }
 
-/// Every fix in the format asked for: YAML documents one after another, JSON as a list where there are several.
-fn rendered(fixed: &[Fixed], args: &FixArgs) -> Result<String, Error> {
+/// Every fix in the format asked for: YAML documents one after another, JSON as a list where there are several. Of files,
+/// YAML and the diff are those of the files.
+fn rendered(fixed: &[Fixed], files: &[Arc<File>], edited: &[Edited], args: &FixArgs) -> Result<String, Error> {
     let format = args.output.unwrap_or(Format::Text);
     match format {
         Format::Json => match fixed {
@@ -536,6 +563,11 @@ fn rendered(fixed: &[Fixed], args: &FixArgs) -> Result<String, Error> {
             let patches: Vec<Value> =
                 changed.map(|one| patch::strategic(&one.subject.object, &one.plan.object)).collect();
             super::yaml(&patch::kustomize(&patches)?)
+        }
+        Format::Yaml if fixed.is_empty() => Ok(file::stream(files.iter().map(|file| file.text.as_str()))),
+        Format::Yaml if !files.is_empty() => Ok(file::stream(edited.iter().map(|edited| edited.text.as_str()))),
+        Format::Diff if !files.is_empty() => {
+            Ok(files.iter().zip(edited).map(|(file, edited)| edited.diff(file)).collect())
         }
         Format::Yaml => yaml(fixed),
         Format::Patch => {
@@ -563,8 +595,17 @@ fn yaml(fixed: &[Fixed]) -> Result<String, Error> {
     Ok(objects.collect::<Result<Vec<_>, _>>()?.join("---\n"))
 }
 
+/// What changes in its file, or where the file cannot be edited and in a cluster, in the object.
 fn diff(one: &Fixed) -> Result<String, Error> {
-    patch::diff(&report::applicable(&one.subject.object), &report::applicable(&one.plan.object), &one.subject.name())
+    if let Some(file) = one.subject.manifest.as_ref().map(|manifest| &manifest.file) {
+        let edited = file::edited(file, &[one]);
+        if edited.errors.is_empty() {
+            return Ok(edited.diff(file));
+        }
+    }
+    let text = |object: &Value| super::yaml(&report::applicable(object));
+    let (before, after, name) = (text(&one.subject.object)?, text(&one.plan.object)?, one.subject.name());
+    Ok(patch::diff((&name, &before), (&format!("{name} (nonroot)"), &after)))
 }
 
 fn fix(one: &Fixed) -> report::Fix {
@@ -584,6 +625,9 @@ fn fix(one: &Fixed) -> report::Fix {
         remaining: explained(&proof.remaining),
     });
     let mut warnings = one.warnings.clone();
+    if let Some(manifest) = &one.subject.manifest {
+        warnings.extend(file::edited(&manifest.file, &[one]).errors.iter().map(ToString::to_string));
+    }
     if let Some(Owner { who, advice }) = &one.owner {
         warnings.push(format!("it belongs to {who}, which would take the change back: {advice}"));
     }

@@ -1,13 +1,16 @@
 //! What is to be fixed: workloads of the cluster, or of files.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::super::Fault;
 use super::super::target::{self, Target};
-use super::FixArgs;
+use super::{FixArgs, file};
 use crate::error::Error;
 use crate::evidence::cluster::{Cluster, Namespaces, Scope, Selection};
-use crate::evidence::manifests::{self, Manifest};
+use crate::evidence::manifests::{self, File, Manifest};
 use crate::model::workload::Workload;
 use crate::plan;
 
@@ -40,21 +43,34 @@ impl Subject {
     }
 }
 
-/// The workloads of files. What cannot be read is an error beside the rest.
-pub(super) fn of_files(args: &FixArgs, namespace: &str) -> (Vec<Subject>, Vec<Error>) {
+/// The files of -f, each once, and their workloads. What cannot be read or is no place for a plan is an error beside the
+/// rest.
+pub(super) fn of_files(args: &FixArgs, namespace: &str) -> (Vec<Arc<File>>, Vec<Subject>, Vec<Error>) {
+    let (mut files, mut broken) = (Vec::new(), Vec::new());
+    let mut seen = BTreeSet::new();
+    let mut take = |file: File| {
+        let path = file.path.as_deref().and_then(|path| std::fs::canonicalize(path).ok());
+        if path.is_none_or(|path| seen.insert(path)) {
+            files.push(Arc::new(file));
+        }
+    };
+    let selection = &args.selection;
+    manifests::files(&selection.filename, selection.recursive, &mut take, &mut |error| broken.push(error));
     let (mut found, mut failed) = (Vec::new(), Vec::new());
-    let mut take = |manifest: Manifest| {
-        found.push(Subject {
+    let mut take = |manifest: Manifest| match file::refused(&manifest) {
+        Some(error) => failed.push(error),
+        None => found.push(Subject {
             object: manifest.object.clone(),
             namespace: manifest.workload.namespace.clone().unwrap_or_else(|| namespace.to_owned()),
             root_pod: None,
             workload: None,
             manifest: Some(manifest),
-        });
+        }),
     };
-    let selection = &args.selection;
-    manifests::read(&selection.filename, selection.recursive, &mut take, &mut |error| failed.push(error));
-    (found, failed)
+    for file in &files {
+        manifests::workloads(file, &mut take, &mut |error| broken.push(error));
+    }
+    (files, found, [broken, failed].concat())
 }
 
 /// The workloads of the cluster that the arguments name or select.

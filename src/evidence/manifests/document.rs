@@ -123,6 +123,13 @@ impl Document {
         }
     }
 
+    /// Whether it is a `kind: List` (or PodList, DeploymentList ...) that has items.
+    #[must_use]
+    pub fn is_list(&self) -> bool {
+        let kind = self.value.get("kind").and_then(Value::as_str).unwrap_or_default();
+        kind.ends_with("List") && self.value.get("items").is_some_and(Value::is_array)
+    }
+
     /// The items of a `kind: List` (or PodList, DeploymentList ...), each as a document of its own; another document
     /// is its own only item.
     #[must_use]

@@ -1,10 +1,13 @@
 //! Manifests: workloads in files, directories and streams, each with its file and line.
 
 pub mod document;
+pub mod source;
 
 use std::fs;
 use std::io::{self, Read as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde::de::IntoDeserializer;
@@ -25,9 +28,24 @@ const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];
 /// The name of standard input in `-f` and in reports.
 const STDIN: &str = "-";
 
+/// A file as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// As the user named it, or `stdin`.
+    pub name: String,
+    /// `None` for standard input.
+    pub path: Option<PathBuf>,
+    pub text: String,
+}
+
 /// A workload of a manifest, and the lines of its pod template.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
+    pub file: Arc<File>,
+    /// The bytes of the file that are its document.
+    pub part: Range<usize>,
+    /// Which item of the document it is, if that is a list.
+    pub item: Option<usize>,
     pub workload: Workload,
     /// The whole object, with the fields that our types do not know.
     pub object: Value,
@@ -49,10 +67,17 @@ impl Manifest {
 /// Reads the workloads of files, directories and standard input (`-`), in that order, and hands each to `found`; what
 /// cannot be read goes to `failed`, and the rest is still read.
 pub fn read(paths: &[String], recursive: bool, found: &mut dyn FnMut(Manifest), failed: &mut dyn FnMut(Error)) {
+    let mut broken = Vec::new();
+    files(paths, recursive, &mut |file| workloads(&Arc::new(file), found, &mut |error| broken.push(error)), failed);
+    broken.into_iter().for_each(failed);
+}
+
+/// Reads files, directories and standard input (`-`), in that order.
+pub fn files(paths: &[String], recursive: bool, found: &mut dyn FnMut(File), failed: &mut dyn FnMut(Error)) {
     for path in paths {
         if path == STDIN {
             match text(io::stdin().lock(), "standard input") {
-                Ok(text) => documents(&text, "stdin", found, failed),
+                Ok(text) => found(File { name: "stdin".to_owned(), path: None, text }),
                 Err(error) => failed(error),
             }
             continue;
@@ -62,17 +87,17 @@ pub fn read(paths: &[String], recursive: bool, found: &mut dyn FnMut(Manifest), 
             failed(Error::input(format!("read {path}"), "URLs are not fetched").help(help));
             continue;
         }
-        match files(Path::new(path), recursive) {
-            Ok(files) if files.is_empty() => {
+        match named(Path::new(path), recursive) {
+            Ok(paths) if paths.is_empty() => {
                 let why = "the directory holds no .yaml, .yml or .json file";
                 let error = Error::input(format!("read {path}"), why);
                 failed(if recursive { error } else { error.help("-R descends into its directories") });
             }
-            Ok(files) => {
-                for file in files {
-                    let name = file.display().to_string();
-                    match open(&file, &name) {
-                        Ok(text) => documents(&text, &name, found, failed),
+            Ok(paths) => {
+                for path in paths {
+                    let name = path.display().to_string();
+                    match open(&path, &name) {
+                        Ok(text) => found(File { name, path: Some(path), text }),
                         Err(error) => failed(error),
                     }
                 }
@@ -83,7 +108,7 @@ pub fn read(paths: &[String], recursive: bool, found: &mut dyn FnMut(Manifest), 
 }
 
 /// The files that a path of `-f` stands for, sorted: itself, or what a directory holds.
-fn files(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
+fn named(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
     let fail = |error: io::Error| Error::input(format!("read {}", path.display()), error);
     if !fs::metadata(path).map_err(fail)?.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -98,7 +123,7 @@ fn files(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
         let kind = fs::symlink_metadata(&entry).map_err(fail)?.file_type();
         if kind.is_dir() {
             if recursive {
-                found.extend(files(&entry, true)?);
+                found.extend(named(&entry, true)?);
             }
         } else if entry.extension().is_some_and(|ending| EXTENSIONS.iter().any(|known| ending == *known)) {
             found.push(entry);
@@ -125,71 +150,93 @@ fn text(reader: impl io::Read, name: &str) -> Result<String, Error> {
     })
 }
 
-/// Reads every document of a stream; one that is broken costs nothing but itself.
-fn documents(text: &str, file: &str, found: &mut dyn FnMut(Manifest), failed: &mut dyn FnMut(Error)) {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    for (offset, text) in split(text).flat_map(|(offset, text)| json_values(offset, text)) {
-        match Document::parse(text) {
-            Ok(None) => {}
-            Ok(Some(document)) => {
-                for item in document.items() {
-                    match workload(item, file, offset) {
-                        Ok(Some(manifest)) => found(manifest),
-                        Ok(None) => {}
-                        Err(error) => failed(error),
-                    }
-                }
-            }
+/// Reads every document of a file; one that is broken costs nothing but itself.
+pub fn workloads(file: &Arc<File>, found: &mut dyn FnMut(Manifest), failed: &mut dyn FnMut(Error)) {
+    if source::is_kustomization(file) {
+        return;
+    }
+    let text = file.text.strip_prefix('\u{feff}').unwrap_or(&file.text);
+    let bom = file.text.len() - text.len();
+    for Part { line: offset, start, text } in split(text).flat_map(json_values) {
+        let part = bom + start..bom + start + text.len();
+        let document = match Document::parse(text) {
+            Ok(None) => continue,
+            Ok(Some(document)) => document,
             Err(malformed) => {
-                let error = Error::input(format!("read {file}:{}", offset + malformed.line), malformed.why);
-                failed(if text.contains("{{") {
-                    error.help("it looks like a template: helm template CHART | kubectl nonroot scan -f -")
-                } else {
-                    error
+                let error = Error::input(format!("read {}:{}", file.name, offset + malformed.line), malformed.why);
+                failed(match source::chart(file) {
+                    _ if !text.contains("{{") => error,
+                    Some(chart) => error.help(chart.advice()),
+                    None => error.help("it looks like a template: helm template CHART | kubectl nonroot scan -f -"),
                 });
+                continue;
+            }
+        };
+        let is_list = document.is_list();
+        for (number, item) in document.items().into_iter().enumerate() {
+            let place = Place { file, part: part.clone(), item: is_list.then_some(number), offset };
+            match workload(item, place) {
+                Ok(Some(manifest)) => found(manifest),
+                Ok(None) => {}
+                Err(error) => failed(error),
             }
         }
     }
 }
 
+/// Where a document or an item of one stands.
+struct Place<'a> {
+    file: &'a Arc<File>,
+    part: Range<usize>,
+    item: Option<usize>,
+    offset: u64,
+}
+
+/// A part of a text: the lines and the bytes before it.
+struct Part<'a> {
+    line: u64,
+    start: usize,
+    text: &'a str,
+}
+
 /// Splits a stream at its `---` lines as kubectl does, before any YAML is understood (k8s.io/apimachinery,
-/// pkg/util/yaml/decoder.go, YAMLReader), and gives each part with the number of lines before it.
-fn split(text: &str) -> impl Iterator<Item = (u64, &str)> {
-    let mut rest = Some(text);
-    let mut line = 0;
+/// pkg/util/yaml/decoder.go, YAMLReader).
+fn split(text: &str) -> impl Iterator<Item = Part<'_>> {
+    let (mut next, mut line, mut start) = (Some(0), 0, 0);
     std::iter::from_fn(move || {
-        let text = rest?;
+        let begin = next?;
         let first = line;
-        let mut end = 0;
-        for full in text.split_inclusive('\n') {
+        for full in text[begin..].split_inclusive('\n') {
             line += 1;
+            let end = start;
+            start += full.len();
             if full.strip_prefix("---").is_some_and(|after| after.trim().is_empty()) {
-                rest = Some(&text[end + full.len()..]);
-                return Some((first, &text[..end]));
+                next = Some(start);
+                return Some(Part { line: first, start: begin, text: &text[begin..end] });
             }
-            end += full.len();
         }
-        rest = None;
-        Some((first, text))
+        next = None;
+        Some(Part { line: first, start: begin, text: &text[begin..] })
     })
 }
 
 /// Splits a part that holds JSON values one after another, as `jq -c '.items[]'` prints them; any other part is whole.
-fn json_values(offset: u64, text: &str) -> Vec<(u64, &str)> {
+fn json_values(part: Part<'_>) -> Vec<Part<'_>> {
+    let Part { line, start, text } = part;
     if !text.trim_start().starts_with('{') {
-        return vec![(offset, text)];
+        return vec![part];
     }
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
-    let (mut parts, mut start, mut line) = (Vec::new(), 0, offset);
+    let (mut parts, mut done, mut lines) = (Vec::new(), 0, line);
     while let Some(Ok(_)) = values.next() {
         let end = values.byte_offset();
-        parts.push((line, &text[start..end]));
-        line += text[start..end].bytes().filter(|byte| *byte == b'\n').count() as u64;
-        start = end;
+        parts.push(Part { line: lines, start: start + done, text: &text[done..end] });
+        lines += text[done..end].bytes().filter(|byte| *byte == b'\n').count() as u64;
+        done = end;
     }
-    if !text[start..].trim().is_empty() {
+    if !text[done..].trim().is_empty() {
         // Not JSON after all, a flow mapping perhaps: YAML's parser has the last word.
-        return vec![(offset, text)];
+        return vec![part];
     }
     parts
 }
@@ -218,13 +265,15 @@ fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('.').filter(|step| !step.is_empty()).try_fold(value, |value, step| value.get(step))
 }
 
-fn workload(document: Document, file: &str, offset: u64) -> Result<Option<Manifest>, Error> {
+fn workload(document: Document, place: Place<'_>) -> Result<Option<Manifest>, Error> {
     let Document { value, lines } = document;
+    let Place { file, part, item, offset } = place;
+    let name_of_file = file.name.as_str();
     let line = offset + lines.of("");
     let text = |path: &str| at(&value, path).and_then(Value::as_str).map(str::to_owned);
     let (Some(kind), Some(api_version)) = (text("kind"), text("apiVersion")) else {
         let why = "it has no apiVersion and kind, so it is no Kubernetes object";
-        return Err(Error::input(format!("read {file}:{line}"), why));
+        return Err(Error::input(format!("read {name_of_file}:{line}"), why));
     };
     let Some(path) = template_path(&value) else { return Ok(None) };
     let name = text("metadata.name").or_else(|| text("metadata.generateName")).unwrap_or_default();
@@ -232,24 +281,24 @@ fn workload(document: Document, file: &str, offset: u64) -> Result<Option<Manife
     let template: PodTemplateSpec = serde_path_to_error::deserialize(raw.into_deserializer()).map_err(|error| {
         let field = error.path().to_string();
         let line = offset + lines.of(&format!("{path}.{field}"));
-        Error::input(format!("read {file}:{line}"), format!("{field} of {kind} {name}: {}", error.inner()))
+        Error::input(format!("read {name_of_file}:{line}"), format!("{field} of {kind} {name}: {}", error.inner()))
     })?;
     let Some(spec) = template.spec else {
-        return Err(Error::input(format!("read {file}:{line}"), format!("{kind} {name} has no pod spec")));
+        return Err(Error::input(format!("read {name_of_file}:{line}"), format!("{kind} {name} has no pod spec")));
     };
     let workload = Workload {
         api_version,
         kind,
         namespace: text("metadata.namespace"),
         name,
-        source: Some(Location { file: file.to_owned(), line }),
+        source: Some(Location { file: name_of_file.to_owned(), line }),
         pods: 0,
         metadata: template.metadata.unwrap_or_default(),
         containers: pods::containers(&spec, None),
         spec,
         failures: Vec::new(),
     };
-    Ok(Some(Manifest { workload, object: value, lines, offset, template: path }))
+    Ok(Some(Manifest { file: Arc::clone(file), part, item, workload, object: value, lines, offset, template: path }))
 }
 
 #[cfg(test)]
@@ -258,7 +307,8 @@ mod tests {
 
     fn read_text(text: &str) -> (Vec<Manifest>, Vec<String>) {
         let (mut found, mut failed) = (Vec::new(), Vec::new());
-        documents(text, "f.yaml", &mut |manifest| found.push(manifest), &mut |error| failed.push(error.to_string()));
+        let file = Arc::new(File { name: "f.yaml".to_owned(), path: None, text: text.to_owned() });
+        workloads(&file, &mut |manifest| found.push(manifest), &mut |error| failed.push(error.to_string()));
         (found, failed)
     }
 

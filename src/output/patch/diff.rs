@@ -1,19 +1,12 @@
-//! A unified diff, for people.
+//! A unified diff, for people and for `patch -p0`.
 
-use serde_json::Value;
 use similar::TextDiff;
 
-use crate::error::Error;
-
-/// The change between two objects as YAML, with three lines around each hunk; empty where nothing changes.
-///
-/// # Errors
-/// An object that cannot be written as YAML.
-pub fn diff(original: &Value, planned: &Value, name: &str) -> Result<String, Error> {
-    let yaml = |object: &Value| {
-        serde_saphyr::to_string(object).map_err(|error| Error::input(format!("write {name} as YAML"), error))
-    };
-    let (before, after) = (yaml(original)?, yaml(planned)?);
-    let diff = TextDiff::from_lines(&before, &after);
-    Ok(diff.unified_diff().context_radius(3).header(name, &format!("{name} (nonroot)")).to_string())
+/// The change from one named text to another, with three lines around each hunk; empty where nothing changes.
+#[must_use]
+pub fn diff((name, before): (&str, &str), (new_name, after): (&str, &str)) -> String {
+    if before == after {
+        return String::new();
+    }
+    TextDiff::from_lines(before, after).unified_diff().context_radius(3).header(name, new_name).to_string()
 }

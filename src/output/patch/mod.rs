@@ -3,11 +3,13 @@
 mod diff;
 mod json6902;
 mod kustomize;
+mod manifest;
 mod strategic;
 
 pub use self::diff::diff;
 pub use self::json6902::json6902;
 pub use self::kustomize::kustomize;
+pub use self::manifest::{Unfit, manifest};
 pub use self::strategic::strategic;
 
 #[cfg(test)]
@@ -80,9 +82,11 @@ mod tests {
 
     #[test]
     fn the_diff_shows_only_what_changes() {
-        let text = diff(&workload(), &planned(), "deployment/web").expect("YAML");
-        assert!(text.starts_with("--- deployment/web\n+++ deployment/web (nonroot)\n"), "{text}");
-        assert!(text.contains("+        runAsNonRoot: true\n") && !text.contains("-  replicas"), "{text}");
-        assert_eq!(diff(&workload(), &workload(), "x"), Ok(String::new()));
+        let text = |object: &Value| serde_saphyr::to_string(object).expect("YAML");
+        let (before, after) = (text(&workload()), text(&planned()));
+        let diff_of = diff(("deployment/web", &before), ("deployment/web (nonroot)", &after));
+        assert!(diff_of.starts_with("--- deployment/web\n+++ deployment/web (nonroot)\n"), "{diff_of}");
+        assert!(diff_of.contains("+        runAsNonRoot: true\n") && !diff_of.contains("-  replicas"), "{diff_of}");
+        assert_eq!(diff(("x", &before), ("x", &before)), "");
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 /// Lists that merge by a key, by their field: `patchMergeKey` in k8s.io/api, core/v1/types.go. Every other list is
 /// replaced as a whole.
-const MERGE_KEYS: [(&str, &str); 11] = [
+pub(super) const MERGE_KEYS: [(&str, &str); 11] = [
     ("containers", "name"),
     ("initContainers", "name"),
     ("ephemeralContainers", "name"),
