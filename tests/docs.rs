@@ -1,16 +1,18 @@
 //! Generated files equal what the code says; `UPDATE=1` writes them.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 // Each test uses its part of it.
 #[allow(dead_code, unreachable_pub)]
 #[path = "image/build.rs"]
 mod build;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::{env, fs};
 
 use build::{LayerTar, config, docker_archive};
+use serde_json::Value;
 
 fn generated(file: &str, text: &[u8]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
@@ -24,6 +26,127 @@ fn generated(file: &str, text: &[u8]) {
 #[test]
 fn the_pages_of_obstacles_are_fresh() {
     generated("docs/obstacles.md", nonroot::output::obstacles::document().as_bytes());
+}
+
+#[test]
+fn the_completion_scripts_are_fresh() {
+    for (file, script) in nonroot::cli::completions() {
+        generated(&format!("completions/{file}"), script.as_bytes());
+    }
+}
+
+#[test]
+fn the_man_pages_are_fresh() {
+    let mut pages = vec![nonroot::cli::command().bin_name("kubectl nonroot").display_name("kubectl-nonroot")];
+    while let Some(mut command) = pages.pop() {
+        command.build();
+        let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
+        pages.extend(command.get_subcommands().cloned());
+        let mut page = Vec::new();
+        clap_mangen::Man::new(command).render(&mut page).unwrap();
+        generated(&format!("docs/man/{name}.1"), &page);
+    }
+}
+
+/// krew's release bot fills in the version and the digests of a release.
+#[test]
+fn the_template_for_krews_release_bot_is_fresh() {
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("plugin.yaml")).unwrap();
+    let version = format!("v{}", env!("CARGO_PKG_VERSION"));
+    let template = manifest.replace(&version, "{{ .TagName }}");
+    assert!(template.contains("version: {{ .TagName }}"), "plugin.yaml has another version than Cargo.toml");
+    let lines = template.lines().filter(|line| !line.contains("sha256: ")).map(|line| match line.split_once("uri: ") {
+        Some((indent, address)) => format!("{indent}{{{{addURIAndSha \"{address}\" .TagName }}}}\n"),
+        None => format!("{line}\n"),
+    });
+    generated(".krew.yaml", lines.collect::<String>().as_bytes());
+}
+
+/// The blocks of docs/rbac.md are the manifests, and each of these is shown there.
+#[test]
+fn the_manifests_of_rights_are_those_of_their_page() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let page = fs::read_to_string(docs.join("rbac.md")).unwrap();
+    let mut shown: Vec<&str> =
+        page.split("```yaml\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
+    let files = fs::read_dir(docs.join("rbac")).unwrap().map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
+    let mut files: Vec<String> = files.collect();
+    shown.sort_unstable();
+    files.sort_unstable();
+    assert_eq!(shown, files);
+}
+
+/// A section of docs/json.md: its fields, and of each the type and whether no example shows it.
+type Section<'p> = BTreeMap<&'p str, (&'p str, bool)>;
+
+fn sections(page: &str) -> BTreeMap<&str, Section<'_>> {
+    fn row(line: &str) -> Option<(&str, (&str, bool))> {
+        let mut cells = line.strip_prefix("| `")?.split(" | ");
+        let field = cells.next()?.strip_suffix('`')?;
+        let kind = cells.next()?;
+        Some((field, (kind, ["live", "rare"].iter().any(|mark| cells.clone().any(|cell| cell.starts_with(mark))))))
+    }
+    let sections = page.split("\n## ").skip(1).map(|section| {
+        let (name, rest) = section.split_once('\n').unwrap_or((section, ""));
+        (name, rest.lines().filter_map(row).collect())
+    });
+    sections.collect()
+}
+
+/// Compares a report with a section; what was seen is noted.
+fn compare(sections: &BTreeMap<&str, Section<'_>>, name: &str, value: &Value, seen: &mut BTreeSet<String>) {
+    let section = sections.get(name).unwrap_or_else(|| panic!("docs/json.md has no section {name}"));
+    for (field, value) in value.as_object().unwrap_or_else(|| panic!("{name} is no object: {value}")) {
+        let (kind, _) =
+            section.get(field.as_str()).unwrap_or_else(|| panic!("docs/json.md tells nothing of {name}.{field}"));
+        seen.insert(format!("{name}.{field}"));
+        let plain = kind.strip_suffix("[]").unwrap_or(kind);
+        let fits = |value: &Value| match plain {
+            _ if value.is_null() => true,
+            "string" => value.is_string(),
+            "number" => value.is_number(),
+            "boolean" => value.is_boolean(),
+            _ => value.is_object(),
+        };
+        let values = if kind.ends_with("[]") { value.as_array().expect("a list") } else { std::slice::from_ref(value) };
+        for value in values {
+            assert!(fits(value), "{name}.{field} is no {plain}: {value}");
+            if plain.starts_with(char::is_uppercase) && !value.is_null() {
+                compare(sections, plain, value, seen);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_field_of_every_report_is_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/json.md")).unwrap();
+    let sections = sections(&page);
+    let commands: [&[&str]; 7] = [
+        &["scan", "-f", "examples/"],
+        &["explain", "-f", "examples/nginx.log"],
+        &["fix", "-f", "examples/web.yaml"],
+        &["fix", "-f", "examples/"],
+        &["image", "examples/web.tar", "--tree"],
+        &["can-i", "write", "/run", "--image", "examples/web.tar", "--uid", "101"],
+        &["can-i", "bind", "80", "--image", "examples/web.tar"],
+    ];
+    let mut seen = BTreeSet::new();
+    for arguments in commands {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"));
+        command.current_dir(root).env_clear().args(arguments).args(["-o", "json"]);
+        let output = command.output().expect("the binary runs");
+        let report: Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}"));
+        compare(&sections, report["kind"].as_str().unwrap_or_default(), &report, &mut seen);
+    }
+    for (name, section) in &sections {
+        for (field, (_, live)) in section {
+            let was = seen.contains(&format!("{name}.{field}"));
+            assert!(was || *live, "no report has {name}.{field}, of which docs/json.md tells");
+        }
+    }
 }
 
 /// A web server as its maintainers package it: started by root, with a user of its own that was given nothing.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::rollout::Rollout;
 use crate::error::Error;
-use crate::evidence::cluster::{Cluster, innermost};
+use crate::evidence::cluster::{Cluster, innermost, insist, is_unauthorized, is_uncertain};
 use crate::evidence::pods;
 
 /// Who we are to the API server's field management.
@@ -20,8 +20,8 @@ pub const FIELD_MANAGER: &str = "kubectl-nonroot";
 /// How often a rollout is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How often a patch is tried against an object that others write as well.
-const ATTEMPTS: usize = 3;
+/// How often a patch is tried against an object that others write as well, by a server that may not answer.
+const ATTEMPTS: usize = 5;
 
 /// What is applied: an object as it was read, the strategic merge patch that makes the plan of it, and where.
 #[derive(Debug, Clone, Copy)]
@@ -71,14 +71,14 @@ pub async fn apply(
     let objects = objects(cluster, change)?;
     let name = change.original["metadata"]["name"].as_str().unwrap_or_default();
     let kind = change.original["kind"].as_str().unwrap_or_default();
-    patch(&objects, change, true).await?;
+    let planned = patch(&objects, change, None).await?;
     progress(Progress::Accepted);
     if dry_run {
         return Ok(Outcome::Accepted);
     }
     let before = pods_of(cluster, change).await.unwrap_or_default();
     let before: BTreeSet<String> = before.iter().filter_map(|pod| pod.metadata.uid.clone()).collect();
-    patch(&objects, change, false).await?;
+    patch(&objects, change, Some(&planned)).await?;
     progress(Progress::Patched);
     if !matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet") {
         return Ok(Outcome::Written);
@@ -86,16 +86,24 @@ pub async fn apply(
     let start = Instant::now();
     let (why, pod) = loop {
         tokio::time::sleep(LOOK).await;
-        // A look that fails is followed by the next; the time bounds them.
-        if let Ok(now) = objects.get(name).await {
-            let rollout = Rollout::of(&now);
-            progress(Progress::Rolling(rollout.ready, rollout.wanted));
-            if rollout.is_complete() {
-                return Ok(Outcome::RolledOut);
+        match objects.get(name).await {
+            Ok(now) => {
+                let rollout = Rollout::of(&now);
+                progress(Progress::Rolling(rollout.ready, rollout.wanted));
+                if rollout.is_complete() {
+                    return Ok(Outcome::RolledOut);
+                }
+                if let Some(why) = rollout.refused {
+                    break (why, None);
+                }
             }
-            if let Some(why) = rollout.refused {
-                break (why, None);
+            Err(error) if is_unauthorized(&error) => {
+                let kind = kind.to_lowercase();
+                let on = format!("it is written: kubectl rollout status {kind}/{name} -n {} tells", change.namespace);
+                return Err(Error::remote(format!("watch the rollout of {kind}/{name}"), innermost(&error)).help(on));
             }
+            // A look that fails is followed by the next; the time bounds them.
+            Err(_) => {}
         }
         if let Ok(pods) = pods_of(cluster, change).await {
             let new = pods.iter().filter(|pod| pod.metadata.uid.as_ref().is_some_and(|uid| !before.contains(uid)));
@@ -127,7 +135,8 @@ pub async fn roll_back(cluster: &Cluster, change: Change<'_>) -> Result<(), Erro
     };
     let patch: json_patch::Patch = serde_json::from_value(operations).map_err(|error| fail(error.to_string()))?;
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let done = objects.patch(name, &params, &Patch::<Value>::Json(patch)).await;
+    let patch = Patch::<Value>::Json(patch);
+    let done = insist(|| objects.patch(name, &params, &patch)).await;
     done.map_err(|error| fail(innermost(&error)))?;
     if kind == "statefulset" {
         // Its controller waits for a pod that will never be ready (kubernetes issue 67250); without it, it goes on.
@@ -161,39 +170,61 @@ fn objects(cluster: &Cluster, change: Change<'_>) -> Result<Api<DynamicObject>, 
     Ok(Api::namespaced_with(cluster.client(), change.namespace, &resource))
 }
 
-/// Sends the patch, with the version that it was made from. Where only a report on the object changed meanwhile, it is
-/// sent again with the new version.
-async fn patch(objects: &Api<DynamicObject>, change: Change<'_>, dry_run: bool) -> Result<(), Error> {
+/// Sends the patch, with the version that it was made from, and returns the object that comes of it; without what was
+/// `planned` it only asks. Where only a report on the object changed meanwhile, it is sent again with the new version, and
+/// where the answer got lost, the object tells whether it arrived.
+async fn patch(
+    objects: &Api<DynamicObject>,
+    change: Change<'_>,
+    planned: Option<&DynamicObject>,
+) -> Result<DynamicObject, Error> {
     let original = change.original;
     let name = original["metadata"]["name"].as_str().unwrap_or_default();
     let kind = original["kind"].as_str().unwrap_or_default().to_lowercase();
     let attempted = format!("apply the change to {kind}/{name}");
     let fail = |error: &kube::Error| {
-        let error = Error::remote(attempted.clone(), innermost(error));
-        if dry_run { error.help("nothing was changed") } else { error.help("see kubectl get, and try again") }
+        let help = match planned {
+            None => "nothing was changed".to_owned(),
+            Some(_) if is_uncertain(error) => {
+                format!("whether it was written, kubectl get {kind}/{name} -o yaml tells")
+            }
+            Some(_) => "see kubectl get, and try again".to_owned(),
+        };
+        Error::remote(attempted.clone(), innermost(error)).help(help)
     };
     let params = PatchParams {
-        dry_run,
+        dry_run: planned.is_none(),
         field_manager: Some(FIELD_MANAGER.to_owned()),
         field_validation: Some(kube::api::ValidationDirective::Warn),
         ..PatchParams::default()
     };
     let mut version = original["metadata"]["resourceVersion"].clone();
+    let mut last = None;
     for _ in 0..ATTEMPTS {
         let mut patch = change.patch.clone();
         patch["metadata"]["resourceVersion"] = version.clone();
         match objects.patch(name, &params, &Patch::Strategic(patch)).await {
-            Ok(_) => return Ok(()),
+            Ok(changed) => return Ok(changed),
             Err(kube::Error::Api(status)) if status.code == 409 => {}
+            Err(error) if is_uncertain(&error) => last = Some(error),
             Err(error) => return Err(fail(&error)),
         }
-        let now = objects.get(name).await.map_err(|error| fail(&error))?;
-        if now.data.get("spec") != original.get("spec") {
-            break;
+        // The version in the patch keeps it from being carried out twice.
+        let now = insist(|| objects.get(name)).await.map_err(|error| fail(last.as_ref().unwrap_or(&error)))?;
+        let spec = now.data.get("spec");
+        if last.is_some() && planned.is_some_and(|planned| planned.data.get("spec") == spec) {
+            return Ok(now);
+        }
+        if spec != original.get("spec") {
+            return Err(Error::remote(attempted, "somebody else changed it meanwhile").help("run fix again"));
         }
         version = json!(now.metadata.resource_version);
+        tokio::time::sleep(LOOK).await;
     }
-    Err(Error::remote(attempted, "somebody else changed it meanwhile").help("run fix again"))
+    Err(match last {
+        Some(error) => fail(&error),
+        None => Error::remote(attempted, "it is changed all the time").help("run fix again"),
+    })
 }
 
 async fn pods_of(cluster: &Cluster, change: Change<'_>) -> Result<Vec<Pod>, Error> {

@@ -1,6 +1,8 @@
 //! One file a command; `flags` holds kubectl's own flags, once.
 
 mod can_i;
+mod complete;
+mod completion;
 mod explain;
 mod fix;
 mod flags;
@@ -20,6 +22,7 @@ use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 use crate::error::Error;
+use crate::output::terminal;
 
 /// Takes Kubernetes workloads off root.
 #[derive(Debug, Parser)]
@@ -43,12 +46,25 @@ enum Command {
     CanI(can_i::CanIArgs),
     Trace(trace::TraceArgs),
     Nodes(nodes::NodesArgs),
+    Completion(completion::CompletionArgs),
+}
+
+pub use completion::completions;
+
+/// The commands and flags, from which help, completion and the man pages come.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Parses the arguments, runs the command and returns the exit code: 0 nothing to do or done, 1 obstacles found,
 /// 2 bad usage or input, 3 a cluster, registry or permission failure.
 pub async fn run(args: Vec<std::ffi::OsString>) -> u8 {
-    let command = Cli::command();
+    if let Some(words) = complete::asked(&args) {
+        // Whoever asks for completion shows no error.
+        return complete::run(command(), &words).await.unwrap_or(0);
+    }
+    let command = command();
     let command = match args.first().map(Path::new).and_then(Path::file_name) {
         // kubectl finds a plugin by this name, and its users type the name with a space.
         Some(name) if name.to_string_lossy().starts_with("kubectl-") => command.bin_name("kubectl nonroot"),
@@ -71,6 +87,7 @@ pub async fn run(args: Vec<std::ffi::OsString>) -> u8 {
         Command::CanI(args) => can_i::run(&cli.cluster, args).await,
         Command::Trace(args) => trace::run(&cli.cluster, args).await,
         Command::Nodes(args) => nodes::run(&cli.cluster, args).await,
+        Command::Completion(args) => completion::run(&args),
     };
     match outcome {
         Ok(code) => code,
@@ -121,7 +138,7 @@ fn print_file(text: &str) -> Result<(), Fault> {
 /// Says something on standard error, made fit for a terminal.
 fn say(text: std::fmt::Arguments<'_>) {
     // Nobody is left to tell that standard error is gone.
-    let _ = writeln!(anstream::stderr().lock(), "{}", crate::output::terminal::Clean(&text.to_string()));
+    let _ = writeln!(anstream::stderr().lock(), "{}", terminal::Clean(&text.to_string()));
 }
 
 /// The columns to fill: the terminal's, or where there is none what fits most.
@@ -134,12 +151,14 @@ fn json(report: &impl Serialize) -> Result<String, Error> {
     let mut text =
         serde_json::to_string_pretty(report).map_err(|error| Error::input("write the report as JSON", error))?;
     text.push('\n');
-    Ok(text)
+    Ok(terminal::escaped(&text))
 }
 
-/// A report as YAML that YAML 1.1 and 1.2 read alike.
+/// A report as YAML that YAML 1.1 and 1.2 read alike. One with hidden characters is written as JSON, which is YAML too and
+/// can escape them wherever they stand.
 fn yaml(report: &impl Serialize) -> Result<String, Error> {
-    serde_saphyr::to_string(report).map_err(|error| Error::input("write the report as YAML", error))
+    let text = serde_saphyr::to_string(report).map_err(|error| Error::input("write the report as YAML", error))?;
+    if text.contains(|c: char| c != '\n' && terminal::is_hidden(c)) { json(report) } else { Ok(text) }
 }
 
 /// The exit code of a command that went through: the worst of the errors on its way, else whether it found anything.
@@ -156,7 +175,24 @@ fn log(verbosity: u8) {
         6..=7 => "nonroot=debug,kube_client=debug",
         _ => "nonroot=trace,kube_client=trace,hyper_util=debug",
     };
-    let _ = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(io::stderr).try_init();
+    let traces = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter));
+    let _ = traces.with_ansi(false).with_writer(|| Traces).try_init();
+}
+
+/// Standard error, for traces: they quote what comes from outside.
+struct Traces;
+
+impl io::Write for Traces {
+    fn write(&mut self, trace: &[u8]) -> io::Result<usize> {
+        for line in String::from_utf8_lossy(trace).lines() {
+            writeln!(io::stderr().lock(), "{}", terminal::Clean(line))?;
+        }
+        Ok(trace.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::model::podsecurity::{Level, Namespace, Version};
 use crate::model::workload::Workload;
 use crate::output::report::{self, ScanReport};
 use crate::output::table::{self, View};
+use crate::output::terminal::Clean;
 use crate::policy;
 use crate::trial::diagnosed;
 
@@ -248,5 +249,5 @@ fn rendered(report: &ScanReport, args: &ScanArgs) -> Result<String, Error> {
 /// `deployment.apps/web`, as `kubectl get -o name` prints it.
 fn name(row: &report::Workload) -> String {
     let group = row.api_version.split_once('/').map_or(String::new(), |(group, _)| format!(".{group}"));
-    format!("{}{group}/{}\n", row.kind.to_lowercase(), row.name)
+    format!("{}{group}/{}\n", Clean(&row.kind.to_lowercase()), Clean(&row.name))
 }

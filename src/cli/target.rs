@@ -12,7 +12,7 @@ pub(super) struct Target {
 }
 
 /// Built-in types that make pods: kind, and the names that `kubectl api-resources` gives them.
-const TYPES: [(&str, &[&str]); 8] = [
+pub(super) const TYPES: [(&str, &[&str]); 8] = [
     ("Pod", &["pod", "pods", "po"]),
     ("Deployment", &["deployment", "deployments", "deploy"]),
     ("StatefulSet", &["statefulset", "statefulsets", "sts"]),
@@ -58,11 +58,16 @@ pub(super) fn targets(args: &[String]) -> Result<Vec<Target>, Error> {
 }
 
 /// The kind of a type name; `deployments.apps` and `deployments.v1.apps` count too.
-fn kind_of(name: &str) -> String {
+pub(super) fn kind_of(name: &str) -> String {
     let lower = name.to_lowercase();
     let plain = lower.split('.').next().unwrap_or_default();
     let known = TYPES.iter().find(|(_, names)| names.contains(&plain));
     known.map_or_else(|| plain.to_owned(), |(kind, _)| (*kind).to_owned())
+}
+
+/// Whether a word is a type that is built in, and no name.
+pub(super) fn is_type(word: &str) -> bool {
+    Target { kind: kind_of(word), name: None }.is_built_in()
 }
 
 impl Target {

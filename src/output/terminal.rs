@@ -92,12 +92,38 @@ impl fmt::Display for Clean<'_> {
                 '\t' => f.write_char(' ')?,
                 '\n' => f.write_char('↵')?,
                 '\r' => {}
-                c if c.is_control() || reorders_or_hides(c) => write!(f, "{}", c.escape_unicode())?,
+                c if is_hidden(c) => write!(f, "{}", c.escape_unicode())?,
                 c => f.write_char(c)?,
             }
         }
         Ok(())
     }
+}
+
+/// Whether a character has no glyph of its own, and could act on a terminal or on its neighbours.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
+    c.is_control() || reorders_or_hides(c)
+}
+
+/// JSON with every hidden character as a `\u` escape: the same text to whoever parses it. Beside line breaks such a
+/// character stands in a string only.
+#[must_use]
+pub fn escaped(json: &str) -> String {
+    if !json.contains(|c: char| c != '\n' && is_hidden(c)) {
+        return json.to_owned();
+    }
+    let mut out = String::with_capacity(json.len() + 64);
+    for c in json.chars() {
+        if c == '\n' || !is_hidden(c) {
+            out.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            let _ = write!(out, "\\u{unit:04x}");
+        }
+    }
+    out
 }
 
 /// Characters of Unicode's general category Cf that change how their neighbours look, without a glyph of their own.
@@ -109,7 +135,7 @@ fn reorders_or_hides(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Clean, Tone, cut, painted, tone};
+    use super::{Clean, Tone, cut, escaped, painted, tone};
 
     #[test]
     fn tones_become_escapes_and_cannot_be_forged() {
@@ -122,6 +148,16 @@ mod tests {
     fn a_cut_closes_what_it_opened() {
         assert_eq!(painted(&cut(&tone(Tone::Good, "abcdef"), 4)), "\u{1b}[32mabc…\u{1b}[0m");
         assert_eq!(cut("abc", 4), "abc");
+    }
+
+    #[test]
+    fn json_says_the_same_without_hidden_characters() {
+        let hostile = "a\u{7f}\u{9b}2J\u{202e}x\u{e0041}\u{1b}[m\n é";
+        let json = serde_json::to_string_pretty(&[hostile]).expect("JSON");
+        let shown = escaped(&json);
+        assert!(shown.contains("\\u202ex\\udb40\\udc41"), "{shown}");
+        assert!(shown.chars().all(|c| c == '\n' || !super::is_hidden(c)), "{shown:?}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&shown).expect("JSON"), [hostile]);
     }
 
     #[test]

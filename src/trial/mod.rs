@@ -26,7 +26,7 @@ use serde_json::Value;
 
 use crate::diagnosis::{self, Context, Diagnosed};
 use crate::error::Error;
-use crate::evidence::cluster::{Cluster, Text};
+use crate::evidence::cluster::{Cluster, Text, insist};
 use crate::model::plan::{Round, Step};
 use crate::model::podsecurity::Level;
 use crate::model::trace::Traced;
@@ -186,14 +186,15 @@ async fn remove_all<K>(api: &Api<K>, selector: &str) -> Result<usize, kube::Erro
 where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
 {
-    let found = api.list(&ListParams::default().labels(selector)).await?;
+    let selected = ListParams::default().labels(selector);
+    let found = insist(|| api.list(&selected)).await?;
     let delete = DeleteParams {
         propagation_policy: Some(PropagationPolicy::Background),
         ..DeleteParams::default().grace_period(0)
     };
     for one in &found.items {
         let name = one.meta().name.as_deref().unwrap_or_default();
-        match api.delete(name, &delete).await {
+        match insist(|| api.delete(name, &delete)).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             Err(error) => return Err(error),

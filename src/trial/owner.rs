@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Progress, Trial, copy};
 use crate::error::Error;
+use crate::evidence::cluster::insist;
 
 /// A Job that never starts a pod. Its deadline ends it, `ttlSecondsAfterFinished: 0` lets the TTL controller delete it,
 /// and the garbage collector deletes the pods that name it as their owner. A bare pod has no such deadline: its own
@@ -54,7 +55,14 @@ impl Trial<'_> {
         // Each part of a trial may take its whole time once: the rounds, the last of them, and what minimizes.
         let job = serde_json::from_value(job(&name, &self.id, self.options.timeout.as_secs().saturating_mul(3)));
         let job: Job = job.map_err(|error| Error::input("create the owner of a trial's pods", error))?;
-        match jobs.create(&PostParams::default(), &job).await {
+        let params = PostParams::default();
+        let created = insist(|| jobs.create(&params, &job)).await;
+        let created = match created {
+            // The answer to an earlier try got lost.
+            Err(kube::Error::Api(status)) if status.code == 409 => insist(|| jobs.get(&name)).await,
+            created => created,
+        };
+        match created {
             Ok(created) => {
                 let uid = created.metadata.uid.unwrap_or_default();
                 let owner = json!([{"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": uid}]);

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
+use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::watch_object;
 use serde_json::Value;
 use tokio::time::timeout;
 
+use super::watch::has_expired;
 use super::{Progress, Trial, copy};
 use crate::error::Error;
 use crate::evidence::cluster::{Cluster, Place, Text};
@@ -320,9 +322,12 @@ impl Trial<'_> {
             return None;
         }
         let (pods, cluster) = (self.pods().ok()?, self.cluster?);
-        let mut states = pin!(watch_object(pods, &name));
+        let mut states = pin!(watch_object(pods, &name).default_backoff());
         let seen = timeout(START, async {
             while let Some(state) = states.next().await {
+                if state.as_ref().is_err_and(has_expired) {
+                    return;
+                }
                 let Ok(Some(pod)) = state else { continue };
                 let statuses = pod.status.and_then(|status| status.container_statuses).unwrap_or_default();
                 let state = statuses.into_iter().next().and_then(|status| status.state).unwrap_or_default();
@@ -363,9 +368,12 @@ impl Trial<'_> {
             return Ok(None);
         }
         let pods = self.pods()?;
-        let mut states = pin!(watch_object(pods, &name));
+        let mut states = pin!(watch_object(pods, &name).default_backoff());
         let running = timeout(START, async {
             while let Some(state) = states.next().await {
+                if state.as_ref().is_err_and(has_expired) {
+                    return false;
+                }
                 let Ok(Some(pod)) = state else { continue };
                 let status = pod.status.unwrap_or_default();
                 let containers = status.container_statuses.unwrap_or_default();

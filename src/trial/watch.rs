@@ -8,7 +8,8 @@ use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::api::PostParams;
 use kube::core::Request;
-use kube::runtime::watcher::watch_object;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, watch_object};
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
@@ -16,7 +17,7 @@ use super::survey::{Survey, logged};
 use super::{Trial, copy, strace};
 use crate::diagnosis::{Context, diagnose};
 use crate::error::Error;
-use crate::evidence::cluster::{Place, Text};
+use crate::evidence::cluster::{Place, Text, insist, is_unauthorized};
 use crate::foresight;
 use crate::model::obstacle::Obstacle;
 use crate::plan;
@@ -50,6 +51,12 @@ const LOOK: Duration = Duration::from_secs(2);
 /// How long a pod with a fatal refusal in its log may still get ready: some programs go on and try again.
 const SECOND_CHANCE: Duration = Duration::from_secs(6);
 
+/// Whether a watch broke because the server does not know us any more.
+pub(super) fn has_expired(error: &watcher::Error) -> bool {
+    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
+    matches!(error, InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) if is_unauthorized(error))
+}
+
 /// How long the kubelet may take before a container runs at all.
 const START: Duration = Duration::from_secs(120);
 
@@ -80,10 +87,15 @@ impl Trial<'_> {
         if let Some(owner) = self.owner.get() {
             pod["metadata"]["ownerReferences"] = owner.clone();
         }
-        let request = Request::new(path).create(&PostParams::default(), pod.to_string().into_bytes());
-        let request = request.map_err(|error| Error::input(attempted.clone(), error))?;
-        match self.cluster()?.client().request::<Value>(request).await {
+        let (client, pod) = (self.cluster()?.client(), pod.to_string().into_bytes());
+        let ask = || async {
+            let request = Request::new(&path).create(&PostParams::default(), pod.clone());
+            client.request::<Value>(request.map_err(kube::Error::BuildRequest)?).await
+        };
+        match insist(ask).await {
             Ok(_) => Ok(None),
+            // The answer to an earlier try got lost: nobody else gives a pod this name.
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(None),
             Err(kube::Error::Api(status)) if matches!(status.code, 400 | 403 | 422) => {
                 let context = Context { source: "the API server".to_owned(), ..Context::default() };
                 let obstacles = diagnose(status.message.as_bytes(), context).obstacles;
@@ -98,7 +110,7 @@ impl Trial<'_> {
 
     async fn watched(&self, name: &str, pod: &Value) -> Result<End, Error> {
         let pods = self.pods()?;
-        let mut states = pin!(watch_object(pods, name));
+        let mut states = pin!(watch_object(pods, name).default_backoff());
         let patience = self.patience(pod);
         let mut deadline = Instant::now() + START;
         let mut look = Instant::now() + LOOK;
@@ -128,6 +140,9 @@ impl Trial<'_> {
                     }
                     Some(Ok(None)) if started => return Ok(End::Died),
                     Some(Ok(None)) => {}
+                    Some(Err(error)) if has_expired(&error) => {
+                        return Err(Error::remote(format!("watch pod {name}"), crate::evidence::cluster::innermost(&error)));
+                    }
                     // The watcher tries again by itself; the deadline bounds it.
                     Some(Err(error)) => tracing::debug!(%error, "the watch broke"),
                     None => return Err(Error::remote(format!("watch pod {name}"), "the watch ended")),

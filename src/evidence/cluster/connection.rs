@@ -33,6 +33,28 @@ pub struct Connection {
     pub namespace: Option<String>,
 }
 
+/// What a kubeconfig has names for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entries {
+    pub contexts: Vec<String>,
+    pub clusters: Vec<String>,
+    pub users: Vec<String>,
+}
+
+impl Connection {
+    /// The names in the kubeconfig that would be used; none where it cannot be read.
+    #[must_use]
+    pub fn entries(&self) -> Entries {
+        let file = self.kubeconfig.as_ref().map_or_else(Kubeconfig::read, Kubeconfig::read_from);
+        let file = file.unwrap_or_default();
+        Entries {
+            contexts: file.contexts.into_iter().map(|entry| entry.name).collect(),
+            clusters: file.clusters.into_iter().map(|entry| entry.name).collect(),
+            users: file.auth_infos.into_iter().map(|entry| entry.name).collect(),
+        }
+    }
+}
+
 impl Cluster {
     /// Makes a client from the flags, the kubeconfig files that `$KUBECONFIG` lists or `~/.kube/config`, or the
     /// service account of the pod that we run in. Nothing is sent yet.

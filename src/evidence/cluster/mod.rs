@@ -6,6 +6,7 @@ mod exec;
 mod failure;
 mod fold;
 mod images;
+mod names;
 mod namespace;
 mod nodes;
 mod scope;
@@ -21,7 +22,7 @@ use kube::core::{ObjectList, Request};
 use serde::de::DeserializeOwned;
 
 pub use self::access::Right;
-pub use self::connection::Connection;
+pub use self::connection::{Connection, Entries};
 pub use self::exec::Place;
 pub use self::failure::Text;
 pub use self::scope::{Namespaces, Scope, Selection};
@@ -204,6 +205,45 @@ fn retry_after(error: &kube::Error) -> Option<Option<Duration>> {
     }
     let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
     Some((seconds > 0).then(|| Duration::from_secs(seconds.into())))
+}
+
+/// Whether nobody can tell if a request was carried out: the connection broke, or the server says that it failed midway.
+#[must_use]
+pub(crate) fn is_uncertain(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => matches!(status.code, 429 | 500 | 502 | 503 | 504),
+        kube::Error::SerdeError(_) | kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => true,
+        kube::Error::Service(_) => true,
+        _ => false,
+    }
+}
+
+/// Whether the server does not know us any more: nothing else will be answered either.
+#[must_use]
+pub(crate) fn is_unauthorized(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 401)
+}
+
+/// Sends a request that does no harm if it is carried out twice, until it is certain what came of it, or a few times.
+///
+/// # Errors
+/// The last answer.
+pub(crate) async fn insist<T, F>(request: impl Fn() -> F) -> Result<T, kube::Error>
+where
+    F: Future<Output = Result<T, kube::Error>>,
+{
+    let mut wait = FIRST_WAIT;
+    for _ in 1..ATTEMPTS {
+        match request().await {
+            Err(error) if is_uncertain(&error) => {
+                tracing::debug!(%error, "asking again");
+                tokio::time::sleep(retry_after(&error).flatten().unwrap_or(wait).min(LONGEST_WAIT)).await;
+                wait *= 2;
+            }
+            answer => return answer,
+        }
+    }
+    request().await
 }
 
 /// The cause at the bottom of a chain of errors: "connection refused", without the layers that passed it on, and

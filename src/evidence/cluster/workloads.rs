@@ -38,6 +38,17 @@ const CONTROLLERS: [Kind; 7] = [
     Kind { kind: "ReplicationController", resource: "replicationcontrollers", ..CORE },
 ];
 
+const POD: Kind = Kind { kind: "Pod", resource: "pods", ..CORE };
+
+fn built_in(kind: &str) -> Option<&'static Kind> {
+    CONTROLLERS.iter().chain([&POD]).find(|known| known.kind == kind)
+}
+
+/// The path of the collection of a built-in kind in a namespace.
+pub(super) fn collection_of(kind: &str, namespace: &str) -> Option<String> {
+    built_in(kind).map(|known| collection(known.api, known.resource, Some(namespace)))
+}
+
 /// How often a list whose pages expire (410 Gone) is begun anew.
 const RESTARTS: u32 = 3;
 
@@ -193,8 +204,7 @@ impl Cluster {
     /// # Errors
     /// No such object, no permission, no answer.
     pub async fn object(&self, kind: &str, namespace: &str, name: &str) -> Result<Option<Value>, Error> {
-        let pod = Kind { kind: "Pod", resource: "pods", ..CORE };
-        let Some(known) = CONTROLLERS.iter().chain([&pod]).find(|known| known.kind == kind) else { return Ok(None) };
+        let Some(known) = built_in(kind) else { return Ok(None) };
         let path = format!("{}/{name}", collection(known.api, known.resource, Some(namespace)));
         let what = format!("get {}/{name} in namespace {namespace}", known.kind.to_lowercase());
         let mut object: Value = self.get(&path, &what).await.map_err(|refusal| refusal.error)?;

@@ -57,12 +57,13 @@ pub fn efficiency(layers: &[Layer]) -> Efficiency {
         stack.note(layer, &nodes);
         stack.lay(layer, &nodes, true);
     }
-    let (mut least, mut total, mut wasted_bytes) = (0, 0, 0);
+    // The sizes are what the layers say of themselves, and a lie may be as large as a number gets.
+    let (mut least, mut total, mut wasted_bytes) = (0_i64, 0_i64, 0_u64);
     for noted in stack.noted.iter().flatten() {
-        least += noted.least;
-        total += noted.total;
+        least = least.saturating_add(noted.least);
+        total = total.saturating_add(noted.total);
         if noted.times >= 2 {
-            wasted_bytes += noted.total.unsigned_abs();
+            wasted_bytes = wasted_bytes.saturating_add(noted.total.unsigned_abs());
         }
     }
     #[expect(clippy::cast_precision_loss, reason = "dive divides the same two doubles")]

@@ -1,0 +1,222 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_kubectl_nonroot_global_optspecs
+    string join \n n/namespace= context= kubeconfig= cluster= user= as= as-group= s/server= token= certificate-authority= insecure-skip-tls-verify tls-server-name= request-timeout= v/v= h/help V/version
+end
+
+function __fish_kubectl_nonroot_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_kubectl_nonroot_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_kubectl_nonroot_using_subcommand
+    set -l cmd (__fish_kubectl_nonroot_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -s n -l namespace -d 'Namespace, instead of the one of the current context' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -l kubeconfig -d 'Kubeconfig file, instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -l as -d 'User to impersonate' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -l token -d 'Bearer token for the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -l certificate-authority -d 'Certificate authority that the API server\'s certificate must come from' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -l tls-server-name -d 'Name that the API server\'s certificate must hold' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -l request-timeout -d 'How long to wait for one answer, such as 30s or 1m; 0 waits for ever' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -s v -l v -d 'Say on standard error what is asked of the cluster; -v=6 and -v=8 say more' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -s h -l help -d 'Print help'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -s V -l version -d 'Print version'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "scan" -d 'Find what runs as root, what Pod Security would refuse and what fails'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "explain" -d 'Explain why a container failed: a pod, a log, or the name of an obstacle'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "fix" -d 'Make workloads run as non-root, and prove it'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "image" -d 'Show what an image runs as, who owns what in it, and where its bytes are wasted'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "can-i" -d 'Tell whether a container may do something, and why: reach a path, execute a file, bind a port'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "completion" -d 'Print a completion script for a shell, or for kubectl itself'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l level -d 'Level to judge by' -r -f -a "baseline\t''
+restricted\t''"
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l pod-security-version -d 'Version of the Pod Security Standards: latest or v1.N' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l only -d 'Show only some workloads' -r -f -a "root\t'A container runs as root'
+failing\t'Something fails now'
+violating\t'The level forbids something'"
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s o -l output -d 'Output format' -r -f -a "table\t''
+wide\t''
+json\t''
+yaml\t''
+name\t''"
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s l -l selector -d 'Label selector, such as app=web' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l field-selector -d 'Field selector of pods, such as spec.nodeName=node1' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s f -l filename -d 'File or directory of manifests instead of a cluster, or - for standard input; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s n -l namespace -d 'Namespace, instead of the one of the current context' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l kubeconfig -d 'Kubeconfig file, instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l as -d 'User to impersonate' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l token -d 'Bearer token for the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l certificate-authority -d 'Certificate authority that the API server\'s certificate must come from' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l tls-server-name -d 'Name that the API server\'s certificate must hold' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l request-timeout -d 'How long to wait for one answer, such as 30s or 1m; 0 waits for ever' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s v -l v -d 'Say on standard error what is asked of the cluster; -v=6 and -v=8 say more' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l exit-zero -d 'Exit with 0 though something was found'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s A -l all-namespaces -d 'All namespaces'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s R -l recursive -d 'Descend into the directories of -f'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -s f -l filename -d 'A log to read; - for standard input' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -s c -l container -d 'Keep to one container' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -s o -l output -d 'Output format' -r -f -a "text\t''
+json\t''
+yaml\t''"
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -s n -l namespace -d 'Namespace, instead of the one of the current context' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l kubeconfig -d 'Kubeconfig file, instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l as -d 'User to impersonate' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l token -d 'Bearer token for the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l certificate-authority -d 'Certificate authority that the API server\'s certificate must come from' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l tls-server-name -d 'Name that the API server\'s certificate must hold' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l request-timeout -d 'How long to wait for one answer, such as 30s or 1m; 0 waits for ever' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -s v -l v -d 'Say on standard error what is asked of the cluster; -v=6 and -v=8 say more' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -s p -l previous -d 'Read the logs of containers that ended, not of those that replaced them'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l all -d 'Show refusals that did not stop the program as well'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l exit-zero -d 'Exit with 0 though something was found'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s l -l selector -d 'Label selector, such as app=web' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l field-selector -d 'Field selector of pods, such as spec.nodeName=node1' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s f -l filename -d 'File or directory of manifests instead of a cluster, or - for standard input; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l dry-run -d 'With --apply, only ask the API server whether it would take the change' -r -f -a "server\t''"
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l level -d 'Level to satisfy' -r -f -a "baseline\t''
+restricted\t''"
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l run-as -d 'Run as this user, whatever the evidence says' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l without -d 'Leave a remedy out, by its id; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l max-rounds -d 'Runs at the most, of each trial' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l timeout -d 'Seconds for the whole trial, and for the rollout of --apply' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l parallel -d 'Trials at a time' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l with-volumes -d 'Volume that the copies mount with the data it has, which fsGroup may give another group; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l command -d 'What the copies run instead of the first container\'s command and arguments, quoted as for a shell' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l env -d 'Variable of the copies; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l trial-namespace -d 'Namespace in which the copies run, instead of the workload\'s' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s o -l output -d 'Output format; without one, and with a terminal, it asks' -r -f -a "text\t'What was found, what is proven, and the diff'
+json\t'The plan, its proof, and the whole object'
+yaml\t'The whole object, ready for kubectl apply'
+patch\t'A strategic merge patch for kubectl patch'
+json6902\t'A JSON patch (RFC 6902) for kubectl patch --type=json'
+kustomize\t'A kustomize component with the patch'
+diff\t'A unified diff'
+markdown\t'A summary for a pull request'"
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s n -l namespace -d 'Namespace, instead of the one of the current context' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l kubeconfig -d 'Kubeconfig file, instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l as -d 'User to impersonate' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l token -d 'Bearer token for the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l certificate-authority -d 'Certificate authority that the API server\'s certificate must come from' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l tls-server-name -d 'Name that the API server\'s certificate must hold' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l request-timeout -d 'How long to wait for one answer, such as 30s or 1m; 0 waits for ever' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s v -l v -d 'Say on standard error what is asked of the cluster; -v=6 and -v=8 say more' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s A -l all-namespaces -d 'All namespaces'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s R -l recursive -d 'Descend into the directories of -f'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l trial -d 'Run a copy of the pod until it works'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s y -l yes -d 'Ask nothing: take the ranked answers; a copy may start, side effects and all'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l apply -d 'Apply the plan to the cluster, watch the rollout, and take it back if that fails'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l force -d 'Apply even to an object that a release, an operator or another tool would take back'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s w -l write -d 'Write the plan into the files of -f'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l read-only-root -d 'Make the root file system read-only too, once the pod works without it'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l user-namespace -d 'Root in a user namespace may be the answer (hostUsers: false)'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l no-minimize -d 'Keep what was added on a guess, even if it may not be needed'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l clean -d 'Remove what trials that were cut off left behind, and do nothing else'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l tree -d 'List the files, or those below PATH, with the layer that each came from' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -s o -l output -d 'Output format' -r -f -a "table\t''
+json\t''
+yaml\t''"
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l platform -d 'Platform of an image for several, such as linux/arm64; this machine\'s without' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l image -d 'Which image of an archive or a layout that holds several' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l plain-http -d 'Registry to speak plain HTTP with; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l registry-mirror -d 'Registry to ask instead of the one that a reference names' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l content-store -d 'containerd\'s content store, to read a workload\'s images from on the node itself; such as /var/lib/containerd/io.containerd.content.v1.content' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l image-cache-size -d 'How much to keep of what was pulled, in MiB' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -s n -l namespace -d 'Namespace, instead of the one of the current context' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l kubeconfig -d 'Kubeconfig file, instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l as -d 'User to impersonate' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l token -d 'Bearer token for the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l certificate-authority -d 'Certificate authority that the API server\'s certificate must come from' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l tls-server-name -d 'Name that the API server\'s certificate must hold' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l request-timeout -d 'How long to wait for one answer, such as 30s or 1m; 0 waits for ever' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -s v -l v -d 'Say on standard error what is asked of the cluster; -v=6 and -v=8 say more' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l no-image-cache -d 'Keep nothing that was pulled'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -s f -l filename -d 'A manifest instead of a workload of the cluster; it goes with --image' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -s c -l container -d 'Which container; without, kubectl\'s default container or the first' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l uid -d 'Ask for this user, not for the container\'s own' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l gid -d 'Ask for this group, not for the pod\'s or the user\'s own' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l groups -d 'Ask for these supplementary groups, not for those that the pod and the image give' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l image -d 'Look at this image, not at a running container: a reference, an archive, or a layout\'s directory' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -s o -l output -d 'Output format' -r -f -a "text\t''
+json\t''
+yaml\t''"
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l plain-http -d 'Registry to speak plain HTTP with; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l registry-mirror -d 'Registry to ask instead of the one that a reference names' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l content-store -d 'containerd\'s content store, to read a workload\'s images from on the node itself; such as /var/lib/containerd/io.containerd.content.v1.content' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l image-cache-size -d 'How much to keep of what was pulled, in MiB' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -s n -l namespace -d 'Namespace, instead of the one of the current context' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l kubeconfig -d 'Kubeconfig file, instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l as -d 'User to impersonate' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l token -d 'Bearer token for the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l certificate-authority -d 'Certificate authority that the API server\'s certificate must come from' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l tls-server-name -d 'Name that the API server\'s certificate must hold' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l request-timeout -d 'How long to wait for one answer, such as 30s or 1m; 0 waits for ever' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -s v -l v -d 'Say on standard error what is asked of the cluster; -v=6 and -v=8 say more' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l no-image-cache -d 'Keep nothing that was pulled'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand completion" -s n -l namespace -d 'Namespace, instead of the one of the current context' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand completion" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand completion" -l kubeconfig -d 'Kubeconfig file, instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand completion" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand completion" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand completion" -l as -d 'User to impersonate' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand completion" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand completion" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand completion" -l token -d 'Bearer token for the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand completion" -l certificate-authority -d 'Certificate authority that the API server\'s certificate must come from' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand completion" -l tls-server-name -d 'Name that the API server\'s certificate must hold' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand completion" -l request-timeout -d 'How long to wait for one answer, such as 30s or 1m; 0 waits for ever' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand completion" -s v -l v -d 'Say on standard error what is asked of the cluster; -v=6 and -v=8 say more' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand completion" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand completion" -s h -l help -d 'Print help (see more with \'--help\')'
