@@ -39,7 +39,9 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         };
         for want in wants {
             let group_may = inode.mode >> 3 & want == *want;
-            if group_may && inode.gid != 0 && !facts.may(identity, inode, *want) && !groups.contains(&inode.gid) {
+            // The group root holds no privilege, but much of what an image has is its own: it is for what must be read.
+            let is_fit = inode.gid != 0 || obstacle.category == Category::UnreadableFile;
+            if group_may && is_fit && !facts.may(identity, inode, *want) && !groups.contains(&inode.gid) {
                 groups.push(inode.gid);
             }
         }

@@ -1,5 +1,7 @@
 //! Where nothing that a run said leads on.
 
+use std::collections::BTreeMap;
+
 use super::Trial;
 use super::rounds::State;
 use super::watch::{End, Run};
@@ -50,7 +52,8 @@ impl Trial<'_> {
         }
         for container in &containers {
             let facts = state.survey.facts.get(container)?;
-            let identities = facts.candidates.iter().map(|candidate| Proposal {
+            // It began as the first of them.
+            let identities = facts.candidates.iter().skip(1).map(|candidate| Proposal {
                 remedy: "identity",
                 level: Level::Pod,
                 summary: format!("run as {}:{}: {}", candidate.uid, candidate.gid, candidate.why),
@@ -111,6 +114,12 @@ fn unsaid(facts: &Facts) -> Vec<Proposal> {
             edits: vec![variable],
         });
     }
+    found.extend(private_groups(facts).into_iter().map(|(gid, path)| Proposal {
+        remedy: "supplemental-groups",
+        level: Level::Pod,
+        summary: format!("join group {gid}, which may read {path}"),
+        edits: vec![Edit::SupplementalGroup(gid)],
+    }));
     if !facts.has_shell {
         return found;
     }
@@ -139,6 +148,19 @@ fn unsaid(facts: &Facts) -> Vec<Proposal> {
     found
 }
 
+/// The groups that may read what the user may not of the program's own directory in /etc, such as keys, each with a file.
+fn private_groups(facts: &Facts) -> BTreeMap<u32, String> {
+    let is_own = |inode: &Inode| {
+        let rest = inode.path.strip_prefix("/etc/").and_then(|rest| rest.split_once('/'));
+        rest.is_some_and(|(dir, _)| facts.names.iter().any(|name| name == dir))
+    };
+    let is_private = |inode: &&Inode| {
+        let group_reads = inode.mode >> 3 & 4 == 4;
+        inode.is_file() && group_reads && !facts.may((facts.uid, facts.gid), inode, 4) && is_own(inode)
+    };
+    facts.inodes.iter().filter(is_private).map(|inode| (inode.gid, inode.path.clone())).collect()
+}
+
 /// An obstacle for what was not said.
 pub(super) fn silence(end: End) -> Obstacle {
     let cause = match end {
@@ -157,5 +179,26 @@ pub(super) fn silence(end: End) -> Obstacle {
         fatal: true,
         cause: cause.to_owned(),
         evidence: Evidence { source: "the trial".to_owned(), line: None, text: String::new() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_opened_by_their_group() {
+        let inode =
+            |path: &str, mode: u32, gid: u32| Inode { path: path.to_owned(), mode, uid: 0, gid, size: 1, target: None };
+        let inodes = vec![
+            inode("/etc/dns/server.key", 0o100_640, 0),
+            inode("/etc/dns/zone", 0o100_644, 0),
+            inode("/etc/dns/secret", 0o100_600, 7),
+            inode("/etc/other/server.key", 0o100_640, 5),
+        ];
+        let facts = Facts { uid: 9, gid: 9, names: vec!["dns".to_owned()], inodes, ..Facts::default() };
+        assert_eq!(private_groups(&facts), BTreeMap::from([(0, "/etc/dns/server.key".to_owned())]));
+        let groups = |facts: &Facts| unsaid(facts).iter().filter(|one| one.remedy == "supplemental-groups").count();
+        assert_eq!((groups(&facts), groups(&Facts { groups: vec![0], ..facts })), (1, 0));
     }
 }

@@ -166,6 +166,7 @@ impl Trial<'_> {
             let places = ["/var/lib", "/var/cache", "/var/spool", "/var/log"];
             let mut usual: Vec<String> =
                 words.iter().flat_map(|word| places.map(|dir| format!("{dir}/{word}"))).collect();
+            usual.extend(words.iter().map(|word| format!("/etc/{word}")));
             usual.extend(["/run", "/var/log", "/tmp"].map(str::to_owned));
             if let Some(facts) = survey.facts.get_mut(&name) {
                 facts.names = words;
