@@ -123,8 +123,9 @@ fn every_field_of_every_report_is_documented() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(root.join("docs/json.md")).unwrap();
     let sections = sections(&page);
-    let commands: [&[&str]; 7] = [
+    let commands: [&[&str]; 8] = [
         &["scan", "-f", "examples/"],
+        &["scan", "-f", "examples/", "--plan", "--baseline", "tests/cli/accepted.yaml"],
         &["explain", "-f", "examples/nginx.log"],
         &["fix", "-f", "examples/web.yaml"],
         &["fix", "-f", "examples/"],

@@ -1,6 +1,7 @@
 //! What a user asked to be written: the second room, beside `trial`, that changes a cluster, and the only one that changes
 //! a user's file.
 
+pub mod baseline;
 mod file;
 mod rollout;
 mod workload;

@@ -87,6 +87,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: ExplainArgs) -> Result<u8, F
             print(&category(name).map(obstacles::page).unwrap_or_default())?;
             return Ok(0);
         }
+        (None, [name]) => live(flags, &args, &mut why, &mut runtime).await.map_err(|fault| misspelt(name, fault))?,
         (None, _) => live(flags, &args, &mut why, &mut runtime).await?,
     };
     let found = !read.value.obstacles.is_empty();
@@ -121,6 +122,14 @@ fn setting(obstacle: &Obstacle, runtime: Option<&Runtime>) -> Option<String> {
 
 fn category(name: &str) -> Option<Category> {
     Category::ALL.into_iter().find(|category| category.as_str() == name)
+}
+
+/// A word that is no pod may have been meant for the name of an obstacle.
+fn misspelt(name: &str, fault: Fault) -> Fault {
+    match (fault, target::nearest(name, Category::ALL.iter().map(|category| category.as_str()))) {
+        (Fault::Error(error), Some(near)) => error.help(format!("did you mean the obstacle {near}?")).into(),
+        (fault, _) => fault,
+    }
 }
 
 /// The report on what was diagnosed, whatever it was diagnosed from.
@@ -183,14 +192,13 @@ pub(super) async fn meant(cluster: &Cluster, target: &Target, attempt: &str) -> 
     }
     let scope = Scope { namespaces: Namespaces::One(cluster.namespace.clone()), selection: Selection::default() };
     let inventory = cluster.inventory(&scope).await?;
-    let mut all = inventory.value.workloads.into_iter();
-    let found = all.find(|workload| target.matches(&workload.kind, &workload.name)).ok_or_else(|| {
+    let all = inventory.value.workloads;
+    let found = all.iter().find(|workload| target.matches(&workload.kind, &workload.name)).ok_or_else(|| {
         let name = target.name.as_deref().unwrap_or_default();
         let why = format!("there is none in namespace {}", cluster.namespace);
-        Error::input(format!("{attempt} {}/{name}", target.kind.to_lowercase()), why)
-            .help("see kubectl nonroot scan -A")
+        Error::input(format!("{attempt} {}/{name}", target.kind.to_lowercase()), why).help(target.hint(all.iter()))
     })?;
-    Ok(Read { value: found, errors: inventory.errors })
+    Ok(Read { value: found.clone(), errors: inventory.errors })
 }
 
 /// Pods of a workload that may have a running container: the failing one itself, and others that still run.

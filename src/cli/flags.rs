@@ -105,8 +105,8 @@ pub(super) struct SelectionFlags {
     /// Field selector of pods, such as spec.nodeName=node1
     #[arg(long, value_name = "SELECTOR")]
     pub(super) field_selector: Option<String>,
-    /// File or directory of manifests instead of a cluster, or - for standard input; may be repeated
-    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["all_namespaces", "selector", "field_selector"])]
+    /// Files or directories of manifests instead of a cluster, or - for standard input; may be repeated
+    #[arg(short, long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["all_namespaces", "selector", "field_selector"])]
     pub(super) filename: Vec<String>,
     /// Descend into the directories of -f
     #[arg(short = 'R', long, requires = "filename")]

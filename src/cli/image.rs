@@ -17,6 +17,7 @@ use crate::model::container::Container;
 use crate::model::image::Image;
 use crate::model::image::paths::PathId;
 use crate::model::workload::Workload;
+use crate::output::html;
 use crate::output::image::{ImageList, ImageReport, table, tree};
 use crate::plan;
 
@@ -101,6 +102,8 @@ enum Format {
     Table,
     Json,
     Yaml,
+    /// A page with a picture of layers and owners
+    Html,
 }
 
 /// One image to report on, and whose it is.
@@ -114,9 +117,12 @@ struct Found {
 pub(super) async fn run(flags: &ClusterFlags, args: ImageArgs) -> Result<u8, Fault> {
     let Some(target) = workload(&args.image) else {
         let options = Options { platform: args.platform.clone(), image: args.name.clone(), ..args.registry.options() };
+        let spinner = Spinner::start("reading the image");
         let image = image::read(&args.image, Source::of(&args.image), options).await?;
+        drop(spinner);
         show(&args, &Found { container: None, command: Vec::new(), image }, |report| match args.output {
             Format::Json => json(&report),
+            Format::Html => html::images(&[], &[report]),
             _ => yaml(&report),
         })?;
         return Ok(0);
@@ -165,6 +171,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: ImageArgs) -> Result<u8, Fau
         Format::Table => {}
         Format::Json => print(&json(&list)?)?,
         Format::Yaml => print(&yaml(&list)?)?,
+        Format::Html => print(&html::images(&list.warnings, &list.images)?)?,
     }
     for error in &errors {
         say(format_args!("warning: {error}"));
@@ -182,6 +189,40 @@ fn workload(text: &str) -> Option<Target> {
 /// An image that a flag names.
 pub(super) async fn read(text: &str, flags: &RegistryFlags) -> Result<Image, Error> {
     image::read(text, Source::of(text), flags.options()).await
+}
+
+/// What is known of the images that workloads run, each image once, by the name that their pods give it; with no cluster,
+/// from the registry with the user's own login. What could not be read is an error beside the rest.
+pub(super) async fn of_workloads(
+    cluster: Option<&Cluster>,
+    workloads: &[Workload],
+    flags: &RegistryFlags,
+) -> Read<Vec<ImageReport>> {
+    let (mut found, mut failed) = (Read::clean(Vec::new()), BTreeSet::new());
+    let _spinner = Spinner::start("reading images");
+    for (workload, container) in workloads.iter().flat_map(|one| one.containers.iter().map(move |part| (one, part))) {
+        let name = &container.image;
+        if failed.contains(name) || found.value.iter().any(|report: &ImageReport| report.name == *name) {
+            continue;
+        }
+        let read = match cluster {
+            Some(cluster) => of_container(cluster, workload, container, flags).await,
+            None => read(name, flags).await.map(Read::clean),
+        };
+        match read {
+            Ok(Read { value: image, errors }) => {
+                let command = pods::command(&workload.spec, &container.name).to_vec();
+                let identities = plan::of_image(&image, &command, &[container.name.clone(), program(name)]);
+                found.value.push(ImageReport { name: name.clone(), ..ImageReport::new(&image, identities, None) });
+                found.errors.extend(errors.into_iter().filter(|error| failed.insert(error.to_string())));
+            }
+            Err(error) => {
+                failed.insert(name.clone());
+                found.errors.push(error);
+            }
+        }
+    }
+    found
 }
 
 /// The image of a workload's container, with the pod's pull secrets and for its node; what could not be learnt of those

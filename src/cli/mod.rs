@@ -1,5 +1,6 @@
 //! One file a command; `flags` holds kubectl's own flags, once.
 
+mod acceptance;
 mod can_i;
 mod complete;
 mod completion;

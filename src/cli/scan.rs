@@ -2,22 +2,28 @@
 
 use clap::{Args, ValueEnum};
 use futures::stream::{self, StreamExt as _};
+use serde_json::json;
 
-use super::explain;
+use super::acceptance::{self, AcceptanceFlags, Row, Scanned};
 use super::flags::{ClusterFlags, SelectionFlags};
+use super::image::{self, RegistryFlags};
 use super::progress::Spinner;
 use super::target::{self, Target};
-use super::{Fault, exit_code, print, say};
+use super::{Fault, exit_code, explain, fix, print, say};
 use crate::error::{Error, Read};
 use crate::evidence::cluster::{Cluster, Inventory};
-use crate::evidence::manifests;
+use crate::evidence::manifests::{self, Manifest};
 use crate::foresight;
 use crate::model::obstacle::Obstacle;
 use crate::model::podsecurity::{Level, Namespace, Version};
 use crate::model::workload::Workload;
+use crate::output::finding::{self, Class, Finding};
+use crate::output::fix::Fix;
+use crate::output::image::ImageReport;
 use crate::output::report::{self, ScanReport};
 use crate::output::table::{self, View};
 use crate::output::terminal::Clean;
+use crate::output::{html, junit, markdown, sarif};
 use crate::policy;
 use crate::trial::diagnosed;
 
@@ -42,11 +48,24 @@ pub(super) struct ScanArgs {
     /// Output format
     #[arg(short, long, value_enum, default_value = "table")]
     output: Format,
+    /// What makes the exit code 1, instead of root, what --level forbids and what fails; separated by commas
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
+    fail_on: Vec<FailOn>,
     /// Exit with 0 though something was found
     #[arg(long)]
     exit_zero: bool,
+    /// Add the plan of fix to each workload, from what can be read; it looks into running pods by exec
+    #[arg(long)]
+    plan: bool,
+    /// Read the images of the workloads too: who owns what in them, for -o html and -o json
+    #[arg(long)]
+    images: bool,
     #[command(flatten)]
     selection: SelectionFlags,
+    #[command(flatten)]
+    acceptance: AcceptanceFlags,
+    #[command(flatten)]
+    registry: RegistryFlags,
 }
 
 const EXAMPLES: &str = "\
@@ -56,6 +75,9 @@ Examples:
   kubectl nonroot scan deploy/web sts/db -o wide
   kubectl nonroot scan -f deploy/ -R            # manifests, no cluster
   helm template ./chart | kubectl nonroot scan -f -
+  kubectl nonroot scan -n shop --plan -o html > report.html
+  kubectl nonroot scan -f deploy/ -R -o sarif --fail-on root,baseline > nonroot.sarif
+  kubectl nonroot scan -f deploy/ -R --baseline accepted.yaml --write-baseline --reason 'until the rewrite'
 
 Exit codes: 0 all is well, 1 something was found, 2 bad usage or input, 3 cluster or permission failure.";
 
@@ -76,6 +98,32 @@ enum Format {
     Json,
     Yaml,
     Name,
+    /// For code scanning: SARIF 2.1.0
+    Sarif,
+    /// A page to read, share or print
+    Html,
+    /// For a comment or a job's summary
+    Markdown,
+    /// For CI servers: a test for each check
+    Junit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// A container runs as root
+    Root,
+    /// The baseline level forbids something
+    Baseline,
+    /// The restricted level forbids something
+    Restricted,
+    /// Something fails now
+    Failing,
+    /// Something would stand in the way of running as non-root
+    Obstacle,
+    /// An entry of the baseline has expired or matches nothing
+    Stale,
+    /// Nothing does
+    Never,
 }
 
 pub(super) fn judged_level(text: &str) -> Result<Level, String> {
@@ -87,14 +135,40 @@ pub(super) fn judged_level(text: &str) -> Result<Level, String> {
 
 pub(super) async fn run(flags: &ClusterFlags, args: ScanArgs) -> Result<u8, Fault> {
     let live = args.selection.filename.is_empty();
-    let Read { value: (mut rows, namespaces), errors } = if live { cluster(flags, &args).await? } else { files(&args) };
-    rows.retain(|row| shown(row, &args));
-    let found = rows.iter().any(|row| is_found(row, args.level));
-    let warnings = errors.iter().map(Error::to_string).collect();
-    let report = ScanReport::new(rows, &namespaces, warnings);
+    let Read { value, errors } = if live { cluster(flags, &args).await? } else { files(&args).await };
+    let Inventoried { mut rows, namespaces, images, manifests, scanned } = value;
+    for row in &mut rows {
+        row.workload.learn(&images);
+        row.workload.findings = finding::of(&row.workload, args.judged_level());
+    }
+    // What could not be read may still be there.
+    let scanned = if errors.is_empty() { scanned } else { Scanned::Part };
+    let counts = |finding: &Finding| args.counts(finding.class);
+    let (baseline, mut doubts) = acceptance::apply(&args.acceptance, &mut rows, &scanned, &counts)?;
+    rows.retain(|row| shown(&row.workload, &args));
+    let mut workloads: Vec<report::Workload> = rows.into_iter().map(|row| row.workload).collect();
+    if args.plan && workloads.iter().any(|workload| !workload.findings.is_empty()) {
+        doubts.extend(plans(flags, &args, manifests, &mut workloads).await?);
+    }
+    let open = |finding: &Finding| finding.accepted.is_none() && counts(finding);
+    let stale = baseline.as_ref().is_some_and(|file| !file.expired.is_empty() || !file.unmatched.is_empty());
+    let found = workloads.iter().flat_map(|row| &row.findings).any(open) || (stale && args.fails_on(FailOn::Stale));
+    let warnings = errors.iter().map(Error::to_string).chain(doubts.iter().cloned()).collect();
+    let report = ScanReport { baseline, images, ..ScanReport::new(workloads, &namespaces, warnings) };
     print(&rendered(&report, &args)?)?;
-    for error in &errors {
-        say(format_args!("warning: {error}"));
+    for warning in &report.warnings {
+        say(format_args!("warning: {warning}"));
+    }
+    for (entries, what) in report.baseline.iter().flat_map(|file| {
+        [
+            (&file.expired, "has expired, and accepts nothing"),
+            (&file.unmatched, "is about nothing that is found any more"),
+        ]
+    }) {
+        let file = args.acceptance.baseline.as_deref().unwrap_or(std::path::Path::new("")).display();
+        for report::Entry { line, workload, check, .. } in entries {
+            say(format_args!("warning: {file}:{line} {what}: {check} of {workload}"));
+        }
     }
     if report.workloads.is_empty() && errors.is_empty() {
         say(format_args!("No workloads found."));
@@ -102,9 +176,48 @@ pub(super) async fn run(flags: &ClusterFlags, args: ScanArgs) -> Result<u8, Faul
     Ok(exit_code(&errors, found && !args.exit_zero))
 }
 
-type Rows = (Vec<report::Workload>, Vec<Namespace>);
+impl ScanArgs {
+    /// The level that findings are about: what --fail-on asks for is looked for.
+    fn judged_level(&self) -> Level {
+        if self.fail_on.contains(&FailOn::Restricted) { Level::Restricted } else { self.level }
+    }
 
-async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Rows>, Fault> {
+    fn fails_on(&self, what: FailOn) -> bool {
+        match self.fail_on.as_slice() {
+            [] => match what {
+                FailOn::Root | FailOn::Baseline | FailOn::Failing => true,
+                FailOn::Restricted => self.level == Level::Restricted,
+                FailOn::Obstacle | FailOn::Stale | FailOn::Never => false,
+            },
+            // The restricted level forbids what the baseline level does.
+            some => some.contains(&what) || (what == FailOn::Baseline && some.contains(&FailOn::Restricted)),
+        }
+    }
+
+    /// Whether a finding of this class makes the exit code 1, if it is not accepted.
+    fn counts(&self, class: Class) -> bool {
+        let what = match class {
+            Class::Root => FailOn::Root,
+            Class::Baseline => FailOn::Baseline,
+            Class::Restricted => FailOn::Restricted,
+            Class::Failing => FailOn::Failing,
+            Class::Obstacle => FailOn::Obstacle,
+        };
+        self.fails_on(what) && !self.fail_on.contains(&FailOn::Never)
+    }
+}
+
+/// What was read, from a cluster or from files.
+struct Inventoried {
+    rows: Vec<Row>,
+    namespaces: Vec<Namespace>,
+    images: Vec<ImageReport>,
+    /// Where a plan is asked for: what standard input said cannot be read again.
+    manifests: Vec<Manifest>,
+    scanned: Scanned,
+}
+
+async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Inventoried>, Fault> {
     let targets = target::targets(&args.targets)?;
     let cluster = Cluster::connect(&flags.connection()).await?;
     let scope = args.selection.scope(&cluster.namespace);
@@ -117,6 +230,11 @@ async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Rows>, Fa
     }
     let diagnosed = diagnose_failing(&cluster, &read.value).await;
     drop(spinner);
+    let mut images = Read::clean(Vec::new());
+    if args.images {
+        images = image::of_workloads(Some(&cluster), &read.value, &args.registry).await;
+    }
+    read.errors.extend(images.errors);
     let version = args.pod_security_version;
     let rows = read.value.into_iter().zip(diagnosed).map(|(workload, mut diagnosed)| {
         foresight::devices::recognise(&mut diagnosed.value, &workload.spec);
@@ -124,12 +242,40 @@ async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Rows>, Fa
         let mut row = row(workload, version, &|_| None);
         let known = |obstacle: &Obstacle| diagnosed.value.iter().any(|known| same_place(known, obstacle));
         let foreseen: Vec<Obstacle> = foreseen.into_iter().filter(|obstacle| !known(obstacle)).collect();
-        row.obstacles = diagnosed.value.into_iter().chain(foreseen).map(explain::explained).collect();
+        row.workload.obstacles = diagnosed.value.into_iter().chain(foreseen).map(explain::explained).collect();
         read.errors.extend(diagnosed.errors);
         row
     });
     let rows = rows.collect();
-    Ok(Read { value: (rows, namespaces), errors: read.errors })
+    let SelectionFlags { selector, field_selector, all_namespaces, .. } = &args.selection;
+    let scanned = match all_namespaces {
+        _ if !targets.is_empty() || selector.is_some() || field_selector.is_some() => Scanned::Part,
+        true => Scanned::Everything,
+        false => Scanned::Namespace(cluster.namespace.clone()),
+    };
+    let value = Inventoried { rows, namespaces, images: images.value, manifests: Vec::new(), scanned };
+    Ok(Read { value, errors: read.errors })
+}
+
+/// Adds to each workload of which something was found what fix would do; comes back with what could not be planned.
+async fn plans(
+    flags: &ClusterFlags,
+    args: &ScanArgs,
+    manifests: Vec<Manifest>,
+    workloads: &mut [report::Workload],
+) -> Result<Vec<String>, Fault> {
+    let Read { value: fixes, errors } =
+        fix::plans(flags, &args.targets, &args.selection, args.level, manifests).await?;
+    for workload in workloads.iter_mut().filter(|workload| !workload.findings.is_empty()) {
+        let name = |fix: &Fix| (fix.workload.namespace.clone(), fix.workload.kind.clone(), fix.workload.name.clone());
+        let wanted = (json!(workload.namespace), json!(workload.kind), json!(workload.name));
+        let source = workload.source.as_ref().map(|source| (&source.file, source.line));
+        let same = fixes.iter().find(|(place, fix)| {
+            name(fix) == wanted && place.as_ref().map(|place| (&place.file, place.line)) == source
+        });
+        workload.plan = same.map(|(_, fix)| fix.clone().into());
+    }
+    Ok(errors.iter().map(Error::to_string).collect())
 }
 
 /// What was foreseen and has come true is told once.
@@ -175,42 +321,53 @@ async fn pick(
         let before = picked.value.len();
         let meant = |workload: &&Workload| target.matches(&workload.kind, &workload.name);
         picked.value.extend(all.value.iter().filter(meant).cloned());
-        if let Some(name) = &target.name
-            && picked.value.len() == before
-        {
+        if picked.value.len() == before && (target.name.is_some() || !target.is_built_in()) {
             let place =
                 if everywhere { "any namespace".to_owned() } else { format!("namespace {}", cluster.namespace) };
-            let error = Error::input(
-                format!("scan {}/{name}", target.kind.to_lowercase()),
-                format!("there is none in {place}"),
-            );
-            picked.errors.push(error.help("see kubectl nonroot scan -A"));
+            let name = target.name.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
+            let attempted = format!("scan {}{name}", target.kind.to_lowercase());
+            let error = Error::input(attempted, format!("there is none in {place}"));
+            picked.errors.push(error.help(target.hint(all.value.iter())));
         }
     }
     Ok(picked)
 }
 
-fn files(args: &ScanArgs) -> Read<Rows> {
-    let (mut rows, mut errors) = (Vec::new(), Vec::new());
+async fn files(args: &ScanArgs) -> Read<Inventoried> {
+    let (mut rows, mut all, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     let version = args.pod_security_version;
+    let paths = &args.selection.filename;
     let mut workloads = Vec::new();
-    let mut found = |manifest: manifests::Manifest| {
-        let row = row(manifest.workload.clone(), version, &|field| Some(manifest.line(field)));
-        rows.push(row);
-        workloads.push(manifest.workload);
+    let mut found = |manifest: Manifest| {
+        rows.push(row(manifest.workload.clone(), version, &|field| Some(manifest.line(field))));
+        workloads.push(manifest.workload.clone());
+        if args.plan {
+            all.push(manifest);
+        }
     };
-    manifests::read(&args.selection.filename, args.selection.recursive, &mut found, &mut |error| errors.push(error));
+    manifests::read(paths, args.selection.recursive, &mut found, &mut |error| errors.push(error));
     let levels = foresight::se_linux::Shared::among(&workloads);
     for (row, workload) in rows.iter_mut().zip(&workloads) {
-        row.obstacles = foresight::of_spec(workload, &levels).into_iter().map(explain::explained).collect();
+        row.workload.obstacles = foresight::of_spec(workload, &levels).into_iter().map(explain::explained).collect();
     }
-    Read { value: (rows, Vec::new()), errors }
+    let mut images = Vec::new();
+    if args.images {
+        let read = image::of_workloads(None, &workloads, &args.registry).await;
+        images = read.value;
+        errors.extend(read.errors);
+    }
+    // Files one by one are what a commit changed; a directory is all there is.
+    let is_directory = |path: &String| std::path::Path::new(path).is_dir();
+    let scanned = if paths.iter().any(is_directory) { Scanned::Everything } else { Scanned::Part };
+    Read { value: Inventoried { rows, namespaces: Vec::new(), images, manifests: all, scanned }, errors }
 }
 
-fn row(workload: Workload, version: Version, line: &dyn Fn(&str) -> Option<u64>) -> report::Workload {
+fn row(workload: Workload, version: Version, line: &dyn Fn(&str) -> Option<u64>) -> Row {
     let judge = |level| policy::evaluate(&workload.metadata, &workload.spec, level, version);
     let verdicts = [judge(Level::Baseline), judge(Level::Restricted)];
-    report::Workload::new(workload, version, verdicts, line)
+    let mut annotations = workload.metadata.annotations.clone().unwrap_or_default();
+    annotations.extend(workload.annotations.clone());
+    Row { workload: report::Workload::new(workload, version, verdicts, line), annotations }
 }
 
 fn violates(row: &report::Workload, level: Level) -> bool {
@@ -219,10 +376,6 @@ fn violates(row: &report::Workload, level: Level) -> bool {
         Level::Baseline => !row.pod_security.baseline.is_empty(),
         Level::Restricted => !row.pod_security.restricted.is_empty(),
     }
-}
-
-fn is_found(row: &report::Workload, level: Level) -> bool {
-    row.root == Some(true) || !row.failures.is_empty() || violates(row, level)
 }
 
 fn shown(row: &report::Workload, args: &ScanArgs) -> bool {
@@ -243,6 +396,10 @@ fn rendered(report: &ScanReport, args: &ScanArgs) -> Result<String, Error> {
         Format::Json => super::json(report)?,
         Format::Yaml => super::yaml(report)?,
         Format::Name => report.workloads.iter().map(name).collect(),
+        Format::Sarif => super::json(&sarif::sarif(report))?,
+        Format::Html => html::html(report)?,
+        Format::Markdown => markdown::scan(report),
+        Format::Junit => junit::junit(report, args.judged_level())?,
     })
 }
 

@@ -1,6 +1,7 @@
 //! `TYPE/NAME`, `TYPE NAME` and short names, as kubectl takes them.
 
 use crate::error::Error;
+use crate::model::workload::Workload;
 
 /// What a user named on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +71,32 @@ pub(super) fn is_type(word: &str) -> bool {
     Target { kind: kind_of(word), name: None }.is_built_in()
 }
 
+/// The one of these names that was most likely meant, if any is near.
+pub(super) fn nearest<'n>(given: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let given = given.to_lowercase();
+    let scored = names.map(|name| (strsim::jaro_winkler(&given, &name.to_lowercase()), name));
+    scored.filter(|(score, _)| *score > 0.85).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
+}
+
 impl Target {
+    /// What helps somebody whose target is nowhere: the type, or of these workloads the name, that was most likely meant.
+    #[must_use]
+    pub(super) fn hint<'w>(&self, workloads: impl Iterator<Item = &'w Workload>) -> String {
+        let name = self.name.as_deref().unwrap_or_default();
+        let types = TYPES.iter().flat_map(|(_, names)| names.iter().copied());
+        if !self.is_built_in()
+            && let Some(near) = nearest(&self.kind, types)
+        {
+            let name = if name.is_empty() { String::new() } else { format!("/{name}") };
+            return format!("did you mean {near}{name}?");
+        }
+        let names = workloads.filter(|one| self.kind == one.kind).map(|one| one.name.as_str());
+        match nearest(name, names) {
+            Some(near) => format!("did you mean {}/{near}?", self.kind.to_lowercase()),
+            None => "see kubectl nonroot scan -A".to_owned(),
+        }
+    }
+
     #[must_use]
     pub(super) fn is_built_in(&self) -> bool {
         TYPES.iter().any(|(kind, _)| *kind == self.kind)
@@ -123,6 +149,15 @@ mod tests {
         {
             assert!(parse(args).is_err(), "{args:?}");
         }
+    }
+
+    #[test]
+    fn what_was_meant_is_near() {
+        let types = || TYPES.iter().flat_map(|(_, names)| names.iter().copied());
+        assert_eq!(nearest("deplyoment", types()), Some("deployment"));
+        assert_eq!(nearest("statefullset", types()), Some("statefulset"));
+        assert_eq!(nearest("dpeloy", types()), Some("deploy"));
+        assert_eq!(nearest("kafka", types()), None);
     }
 
     #[test]

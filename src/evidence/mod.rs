@@ -1,5 +1,6 @@
 //! The only readers: each returns what was good, and an error for each thing that was not.
 
+pub mod baseline;
 pub mod cluster;
 pub mod files;
 pub mod image;

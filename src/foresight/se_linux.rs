@@ -154,6 +154,7 @@ mod tests {
             kind: "Deployment".to_owned(),
             namespace: Some("n".to_owned()),
             name: name.to_owned(),
+            annotations: std::collections::BTreeMap::new(),
             source: None,
             pods: 1,
             metadata: ObjectMeta::default(),

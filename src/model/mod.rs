@@ -1,5 +1,6 @@
 //! Plain types without I/O: the words that the rooms share.
 
+pub mod acceptance;
 pub mod access;
 pub mod accounts;
 pub mod can_i;

@@ -1,5 +1,7 @@
 //! A workload: what a user deployed and would edit, with the pod it makes.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::PodSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -23,6 +25,8 @@ pub struct Workload {
     /// `None` only in a manifest that names no namespace.
     pub namespace: Option<String>,
     pub name: String,
+    /// Its own annotations, not those of its pods.
+    pub annotations: BTreeMap<String, String>,
     /// Where it stands in a manifest; `None` for a live one.
     pub source: Option<Location>,
     /// Live pods that belong to it.

@@ -88,10 +88,10 @@ impl Explained {
 }
 
 /// How each part of the terminal view looks; the writer takes the colours off where nobody sees them.
-const FATAL: Style = AnsiColor::BrightRed.on_default().bold();
-const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const FATAL: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Magenta.on_default().bold();
 const GUTTER: Style = AnsiColor::BrightBlue.on_default().bold();
-const HELP: Style = AnsiColor::BrightCyan.on_default().bold();
+const HELP: Style = Style::new().bold();
 const STRONG: Style = Style::new().bold();
 
 /// Characters of a quoted line around its telling part.

@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::explanation::Explained;
+use super::markdown::{code, plain};
+use super::patch;
 use super::report::API_VERSION;
 use super::terminal::{Clean, Tone, painted, tone};
 use crate::model::identity::Candidate;
@@ -23,6 +25,8 @@ pub struct Fix {
     pub proof: Option<Proof>,
     /// The planned object, ready for `kubectl apply`.
     pub patch: Value,
+    /// What the plan changes of the object, as a strategic merge patch.
+    pub strategic_patch: Value,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -101,6 +105,7 @@ impl Fix {
             },
             proof,
             patch: applicable(&plan.object),
+            strategic_patch: patch::strategic(object, &plan.object),
         }
     }
 }
@@ -184,13 +189,7 @@ pub fn text(fix: &Fix, diff: &str) -> String {
 /// The fix as Markdown, to paste where a change is reviewed; ends in a line break.
 #[must_use]
 pub fn markdown(fix: &Fix, diff: &str) -> String {
-    let text = |value: &Value| Clean(value.as_str().unwrap_or_default()).to_string();
-    // A name or a cause from outside must not end the code that it is put in.
-    let code = |text: &str| format!("`{}`", Clean(text).to_string().replace('`', "'"));
-    let plain = |text: &str| {
-        let text = Clean(text).to_string();
-        text.chars().flat_map(|c| if "\\`*_[]<>|#".contains(c) { vec!['\\', c] } else { vec![c] }).collect::<String>()
-    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut out = String::new();
     let name = format!("{}/{}", text(&fix.workload.kind).to_lowercase(), text(&fix.workload.name));
     let _ = writeln!(out, "## {} off root\n", code(&name));

@@ -1,5 +1,7 @@
 //! An image for tools (`kind: Image`) and for a person.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -8,6 +10,7 @@ use super::terminal::Clean;
 use crate::model::access::{Access, Kind, Mode};
 use crate::model::identity::Candidate;
 use crate::model::image::advice::Advice as ModelAdvice;
+use crate::model::image::layer::Attributes;
 use crate::model::image::paths::PathId;
 use crate::model::image::tree::File as ModelFile;
 use crate::model::image::{Image, Port};
@@ -49,6 +52,8 @@ pub struct ImageReport {
     /// Files with setuid, setgid or capabilities.
     pub privileged_files: Vec<File>,
     pub layers: Vec<Layer>,
+    /// Who owns the files that a container sees, the greatest share first.
+    pub owners: Vec<Owner>,
     pub size_bytes: u64,
     pub efficiency: f64,
     pub wasted_bytes: u64,
@@ -121,6 +126,25 @@ pub struct Layer {
     pub size: u64,
     pub command: String,
     pub chowned_bytes: u64,
+    /// Of its files that no later layer hides: bytes by owner, in the order of the image's owners.
+    pub owners: Vec<Share>,
+}
+
+/// What a user owns in an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Owner {
+    pub uid: u32,
+    /// By the image's /etc/passwd.
+    pub name: Option<String>,
+    pub files: u64,
+    pub bytes: u64,
+}
+
+/// A user's part of a layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Share {
+    pub uid: u32,
+    pub bytes: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -167,6 +191,7 @@ impl ImageReport {
             writable: subject.as_ref().map(|subject| image.may(subject, path, Access::Write)),
         };
         let writable = subject.as_ref().filter(|subject| subject.uid != 0);
+        let (owners, shares) = owners(image);
         let paths = |found: Vec<PathId>| found.into_iter().map(|path| image.tree.paths().display(path));
         ImageReport {
             api_version: "nonroot/v1",
@@ -210,13 +235,16 @@ impl ImageReport {
             layers: image
                 .layers
                 .iter()
-                .map(|layer| Layer {
+                .zip(shares)
+                .map(|(layer, owners)| Layer {
                     digest: layer.digest.clone(),
                     size: layer.size,
                     command: layer.command.clone(),
                     chowned_bytes: layer.chowned_bytes(),
+                    owners,
                 })
                 .collect(),
+            owners,
             size_bytes: image.size(),
             efficiency: image.efficiency,
             wasted_bytes: image.wasted_bytes,
@@ -225,6 +253,33 @@ impl ImageReport {
             files: files.map(|top| image.tree.below(top).map(|(path, found)| file(image, path, found)).collect()),
         }
     }
+}
+
+/// Who owns how much of all that is visible, and of each layer.
+fn owners(image: &Image) -> (Vec<Owner>, Vec<Vec<Share>>) {
+    let mut owners: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+    let mut of_layers: Vec<BTreeMap<u32, u64>> = vec![BTreeMap::new(); image.layers.len()];
+    for (_, file) in image.tree.below(PathId::ROOT) {
+        let Attributes { uid, size, kind, .. } = file.attributes;
+        let (files, bytes) = owners.entry(uid).or_default();
+        if kind != Kind::Directory {
+            *files += 1;
+        }
+        if kind == Kind::File {
+            *bytes += size;
+            if let Some(layer) = of_layers.get_mut(file.layer) {
+                *layer.entry(uid).or_default() += size;
+            }
+        }
+    }
+    let name = |uid| image.accounts.user(uid).map(|account| account.name.clone());
+    let owner = |(uid, (files, bytes))| Owner { uid, name: name(uid), files, bytes };
+    let mut owners: Vec<Owner> = owners.into_iter().map(owner).collect();
+    owners.sort_by_key(|owner| (Reverse(owner.bytes), owner.uid));
+    let share = |layer: &BTreeMap<u32, u64>, uid: u32| Some(Share { uid, bytes: *layer.get(&uid)? });
+    let shares = |layer: BTreeMap<u32, u64>| owners.iter().filter_map(|owner| share(&layer, owner.uid)).collect();
+    let shares = of_layers.into_iter().map(shares).collect();
+    (owners, shares)
 }
 
 fn port(port: &Port) -> String {
@@ -435,7 +490,7 @@ fn user_lines(user: &User) -> Vec<String> {
 }
 
 /// A size for reading, in dive's decimal units: `999 B`, `1.2 kB`, `45 MB`.
-fn bytes(count: u64) -> String {
+pub(super) fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
     if count < 1000 {
         return format!("{count} B");

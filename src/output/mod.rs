@@ -2,12 +2,19 @@
 
 pub mod can_i;
 pub mod explanation;
+pub mod finding;
 pub mod fix;
+pub mod html;
 pub mod image;
+pub mod junit;
+pub mod markdown;
 pub mod nodes;
 pub mod obstacles;
 pub mod patch;
 pub mod report;
+pub mod rule;
+pub mod sarif;
 pub mod table;
+mod template;
 pub mod terminal;
 pub mod trace;

@@ -1,8 +1,12 @@
 //! The JSON that tools read: its own types, so that its fields outlive any change inside.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::explanation::Explained;
+use super::finding::{Class, Finding};
+use super::fix::{Fix, Plan};
+use super::image::ImageReport;
 use crate::model::container::Container as ModelContainer;
 use crate::model::podsecurity::{
     Namespace as ModelNamespace, Policy as ModelPolicy, Version, Violation as ModelViolation,
@@ -22,6 +26,30 @@ pub struct ScanReport {
     pub summary: Summary,
     pub namespaces: Vec<Namespace>,
     pub workloads: Vec<Workload>,
+    /// The file of accepted findings, where one was named.
+    pub baseline: Option<Baseline>,
+    /// What the containers run, where that was asked for.
+    pub images: Vec<ImageReport>,
+}
+
+/// What a file of accepted findings says that no longer holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Baseline {
+    pub file: String,
+    /// Entries that were decided for a time that is over: what they accepted counts again.
+    pub expired: Vec<Entry>,
+    /// Entries of workloads that were scanned, for what is no longer found there.
+    pub unmatched: Vec<Entry>,
+}
+
+/// An entry of such a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    pub line: u64,
+    pub workload: String,
+    pub check: String,
+    pub reason: String,
+    pub expires: Option<String>,
 }
 
 /// Counts over the workloads of the report.
@@ -38,6 +66,8 @@ pub struct Summary {
     /// Workloads whose pods a namespace that enforces restricted would admit.
     pub restricted: usize,
     pub failing: usize,
+    /// Findings that are accepted, not workloads.
+    pub accepted: usize,
 }
 
 /// What a namespace demands of its pods.
@@ -75,6 +105,27 @@ pub struct Workload {
     pub failures: Vec<Failure>,
     /// What the failures' logs, states and events tell, the one that best explains them first.
     pub obstacles: Vec<Explained>,
+    /// All of the above that counts at the level that was asked for, one thing after another.
+    pub findings: Vec<Finding>,
+    /// The plan to take it off root, where that was asked for.
+    pub plan: Option<Planned>,
+}
+
+/// What `fix` would do, as far as can be told without a trial.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Planned {
+    #[serde(flatten)]
+    pub plan: Plan,
+    /// What it changes of the object, as a strategic merge patch.
+    pub strategic_patch: Value,
+    pub warnings: Vec<String>,
+}
+
+impl From<Fix> for Planned {
+    fn from(fix: Fix) -> Self {
+        Self { plan: fix.plan, strategic_patch: fix.strategic_patch, warnings: fix.warnings }
+    }
 }
 
 /// A place in a manifest.
@@ -151,9 +202,23 @@ impl ScanReport {
             baseline: count(&|workload| workload.pod_security.baseline.is_empty()),
             restricted: count(&|workload| workload.pod_security.restricted.is_empty()),
             failing: count(&|workload| !workload.failures.is_empty()),
+            accepted: workloads
+                .iter()
+                .flat_map(|workload| &workload.findings)
+                .filter(|finding| finding.accepted.is_some())
+                .count(),
         };
         let namespaces = namespaces.iter().map(Namespace::from).collect();
-        Self { api_version: API_VERSION, kind: "ScanReport", warnings, summary, namespaces, workloads }
+        Self {
+            api_version: API_VERSION,
+            kind: "ScanReport",
+            warnings,
+            summary,
+            namespaces,
+            workloads,
+            baseline: None,
+            images: Vec::new(),
+        }
     }
 }
 
@@ -167,12 +232,7 @@ impl Workload {
         line: &dyn Fn(&str) -> Option<u64>,
     ) -> Self {
         let violations = |found: Vec<ModelViolation>| found.into_iter().map(|one| Violation::new(one, line)).collect();
-        let roots = || workload.containers.iter().map(|container| container.root);
-        let root = match (roots().any(|root| root == Some(true)), roots().all(|root| root == Some(false))) {
-            (true, _) => Some(true),
-            (false, true) => Some(false),
-            (false, false) => None,
-        };
+        let root = any_root(workload.containers.iter().map(|container| container.root));
         Self {
             api_version: workload.api_version,
             kind: workload.kind,
@@ -190,7 +250,49 @@ impl Workload {
             containers: workload.containers.into_iter().map(Container::from).collect(),
             failures: workload.failures.into_iter().map(Failure::from).collect(),
             obstacles: Vec::new(),
+            findings: Vec::new(),
+            plan: None,
         }
+    }
+}
+
+/// Whether any of the containers runs as root; `None` where none does but of some it is not known.
+fn any_root(roots: impl Iterator<Item = Option<bool>> + Clone) -> Option<bool> {
+    match (roots.clone().any(|root| root == Some(true)), roots.clone().all(|root| root == Some(false))) {
+        (true, _) => Some(true),
+        (false, true) => Some(false),
+        (false, false) => None,
+    }
+}
+
+impl Workload {
+    /// Completes what is not known of the containers' users with what their images say.
+    pub fn learn(&mut self, images: &[ImageReport]) {
+        for container in self.containers.iter_mut().filter(|container| container.root.is_none()) {
+            let Some(image) = images.iter().find(|image| image.name == container.image) else { continue };
+            let Some(uid) = image.uid else { continue };
+            container.root = Some(uid == 0);
+            container.user = User {
+                uid: Some(uid.into()),
+                gid: image.gid.map(i64::from),
+                groups: image.groups.iter().copied().map(i64::from).collect(),
+                origin: "image",
+            };
+        }
+        self.root = any_root(self.containers.iter().map(|container| container.root));
+    }
+
+    /// What is to be fixed first is the greatest: failing before root before baseline before restricted; then by the number
+    /// of things to fix. What is accepted counts as good.
+    pub(super) fn badness(&self) -> (bool, bool, bool, usize, bool) {
+        let open = |class| self.findings.iter().filter(|one| one.class == class && one.accepted.is_none()).count();
+        (
+            open(Class::Failing) > 0,
+            open(Class::Root) > 0,
+            open(Class::Baseline) > 0,
+            open(Class::Baseline) + open(Class::Restricted),
+            self.root.is_none(),
+        )
     }
 }
 

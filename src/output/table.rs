@@ -8,6 +8,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use super::explanation::Explained;
 use super::report::{Container, Failure, Namespace, Policy, ScanReport, User, Violation, Workload};
 use super::terminal::{self, Clean, Tone, painted, tone};
+use crate::model::acceptance::RUNS_AS_ROOT;
 use crate::model::podsecurity::Level;
 
 /// What the table shows.
@@ -34,7 +35,7 @@ pub fn scan(report: &ScanReport, view: View) -> String {
     let mut workloads: Vec<&Workload> = report.workloads.iter().collect();
     workloads.sort_by_cached_key(|workload| {
         let Workload { namespace, kind, name, .. } = workload;
-        (Reverse(badness(workload)), (namespace, kind, name))
+        (Reverse(workload.badness()), (namespace, kind, name))
     });
     out.push_str(&rows(&workloads, view));
     out.push('\n');
@@ -46,18 +47,6 @@ pub fn scan(report: &ScanReport, view: View) -> String {
         out.push_str(&line);
     }
     painted(&out)
-}
-
-/// Failing before root before baseline before restricted; then by the number of things to fix.
-fn badness(workload: &Workload) -> (bool, bool, bool, usize, bool) {
-    let security = &workload.pod_security;
-    (
-        !workload.failures.is_empty(),
-        workload.root == Some(true),
-        !security.baseline.is_empty(),
-        security.restricted.len(),
-        workload.root.is_none(),
-    )
 }
 
 fn rows(workloads: &[&Workload], view: View) -> String {
@@ -172,6 +161,7 @@ fn root(workload: &Workload) -> String {
     match workload.root {
         // Root inside, and nobody outside.
         Some(true) if workload.user_namespace => tone(Tone::Doubtful, "inside"),
+        Some(true) if counts(workload, RUNS_AS_ROOT) == (0, as_root) => tone(Tone::Doubtful, "accepted"),
         Some(true) if as_root == containers.len() => tone(Tone::Bad, "yes"),
         Some(true) => tone(Tone::Bad, format_args!("{as_root} of {}", containers.len())),
         Some(false) => tone(Tone::Good, "no"),
@@ -188,12 +178,24 @@ fn violations(workload: &Workload, level: Level) -> &[Violation] {
 }
 
 fn verdict(workload: &Workload, level: Level) -> String {
-    let baseline = workload.pod_security.baseline.len();
-    match violations(workload, level).len() {
-        0 => tone(Tone::Good, "admitted"),
-        n if baseline > 0 => tone(Tone::Bad, format_args!("{n} to fix")),
-        n => tone(Tone::Doubtful, format_args!("{n} to fix")),
-    }
+    let violations = violations(workload, level);
+    let accepted = violations.iter().filter(|violation| counts(workload, violation.check).1 > 0).count();
+    let open = violations.len() - accepted;
+    let baseline = workload.pod_security.baseline.iter().any(|violation| counts(workload, violation.check).1 == 0);
+    let found = match (open, accepted) {
+        (0, 0) => return tone(Tone::Good, "admitted"),
+        (0, n) => return tone(Tone::Doubtful, format_args!("{n} accepted")),
+        (n, 0) => format!("{n} to fix"),
+        (n, accepted) => format!("{n} to fix, {accepted} accepted"),
+    };
+    tone(if baseline { Tone::Bad } else { Tone::Doubtful }, found)
+}
+
+/// How many findings of a check are open, and how many are accepted.
+fn counts(workload: &Workload, check: &str) -> (usize, usize) {
+    let found = workload.findings.iter().filter(|finding| finding.check == check);
+    let (accepted, open): (Vec<_>, Vec<_>) = found.partition(|finding| finding.accepted.is_some());
+    (open.len(), accepted.len())
 }
 
 fn users(containers: &[Container]) -> String {
@@ -278,7 +280,8 @@ fn details(workload: &Workload, level: Level) -> String {
     for obstacle in workload.obstacles.iter().filter(|obstacle| obstacle.fatal) {
         let _ = writeln!(out, "  {}: {}", obstacle.category, Clean(&obstacle.cause));
     }
-    let violations = violations(workload, level);
+    let is_open = |violation: &&Violation| counts(workload, violation.check).1 == 0;
+    let violations: Vec<&Violation> = violations(workload, level).iter().filter(is_open).collect();
     if !violations.is_empty() {
         let _ = writeln!(out, "\nThe {level} level forbids:");
     }
@@ -293,6 +296,14 @@ fn details(workload: &Workload, level: Level) -> String {
             let _ = write!(out, ": {}", Clean(&violation.detail));
         }
         out.push('\n');
+    }
+    let accepted = workload.findings.iter().filter_map(|finding| Some((finding, finding.accepted.as_ref()?)));
+    for (index, (finding, accepted)) in accepted.enumerate() {
+        if index == 0 {
+            out.push_str("\nAccepted:\n");
+        }
+        let until = accepted.expires.as_ref().map(|date| format!(" until {date}")).unwrap_or_default();
+        let _ = writeln!(out, "  {}: {} (by {}{until})", finding.check, Clean(&accepted.reason), accepted.by);
     }
     out.push('\n');
     out
@@ -318,6 +329,10 @@ fn summary(report: &ScanReport) -> String {
     parts.push(format!("{} admitted by restricted", summary.restricted));
     if report.workloads.iter().any(|workload| workload.source.is_none()) {
         parts.push(format!("{} failing now", summary.failing));
+    }
+    if summary.accepted > 0 {
+        let plural = if summary.accepted == 1 { "finding" } else { "findings" };
+        parts.push(format!("{} {plural} accepted", summary.accepted));
     }
     format!("{}\n", tone(Tone::Strong, format_args!("{} {plural}: {}.", summary.workloads, parts.join(", "))))
 }

@@ -26,9 +26,11 @@ impl Tone {
     pub fn style(self) -> Style {
         match self {
             Tone::Bad => AnsiColor::Red.on_default().effects(Effects::BOLD),
-            Tone::Doubtful => AnsiColor::Yellow.on_default(),
+            // Yellow is pale on a light background.
+            Tone::Doubtful => AnsiColor::Magenta.on_default(),
             Tone::Good => AnsiColor::Green.on_default(),
-            Tone::Faint => Style::new().effects(Effects::DIMMED),
+            // Dimmed text is lost on some.
+            Tone::Faint => AnsiColor::BrightBlue.on_default(),
             Tone::Strong => Style::new().effects(Effects::BOLD),
         }
     }

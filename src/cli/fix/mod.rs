@@ -9,7 +9,7 @@ mod users;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Parser as _, ValueEnum};
 use futures::{StreamExt as _, stream};
 use indicatif::MultiProgress;
 use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
@@ -17,16 +17,18 @@ use serde_json::{Value, json};
 
 use super::flags::{ClusterFlags, SelectionFlags};
 use super::progress::{Live, Spinner};
-use super::{Fault, exit_code, explain, json, print, print_file, say};
-use crate::error::Error;
+use super::{Cli, Command, Fault, exit_code, explain, json, print, print_file, say};
+use crate::error::{Error, Read};
 use crate::evidence::cluster::Cluster;
-use crate::evidence::manifests::File;
+use crate::evidence::manifests::{File, Manifest};
 use crate::foresight;
 use crate::model::obstacle::{Errno, Obstacle};
 use crate::model::plan::{Plan, Proof};
 use crate::model::podsecurity::Level;
 use crate::model::trace::Traced;
+use crate::model::workload::Location;
 use crate::output::fix as report;
+use crate::output::html;
 use crate::output::patch;
 use crate::plan::{self, Owner};
 use crate::policy;
@@ -151,6 +153,8 @@ enum Format {
     Diff,
     /// A summary for a pull request
     Markdown,
+    /// A page to read, share or print
+    Html,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -321,6 +325,55 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
     }
     let delivered = deliver::all(cluster.as_ref(), &args, &fixed, &mut errors).await?;
     Ok(exit_code(&errors, !good || !delivered))
+}
+
+/// Trials are of one workload after another; plans only read.
+const PLANNED_AT_ONCE: usize = 4;
+
+/// What fix would do to each workload, without a trial: for the reports of scan. `manifests` stand for themselves; without
+/// any, targets and selection tell which of the cluster are meant. Each with its place in a file.
+pub(super) async fn plans(
+    flags: &ClusterFlags,
+    targets: &[String],
+    selection: &SelectionFlags,
+    level: Level,
+    manifests: Vec<Manifest>,
+) -> Result<Read<Vec<(Option<Location>, report::Fix)>>, Fault> {
+    let args = FixArgs {
+        target: targets.to_vec(),
+        selection: selection.clone(),
+        level: if level == Level::Baseline { ChosenLevel::Baseline } else { ChosenLevel::Restricted },
+        ..plain()?
+    };
+    let files = !selection.filename.is_empty();
+    let cluster = if files { None } else { Some(Cluster::connect(&flags.connection()).await?) };
+    let (subjects, mut errors) = match &cluster {
+        Some(cluster) => subject::of_cluster(cluster, &args).await?,
+        None => (manifests.into_iter().map(|manifest| subject::of_manifest(manifest, "default")).collect(), Vec::new()),
+    };
+    let (args, cluster) = (&args, cluster.as_ref());
+    let plans = subjects.into_iter().map(|subject| async move {
+        let place = subject.manifest.as_ref().and_then(|manifest| manifest.workload.source.clone());
+        planned(cluster, args, subject, false, None).await.map(|fixed| (place, fix(&fixed)))
+    });
+    let results: Vec<Result<_, Fault>> = stream::iter(plans).buffered(PLANNED_AT_ONCE).collect().await;
+    let mut value = Vec::new();
+    for result in results {
+        match result {
+            Ok(one) => value.push(one),
+            Err(Fault::Error(error)) => errors.push(error),
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(Read { value, errors })
+}
+
+/// The arguments as they are where no flag is given.
+fn plain() -> Result<FixArgs, Error> {
+    match Cli::try_parse_from(["kubectl-nonroot", "fix"]) {
+        Ok(Cli { command: Command::Fix(args), .. }) => Ok(args),
+        _ => Err(Error::input("plan", "fix has no plain form")),
+    }
 }
 
 async fn clean(cluster: &Cluster, args: &FixArgs) -> Result<u8, Fault> {
@@ -554,6 +607,7 @@ fn rendered(fixed: &[Fixed], files: &[Arc<File>], edited: &[Edited], args: &FixA
                 json(&json!({"apiVersion": crate::output::report::API_VERSION, "kind": "FixList", "items": items}))
             }
         },
+        Format::Html => html::fixes(&fixed.iter().map(fix).collect::<Vec<_>>()),
         Format::Json6902 => {
             let patches = fixed.iter().map(|one| json(&patch::json6902(&one.subject.object, &one.plan.object)));
             Ok(patches.collect::<Result<Vec<_>, _>>()?.concat())

@@ -59,18 +59,23 @@ pub(super) fn of_files(args: &FixArgs, namespace: &str) -> (Vec<Arc<File>>, Vec<
     let (mut found, mut failed) = (Vec::new(), Vec::new());
     let mut take = |manifest: Manifest| match file::refused(&manifest) {
         Some(error) => failed.push(error),
-        None => found.push(Subject {
-            object: manifest.object.clone(),
-            namespace: manifest.workload.namespace.clone().unwrap_or_else(|| namespace.to_owned()),
-            root_pod: None,
-            workload: None,
-            manifest: Some(manifest),
-        }),
+        None => found.push(of_manifest(manifest, namespace)),
     };
     for file in &files {
         manifests::workloads(file, &mut take, &mut |error| broken.push(error));
     }
     (files, found, [broken, failed].concat())
+}
+
+/// A workload of a file, in its own namespace or else in this one.
+pub(super) fn of_manifest(manifest: Manifest, namespace: &str) -> Subject {
+    Subject {
+        object: manifest.object.clone(),
+        namespace: manifest.workload.namespace.clone().unwrap_or_else(|| namespace.to_owned()),
+        root_pod: None,
+        workload: None,
+        manifest: Some(manifest),
+    }
 }
 
 /// The workloads of the cluster that the arguments name or select.

@@ -1,6 +1,6 @@
 //! Pods and controllers, as they arrive, to workloads.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use k8s_openapi::api::core::v1::{Event, Pod, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
@@ -102,8 +102,10 @@ impl Fold {
         let pod_spec = template.spec.unwrap_or_default();
         let containers = pods::containers(&pod_spec, None);
         let owner = Owner { api_version: api_version.to_owned(), key };
+        let annotations = metadata.annotations.unwrap_or_default();
         let mut folded = Folded::new(&owner, template.metadata.unwrap_or_default(), pod_spec, containers);
         let conditions = status.conditions.into_iter();
+        folded.workload.annotations = annotations;
         folded.workload.failures = conditions
             .filter(|condition| condition.kind == "ReplicaFailure" && condition.status == "True")
             .map(|condition| Failure {
@@ -214,6 +216,7 @@ impl Folded {
             kind,
             namespace: Some(namespace),
             name,
+            annotations: BTreeMap::new(),
             source: None,
             pods: 0,
             metadata,

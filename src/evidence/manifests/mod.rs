@@ -286,11 +286,14 @@ fn workload(document: Document, place: Place<'_>) -> Result<Option<Manifest>, Er
     let Some(spec) = template.spec else {
         return Err(Error::input(format!("read {name_of_file}:{line}"), format!("{kind} {name} has no pod spec")));
     };
+    let annotations = at(&value, "metadata.annotations").and_then(Value::as_object).into_iter().flatten();
+    let annotations = annotations.filter_map(|(key, text)| Some((key.clone(), text.as_str()?.to_owned()))).collect();
     let workload = Workload {
         api_version,
         kind,
         namespace: text("metadata.namespace"),
         name,
+        annotations,
         source: Some(Location { file: name_of_file.to_owned(), line }),
         pods: 0,
         metadata: template.metadata.unwrap_or_default(),
