@@ -34,6 +34,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             says: "other EPERM /srv/empty capability-missing",
         },
         Example {
+            log: "[1:3    0] Can't change root directory to \"/srv/empty\": Operation not permitted!",
+            says: "other EPERM /srv/empty capability-missing",
+        },
+        Example {
             log: "[ALERT]    (8) : [haproxy.main()] Cannot chroot(/srv/haproxy).",
             says: "other - /srv/haproxy capability-missing",
         },
@@ -88,7 +92,7 @@ use Category::{CapabilityMissing, RawSocket, Seccomp};
 
 /// The nearest verb wins; of verbs in the same place the first.
 const CALLS: &[Call] = &[
-    call(&[r"chroot"], Operation::Other, CapabilityMissing, "SYS_CHROOT"),
+    call(&[r"chroot", r"change (?:the )?root directory"], Operation::Other, CapabilityMissing, "SYS_CHROOT"),
     call(&[r"pivot_root"], Operation::Mount, CapabilityMissing, "SYS_ADMIN"),
     call(
         &[r"u?mount(?:ing|ed)?(?: failed)?", r"fusermount3?", r"remount(?:ing)?"],

@@ -39,14 +39,16 @@ pub fn low_ports(inside: &Inside) -> Vec<u16> {
 const FEW: usize = 3;
 
 /// What a container wrote as root: files held open for writing, and what is newer than its start; a directory stands for
-/// more than a few things in it. Left out is what the runtime and the kubelet put there, and /etc: an entrypoint that
-/// rewrites its configuration does so to be helpful, and says so where it cannot.
+/// more than a few things in it. Left out is what the runtime and the kubelet put there, and what changed in /etc: an
+/// entrypoint that rewrites its configuration does so to be helpful, and says so where it cannot. What is held open for
+/// writing there is state.
 #[must_use]
 pub fn written<'a>(inside: &'a Inside) -> Vec<String> {
     let open = inside.open_for_writing.iter().map(|open| open.path.as_str());
+    let open = open.filter(|path| is_the_programs(path) || path.starts_with("/etc/"));
     let changed =
         inside.changed.iter().filter(|inode| !is_only_parent(inode, &inside.changed)).map(|inode| inode.path.as_str());
-    let mut paths: BTreeSet<&'a str> = open.chain(changed).filter(|path| is_the_programs(path)).collect();
+    let mut paths: BTreeSet<&'a str> = open.chain(changed.filter(|path| is_the_programs(path))).collect();
     loop {
         let mut siblings: BTreeMap<&'a str, usize> = BTreeMap::new();
         for path in &paths {

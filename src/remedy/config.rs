@@ -56,7 +56,9 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
 #[must_use]
 pub fn directives(obstacle: &Obstacle) -> Option<&'static [&'static str]> {
     match obstacle.category {
-        Category::CapabilityMissing if obstacle.capability.as_deref() == Some("SYS_CHROOT") => Some(&["chroot"]),
+        Category::CapabilityMissing if obstacle.capability.as_deref() == Some("SYS_CHROOT") => {
+            Some(&["chroot", "chrootdir", "chroot_dir", "chroot-dir", "chrootdirectory", "chroot_directory"])
+        }
         Category::IdentitySwitch => Some(&["user", "group", "username", "setuid", "setgid", "run_as", "runas"]),
         _ => None,
     }
