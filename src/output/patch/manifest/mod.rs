@@ -630,7 +630,7 @@ mod tests {
             json!({"a": [{"name": "x"}]}),
             "a:\n- # beside\n  # below\n  name: x\n",
         );
-        becomes("a:\n  b:\n    c: 0 # why\n", json!({"a": {"b": []}}), "a:\n  b: []\n  # why\n");
+        becomes("a:\n  b:\n    c: 0 # why\n", json!({"a": {"b": []}}), "a:\n  b: [] # why\n");
     }
 
     #[test]
