@@ -1,5 +1,6 @@
 //! `fix --trial` on the programs of tests/programs, none of which any rule knows: from the manifest alone to Ready where
-//! `restricted` is enforced. A program that is not solved says why in a file `unsolved` of its folder.
+//! `restricted` is enforced. A program that is not solved says why in a file `unsolved` of its folder;
+//! one with a file `only-by-name` is run where PROGRAM names it.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a panic is how a test fails")]
 
@@ -51,6 +52,11 @@ fn programs_that_no_rule_knows() {
     folders.sort();
     let name_of = |folder: &Path| folder.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
     folders.retain(|folder| only.as_ref().is_none_or(|only| *only == name_of(folder)));
+    folders.retain(|folder| {
+        let reason = fs::read_to_string(folder.join("only-by-name")).ok().filter(|_| only.is_none());
+        reason.iter().for_each(|reason| println!("{:<16} not run  {}", name_of(folder), reason.trim()));
+        reason.is_none()
+    });
     let (next, surprises) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
         while let Some(folder) = folders.get(next.fetch_add(1, Ordering::Relaxed)) {
