@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod storm;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -15,7 +17,7 @@ use serde_json::{Value, json};
 /// How long a cluster may take to come to the state that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-fn directory() -> String {
+pub(crate) fn directory() -> String {
     env::var("CLUSTER_DIR").unwrap_or_else(|_| "/var/cache/nonroot-cluster".to_owned())
 }
 

@@ -1,0 +1,108 @@
+//! docs/rbac: each command on a real cluster, by somebody who has the rights that its manifest gives, and no others.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
+mod kubernetes;
+
+use kubernetes::{Namespace, Run, kubectl, nonroot};
+use serde_json::json;
+
+const NGINX: &str = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  progressDeadlineSeconds: 60
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+        - name: nginx
+          image: localhost/test-nginx:1
+          imagePullPolicy: Never
+          readinessProbe: {tcpSocket: {port: 80}, periodSeconds: 1}
+"#;
+
+/// Somebody with the rights of some manifests: whom kubectl's `--as` names.
+fn somebody(namespace: &str, manifests: &[&str]) -> String {
+    let name = format!("with-{}", manifests.join("-"));
+    kubectl(&["create", "serviceaccount", &name, "-n", namespace]);
+    for manifest in manifests {
+        let file = format!("{}/docs/rbac/{manifest}.yaml", env!("CARGO_MANIFEST_DIR"));
+        kubectl(&["apply", "-n", namespace, "-f", &file]);
+        let role = format!("nonroot-{manifest}");
+        let account = format!("--serviceaccount={namespace}:{name}");
+        let across = matches!(*manifest, "scan-all" | "platform");
+        let (kind, role) = if across {
+            ("clusterrolebinding", format!("--clusterrole={role}"))
+        } else {
+            ("rolebinding", format!("--role={role}"))
+        };
+        let binding = format!("{namespace}-{name}-{manifest}");
+        let place = if across { vec![] } else { vec!["-n", namespace] };
+        kubectl(&[&["create", kind, &binding, &role, &account][..], &place].concat());
+    }
+    format!("system:serviceaccount:{namespace}:{name}")
+}
+
+/// What needs no more rights says nothing of any.
+fn is_enough(run: &Run, code: i32) {
+    assert_eq!(run.code, code, "{}\n{}", run.stderr, run.stdout);
+    for word in ["warning:", "error:", "forbidden", "permission", "may not"] {
+        assert!(!run.stderr.contains(word), "{}", run.stderr);
+    }
+}
+
+/// What a cluster keeps of a test outside its namespace.
+struct Across(String);
+
+impl Drop for Across {
+    fn drop(&mut self) {
+        for kind in ["clusterrolebinding", "clusterrole"] {
+            for name in kubectl(&["get", kind, "-o", "name"]).lines().filter(|name| name.contains(&self.0)) {
+                kubectl(&["delete", name, "--ignore-not-found"]);
+            }
+        }
+        kubectl(&["delete", "clusterrole", "nonroot-scan-all", "nonroot-platform", "--ignore-not-found"]);
+    }
+}
+
+#[test]
+#[ignore = "needs cluster (creates pods and roles)"]
+fn every_command_gets_by_with_the_rights_of_its_manifest() {
+    let namespace = Namespace::new("nonroot-test-rbac", &[]);
+    let name = namespace.name();
+    let _across = Across(name.to_owned());
+    let path = std::env::temp_dir().join("nonroot-test-rbac.yaml");
+    std::fs::write(&path, NGINX).expect("a file in the temporary directory");
+    kubectl(&["apply", "-n", name, "-f", &path.display().to_string()]);
+    kubectl(&["rollout", "status", "-n", name, "deployment/web", "--timeout=90s"]);
+    let run = |user: &str, arguments: &[&str]| nonroot(&[arguments, &["-n", name, "--as", user]].concat());
+
+    let viewer = somebody(name, &["scan"]);
+    is_enough(&run(&viewer, &["scan"]), 1);
+    is_enough(&run(&viewer, &["explain", "deploy/web"]), 0);
+    let everywhere = somebody(name, &["scan-all"]);
+    let all = nonroot(&["scan", "-A", "-o", "json", "--as", &everywhere]);
+    assert_eq!((all.code, &all.json()["warnings"]), (1, &json!([])), "{}", all.stderr);
+
+    let looker = somebody(name, &["scan", "exec", "platform"]);
+    is_enough(&run(&looker, &["fix", "deploy/web", "--yes"]), 0);
+    is_enough(&run(&looker, &["can-i", "write", "/var/cache/nginx", "deploy/web"]), 0);
+    let store = kubernetes::content_store();
+    is_enough(&run(&looker, &["image", "deploy/web", "--content-store", &store]), 0);
+
+    let trier = somebody(name, &["scan", "exec", "trial"]);
+    is_enough(&run(&trier, &["fix", "deploy/web", "--trial", "--yes"]), 0);
+    let applier = somebody(name, &["scan", "exec", "apply"]);
+    is_enough(&run(&applier, &["fix", "deploy/web", "--yes", "--apply"]), 0);
+
+    // The manifests give no more than their commands need: who may scan may neither look inside, nor try, nor write.
+    for verb in [["create", "pods/exec"], ["create", "pods"], ["patch", "deployments"], ["get", "secrets"]] {
+        let output =
+            std::panic::catch_unwind(|| kubectl(&["auth", "can-i", verb[0], verb[1], "-n", name, "--as", &viewer]));
+        assert!(output.is_err(), "who may scan may {verb:?}");
+    }
+}
