@@ -171,6 +171,8 @@ pub(super) async fn run(flags: &ClusterFlags, args: &TraceArgs) -> Result<Done, 
     }
     let lines = strace.finish(&mut |event| trace.take(event));
     let mut traced = trace.finish();
+    // Which process was seen first says nothing of the container's first.
+    traced.end = None;
     traced.root = traced.root.or(uid.map(|uid| uid == 0));
     Ok(Done { source, traced, lines, errors })
 }

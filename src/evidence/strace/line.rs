@@ -34,9 +34,18 @@ pub(super) fn split(text: &str) -> Option<Line<'_>> {
     if is_note(text) {
         return Some(Line { pid: None, rest: Rest::Note });
     }
-    let (pid, text) = without_pid(text);
+    if matches!(text.trim_start(), "<unfinished ...>" | "<detached ...>") {
+        return Some(Line { pid: None, rest: Rest::Note });
+    }
+    // Where it prints to a terminal or a pipe, a note may come into the middle of a call; what follows has a line of its own.
+    let torn = text.ends_with("attached").then(|| text.find("strace: Process ")).flatten();
+    let (pid, text) = without_pid(&text[..torn.unwrap_or(text.len())]);
     let text = without_brackets(without_times(text.trim_start()));
-    Some(Line { pid, rest: rest(text)? })
+    let rest = match torn {
+        Some(_) => text.split_once('(').filter(|(name, _)| is_name(name)).map(|_| Rest::Unfinished(text)),
+        None => rest(text),
+    };
+    Some(Line { pid, rest: rest? })
 }
 
 /// What strace says of itself, and the stack frames of `-k`.

@@ -215,6 +215,17 @@ mod tests {
     }
 
     #[test]
+    fn a_note_may_come_into_the_middle_of_a_call() {
+        let (events, lines) = read(
+            "[pid 7] vfork(strace: Process 8 attached\n \
+             <unfinished ...>\n\
+             [pid 8] getpid() = 8\n\
+             [pid 7] <... vfork resumed>) = 8\n",
+        );
+        assert_eq!((lines.unknown, lines.unfinished, lines.notes, events.len()), (0, 1, 1, 3));
+    }
+
+    #[test]
     fn a_line_without_end_is_bounded() {
         let mut strace = Strace::default();
         for _ in 0..100 {
