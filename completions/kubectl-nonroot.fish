@@ -45,9 +45,10 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "exp
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "fix" -d 'Make workloads run as non-root, and prove it'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "image" -d 'Show what an image runs as, who owns what in it, and where its bytes are wasted'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "can-i" -d 'Tell whether a container may do something, and why: reach a path, execute a file, bind a port'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "trace" -d 'Read a strace: what was refused, and what the program did'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "nodes" -d 'Show what each node allows a pod that is not root, and what each namespace would refuse'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "completion" -d 'Print a completion script for a shell, or for kubectl itself'
-complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l level -d 'Level to judge by' -r -f -a "baseline\t''
-restricted\t''"
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l level -d 'Level to judge by' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l pod-security-version -d 'Version of the Pod Security Standards: latest or v1.N' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l only -d 'Show only some workloads' -r -f -a "root\t'A container runs as root'
 failing\t'Something fails now'
@@ -56,10 +57,28 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s
 wide\t''
 json\t''
 yaml\t''
-name\t''"
+name\t''
+sarif\t'For code scanning: SARIF 2.1.0'
+html\t'A page to read, share or print'
+markdown\t'For a comment or a job\'s summary'
+junit\t'For CI servers: a test for each check'"
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l fail-on -d 'What makes the exit code 1, instead of root, what --level forbids and what fails; separated by commas' -r -f -a "root\t'A container runs as root'
+baseline\t'The baseline level forbids something'
+restricted\t'The restricted level forbids something'
+failing\t'Something fails now'
+obstacle\t'Something would stand in the way of running as non-root'
+stale\t'An entry of the baseline has expired or matches nothing'
+never\t'Nothing does'"
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s l -l selector -d 'Label selector, such as app=web' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l field-selector -d 'Field selector of pods, such as spec.nodeName=node1' -r
-complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s f -l filename -d 'File or directory of manifests instead of a cluster, or - for standard input; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s f -l filename -d 'Files or directories of manifests instead of a cluster, or - for standard input; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l baseline -d 'File of findings that are accepted, each with its reason' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l reason -d 'Reason of the entries that --write-baseline adds' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l expires -d 'Last day of the entries that --write-baseline adds or renews, such as 2027-03-31' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l plain-http -d 'Registry to speak plain HTTP with; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l registry-mirror -d 'Registry to ask instead of the one that a reference names' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l content-store -d 'containerd\'s content store, to read a workload\'s images from on the node itself; such as /var/lib/containerd/io.containerd.content.v1.content' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l image-cache-size -d 'How much to keep of what was pulled, in MiB' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s n -l namespace -d 'Namespace, instead of the one of the current context' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l context -d 'Context of the kubeconfig' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l kubeconfig -d 'Kubeconfig file, instead of $KUBECONFIG or ~/.kube/config' -r -F
@@ -74,8 +93,12 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l request-timeout -d 'How long to wait for one answer, such as 30s or 1m; 0 waits for ever' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s v -l v -d 'Say on standard error what is asked of the cluster; -v=6 and -v=8 say more' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l exit-zero -d 'Exit with 0 though something was found'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l plan -d 'Add the plan of fix to each workload, from what can be read; it looks into running pods by exec'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l images -d 'Read the images of the workloads too: who owns what in them, for -o html and -o json'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s A -l all-namespaces -d 'All namespaces'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s R -l recursive -d 'Descend into the directories of -f'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l write-baseline -d 'Write the findings that count into the file of --baseline, and remove what is no longer found'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l no-image-cache -d 'Keep nothing that was pulled'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -s f -l filename -d 'A log to read; - for standard input' -r
@@ -103,7 +126,7 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain"
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s l -l selector -d 'Label selector, such as app=web' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l field-selector -d 'Field selector of pods, such as spec.nodeName=node1' -r
-complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s f -l filename -d 'File or directory of manifests instead of a cluster, or - for standard input; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s f -l filename -d 'Files or directories of manifests instead of a cluster, or - for standard input; may be repeated' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l dry-run -d 'With --apply, only ask the API server whether it would take the change' -r -f -a "server\t''"
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l level -d 'Level to satisfy' -r -f -a "baseline\t''
 restricted\t''"
@@ -115,15 +138,18 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l 
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l with-volumes -d 'Volume that the copies mount with the data it has, which fsGroup may give another group; may be repeated' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l command -d 'What the copies run instead of the first container\'s command and arguments, quoted as for a shell' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l env -d 'Variable of the copies; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l strace-image -d 'Image with a static strace and sh: a copy that dies and says nothing runs once more under it' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l trial-namespace -d 'Namespace in which the copies run, instead of the workload\'s' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l trace -d 'A strace of the program to plan from, as root or not, of the first container or of the one named; may be repeated' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s o -l output -d 'Output format; without one, and with a terminal, it asks' -r -f -a "text\t'What was found, what is proven, and the diff'
 json\t'The plan, its proof, and the whole object'
-yaml\t'The whole object, ready for kubectl apply'
+yaml\t'The whole object, ready for kubectl apply; with -f the whole file'
 patch\t'A strategic merge patch for kubectl patch'
 json6902\t'A JSON patch (RFC 6902) for kubectl patch --type=json'
 kustomize\t'A kustomize component with the patch'
-diff\t'A unified diff'
-markdown\t'A summary for a pull request'"
+diff\t'A unified diff; with -f of the file'
+markdown\t'A summary for a pull request'
+html\t'A page to read, share or print'"
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s n -l namespace -d 'Namespace, instead of the one of the current context' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l context -d 'Context of the kubeconfig' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l kubeconfig -d 'Kubeconfig file, instead of $KUBECONFIG or ~/.kube/config' -r -F
@@ -153,7 +179,8 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s 
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l tree -d 'List the files, or those below PATH, with the layer that each came from' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -s o -l output -d 'Output format' -r -f -a "table\t''
 json\t''
-yaml\t''"
+yaml\t''
+html\t'A page with a picture of layers and owners'"
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l platform -d 'Platform of an image for several, such as linux/arm64; this machine\'s without' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l image -d 'Which image of an archive or a layout that holds several' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l plain-http -d 'Registry to speak plain HTTP with; may be repeated' -r
@@ -205,6 +232,60 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l no-image-cache -d 'Keep nothing that was pulled'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -s f -l filename -d 'An output of strace to read instead; - for standard input' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -s c -l container -d 'Container to trace, instead of the first' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -l image -d 'Image that has strace and sh' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -l profile -d 'With whose privileges, by kubectl debug\'s names: general is root with SYS_PTRACE, baseline and restricted the container\'s own user, sysadmin privileged [default: restricted, and general where the container is root]' -r -f -a "general\t''
+baseline\t''
+restricted\t''
+sysadmin\t''"
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -l for -d 'How long, such as 30s or 2m' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -s o -l output -d 'Output format' -r -f -a "text\t''
+json\t''
+yaml\t''"
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -s n -l namespace -d 'Namespace, instead of the one of the current context' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -l kubeconfig -d 'Kubeconfig file, instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -l as -d 'User to impersonate' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -l token -d 'Bearer token for the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -l certificate-authority -d 'Certificate authority that the API server\'s certificate must come from' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -l tls-server-name -d 'Name that the API server\'s certificate must hold' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -l request-timeout -d 'How long to wait for one answer, such as 30s or 1m; 0 waits for ever' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -s v -l v -d 'Say on standard error what is asked of the cluster; -v=6 and -v=8 say more' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -s y -l yes -d 'Ask nothing: an ephemeral container may be added to the pod'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -l all -d 'Show everything: refusals that did not stop the program, and long lists whole'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -l exit-zero -d 'Exit with 0 though something was refused'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -s l -l selector -d 'Label selector of nodes, such as node-role.kubernetes.io/worker' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -l level -d 'Level that each namespace is judged by' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -l pod-security-version -d 'Version of the Pod Security Standards: latest or v1.N' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -l probe-image -d 'Image of these pods; it needs sh and cat' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -s o -l output -d 'Output format' -r -f -a "text\t''
+json\t''
+yaml\t''"
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -s n -l namespace -d 'Namespace, instead of the one of the current context' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -l kubeconfig -d 'Kubeconfig file, instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -l as -d 'User to impersonate' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -l token -d 'Bearer token for the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -l certificate-authority -d 'Certificate authority that the API server\'s certificate must come from' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -l tls-server-name -d 'Name that the API server\'s certificate must hold' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -l request-timeout -d 'How long to wait for one answer, such as 30s or 1m; 0 waits for ever' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -s v -l v -d 'Say on standard error what is asked of the cluster; -v=6 and -v=8 say more' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -s A -l all-namespaces -d 'All namespaces, as without -n'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -l probe -d 'Run two tiny pods on each node, in the namespace of -n or of the context, and read what the kernel shows them'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -s y -l yes -d 'Ask nothing before the pods are created'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand nodes" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand completion" -s n -l namespace -d 'Namespace, instead of the one of the current context' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand completion" -l context -d 'Context of the kubeconfig' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand completion" -l kubeconfig -d 'Kubeconfig file, instead of $KUBECONFIG or ~/.kube/config' -r -F

@@ -225,8 +225,8 @@ accepted:
     #[test]
     fn a_list_without_indent_keeps_its_form() {
         let text =
-            "apiVersion: nonroot/v1\nkind: Baseline\naccepted:\n- workload: a/b/c\n  check: x\n  reason: y\nnote: z\n";
-        let old = text.replace("note: z\n", "");
+            "apiVersion: nonroot/v1\nkind: Baseline\naccepted:\n- workload: a/b/c\n  check: x\n  reason: why\nnote: what\n";
+        let old = text.replace("note: what\n", "");
         let (new, _) = edit(&old, &[Fate::Keep], &[entry("d/e/f", "z")]);
         assert!(new.contains("\n- workload: d/e/f\n  check"), "{new}");
     }
@@ -235,7 +235,7 @@ accepted:
     fn what_cannot_be_edited_is_refused() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("b.yaml");
-        let text = "{apiVersion: nonroot/v1, kind: Baseline, accepted: [{workload: a/b/c, check: x, reason: y}]}\n";
+        let text = "{apiVersion: nonroot/v1, kind: Baseline, accepted: [{workload: a/b/c, check: x, reason: why}]}\n";
         std::fs::write(&path, text).expect("written");
         let old = baseline::read(&path).expect("read").expect("there");
         let error = write(&path, Some(&old), &[Fate::Keep], &[entry("d/e/f", "z")]).expect_err("a flow mapping");
