@@ -224,8 +224,7 @@ accepted:
 
     #[test]
     fn a_list_without_indent_keeps_its_form() {
-        let text =
-            "apiVersion: nonroot/v1\nkind: Baseline\naccepted:\n- workload: a/b/c\n  check: x\n  reason: why\nnote: what\n";
+        let text = "apiVersion: nonroot/v1\nkind: Baseline\naccepted:\n- workload: a/b/c\n  check: x\n  reason: why\nnote: what\n";
         let old = text.replace("note: what\n", "");
         let (new, _) = edit(&old, &[Fate::Keep], &[entry("d/e/f", "z")]);
         assert!(new.contains("\n- workload: d/e/f\n  check"), "{new}");
