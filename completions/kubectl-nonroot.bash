@@ -523,6 +523,11 @@ _kubectl__nonroot() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "text json yaml patch json6902 kustomize diff markdown html" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json yaml patch json6902 kustomize diff markdown ownership-job" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text json yaml patch json6902 kustomize diff markdown ownership-job" -- "${cur}"))
                     return 0
                     ;;
                 --namespace)

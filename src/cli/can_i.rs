@@ -19,6 +19,7 @@ use crate::model::capability::{Credentials, Executable, FileCapabilities, Set};
 use crate::model::container::Container;
 use crate::model::image::Image;
 use crate::model::inside::Standing;
+use crate::model::volume::Storage;
 use crate::model::workload::Workload;
 use crate::output::can_i::{Answered, CanIReport};
 
@@ -281,7 +282,7 @@ async fn ground(
         (None, file, Some(image)) => {
             let workload = file.as_deref().map(of_manifest).transpose()?;
             let image = image::read(image, &args.registry).await?;
-            Ok(Read::clean(of_image(args, workload.as_ref(), image)?))
+            Ok(Read::clean(of_image(args, workload.as_ref(), image, &Storage::default())?))
         }
         (None, _, None) => {
             Err(Error::input(format!("tell whether it can {}", args.verb.as_str()), "what to look at is missing")
@@ -293,18 +294,20 @@ async fn ground(
             let _spinner = Spinner::start("looking");
             let mut read = explain::meant(&cluster, target, "look at").await?;
             let workload = read.value;
+            // What it cannot tell is unknown, and the answer says so where it hangs on that.
+            let storage = cluster.storage(std::slice::from_ref(&workload)).await;
             if let Some(image) = image {
                 let image = image::read(image, &args.registry).await?;
-                return Ok(Read { value: of_image(args, Some(&workload), image)?, errors: read.errors });
+                return Ok(Read { value: of_image(args, Some(&workload), image, &storage)?, errors: read.errors });
             }
-            match of_running(&cluster, args, &workload, things).await? {
+            match of_running(&cluster, args, &workload, &storage, things).await? {
                 Ok(ground) => Ok(Read { value: ground, errors: read.errors }),
                 Err(why) => {
                     read.errors.extend(why);
                     let container = container(args, &workload)?;
                     let image = image::of_container(&cluster, &workload, container, &args.registry).await?;
                     read.errors.extend(image.errors);
-                    Ok(Read { value: of_image(args, Some(&workload), image.value)?, errors: read.errors })
+                    Ok(Read { value: of_image(args, Some(&workload), image.value, &storage)?, errors: read.errors })
                 }
             }
         }
@@ -358,6 +361,7 @@ async fn of_running(
     cluster: &Cluster,
     args: &CanIArgs,
     workload: &Workload,
+    storage: &Storage,
     things: &[(&str, Option<u16>)],
 ) -> Result<Result<Ground, Option<Error>>, Error> {
     let container = &container(args, workload)?.name;
@@ -365,7 +369,7 @@ async fn of_running(
     let mut why = None;
     for pod in &explain::running(cluster, workload).await {
         let place = Place { namespace, pod, container };
-        match look(cluster, place, args.verb, things, &workload.spec).await {
+        match look(cluster, place, args.verb, things, (workload, storage)).await {
             Ok(Some((seen, standing, read_only, mounts))) => {
                 let own = standing.own.as_ref();
                 let port_start = standing.unprivileged_port_start.map_or_else(
@@ -404,7 +408,7 @@ async fn look(
     place: Place<'_>,
     verb: Verb,
     things: &[(&str, Option<u16>)],
-    spec: &PodSpec,
+    (workload, storage): (&Workload, &Storage),
 ) -> Result<Option<Looked>, Error> {
     let mut standing = cluster.standing(place, &[]).await?;
     let Some(own) = &standing.own else { return Ok(None) };
@@ -420,7 +424,8 @@ async fn look(
         let Some(found) = cluster.look_at(place, &asked).await? else { return Ok(None) };
         seen.add(next, &found);
     }
-    let (read_only, mounts) = files::mounted(spec, place.container, &standing.mounts);
+    let (read_only, mounts) =
+        files::mounted(&workload.spec, place.container, &standing.mounts, &|volume| storage.fs_group(volume, workload));
     if verb == Verb::Exec {
         let lookup = |path: &str| seen.lookup(path);
         let files = Files::new(&lookup, read_only, mounts.clone());
@@ -434,13 +439,15 @@ async fn look(
 }
 
 /// The image, with what the workload's spec makes of it.
-fn of_image(args: &CanIArgs, workload: Option<&Workload>, image: Image) -> Result<Ground, Error> {
+fn of_image(args: &CanIArgs, workload: Option<&Workload>, image: Image, storage: &Storage) -> Result<Ground, Error> {
     let container = workload.map(|workload| container(args, workload)).transpose()?;
     let name = container.map_or_else(String::new, |container| container.name.clone());
     let spec = workload.map(|workload| workload.spec.clone()).unwrap_or_default();
     let read_only = pods::read_only_root(&spec, &name);
     let mut mounts = Mount::of_runtime(read_only);
-    mounts.extend(files::volumes(&spec, &name));
+    if let Some(workload) = workload {
+        mounts.extend(files::volumes(&spec, &name, &|volume| storage.fs_group(volume, workload)));
+    }
     let command = pods::command(&spec, &name);
     let program = image.program(command).and_then(|found| image.tree.get(found)).map(|file| Executable {
         uid: file.attributes.uid,

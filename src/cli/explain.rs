@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use super::flags::ClusterFlags;
 use super::progress::Spinner;
 use super::target::{self, Target};
+use super::why::Why;
 use super::{Fault, exit_code, json, print, say, yaml};
 use crate::diagnosis::{Context, Diagnosed, Diagnosis};
 use crate::error::{Error, Read};
@@ -96,7 +97,10 @@ pub(super) async fn run(flags: &ClusterFlags, args: ExplainArgs) -> Result<u8, F
         read.value.obstacles.iter().map(|obstacle| setting(obstacle, runtime.as_ref())).collect();
     let mut explanation = explanation(warnings, read.value);
     for (explained, steps) in explanation.obstacles.iter_mut().zip(why) {
-        explained.why = steps;
+        explained.why = steps.steps;
+        if steps.ignores_fs_group {
+            explained.remedies.retain(|remedy| remedy.id != "fs-group");
+        }
     }
     for (explained, setting) in explanation.obstacles.iter_mut().zip(settings) {
         let advice = explained.remedies.iter_mut().find(|remedy| remedy.level == remedy::Level::Node.as_str());
@@ -151,11 +155,16 @@ pub(super) fn explained(obstacle: Obstacle) -> Explained {
     Explained::new(obstacle, remedies)
 }
 
+/// An obstacle of a pod that nobody but KubeVirt changes, with what makes KubeVirt do so.
+pub(super) fn explained_by_kubevirt(obstacle: Obstacle, summary: String) -> Explained {
+    Explained::new(obstacle, vec![explanation::Remedy { id: "kubevirt", level: "node", summary }])
+}
+
 /// What a cluster says about a pod, or about the failing pod of a workload.
 async fn live(
     flags: &ClusterFlags,
     args: &ExplainArgs,
-    why: &mut Vec<Vec<String>>,
+    why: &mut Vec<Why>,
     runtime: &mut Option<Runtime>,
 ) -> Result<Read<Diagnosed>, Fault> {
     let target = match args.what.as_slice() {
@@ -179,7 +188,7 @@ async fn live(
     *why = super::why::steps(&cluster, &workload.value, &running, &mut diagnosed.obstacles).await;
     let node = super::why::node(&cluster, &workload.value, &diagnosed.obstacles).await;
     for (steps, obstacle) in why.iter_mut().zip(&diagnosed.obstacles) {
-        steps.extend(super::why::by_the_node(obstacle, &workload.value, node.as_ref()));
+        steps.steps.extend(super::why::by_the_node(obstacle, &workload.value, node.as_ref()));
     }
     *runtime = node.map(|node| node.runtime);
     Ok(Read { value: diagnosed, errors: texts.errors })

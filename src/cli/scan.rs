@@ -16,6 +16,7 @@ use crate::evidence::manifests::{self, Manifest};
 use crate::foresight;
 use crate::model::obstacle::Obstacle;
 use crate::model::podsecurity::{Level, Namespace, Version};
+use crate::model::volume::{self, Storage};
 use crate::model::workload::Workload;
 use crate::output::finding::{self, Class, Finding};
 use crate::output::fix::Fix;
@@ -136,7 +137,7 @@ pub(super) fn judged_level(text: &str) -> Result<Level, String> {
 pub(super) async fn run(flags: &ClusterFlags, args: ScanArgs) -> Result<u8, Fault> {
     let live = args.selection.filename.is_empty();
     let Read { value, errors } = if live { cluster(flags, &args).await? } else { files(&args).await };
-    let Inventoried { mut rows, namespaces, images, manifests, scanned } = value;
+    let Inventoried { mut rows, namespaces, images, manifests, scanned, notes } = value;
     for row in &mut rows {
         row.workload.learn(&images);
         row.workload.findings = finding::of(&row.workload, args.judged_level());
@@ -145,6 +146,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: ScanArgs) -> Result<u8, Faul
     let scanned = if errors.is_empty() { scanned } else { Scanned::Part };
     let counts = |finding: &Finding| args.counts(finding.class);
     let (baseline, mut doubts) = acceptance::apply(&args.acceptance, &mut rows, &scanned, &counts)?;
+    doubts.extend(notes);
     rows.retain(|row| shown(&row.workload, &args));
     let mut workloads: Vec<report::Workload> = rows.into_iter().map(|row| row.workload).collect();
     if args.plan && workloads.iter().any(|workload| !workload.findings.is_empty()) {
@@ -215,6 +217,8 @@ struct Inventoried {
     /// Where a plan is asked for: what standard input said cannot be read again.
     manifests: Vec<Manifest>,
     scanned: Scanned,
+    /// What stays unknown though nothing failed.
+    notes: Vec<String>,
 }
 
 async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Inventoried>, Fault> {
@@ -224,11 +228,17 @@ async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Inventori
     let spinner = Spinner::start("reading pods");
     let Read { value: Inventory { workloads, namespaces }, errors } = cluster.inventory(&scope).await?;
     let levels = foresight::se_linux::Shared::among(&workloads);
+    let shared = volume::shared(&workloads);
     let mut read = Read { value: workloads, errors };
     if !targets.is_empty() {
         read = pick(&cluster, &targets, read, args.selection.all_namespaces).await?;
     }
-    let diagnosed = diagnose_failing(&cluster, &read.value).await;
+    let (diagnosed, storage, machines) = tokio::join!(
+        diagnose_failing(&cluster, &read.value),
+        cluster.storage(&read.value),
+        cluster.virtual_machines(&read.value),
+    );
+    read.errors.extend(machines.errors);
     drop(spinner);
     let mut images = Read::clean(Vec::new());
     if args.images {
@@ -238,11 +248,15 @@ async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Inventori
     let version = args.pod_security_version;
     let rows = read.value.into_iter().zip(diagnosed).map(|(workload, mut diagnosed)| {
         foresight::devices::recognise(&mut diagnosed.value, &workload.spec);
-        let foreseen = foresight::of_spec(&workload, &levels);
+        let mut foreseen = foresight::of_spec(&workload, &levels);
+        foreseen.extend(foresight::volumes(&workload, &storage, &shared));
+        let of_machine = foresight::virtual_machine(&workload, &machines.value).into_iter();
         let mut row = row(workload, version, &|_| None);
         let known = |obstacle: &Obstacle| diagnosed.value.iter().any(|known| same_place(known, obstacle));
-        let foreseen: Vec<Obstacle> = foreseen.into_iter().filter(|obstacle| !known(obstacle)).collect();
-        row.workload.obstacles = diagnosed.value.into_iter().chain(foreseen).map(explain::explained).collect();
+        foreseen.retain(|obstacle| !known(obstacle));
+        let explained = diagnosed.value.into_iter().chain(foreseen).map(explain::explained);
+        let of_machine = of_machine.map(|(obstacle, remedy)| explain::explained_by_kubevirt(obstacle, remedy));
+        row.workload.obstacles = explained.chain(of_machine).collect();
         read.errors.extend(diagnosed.errors);
         row
     });
@@ -253,7 +267,8 @@ async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Inventori
         true => Scanned::Everything,
         false => Scanned::Namespace(cluster.namespace.clone()),
     };
-    let value = Inventoried { rows, namespaces, images: images.value, manifests: Vec::new(), scanned };
+    let value =
+        Inventoried { rows, namespaces, images: images.value, manifests: Vec::new(), scanned, notes: storage.notes };
     Ok(Read { value, errors: read.errors })
 }
 
@@ -347,8 +362,11 @@ async fn files(args: &ScanArgs) -> Read<Inventoried> {
     };
     manifests::read(paths, args.selection.recursive, &mut found, &mut |error| errors.push(error));
     let levels = foresight::se_linux::Shared::among(&workloads);
+    let (storage, shared) = (Storage::default(), volume::shared(&workloads));
     for (row, workload) in rows.iter_mut().zip(&workloads) {
-        row.workload.obstacles = foresight::of_spec(workload, &levels).into_iter().map(explain::explained).collect();
+        let of_spec = foresight::of_spec(workload, &levels).into_iter();
+        let foreseen = of_spec.chain(foresight::volumes(workload, &storage, &shared));
+        row.workload.obstacles = foreseen.map(explain::explained).collect();
     }
     let mut images = Vec::new();
     if args.images {
@@ -359,7 +377,10 @@ async fn files(args: &ScanArgs) -> Read<Inventoried> {
     // Files one by one are what a commit changed; a directory is all there is.
     let is_directory = |path: &String| std::path::Path::new(path).is_dir();
     let scanned = if paths.iter().any(is_directory) { Scanned::Everything } else { Scanned::Part };
-    Read { value: Inventoried { rows, namespaces: Vec::new(), images, manifests: all, scanned }, errors }
+    Read {
+        value: Inventoried { rows, namespaces: Vec::new(), images, manifests: all, scanned, notes: Vec::new() },
+        errors,
+    }
 }
 
 fn row(workload: Workload, version: Version, line: &dyn Fn(&str) -> Option<u64>) -> Row {

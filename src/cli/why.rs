@@ -1,5 +1,9 @@
 //! Why a path was refused, step by step, as far as the pod's spec and a running container tell.
 
+use std::path::Path;
+
+use k8s_openapi::api::core::v1::VolumeMount;
+
 use crate::evidence::cluster::{Cluster, Place};
 use crate::evidence::files;
 use crate::foresight;
@@ -8,22 +12,36 @@ use crate::model::inside::Look;
 use crate::model::node::Node;
 use crate::model::obstacle::{Category, Obstacle, Operation};
 use crate::model::se_linux;
+use crate::model::volume::{FsGroup, Storage};
 use crate::model::workload::Workload;
 
 /// Volumes whose owner is decided outside of the pod.
 const OWNED_ELSEWHERE: [&str; 5] = ["persistentVolumeClaim", "ephemeral", "hostPath", "nfs", "csi"];
 
-/// The steps of the decision for each obstacle; none where nothing is known. An obstacle on a claim or its like becomes
-/// one of the volume. `running` are pods of the workload with containers that can be looked at.
+/// Why one path was refused.
+#[derive(Debug, Default)]
+pub(super) struct Why {
+    /// The steps of the decision; none where nothing is known.
+    pub(super) steps: Vec<String>,
+    /// Its volume does not take fsGroup.
+    pub(super) ignores_fs_group: bool,
+}
+
+/// Why each obstacle came about. An obstacle on a claim or its like becomes one of the volume. `running` are pods of the
+/// workload with containers that can be looked at.
 pub(super) async fn steps(
     cluster: &Cluster,
     workload: &Workload,
     running: &[String],
     obstacles: &mut [Obstacle],
-) -> Vec<Vec<String>> {
+) -> Vec<Why> {
+    let storage = cluster.storage(std::slice::from_ref(workload)).await;
     let mut all = Vec::with_capacity(obstacles.len());
     for obstacle in obstacles {
-        all.push(of_one(cluster, workload, running, obstacle).await.unwrap_or_default());
+        let steps = of_one(cluster, workload, running, obstacle).await.unwrap_or_default();
+        let untouched = untouched(workload, &storage, obstacle);
+        let ignores_fs_group = untouched.is_some();
+        all.push(Why { steps: steps.into_iter().chain(untouched).collect(), ignores_fs_group });
     }
     all
 }
@@ -50,6 +68,21 @@ pub(super) fn by_the_node(obstacle: &Obstacle, workload: &Workload, node: Option
             told.unwrap_or_default()
         }
         _ => Vec::new(),
+    }
+}
+
+/// That fsGroup does nothing for the volume that an obstacle is on, in a sentence.
+fn untouched(workload: &Workload, storage: &Storage, obstacle: &Obstacle) -> Option<String> {
+    let path = obstacle.path.as_deref()?;
+    let containers = workload.spec.init_containers.iter().flatten().chain(&workload.spec.containers);
+    let container = containers.into_iter().find(|known| Some(&known.name) == obstacle.container.as_ref())?;
+    let holds = |mount: &&VolumeMount| Path::new(path).starts_with(&mount.mount_path);
+    let mounts = container.volume_mounts.iter().flatten().filter(holds);
+    let mount = mounts.max_by_key(|mount| mount.mount_path.len())?;
+    let volume = workload.spec.volumes.iter().flatten().find(|volume| volume.name == mount.name)?;
+    match storage.fs_group(volume, workload) {
+        FsGroup::Unchanged(why) => Some(format!("fsGroup does nothing for volume {}: {why}", volume.name)),
+        FsGroup::Applied | FsGroup::Unknown(_) => None,
     }
 }
 

@@ -6,15 +6,13 @@ use k8s_openapi::api::core::v1::{PodSpec, Volume, VolumeMount};
 
 use crate::model::access::{Content, Finding, Kind, Lookup, Mount, Node, Subject, permission};
 use crate::model::inside::{self, Inode, Look};
+use crate::model::volume::FsGroup;
 
 /// Links followed on the way to a path, as the kernel bounds them (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
 /// How the name of a read-only mount ends.
 const READ_ONLY: &str = ", read-only";
-
-/// Volumes that the kubelet does not change for fsGroup.
-const UNTOUCHED_BY_FS_GROUP: [&str; 3] = ["hostPath", "nfs", "image"];
 
 /// What a look saw of one path.
 fn node(inode: &Inode) -> Node {
@@ -183,8 +181,13 @@ fn kind(volume: &Volume) -> (&'static str, bool) {
 /// What is mounted in a running container, by its mount table, each named by the spec's volume where it is one; and
 /// whether its root file system is read-only. What is in them, whoever looked saw.
 #[must_use]
-pub fn mounted(spec: &PodSpec, container: &str, table: &[inside::Mount]) -> (bool, Vec<Mount>) {
-    let volumes = volumes(spec, container);
+pub fn mounted(
+    spec: &PodSpec,
+    container: &str,
+    table: &[inside::Mount],
+    takes_group: &dyn Fn(&Volume) -> FsGroup,
+) -> (bool, Vec<Mount>) {
+    let volumes = volumes(spec, container, takes_group);
     let named = |mount: &inside::Mount| {
         let by_path = volumes.iter().find(|volume| volume.path == mount.point);
         // kubelet's directory of a volume: POD/volumes/kubernetes.io~KIND/NAME.
@@ -220,31 +223,39 @@ pub fn mounted(spec: &PodSpec, container: &str, table: &[inside::Mount]) -> (boo
 }
 
 /// The volumes of a container as it starts, by its pod's spec alone. Whose a claim or a directory of the node is, the
-/// spec does not tell.
+/// spec does not tell; what fsGroup does to each, `takes_group` does.
 #[must_use]
-pub fn volumes(spec: &PodSpec, container: &str) -> Vec<Mount> {
+pub fn volumes(spec: &PodSpec, container: &str, takes_group: &dyn Fn(&Volume) -> FsGroup) -> Vec<Mount> {
     let containers = spec.init_containers.iter().flatten().chain(&spec.containers);
     let Some(container) = containers.into_iter().find(|known| known.name == container) else { return Vec::new() };
     let fs_group = spec.security_context.as_ref().and_then(|context| context.fs_group);
     let fs_group = fs_group.and_then(|gid| u32::try_from(gid).ok());
     let mounts = container.volume_mounts.iter().flatten().map(|mount| {
         let volume = spec.volumes.iter().flatten().find(|volume| volume.name == mount.name);
-        volume_of(mount, volume, fs_group)
+        volume_of(mount, volume, fs_group, volume.map(takes_group))
     });
     mounts.collect()
 }
 
 /// `None` for a volume that the spec does not have: a claim of a StatefulSet's templates.
-fn volume_of(mount: &VolumeMount, volume: Option<&Volume>, fs_group: Option<u32>) -> Mount {
+fn volume_of(
+    mount: &VolumeMount,
+    volume: Option<&Volume>,
+    fs_group: Option<u32>,
+    takes_group: Option<FsGroup>,
+) -> Mount {
     let path = mount.mount_path.trim_end_matches('/');
     let (kind, always_read_only) = volume.map_or(("persistentVolumeClaim", false), kind);
     let read_only = always_read_only || mount.read_only == Some(true);
     let part = mount.sub_path.as_deref().or(mount.sub_path_expr.as_deref()).filter(|part| !part.is_empty());
-    let group = fs_group.filter(|_| !UNTOUCHED_BY_FS_GROUP.contains(&kind));
+    let group = fs_group.map_or(String::new(), |gid| match takes_group {
+        Some(FsGroup::Unchanged(why)) => format!(", fsGroup {gid} without effect: {why}"),
+        _ => format!(", fsGroup {gid}"),
+    });
     let what = [
         format!("{kind} {}", mount.name),
         part.map_or(String::new(), |part| format!(", subPath {part}")),
-        group.map_or(String::new(), |gid| format!(", fsGroup {gid}")),
+        group,
         (if read_only { READ_ONLY } else { "" }).to_owned(),
     ]
     .concat();
@@ -296,6 +307,7 @@ mod tests {
 
     use super::*;
     use crate::model::access::{Access, Files, Subject, Verdict, decide};
+    use crate::model::volume::Storage;
 
     #[test]
     fn a_volume_answers_for_its_paths() {
@@ -370,7 +382,8 @@ mod tests {
         }))
         .expect("a spec");
         let nothing = |_: &str| Lookup::Missing;
-        let files = Files::new(&nothing, false, volumes(&spec, "a"));
+        let takes_group = |volume: &Volume| Storage::default().backing(volume, "n", None).fs_group();
+        let files = Files::new(&nothing, false, volumes(&spec, "a", &takes_group));
         let says = |gid, path: &str, access| {
             let decision = decide(&Subject::plain(1000, gid, &[]), &files, path, access);
             (decision.verdict, decision.steps.last().map(ToString::to_string).unwrap_or_default())
@@ -411,7 +424,7 @@ mod tests {
             mount("/x", "/", true),
             mount("/etc/hosts", "/pods/u/etc-hosts", false),
         ];
-        let (read_only, mounts) = mounted(&spec, "a", &table);
+        let (read_only, mounts) = mounted(&spec, "a", &table, &|_| FsGroup::Applied);
         assert!(read_only);
         let names: Vec<_> = mounts.iter().map(|mount| mount.what.as_str()).collect();
         assert_eq!(names, ["emptyDir tmp", "ext4, read-only", "written by the kubelet"]);

@@ -2,11 +2,16 @@
 
 pub mod devices;
 pub mod se_linux;
-
 pub mod trace;
+mod virtual_machines;
+mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use self::virtual_machines::virtual_machine;
+pub use self::volumes::volumes;
+
+use crate::model::facts::VolumeMount;
 use crate::model::inside::{Inode, Inside, Mount};
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
 use crate::model::workload::Workload;
@@ -171,13 +176,23 @@ pub fn missing(container: &str, root: &Inside, copy: &Inside) -> (Vec<Obstacle>,
 /// The first port that Linux chooses by itself (`net.ipv4.ip_local_port_range`).
 const FIRST_EPHEMERAL_PORT: u16 = 32_768;
 
-/// A volume of a claim that a container writes: a file system is made as root's, mode 0755.
+/// A claim that a container writes and another user may not, as far as is known: with what the running pod has at its
+/// mount point, or what a new file system is; and with the group that others have who share it.
 #[must_use]
-pub fn claim(container: &str, path: &str) -> Obstacle {
-    let cause = format!("the volume of the claim at {path} is root's as it is made");
+pub fn claim(container: &str, mount: &VolumeMount) -> Obstacle {
+    let VolumeMount { path, name, .. } = mount;
+    let cause = match (&mount.shared, &mount.root) {
+        (Some((group, others)), _) => {
+            format!("{name} at {path} is shared with {others}, whose files belong to group {group}")
+        }
+        (None, Some(root)) => {
+            format!("{name} at {path} belongs to {}:{} with mode {:04o}", root.uid, root.gid, root.mode & 0o7777)
+        }
+        (None, None) => format!("the volume of {name} at {path} is root's as it is made"),
+    };
     let source = format!("spec of container {container}");
     let obstacle = obstacle(container, &source, Operation::Create, Category::VolumeOwnership, cause);
-    Obstacle { path: Some(path.to_owned()), ..obstacle }
+    Obstacle { path: Some(path.clone()), ..obstacle }
 }
 
 /// The obstacle of the lowest of the ports that a container's spec declares, if it needs a privilege.

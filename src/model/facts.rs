@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::model::accounts::Account;
 use crate::model::identity::Candidate;
 use crate::model::inside::Inode;
+use crate::model::volume::FsGroup;
 
 /// What a path of a container lies on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,14 @@ pub struct VolumeMount {
     pub path: String,
     pub kind: VolumeKind,
     pub read_only: bool,
+    /// `claim data`, or `volume tmp`.
+    pub name: String,
+    /// What fsGroup would do to its files.
+    pub fs_group: FsGroup,
+    /// The group that others have who mount the same claim, and who they are.
+    pub shared: Option<(u32, String)>,
+    /// What the workload's running pod has at the mount point.
+    pub root: Option<Inode>,
 }
 
 /// An option of a program, as its own help describes it.
@@ -196,6 +205,13 @@ impl Facts {
         self.mounts.iter().filter(holds).max_by_key(|mount| mount.path.len())
     }
 
+    /// What stands at a path; at a mount point, what the running pod has there and not the volume of a copy.
+    #[must_use]
+    pub fn live_inode(&self, path: &str) -> Option<&Inode> {
+        let mounted = self.mount(path).filter(|mount| mount.path.trim_end_matches('/') == path);
+        mounted.and_then(|mount| mount.root.as_ref()).or_else(|| self.inode(path))
+    }
+
     /// Whether a user with these groups may use an inode's mode bits for `want` (4 read, 2 write, 1 execute), by the
     /// one class that applies to it (path_resolution(7)). Without capabilities, as a non-root user has none.
     #[must_use]
@@ -212,6 +228,18 @@ impl Facts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn mount(path: &str, kind: VolumeKind) -> VolumeMount {
+        VolumeMount {
+            path: path.to_owned(),
+            kind,
+            read_only: false,
+            name: "volume v".to_owned(),
+            fs_group: FsGroup::Applied,
+            shared: None,
+            root: None,
+        }
+    }
 
     fn facts() -> Facts {
         let inode = |path: &str, mode: u32, uid: u32, target: Option<&str>| Inode {
@@ -231,10 +259,7 @@ mod tests {
                 inode("/run/app", 0o040_750, 33, None),
                 inode("/loop", 0o120_777, 0, Some("loop")),
             ],
-            mounts: vec![
-                VolumeMount { path: "/data".to_owned(), kind: VolumeKind::Claim, read_only: false },
-                VolumeMount { path: "/data/cache/".to_owned(), kind: VolumeKind::EmptyDir, read_only: false },
-            ],
+            mounts: vec![mount("/data", VolumeKind::Claim), mount("/data/cache/", VolumeKind::EmptyDir)],
             ..Facts::default()
         }
     }

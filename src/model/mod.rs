@@ -18,4 +18,6 @@ pub mod podsecurity;
 pub mod se_linux;
 pub mod trace;
 pub mod user_namespace;
+pub mod virtual_machine;
+pub mod volume;
 pub mod workload;

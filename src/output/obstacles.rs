@@ -149,11 +149,16 @@ pub const PAGES: [Page; 18] = [
     Page {
         category: Category::VolumeOwnership,
         title: "A volume that belongs to somebody else",
-        meaning: "A new volume is root's, or its files were written by root. The kubelet changes group and mode where \
-                  fsGroup says so, never the owner, and not on hostPath, on NFS, or where the CSI driver's \
-                  fsGroupPolicy is None.",
-        check: "`ls -ldn` of the mount, `kubectl get csidriver -o wide`.",
-        in_vain: "fsGroup for a program that must own its directory, or that refuses one which a group may write.",
+        meaning: "A new volume is root's, or its files were written by root, or by another workload that shares the \
+                  claim. The kubelet changes group and mode where fsGroup says so, never the owner: on emptyDir, keys, \
+                  local volumes, and claims of a CSI driver whose fsGroupPolicy is File, or \
+                  ReadWriteOnceWithFSType where the volume names an fsType and is ReadWriteOnce. On hostPath, on NFS and \
+                  on block devices it changes nothing, whether a pod mounts them itself or by a claim. Keys of Secrets are \
+                  root's; fsGroup opens those of mode 0600 to the group as well (0640).",
+        check: "`ls -ldn` of the mount; `kubectl get pvc,pv`; `kubectl get csidriver -o yaml`: fsGroupPolicy.",
+        in_vain: "fsGroup for a program that must own its directory, or that refuses one which a group may write. fsGroup on \
+                  NFS whose server squashes root. Two pods with a fsGroup each on one claim: who starts first shuts the \
+                  other out.",
     },
     Page {
         category: Category::Selinux,

@@ -213,7 +213,15 @@ fn checks(violations: &[Violation]) -> String {
 
 fn now(workload: &Workload) -> String {
     let Some(failure) = workload.failures.first() else {
-        return if workload.pods == 0 { "-".to_owned() } else { tone(Tone::Good, "ok") };
+        return match workload.obstacles.first() {
+            _ if workload.pods == 0 => "-".to_owned(),
+            // What would stop another user than root is no matter of today.
+            Some(obstacle) if workload.root == Some(false) => {
+                let place = obstacle.path.clone().unwrap_or_default();
+                tone(Tone::Doubtful, Clean(&format!("ok, but {} {place}", obstacle.category)))
+            }
+            _ => tone(Tone::Good, "ok"),
+        };
     };
     // What was refused says more than the API's word for its consequence, and the end of this column may be cut.
     let text = match workload.obstacles.first() {
@@ -277,7 +285,9 @@ fn details(workload: &Workload, level: Level) -> String {
     for failure in &workload.failures {
         let _ = writeln!(out, "  {}", tone(Tone::Bad, Clean(&told(failure))));
     }
-    for obstacle in workload.obstacles.iter().filter(|obstacle| obstacle.fatal) {
+    // What is foreseen stops nothing yet, and is what there is to know of a workload that works.
+    let told = |obstacle: &&Explained| obstacle.fatal || workload.failures.is_empty();
+    for obstacle in workload.obstacles.iter().filter(told) {
         let _ = writeln!(out, "  {}: {}", obstacle.category, Clean(&obstacle.cause));
     }
     let is_open = |violation: &&Violation| counts(workload, violation.check).1 == 0;

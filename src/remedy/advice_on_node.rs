@@ -2,7 +2,7 @@
 
 use super::{Level, Remedy, no_edits};
 use crate::model::node::{Runtime, device_ownership_setting};
-use crate::model::obstacle::{Category, Errno, Obstacle};
+use crate::model::obstacle::{Category, Errno, Obstacle, Operation};
 use crate::model::se_linux::Mismatch;
 
 pub(super) const REMEDY: Remedy = Remedy {
@@ -41,9 +41,18 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
         Category::Seccomp => {
             Some("use a seccompProfile of type Localhost that allows the call, installed on the nodes".to_owned())
         }
-        Category::VolumeOwnership => {
-            Some("where fsGroup does nothing (hostPath, NFS with root squash), change the owner on the server or the node once".to_owned())
-        }
+        Category::VolumeOwnership => match obstacle.operation {
+            Operation::Chmod => Some(
+                "copy the key in an init container into an emptyDir, where it is the user's own with mode 0600".to_owned(),
+            ),
+            Operation::Mount => Some("let one pod have the claim, or make it ReadWriteOnce or ReadWriteMany".to_owned()),
+            Operation::Open => Some("or give the key a mode that others may read (defaultMode 0444)".to_owned()),
+            _ => Some(
+                "where fsGroup does nothing, run as the owner of the files, or change their owner once: by a Job that may \
+                 be root (kubectl nonroot fix -o ownership-job prints it), on the server where NFS squashes root"
+                    .to_owned(),
+            ),
+        },
         _ => None,
     }
 }

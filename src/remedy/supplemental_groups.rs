@@ -12,7 +12,7 @@ pub(super) const REMEDY: Remedy = Remedy {
     explain: "Add the group that may use a file to `supplementalGroups`. Log directories of Debian are root's and group \
               adm's with mode 0750, keys are often a group's with mode 0640: such a group opens them without giving \
               anything else. Joining needs no privilege, since the runtime sets the groups before the program starts.",
-    removes: &[Category::UnwritablePath, Category::UnreadableFile],
+    removes: &[Category::UnwritablePath, Category::UnreadableFile, Category::VolumeOwnership],
     suggest,
     propose,
 };
@@ -30,7 +30,7 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     // Every step on the way must be searched, and the last be read, or written where that is what it would take.
     let steps = path.match_indices('/').skip(1).map(|(at, _)| &path[..at]).chain([path.as_str()]);
     let mut groups = Vec::new();
-    for inode in steps.filter_map(|step| facts.inode(step)) {
+    for inode in steps.filter_map(|step| facts.live_inode(step)) {
         let last = inode.path == path;
         let wants: &[u32] = match (last, obstacle.category) {
             (true, Category::UnreadableFile) => &[4],

@@ -30,6 +30,7 @@ use crate::evidence::cluster::{Cluster, Text, insist};
 use crate::model::plan::{Round, Step};
 use crate::model::podsecurity::Level;
 use crate::model::trace::Traced;
+use crate::model::volume::Volumes;
 
 pub use self::rounds::Proven;
 pub use self::side_effects::side_effects;
@@ -116,6 +117,8 @@ pub struct Trial<'a> {
     pub root_pod: Option<(String, String)>,
     /// What a strace of a container told, and where that comes from: container, source.
     pub traces: Vec<(String, String, Traced)>,
+    /// The storage behind its volumes, and who shares them.
+    pub volumes: &'a Volumes,
     pub options: Options,
     /// What owns its pods: `metadata.ownerReferences`, once it is created.
     pub owner: OnceLock<Value>,

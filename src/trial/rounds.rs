@@ -17,6 +17,7 @@ use crate::foresight;
 use crate::model::edit::{Edit, Fill};
 use crate::model::facts::{Facts, VolumeKind, VolumeMount};
 use crate::model::identity::Candidate;
+use crate::model::inside::Inode;
 use crate::model::obstacle::{Category, Obstacle, Operation};
 use crate::model::plan::{Plan, Proof, Round, Step};
 use crate::plan;
@@ -316,13 +317,14 @@ impl Trial<'_> {
         let declared: Vec<Obstacle> =
             idle.filter_map(|facts| foresight::declared_port(&facts.container, &facts.low_ports)).collect();
         // A claim comes as root's; the copy has an empty volume in its place, which would hide that.
-        let has_fs_group =
-            plan::pod_spec(self.object).is_some_and(|spec| !spec["securityContext"]["fsGroup"].is_null());
-        let claims = state.survey.facts.values().filter(|_| !has_fs_group).filter_map(|facts| {
-            let is_claim = |mount: &&VolumeMount| mount.kind == VolumeKind::Claim && !mount.read_only;
-            let mount = facts.mounts.iter().find(is_claim)?;
-            Some(foresight::claim(&facts.container, &mount.path))
+        let present = plan::pod_spec(self.object).and_then(|spec| spec["securityContext"]["fsGroup"].as_u64());
+        let refused = state.survey.facts.values().flat_map(|facts| {
+            let is_refused = |mount: &&VolumeMount| is_refused(mount, facts, present);
+            facts.mounts.iter().filter(is_refused).map(|mount| (&facts.container, mount))
         });
+        // One fsGroup is for all volumes: that of the others who share one goes first.
+        let (shared, own): (Vec<_>, Vec<_>) = refused.partition(|(_, mount)| mount.shared.is_some());
+        let claims = shared.into_iter().chain(own).map(|(container, mount)| foresight::claim(container, mount));
         let claims: Vec<Obstacle> = claims.collect();
         let volumes = state
             .survey
@@ -334,7 +336,9 @@ impl Trial<'_> {
             let Some(facts) = obstacle.container.as_ref().and_then(|name| state.survey.facts.get(name)) else {
                 continue;
             };
-            if is_allowed(&obstacle, facts) {
+            let sets_group = |step: &Step| step.edits.iter().any(|edit| matches!(edit, Edit::FsGroup(_)));
+            let is_open = obstacle.category == Category::VolumeOwnership && state.steps.iter().any(sets_group);
+            if is_open || is_allowed(&obstacle, facts) {
                 continue;
             }
             // Whom it shall run as is decided: here only what that user lacks is added.
@@ -584,7 +588,7 @@ fn changes_identity(proposal: &Proposal) -> bool {
 fn is_allowed(obstacle: &Obstacle, facts: &Facts) -> bool {
     let Some(path) = obstacle.path.as_deref().map(|path| facts.resolved(path)) else { return false };
     if let Some(mount) = facts.mount(&path) {
-        return mount.kind != crate::model::facts::VolumeKind::Claim;
+        return mount.kind != VolumeKind::Claim;
     }
     let who = (facts.uid, facts.gid);
     let ways = path.match_indices('/').filter_map(|(end, _)| facts.inode(&path[..end.max(1)]));
@@ -595,6 +599,20 @@ fn is_allowed(obstacle: &Obstacle, facts: &Facts) -> bool {
         _ => facts.existing(&path).is_none_or(|inode| facts.may(who, inode, 2)),
     };
     reaches && allows
+}
+
+/// Whether a claim is closed to the identity that was chosen, as far as is known: fsGroup is not set, or is not that of
+/// the others who share it.
+fn is_refused(mount: &VolumeMount, facts: &Facts, fs_group: Option<u64>) -> bool {
+    if mount.kind != VolumeKind::Claim || mount.read_only {
+        return false;
+    }
+    if let Some((group, _)) = &mount.shared {
+        return fs_group != Some(u64::from(*group));
+    }
+    const WRITE_AND_SEARCH: u32 = 3;
+    let may = |root: &Inode| facts.may((facts.uid, facts.gid), root, WRITE_AND_SEARCH);
+    fs_group.is_none() && !mount.root.as_ref().is_some_and(may)
 }
 
 /// Whether an obstacle is the same as before: numbers in names differ from run to run.

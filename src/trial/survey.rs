@@ -22,6 +22,7 @@ use crate::model::facts::{Facts, VolumeKind, VolumeMount};
 use crate::model::identity::Candidate;
 use crate::model::inside::Inside;
 use crate::model::obstacle::Obstacle;
+use crate::model::volume::{SharedVolume, claim_name, common_group};
 use crate::plan::{self, Known};
 
 /// How long the pod that sleeps may take to run.
@@ -95,7 +96,7 @@ impl Trial<'_> {
             let name = container.name.clone();
             let mut facts = Facts {
                 container: name.clone(),
-                mounts: mounts(spec, &name, self.object),
+                mounts: self.live_mounts(mounts(self, spec, &name), &name).await,
                 looker: if survey.asleep.is_some() { LOOKER } else { 0 },
                 looked_at_running: survey.asleep.is_none(),
                 ..Facts::default()
@@ -204,6 +205,23 @@ impl Trial<'_> {
             }
         }
         Ok(survey)
+    }
+
+    /// The same mounts, with what the running pod has at the points of claims: a copy has empty volumes there.
+    async fn live_mounts(&self, mut mounts: Vec<VolumeMount>, container: &str) -> Vec<VolumeMount> {
+        let (Some(cluster), Some((namespace, pod))) = (self.cluster, &self.root_pod) else { return mounts };
+        let claims = mounts.iter().filter(|mount| mount.kind == VolumeKind::Claim);
+        let paths: Vec<String> = claims.map(|mount| mount.path.trim_end_matches('/').to_owned()).collect();
+        if paths.is_empty() {
+            return mounts;
+        }
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let Ok(Some(look)) = cluster.look_at(Place { namespace, pod, container }, &paths).await else { return mounts };
+        for mount in mounts.iter_mut().filter(|mount| mount.kind == VolumeKind::Claim) {
+            let point = mount.path.trim_end_matches('/');
+            mount.root = look.inodes.iter().find(|inode| inode.path == point).cloned();
+        }
+        mounts
     }
 
     /// What the root pod's own texts tell.
@@ -415,35 +433,43 @@ fn words(names: &[String]) -> Vec<String> {
 }
 
 /// The volumes of a spec where a container mounts them; a claim of a StatefulSet's templates counts as one.
-fn mounts(spec: &PodSpec, container: &str, object: &Value) -> Vec<VolumeMount> {
+fn mounts(trial: &Trial<'_>, spec: &PodSpec, container: &str) -> Vec<VolumeMount> {
     let mut all = spec.containers.iter().chain(spec.init_containers.iter().flatten());
     let Some(container) = all.find(|known| known.name == container) else { return Vec::new() };
-    let templates = object.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
-    let claimed =
-        |name: &str| templates.into_iter().flatten().any(|claim| claim["metadata"]["name"].as_str() == Some(name));
+    let object = trial.object;
+    let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(&trial.namespace);
+    let pod = trial.root_pod.as_ref().map(|(_, pod)| pod.as_str());
+    let own = plan::name(object);
     let mounts = container.volume_mounts.iter().flatten().map(|mount| {
-        let volume = spec.volumes.iter().flatten().find(|volume| volume.name == mount.name);
-        let kind = match volume {
-            None if claimed(&mount.name) => VolumeKind::Claim,
-            None => VolumeKind::Foreign,
-            Some(volume) if volume.empty_dir.is_some() => VolumeKind::EmptyDir,
-            Some(volume)
-                if volume.persistent_volume_claim.is_some() || volume.ephemeral.is_some() || volume.csi.is_some() =>
-            {
-                VolumeKind::Claim
-            }
-            Some(volume)
-                if volume.config_map.is_some()
-                    || volume.secret.is_some()
-                    || volume.projected.is_some()
-                    || volume.downward_api.is_some() =>
-            {
-                VolumeKind::Projected
-            }
-            Some(_) => VolumeKind::Foreign,
+        let volume = spec.volumes.iter().flatten().find(|volume| volume.name == mount.name).cloned();
+        let volume = volume.or_else(|| plan::templated(object, &mount.name)).unwrap_or_default();
+        let kind = if volume.empty_dir.is_some() {
+            VolumeKind::EmptyDir
+        } else if volume.persistent_volume_claim.is_some() || volume.ephemeral.is_some() || volume.csi.is_some() {
+            VolumeKind::Claim
+        } else if volume.config_map.is_some()
+            || volume.secret.is_some()
+            || volume.projected.is_some()
+            || volume.downward_api.is_some()
+        {
+            VolumeKind::Projected
+        } else {
+            VolumeKind::Foreign
         };
-        let read_only = mount.read_only == Some(true) || kind == VolumeKind::Projected;
-        VolumeMount { path: mount.mount_path.clone(), kind, read_only }
+        let claim = claim_name(&volume, pod);
+        let shares = |shared: &&SharedVolume| shared.namespace == namespace && Some(&shared.claim) == claim.as_ref();
+        let shared = trial.volumes.shared.iter().find(shares);
+        let group = shared.and_then(|shared| common_group(shared, &own));
+        let group = group.and_then(|(group, whose)| Some((u32::try_from(group).ok()?, whose.workload.clone())));
+        VolumeMount {
+            path: mount.mount_path.clone(),
+            kind,
+            read_only: mount.read_only == Some(true) || kind == VolumeKind::Projected,
+            name: claim.map_or_else(|| format!("volume {}", mount.name), |claim| format!("claim {claim}")),
+            fs_group: trial.volumes.storage.backing(&volume, namespace, pod).fs_group(),
+            shared: group,
+            root: None,
+        }
     });
     mounts.collect()
 }

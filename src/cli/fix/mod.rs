@@ -30,6 +30,7 @@ use crate::model::workload::Location;
 use crate::output::fix as report;
 use crate::output::html;
 use crate::output::patch;
+use crate::output::terminal::Clean;
 use crate::plan::{self, Owner};
 use crate::policy;
 use crate::remedy;
@@ -155,6 +156,8 @@ enum Format {
     Markdown,
     /// A page to read, share or print
     Html,
+    /// Jobs that give what root wrote on claims to the new user, for somebody to run once who may be root
+    OwnershipJob,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -419,6 +422,7 @@ async fn planned(
         runs_to_an_end: matches!(subject.object["kind"].as_str(), Some("Job" | "CronJob")),
         root_pod: subject.root_pod.clone(),
         traces: traces(args, &subject)?,
+        volumes: &subject.volumes,
         options: Options {
             level: level(args),
             max_rounds: args.max_rounds,
@@ -473,6 +477,8 @@ async fn planned(
         };
         (plan?, None)
     };
+    warnings.extend(subject.volumes.storage.notes.iter().cloned());
+    warnings.extend(transfers(&subject, &plan).iter().map(plan::Transfer::warning));
     warnings.extend(forbidden(&plan.object, level(args)));
     warnings.extend(subject.manifest.as_ref().and_then(file::rendered));
     let owner = plan::owner(&subject.object).filter(|_| subject.manifest.is_none());
@@ -513,6 +519,13 @@ fn devices(object: &Value) -> Vec<String> {
             format!("container {container}: {}{}", device.cause, advice.unwrap_or_default())
         })
         .collect()
+}
+
+/// What root wrote on its claims, which the plan's user shall write.
+fn transfers(subject: &Subject, plan: &Plan) -> Vec<plan::Transfer> {
+    let storage = &subject.volumes.storage;
+    let was_root = |container: &str| subject.was_root(container);
+    plan::transfers(&plan.object, &subject.namespace, &plan.identities, storage, &was_root)
 }
 
 /// What stops the workload now, if it fails.
@@ -633,6 +646,7 @@ fn rendered(fixed: &[Fixed], files: &[Arc<File>], edited: &[Edited], args: &FixA
             let parts = fixed.iter().map(|one| Ok(report::markdown(&fix(one), &diff(one)?)));
             parts.collect::<Result<Vec<_>, Error>>().map(|parts| parts.join("\n"))
         }
+        Format::OwnershipJob => ownership_jobs(fixed),
         Format::Text => {
             let parts = fixed.iter().map(|one| {
                 let title = if fixed.len() > 1 { format!("{}\n", one.subject.name()) } else { String::new() };
@@ -641,6 +655,31 @@ fn rendered(fixed: &[Fixed], files: &[Arc<File>], edited: &[Edited], args: &FixA
             parts.collect::<Result<Vec<_>, Error>>().map(|parts| parts.join("\n"))
         }
     }
+}
+
+/// A Job for each claim, with what to know before it is run; nothing where no root wrote on a claim.
+fn ownership_jobs(fixed: &[Fixed]) -> Result<String, Error> {
+    let mut jobs = Vec::new();
+    for one in fixed {
+        let name = one.subject.name();
+        for transfer in transfers(&one.subject, &one.plan) {
+            let job = super::yaml(&plan::job(&one.subject.object, &transfer))?;
+            let plan::Transfer { claim, uid, gid, .. } = &transfer;
+            let lines = [
+                format!(
+                    "Gives every file of claim {claim} to {uid}:{gid}. It runs as root: the namespace must not enforce restricted."
+                ),
+                format!("Run it once, while {name} has no pods, and then apply the plan of kubectl nonroot fix."),
+                "An NFS server that squashes root refuses it: then only the server can change the owner.".to_owned(),
+            ];
+            let comment: String = lines.iter().map(|line| format!("# {}\n", Clean(line))).collect();
+            jobs.push(comment + &job);
+        }
+    }
+    if jobs.is_empty() {
+        say(format_args!("No claim is known that root wrote."));
+    }
+    Ok(jobs.join("---\n"))
 }
 
 /// Whole objects.

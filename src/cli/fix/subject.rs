@@ -11,6 +11,7 @@ use super::{FixArgs, file};
 use crate::error::Error;
 use crate::evidence::cluster::{Cluster, Namespaces, Scope, Selection};
 use crate::evidence::manifests::{self, File, Manifest};
+use crate::model::volume::{self, Volumes};
 use crate::model::workload::Workload;
 use crate::plan;
 
@@ -23,6 +24,8 @@ pub(super) struct Subject {
     pub(super) root_pod: Option<(String, String)>,
     /// What is live of it.
     pub(super) workload: Option<Workload>,
+    /// The storage behind its volumes, and who shares them.
+    pub(super) volumes: Arc<Volumes>,
     /// Where it stands in a file.
     pub(super) manifest: Option<Manifest>,
 }
@@ -30,8 +33,14 @@ pub(super) struct Subject {
 impl Subject {
     /// `deployment/web`.
     pub(super) fn name(&self) -> String {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        format!("{}/{}", text(&self.object["kind"]).to_lowercase(), text(&self.object["metadata"]["name"]))
+        plan::name(&self.object)
+    }
+
+    /// Whether a container of it was root until now, or may have been.
+    pub(super) fn was_root(&self, container: &str) -> bool {
+        let workload = self.workload.as_ref().or_else(|| self.manifest.as_ref().map(|manifest| &manifest.workload));
+        let known = workload.and_then(|workload| workload.containers.iter().find(|known| known.name == container));
+        known.is_none_or(|known| known.root != Some(false))
     }
 
     /// Whether its pods have a volume of this name, of their own or of a StatefulSet's claim templates.
@@ -74,6 +83,7 @@ pub(super) fn of_manifest(manifest: Manifest, namespace: &str) -> Subject {
         namespace: manifest.workload.namespace.clone().unwrap_or_else(|| namespace.to_owned()),
         root_pod: None,
         workload: None,
+        volumes: Arc::default(),
         manifest: Some(manifest),
     }
 }
@@ -94,15 +104,19 @@ pub(super) async fn of_cluster(cluster: &Cluster, args: &FixArgs) -> Result<(Vec
     let everywhere = matches!(scope.namespaces, Namespaces::All);
     let inventory = cluster.inventory(&scope).await?;
     let mut errors = inventory.errors;
-    for workload in inventory.value.workloads {
-        if !targets.is_empty() && !targets.iter().any(|target| target.matches(&workload.kind, &workload.name)) {
-            continue;
-        }
+    let shared = volume::shared(&inventory.value.workloads);
+    let mut workloads = inventory.value.workloads;
+    workloads.retain(|workload| {
+        targets.is_empty() || targets.iter().any(|target| target.matches(&workload.kind, &workload.name))
+    });
+    let volumes = Arc::new(Volumes { storage: cluster.storage(&workloads).await, shared });
+    for workload in workloads {
         let namespace = workload.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
         match cluster.object(&workload.kind, &namespace, &workload.name).await {
             Ok(Some(object)) => {
                 let root_pod = root_pod(cluster, &object, &namespace).await;
-                found.push(Subject { object, namespace, root_pod, workload: Some(workload), manifest: None });
+                let volumes = Arc::clone(&volumes);
+                found.push(Subject { object, namespace, root_pod, workload: Some(workload), volumes, manifest: None });
             }
             Ok(None) => errors.push(foreign(&workload.kind, &workload.name)),
             Err(error) => errors.push(error),
@@ -122,10 +136,12 @@ async fn of_name(cluster: &Cluster, target: &Target) -> Result<Subject, Error> {
     let root_pod = root_pod(cluster, &object, &namespace).await;
     // What fails now tells what to remedy; who may not list pods still gets a plan.
     let scope = Scope { namespaces: Namespaces::One(namespace.clone()), selection: Selection::default() };
-    let workload = cluster.inventory(&scope).await.ok().and_then(|inventory| {
-        inventory.value.workloads.into_iter().find(|workload| workload.kind == *kind && workload.name == name)
-    });
-    Ok(Subject { object, namespace, root_pod, workload, manifest: None })
+    let all = cluster.inventory(&scope).await.map(|inventory| inventory.value.workloads).unwrap_or_default();
+    let shared = volume::shared(&all);
+    let workload = all.into_iter().find(|workload| workload.kind == *kind && workload.name == name);
+    let storage = cluster.storage(workload.as_slice()).await;
+    let volumes = Arc::new(Volumes { storage, shared });
+    Ok(Subject { object, namespace, root_pod, workload, volumes, manifest: None })
 }
 
 async fn root_pod(cluster: &Cluster, object: &Value, namespace: &str) -> Option<(String, String)> {

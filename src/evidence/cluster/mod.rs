@@ -10,6 +10,8 @@ mod names;
 mod namespace;
 mod nodes;
 mod scope;
+mod storage;
+mod virtual_machines;
 mod workloads;
 
 use std::error::Error as StdError;

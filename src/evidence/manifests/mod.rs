@@ -9,13 +9,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::api::core::v1::{PodTemplateSpec, Volume};
 use serde::de::IntoDeserializer;
 use serde_json::Value;
 
 use self::document::{Document, Lines};
 use crate::error::Error;
 use crate::evidence::pods;
+use crate::model::volume;
 use crate::model::workload::{Location, Workload};
 
 /// The most bytes that one manifest may have. A dump of a whole cluster's objects stays below it; a device or an
@@ -283,9 +284,16 @@ fn workload(document: Document, place: Place<'_>) -> Result<Option<Manifest>, Er
         let line = offset + lines.of(&format!("{path}.{field}"));
         Error::input(format!("read {name_of_file}:{line}"), format!("{field} of {kind} {name}: {}", error.inner()))
     })?;
-    let Some(spec) = template.spec else {
+    let Some(mut spec) = template.spec else {
         return Err(Error::input(format!("read {name_of_file}:{line}"), format!("{kind} {name} has no pod spec")));
     };
+    // Its controller gives the pods these volumes.
+    let templates = at(&value, "spec.volumeClaimTemplates").and_then(Value::as_array);
+    let templates = templates.into_iter().flatten().filter_map(|claim| claim["metadata"]["name"].as_str());
+    let claims: Vec<Volume> = templates.map(|template| volume::templated(template, &name)).collect();
+    if !claims.is_empty() {
+        spec.volumes.get_or_insert_default().extend(claims);
+    }
     let annotations = at(&value, "metadata.annotations").and_then(Value::as_object).into_iter().flatten();
     let annotations = annotations.filter_map(|(key, text)| Some((key.clone(), text.as_str()?.to_owned()))).collect();
     let workload = Workload {
