@@ -149,9 +149,7 @@ json6902\t'A JSON patch (RFC 6902) for kubectl patch --type=json'
 kustomize\t'A kustomize component with the patch'
 diff\t'A unified diff; with -f of the file'
 markdown\t'A summary for a pull request'
-html\t'A page to read, share or print'"
-diff\t'A unified diff'
-markdown\t'A summary for a pull request'
+html\t'A page to read, share or print'
 ownership-job\t'Jobs that give what root wrote on claims to the new user, for somebody to run once who may be root'"
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s n -l namespace -d 'Namespace, instead of the one of the current context' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l context -d 'Context of the kubeconfig' -r

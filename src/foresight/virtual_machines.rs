@@ -35,8 +35,8 @@ pub fn virtual_machine(workload: &Workload, machines: &VirtualMachines) -> Vec<(
     );
     let cause = format!("its virt-launcher runs as root (runtimeUser 0): {why}");
     let mut obstacles = vec![(made(Operation::ImageUser, Category::ImageRunsAsRoot, cause), remedy)];
-    obstacles.extend(instance.needs.iter().filter_map(|need| {
-        Some(match need {
+    obstacles.extend(instance.needs.iter().map(|need| {
+        match need {
             Need::HostDisk(path) => {
                 let cause = format!("its disk {path} is a file of the node, which virt-handler gives to uid {LAUNCHER}");
                 let obstacle = made(Operation::Chown, Category::VolumeOwnership, cause);
@@ -67,7 +67,7 @@ pub fn virtual_machine(workload: &Workload, machines: &VirtualMachines) -> Vec<(
                 );
                 (made(Operation::Device, Category::DeviceAccess, cause), remedy)
             }
-        })
+        }
     }));
     obstacles
 }
