@@ -63,7 +63,7 @@ fn every_kind_of_workload_is_told_as_it_is() {
     assert_eq!(report["warnings"], json!([]));
     assert_eq!(
         report["summary"],
-        json!({"workloads": 8, "root": 3, "unknown": 1, "baseline": 7, "restricted": 1, "failing": 3})
+        json!({"workloads": 8, "root": 3, "unknown": 1, "baseline": 7, "restricted": 1, "failing": 3, "accepted": 0})
     );
     assert_eq!(
         report["namespaces"],
