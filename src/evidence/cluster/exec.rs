@@ -1,5 +1,7 @@
 //! Commands in a running container, for looking only.
 
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::AttachParams;
@@ -13,6 +15,9 @@ use crate::model::inside::{Found, Inside, Look, Standing};
 
 /// The most that one answer may bring: a look at a container with a hundred thousand changed files stays below it.
 const MAX_ANSWER_BYTES: u64 = 16 << 20;
+
+/// How long one look may take: the longest reads all configuration of an image on a slow node.
+const LONGEST_LOOK: Duration = Duration::from_secs(45);
 
 /// Where to look: namespace, pod, container.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +95,13 @@ impl Cluster {
     async fn shell(&self, place: Place<'_>, script: &str, args: &[&str]) -> Result<String, Error> {
         let Place { namespace, pod, container } = place;
         let attempted = format!("look into container {container} of pod {namespace}/{pod}");
+        // A connection that is cut in the middle of an exec is not told to who reads its streams.
+        let answer = tokio::time::timeout(LONGEST_LOOK, self.answer(place, script, args, attempted.clone())).await;
+        answer.unwrap_or_else(|_| Err(Error::remote(attempted, format!("no answer came in {LONGEST_LOOK:?}"))))
+    }
+
+    async fn answer(&self, place: Place<'_>, script: &str, args: &[&str], attempted: String) -> Result<String, Error> {
+        let Place { namespace, pod, container } = place;
         let fail = |error: &kube::Error| Error::remote(attempted.clone(), innermost(error));
         let command = ["sh", "-c", script, "sh"].into_iter().chain(args.iter().copied());
         let params = AttachParams::default().container(container).stdin(false).stdout(true).stderr(false);

@@ -38,7 +38,8 @@ pub(super) fn split(text: &str) -> Option<Line<'_>> {
         return Some(Line { pid: None, rest: Rest::Note });
     }
     // Where it prints to a terminal or a pipe, a note may come into the middle of a call; what follows has a line of its own.
-    let torn = text.ends_with("attached").then(|| text.find("strace: Process ")).flatten();
+    let notes = text.ends_with("attached") || text.ends_with("detached");
+    let torn = notes.then(|| text.find("strace: Process ")).flatten();
     let (pid, text) = without_pid(&text[..torn.unwrap_or(text.len())]);
     let text = without_brackets(without_times(text.trim_start()));
     let rest = match torn {

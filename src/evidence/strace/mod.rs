@@ -220,9 +220,12 @@ mod tests {
             "[pid 7] vfork(strace: Process 8 attached\n \
              <unfinished ...>\n\
              [pid 8] getpid() = 8\n\
-             [pid 7] <... vfork resumed>) = 8\n",
+             [pid 7] <... vfork resumed>) = 8\n\
+             [pid 7] wait4(-1, strace: Process 8 detached\n \
+             <detached ...>\n",
         );
-        assert_eq!((lines.unknown, lines.unfinished, lines.notes, events.len()), (0, 1, 1, 3));
+        assert_eq!((lines.unknown, lines.unfinished, lines.notes), (0, 2, 2));
+        assert_eq!(events.iter().filter(|event| matches!(event.what, What::Call(_))).count(), 2);
     }
 
     #[test]
