@@ -197,7 +197,7 @@ fn a_lost_connection_ends_a_trial_with_an_error() {
     let line = kubernetes::Line::start();
     let (server, cut) = (format!("https://127.0.0.1:{}", line.port), line.cut_after(Duration::from_secs(3)));
     let name = namespace.name();
-    let run = nonroot(&["fix", "--server", &server, "-n", name, "-f", &path, "--trial", "--yes", "--timeout", "10"]);
+    let run = nonroot(&["fix", "--server", &server, "-n", name, "-f", &path, "--trial", "--yes", "--timeout", "60"]);
     cut.join().expect("it was cut");
     assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{}", run.stderr);
     assert!(run.stderr.contains("fix --clean"), "{}", run.stderr);

@@ -11,7 +11,7 @@ use kube::runtime::watcher::watch_object;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::watch::has_expired;
+use super::watch::{LOST, has_expired};
 use super::{Progress, Trial, copy};
 use crate::error::Error;
 use crate::evidence::cluster::{Cluster, Place, Text};
@@ -389,8 +389,10 @@ impl Trial<'_> {
         let pods = self.pods()?;
         let mut states = pin!(watch_object(pods, &name).default_backoff());
         let running = timeout(START, async {
+            let mut broken = 0;
             while let Some(state) = states.next().await {
-                if state.as_ref().is_err_and(has_expired) {
+                broken = if state.is_err() { broken + 1 } else { 0 };
+                if state.as_ref().is_err_and(has_expired) || broken == LOST {
                     return false;
                 }
                 let Ok(Some(pod)) = state else { continue };

@@ -57,6 +57,9 @@ pub(super) fn has_expired(error: &watcher::Error) -> bool {
     matches!(error, InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) if is_unauthorized(error))
 }
 
+/// How often in a row a watch may break before the connection counts as lost, some fifteen seconds later.
+pub(super) const LOST: u32 = 5;
+
 /// How long the kubelet may take before a container runs at all.
 const START: Duration = Duration::from_secs(120);
 
@@ -119,11 +122,13 @@ impl Trial<'_> {
         let mut started = false;
         let mut running = false;
         let mut extended = false;
+        let mut broken = 0;
         loop {
             let wake = ready_until.unwrap_or(deadline).min(if running { look } else { deadline });
             tokio::select! {
                 state = states.next() => match state {
                     Some(Ok(Some(pod))) => {
+                        broken = 0;
                         if let Some(end) = self.ended(&pod) {
                             return Ok(end);
                         }
@@ -140,11 +145,14 @@ impl Trial<'_> {
                     }
                     Some(Ok(None)) if started => return Ok(End::Died),
                     Some(Ok(None)) => {}
-                    Some(Err(error)) if has_expired(&error) => {
+                    Some(Err(error)) if has_expired(&error) || broken + 1 == LOST => {
                         return Err(Error::remote(format!("watch pod {name}"), crate::evidence::cluster::innermost(&error)));
                     }
-                    // The watcher tries again by itself; the deadline bounds it.
-                    Some(Err(error)) => tracing::debug!(%error, "the watch broke"),
+                    // The watcher tries again by itself, a little later each time.
+                    Some(Err(error)) => {
+                        broken += 1;
+                        tracing::debug!(%error, "the watch broke");
+                    }
                     None => return Err(Error::remote(format!("watch pod {name}"), "the watch ended")),
                 },
                 () = sleep_until(wake) => {

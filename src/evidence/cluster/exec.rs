@@ -17,7 +17,7 @@ use crate::model::inside::{Found, Inside, Look, Standing};
 const MAX_ANSWER_BYTES: u64 = 16 << 20;
 
 /// How long one look may take: the longest reads all configuration of an image on a slow node.
-const LONGEST_LOOK: Duration = Duration::from_secs(45);
+const LONGEST_LOOK: Duration = Duration::from_secs(20);
 
 /// Where to look: namespace, pod, container.
 #[derive(Debug, Clone, Copy)]
