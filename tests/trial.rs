@@ -149,7 +149,7 @@ fn is_left_to_the_cluster(namespace: &str) {
     assert!(!left(namespace).is_empty(), "it was over before anything was there");
     let start = Instant::now();
     while !left(namespace).is_empty() {
-        assert!(start.elapsed() < Duration::from_secs(90), "still there: {:?}", left(namespace));
+        assert!(start.elapsed() < Duration::from_secs(120), "still there: {:?}", left(namespace));
         thread::sleep(Duration::from_millis(500));
     }
 }
@@ -197,7 +197,7 @@ fn a_lost_connection_ends_a_trial_with_an_error() {
     let line = kubernetes::Line::start();
     let (server, cut) = (format!("https://127.0.0.1:{}", line.port), line.cut_after(Duration::from_secs(3)));
     let name = namespace.name();
-    let run = nonroot(&["fix", "--server", &server, "-n", name, "-f", &path, "--trial", "--yes", "--timeout", "60"]);
+    let run = nonroot(&["fix", "--server", &server, "-n", name, "-f", &path, "--trial", "--yes", "--timeout", "30"]);
     cut.join().expect("it was cut");
     assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{}", run.stderr);
     assert!(run.stderr.contains("fix --clean"), "{}", run.stderr);
