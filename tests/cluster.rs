@@ -144,7 +144,10 @@ fn every_kind_of_workload_is_told_as_it_is() {
 }
 
 fn table_fits_and_is_sorted(namespace: &str) {
-    let table = nonroot(&["scan", "-n", namespace]).stdout;
+    // A crash loop that was started again this very moment does not fail.
+    let fails = |table: &String| table.contains("3 failing now.");
+    let mut tables = (0..20).map(|_| nonroot(&["scan", "-n", namespace]).stdout);
+    let table = tables.find(fails).expect("three fail");
     let lines: Vec<&str> = table.lines().collect();
     assert!(lines.iter().all(|line| line.chars().count() <= 100), "{table}");
     let at = |name: &str| {
@@ -166,7 +169,7 @@ fn targets_and_filters(namespace: &str) {
     assert_eq!(names(&["-l", "app=root"]), ["deployment.apps/root"], "pods by their label, under their owner");
     assert_eq!(names(&["--field-selector", "metadata.name=alone"]), ["pod/alone"]);
     assert_eq!(names(&["--only", "root"]).len(), 3);
-    assert_eq!(names(&["--only", "failing"]).len(), 3);
+    assert!((0..20).any(|_| names(&["--only", "failing"]).len() == 3), "three fail, but for a moment after a restart");
     assert_eq!(names(&["--only", "violating", "--level", "baseline"]), ["pod/alone"], "a debugger may ptrace");
     let missing = nonroot(&["scan", "-n", namespace, "deploy/nobody"]);
     assert_eq!(missing.code, 2);
