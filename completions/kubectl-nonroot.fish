@@ -151,6 +151,10 @@ diff\t'A unified diff; with -f of the file'
 markdown\t'A summary for a pull request'
 html\t'A page to read, share or print'
 ownership-job\t'Jobs that give what root wrote on claims to the new user, for somebody to run once who may be root'"
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l plain-http -d 'Registry to speak plain HTTP with; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l registry-mirror -d 'Registry to ask instead of the one that a reference names' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l content-store -d 'containerd\'s content store, to read a workload\'s images from on the node itself; such as /var/lib/containerd/io.containerd.content.v1.content' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l image-cache-size -d 'How much to keep of what was pulled, in MiB' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s n -l namespace -d 'Namespace, instead of the one of the current context' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l context -d 'Context of the kubeconfig' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l kubeconfig -d 'Kubeconfig file, instead of $KUBECONFIG or ~/.kube/config' -r -F
@@ -175,6 +179,8 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l 
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l user-namespace -d 'Root in a user namespace may be the answer (hostUsers: false)'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l no-minimize -d 'Keep what was added on a guess, even if it may not be needed'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l clean -d 'Remove what trials that were cut off left behind, and do nothing else'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l images -d 'Read the images too: whom they are made for, what they ship and what their programs carry'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l no-image-cache -d 'Keep nothing that was pulled'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l tree -d 'List the files, or those below PATH, with the layer that each came from' -r

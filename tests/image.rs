@@ -12,11 +12,14 @@ use build::{LayerTar, config, digest, docker_archive, gzip, index, oci, oci_arch
 use nonroot::error::{Class, Error};
 use nonroot::evidence::image::layer::Limits;
 use nonroot::evidence::image::{Options, Source, read};
+use nonroot::foresight;
 use nonroot::model::access::Access;
+use nonroot::model::facts::Facts;
 use nonroot::model::image::Image;
 use nonroot::model::image::paths::PathId;
 use nonroot::output::image::{ImageReport, table, tree};
 use nonroot::plan;
+use nonroot::remedy;
 
 const ROOT: (u64, u64) = (0, 0);
 const PASSWD: &[u8] = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/sbin/nologin\n";
@@ -477,4 +480,58 @@ async fn what_is_no_image_is_said_to_be_none() {
         let error = read_path(&path, options()).await.expect_err("no image");
         assert_eq!(error.to_string(), format!("cannot read image test.tar: {why}"));
     }
+}
+
+/// `security.capability` of `cap_net_bind_service=ep` and of `cap_net_raw=ep`.
+const NET_BIND_SERVICE: [u8; 20] = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+const NET_RAW: [u8; 20] = [1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+#[tokio::test]
+async fn what_an_image_tells_before_it_runs() {
+    let layer = LayerTar::default()
+        .file("etc/passwd", 0o644, ROOT, &[PASSWD, b"web:x:101:102:web:/srv:/sbin/nologin\n"].concat())
+        .directory("srv/", 0o700, (101, 102))
+        .file("srv/seed", 0o640, (101, 102), b"1")
+        .symlink("var/www", "/srv")
+        .file("run.sh", 0o755, ROOT, b"#!/bin/sh\n# ping nobody\nping -c1 web && exec server \"$@\"\n")
+        .records(&[("SCHILY.xattr.security.capability", NET_BIND_SERVICE.as_slice())])
+        .file("usr/bin/server", 0o755, ROOT, b"\x7fELF server")
+        .records(&[("SCHILY.xattr.security.capability", NET_RAW.as_slice())])
+        .file("usr/bin/ping", 0o755, ROOT, b"\x7fELF ping")
+        .file("bin/sh", 0o755, ROOT, b"\x7fELF sh")
+        .file("bin/cp", 0o755, ROOT, b"\x7fELF cp");
+    let run = serde_json::json!({
+        "Entrypoint": ["/run.sh"], "Env": ["PATH=/usr/bin:/bin"], "WorkingDir": "/srv", "Volumes": { "/var/www": {} },
+        "ExposedPorts": { "80/tcp": {}, "8080/tcp": {} },
+    });
+    let layers = vec![layer.build()];
+    let directory = tempfile::tempdir().unwrap();
+    let archive = docker_archive(&config(run, &layers, &["ADD . /"]), &layers);
+    let image = read_path(&save(directory.path(), "web.tar", &archive), options()).await.unwrap();
+
+    let mut facts = Facts { container: "web".to_owned(), looker: 1000, ..Facts::default() };
+    foresight::image::learn(&mut facts, &image);
+    assert_eq!((facts.low_ports.as_slice(), facts.volumes.as_slice()), (&[80][..], &["/var/www".to_owned()][..]));
+    assert_eq!((facts.directory.as_deref(), facts.looker), (Some("/srv"), 0));
+    assert!(!facts.has_shell, "mkdir is missing");
+    facts.inodes = foresight::image::look(&image, "/var/www");
+    facts.inodes.extend(foresight::image::look(&image, "/srv/missing/too"));
+    assert_eq!(facts.resolved("/var/www/seed"), "/srv/seed");
+    assert!(!facts.has_content("/srv"), "nobody looked into it, and root would have seen what is there");
+    facts.inodes.extend(foresight::image::look(&image, "/srv"));
+    assert!(facts.has_content("/srv"));
+    let seed = facts.inode("/srv/seed").unwrap();
+    assert_eq!((seed.mode, seed.uid, seed.gid, seed.size), (0o100_640, 101, 102, 1));
+
+    let refused = foresight::image::file_capabilities("web", &image, &[]);
+    let mut told: Vec<_> = refused.iter().map(|one| (one.path.as_deref(), one.capability.as_deref())).collect();
+    told.sort_unstable();
+    let expected = [(Some("/usr/bin/ping"), Some("NET_RAW")), (Some("/usr/bin/server"), Some("NET_BIND_SERVICE"))];
+    assert_eq!(told, expected);
+    let remedies = |obstacle| remedy::proposals(obstacle, &Facts { has_shell: true, ..facts.clone() });
+    let given_back: Vec<bool> =
+        refused.iter().map(|one| remedies(one).first().is_some_and(|one| one.remedy == "file-capability")).collect();
+    let is_server: Vec<bool> = refused.iter().map(|one| one.path.as_deref() == Some("/usr/bin/server")).collect();
+    assert_eq!(given_back, is_server, "only NET_BIND_SERVICE may be added");
+    assert_eq!(foresight::image::file_capabilities("web", &image, &["/bin/sh".to_owned()]), []);
 }

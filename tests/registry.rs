@@ -223,6 +223,68 @@ async fn what_a_registry_lacks_or_spoils_is_said() {
     );
 }
 
+/// `security.capability` of `cap_net_bind_service=ep`.
+const NET_BIND_SERVICE: [u8; 20] = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+#[test]
+#[ignore = "needs docker-registry"]
+fn a_manifest_and_its_image_make_a_plan() {
+    let registry = Registry::start(None);
+    let layer = LayerTar::default()
+        .file("etc/passwd", 0o644, (0, 0), b"root:x:0:0::/root:/bin/sh\nweb:x:101:102::/data:/bin/sh\n")
+        .directory("data/", 0o755, (0, 0))
+        .file("data/seed", 0o644, (0, 0), b"1")
+        .directory("spool/", 0o755, (101, 102))
+        .records(&[("SCHILY.xattr.security.capability", NET_BIND_SERVICE.as_slice())])
+        .file("bin/web", 0o755, (0, 0), b"\x7fELF")
+        .file("bin/sh", 0o755, (0, 0), b"\x7fELF")
+        .file("bin/cp", 0o755, (0, 0), b"\x7fELF")
+        .file("bin/mkdir", 0o755, (0, 0), b"\x7fELF")
+        .build();
+    let run = serde_json::json!({
+        "Entrypoint": ["web"], "Env": ["PATH=/bin"], "Volumes": { "/data": {}, "/spool": {} },
+        "ExposedPorts": { "80/tcp": {} },
+    });
+    registry.push(&config(run, &[layer.clone()], &["ADD . /"]), &[gzip(&layer)]);
+    let image = format!("{}/team/web:1", registry.address);
+    let manifest = registry.storage.path().join("web.yaml");
+    let pod = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec: {{containers: [{{name: a, image: '{image}'}}]}}\n"
+    );
+    std::fs::write(&manifest, pod).unwrap();
+    let nonroot = |more: &[&str]| {
+        let run = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"))
+            .env("KUBECONFIG", "/nonexistent")
+            .args(["fix", "--yes", "-o", "json", "--images", "--no-image-cache", "-f", manifest.to_str().unwrap()])
+            .args(more)
+            .output()
+            .unwrap();
+        let fix: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+        (run.status.code(), fix)
+    };
+    let (code, fix) = nonroot(&["--plain-http", &registry.address]);
+    assert_eq!(code, Some(0));
+    let spec = &fix["patch"]["spec"];
+    assert_eq!(
+        (&spec["securityContext"]["runAsUser"], &spec["securityContext"]["runAsGroup"]),
+        (&101.into(), &102.into())
+    );
+    let sysctl = serde_json::json!([{"name": "net.ipv4.ip_unprivileged_port_start", "value": "80"}]);
+    assert_eq!(spec["securityContext"]["sysctls"], sysctl);
+    let added = serde_json::json!({"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]});
+    assert_eq!(spec["containers"][0]["securityContext"]["capabilities"], added);
+    // What ships content is filled, and what its user may write already stays.
+    let mounts = spec["containers"][0]["volumeMounts"].as_array().unwrap();
+    assert_eq!(mounts.iter().map(|mount| &mount["mountPath"]).collect::<Vec<_>>(), ["/data"]);
+    assert_eq!(spec["initContainers"][0]["image"], image.as_str());
+
+    // Spoken to over TLS the registry does not answer: the plan is made without.
+    let (code, fix) = nonroot(&[]);
+    assert_eq!(code, Some(0));
+    assert!(fix["warnings"][0].as_str().unwrap().contains("cannot read image"), "{}", fix["warnings"]);
+    assert_eq!(fix["patch"]["spec"]["initContainers"], serde_json::Value::Null);
+}
+
 #[tokio::test]
 async fn nobody_answers_at_all() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();

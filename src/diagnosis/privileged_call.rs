@@ -275,7 +275,6 @@ const CALLS: &[Call] = &[
             r"modify limit",
             r"max ?(?:open|locked)\w* (?:files|memory)",
             r"oom_score_adj",
-            r"io_uring\w*",
         ],
         operation: Operation::Other,
         category: CapabilityMissing,
@@ -314,15 +313,11 @@ fn read(scene: &Scene) -> Option<Finding> {
     let path = path.filter(|path| path.contains('/'));
     let finding =
         Finding::new(call.operation, call.category).errno(refusal.errno).path(path).capability(call.capability);
-    Some(finding.distance(verb.distance).harmless(call.harmless || is_debug(scene)))
+    Some(finding.distance(verb.distance).harmless(call.harmless))
 }
 
 fn unspoken(scene: &Scene, words: &Regex) -> Option<Verb> {
     Scene { spoken: None, ..*scene }.verb(words, Operation::Other)
-}
-
-fn is_debug(scene: &Scene) -> bool {
-    scene.text().contains("io_uring")
 }
 
 /// mlock(2) over RLIMIT_MEMLOCK gives ENOMEM, which no other call of ours has; HAProxy prints no errno for chroot(2).

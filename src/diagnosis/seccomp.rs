@@ -26,6 +26,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         "suid sandbox",
         "bwrap",
         "bubblewrap",
+        "io_uring",
         "signal 31",
         "exit code 159",
     ],
@@ -47,6 +48,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "Failed to move to new namespace: PID namespaces supported, Network namespace supported, but failed: errno = Operation not permitted",
             says: "other EPERM seccomp",
         },
+        Example {
+            log: "[Warning] mariadbd: io_uring_queue_init() failed with EPERM: sysctl kernel.io_uring_disabled has the value 2",
+            says: "other EPERM seccomp",
+        },
     ],
     near_misses: &["seccomp: enabled", "WARNING: Support for seccomp is experimental"],
     read: Read::One(read),
@@ -63,10 +68,16 @@ fn read(scene: &Scene) -> Option<Finding> {
             r"(?i)no usable sandbox|failed to move to new namespace|suid sandbox helper|(?:bwrap|bubblewrap): (?:no permissions|creating new namespace|setting up uid map|failed|can't)|sandbox.*(?:not permitted|unprivileged user namespaces)",
         )
     });
+    // containerd 2.0 took io_uring out of its profile; programs then do their I/O another way.
+    static IO_URING: LazyLock<Regex> = LazyLock::new(|| compile(r"\bio_uring_(?:queue_init|setup|enter|register)\b"));
     let text = scene.text();
     let errno = scene.refusal().map(|refusal| refusal.errno).filter(|errno| *errno != Errno::Erofs);
     if KILLED.is_match(text) {
         return Some(Finding::new(Operation::Seccomp, Category::Seccomp));
     }
-    SANDBOX.is_match(text).then(|| Finding::new(Operation::Other, Category::Seccomp).errno(errno))
+    let refused = |is_harmless| Finding::new(Operation::Other, Category::Seccomp).errno(errno).harmless(is_harmless);
+    if errno.is_some() && IO_URING.is_match(text) {
+        return Some(refused(true));
+    }
+    SANDBOX.is_match(text).then(|| refused(false))
 }

@@ -1,6 +1,7 @@
 //! What will stand in the way, from what the program does as root today, and from what its spec gives it.
 
 pub mod devices;
+pub mod image;
 pub mod se_linux;
 pub mod trace;
 mod virtual_machines;

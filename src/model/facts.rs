@@ -57,7 +57,7 @@ pub struct Facts {
     pub accounts: Vec<Account>,
     /// What the image has at the paths that were looked at: each step on the way, and the entries of directories.
     pub inodes: Vec<Inode>,
-    /// The uid and gid that looked: of a directory that it may not read, nobody knows what is in it.
+    /// The uid and gid that looked: of a directory that it may not read, nobody knows what is in it. Root reads all.
     pub looker: u32,
     /// The looks were at a container that runs: what the program made is there as well as what the image has.
     pub looked_at_running: bool,
@@ -112,7 +112,8 @@ impl Facts {
     /// Whether the image has anything in a directory, or may have.
     #[must_use]
     pub fn has_content(&self, dir: &str) -> bool {
-        let hidden = |inode: &Inode| inode.is_dir() && !self.may((self.looker, self.looker), inode, 4);
+        let looker = (self.looker, self.looker);
+        let hidden = |inode: &Inode| inode.is_dir() && self.looker != 0 && !self.may(looker, inode, 4);
         self.entries(dir).next().is_some() || self.existing(dir).is_some_and(hidden)
     }
 

@@ -1,6 +1,5 @@
 //! Whom a container could run as, best first.
 
-use crate::model::access::Kind;
 use crate::model::accounts::{Account, Identity};
 use crate::model::identity::Candidate;
 use crate::model::image::Image;
@@ -173,22 +172,7 @@ pub fn of_image(image: &Image, command: &[String], names: &[String]) -> Vec<Cand
     let places = image.config.volumes.iter().map(String::as_str).chain([image.working_directory()]);
     let places = places.filter_map(|place| image.tree.resolve(place.as_bytes(), true));
     let owned = image.program_user().map(|user| image.owned_directories(user.uid)).unwrap_or_default();
-    let inodes: Vec<Inode> = places
-        .chain(owned)
-        .filter_map(|place| {
-            let found = &image.tree.get(place)?.attributes;
-            let directory = u32::from(found.mode) | 0o040_000;
-            let path = image.tree.paths().display(place);
-            (found.kind == Kind::Directory).then_some(Inode {
-                path,
-                mode: directory,
-                uid: found.uid,
-                gid: found.gid,
-                size: 0,
-                target: None,
-            })
-        })
-        .collect();
+    let inodes: Vec<Inode> = places.chain(owned).filter_map(|place| image.inode(place).filter(Inode::is_dir)).collect();
     let user = image.user().ok();
     candidates(Known {
         accounts: &image.accounts.users,

@@ -26,7 +26,8 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
 }
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
-    if !applies(obstacle) {
+    // Where it is known what the file carries, adding another capability would not do.
+    if !applies(obstacle) || obstacle.capability.as_ref().is_some_and(|carried| carried != "NET_BIND_SERVICE") {
         return Vec::new();
     }
     let add = Edit::AddCapability { container: facts.container.clone(), name: "NET_BIND_SERVICE".to_owned() };

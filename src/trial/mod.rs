@@ -27,6 +27,7 @@ use serde_json::Value;
 use crate::diagnosis::{self, Context, Diagnosed};
 use crate::error::Error;
 use crate::evidence::cluster::{Cluster, Text, insist};
+use crate::model::image::Image;
 use crate::model::plan::{Round, Step};
 use crate::model::podsecurity::Level;
 use crate::model::trace::Traced;
@@ -117,6 +118,8 @@ pub struct Trial<'a> {
     pub root_pod: Option<(String, String)>,
     /// What a strace of a container told, and where that comes from: container, source.
     pub traces: Vec<(String, String, Traced)>,
+    /// The images of containers that were read: container, image.
+    pub images: Vec<(String, Image)>,
     /// The storage behind its volumes, and who shares them.
     pub volumes: &'a Volumes,
     pub options: Options,
@@ -138,6 +141,11 @@ impl Trial<'_> {
     /// What a trace of a container told.
     fn traced(&self, container: &str) -> Option<&Traced> {
         self.traces.iter().find(|(name, ..)| name == container).map(|(_, _, traced)| traced)
+    }
+
+    /// The image of a container, if it was read.
+    fn image(&self, container: &str) -> Option<&Image> {
+        self.images.iter().find(|(name, _)| name == container).map(|(_, image)| image)
     }
 
     /// A copy of the workload's pod with a plan in it.

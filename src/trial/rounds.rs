@@ -332,7 +332,12 @@ impl Trial<'_> {
             .values()
             .flat_map(|facts| facts.volumes.iter().map(|path| foresight::image_volume(&facts.container, path)));
         let volumes: Vec<Obstacle> = volumes.collect();
-        for obstacle in foreseen.into_iter().chain(traced).chain(declared).chain(claims).chain(volumes) {
+        let carried = self.images.iter().flat_map(|(container, image)| {
+            let command = state.survey.facts.get(container).map(|facts| facts.command.as_slice());
+            foresight::image::file_capabilities(container, image, command.unwrap_or_default())
+        });
+        let carried: Vec<Obstacle> = carried.collect();
+        for obstacle in carried.into_iter().chain(foreseen).chain(traced).chain(declared).chain(claims).chain(volumes) {
             let Some(facts) = obstacle.container.as_ref().and_then(|name| state.survey.facts.get(name)) else {
                 continue;
             };
@@ -587,6 +592,9 @@ fn changes_identity(proposal: &Proposal) -> bool {
 /// Whether the identity that was chosen may do it anyway, as far as the image tells.
 fn is_allowed(obstacle: &Obstacle, facts: &Facts) -> bool {
     let Some(path) = obstacle.path.as_deref().map(|path| facts.resolved(path)) else { return false };
+    if obstacle.operation == Operation::Exec {
+        return false;
+    }
     if let Some(mount) = facts.mount(&path) {
         return mount.kind != VolumeKind::Claim;
     }

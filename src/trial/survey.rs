@@ -124,12 +124,15 @@ impl Trial<'_> {
                     facts.volumes = foresight::image_volumes(inside);
                 }
             }
+            if let Some(image) = self.image(&name) {
+                foresight::image::learn(&mut facts, image);
+            }
             let mut looked = Vec::new();
             if let Some(traced) = self.traced(&name) {
                 let inside = foresight::trace::inside(traced);
                 facts.low_ports.extend(foresight::low_ports(&inside));
                 facts.written.extend(foresight::written(&inside));
-                if survey.asleep.is_none() && self.root_pod.is_none() {
+                if survey.asleep.is_none() && self.root_pod.is_none() && self.image(&name).is_none() {
                     facts.inodes = foresight::trace::inodes(traced);
                     (facts.looker, facts.looked_at_running) = (LOOKER, false);
                     facts.has_shell = true;
@@ -174,16 +177,20 @@ impl Trial<'_> {
             }
             self.look(&mut survey, &name, &usual).await;
             let inside = survey.root.get(&name);
+            let image = self.image(&name);
+            let image_user = image.and_then(|image| image.user().ok());
+            let drops = image.map(|image| image.drops(container.command.as_deref().unwrap_or_default()));
             if let Some(facts) = survey.facts.get_mut(&name) {
                 let known = Known {
                     inside,
+                    image_user: image_user.as_ref(),
+                    drops: drops.as_deref().unwrap_or_default(),
                     traced: self.traced(&name),
                     accounts: &facts.accounts,
                     inodes: &facts.inodes,
                     present,
                     names: &names,
                     range,
-                    ..Known::default()
                 };
                 facts.candidates = plan::candidates(known);
                 // An init container prepares what the others use: as one of them it does so best.
@@ -243,7 +250,8 @@ impl Trial<'_> {
     /// Looks at paths of a container's image and remembers what stands there.
     pub(super) async fn look(&self, survey: &mut Survey, container: &str, paths: &[String]) {
         let asleep = survey.asleep.clone();
-        let Some((cluster, place)) = self.place(asleep.as_deref(), container) else { return };
+        let place = self.place(asleep.as_deref(), container);
+        let image = self.image(container);
         let Some(facts) = survey.facts.get_mut(container) else { return };
         let mut wanted: Vec<String> = paths.iter().filter(|path| path.starts_with('/')).cloned().collect();
         // A link leads elsewhere: that place, and the directory that it is in, are looked at in their turn.
@@ -253,8 +261,15 @@ impl Trial<'_> {
                 return;
             }
             let asked: Vec<&str> = wanted.iter().map(String::as_str).collect();
-            let Ok(Some(look)) = cluster.look_at(place, &asked).await else { return };
-            for inode in look.inodes {
+            let inodes = match (image, place) {
+                (Some(image), _) => asked.iter().flat_map(|path| foresight::image::look(image, path)).collect(),
+                (None, Some((cluster, place))) => match cluster.look_at(place, &asked).await {
+                    Ok(Some(look)) => look.inodes,
+                    _ => return,
+                },
+                (None, None) => return,
+            };
+            for inode in inodes {
                 if facts.inode(&inode.path).is_none() {
                     facts.inodes.push(inode);
                 }
@@ -296,6 +311,9 @@ impl Trial<'_> {
             return;
         }
         let mut command = facts.command.clone();
+        if let (true, Some(image)) = (command.is_empty() && facts.args.is_empty(), self.image(container)) {
+            command = [image.config.entrypoint.as_slice(), &image.config.command].concat();
+        }
         if command.is_empty() && facts.args.is_empty() && self.options.runs {
             for attempt in 0..ATTEMPTS {
                 command = self.started(planned, container, attempt).await.unwrap_or_default();

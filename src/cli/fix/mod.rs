@@ -16,12 +16,14 @@ use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
 use serde_json::{Value, json};
 
 use super::flags::{ClusterFlags, SelectionFlags};
+use super::image::{self, RegistryFlags};
 use super::progress::{Live, Spinner};
 use super::{Cli, Command, Fault, exit_code, explain, json, print, print_file, say};
 use crate::error::{Error, Read};
 use crate::evidence::cluster::Cluster;
 use crate::evidence::manifests::{File, Manifest};
 use crate::foresight;
+use crate::model::image::Image;
 use crate::model::obstacle::{Errno, Obstacle};
 use crate::model::plan::{Plan, Proof};
 use crate::model::podsecurity::Level;
@@ -118,9 +120,14 @@ pub(super) struct FixArgs {
     /// A strace of the program to plan from, as root or not, of the first container or of the one named; may be repeated
     #[arg(long, value_name = "[CONTAINER=]FILE")]
     trace: Vec<String>,
+    /// Read the images too: whom they are made for, what they ship and what their programs carry
+    #[arg(long)]
+    images: bool,
     /// Output format; without one, and with a terminal, it asks
     #[arg(short, long, value_enum)]
     output: Option<Format>,
+    #[command(flatten)]
+    registry: RegistryFlags,
 }
 
 const EXAMPLES: &str = "\
@@ -129,6 +136,7 @@ Examples:
   kubectl nonroot fix deploy/web --trial --yes -o yaml | kubectl apply -f -
   kubectl nonroot fix deploy/web --trial --yes --apply
   kubectl nonroot fix -f web.yaml -o diff
+  kubectl nonroot fix -f web.yaml --images -o diff  # no cluster: what the image tells
   kubectl nonroot fix -f manifests/ -R --write
   kubectl nonroot fix deploy,sts -A --yes -o kustomize
   kubectl nonroot fix --clean -n shop
@@ -414,8 +422,14 @@ async fn planned(
     };
     let user_namespace = args.user_namespace && without_namespace.is_none();
     warnings.extend(without_namespace);
+    let images = tokio::select! {
+        images = images(cluster, args, &subject) => images,
+        () = stopped() => return Err(Error::input("read the images", "it was interrupted").into()),
+    };
+    warnings.extend(images.errors.iter().map(Error::to_string));
     let trial = Trial {
         cluster,
+        images: images.value,
         namespace: args.trial_namespace.clone().unwrap_or_else(|| subject.namespace.clone()),
         object: &subject.object,
         id: trial_id(&subject.object),
@@ -483,6 +497,33 @@ async fn planned(
     warnings.extend(subject.manifest.as_ref().and_then(file::rendered));
     let owner = plan::owner(&subject.object).filter(|_| subject.manifest.is_none());
     Ok(Fixed { subject, plan, proof, warnings, owner })
+}
+
+/// The images of `--images`, each with its container. One that cannot be read is an error beside the rest.
+async fn images(cluster: Option<&Cluster>, args: &FixArgs, subject: &Subject) -> Read<Vec<(String, Image)>> {
+    let mut found = Read::clean(Vec::new());
+    let live = subject.workload.as_ref().or(subject.manifest.as_ref().map(|manifest| &manifest.workload));
+    let Some(workload) = live.filter(|_| args.images) else { return found };
+    let _spinner = Spinner::start("reading images");
+    for container in &workload.containers {
+        let known = found.value.iter().find(|(_, image): &&(String, Image)| image.name == container.image);
+        if let Some(image) = known.map(|(_, image)| image.clone()) {
+            found.value.push((container.name.clone(), image));
+            continue;
+        }
+        let read = match cluster {
+            Some(cluster) => image::of_container(cluster, workload, container, &args.registry).await,
+            None => image::read(&container.image, &args.registry).await.map(Read::clean),
+        };
+        match read {
+            Ok(Read { value, errors }) => {
+                found.value.push((container.name.clone(), value));
+                found.errors.extend(errors);
+            }
+            Err(error) => found.errors.push(error),
+        }
+    }
+    found
 }
 
 /// The traces of `--trace`, each with its container.

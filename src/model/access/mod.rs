@@ -70,6 +70,20 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The type as `st_mode` has it (inode(7)).
+    #[must_use]
+    pub fn mode(self) -> u32 {
+        match self {
+            Kind::Fifo => 0o010_000,
+            Kind::CharDevice => 0o020_000,
+            Kind::Directory => 0o040_000,
+            Kind::BlockDevice => 0o060_000,
+            Kind::File => 0o100_000,
+            Kind::Symlink => 0o120_000,
+            Kind::Socket => 0o140_000,
+        }
+    }
+
     /// The name in JSON output.
     #[must_use]
     pub fn as_str(self) -> &'static str {

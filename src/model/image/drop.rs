@@ -28,27 +28,34 @@ impl Image {
     /// does not have left out. `command` is the pod's own, empty where the image's holds.
     #[must_use]
     pub fn drops(&self, command: &[String]) -> Vec<Identity> {
-        let own = || [self.config.entrypoint.as_slice(), &self.config.command].concat();
-        let words = if command.is_empty() { own() } else { command.to_vec() };
         let mut found: Vec<Identity> = Vec::new();
-        let mut add = |drops: Vec<&str>| {
-            let identities = drops.into_iter().filter_map(|user| self.accounts.resolve(user).ok());
+        for line in self.lines(command) {
+            let line: Vec<&str> = line.iter().map(String::as_str).collect();
+            let identities = in_words(&line).into_iter().filter_map(|user| self.accounts.resolve(user).ok());
             for identity in identities.filter(|identity| identity.uid != 0 && identity.name.is_some()) {
                 if !found.contains(&identity) {
                     found.push(identity);
                 }
             }
-        };
-        let line: Vec<&str> = words.iter().map(String::as_str).collect();
-        add(in_words(&line));
-        let script = self.program(command).and_then(|program| self.tree.content_of(program)).unwrap_or_default();
-        if script.starts_with(b"#!") {
-            for line in String::from_utf8_lossy(script).lines().map(str::trim).filter(|line| !line.starts_with('#')) {
-                let split = line.split(|c: char| c.is_whitespace() || "\"'`;()".contains(c));
-                add(in_words(&split.filter(|word| !word.is_empty()).collect::<Vec<_>>()));
-            }
         }
         found
+    }
+
+    /// The words of the command line, then those of each line of the script that it starts, if it starts one.
+    /// `command` is the pod's own, empty where the image's holds.
+    #[must_use]
+    pub fn lines(&self, command: &[String]) -> Vec<Vec<String>> {
+        let own = || [self.config.entrypoint.as_slice(), &self.config.command].concat();
+        let mut lines = vec![if command.is_empty() { own() } else { command.to_vec() }];
+        let script = self.program(command).and_then(|program| self.tree.content_of(program)).unwrap_or_default();
+        if script.starts_with(b"#!") {
+            let text = String::from_utf8_lossy(script);
+            lines.extend(text.lines().map(str::trim).filter(|line| !line.starts_with('#')).map(|line| {
+                let split = line.split(|c: char| c.is_whitespace() || "\"'`;()".contains(c));
+                split.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+            }));
+        }
+        lines
     }
 }
 

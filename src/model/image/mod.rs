@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use crate::model::access::{Access, Files, Finding, Kind, Node, Subject, decide, permission};
 use crate::model::accounts::{Account, Accounts, Identity, UserError};
 use crate::model::capability::Set;
+use crate::model::inside::Inode;
 use efficiency::efficiency;
 use layer::Layer;
 use paths::PathId;
@@ -214,6 +215,22 @@ impl Image {
     pub fn with_files<T>(&self, ask: impl FnOnce(&Files<'_>) -> T) -> T {
         let lookup = |path: &str| self.tree.lookup(path);
         ask(&Files::new(&lookup, false, Vec::new()))
+    }
+
+    /// What a look into a container of the image would show at a path.
+    #[must_use]
+    pub fn inode(&self, path: PathId) -> Option<Inode> {
+        let file = &self.tree.get(path)?.attributes;
+        let target = file.target.as_deref().map(|target| String::from_utf8_lossy(target).into_owned());
+        let mode = u32::from(file.mode) | file.kind.mode();
+        Some(Inode {
+            path: self.tree.paths().display(path),
+            mode,
+            uid: file.uid,
+            gid: file.gid,
+            size: file.size,
+            target,
+        })
     }
 
     /// Whether a process gets this access to a path of the bare image.
