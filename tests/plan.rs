@@ -87,9 +87,12 @@ fn edits(rng: &mut Rng, object: &Value) -> Vec<Edit> {
             1 => Edit::File { container, path: "/usr/bin/ping".to_owned() },
             2 => Edit::NewFile { container, path: "/app.log".to_owned() },
             3 => Edit::EditedFile { container, path: "/etc/app.conf".to_owned(), sed: "/^user$/d".to_owned() },
-            5 => {
-                Edit::SkippedCommand { container, command: "chown".to_owned(), search_path: "/usr/bin:/bin".to_owned() }
-            }
+            5 => Edit::ReplacedCommand {
+                container,
+                command: "chown".to_owned(),
+                script: "",
+                search_path: "/usr/bin:/bin".to_owned(),
+            },
             4 => Edit::AddCapability { container, name: "NET_BIND_SERVICE".to_owned() },
             _ => Edit::Directory { container, path, fill },
         });

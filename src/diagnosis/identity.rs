@@ -63,6 +63,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         },
         Example { log: "[ALERT]    (8) : [haproxy.main()] Cannot set gid 101.", says: "setgid - identity-switch" },
         Example { log: "Error: Can't drop privilege as nonroot user", says: "setuid - identity-switch" },
+        Example { log: "crontab: must be suid to work properly", says: "setuid - identity-switch" },
         Example { log: "Password: su: Authentication failure", says: "setuid - identity-switch" },
         Example {
             log: "sudo: The \"no new privileges\" flag is set, which prevents sudo from running as root.",
@@ -124,7 +125,7 @@ const SILENT: &[(Operation, &str)] = &[
     ),
     (
         Operation::Setuid,
-        r"\bis reserved for the superuser\b|\bfatal error ?: not superuser\b|\bmust be setuid root\b|\bunable to gain root privileges\b",
+        r"\bis reserved for the superuser\b|\bfatal error ?: not superuser\b|\bmust be (?:setuid root|suid to work properly)\b|\bunable to gain root privileges\b",
     ),
 ];
 

@@ -29,7 +29,7 @@ impl Edit {
             | Edit::File { container, .. }
             | Edit::NewFile { container, .. }
             | Edit::EditedFile { container, .. }
-            | Edit::SkippedCommand { container, .. }
+            | Edit::ReplacedCommand { container, .. }
             | Edit::Command { container, .. } => Some(container),
             Edit::SupplementalGroup(_)
             | Edit::FsGroup(_)
@@ -63,8 +63,8 @@ pub enum Edit {
     EditedFile { container: String, path: String, sed: String },
     /// A file in an empty volume, mounted where the image has nothing: for a file in a directory that no volume may cover.
     NewFile { container: String, path: String },
-    /// An empty script in place of a command, in a directory before those of the PATH that the container has.
-    SkippedCommand { container: String, command: String, search_path: String },
+    /// A script for sh in place of a command, in a directory before those of the PATH that the container has.
+    ReplacedCommand { container: String, command: String, script: &'static str, search_path: String },
     /// `command` and `args` instead of what the spec or the image has; for a program that the spec names, `args` alone.
     Command { container: String, command: Vec<String>, args: Vec<String> },
     /// `hostUsers: false` (KEP-127): root inside, nobody outside.

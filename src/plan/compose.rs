@@ -19,8 +19,8 @@ pub const FILL: &str = "fill-";
 /// Where an init container of ours finds the volumes that it fills.
 const FILL_MOUNT: &str = "/nonroot";
 
-/// Where a container finds a command that does nothing: below this, in a directory of the command's name.
-const SKIP_MOUNT: &str = "/nonroot/skip";
+/// Where a container finds a command of ours: below this, in a directory of the command's name.
+const COMMAND_MOUNT: &str = "/nonroot/command";
 
 /// Where the pod template stands in an object of a kind: the keys from the top.
 #[must_use]
@@ -124,14 +124,16 @@ pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
                     }
                 }
             }
-            Edit::SkippedCommand { container, command, search_path } => with_container(spec, container, |container| {
-                let variable = named(list(container, "env"), "PATH");
-                let present = variable["value"].as_str().unwrap_or(search_path);
-                let first = format!("{SKIP_MOUNT}/{command}");
-                if !present.split(':').any(|dir| dir == first) {
-                    variable["value"] = json!(format!("{first}:{present}"));
-                }
-            }),
+            Edit::ReplacedCommand { container, command, search_path, .. } => {
+                with_container(spec, container, |container| {
+                    let variable = named(list(container, "env"), "PATH");
+                    let present = variable["value"].as_str().unwrap_or(search_path);
+                    let first = format!("{COMMAND_MOUNT}/{command}");
+                    if !present.split(':').any(|dir| dir == first) {
+                        variable["value"] = json!(format!("{first}:{present}"));
+                    }
+                });
+            }
             Edit::UserNamespace
             | Edit::Directory { .. }
             | Edit::File { .. }
@@ -212,7 +214,7 @@ enum How<'a> {
     Directory(Fill),
     File,
     New,
-    Skipped(&'a str),
+    Command(&'a str, &'a str),
     Edited(&'a str),
 }
 
@@ -224,9 +226,9 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
                 Some(Replaced { container, path: path.trim_end_matches('/').to_owned(), how: How::Directory(*fill) })
             }
             Edit::File { container, path } => Some(Replaced { container, path: path.clone(), how: How::File }),
-            Edit::SkippedCommand { container, command, .. } => {
-                let path = format!("{SKIP_MOUNT}/{command}");
-                Some(Replaced { container, path, how: How::Skipped(command) })
+            Edit::ReplacedCommand { container, command, script, .. } => {
+                let path = format!("{COMMAND_MOUNT}/{command}");
+                Some(Replaced { container, path, how: How::Command(command, script) })
             }
             Edit::NewFile { container, path } => Some(Replaced { container, path: path.clone(), how: How::New }),
             Edit::EditedFile { container, path, sed } => {
@@ -281,9 +283,10 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
                 fills.entry(one.container).or_default().push((name.clone(), script));
                 json!({"name": name, "mountPath": one.path, "subPath": "own"})
             }
-            How::Skipped(command) => {
+            How::Command(command, script) => {
                 let file = format!("{FILL_MOUNT}/{name}/{command}");
-                let script = format!("printf '#!/bin/sh\\n' > {file} && chmod 0755 {file}");
+                let lines = self::quoted(&format!("#!/bin/sh\n{script}"));
+                let script = format!("printf '%s\\n' {lines} > {file} && chmod 0755 {file}");
                 fills.entry(one.container).or_default().push((name.clone(), script));
                 json!({"name": name, "mountPath": one.path})
             }

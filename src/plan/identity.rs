@@ -123,8 +123,7 @@ pub fn candidates(known: Known<'_>) -> Vec<Candidate> {
         propose(user.uid, user.gid, user.groups.clone(), format!("the image's entrypoint drops to {name}"));
     }
     for account in known.accounts.iter().filter(|account| !is_distribution(account)) {
-        let is_named = |name: &String| name.split(|c: char| !c.is_alphanumeric()).any(|word| word == account.name);
-        if known.names.iter().any(is_named) {
+        if known.names.iter().any(|name| is_named(name, &account.name)) {
             propose(account.uid, account.gid, Vec::new(), format!("the image has a user {} for it", account.name));
         }
     }
@@ -184,6 +183,13 @@ pub fn of_image(image: &Image, command: &[String], names: &[String]) -> Vec<Cand
     })
 }
 
+/// Whether a name has an account's as a word or as several: `registry/apt-cacher:1` has `apt-cacher`.
+fn is_named(name: &str, account: &str) -> bool {
+    let ends = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+    name.match_indices(account)
+        .any(|(at, _)| ends(name[..at].chars().next_back()) && ends(name[at + account.len()..].chars().next()))
+}
+
 fn is_distribution(account: &Account) -> bool {
     DISTRIBUTION.contains(&account.name.as_str()) || account.uid == 0 || account.uid >= 65_534
 }
@@ -224,6 +230,12 @@ mod tests {
         assert_eq!(first(known), (100, 101), "a name beats the last package");
         assert_eq!(first(Known { names: &[], ..known }), (101, 102));
         assert_eq!(first(Known { present: Some((42, 43)), ..known }), (42, 43));
+    }
+
+    #[test]
+    fn a_name_may_be_of_several_words() {
+        assert!(is_named("localhost/apt-cacher-ng:1", "apt-cacher-ng") && is_named("web", "web"));
+        assert!(is_named("my_db-1", "db") && !is_named("webmail", "web") && !is_named("nothing", "apt"));
     }
 
     #[test]

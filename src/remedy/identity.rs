@@ -66,6 +66,7 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     if obstacle.category == Category::NotExecutable && obstacle.errno != Some(Errno::Eacces) {
         return Vec::new();
     }
+    let now = (facts.uid, facts.gid);
     let mut whom: Vec<Candidate> = Vec::new();
     if let Some(owner) = obstacle.path.as_deref().and_then(|path| owner(path, obstacle, facts)) {
         whom.push(owner);
@@ -76,9 +77,10 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     );
     if !by_path {
         whom.extend(named(&obstacle.evidence.text, facts));
-        whom.extend(facts.candidates.iter().cloned());
+        // Whoever ranks below the present user is a guess, for when no other remedy is left.
+        let better = facts.candidates.iter().take_while(|candidate| (candidate.uid, candidate.gid) != now);
+        whom.extend(better.cloned());
     }
-    let now = (facts.uid, facts.gid);
     whom.retain(|candidate| (candidate.uid, candidate.gid) != now);
     whom.into_iter().map(|candidate| proposal(&candidate, facts)).collect()
 }

@@ -3,6 +3,7 @@
 mod advice_on_image;
 mod advice_on_node;
 mod args;
+mod bypassed_launcher;
 mod config;
 mod copied_file;
 mod empty_dir;
@@ -10,6 +11,7 @@ mod env;
 mod file_capability;
 mod fs_group;
 mod identity;
+mod passwd_entry;
 mod pod_security;
 mod se_linux_level;
 mod seeded_empty_dir;
@@ -99,16 +101,18 @@ pub struct Suggestion {
 pub const REMEDIES: &[Remedy] = &[
     pod_security::REMEDY,
     identity::REMEDY,
+    skipped_command::REMEDY,
     supplemental_groups::REMEDY,
     env::REMEDY,
     empty_dir::REMEDY,
     seeded_empty_dir::REMEDY,
     writable_file::REMEDY,
+    passwd_entry::REMEDY,
     fs_group::REMEDY,
     sysctl::REMEDY,
     file_capability::REMEDY,
     copied_file::REMEDY,
-    skipped_command::REMEDY,
+    bypassed_launcher::REMEDY,
     args::REMEDY,
     config::REMEDY,
     se_linux_level::REMEDY,

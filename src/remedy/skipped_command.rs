@@ -43,9 +43,10 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         remedy: REMEDY.id,
         level: REMEDY.level,
         summary: format!("let {command} do nothing: what this user makes is its own already"),
-        edits: vec![Edit::SkippedCommand {
+        edits: vec![Edit::ReplacedCommand {
             container: facts.container.clone(),
             command: command.to_owned(),
+            script: "",
             search_path: search.clone(),
         }],
     }]

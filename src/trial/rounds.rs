@@ -363,37 +363,12 @@ impl Trial<'_> {
         if actionable.is_empty() {
             actionable.clone_from(&run.obstacles);
         }
-        let mut added = Vec::new();
-        for obstacle in actionable {
-            if let (Some(name), Some(path)) = (&obstacle.container, &obstacle.path)
-                && !state.survey.facts.contains_key(name)
-                && let Some(step) = state.leave_out(path)
-            {
-                (self.progress)(Progress::Adding(step));
-                added.push(step.summary.clone());
-                continue;
-            }
-            let obstacle = self.located(state, obstacle);
-            let Some(container) = obstacle.container.clone() else { continue };
-            if let Some(path) = &obstacle.path {
-                let parent = path.rfind('/').map_or("/", |at| &path[..at.max(1)]).to_owned();
-                self.look(&mut state.survey, &container, &[path.clone(), parent]).await;
-            }
-            self.find(state, &container, &obstacle).await;
-            state.forget(&obstacle);
-            let Some(facts) = state.survey.facts.get(&container) else { continue };
-            let proposals = remedy::proposals(&obstacle, facts);
-            // A program that works keeps its user; only where nothing else is left root stays, in a namespace.
-            let allowed = |proposal: &Proposal| {
-                let root = proposal.edits.contains(&Edit::UserNamespace);
-                let new = !state.tried.contains(&proposal.edits);
-                new && self.is_wanted(proposal)
-                    && (!root || self.options.user_namespace)
-                    && (must_work || !changes_identity(proposal))
-            };
-            let Some(proposal) = proposals.into_iter().find(allowed) else { continue };
-            added.push(proposal.summary.clone());
-            state.add(&obstacle, proposal, self.progress);
+        let mut added = self.remedied(state, &actionable, must_work).await;
+        if added.is_empty() && must_work {
+            // What it only mentioned may be why it was refused what ended it.
+            let others: Vec<Obstacle> =
+                run.obstacles.iter().filter(|obstacle| !actionable.contains(obstacle)).cloned().collect();
+            added = self.remedied(state, &others, must_work).await;
         }
         let volumes =
             state.steps.iter().flat_map(|step| &step.edits).any(|edit| matches!(edit, Edit::Directory { .. }));
@@ -420,6 +395,43 @@ impl Trial<'_> {
             && let Some(guess) = self.guess(state, run).await
         {
             added.push(guess);
+        }
+        added
+    }
+
+    /// Takes up the next remedy of each obstacle that has one left, and tells what was added.
+    async fn remedied(&self, state: &mut State, obstacles: &[Obstacle], must_work: bool) -> Vec<String> {
+        let mut added = Vec::new();
+        for obstacle in obstacles {
+            if let (Some(name), Some(path)) = (&obstacle.container, &obstacle.path)
+                && !state.survey.facts.contains_key(name)
+                && let Some(step) = state.leave_out(path)
+            {
+                (self.progress)(Progress::Adding(step));
+                added.push(step.summary.clone());
+                continue;
+            }
+            let obstacle = self.located(state, obstacle.clone());
+            let Some(container) = obstacle.container.clone() else { continue };
+            if let Some(path) = &obstacle.path {
+                let parent = path.rfind('/').map_or("/", |at| &path[..at.max(1)]).to_owned();
+                self.look(&mut state.survey, &container, &[path.clone(), parent]).await;
+            }
+            self.find(state, &container, &obstacle).await;
+            state.forget(&obstacle);
+            let Some(facts) = state.survey.facts.get(&container) else { continue };
+            let proposals = remedy::proposals(&obstacle, facts);
+            // A program that works keeps its user; only where nothing else is left root stays, in a namespace.
+            let allowed = |proposal: &Proposal| {
+                let root = proposal.edits.contains(&Edit::UserNamespace);
+                let new = !state.tried.contains(&proposal.edits);
+                new && self.is_wanted(proposal)
+                    && (!root || self.options.user_namespace)
+                    && (must_work || !changes_identity(proposal))
+            };
+            let Some(proposal) = proposals.into_iter().find(allowed) else { continue };
+            added.push(proposal.summary.clone());
+            state.add(&obstacle, proposal, self.progress);
         }
         added
     }
