@@ -38,11 +38,11 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     let mut proposals: Vec<Proposal> = Vec::new();
     for (file, line) in named {
         let line = line.trim();
-        let word: String = line.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
+        let word: String = line.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
         let edit = Edit::EditedFile {
             container: facts.container.clone(),
             path: file.clone(),
-            sed: format!("/^[[:space:]]*{word}[[:space:]=:]/d"),
+            sed: format!("/^[[:space:]]*{}[[:space:]=:]/d", word.replace('.', "[.]")),
         };
         if !word.is_empty() && !proposals.iter().any(|known| known.edits.contains(&edit)) {
             let summary = format!("take the line {line:?} out of a copy of {file}");
@@ -59,7 +59,20 @@ pub fn directives(obstacle: &Obstacle) -> Option<&'static [&'static str]> {
         Category::CapabilityMissing if obstacle.capability.as_deref() == Some("SYS_CHROOT") => {
             Some(&["chroot", "chrootdir", "chroot_dir", "chroot-dir", "chrootdirectory", "chroot_directory"])
         }
-        Category::IdentitySwitch => Some(&["user", "group", "username", "setuid", "setgid", "run_as", "runas"]),
+        Category::IdentitySwitch => Some(&[
+            "user",
+            "group",
+            "username",
+            "groupname",
+            "setuid",
+            "setgid",
+            "uid",
+            "gid",
+            "run_as",
+            "runas",
+            "run_as_user",
+            "run_as_group",
+        ]),
         _ => None,
     }
 }

@@ -11,7 +11,7 @@ use kube::runtime::watcher::watch_object;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::watch::{LOST, has_expired};
+use super::watch::{LOST, START, has_expired};
 use super::{Progress, Trial, copy};
 use crate::error::Error;
 use crate::evidence::cluster::{Cluster, Place, Text};
@@ -25,8 +25,6 @@ use crate::model::obstacle::Obstacle;
 use crate::model::volume::{SharedVolume, claim_name, common_group};
 use crate::plan::{self, Known};
 
-/// How long the pod that sleeps may take to run.
-const START: Duration = Duration::from_secs(60);
 
 /// How often a program is started to be seen: on a busy node one may end before it was.
 const ATTEMPTS: usize = 3;
@@ -430,7 +428,11 @@ impl Trial<'_> {
             }
             false
         });
-        if running.await.unwrap_or(false) {
+        if running.await.unwrap_or_else(|_| {
+            let note = format!("nobody looked into the image: the pod for it did not run within {} s", START.as_secs());
+            (self.progress)(Progress::Note(note));
+            false
+        }) {
             return Ok(Some(name));
         }
         self.remove(&name).await;

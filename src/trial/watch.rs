@@ -60,8 +60,8 @@ pub(super) fn has_expired(error: &watcher::Error) -> bool {
 /// How often in a row a watch may break before the connection counts as lost, some fifteen seconds later.
 pub(super) const LOST: u32 = 5;
 
-/// How long the kubelet may take before a container runs at all.
-const START: Duration = Duration::from_secs(120);
+/// How long the kubelet may take before a container runs at all; it may have an image to pull.
+pub(super) const START: Duration = Duration::from_secs(180);
 
 impl Trial<'_> {
     /// Runs a pod and tells how it went. The pod is removed before this returns.

@@ -4,8 +4,8 @@ words=
 for word; do words=${words:+$words|}$word; done
 if [ -n "$words" ]; then
   echo ">>> directives"
-  grep -rsiE "^[[:space:]]*($words)[[:space:]=:]" /etc /usr/local/etc /opt /srv /app 2>/dev/null | while IFS= read -r line; do
-    case $line in Binary*|/etc/nsswitch.conf*|/etc/adduser.conf*|/etc/deluser.conf*|/etc/login.defs*|/etc/init.d/*|/etc/pam.d/*|/etc/security/*|/etc/ssl/*|/etc/skel/*|/etc/logrotate.d/*|/etc/systemd/*) ;; *) printf '%s\n' "$line" ;; esac
+  grep -rsiE "^[[:space:]]*($words)([.][a-z]+)?[[:space:]=:]" /etc /usr/local/etc /opt /srv /app 2>/dev/null | while IFS= read -r line; do
+    case $line in Binary*|/etc/nsswitch.conf*|/etc/adduser.conf*|/etc/deluser.conf*|/etc/login.defs*|/etc/init/*|/etc/init.d/*|/etc/pam.d/*|/etc/security/*|/etc/ssl/*|/etc/skel/*|/etc/logrotate.d/*|/etc/systemd/*) ;; *) printf '%s\n' "$line" ;; esac
   done
 fi
 echo ">>> databases"
