@@ -82,7 +82,15 @@ fn is_plausible(text: &str, path: &Path<'_>) -> bool {
     // The `//host/path` of a URL, a `N/A`, an option such as `/help`, and sed's or a regular expression's slashes.
     let url = path.text.starts_with("//") && before.ends_with(|c: char| c == ':' || c.is_alphanumeric());
     let fraction = before.ends_with(|c: char| c.is_ascii_alphanumeric()) && path.span.start == before.len();
-    !url && !fraction && path.text.len() < 4096 && !path.text.starts_with("/(") && !path.text.contains("://")
+    // `bss_file.c:308` is where the program's own source complains.
+    let after = text[path.span.end..].strip_prefix(':').and_then(|rest| rest.chars().next());
+    let is_source = [".c", ".cc", ".cpp", ".cxx", ".h", ".hpp"].iter().any(|ending| path.text.ends_with(ending))
+        && after.is_some_and(|next| next.is_ascii_digit());
+    !url && !fraction
+        && !is_source
+        && path.text.len() < 4096
+        && !path.text.starts_with("/(")
+        && !path.text.contains("://")
 }
 
 /// A word in quotes that has no slash at its start: a relative path where the message speaks of one.

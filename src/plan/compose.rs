@@ -209,13 +209,14 @@ struct Replaced<'a> {
     how: How<'a>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum How<'a> {
     Directory(Fill),
     File,
     New,
     Command(&'a str, &'a str),
-    Edited(&'a str),
+    /// By scripts for sed(1), one after another.
+    Edited(Vec<&'a str>),
 }
 
 fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
@@ -232,12 +233,20 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
             }
             Edit::NewFile { container, path } => Some(Replaced { container, path: path.clone(), how: How::New }),
             Edit::EditedFile { container, path, sed } => {
-                Some(Replaced { container, path: path.clone(), how: How::Edited(sed) })
+                Some(Replaced { container, path: path.clone(), how: How::Edited(vec![sed]) })
             }
             _ => None,
         })
         .collect();
     replaced.sort_by(|one, other| (one.container, &one.path).cmp(&(other.container, &other.path)));
+    // One file is copied once, with all its edits.
+    replaced.dedup_by(|next, one| match (&mut one.how, &mut next.how) {
+        (How::Edited(scripts), How::Edited(more)) if (one.container, &one.path) == (next.container, &next.path) => {
+            scripts.append(more);
+            true
+        }
+        _ => false,
+    });
     // A directory within one that is replaced by an empty volume or a copy is part of it.
     let outer: Vec<(&str, String)> = replaced
         .iter()
@@ -259,14 +268,14 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
         let name = free_volume_name(spec, &one.path, one.container);
         let file = one.path.rsplit('/').next().unwrap_or(&one.path);
         let quoted = quoted(&one.path);
-        let mount = match one.how {
+        let mount = match &one.how {
             How::Directory(Fill::Empty) => json!({"name": name, "mountPath": one.path}),
             How::Directory(fill @ (Fill::Copy | Fill::Seen | Fill::Readable)) => {
                 let mut script = format!("cp -r {quoted}/. {FILL_MOUNT}/{name}/");
-                if fill == Fill::Seen {
+                if *fill == Fill::Seen {
                     script = format!("if [ -d {quoted} ]; then {script}; fi");
                 }
-                if fill == Fill::Readable {
+                if *fill == Fill::Readable {
                     // A failed copy counts as done only where something is there that may not be read.
                     script = format!("{{ {script} || find {quoted} ! -exec test -r {{}} \\; -print | grep -q .; }}");
                 }
@@ -300,8 +309,14 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
                 fills.entry(one.container).or_default().push((name.clone(), script));
                 json!({"name": name, "mountPath": one.path, "subPath": file})
             }
-            How::Edited(sed) => {
-                let script = format!("sed {} {quoted} > {FILL_MOUNT}/{name}/{}", self::quoted(sed), self::quoted(file));
+            How::Edited(scripts) => {
+                let scripts = match scripts.as_slice() {
+                    [one] => self::quoted(one),
+                    several => {
+                        several.iter().map(|one| format!("-e {}", self::quoted(one))).collect::<Vec<_>>().join(" ")
+                    }
+                };
+                let script = format!("sed {scripts} {quoted} > {FILL_MOUNT}/{name}/{}", self::quoted(file));
                 fills.entry(one.container).or_default().push((name.clone(), script));
                 json!({"name": name, "mountPath": one.path, "subPath": file})
             }
@@ -538,14 +553,14 @@ mod tests {
                 path: "/etc/h.cfg".to_owned(),
                 sed: "/^chroot$/d".to_owned(),
             },
+            Edit::EditedFile { container: "a".to_owned(), path: "/etc/h.cfg".to_owned(), sed: "/^user/d".to_owned() },
         ];
         let spec = spec(&compose(&original, Level::Restricted, &edits)).clone();
         assert_eq!(
             spec["containers"][0]["volumeMounts"][1],
             json!({"name": "usr-bin-ping", "mountPath": "/usr/bin/ping", "subPath": "ping"})
         );
-        let script =
-            "sed '/^chroot$$/d' /etc/h.cfg > /nonroot/etc-h-cfg/h.cfg && cp /usr/bin/ping /nonroot/usr-bin-ping/";
+        let script = "sed -e '/^chroot$$/d' -e '/^user/d' /etc/h.cfg > /nonroot/etc-h-cfg/h.cfg && cp /usr/bin/ping /nonroot/usr-bin-ping/";
         assert_eq!(spec["initContainers"][0]["command"][2], json!(script));
     }
 

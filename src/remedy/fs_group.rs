@@ -24,7 +24,7 @@ pub(super) const REMEDY: Remedy = Remedy {
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
-    let path = obstacle.path.as_deref().unwrap_or("the volume");
+    let path = obstacle.path.as_deref().unwrap_or("it");
     match (obstacle.category, obstacle.operation) {
         // It is known to do nothing there, or is what opened too much.
         (Category::VolumeOwnership, Operation::Chown | Operation::Chmod | Operation::Mount) => None,

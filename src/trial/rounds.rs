@@ -548,11 +548,16 @@ impl State {
         }
     }
 
-    /// Takes back what was added for an obstacle that is there still. An identity stays: others may owe to it.
+    /// Takes back what was added for an obstacle that is there still. An identity stays: others may owe to it. So does
+    /// what takes one request for a privilege away: the next refusal may be of another, and it is a guess from now on.
     fn forget(&mut self, obstacle: &Obstacle) {
-        self.steps.retain(|step| {
-            let stays = step.edits.iter().any(|edit| matches!(edit, Edit::RunAs { .. } | Edit::ReadOnlyRoot));
-            stays || !is_again(&step.obstacle, obstacle)
+        self.steps.retain_mut(|step| {
+            if !is_again(&step.obstacle, obstacle) {
+                return true;
+            }
+            let is_request = |edit: &Edit| matches!(edit, Edit::EditedFile { .. } | Edit::ReplacedCommand { .. });
+            step.doubtful |= step.edits.iter().any(is_request);
+            step.edits.iter().any(|edit| is_request(edit) || matches!(edit, Edit::RunAs { .. } | Edit::ReadOnlyRoot))
         });
     }
 

@@ -25,7 +25,6 @@ use crate::model::obstacle::Obstacle;
 use crate::model::volume::{SharedVolume, claim_name, common_group};
 use crate::plan::{self, Known};
 
-
 /// How often a program is started to be seen: on a busy node one may end before it was.
 const ATTEMPTS: usize = 3;
 
