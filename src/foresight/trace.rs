@@ -46,7 +46,8 @@ pub fn inside(traced: &Traced) -> Inside {
     }
 }
 
-/// What will be refused: low ports, what is written, and what is read that not everybody may read. Which of it the new
+/// What will be refused: low ports, what is written, a change of the root directory, and what is read that not everybody
+/// may read. Which of it the new
 /// identity may do after all is for others to find out.
 #[must_use]
 pub fn of_trace(container: &str, source: &str, traced: &Traced) -> Vec<Obstacle> {
@@ -75,8 +76,18 @@ pub fn of_trace(container: &str, source: &str, traced: &Traced) -> Vec<Obstacle>
         Obstacle { path: Some(path.to_owned()), evidence, ..one }
     });
     found.extend(read);
+    found.extend(traced.needed.iter().filter(|needed| needed.capability == SYS_CHROOT).map(|needed| {
+        let path = needed.text.split('"').nth(1).map(str::to_owned);
+        let cause = format!("it changes its root directory as root, which takes CAP_{SYS_CHROOT}");
+        let one = obstacle(container, source, Operation::Other, Category::CapabilityMissing, cause);
+        let evidence = Evidence { line: Some(needed.line), text: needed.text.clone(), ..one.evidence };
+        Obstacle { path, capability: Some(SYS_CHROOT.to_owned()), evidence, ..one }
+    }));
     found
 }
+
+/// The one capability of a root program that a line of its configuration asks for.
+const SYS_CHROOT: &str = "SYS_CHROOT";
 
 /// Files that the program reads and did not make, where it may be that not everybody may read them.
 #[must_use]
@@ -131,4 +142,25 @@ pub fn inodes(traced: &Traced) -> Vec<Inode> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::trace::Needed;
+
+    #[test]
+    fn a_change_of_the_root_directory_is_foreseen_with_its_path() {
+        let needed = |capability, text: &str| Needed { capability, times: 1, line: 7, text: text.to_owned() };
+        let traced = Traced {
+            needed: vec![
+                needed("SYS_CHROOT", "chroot(\"/var/lib/proxy\") = 0"),
+                needed("CHOWN", "chown(\"/x\", 1, 1) = 0"),
+            ],
+            ..Traced::default()
+        };
+        let [found] = &of_trace("a", "strace a", &traced)[..] else { panic!("one obstacle") };
+        assert_eq!((found.path.as_deref(), found.capability.as_deref()), (Some("/var/lib/proxy"), Some("SYS_CHROOT")));
+        assert_eq!((found.category, found.evidence.line), (Category::CapabilityMissing, Some(7)));
+    }
 }

@@ -338,9 +338,12 @@ impl Trial<'_> {
         });
         let carried: Vec<Obstacle> = carried.collect();
         for obstacle in carried.into_iter().chain(foreseen).chain(traced).chain(declared).chain(claims).chain(volumes) {
-            let Some(facts) = obstacle.container.as_ref().and_then(|name| state.survey.facts.get(name)) else {
-                continue;
-            };
+            let Some(container) = obstacle.container.clone() else { continue };
+            if obstacle.category == Category::CapabilityMissing {
+                // Which line of its configuration asks for it is to be found first.
+                self.find(state, &container, &obstacle).await;
+            }
+            let Some(facts) = state.survey.facts.get(&container) else { continue };
             let sets_group = |step: &Step| step.edits.iter().any(|edit| matches!(edit, Edit::FsGroup(_)));
             let is_open = obstacle.category == Category::VolumeOwnership && state.steps.iter().any(sets_group);
             if is_open || is_allowed(&obstacle, facts) {
