@@ -174,6 +174,13 @@ enum ChosenLevel {
     Restricted,
 }
 
+impl FixArgs {
+    /// Whether what is printed is text of the user's own files.
+    fn prints_files(&self) -> bool {
+        !self.selection.filename.is_empty() && matches!(self.output, Some(Format::Yaml | Format::Diff))
+    }
+}
+
 /// `101` or `101:102`.
 fn user(text: &str) -> Result<(u32, u32), String> {
     let (uid, gid) = text.split_once(':').unwrap_or((text, text));
@@ -267,7 +274,8 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
         say(format_args!("warning: {error}"));
     }
     if subjects.is_empty() {
-        print_file(&rendered(&[], &texts, &[], &args)?)?;
+        let text = rendered(&[], &texts, &[], &args)?;
+        if args.prints_files() { print_file(&text)? } else { print(&text)? }
         return Ok(exit_code(&errors, true));
     }
     if asks {
@@ -316,18 +324,14 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
     let good = fixed.iter().all(Fixed::is_good);
     let all: Vec<&Fixed> = fixed.iter().collect();
     let edited: Vec<Edited> = texts.iter().map(|file| file::edited(file, &all)).collect();
-    if args.write || matches!(args.output, Some(Format::Yaml | Format::Diff)) {
+    if args.write || args.prints_files() {
         for error in edited.iter().flat_map(|edited| &edited.errors) {
             say(format_args!("error: {error}"));
             errors.push(error.clone());
         }
     }
     let text = rendered(&fixed, &texts, &edited, &args)?;
-    if texts.is_empty() {
-        print(&text)?
-    } else {
-        print_file(&text)?
-    }
+    if args.prints_files() { print_file(&text)? } else { print(&text)? }
     if args.write {
         for error in texts.iter().filter_map(|file| file::write(file, &all).err()) {
             say(format_args!("error: {error}"));
@@ -738,7 +742,8 @@ fn diff(one: &Fixed) -> Result<String, Error> {
         }
     }
     let text = |object: &Value| super::yaml(&report::applicable(object));
-    let (before, after, name) = (text(&one.subject.object)?, text(&one.plan.object)?, one.subject.name());
+    let name = Clean(&one.subject.name()).to_string();
+    let (before, after) = (text(&one.subject.object)?, text(&one.plan.object)?);
     Ok(patch::diff((&name, &before), (&format!("{name} (nonroot)"), &after)))
 }
 
