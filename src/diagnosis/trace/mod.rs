@@ -5,70 +5,22 @@
 //! refused to another user, and foresight makes obstacles of it.
 
 mod deed;
+mod done;
 mod process;
+mod refused;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use self::deed::Deed;
 use self::process::Process;
-use super::scene::Finding;
-use super::{Context, cause};
-use crate::model::inside::{Inode, Listener};
-use crate::model::obstacle::{Category, Errno, Evidence, Obstacle, Operation};
-use crate::model::trace::{
-    Argument, Became, Call, Change, Event, Needed, Outcome, Refusal, Then, Touched, Traced, What,
-};
+use self::refused::Refused;
+use super::Context;
+use crate::model::obstacle::{Category, Errno, Operation};
+use crate::model::trace::{Argument, Became, Call, Event, Outcome, Traced, What};
 
 /// Bounds of what is kept: a trace may go on for days.
 const MOST_PROCESSES: usize = 4096;
-const MOST_REFUSALS: usize = 256;
-/// Of those the ones that only asked.
-const MOST_ASKED: usize = 64;
-const MOST_PATHS: usize = 20_000;
-const MOST_SEEN: usize = 5_000;
-const MOST_LISTENERS: usize = 256;
 const MOST_USERS: usize = 64;
-const MOST_PROGRAMS: usize = 64;
-
-/// Calls whose EPERM may be about a privilege, or seccomp's: for what is not told. Of others it means something else, as of
-/// epoll_ctl(2) that a file cannot be waited for.
-const MAY_NEED_PRIVILEGE: [&str; 14] = [
-    "add_key",
-    "fsetxattr",
-    "io_uring_setup",
-    "ioctl",
-    "keyctl",
-    "lsetxattr",
-    "prctl",
-    "request_key",
-    "seccomp",
-    "sendmmsg",
-    "sendmsg",
-    "sendto",
-    "setxattr",
-    "userfaultfd",
-];
-
-/// Calls after a refusal within which a program says what was refused.
-const SAYS_SOON: u64 = 60;
-/// Calls after a refusal within which a program that said what was refused ends of it: a large one has much to close.
-const ENDS: u64 = 5_000;
-/// Calls after a refusal within which a program that says nothing ends of it: it closes files and frees memory.
-const ENDS_SOON: u64 = 100;
-
-/// A refusal in the making.
-struct Refused {
-    finding: Finding,
-    program: Option<String>,
-    line: u64,
-    text: String,
-    then: Then,
-    fatal: bool,
-    told: bool,
-    times: u64,
-    /// Processes that died of it while their parent lived on: whoever starts them again and again needs them.
-    deaths: u64,
-}
 
 /// Takes the events of a trace, in bounded memory.
 pub struct Trace {
@@ -200,204 +152,6 @@ impl Trace {
         }
     }
 
-    /// Something was refused, or failed in another way.
-    fn refusal(&mut self, pid: u32, line: u64, call: &Call, errno: Errno, deed: Option<Deed>) {
-        let refused = match (errno, call.name.as_str()) {
-            (Errno::Eperm | Errno::Eacces | Errno::Erofs, _) => true,
-            // mlock(2) over its limit; a file that the kernel cannot run.
-            (Errno::Enomem, name) => name.starts_with("mlock"),
-            (Errno::Enoexec, name) => name.starts_with("execve"),
-            (Errno::Enoent, _) => false,
-        };
-        if !refused {
-            return;
-        }
-        let finding = match &deed {
-            Some(deed) => {
-                let (operation, category) = deed.refused(errno);
-                let port = deed.listener.as_ref().and_then(Listener::port);
-                let finding = Finding::new(operation, category).errno(errno).path(deed.path.clone()).port(port);
-                let is_privileged = matches!(
-                    category,
-                    Category::PrivilegedPort | Category::CapabilityMissing | Category::RawSocket | Category::Seccomp
-                );
-                let finding = match deed.capability.filter(|_| is_privileged) {
-                    Some(capability) => finding.capability(capability),
-                    None => finding,
-                };
-                finding.harmless(deed.harmless || deed.asks)
-            }
-            None if errno == Errno::Eperm && MAY_NEED_PRIVILEGE.contains(&call.name.as_str()) => {
-                Finding::new(Operation::Other, Category::CapabilityMissing)
-                    .errno(errno)
-                    .harmless(true)
-                    .cause(format!("{}(2) was refused, as it is to a process without a certain capability", call.name))
-            }
-            None => return,
-        };
-        let key = (finding.operation, finding.path.clone(), finding.port, finding.category);
-        let index = match self.known.get(&key) {
-            Some(&index) => {
-                self.refused[index].times += 1;
-                index
-            }
-            None if self.refused.len() < if finding.harmless { MOST_ASKED } else { MOST_REFUSALS } => {
-                let program = self.processes.get(&pid).and_then(|process| process.program.as_deref());
-                self.refused.push(Refused {
-                    finding,
-                    program: program.map(|path| path.rsplit('/').next().unwrap_or(path).to_owned()),
-                    line,
-                    text: call.text.clone(),
-                    then: Then::WentOn,
-                    fatal: false,
-                    told: false,
-                    times: 1,
-                    deaths: 0,
-                });
-                self.known.insert(key, self.refused.len() - 1);
-                self.refused.len() - 1
-            }
-            None => return,
-        };
-        if let Some(process) = self.processes.get_mut(&pid).filter(|_| !self.refused[index].finding.harmless) {
-            process.refused(index, false);
-        }
-    }
-
-    /// Something succeeded that another user may be refused.
-    fn done(&mut self, pid: u32, line: u64, call: &Call, deed: Deed) {
-        if !deed.asks {
-            self.instead(pid, &deed);
-        }
-        if deed.needed
-            && let Some(capability) = deed.capability
-        {
-            // A low port may be open to everybody (net.ipv4.ip_unprivileged_port_start); the rest only root may do.
-            if deed.operation != Operation::Bind {
-                self.traced.root.get_or_insert(true);
-            }
-            match self.traced.needed.iter_mut().find(|needed| needed.capability == capability) {
-                Some(needed) => needed.times += 1,
-                None => self.traced.needed.push(Needed { capability, times: 1, line, text: call.text.clone() }),
-            }
-        }
-        if let Some(listener) = deed.listener {
-            let is_new = !self.traced.listeners.iter().any(|(known, _)| *known == listener);
-            if is_new && listener.port() != Some(0) && self.traced.listeners.len() < MOST_LISTENERS {
-                self.traced.listeners.push((listener, line));
-            }
-        }
-        if deed.operation == Operation::Exec
-            && let Some(path) = &deed.path
-            && !self.traced.programs.contains(path)
-            && self.traced.programs.len() < MOST_PROGRAMS
-        {
-            self.traced.programs.push(path.clone());
-        }
-        if deed.operation == Operation::Exec
-            && let Some(process) = self.processes.get_mut(&pid)
-        {
-            // Whatever was refused before, it went on.
-            process.open.clear();
-        }
-        // Of what was opened, -y tells the real name: links such as /var/log/x.log -> /dev/stdout are behind it.
-        let path = match &call.outcome {
-            Outcome::Returned(_, Some(note)) if call.name != "socket" => Some(process::noted(note)),
-            _ => deed.path,
-        };
-        let Some(path) = path.filter(|path| is_file(path)) else { return };
-        if deed.asks {
-            self.see(path, call);
-        } else if deed.reads {
-            self.read(path, line);
-        } else if let Some(change) = deed.change {
-            if let Some(from) = deed.from {
-                self.touch(from, Change::Removed, None, line);
-            }
-            self.touch(path, change, deed.owner, line);
-        }
-    }
-
-    /// What stat(2) says of a path that the program did not make.
-    fn see(&mut self, path: String, call: &Call) {
-        let member = |name: &str| (0..call.arguments.len()).find_map(|index| call.member(index, name));
-        let Some(mode) = member("st_mode").or_else(|| member("stx_mode")).and_then(mode) else { return };
-        let id = |id: Option<&str>| id.and_then(|id| id.parse().ok()).unwrap_or(0);
-        let uid = id(member("st_uid").or_else(|| member("stx_uid")));
-        let gid = id(member("st_gid").or_else(|| member("stx_gid")));
-        if self.traced.seen.len() < MOST_SEEN
-            && !self.traced.touched.contains_key(&path)
-            && self.seen.insert(path.clone())
-        {
-            self.traced.seen.push(Inode { path, mode, uid, gid, size: 0, target: None });
-        }
-    }
-
-    fn read(&mut self, path: String, line: u64) {
-        if self.traced.read.len() < MOST_PATHS {
-            self.traced.read.entry(path).or_insert(line);
-        } else if !self.traced.read.contains_key(&path) {
-            self.traced.more += 1;
-        }
-    }
-
-    fn touch(&mut self, path: String, change: Change, owner: Option<u32>, line: u64) {
-        if self.traced.touched.len() >= MOST_PATHS && !self.traced.touched.contains_key(&path) {
-            self.traced.more += 1;
-            return;
-        }
-        let touched = self.traced.touched.entry(path).or_insert_with(|| Touched {
-            changes: BTreeSet::new(),
-            gone: false,
-            owner: None,
-            first_line: line,
-        });
-        touched.changes.insert(change);
-        touched.gone = change == Change::Removed;
-        touched.owner = owner.or(touched.owner);
-    }
-
-    /// Whether a success makes up for a refusal: the same file elsewhere, or the same path in another way.
-    fn instead(&mut self, pid: u32, deed: &Deed) {
-        let (Some(process), Some(path)) = (self.processes.get_mut(&pid), &deed.path) else { return };
-        let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-        let refused = &mut self.refused;
-        process.open.retain(|open| {
-            let one = &mut refused[open.index];
-            let Some(before) = &one.finding.path else { return true };
-            if before == path {
-                return false;
-            }
-            let same = one.finding.operation == deed.operation && name(before) == name(path);
-            if same {
-                one.then = Then::Elsewhere(path.clone());
-            }
-            !same
-        });
-    }
-
-    /// Whether a program says what was refused: it writes to its standard error, or the very words.
-    fn says(&mut self, pid: u32, call: &Call) {
-        if !matches!(call.name.as_str(), "write" | "writev" | "pwrite64" | "sendto" | "sendmsg") {
-            return;
-        }
-        let Some(process) = self.processes.get_mut(&pid).filter(|process| !process.open.is_empty()) else { return };
-        let said = match call.arguments.get(1) {
-            Some(Argument::Text { text, .. } | Argument::Structure(text)) => text.to_lowercase(),
-            _ => String::new(),
-        };
-        let to_error = call.number(0) == Some(2);
-        let calls = process.calls;
-        for open in process.open.iter_mut().filter(|open| calls - open.at <= SAYS_SOON) {
-            let one = &mut self.refused[open.index];
-            let words = one.finding.errno.is_some_and(|errno| said.contains(&errno.message().to_lowercase()));
-            let name = one.finding.path.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
-            if to_error || words || name.len() > 2 && said.contains(&name.to_lowercase()) {
-                (open.told, one.told) = (true, true);
-            }
-        }
-    }
-
     /// Who a process is after a call that changed that.
     fn identified(&mut self, pid: u32, line: u64, call: &Call) {
         let Some(process) = self.processes.get_mut(&pid) else { return };
@@ -442,62 +196,15 @@ impl Trace {
         if is_first {
             self.traced.end = Some(how.clone());
         }
-        if !badly {
-            return;
-        }
-        let soon = |open: &&process::Open| process.calls - open.at <= if open.told { ENDS } else { ENDS_SOON };
-        let candidates: Vec<process::Open> = process.open.iter().filter(soon).copied().collect();
-        let Some(last) = candidates.iter().rfind(|open| open.told).or(candidates.last()) else { return };
-        let one = &mut self.refused[last.index];
-        if !matches!(one.then, Then::Ended { .. }) || is_first {
-            one.then = Then::Ended { how, calls: process.calls - last.at, survived: false };
-        }
-        match process.parent.and_then(|parent| self.processes.get_mut(&parent)) {
-            // What its parent makes of it is to be seen.
-            Some(parent) => {
-                one.deaths += 1;
-                parent.refused(last.index, true);
-            }
-            None => one.fatal = true,
+        if badly {
+            self.died(&process, how, is_first);
         }
     }
 
     /// Ends the trace.
     #[must_use]
     pub fn finish(mut self) -> Traced {
-        let listens = |port: u16| self.traced.listeners.iter().any(|(listener, _)| listener.port() == Some(port));
-        for one in &mut self.refused {
-            let never_bound = one.finding.port.is_some_and(|port| !listens(port));
-            one.fatal |= never_bound && one.finding.operation == Operation::Bind || one.deaths > 1;
-            if let Then::Ended { survived, .. } = &mut one.then {
-                *survived = !one.fatal;
-            }
-        }
-        self.refused.sort_by_key(|one| (!one.fatal, !one.told, one.finding.harmless, one.line));
-        let container = self.context.container.clone();
-        let source = self.context.source.clone();
-        self.traced.refusals = self
-            .refused
-            .into_iter()
-            .map(|one| Refusal {
-                obstacle: Obstacle {
-                    container: container.clone(),
-                    program: one.program,
-                    operation: one.finding.operation,
-                    errno: one.finding.errno,
-                    path: one.finding.path.clone(),
-                    port: one.finding.port,
-                    capability: one.finding.capability.map(str::to_owned),
-                    category: one.finding.category,
-                    fatal: one.fatal,
-                    cause: cause::sentence(&one.finding),
-                    evidence: Evidence { source: source.clone(), line: Some(one.line), text: one.text },
-                },
-                harmless: one.finding.harmless,
-                then: one.then,
-                times: one.times,
-            })
-            .collect();
+        self.traced.refusals = self.refusals();
         // Users by what was done as each, of each uid the one with the most groups.
         self.traced.became.sort_by_key(|became| std::cmp::Reverse(became.calls));
         let mut seen: BTreeMap<u32, usize> = BTreeMap::new();
@@ -517,31 +224,13 @@ impl Trace {
     }
 }
 
-/// `S_IFDIR|0755`, as `st_mode` has it.
-fn mode(text: &str) -> Option<u32> {
-    let (kind, bits) = text.split_once('|')?;
-    let kind = match kind {
-        "S_IFDIR" => 0o040_000,
-        "S_IFREG" => 0o100_000,
-        "S_IFLNK" => 0o120_000,
-        _ => return None,
-    };
-    // Set-user-ID and its like stand between as words.
-    let bits = bits.rsplit('|').next()?;
-    Some(kind | u32::from_str_radix(bits, 8).ok()?)
-}
-
-/// Whether a path is a file of the container's, and not one that the kernel makes up.
-fn is_file(path: &str) -> bool {
-    let made_up = ["/proc", "/sys", "/dev"];
-    let below = |dir: &str| path.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    path.starts_with('/') && (!made_up.into_iter().any(below) || path.starts_with("/dev/shm/"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::evidence::strace::Strace;
+    use crate::model::inside::Listener;
+    use crate::model::obstacle::Obstacle;
+    use crate::model::trace::{Change, Then};
 
     fn traced(text: &str) -> Traced {
         let (mut strace, mut trace) = (Strace::default(), Trace::new(Context::default()));

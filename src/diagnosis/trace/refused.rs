@@ -1,0 +1,216 @@
+//! What was refused, and what came of it.
+
+use super::Trace;
+use super::deed::Deed;
+use super::process::{Open, Process};
+use crate::diagnosis::cause;
+use crate::diagnosis::scene::Finding;
+use crate::model::inside::Listener;
+use crate::model::obstacle::{Category, Errno, Evidence, Obstacle, Operation};
+use crate::model::trace::{Argument, Call, Refusal, Then};
+
+const MOST_REFUSALS: usize = 256;
+/// Of those the ones that only asked.
+const MOST_ASKED: usize = 64;
+
+/// Calls whose EPERM may be about a privilege, or seccomp's: for what is not told. Of others it means something else, as of
+/// epoll_ctl(2) that a file cannot be waited for.
+const MAY_NEED_PRIVILEGE: [&str; 14] = [
+    "add_key",
+    "fsetxattr",
+    "io_uring_setup",
+    "ioctl",
+    "keyctl",
+    "lsetxattr",
+    "prctl",
+    "request_key",
+    "seccomp",
+    "sendmmsg",
+    "sendmsg",
+    "sendto",
+    "setxattr",
+    "userfaultfd",
+];
+
+/// Calls after a refusal within which a program says what was refused.
+const SAYS_SOON: u64 = 60;
+/// Calls after a refusal within which a program that said what was refused ends of it: a large one has much to close.
+const ENDS: u64 = 5_000;
+/// Calls after a refusal within which a program that says nothing ends of it: it closes files and frees memory.
+const ENDS_SOON: u64 = 100;
+
+/// A refusal in the making.
+pub(super) struct Refused {
+    finding: Finding,
+    program: Option<String>,
+    line: u64,
+    text: String,
+    then: Then,
+    fatal: bool,
+    told: bool,
+    times: u64,
+    /// Processes that died of it while their parent lived on: whoever starts them again and again needs them.
+    deaths: u64,
+}
+
+impl Trace {
+    /// Something was refused, or failed in another way.
+    pub(super) fn refusal(&mut self, pid: u32, line: u64, call: &Call, errno: Errno, deed: Option<Deed>) {
+        let refused = match (errno, call.name.as_str()) {
+            (Errno::Eperm | Errno::Eacces | Errno::Erofs, _) => true,
+            // mlock(2) over its limit; a file that the kernel cannot run.
+            (Errno::Enomem, name) => name.starts_with("mlock"),
+            (Errno::Enoexec, name) => name.starts_with("execve"),
+            (Errno::Enoent, _) => false,
+        };
+        if !refused {
+            return;
+        }
+        let finding = match &deed {
+            Some(deed) => {
+                let (operation, category) = deed.refused(errno);
+                let port = deed.listener.as_ref().and_then(Listener::port);
+                let finding = Finding::new(operation, category).errno(errno).path(deed.path.clone()).port(port);
+                let is_privileged = matches!(
+                    category,
+                    Category::PrivilegedPort | Category::CapabilityMissing | Category::RawSocket | Category::Seccomp
+                );
+                let finding = match deed.capability.filter(|_| is_privileged) {
+                    Some(capability) => finding.capability(capability),
+                    None => finding,
+                };
+                finding.harmless(deed.harmless || deed.asks)
+            }
+            None if errno == Errno::Eperm && MAY_NEED_PRIVILEGE.contains(&call.name.as_str()) => {
+                Finding::new(Operation::Other, Category::CapabilityMissing)
+                    .errno(errno)
+                    .harmless(true)
+                    .cause(format!("{}(2) was refused, as it is to a process without a certain capability", call.name))
+            }
+            None => return,
+        };
+        let key = (finding.operation, finding.path.clone(), finding.port, finding.category);
+        let index = match self.known.get(&key) {
+            Some(&index) => {
+                self.refused[index].times += 1;
+                index
+            }
+            None if self.refused.len() < if finding.harmless { MOST_ASKED } else { MOST_REFUSALS } => {
+                let program = self.processes.get(&pid).and_then(|process| process.program.as_deref());
+                self.refused.push(Refused {
+                    finding,
+                    program: program.map(|path| path.rsplit('/').next().unwrap_or(path).to_owned()),
+                    line,
+                    text: call.text.clone(),
+                    then: Then::WentOn,
+                    fatal: false,
+                    told: false,
+                    times: 1,
+                    deaths: 0,
+                });
+                self.known.insert(key, self.refused.len() - 1);
+                self.refused.len() - 1
+            }
+            None => return,
+        };
+        if let Some(process) = self.processes.get_mut(&pid).filter(|_| !self.refused[index].finding.harmless) {
+            process.refused(index, false);
+        }
+    }
+
+    /// Whether a success makes up for a refusal: the same file elsewhere, or the same path in another way.
+    pub(super) fn instead(&mut self, pid: u32, deed: &Deed) {
+        let (Some(process), Some(path)) = (self.processes.get_mut(&pid), &deed.path) else { return };
+        let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+        let refused = &mut self.refused;
+        process.open.retain(|open| {
+            let one = &mut refused[open.index];
+            let Some(before) = &one.finding.path else { return true };
+            if before == path {
+                return false;
+            }
+            let same = one.finding.operation == deed.operation && name(before) == name(path);
+            if same {
+                one.then = Then::Elsewhere(path.clone());
+            }
+            !same
+        });
+    }
+
+    /// Whether a program says what was refused: it writes to its standard error, or the very words.
+    pub(super) fn says(&mut self, pid: u32, call: &Call) {
+        if !matches!(call.name.as_str(), "write" | "writev" | "pwrite64" | "sendto" | "sendmsg") {
+            return;
+        }
+        let Some(process) = self.processes.get_mut(&pid).filter(|process| !process.open.is_empty()) else { return };
+        let said = match call.arguments.get(1) {
+            Some(Argument::Text { text, .. } | Argument::Structure(text)) => text.to_lowercase(),
+            _ => String::new(),
+        };
+        let to_error = call.number(0) == Some(2);
+        let calls = process.calls;
+        for open in process.open.iter_mut().filter(|open| calls - open.at <= SAYS_SOON) {
+            let one = &mut self.refused[open.index];
+            let words = one.finding.errno.is_some_and(|errno| said.contains(&errno.message().to_lowercase()));
+            let name = one.finding.path.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+            if to_error || words || name.len() > 2 && said.contains(&name.to_lowercase()) {
+                (open.told, one.told) = (true, true);
+            }
+        }
+    }
+
+    /// A process ended badly: of what was refused to it last, or what it said was refused.
+    pub(super) fn died(&mut self, process: &Process, how: String, is_first: bool) {
+        let soon = |open: &&Open| process.calls - open.at <= if open.told { ENDS } else { ENDS_SOON };
+        let candidates: Vec<Open> = process.open.iter().filter(soon).copied().collect();
+        let Some(last) = candidates.iter().rfind(|open| open.told).or(candidates.last()) else { return };
+        let one = &mut self.refused[last.index];
+        if !matches!(one.then, Then::Ended { .. }) || is_first {
+            one.then = Then::Ended { how, calls: process.calls - last.at, survived: false };
+        }
+        match process.parent.and_then(|parent| self.processes.get_mut(&parent)) {
+            // What its parent makes of it is to be seen.
+            Some(parent) => {
+                one.deaths += 1;
+                parent.refused(last.index, true);
+            }
+            None => one.fatal = true,
+        }
+    }
+
+    /// What was refused, the one that best explains a failure first.
+    pub(super) fn refusals(&mut self) -> Vec<Refusal> {
+        let listens = |port: u16| self.traced.listeners.iter().any(|(listener, _)| listener.port() == Some(port));
+        for one in &mut self.refused {
+            let never_bound = one.finding.port.is_some_and(|port| !listens(port));
+            one.fatal |= never_bound && one.finding.operation == Operation::Bind || one.deaths > 1;
+            if let Then::Ended { survived, .. } = &mut one.then {
+                *survived = !one.fatal;
+            }
+        }
+        self.refused.sort_by_key(|one| (!one.fatal, !one.told, one.finding.harmless, one.line));
+        let container = self.context.container.clone();
+        let source = self.context.source.clone();
+        std::mem::take(&mut self.refused)
+            .into_iter()
+            .map(|one| Refusal {
+                obstacle: Obstacle {
+                    container: container.clone(),
+                    program: one.program,
+                    operation: one.finding.operation,
+                    errno: one.finding.errno,
+                    path: one.finding.path.clone(),
+                    port: one.finding.port,
+                    capability: one.finding.capability.map(str::to_owned),
+                    category: one.finding.category,
+                    fatal: one.fatal,
+                    cause: cause::sentence(&one.finding),
+                    evidence: Evidence { source: source.clone(), line: Some(one.line), text: one.text },
+                },
+                harmless: one.finding.harmless,
+                then: one.then,
+                times: one.times,
+            })
+            .collect()
+    }
+}
