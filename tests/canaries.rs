@@ -122,7 +122,8 @@ fn no_command_says_a_value() {
             scope.spawn(|| {
                 while let Some(command) = commands.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let arguments: Vec<&str> = command.iter().map(String::as_str).collect();
-                    let shows_the_object = arguments[0] == "fix" && (command.contains(&"json".to_owned()) || command.contains(&"yaml".to_owned()));
+                    let shows_the_object = arguments[0] == "fix"
+                        && (command.contains(&"json".to_owned()) || command.contains(&"yaml".to_owned()));
                     is_silent(&arguments, &nonroot(&arguments), shows_the_object);
                 }
             });

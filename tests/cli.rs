@@ -14,6 +14,8 @@ fn sessions() {
     for name in SCRUBBED {
         cases.env(name, "");
     }
+    // They show what a person at a terminal sees.
+    cases.env("COLUMNS", "100");
     cases.register_bin("kubectl", trycmd::schema::Bin::Path(root.join("tests/cli/kubectl")));
     cases.case("tests/cli/*.trycmd").case("README.md").case("docs/*.md");
     cases.run();

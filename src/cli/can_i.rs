@@ -3,11 +3,11 @@
 use clap::{Args, ValueEnum};
 use k8s_openapi::api::core::v1::PodSpec;
 
-use super::flags::ClusterFlags;
+use super::flags::{ClusterFlags, Format};
 use super::image::{self, RegistryFlags};
 use super::progress::Spinner;
 use super::target::{self, Target};
-use super::{Fault, explain, json, print, say, yaml};
+use super::{Fault, explain, print, say, width};
 use crate::error::{Class, Error, Read};
 use crate::evidence::cluster::{Cluster, Place};
 use crate::evidence::files::{self, Seen};
@@ -107,13 +107,6 @@ impl Verb {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-    Yaml,
-}
-
 /// The kernel's default, `PROT_SOCK` of Linux's `include/net/sock.h`.
 const PORT_START: u16 = 1024;
 const PORT_SYSCTL: &str = "net.ipv4.ip_unprivileged_port_start";
@@ -149,11 +142,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: CanIArgs) -> Result<u8, Faul
         .collect();
     let warnings = errors.iter().map(ToString::to_string).collect();
     let report = CanIReport::new(warnings, ground.evidence.clone(), &process, answers);
-    print(&match args.output {
-        Format::Text => report.to_string(),
-        Format::Json => json(&report)?,
-        Format::Yaml => yaml(&report)?,
-    })?;
+    print(&args.output.rendered(&report, || report.text(width()))?)?;
     for error in &errors {
         say(format_args!("warning: {error}"));
     }

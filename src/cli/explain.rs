@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::flags::ClusterFlags;
+use super::flags::{ClusterFlags, RefusalFlags};
 use super::progress::Spinner;
 use super::target::{self, Target};
 use super::why::Why;
-use super::{Fault, exit_code, json, print, say, yaml};
+use super::{Fault, exit_code, print, say, width};
 use crate::diagnosis::{Context, Diagnosed, Diagnosis};
 use crate::error::{Error, Read};
 use crate::evidence::cluster::{Cluster, Namespaces, Scope, Selection, Text};
@@ -41,15 +41,8 @@ pub(super) struct ExplainArgs {
     /// Read the logs of containers that ended, not of those that replaced them
     #[arg(short, long, conflicts_with = "filename")]
     previous: bool,
-    /// Show refusals that did not stop the program as well
-    #[arg(long)]
-    all: bool,
-    /// Output format
-    #[arg(short, long, value_enum, default_value = "text")]
-    output: Format,
-    /// Exit with 0 though something was found
-    #[arg(long)]
-    exit_zero: bool,
+    #[command(flatten)]
+    shown: RefusalFlags,
 }
 
 const EXAMPLES: &str = "\
@@ -62,13 +55,6 @@ Examples:
 
 Exit codes: 0 nothing points at running as non-root, 1 obstacles found, 2 bad usage or input, 3 cluster or permission
 failure.";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-    Yaml,
-}
 
 pub(super) async fn run(flags: &ClusterFlags, args: ExplainArgs) -> Result<u8, Fault> {
     let words: Vec<&str> = args.what.iter().map(String::as_str).collect();
@@ -108,15 +94,12 @@ pub(super) async fn run(flags: &ClusterFlags, args: ExplainArgs) -> Result<u8, F
             advice.summary = setting;
         }
     }
-    print(&match args.output {
-        Format::Text => Terminal { explanation: &explanation, all: args.all }.to_string(),
-        Format::Json => json(&explanation)?,
-        Format::Yaml => yaml(&explanation)?,
-    })?;
+    let text = || Terminal { explanation: &explanation, all: args.shown.all, width: width() }.to_string();
+    print(&args.shown.output.rendered(&explanation, text)?)?;
     for error in &read.errors {
         say(format_args!("warning: {error}"));
     }
-    Ok(exit_code(&read.errors, found && !args.exit_zero))
+    Ok(exit_code(&read.errors, found && !args.shown.exit_zero))
 }
 
 /// What to set on the node of the pod, where that is known and helps.
@@ -167,16 +150,7 @@ async fn live(
     why: &mut Vec<Why>,
     runtime: &mut Option<Runtime>,
 ) -> Result<Read<Diagnosed>, Fault> {
-    let target = match args.what.as_slice() {
-        [name] if !name.contains('/') => Target { kind: "Pod".to_owned(), name: Some(name.clone()) },
-        words => {
-            let mut targets = target::targets(words)?;
-            match (targets.pop(), targets.is_empty()) {
-                (Some(target), true) => target,
-                _ => return Err(Error::input("explain several targets", "it is one at a time").into()),
-            }
-        }
-    };
+    let target = target::one(&args.what, "explain")?;
     let cluster = Cluster::connect(&flags.connection()).await?;
     let _spinner = Spinner::start("reading logs and events");
     let workload = meant(&cluster, &target, "explain").await?;

@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use k8s_openapi::jiff::SignedDuration;
+use serde::Serialize;
 
+use super::{json, yaml};
+use crate::error::Error;
 use crate::evidence::cluster::{Connection, Namespaces, Scope, Selection};
 
 /// How to reach the cluster, as kubectl has it.
@@ -121,6 +124,38 @@ impl SelectionFlags {
         let selection = Selection { labels: self.selector.clone(), fields: self.field_selector.clone() };
         Scope { namespaces, selection }
     }
+}
+
+/// A report for a person, or for tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+    Yaml,
+}
+
+impl Format {
+    pub(super) fn rendered(self, report: &impl Serialize, text: impl FnOnce() -> String) -> Result<String, Error> {
+        match self {
+            Format::Text => Ok(text()),
+            Format::Json => json(report),
+            Format::Yaml => yaml(report),
+        }
+    }
+}
+
+/// How a report on refusals is shown, and whether they make the exit code.
+#[derive(Debug, Clone, Args)]
+pub(super) struct RefusalFlags {
+    /// Show everything: refusals that did not stop the program, and long lists whole
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Output format
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub(super) output: Format,
+    /// Exit with 0 though something was refused
+    #[arg(long)]
+    pub(super) exit_zero: bool,
 }
 
 #[cfg(test)]

@@ -142,9 +142,11 @@ fn say(text: std::fmt::Arguments<'_>) {
     let _ = writeln!(anstream::stderr().lock(), "{}", terminal::Clean(&text.to_string()));
 }
 
-/// The columns to fill: the terminal's, or where there is none what fits most.
+/// The columns to fill: the terminal's, else those of COLUMNS. Without either nothing is cut or wrapped: whoever reads
+/// from a pipe wants whole lines.
 fn width() -> usize {
-    console::Term::stdout().size_checked().map_or(100, |(_, columns)| usize::from(columns))
+    let of_terminal = console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
+    of_terminal.or_else(|| std::env::var("COLUMNS").ok()?.parse().ok()).unwrap_or(usize::MAX)
 }
 
 /// A report as JSON for tools.

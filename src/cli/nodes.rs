@@ -2,12 +2,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::fix::ask;
-use super::flags::ClusterFlags;
+use super::flags::{ClusterFlags, Format};
 use super::progress::Spinner;
-use super::{Fault, exit_code, json, print, say, yaml};
+use super::{Fault, exit_code, print, say, width};
 use crate::error::{Error, Read};
 use crate::evidence::cluster::{Cluster, Inventory, Namespaces, Place, Scope, Selection};
 use crate::model::node::{Node, Probed, Told};
@@ -64,13 +64,6 @@ Examples:
 
 Exit codes: 0 done, 2 bad usage or input, 3 cluster or permission failure.";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-    Yaml,
-}
-
 pub(super) async fn run(flags: &ClusterFlags, args: NodesArgs) -> Result<u8, Fault> {
     let cluster = Cluster::connect(&flags.connection()).await?;
     let spinner = Spinner::start("reading nodes and pods");
@@ -104,11 +97,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: NodesArgs) -> Result<u8, Fau
     });
     let namespaces = namespaces.collect();
     let report = Nodes::new(errors.iter().map(Error::to_string).collect(), &nodes, namespaces);
-    print(&match args.output {
-        Format::Text => report::text(&report, super::width()),
-        Format::Json => json(&report)?,
-        Format::Yaml => yaml(&report)?,
-    })?;
+    print(&args.output.rendered(&report, || report::text(&report, width()))?)?;
     for error in &errors {
         say(format_args!("warning: {error}"));
     }

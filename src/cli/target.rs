@@ -58,6 +58,23 @@ pub(super) fn targets(args: &[String]) -> Result<Vec<Target>, Error> {
     Ok(kinds.flat_map(each).collect())
 }
 
+/// The one thing that a command is about: the name of a pod, TYPE/NAME or TYPE NAME.
+///
+/// # Errors
+/// As [`targets`], or several.
+pub(super) fn one(args: &[String], attempt: &str) -> Result<Target, Error> {
+    if let [name] = args
+        && !name.contains('/')
+    {
+        return Ok(Target { kind: "Pod".to_owned(), name: Some(name.clone()) });
+    }
+    let mut targets = targets(args)?;
+    match (targets.pop(), targets.is_empty()) {
+        (Some(target), true) => Ok(target),
+        _ => Err(Error::input(format!("{attempt} several targets"), "it is one at a time")),
+    }
+}
+
 /// The kind of a type name; `deployments.apps` and `deployments.v1.apps` count too.
 pub(super) fn kind_of(name: &str) -> String {
     let lower = name.to_lowercase();

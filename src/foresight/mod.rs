@@ -199,7 +199,7 @@ pub fn claim(container: &str, mount: &VolumeMount) -> Obstacle {
 /// The obstacle of the lowest of the ports that a container's spec declares, if it needs a privilege.
 #[must_use]
 pub fn declared_port(container: &str, ports: &[u16]) -> Option<Obstacle> {
-    let port = ports.iter().copied().filter(|port| *port < FIRST_OPEN_PORT).min()?;
+    let port = ports.iter().copied().filter(|port| (1..FIRST_OPEN_PORT).contains(port)).min()?;
     let cause = format!("its spec declares port {port}, and ports below {FIRST_OPEN_PORT} need a privilege");
     let source = format!("spec of container {container}");
     Some(Obstacle {

@@ -1,10 +1,10 @@
 //! The answers of can-i, for tools (`kind: CanI`) and for a person.
 
-use std::fmt;
+use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::terminal::{Clean, Tone, painted, tone};
+use super::terminal::{Clean, Tone, painted, tone, wrapped};
 use crate::model::can_i::{Answer, Who};
 use crate::model::capability::{Capability, Credentials};
 
@@ -59,6 +59,33 @@ impl CanIReport {
         };
         CanIReport { api_version: "nonroot/v1", kind: "CanI", warnings, evidence, user, answers }
     }
+
+    /// For a person: the answer first, then who asks, then the steps. Several answers name what they are about.
+    #[must_use]
+    pub fn text(&self, width: usize) -> String {
+        let mut out = String::new();
+        for answered in &self.answers {
+            let shade = match answered.answer {
+                "yes" => Tone::Good,
+                "no" => Tone::Bad,
+                _ => Tone::Doubtful,
+            };
+            out.push_str(&tone(shade, answered.answer));
+            // Writing to a string does not fail.
+            if self.answers.len() > 1 {
+                let _ = write!(out, " {} {}", answered.verb, Clean(&answered.thing));
+            }
+            if let Some(errno) = answered.errno {
+                let _ = write!(out, " ({errno})");
+            }
+            out.push('\n');
+            let who = format!("{} in {}", self.user.shown, self.evidence);
+            for line in std::iter::once(&who).chain(&answered.steps) {
+                let _ = wrapped(&mut out, "  ", 4, &Clean(line).to_string(), width);
+            }
+        }
+        painted(&out)
+    }
 }
 
 impl Answered {
@@ -75,31 +102,5 @@ impl Answered {
             errno: answer.errno.map(|errno| errno.as_str()),
             steps: answer.steps,
         }
-    }
-}
-
-/// For a person: the answer first, then who asks, then the steps. Several answers name what they are about.
-impl fmt::Display for CanIReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for answered in &self.answers {
-            let shade = match answered.answer {
-                "yes" => Tone::Good,
-                "no" => Tone::Bad,
-                _ => Tone::Doubtful,
-            };
-            write!(f, "{}", painted(&tone(shade, answered.answer)))?;
-            if self.answers.len() > 1 {
-                write!(f, " {} {}", answered.verb, Clean(&answered.thing))?;
-            }
-            if let Some(errno) = answered.errno {
-                write!(f, " ({errno})")?;
-            }
-            writeln!(f)?;
-            writeln!(f, "  {} in {}", self.user.shown, Clean(&self.evidence))?;
-            for step in &answered.steps {
-                writeln!(f, "  {}", Clean(step))?;
-            }
-        }
-        Ok(())
     }
 }

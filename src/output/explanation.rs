@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use super::terminal::Clean;
+use super::terminal::{Clean, wrapped};
 use crate::model::obstacle::Obstacle;
 
 /// `kind: Explanation`. Field names are promised to scripts.
@@ -94,8 +94,10 @@ const GUTTER: Style = AnsiColor::BrightBlue.on_default().bold();
 const HELP: Style = Style::new().bold();
 const STRONG: Style = Style::new().bold();
 
-/// Characters of a quoted line around its telling part.
+/// Columns of a quoted line, the telling part among them, where there is room for all.
 const QUOTED: usize = 160;
+/// Columns that it has where there is least.
+const LEAST_QUOTED: usize = 30;
 
 /// The view for a terminal, as a compiler explains an error: the line quoted with its telling part marked, the cause, and
 /// what would remove it.
@@ -104,6 +106,7 @@ pub struct Terminal<'e> {
     pub explanation: &'e Explanation,
     /// Obstacles that did not stop the program are shown as well.
     pub all: bool,
+    pub width: usize,
 }
 
 impl fmt::Display for Terminal<'_> {
@@ -114,7 +117,7 @@ impl fmt::Display for Terminal<'_> {
             if index > 0 {
                 writeln!(f)?;
             }
-            one(f, obstacle)?;
+            one(f, obstacle, self.width)?;
         }
         let hidden = obstacles.iter().enumerate().filter(|(index, obstacle)| *index > 0 && !obstacle.fatal).count();
         if hidden > 0 && !self.all {
@@ -138,9 +141,11 @@ impl fmt::Display for Terminal<'_> {
     }
 }
 
-pub(super) fn one(f: &mut fmt::Formatter<'_>, obstacle: &Explained) -> fmt::Result {
+/// One obstacle.
+pub(super) fn one(f: &mut fmt::Formatter<'_>, obstacle: &Explained, width: usize) -> fmt::Result {
     let (style, label) = if obstacle.fatal { (FATAL, "obstacle") } else { (WARNING, "not fatal") };
-    writeln!(f, "{style}{label}[{}]{style:#}{STRONG}: {}{STRONG:#}", obstacle.category, Clean(&obstacle.cause))?;
+    let head = format!("{style}{label}[{}]{style:#}{STRONG}: ", obstacle.category);
+    wrapped(f, &head, 2, &format!("{}{STRONG:#}", Clean(&obstacle.cause)), width)?;
     let number = obstacle.evidence.line.map(|line| line.to_string()).unwrap_or_default();
     let margin = " ".repeat(number.len());
     write!(f, "{margin}{GUTTER}-->{GUTTER:#} {}", Clean(&obstacle.evidence.source))?;
@@ -151,45 +156,78 @@ pub(super) fn one(f: &mut fmt::Formatter<'_>, obstacle: &Explained) -> fmt::Resu
         write!(f, " (container {})", Clean(container))?;
     }
     writeln!(f)?;
-    let (before, telling, after) = quote(obstacle);
+    let room = width.saturating_sub(number.len() + " | ".len()).clamp(LEAST_QUOTED, QUOTED);
+    let (before, telling, after) = quote(obstacle, room);
     writeln!(f, "{margin} {GUTTER}|{GUTTER:#}")?;
     writeln!(f, "{GUTTER}{number} |{GUTTER:#} {before}{telling}{after}")?;
-    let (indent, width) = (before.chars().count(), telling.chars().count());
-    if width > 0 {
+    let (indent, marks) = (console::measure_text_width(&before), console::measure_text_width(&telling));
+    if marks > 0 {
         let mut what = format!("{} refused", obstacle.operation);
         if let Some(errno) = obstacle.errno {
             write!(what, " with {errno}")?;
         }
-        writeln!(f, "{margin} {GUTTER}|{GUTTER:#} {}{style}{} {what}{style:#}", " ".repeat(indent), "^".repeat(width))?;
+        let below = |indent: usize, what: &str| {
+            format!("{margin} {GUTTER}|{GUTTER:#} {}{style}{what}{style:#}", " ".repeat(indent))
+        };
+        let marks = "^".repeat(marks);
+        if indent + marks.len() + 1 + what.len() <= room {
+            writeln!(f, "{}", below(indent, &format!("{marks} {what}")))?;
+        } else {
+            writeln!(f, "{}", below(indent, &marks))?;
+            writeln!(f, "{}", below(indent.min(room.saturating_sub(what.len())), &what))?;
+        }
     }
     for (index, step) in obstacle.why.iter().enumerate() {
         let label = if index == 0 { "why:" } else { "    " };
-        writeln!(f, "{margin} {GUTTER}={GUTTER:#} {HELP}{label}{HELP:#} {}", Clean(step))?;
+        let head = format!("{margin} {GUTTER}={GUTTER:#} {HELP}{label}{HELP:#} ");
+        wrapped(f, &head, margin.len() + 8, &Clean(step).to_string(), width)?;
     }
     for (index, remedy) in obstacle.remedies.iter().enumerate() {
         let label = if index == 0 { "remedy" } else { "    or" };
-        writeln!(
-            f,
-            "{margin} {GUTTER}={GUTTER:#} {HELP}{label}{HELP:#}: {} [{}, {}]",
-            Clean(&remedy.summary),
-            remedy.id,
-            remedy.level
-        )?;
+        let head = format!("{margin} {GUTTER}={GUTTER:#} {HELP}{label}{HELP:#}: ");
+        let text = format!("{} [{}, {}]", Clean(&remedy.summary), remedy.id, remedy.level);
+        wrapped(f, &head, margin.len() + 11, &text, width)?;
     }
     Ok(())
 }
 
-/// The evidence cut to a readable length around its telling part, each part fit for a terminal.
-fn quote(obstacle: &Explained) -> (String, String, String) {
+/// The evidence cut to so many columns around its telling part, each part fit for a terminal.
+fn quote(obstacle: &Explained, room: usize) -> (String, String, String) {
     let text = obstacle.evidence.text.trim();
     let (start, end) = telling(text, obstacle);
-    let from = text[..start].char_indices().rev().nth(QUOTED / 2).map_or(0, |(at, _)| at);
-    let to = text[end..].char_indices().nth(QUOTED / 2).map_or(text.len(), |(at, _)| end + at);
     let clean = |part: &str| Clean(part).to_string();
-    let before = format!("{}{}", if from > 0 { "…" } else { "" }, clean(&text[from..start]));
-    let after = format!("{}{}", clean(&text[end..to]), if to < text.len() { "…" } else { "" });
-    let telling: String = text[start..end].chars().take(QUOTED).collect();
-    (before, clean(&telling), after)
+    let columns = |text: &str| console::measure_text_width(text);
+    let (before, telling, after) = (clean(&text[..start]), clean(&text[start..end]), clean(&text[end..]));
+    if columns(&before) + columns(&telling) + columns(&after) <= room {
+        return (before, telling, after);
+    }
+    let telling = beginning(&telling, room);
+    // What does not need its half of the rest leaves it to the other.
+    let rest = room - columns(&telling);
+    let of_after = columns(&after).min(rest - columns(&before).min(rest / 2));
+    (ending(&before, rest - of_after), telling, beginning(&after, of_after))
+}
+
+/// The beginning of a text, as many columns of it as there is room for.
+fn beginning(text: &str, room: usize) -> String {
+    if room == 0 { String::new() } else { console::truncate_str(text, room, "…").into_owned() }
+}
+
+/// The end of a text, as many columns of it as there is room for.
+fn ending(text: &str, room: usize) -> String {
+    if console::measure_text_width(text) <= room {
+        return text.to_owned();
+    }
+    let mut columns = 1;
+    let fits = |(_, c): &(usize, char)| {
+        columns += console::measure_text_width(c.encode_utf8(&mut [0; 4]));
+        columns <= room
+    };
+    match text.char_indices().rev().take_while(fits).last() {
+        Some((at, _)) => format!("…{}", &text[at..]),
+        None if room > 0 => "…".to_owned(),
+        None => String::new(),
+    }
 }
 
 /// The path or the port where the text names it, else all of it.
@@ -200,5 +238,49 @@ fn telling(text: &str, obstacle: &Explained) -> (usize, usize) {
     match by_path.or(by_port).filter(|(_, length)| *length > 0) {
         Some((at, length)) => (at, at + length),
         None => (0, text.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Evidence, Explained, Explanation, Remedy, Terminal};
+
+    const LINE: &str =
+        "2026/11/24 10:53:15 [emerg] 1#1: mkdir() \"/var/cache/nginx/client_temp\" failed (13: Permission denied)";
+
+    #[test]
+    fn every_width_holds_the_quoted_line_and_its_marks() {
+        let summary = "mount an emptyDir at /var/cache/nginx that an init container of the same image fills".to_owned();
+        let obstacle = Explained {
+            container: None,
+            program: None,
+            operation: "mkdir",
+            errno: Some("EACCES"),
+            path: Some("/var/cache/nginx/client_temp".to_owned()),
+            port: None,
+            capability: None,
+            category: "unwritable-path",
+            fatal: true,
+            cause: "the container's user may not make the directory: it belongs to another user".to_owned(),
+            why: vec!["/var/cache/nginx drwxr-xr-x 0:0: others may not write and search".to_owned()],
+            evidence: Evidence { source: "web.log".to_owned(), line: Some(3), text: LINE.to_owned() },
+            remedies: vec![Remedy { id: "seeded-empty-dir", level: "pod", summary }],
+        };
+        let explanation = Explanation::new(Vec::new(), vec![obstacle], None);
+        for width in [30, 40, 60, 80, 100, 200] {
+            let text = Terminal { explanation: &explanation, all: false, width }.to_string();
+            let text = console::strip_ansi_codes(&text).into_owned();
+            let lines: Vec<&str> = text.lines().collect();
+            let at = lines.iter().position(|line| line.contains('^')).expect("marks");
+            let (marks, quoted) = (lines[at], lines[at - 1]);
+            let under: String =
+                quoted.chars().zip(marks.chars()).filter(|(_, mark)| *mark == '^').map(|(c, _)| c).collect();
+            assert!(
+                "/var/cache/nginx/client_temp".starts_with(under.trim_end_matches('…')) && under.len() > 20,
+                "{text}"
+            );
+            let longest = lines.iter().map(|line| console::measure_text_width(line)).max();
+            assert!(longest.is_some_and(|longest| longest <= width.max(40)), "{width}: {text}");
+        }
     }
 }

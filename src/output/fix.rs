@@ -9,7 +9,7 @@ use super::explanation::Explained;
 use super::markdown::{code, plain};
 use super::patch;
 use super::report::API_VERSION;
-use super::terminal::{Clean, Tone, painted, tone};
+use super::terminal::{Clean, Tone, painted, tone, wrapped};
 use crate::model::identity::Candidate;
 use crate::model::plan::{Plan as ModelPlan, Step as ModelStep};
 
@@ -140,36 +140,30 @@ pub fn applicable(object: &Value) -> Value {
     object
 }
 
-/// The fix for a person, with the diff of the object; ends in a line break.
+/// The fix for a person, with the diff of the object, whose lines stay whole; ends in a line break.
 #[must_use]
-pub fn text(fix: &Fix, diff: &str) -> String {
+pub fn text(fix: &Fix, diff: &str, width: usize) -> String {
     let mut out = String::new();
     let Identity { uid, gid, why, .. } = &fix.plan.identity;
-    let _ = writeln!(out, "{} {uid}:{gid} ({})", tone(Tone::Strong, "identity"), Clean(why));
+    let mut field = |name: &str, text: String| {
+        let _ = wrapped(&mut out, &format!("{name} "), 9, &text, width);
+    };
+    field(&tone(Tone::Strong, "identity"), format!("{uid}:{gid} ({})", Clean(why)));
     for remedy in &fix.plan.remedies {
-        let _ = writeln!(
-            out,
-            "{} {}\n         because {}",
-            tone(Tone::Strong, "remedy  "),
-            Clean(&remedy.summary),
-            Clean(&remedy.obstacle)
-        );
+        field(&tone(Tone::Strong, "remedy  "), Clean(&remedy.summary).to_string());
+        field("        ", format!("because {}", Clean(&remedy.obstacle)));
     }
     if let Some(proof) = &fix.proof {
         let rounds = proof.rounds.len();
         let verdict = if proof.ready { tone(Tone::Good, "proven") } else { tone(Tone::Bad, "not proven") };
-        let _ = writeln!(
-            out,
-            "{verdict} in {rounds} {} and {} s",
-            if rounds == 1 { "round" } else { "rounds" },
-            proof.seconds
-        );
+        let plural = if rounds == 1 { "round" } else { "rounds" };
+        field(&verdict, format!("in {rounds} {plural} and {} s", proof.seconds));
         for obstacle in &proof.remaining {
-            let _ = writeln!(out, "remains  {}: {}", obstacle.category, Clean(&obstacle.cause));
+            field("remains ", format!("{}: {}", obstacle.category, Clean(&obstacle.cause)));
         }
     }
     for warning in &fix.warnings {
-        let _ = writeln!(out, "{} {}", tone(Tone::Doubtful, "warning "), Clean(warning));
+        field(&tone(Tone::Doubtful, "warning "), Clean(warning).to_string());
     }
     if !diff.is_empty() {
         out.push('\n');

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::terminal::Clean;
+use super::terminal::{Clean, wrapped};
 use crate::model::access::{Access, Kind, Mode};
 use crate::model::identity::Candidate;
 use crate::model::image::advice::Advice as ModelAdvice;
@@ -394,15 +394,16 @@ pub fn table(report: &ImageReport, width: usize) -> String {
             format!("{number:>3} {:>8}  {chowned}{}", bytes(layer.size), layer.command)
         }),
     );
-    let _ = writeln!(
-        out.text,
-        "\n{} in {} layers, efficiency {:.1} %, {} wasted, {} of it by a change of owner or mode",
+    let total = format!(
+        "{} in {} layers, efficiency {:.1} %, {} wasted, {} of it by a change of owner or mode",
         bytes(report.size_bytes),
         report.layers.len(),
         report.efficiency * 100.0,
         bytes(report.wasted_bytes),
         bytes(report.chowned_bytes),
     );
+    out.text.push('\n');
+    let _ = wrapped(&mut out.text, "", 0, &total, width);
     if !report.advice.is_empty() {
         out.text.push_str("\nIn the Dockerfile\n");
         for advice in &report.advice {
@@ -411,7 +412,7 @@ pub fn table(report: &ImageReport, width: usize) -> String {
                 count => format!(" (saves {})", bytes(count)),
             };
             let _ = writeln!(out.text, "  {}{saves}", Clean(&advice.line));
-            let _ = writeln!(out.text, "      {}", Clean(&advice.why));
+            let _ = wrapped(&mut out.text, "      ", 6, &Clean(&advice.why).to_string(), width);
         }
     }
     out.text
@@ -425,7 +426,7 @@ struct Page {
 impl Page {
     fn field(&mut self, name: &str, value: &str) {
         if !value.is_empty() {
-            let _ = writeln!(self.text, "{name:<10} {}", Clean(value));
+            let _ = wrapped(&mut self.text, &format!("{name:<10} "), 11, &Clean(value).to_string(), self.width);
         }
     }
 

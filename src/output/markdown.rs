@@ -12,6 +12,12 @@ pub(super) fn code(text: &str) -> String {
     format!("`{}`", Clean(text).to_string().replace('`', "'"))
 }
 
+/// The same in a cell of a table, which a bar ends even within code.
+fn code_in_cell(text: &str) -> String {
+    // Before a bar, a backslash of the text would be read as the one that keeps the cell together.
+    if text.contains('\\') { plain(text) } else { code(text).replace('|', "\\|") }
+}
+
 /// A sentence in which nothing is markup.
 pub(super) fn plain(text: &str) -> String {
     let text = Clean(text).to_string();
@@ -43,7 +49,7 @@ pub fn scan(report: &ScanReport) -> String {
             let _ = writeln!(
                 out,
                 "| {} | {} | {} |",
-                code(&finding.check),
+                code_in_cell(&finding.check),
                 plain(&finding.message),
                 place(workload, finding)
             );
@@ -62,8 +68,8 @@ pub fn scan(report: &ScanReport) -> String {
         let _ = writeln!(
             out,
             "| {} | {} | {} | {until} | {} |",
-            code(&key),
-            code(&finding.check),
+            code_in_cell(&key),
+            code_in_cell(&finding.check),
             plain(&accepted.reason),
             accepted.by
         );
@@ -77,8 +83,21 @@ pub fn scan(report: &ScanReport) -> String {
 /// `examples/web.yaml:16`, or the containers of a live workload.
 fn place(workload: &Workload, finding: &Finding) -> String {
     match &workload.source {
-        Some(source) => code(&format!("{}:{}", source.file, finding.line.unwrap_or(source.line))),
+        Some(source) => code_in_cell(&format!("{}:{}", source.file, finding.line.unwrap_or(source.line))),
         None if finding.containers.is_empty() => String::new(),
-        None => code(&finding.containers.join(", ")),
+        None => code_in_cell(&finding.containers.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{code, code_in_cell, plain};
+
+    #[test]
+    fn code_and_sentences_hold_whatever_they_say() {
+        assert_eq!(code("a`b|c"), "`a'b|c`");
+        assert_eq!(code_in_cell("a`b|c"), "`a'b\\|c`");
+        assert_eq!(code_in_cell("a\\|c"), "a\\\\\\|c");
+        assert_eq!(plain("*a* | [b](c)"), "\\*a\\* \\| \\[b\\](c)");
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::report::{API_VERSION, Policy, Violation};
-use super::terminal::{Clean, Tone, painted, tone};
+use super::terminal::{Clean, Tone, painted, tone, wrapped};
 use crate::model::node::{Node as ModelNode, Setting as ModelSetting, Told as ModelTold, device_ownership_setting};
 use crate::model::podsecurity::{Namespace as ModelNamespace, Policy as ModelPolicy, Violation as ModelViolation};
 use crate::model::workload::Workload;
@@ -179,7 +179,7 @@ pub fn text(report: &Nodes, width: usize) -> String {
         );
         let names = names.iter().map(|name| Clean(name).to_string()).collect::<Vec<_>>().join(", ");
         let _ = writeln!(out, "{}", tone(Tone::Strong, &names));
-        wrapped(&mut out, "  ", &system, width);
+        let _ = wrapped(&mut out, "  ", 2, &system, width);
         for (name, told) in properties(node) {
             let answer = match told.value {
                 Some(true) => tone(Tone::Good, "yes"),
@@ -226,30 +226,7 @@ fn alike(nodes: &[Node]) -> Vec<(&Node, Vec<&str>)> {
 fn property(out: &mut String, name: &str, answer: &str, why: &str, width: usize) {
     let pad = |text: &str, columns: usize| " ".repeat(columns.saturating_sub(console::measure_text_width(text)));
     let head = format!("  {name}{}{answer}{}", pad(name, COLUMNS.0), pad(answer, COLUMNS.1));
-    wrapped(out, &head, &Clean(why).to_string(), width);
-}
-
-/// Writes a text after a head, and goes on below its own beginning where the terminal ends.
-fn wrapped(out: &mut String, head: &str, text: &str, width: usize) {
-    /// Narrower than this no text is worth wrapping.
-    const LEAST: usize = 24;
-    let indent = console::measure_text_width(head);
-    let room = width.saturating_sub(indent).max(LEAST);
-    let mut line = String::new();
-    let mut head = head.to_owned();
-    for word in text.split(' ') {
-        let longer = console::measure_text_width(&line) + 1 + console::measure_text_width(word);
-        if !line.is_empty() && longer > room {
-            let _ = writeln!(out, "{head}{line}");
-            head = " ".repeat(indent);
-            line.clear();
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    let _ = writeln!(out, "{}", format!("{head}{line}").trim_end());
+    let _ = wrapped(out, &head, console::measure_text_width(&head), &Clean(why).to_string(), width);
 }
 
 fn namespace(namespace: &Namespace, width: usize) -> String {
@@ -270,21 +247,14 @@ fn namespace(namespace: &Namespace, width: usize) -> String {
     };
     let mut out = String::new();
     let name = tone(Tone::Strong, Clean(name));
-    wrapped(&mut out, "", &format!("Namespace {name} {labels}. {level} would refuse {refuses}"), width);
+    let _ = wrapped(&mut out, "", 0, &format!("Namespace {name} {labels}. {level} would refuse {refuses}"), width);
     for Refused { kind, name, pods, violations } in refused {
         let reasons = violations.iter().map(|violation| violation.reason.as_str()).collect::<Vec<_>>().join(", ");
-        let head = format!("  {}/{} ", Clean(&kind.to_lowercase()), Clean(name));
-        wrapped_below(&mut out, &head, &format!("({}): {}", count(*pods, "pod"), Clean(&reasons)), width);
+        let name = format!("{}/{}", Clean(&kind.to_lowercase()), Clean(name));
+        // Names may be long.
+        let _ = wrapped(&mut out, "  ", 4, &format!("{name} ({}): {}", count(*pods, "pod"), Clean(&reasons)), width);
     }
     out
-}
-
-/// As [`wrapped`], but goes on with an indent of four, as names may be long.
-fn wrapped_below(out: &mut String, head: &str, text: &str, width: usize) {
-    let mut below = String::new();
-    wrapped(&mut below, "    ", &format!("{}{text}", head.trim_start()), width);
-    out.push_str("  ");
-    out.push_str(below.trim_start());
 }
 
 fn count(number: usize, what: &str) -> String {

@@ -22,9 +22,6 @@ pub struct View {
     pub width: usize,
 }
 
-/// Columns left for the last column, which is cut first.
-const LEAST_NOW: usize = 24;
-
 /// The report as a table with a summary, coloured; ends in a line break. Nothing for a report without workloads.
 #[must_use]
 pub fn scan(report: &ScanReport, view: View) -> String {
@@ -40,11 +37,10 @@ pub fn scan(report: &ScanReport, view: View) -> String {
     out.push_str(&rows(&workloads, view));
     out.push('\n');
     if let [workload] = workloads.as_slice() {
-        out.push_str(&details(workload, view.level));
+        out.push_str(&details(workload, view));
     }
-    out.push_str(&summary(report));
-    for line in namespaces(&report.namespaces, view.wide) {
-        out.push_str(&line);
+    for line in std::iter::once(summary(report)).chain(namespaces(&report.namespaces, view.wide)) {
+        let _ = terminal::wrapped(&mut out, "", 0, &line, view.width);
     }
     painted(&out)
 }
@@ -53,19 +49,17 @@ fn rows(workloads: &[&Workload], view: View) -> String {
     let first = workloads.first().and_then(|workload| workload.namespace.as_ref());
     let many_namespaces = workloads.iter().any(|workload| workload.namespace.as_ref() != first);
     let live = workloads.iter().any(|workload| workload.source.is_none());
+    let level = view.level.as_str().to_uppercase();
     let mut header = Vec::new();
     if many_namespaces {
-        header.push("NAMESPACE".to_owned());
+        header.push(NAMESPACE);
     }
-    header.push("WORKLOAD".to_owned());
-    header.push(if live { "PODS" } else { "LINE" }.to_owned());
-    header.push("ROOT".to_owned());
-    header.push(view.level.as_str().to_uppercase());
+    header.extend([WORKLOAD, if live { PODS } else { LINE }, "ROOT", &level]);
     if view.wide {
-        header.extend(["USERS", "CHECKS"].map(str::to_owned));
+        header.extend(["USERS", "CHECKS"]);
     }
     if live {
-        header.push("NOW".to_owned());
+        header.push(NOW);
     }
     let mut rows: Vec<Vec<String>> = Vec::with_capacity(workloads.len());
     for workload in workloads {
@@ -89,56 +83,130 @@ fn rows(workloads: &[&Workload], view: View) -> String {
         }
         rows.push(row);
     }
-    if !view.wide {
-        fit(&mut rows, &header, view.width, live);
+    let grid = Grid { header, rows };
+    if view.wide {
+        return grid.drawn(&[]);
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(&header);
-    for row in rows {
-        table.add_row(row);
+    let tail = if live { NOW } else { LINE };
+    // A workload that works has nothing to tell below its row.
+    let tells = |workload: &&Workload| {
+        !live
+            || !workload.failures.is_empty()
+            || (workload.pods > 0 && workload.root == Some(false) && !workload.obstacles.is_empty())
+    };
+    let tells: Vec<bool> = workloads.iter().map(tells).collect();
+    narrowed(grid, tail, &tells, view.width)
+}
+
+const NAMESPACE: &str = "NAMESPACE";
+const WORKLOAD: &str = "WORKLOAD";
+const PODS: &str = "PODS";
+const LINE: &str = "LINE";
+const NOW: &str = "NOW";
+
+/// Columns that names keep at least, the last one's sentence keeps, and names keep where it stands below its row.
+const LEAST_NAME: usize = 16;
+const LEAST_NOW: usize = 24;
+const LEAST_NAME_ALONE: usize = 12;
+
+/// A table that fits the width: with names shortened; else with the column that tells most below each row, where it is
+/// worth telling; else as a list.
+fn narrowed(grid: Grid<'_>, tail: &str, tells: &[bool], width: usize) -> String {
+    let mut table = grid.clone();
+    table.shorten(NOW, LEAST_NOW, width, terminal::cut);
+    [NAMESPACE, WORKLOAD, LINE].into_iter().for_each(|name| table.shorten(name, LEAST_NAME, width, shortened));
+    if table.width() <= width {
+        return table.drawn(&[]);
     }
-    for (index, column) in table.column_iter_mut().enumerate() {
-        let last = index + 1 == header.len();
-        column.set_padding((0, if last { 0 } else { 2 }));
-        if header[index] == "PODS" {
-            column.set_cell_alignment(CellAlignment::Right);
+    let mut table = grid.clone();
+    let tails = table.take(tail).into_iter().zip(tells).map(|(text, tells)| {
+        let mut below = String::new();
+        if *tells {
+            let _ = terminal::wrapped(&mut below, "  ", 2, &text, width);
         }
+        below
+    });
+    let tails: Vec<String> = tails.collect();
+    [NAMESPACE, WORKLOAD].into_iter().for_each(|name| table.shorten(name, LEAST_NAME_ALONE, width, shortened));
+    if table.width() <= width {
+        return table.drawn(&tails);
     }
+    let mut rest = grid;
+    rest.take(tail);
+    let names = rest.take(WORKLOAD);
     let mut out = String::new();
-    for line in table.lines() {
-        out.push_str(line.trim_end());
-        out.push('\n');
+    for ((name, row), tail) in names.iter().zip(&rest.rows).zip(&tails) {
+        let _ = writeln!(out, "{name}");
+        let cells = rest.header.iter().zip(row).map(|(name, cell)| format!("{} {cell}", name.to_lowercase()));
+        let _ = terminal::wrapped(&mut out, "  ", 2, &cells.collect::<Vec<_>>().join(", "), width);
+        out.push_str(tail);
     }
     out
 }
 
-/// Shortens names in their middle and the last column at its end, until a row fits the width.
-fn fit(rows: &mut [Vec<String>], header: &[String], width: usize, live: bool) {
-    let columns = header.len();
-    let natural = |rows: &[Vec<String>], column: usize| {
-        let cells = rows.iter().map(|row| console::measure_text_width(&row[column]));
-        cells.chain([header[column].len()]).max().unwrap_or(0)
-    };
-    let last = columns - 1;
-    let total = |rows: &[Vec<String>], but: usize| -> usize {
-        (0..columns).filter(|column| *column != but).map(|column| natural(rows, column) + 2).sum()
-    };
-    // The last column carries sentences where there is a cluster, and a verdict that stays whole where there is none.
-    let tail = if live { natural(rows, last).min(LEAST_NOW) } else { natural(rows, last) };
-    for column in 0..columns.min(3) {
-        if !matches!(header[column].as_str(), "NAMESPACE" | "WORKLOAD" | "LINE") {
-            continue;
-        }
-        let others = total(rows, last) + tail;
-        let excess = others.saturating_sub(width);
+/// The cells of a table by their columns.
+#[derive(Debug, Clone)]
+struct Grid<'n> {
+    header: Vec<&'n str>,
+    rows: Vec<Vec<String>>,
+}
+
+/// Columns between two cells.
+const GAP: usize = 2;
+
+impl Grid<'_> {
+    /// The columns that the cells of a column need.
+    fn natural(&self, column: usize) -> usize {
+        let cells = self.rows.iter().map(|row| console::measure_text_width(&row[column]));
+        cells.chain([self.header[column].len()]).max().unwrap_or(0)
+    }
+
+    fn width(&self) -> usize {
+        let columns = self.header.len();
+        (0..columns).map(|column| self.natural(column)).sum::<usize>() + GAP * columns.saturating_sub(1)
+    }
+
+    fn column(&self, name: &str) -> Option<usize> {
+        self.header.iter().position(|column| *column == name)
+    }
+
+    /// Shortens the cells of a column until the table fits, but not below `least`.
+    fn shorten(&mut self, name: &str, least: usize, width: usize, by: impl Fn(&str, usize) -> String) {
+        let Some(column) = self.column(name) else { return };
+        let excess = self.width().saturating_sub(width);
         if excess > 0 {
-            let room = natural(rows, column).saturating_sub(excess).max(16);
-            rows.iter_mut().for_each(|row| row[column] = shortened(&row[column], room));
+            let room = self.natural(column).saturating_sub(excess).max(least);
+            self.rows.iter_mut().for_each(|row| row[column] = by(&row[column], room));
         }
     }
-    if live {
-        let room = width.saturating_sub(total(rows, last)).max(LEAST_NOW);
-        rows.iter_mut().for_each(|row| row[last] = terminal::cut(&row[last], room));
+
+    /// Takes a column out of the table.
+    fn take(&mut self, name: &str) -> Vec<String> {
+        let Some(column) = self.column(name) else { return Vec::new() };
+        self.header.remove(column);
+        self.rows.iter_mut().map(|row| row.remove(column)).collect()
+    }
+
+    /// The table, with lines of its own below each row.
+    fn drawn(&self, below: &[String]) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_header(&self.header);
+        table.add_rows(&self.rows);
+        let last = self.header.len().saturating_sub(1);
+        for (index, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((0, if index == last { 0 } else { 2 }));
+            if self.header[index] == PODS {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        let mut out = String::new();
+        // The header has nothing below it.
+        let below = std::iter::once("").chain(below.iter().map(String::as_str)).chain(std::iter::repeat(""));
+        for (line, below) in table.lines().zip(below) {
+            let _ = writeln!(out, "{}", line.trim_end());
+            out.push_str(below);
+        }
+        out
     }
 }
 
@@ -260,52 +328,49 @@ fn told(failure: &Failure) -> String {
 }
 
 /// One workload alone is shown whole: who its containers are, what fails, what the level forbids and where.
-fn details(workload: &Workload, level: Level) -> String {
+fn details(workload: &Workload, View { level, width, .. }: View) -> String {
     let mut out = String::new();
+    let mut line = |text: &str| {
+        let _ = terminal::wrapped(&mut out, "  ", 4, text, width);
+    };
     for container in &workload.containers {
         let User { uid, gid, groups, origin } = &container.user;
         let id = |id: &Option<i64>| id.map_or("unknown".to_owned(), |id| id.to_string());
-        let _ = write!(out, "  {} {}: ", container.role, Clean(&container.name));
-        let _ = match uid {
-            None if container.root == Some(false) => write!(out, "no root, its uid is the image's"),
-            None => write!(out, "the image decides"),
-            Some(_) => write!(out, "uid {} gid {} by {}", id(uid), id(gid), by(origin)),
+        let user = match uid {
+            None if container.root == Some(false) => "no root, its uid is the image's".to_owned(),
+            None => "the image decides".to_owned(),
+            Some(_) => format!("uid {} gid {} by {}", id(uid), id(gid), by(origin)),
         };
-        if !groups.is_empty() {
-            let groups: Vec<String> = groups.iter().map(i64::to_string).collect();
-            let _ = write!(out, ", groups {}", groups.join(" "));
-        }
-        let _ = writeln!(out, " ({})", Clean(&container.image));
+        let groups = match groups.as_slice() {
+            [] => String::new(),
+            groups => format!(", groups {}", groups.iter().map(i64::to_string).collect::<Vec<_>>().join(" ")),
+        };
+        let (name, image) = (Clean(&container.name), Clean(&container.image));
+        line(&format!("{} {name}: {user}{groups} ({image})", container.role));
     }
     if workload.user_namespace {
-        out.push_str(
-            "  its pods have a user namespace (hostUsers: false): root inside is an unprivileged uid of the node\n",
-        );
+        line("its pods have a user namespace (hostUsers: false): root inside is an unprivileged uid of the node");
     }
     for failure in &workload.failures {
-        let _ = writeln!(out, "  {}", tone(Tone::Bad, Clean(&told(failure))));
+        line(&tone(Tone::Bad, Clean(&told(failure))));
     }
     // What is foreseen stops nothing yet, and is what there is to know of a workload that works.
     let told = |obstacle: &&Explained| obstacle.fatal || workload.failures.is_empty();
     for obstacle in workload.obstacles.iter().filter(told) {
-        let _ = writeln!(out, "  {}: {}", obstacle.category, Clean(&obstacle.cause));
+        line(&format!("{}: {}", obstacle.category, Clean(&obstacle.cause)));
     }
     let is_open = |violation: &&Violation| counts(workload, violation.check).1 == 0;
-    let violations: Vec<&Violation> = violations(workload, level).iter().filter(is_open).collect();
-    if !violations.is_empty() {
-        let _ = writeln!(out, "\nThe {level} level forbids:");
-    }
-    for violation in violations {
-        out.push_str("  ");
-        let line = violation.fields.iter().find_map(|field| field.line);
-        if let (Some(source), Some(line)) = (&workload.source, line) {
-            let _ = write!(out, "{} ", tone(Tone::Faint, format_args!("{}:{line}", Clean(&source.file))));
+    for (index, violation) in violations(workload, level).iter().filter(is_open).enumerate() {
+        if index == 0 {
+            let _ = writeln!(out, "\nThe {level} level forbids:");
         }
-        let _ = write!(out, "{}", Clean(&violation.reason));
-        if !violation.detail.is_empty() {
-            let _ = write!(out, ": {}", Clean(&violation.detail));
-        }
-        out.push('\n');
+        let at = violation.fields.iter().find_map(|field| field.line);
+        let place = workload.source.as_ref().zip(at).map_or(String::new(), |(source, line)| {
+            format!("{} ", tone(Tone::Faint, format_args!("{}:{line}", Clean(&source.file))))
+        });
+        let detail = if violation.detail.is_empty() { "" } else { ": " };
+        let what = format!("{place}{}{detail}{}", Clean(&violation.reason), Clean(&violation.detail));
+        let _ = terminal::wrapped(&mut out, "  ", 4, &what, width);
     }
     let accepted = workload.findings.iter().filter_map(|finding| Some((finding, finding.accepted.as_ref()?)));
     for (index, (finding, accepted)) in accepted.enumerate() {
@@ -313,7 +378,8 @@ fn details(workload: &Workload, level: Level) -> String {
             out.push_str("\nAccepted:\n");
         }
         let until = accepted.expires.as_ref().map(|date| format!(" until {date}")).unwrap_or_default();
-        let _ = writeln!(out, "  {}: {} (by {}{until})", finding.check, Clean(&accepted.reason), accepted.by);
+        let what = format!("{}: {} (by {}{until})", finding.check, Clean(&accepted.reason), accepted.by);
+        let _ = terminal::wrapped(&mut out, "  ", 4, &what, width);
     }
     out.push('\n');
     out
@@ -344,7 +410,7 @@ fn summary(report: &ScanReport) -> String {
         let plural = if summary.accepted == 1 { "finding" } else { "findings" };
         parts.push(format!("{} {plural} accepted", summary.accepted));
     }
-    format!("{}\n", tone(Tone::Strong, format_args!("{} {plural}: {}.", summary.workloads, parts.join(", "))))
+    tone(Tone::Strong, format_args!("{} {plural}: {}.", summary.workloads, parts.join(", ")))
 }
 
 /// What namespaces demand: a line for each that is labelled, and one for all that are not.
@@ -361,16 +427,16 @@ fn namespaces(namespaces: &[Namespace], wide: bool) -> Vec<String> {
         modes.into_iter().flatten().collect::<Vec<_>>().join(", ")
     };
     let (labelled, open): (Vec<_>, Vec<_>) = namespaces.iter().partition(|namespace| !labels(namespace).is_empty());
-    let line = |namespace: &Namespace| format!("Namespace {} {}.\n", Clean(&namespace.name), labels(namespace));
+    let line = |namespace: &Namespace| format!("Namespace {} {}.", Clean(&namespace.name), labels(namespace));
     let mut lines: Vec<String> = labelled.into_iter().map(line).collect();
     match open.as_slice() {
         [] => {}
-        [one] => lines.push(format!("Namespace {} enforces no Pod Security level.\n", Clean(&one.name))),
+        [one] => lines.push(format!("Namespace {} enforces no Pod Security level.", Clean(&one.name))),
         some if wide => {
             let names: Vec<_> = some.iter().map(|namespace| Clean(&namespace.name).to_string()).collect();
-            lines.push(format!("These namespaces enforce no Pod Security level: {}.\n", names.join(", ")));
+            lines.push(format!("These namespaces enforce no Pod Security level: {}.", names.join(", ")));
         }
-        some => lines.push(format!("{} namespaces enforce no Pod Security level.\n", some.len())),
+        some => lines.push(format!("{} namespaces enforce no Pod Security level.", some.len())),
     }
     lines
 }

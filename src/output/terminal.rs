@@ -67,6 +67,31 @@ pub fn cut(text: &str, columns: usize) -> String {
     cut
 }
 
+/// Writes a text after a head, and where the terminal ends goes on below, indented. Words stay whole.
+pub(super) fn wrapped(out: &mut impl fmt::Write, head: &str, indent: usize, text: &str, width: usize) -> fmt::Result {
+    /// Narrower than this no text is worth wrapping.
+    const LEAST: usize = 24;
+    let (mut line, mut columns) = (head.to_owned(), console::measure_text_width(head));
+    let mut is_empty = true;
+    for word in text.split(' ') {
+        let longer = console::measure_text_width(word);
+        if !is_empty && columns + 1 + longer > width.max(indent + LEAST) {
+            writeln!(out, "{}", line.trim_end())?;
+            line = " ".repeat(indent);
+            columns = indent;
+            is_empty = true;
+        }
+        if !is_empty {
+            line.push(' ');
+            columns += 1;
+        }
+        line.push_str(word);
+        columns += longer;
+        is_empty = false;
+    }
+    writeln!(out, "{}", line.trim_end())
+}
+
 /// Turns the marks of [`tone`] into ANSI escapes; anstream drops these where no terminal or NO_COLOR wants none.
 #[must_use]
 pub fn painted(text: &str) -> String {
@@ -137,7 +162,7 @@ fn reorders_or_hides(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Clean, Tone, cut, escaped, painted, tone};
+    use super::{Clean, Tone, cut, escaped, painted, tone, wrapped};
 
     #[test]
     fn tones_become_escapes_and_cannot_be_forged() {
@@ -150,6 +175,20 @@ mod tests {
     fn a_cut_closes_what_it_opened() {
         assert_eq!(painted(&cut(&tone(Tone::Good, "abcdef"), 4)), "\u{1b}[32mabc…\u{1b}[0m");
         assert_eq!(cut("abc", 4), "abc");
+    }
+
+    #[test]
+    fn a_wrapped_text_goes_on_below_its_beginning() {
+        let mut out = String::new();
+        wrapped(&mut out, "why: ", 5, &tone(Tone::Bad, "the directory belongs to another user"), 30).expect("a string");
+        assert_eq!(
+            out,
+            format!("why: {}", tone(Tone::Bad, "the directory belongs to\n     another user\n"))
+                .replace("\n\u{2060}", "\u{2060}\n")
+        );
+        let mut out = String::new();
+        wrapped(&mut out, "", 0, "a-word-that-is-longer-than-the-terminal b", 10).expect("a string");
+        assert_eq!(out, "a-word-that-is-longer-than-the-terminal\nb\n");
     }
 
     #[test]

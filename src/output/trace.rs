@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::explanation::{self, Explained};
 use super::report::API_VERSION;
-use super::terminal::{Clean, Tone, painted, tone};
+use super::terminal::{Clean, Tone, painted, tone, wrapped};
 use crate::model::inside::Listener;
 use crate::model::trace::{Change, Lines, Then, Traced};
 
@@ -218,6 +218,7 @@ pub struct Terminal<'t> {
     pub trace: &'t Trace,
     /// Refusals that did not stop the program are shown as well.
     pub all: bool,
+    pub width: usize,
 }
 
 impl fmt::Display for Terminal<'_> {
@@ -225,10 +226,12 @@ impl fmt::Display for Terminal<'_> {
         let Trace { obstacles, did, lines, .. } = self.trace;
         let shown = |(index, one): &(usize, &Refused)| self.all || *index == 0 || one.explained.fatal;
         for (_, refused) in obstacles.iter().enumerate().filter(shown) {
-            explanation::one(f, &refused.explained)?;
+            explanation::one(f, &refused.explained, self.width)?;
             let times = if refused.times > 1 { format!(" (refused {} times)", refused.times) } else { String::new() };
             let margin = refused.explained.evidence.line.map(|line| line.to_string().len()).unwrap_or_default();
-            writeln!(f, "{} = then: {}{times}\n", " ".repeat(margin), Clean(&refused.then))?;
+            let head = format!("{} = then: ", " ".repeat(margin));
+            wrapped(f, &head, head.len(), &format!("{}{times}", Clean(&refused.then)), self.width)?;
+            writeln!(f)?;
         }
         let hidden = obstacles.iter().enumerate().filter(|one| !shown(one)).count();
         match (obstacles.len(), hidden) {
@@ -316,7 +319,8 @@ impl Terminal<'_> {
         let most = if self.all { usize::MAX } else { MOST_SHOWN };
         for (index, entry) in entries.iter().take(most).enumerate() {
             let label = if index == 0 { name } else { "" };
-            writeln!(f, "{} {}", painted(&tone(Tone::Strong, format_args!("{label:<8}"))), Clean(entry))?;
+            let head = format!("{} ", painted(&tone(Tone::Strong, format_args!("{label:<8}"))));
+            wrapped(f, &head, 9, &Clean(entry).to_string(), self.width)?;
         }
         if entries.len() > most {
             writeln!(f, "{:<8} and {} more (--all)", "", entries.len() - most)?;

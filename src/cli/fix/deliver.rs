@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::super::{Fault, explain, print, say};
+use super::super::{Fault, explain, print, say, width};
 use super::ask::{self, Next};
 use super::subject::Subject;
 use super::{FixArgs, Fixed, diff, file, fix, planned, rendered, stopped, yaml};
@@ -108,7 +108,7 @@ async fn explained(cluster: &Cluster, subject: &Subject, pod: &str) {
     let obstacles = diagnosed.obstacles.into_iter().map(explain::explained).collect();
     let explanation = Explanation::new(Vec::new(), obstacles, diagnosed.looks_like.map(str::to_owned));
     // Its lines are clean and styled already.
-    let _ = write!(anstream::stderr().lock(), "{}", Terminal { explanation: &explanation, all: false });
+    let _ = write!(anstream::stderr().lock(), "{}", Terminal { explanation: &explanation, all: false, width: width() });
 }
 
 /// Shows a plan, asks about it, and does what is answered.
@@ -125,7 +125,7 @@ pub(super) async fn interactive(cluster: Option<&Cluster>, args: &FixArgs, subje
         one = chosen(cluster, args, one).await?;
     }
     loop {
-        print(&report::text(&fix(&one), &diff(&one)?))?;
+        print(&report::text(&fix(&one), &diff(&one)?, width()))?;
         match ask::next(&one.subject, one.is_proven(), cluster.is_some())? {
             Next::Try => {
                 ask::start(&one.subject, &args.with_volumes)?;
@@ -166,7 +166,7 @@ pub(super) async fn interactive(cluster: Option<&Cluster>, args: &FixArgs, subje
 
 /// The plan with the identity and the remedies that the user chose.
 async fn chosen(cluster: Option<&Cluster>, args: &FixArgs, one: Fixed) -> Result<Fixed, Fault> {
-    print(&report::text(&fix(&one), ""))?;
+    print(&report::text(&fix(&one), "", width()))?;
     let mut one = one;
     if args.run_as.is_none()
         && let Some(user) = ask::identity(&one.plan)?

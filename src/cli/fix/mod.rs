@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::flags::{ClusterFlags, SelectionFlags};
 use super::image::{self, RegistryFlags};
 use super::progress::{Live, Spinner};
-use super::{Cli, Command, Fault, exit_code, explain, json, print, print_file, say};
+use super::{Cli, Command, Fault, exit_code, explain, json, print, print_file, say, width};
 use crate::error::{Error, Read};
 use crate::evidence::cluster::Cluster;
 use crate::evidence::manifests::{File, Manifest};
@@ -275,7 +275,11 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
     }
     if subjects.is_empty() {
         let text = rendered(&[], &texts, &[], &args)?;
-        if args.prints_files() { print_file(&text)? } else { print(&text)? }
+        if args.prints_files() {
+            print_file(&text)?
+        } else {
+            print(&text)?
+        }
         return Ok(exit_code(&errors, true));
     }
     if asks {
@@ -331,7 +335,11 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
         }
     }
     let text = rendered(&fixed, &texts, &edited, &args)?;
-    if args.prints_files() { print_file(&text)? } else { print(&text)? }
+    if args.prints_files() {
+        print_file(&text)?
+    } else {
+        print(&text)?
+    }
     if args.write {
         for error in texts.iter().filter_map(|file| file::write(file, &all).err()) {
             say(format_args!("error: {error}"));
@@ -695,7 +703,7 @@ fn rendered(fixed: &[Fixed], files: &[Arc<File>], edited: &[Edited], args: &FixA
         Format::Text => {
             let parts = fixed.iter().map(|one| {
                 let title = if fixed.len() > 1 { format!("{}\n", one.subject.name()) } else { String::new() };
-                Ok(title + &report::text(&fix(one), &diff(one)?))
+                Ok(title + &report::text(&fix(one), &diff(one)?, width()))
             });
             parts.collect::<Result<Vec<_>, Error>>().map(|parts| parts.join("\n"))
         }

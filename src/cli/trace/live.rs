@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::super::fix::ask;
 use super::super::flags::ClusterFlags;
 use super::super::progress::Spinner;
-use super::super::target::{self, Target};
+use super::super::target;
 use super::super::{Fault, explain, say};
 use super::TraceArgs;
 use crate::diagnosis::Context;
@@ -68,16 +68,7 @@ const GRACE: Duration = Duration::from_secs(20);
 
 pub(super) async fn run(flags: &ClusterFlags, args: &TraceArgs) -> Result<Done, Fault> {
     let live = &args.live;
-    let target = match args.target.as_slice() {
-        [name] if !name.contains('/') => Target { kind: "Pod".to_owned(), name: Some(name.clone()) },
-        words => {
-            let mut targets = target::targets(words)?;
-            match (targets.pop(), targets.is_empty()) {
-                (Some(target), true) => target,
-                _ => return Err(Error::input("trace several targets", "it is one at a time").into()),
-            }
-        }
-    };
+    let target = target::one(&args.target, "trace")?;
     let Some(image) = &live.image else {
         let why = "no image is named that has strace and sh";
         return Err(Error::input("trace a pod", why)

@@ -4,10 +4,10 @@ mod live;
 
 use std::path::Path;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::flags::ClusterFlags;
-use super::{Fault, exit_code, explain, json, print, say, yaml};
+use super::flags::{ClusterFlags, RefusalFlags};
+use super::{Fault, exit_code, explain, print, say, width};
 use crate::diagnosis::Context;
 use crate::diagnosis::trace::Trace;
 use crate::error::{Error, Read};
@@ -36,15 +36,8 @@ pub(super) struct TraceArgs {
     filename: Option<String>,
     #[command(flatten)]
     live: live::LiveArgs,
-    /// Show everything: refusals that did not stop the program, and long lists whole
-    #[arg(long)]
-    all: bool,
-    /// Output format
-    #[arg(short, long, value_enum, default_value = "text")]
-    output: Format,
-    /// Exit with 0 though something was refused
-    #[arg(long)]
-    exit_zero: bool,
+    #[command(flatten)]
+    shown: RefusalFlags,
 }
 
 const EXAMPLES: &str = "\
@@ -55,13 +48,6 @@ Examples:
   kubectl nonroot trace deploy/web --image registry.example/strace:6 --for 1m
 
 Exit codes: 0 nothing was refused, 1 obstacles found, 2 bad usage or input, 3 cluster or permission failure.";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-    Yaml,
-}
 
 pub(super) async fn run(flags: &ClusterFlags, args: TraceArgs) -> Result<u8, Fault> {
     if let Some(file) = &args.filename {
@@ -120,13 +106,10 @@ fn report(args: &TraceArgs, source: &str, traced: Traced, lines: Lines, errors: 
         warnings.push(format!("{} paths more than are kept", traced.more));
     }
     let trace = report::Trace::new(source.to_owned(), warnings, traced, explained, foreseen, folded, lines);
-    print(&match args.output {
-        Format::Text => Terminal { trace: &trace, all: args.all }.to_string(),
-        Format::Json => json(&trace)?,
-        Format::Yaml => yaml(&trace)?,
-    })?;
+    let text = || Terminal { trace: &trace, all: args.shown.all, width: width() }.to_string();
+    print(&args.shown.output.rendered(&trace, text)?)?;
     for warning in &trace.warnings {
         say(format_args!("warning: {warning}"));
     }
-    Ok(exit_code(errors, found && !args.exit_zero))
+    Ok(exit_code(errors, found && !args.shown.exit_zero))
 }
