@@ -60,11 +60,21 @@ fn manifest() -> String {
 /// Commands side by side: they wait for the cluster most of the time.
 const AT_ONCE: usize = 4;
 
-/// What none of the outputs may hold; the plain variable is part of the workload, and stands where the whole object is
-/// asked for.
-fn is_silent(arguments: &[&str], run: &Run, shows_the_object: bool) {
-    let said = format!("{}\n{}", run.stdout, run.stderr);
-    for canary in [SECRET, SECRET_BASE64, CONFIG, TOKEN, REGISTRY].into_iter().chain((!shows_the_object).then_some(ENV))
+/// What an output may hold of what was planted.
+#[derive(Clone, Copy, PartialEq)]
+enum Shows {
+    Nothing,
+    /// The whole object was asked for, and the plain variable is part of it.
+    Object,
+    /// The user's own file was, or what changes in it.
+    File,
+}
+
+fn is_silent(arguments: &[&str], run: &Run, shows: Shows) {
+    let shown = if shows == Shows::File { "" } else { &run.stdout };
+    let said = format!("{shown}\n{}", run.stderr);
+    for canary in
+        [SECRET, SECRET_BASE64, CONFIG, TOKEN, REGISTRY].into_iter().chain((shows == Shows::Nothing).then_some(ENV))
     {
         let line = said.lines().find(|line| line.contains(canary));
         assert_eq!(line, None, "kubectl nonroot {} says it", arguments.join(" "));
@@ -122,9 +132,13 @@ fn no_command_says_a_value() {
             scope.spawn(|| {
                 while let Some(command) = commands.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let arguments: Vec<&str> = command.iter().map(String::as_str).collect();
-                    let shows_the_object = arguments[0] == "fix"
-                        && (command.contains(&"json".to_owned()) || command.contains(&"yaml".to_owned()));
-                    is_silent(&arguments, &nonroot(&arguments), shows_the_object);
+                    let asks = |formats: &[&str]| formats.iter().any(|format| arguments.contains(format));
+                    let shows = match arguments[..2] {
+                        ["fix", "-f"] if asks(&["text", "yaml", "diff", "markdown"]) => Shows::File,
+                        ["fix", _] if asks(&["json", "yaml"]) => Shows::Object,
+                        _ => Shows::Nothing,
+                    };
+                    is_silent(&arguments, &nonroot(&arguments), shows);
                 }
             });
         }

@@ -140,6 +140,41 @@ pub fn applicable(object: &Value) -> Value {
     object
 }
 
+/// An object before and after without the values of the variables that it had before: a diff quotes what stands beside a
+/// change, and these are nobody's to read.
+#[must_use]
+pub fn discreet(before: &Value, after: &Value) -> (Value, Value) {
+    fn each(value: &mut Value, variable: &mut dyn FnMut(&mut Value)) {
+        match value {
+            Value::Object(fields) => {
+                if let Some(Value::Array(variables)) = fields.get_mut("env") {
+                    variables.iter_mut().for_each(&mut *variable);
+                }
+                fields.values_mut().for_each(|value| each(value, variable));
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| each(item, variable)),
+            _ => {}
+        }
+    }
+    let (mut before, mut after) = (before.clone(), after.clone());
+    let mut known: Vec<Value> = Vec::new();
+    let hide = |variable: &mut Value| {
+        if let Some(value) = variable.get_mut("value") {
+            *value = json!("...");
+        }
+    };
+    each(&mut before, &mut |variable| {
+        known.push(variable.clone());
+        hide(variable);
+    });
+    each(&mut after, &mut |variable| {
+        if known.contains(variable) {
+            hide(variable);
+        }
+    });
+    (before, after)
+}
+
 /// The fix for a person, with the diff of the object, whose lines stay whole; ends in a line break.
 #[must_use]
 pub fn text(fix: &Fix, diff: &str, width: usize) -> String {
@@ -218,4 +253,21 @@ pub fn markdown(fix: &Fix, diff: &str) -> String {
         let _ = writeln!(out, "\n````diff\n{}\n````", lines.collect::<Vec<_>>().join("\n"));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::discreet;
+
+    #[test]
+    fn only_the_values_that_were_there_are_hidden() {
+        let of = |env: serde_json::Value| json!({"spec": {"containers": [{"name": "a", "env": env}]}});
+        let before = of(json!([{"name": "KEY", "value": "secret"}, {"name": "HOME", "value": "/root"}]));
+        let after = of(json!([{"name": "KEY", "value": "secret"}, {"name": "HOME", "value": "/tmp"}]));
+        let (before, after) = discreet(&before, &after);
+        assert_eq!(before, of(json!([{"name": "KEY", "value": "..."}, {"name": "HOME", "value": "..."}])));
+        assert_eq!(after, of(json!([{"name": "KEY", "value": "..."}, {"name": "HOME", "value": "/tmp"}])));
+    }
 }

@@ -751,7 +751,8 @@ fn diff(one: &Fixed) -> Result<String, Error> {
     }
     let text = |object: &Value| super::yaml(&report::applicable(object));
     let name = Clean(&one.subject.name()).to_string();
-    let (before, after) = (text(&one.subject.object)?, text(&one.plan.object)?);
+    let (before, after) = report::discreet(&one.subject.object, &one.plan.object);
+    let (before, after) = (text(&before)?, text(&after)?);
     Ok(patch::diff((&name, &before), (&format!("{name} (nonroot)"), &after)))
 }
 
