@@ -50,6 +50,7 @@ use std::{
     sync::LazyLock,
 };
 
+use memchr::{memchr, memchr_iter, memrchr};
 pub use merge::merge;
 
 use crate::model::obstacle::Obstacle;
@@ -156,6 +157,9 @@ const REPEATS: u32 = 12;
 /// Shapes of lines that are remembered, so that memory stays bounded in a log without end.
 const SHAPES: usize = 1 << 14;
 
+/// Lines that tell of nothing but another trouble, and are looked at; a web server may have any number of them.
+const OTHERS: u32 = 128;
+
 /// A diagnosis in the making: takes a log in pieces of any size, in constant memory.
 pub struct Diagnosis {
     context: Context,
@@ -171,6 +175,8 @@ pub struct Diagnosis {
     shapes: HashMap<u64, u32>,
     collected: Collected,
     looks_like: Option<&'static str>,
+    /// How many of [`OTHERS`] are left.
+    others_left: u32,
 }
 
 impl Diagnosis {
@@ -187,6 +193,7 @@ impl Diagnosis {
             shapes: HashMap::new(),
             collected: Collected::default(),
             looks_like: None,
+            others_left: OTHERS,
         }
     }
 
@@ -194,13 +201,13 @@ impl Diagnosis {
     pub fn feed(&mut self, piece: &[u8]) {
         let mut rest = piece;
         if !self.unfinished.is_empty() {
-            let Some(end) = rest.iter().position(|byte| *byte == b'\n') else { return self.keep(rest) };
+            let Some(end) = memchr(b'\n', rest) else { return self.keep(rest) };
             self.keep(&rest[..end]);
             let line = std::mem::take(&mut self.unfinished);
             self.line(&line);
             rest = &rest[end + 1..];
         }
-        let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let whole = memrchr(b'\n', rest).map_or(0, |end| end + 1);
         self.lines(&rest[..whole]);
         self.keep(&rest[whole..]);
     }
@@ -227,36 +234,64 @@ impl Diagnosis {
         self.unfinished.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
-    /// Takes whole lines. Where none of them tells anything, only the last few are looked at one by one.
+    /// Takes whole lines. From one that tells something to the next, no line is looked at by itself.
     fn lines(&mut self, block: &[u8]) {
         let mut rest = block;
-        if self.excerpt.is_empty() && !PREFILTER.is_match(block) {
-            let mut start = block.len();
-            for _ in 0..=LINES_BEFORE {
-                start =
-                    block[..start.saturating_sub(1)].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        while !rest.is_empty() {
+            if self.excerpt.is_empty() {
+                let quiet = match self.telling().shortest_match(rest) {
+                    Some(end) => memrchr(b'\n', &rest[..end]).map_or(0, |before| before + 1),
+                    None => rest.len(),
+                };
+                self.pass_over(&rest[..quiet]);
+                rest = &rest[quiet..];
             }
-            self.lines += block[..start].iter().filter(|byte| **byte == b'\n').count() as u64;
-            rest = &block[start..];
-        }
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let Some(end) = memchr(b'\n', rest) else { return };
             self.line(&rest[..end]);
             rest = &rest[end + 1..];
         }
     }
 
+    /// The words that are searched for: those of other troubles only until enough of them were seen.
+    fn telling(&self) -> &'static regex::bytes::Regex {
+        if self.others_left > 0 { &PREFILTER } else { &REFUSALS }
+    }
+
+    /// Takes whole lines that tell nothing, of which the last are kept for what may come.
+    fn pass_over(&mut self, lines: &[u8]) {
+        let mut start = lines.len();
+        for _ in 0..=LINES_BEFORE {
+            start = memrchr(b'\n', &lines[..start.saturating_sub(1)]).map_or(0, |end| end + 1);
+        }
+        self.lines += memchr_iter(b'\n', &lines[..start]).count() as u64;
+        let mut rest = &lines[start..];
+        while let Some(end) = memchr(b'\n', rest) {
+            self.lines += 1;
+            self.remember(&rest[..end.min(LONGEST_LINE)]);
+            rest = &rest[end + 1..];
+        }
+    }
+
+    fn remember(&mut self, line: &[u8]) {
+        let full = self.recent.len() == LINES_BEFORE;
+        let mut oldest = if full { self.recent.pop_front().unwrap_or_default().1 } else { Vec::new() };
+        oldest.clear();
+        oldest.extend_from_slice(line);
+        self.recent.push_back((self.lines, oldest));
+    }
+
     fn line(&mut self, line: &[u8]) {
         self.lines += 1;
         let line = &line[..line.len().min(LONGEST_LINE)];
-        let tells = PREFILTER.is_match(line);
+        let tells = self.telling().is_match(line);
         if tells && self.is_repeated(line) {
             return;
         }
+        if tells && self.others_left > 0 && !REFUSALS.is_match(line) {
+            self.others_left -= 1;
+        }
         if self.excerpt.is_empty() && !tells {
-            if self.recent.len() == LINES_BEFORE {
-                self.recent.pop_front();
-            }
-            self.recent.push_back((self.lines, line.to_vec()));
+            self.remember(line);
             return;
         }
         for (number, line) in std::mem::take(&mut self.recent) {
@@ -373,13 +408,19 @@ fn program(text: &str) -> Option<String> {
     (is_name && !is_label).then(|| name.to_owned())
 }
 
-/// One search over raw bytes for every word that any pattern needs.
-static PREFILTER: LazyLock<regex::bytes::Regex> = LazyLock::new(|| {
-    let mut words: Vec<String> = errno::signals()
-        .chain(restraint::SIGNALS.iter().copied())
-        .chain(PATTERNS.iter().flat_map(|pattern| pattern.signals.iter().copied()))
-        .map(regex::escape)
-        .collect();
+/// One search over raw bytes for every word that any pattern needs, or that tells of another trouble.
+static PREFILTER: LazyLock<regex::bytes::Regex> =
+    LazyLock::new(|| any_of(signals().chain(restraint::SIGNALS.iter().copied())));
+
+/// The same without the words of other troubles.
+static REFUSALS: LazyLock<regex::bytes::Regex> = LazyLock::new(|| any_of(signals()));
+
+fn signals() -> impl Iterator<Item = &'static str> {
+    errno::signals().chain(PATTERNS.iter().flat_map(|pattern| pattern.signals.iter().copied()))
+}
+
+fn any_of(words: impl Iterator<Item = &'static str>) -> regex::bytes::Regex {
+    let mut words: Vec<String> = words.map(regex::escape).collect();
     words.sort();
     words.dedup();
     #[expect(clippy::expect_used)]
@@ -389,7 +430,7 @@ static PREFILTER: LazyLock<regex::bytes::Regex> = LazyLock::new(|| {
         .dfa_size_limit(64 << 20)
         .build()
         .expect("a constant regular expression")
-});
+}
 
 #[cfg(test)]
 mod tests {
