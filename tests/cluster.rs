@@ -4,7 +4,14 @@
 
 mod kubernetes;
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
 use kubernetes::{FaultyServer, Namespace, Run, kubectl, nonroot};
+use nonroot::evidence::cluster::{Cluster, Connection, Detail, Namespaces, Scope, Selection};
+use nonroot::model::podsecurity::{Level, Version};
+use nonroot::policy;
 use serde_json::{Value, json};
 
 const WORKLOADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/manifests/workloads.yaml");
@@ -246,6 +253,66 @@ fn rights_in_one_namespace_give_a_part_and_a_warning() {
     let nothing = nonroot(&["scan", "-n", "kube-system", &user]);
     assert_eq!((nothing.code, nothing.stdout.as_str()), (3, ""));
     assert!(nothing.stderr.contains("forbidden"), "{}", nothing.stderr);
+}
+
+#[test]
+#[ignore = "needs cluster (creates pods)"]
+fn a_watch_prints_what_changes_and_ends_with_an_interrupt() {
+    let namespace = Namespace::new("nonroot-test-watch", &[]);
+    let name = namespace.name();
+    let image = ["--image=localhost/test-report:1", "--image-pull-policy=Never"];
+    kubectl(&["create", "deployment", "web", "-n", name, "--replicas=2", image[0]]);
+    let mut watch = kubernetes::start_nonroot(&["scan", "-n", name, "--watch"]);
+    let mut lines = BufReader::new(watch.stdout.take().expect("a pipe")).lines().map(|line| line.expect("text"));
+    let mut until = |start: &str, part: &str| {
+        let found = lines.find(|line| line.starts_with(start) && line.contains(part));
+        found.unwrap_or_else(|| panic!("no {start} {part}"))
+    };
+    assert!(until("WORKLOAD", "NOW").contains("ROOT"));
+    until("deployment/web", " 2 ");
+    kubectl(&[&["run", "-n", name, "one"], &image[..]].concat());
+    until("pod/one", " 1 ");
+    kubectl(&["scale", "-n", name, "deployment/web", "--replicas=1"]);
+    until("deployment/web", " 1 ");
+    kubectl(&["delete", "-n", name, "pod/one", "--now"]);
+    until(&format!("{name}/pod/one"), "gone");
+    let interrupt = Command::new("kill").args(["-INT", &watch.id().to_string()]).status().expect("kill runs");
+    assert!(interrupt.success());
+    assert_eq!(watch.wait().expect("it ends").code(), Some(130));
+}
+
+/// The protobuf encoding is read by messages of our own; JSON, with all its fields, has the last word.
+#[test]
+#[ignore = "needs cluster (creates pods)"]
+fn a_scan_is_the_same_in_protobuf_and_in_json() {
+    let namespace = Namespace::new("nonroot-test-encodings", &[]);
+    kubectl(&["apply", "-n", namespace.name(), "-f", WORKLOADS]);
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let connection = Connection { kubeconfig: Some(kubernetes::kubeconfig().into()), ..Connection::default() };
+    let cluster = runtime.block_on(Cluster::connect(&connection)).expect("a cluster");
+    let judged = |detail| {
+        let namespaces = Namespaces::One(namespace.name().to_owned());
+        let scope = Scope { namespaces, selection: Selection::default(), detail };
+        let read = runtime.block_on(cluster.inventory(&scope)).expect("an inventory");
+        assert_eq!(read.errors, []);
+        let workloads = read.value.workloads.into_iter().map(|workload| {
+            let judge = |level| policy::evaluate(&workload.metadata, &workload.spec, level, Version::Latest);
+            let verdicts = [Level::Baseline, Level::Restricted].map(judge);
+            let name = (workload.api_version, workload.kind, workload.name, workload.pods, workload.metadata.name);
+            (name, workload.annotations, workload.containers, workload.failures, verdicts)
+        });
+        workloads.collect::<Vec<_>>()
+    };
+    // The pods go on while they are read: two readings of one moment are awaited.
+    let start = Instant::now();
+    loop {
+        let (protobuf, json) = (judged(Detail::Judged), judged(Detail::Whole));
+        if protobuf == json && json.len() == 8 {
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "protobuf: {protobuf:#?}\nJSON: {json:#?}");
+    }
 }
 
 #[test]

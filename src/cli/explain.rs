@@ -11,7 +11,7 @@ use super::why::Why;
 use super::{Fault, exit_code, print, say, width};
 use crate::diagnosis::{Context, Diagnosed, Diagnosis};
 use crate::error::{Error, Read};
-use crate::evidence::cluster::{Cluster, Namespaces, Scope, Selection, Text};
+use crate::evidence::cluster::{Cluster, Detail, Namespaces, Scope, Selection, Text};
 use crate::evidence::logs;
 use crate::foresight;
 use crate::model::node::Runtime;
@@ -173,7 +173,11 @@ pub(super) async fn meant(cluster: &Cluster, target: &Target, attempt: &str) -> 
     if let (Some(name), "Pod") = (&target.name, target.kind.as_str()) {
         return Ok(Read::clean(cluster.pod(&cluster.namespace, name).await?));
     }
-    let scope = Scope { namespaces: Namespaces::One(cluster.namespace.clone()), selection: Selection::default() };
+    let scope = Scope {
+        namespaces: Namespaces::One(cluster.namespace.clone()),
+        selection: Selection::default(),
+        detail: Detail::Whole,
+    };
     let inventory = cluster.inventory(&scope).await?;
     let all = inventory.value.workloads;
     let found = all.iter().find(|workload| target.matches(&workload.kind, &workload.name)).ok_or_else(|| {

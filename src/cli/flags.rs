@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{json, yaml};
 use crate::error::Error;
-use crate::evidence::cluster::{Connection, Namespaces, Scope, Selection};
+use crate::evidence::cluster::{Connection, Detail, Namespaces, Scope, Selection};
 
 /// How to reach the cluster, as kubectl has it.
 #[derive(Debug, Clone, Args)]
@@ -122,7 +122,7 @@ impl SelectionFlags {
     pub(super) fn scope(&self, namespace: &str) -> Scope {
         let namespaces = if self.all_namespaces { Namespaces::All } else { Namespaces::One(namespace.to_owned()) };
         let selection = Selection { labels: self.selector.clone(), fields: self.field_selector.clone() };
-        Scope { namespaces, selection }
+        Scope { namespaces, selection, detail: Detail::Judged }
     }
 }
 

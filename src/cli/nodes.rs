@@ -9,7 +9,7 @@ use super::flags::{ClusterFlags, Format};
 use super::progress::Spinner;
 use super::{Fault, exit_code, print, say, width};
 use crate::error::{Error, Read};
-use crate::evidence::cluster::{Cluster, Inventory, Namespaces, Place, Scope, Selection};
+use crate::evidence::cluster::{Cluster, Detail, Inventory, Namespaces, Place, Scope, Selection};
 use crate::model::node::{Node, Probed, Told};
 use crate::model::podsecurity::{Level, Policy, Version, Violation};
 use crate::model::workload::Workload;
@@ -71,7 +71,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: NodesArgs) -> Result<u8, Fau
         Some(name) if !args.all_namespaces => Namespaces::One(name.clone()),
         _ => Namespaces::All,
     };
-    let scope = Scope { namespaces, selection: Selection::default() };
+    let scope = Scope { namespaces, selection: Selection::default(), detail: Detail::Judged };
     let (nodes, inventory) =
         tokio::join!(cluster.nodes(&args.nodes, args.selector.as_deref()), cluster.inventory(&scope));
     drop(spinner);

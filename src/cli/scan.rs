@@ -1,5 +1,7 @@
 //! `kubectl nonroot scan`: who runs as root, what Pod Security would refuse, what fails now.
 
+mod watch;
+
 use clap::{Args, ValueEnum};
 use futures::stream::{self, StreamExt as _};
 use serde_json::json;
@@ -11,12 +13,13 @@ use super::progress::Spinner;
 use super::target::{self, Target};
 use super::{Fault, exit_code, explain, fix, print, say};
 use crate::error::{Error, Read};
-use crate::evidence::cluster::{Cluster, Inventory};
+use crate::evidence::cluster::{Cluster, Detail, Inventory, Scope};
 use crate::evidence::manifests::{self, Manifest};
 use crate::foresight;
 use crate::model::obstacle::Obstacle;
 use crate::model::podsecurity::{Level, Namespace, Version};
-use crate::model::volume::{self, Storage};
+use crate::model::virtual_machine::VirtualMachines;
+use crate::model::volume::{self, SharedVolume, Storage};
 use crate::model::workload::Workload;
 use crate::output::finding::{self, Class, Finding};
 use crate::output::fix::Fix;
@@ -46,6 +49,9 @@ pub(super) struct ScanArgs {
     /// Show only some workloads
     #[arg(long, value_enum)]
     only: Option<Only>,
+    /// Keep the table up to date, or without a terminal print each change, until Ctrl-C
+    #[arg(short, long, conflicts_with_all = ["filename", "plan", "images", "write_baseline"])]
+    watch: bool,
     /// Output format
     #[arg(short, long, value_enum, default_value = "table")]
     output: Format,
@@ -74,6 +80,7 @@ Examples:
   kubectl nonroot scan                          # the current namespace
   kubectl nonroot scan -A --only root           # every namespace: what runs as root
   kubectl nonroot scan deploy/web sts/db -o wide
+  kubectl nonroot scan -A --watch               # and what becomes of it
   kubectl nonroot scan -f deploy/ -R            # manifests, no cluster
   helm template ./chart | kubectl nonroot scan -f -
   kubectl nonroot scan -n shop --plan -o html > report.html
@@ -135,24 +142,23 @@ pub(super) fn judged_level(text: &str) -> Result<Level, String> {
 }
 
 pub(super) async fn run(flags: &ClusterFlags, args: ScanArgs) -> Result<u8, Fault> {
+    if args.watch {
+        return watched(flags, &args).await;
+    }
     let live = args.selection.filename.is_empty();
     let Read { value, errors } = if live { cluster(flags, &args).await? } else { files(&args).await };
     let Inventoried { mut rows, namespaces, images, manifests, scanned, notes } = value;
     for row in &mut rows {
         row.workload.learn(&images);
-        row.workload.findings = finding::of(&row.workload, args.judged_level());
     }
     // What could not be read may still be there.
     let scanned = if errors.is_empty() { scanned } else { Scanned::Part };
-    let counts = |finding: &Finding| args.counts(finding.class);
-    let (baseline, mut doubts) = acceptance::apply(&args.acceptance, &mut rows, &scanned, &counts)?;
+    let Judged { mut workloads, baseline, mut doubts } = judged(rows, &scanned, &args)?;
     doubts.extend(notes);
-    rows.retain(|row| shown(&row.workload, &args));
-    let mut workloads: Vec<report::Workload> = rows.into_iter().map(|row| row.workload).collect();
     if args.plan && workloads.iter().any(|workload| !workload.findings.is_empty()) {
         doubts.extend(plans(flags, &args, manifests, &mut workloads).await?);
     }
-    let open = |finding: &Finding| finding.accepted.is_none() && counts(finding);
+    let open = |finding: &Finding| finding.accepted.is_none() && args.counts(finding.class);
     let stale = baseline.as_ref().is_some_and(|file| !file.expired.is_empty() || !file.unmatched.is_empty());
     let found = workloads.iter().flat_map(|row| &row.findings).any(open) || (stale && args.fails_on(FailOn::Stale));
     let warnings = errors.iter().map(Error::to_string).chain(doubts.iter().cloned()).collect();
@@ -176,6 +182,34 @@ pub(super) async fn run(flags: &ClusterFlags, args: ScanArgs) -> Result<u8, Faul
         say(format_args!("No workloads found."));
     }
     Ok(exit_code(&errors, found && !args.exit_zero))
+}
+
+/// What is shown, with what was found of it and what of that is accepted.
+struct Judged {
+    workloads: Vec<report::Workload>,
+    baseline: Option<report::Baseline>,
+    doubts: Vec<String>,
+}
+
+fn judged(mut rows: Vec<Row>, scanned: &Scanned, args: &ScanArgs) -> Result<Judged, Error> {
+    for row in &mut rows {
+        row.workload.findings = finding::of(&row.workload, args.judged_level());
+    }
+    let counts = |finding: &Finding| args.counts(finding.class);
+    let (baseline, doubts) = acceptance::apply(&args.acceptance, &mut rows, scanned, &counts)?;
+    let workloads = rows.into_iter().map(|row| row.workload).filter(|workload| shown(workload, args)).collect();
+    Ok(Judged { workloads, baseline, doubts })
+}
+
+async fn watched(flags: &ClusterFlags, args: &ScanArgs) -> Result<u8, Fault> {
+    if !matches!(args.output, Format::Table | Format::Wide) {
+        let error = Error::input("watch with this output", "a watch shows a table");
+        return Err(error.help("leave out --watch, or use -o table or -o wide").into());
+    }
+    let targets = target::targets(&args.targets)?;
+    let cluster = Cluster::connect(&flags.connection()).await?;
+    let scope = args.selection.scope(&cluster.namespace);
+    watch::run(&cluster, &scope, &targets, args).await
 }
 
 impl ScanArgs {
@@ -224,11 +258,12 @@ struct Inventoried {
 async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Inventoried>, Fault> {
     let targets = target::targets(&args.targets)?;
     let cluster = Cluster::connect(&flags.connection()).await?;
-    let scope = args.selection.scope(&cluster.namespace);
+    // Who pulls an image and what it starts is nothing that the rest of a scan looks at.
+    let detail = if args.images { Detail::Whole } else { Detail::Judged };
+    let scope = Scope { detail, ..args.selection.scope(&cluster.namespace) };
     let spinner = Spinner::start("reading pods");
     let Read { value: Inventory { workloads, namespaces }, errors } = cluster.inventory(&scope).await?;
-    let levels = foresight::se_linux::Shared::among(&workloads);
-    let shared = volume::shared(&workloads);
+    let mut around = Around::of(&workloads);
     let mut read = Read { value: workloads, errors };
     if !targets.is_empty() {
         read = pick(&cluster, &targets, read, args.selection.all_namespaces).await?;
@@ -239,26 +274,16 @@ async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Inventori
         cluster.virtual_machines(&read.value),
     );
     read.errors.extend(machines.errors);
+    (around.storage, around.machines) = (storage, machines.value);
     drop(spinner);
     let mut images = Read::clean(Vec::new());
     if args.images {
         images = image::of_workloads(Some(&cluster), &read.value, &args.registry).await;
     }
     read.errors.extend(images.errors);
-    let version = args.pod_security_version;
-    let rows = read.value.into_iter().zip(diagnosed).map(|(workload, mut diagnosed)| {
-        foresight::devices::recognise(&mut diagnosed.value, &workload.spec);
-        let mut foreseen = foresight::of_spec(&workload, &levels);
-        foreseen.extend(foresight::volumes(&workload, &storage, &shared));
-        let of_machine = foresight::virtual_machine(&workload, &machines.value).into_iter();
-        let mut row = row(workload, version, &|_| None);
-        let known = |obstacle: &Obstacle| diagnosed.value.iter().any(|known| same_place(known, obstacle));
-        foreseen.retain(|obstacle| !known(obstacle));
-        let explained = diagnosed.value.into_iter().chain(foreseen).map(explain::explained);
-        let of_machine = of_machine.map(|(obstacle, remedy)| explain::explained_by_kubevirt(obstacle, remedy));
-        row.workload.obstacles = explained.chain(of_machine).collect();
+    let rows = read.value.into_iter().zip(diagnosed).map(|(workload, diagnosed)| {
         read.errors.extend(diagnosed.errors);
-        row
+        live_row(workload, args.pod_security_version, diagnosed.value, &around)
     });
     let rows = rows.collect();
     let SelectionFlags { selector, field_selector, all_namespaces, .. } = &args.selection;
@@ -267,9 +292,44 @@ async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Inventori
         true => Scanned::Everything,
         false => Scanned::Namespace(cluster.namespace.clone()),
     };
-    let value =
-        Inventoried { rows, namespaces, images: images.value, manifests: Vec::new(), scanned, notes: storage.notes };
+    let (images, notes) = (images.value, around.storage.notes);
+    let value = Inventoried { rows, namespaces, images, manifests: Vec::new(), scanned, notes };
     Ok(Read { value, errors: read.errors })
+}
+
+/// What a workload is judged by beside itself.
+struct Around {
+    levels: foresight::se_linux::Shared,
+    shared: Vec<SharedVolume>,
+    storage: Storage,
+    machines: VirtualMachines,
+}
+
+impl Around {
+    /// What the workloads of a scope tell of each other; the rest is to be read.
+    fn of(workloads: &[Workload]) -> Self {
+        Around {
+            levels: foresight::se_linux::Shared::among(workloads),
+            shared: volume::shared(workloads),
+            storage: Storage::default(),
+            machines: VirtualMachines::default(),
+        }
+    }
+}
+
+/// A live workload with what stands in its way, by its logs, and what would, by its spec.
+fn live_row(workload: Workload, version: Version, mut diagnosed: Vec<Obstacle>, around: &Around) -> Row {
+    foresight::devices::recognise(&mut diagnosed, &workload.spec);
+    let mut foreseen = foresight::of_spec(&workload, &around.levels);
+    foreseen.extend(foresight::volumes(&workload, &around.storage, &around.shared));
+    let of_machine = foresight::virtual_machine(&workload, &around.machines).into_iter();
+    let mut row = row(workload, version, &|_| None);
+    let known = |obstacle: &Obstacle| diagnosed.iter().any(|known| same_place(known, obstacle));
+    foreseen.retain(|obstacle| !known(obstacle));
+    let explained = diagnosed.into_iter().chain(foreseen).map(explain::explained);
+    let of_machine = of_machine.map(|(obstacle, remedy)| explain::explained_by_kubevirt(obstacle, remedy));
+    row.workload.obstacles = explained.chain(of_machine).collect();
+    row
 }
 
 /// Adds to each workload of which something was found what fix would do; comes back with what could not be planned.

@@ -3,7 +3,7 @@
 use crate::model::identity::User;
 
 /// What a container is to its pod.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// `spec.containers`.
     Container,
@@ -28,7 +28,7 @@ impl Role {
 }
 
 /// What scan knows of one container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Container {
     pub name: String,
     pub role: Role,

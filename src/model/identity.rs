@@ -1,7 +1,7 @@
 //! Whom a container runs as, and how we know.
 
 /// Where a uid comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
     /// `securityContext` of the container.
     Container,
@@ -29,7 +29,7 @@ impl Origin {
 }
 
 /// The user that a container's first process has.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct User {
     pub uid: Option<i64>,
     pub gid: Option<i64>,

@@ -45,6 +45,20 @@ pub fn scan(report: &ScanReport, view: View) -> String {
     painted(&out)
 }
 
+/// The lines of the table, coloured: the header without a name, then each workload with its own, in the order of names.
+#[must_use]
+pub fn lines(report: &ScanReport, view: View) -> Vec<(Option<String>, String)> {
+    let mut workloads: Vec<&Workload> = report.workloads.iter().collect();
+    workloads.sort_by_key(|workload| (&workload.namespace, &workload.kind, &workload.name));
+    let names = workloads.iter().map(|workload| {
+        let name = format!("{}/{}", workload.kind.to_lowercase(), workload.name);
+        let namespace = workload.namespace.as_deref().unwrap_or_default();
+        Some(Clean(&format!("{namespace}/{name}")).to_string())
+    });
+    let rows = rows(&workloads, view);
+    std::iter::once(None).chain(names).zip(rows.lines().map(painted)).collect()
+}
+
 fn rows(workloads: &[&Workload], view: View) -> String {
     let first = workloads.first().and_then(|workload| workload.namespace.as_ref());
     let many_namespaces = workloads.iter().any(|workload| workload.namespace.as_ref() != first);

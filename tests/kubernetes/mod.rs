@@ -88,6 +88,13 @@ pub(crate) fn nonroot(arguments: &[&str]) -> Run {
     Run::of(command.args(arguments).output().expect("the binary runs"))
 }
 
+/// Starts the binary under test, in an environment of its own, with its output in a pipe.
+pub(crate) fn start_nonroot(arguments: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"));
+    command.env_clear().env("KUBECONFIG", kubeconfig()).env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+    command.args(arguments).stdout(Stdio::piped()).spawn().expect("the binary starts")
+}
+
 /// Runs the binary until its report is as awaited.
 pub(crate) fn until(arguments: &[&str], settled: impl Fn(&Value) -> bool) -> Run {
     let start = Instant::now();

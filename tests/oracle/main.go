@@ -4,11 +4,13 @@
 //	oracle verdicts       reads requests from stdin and prints a list of verdicts for each
 //	oracle registry       prints, for both levels and every version, the checks in force in their order
 //	oracle fixtures DIR   prints the pods of the module's test/testdata directory and what they are there to show
+//	oracle encodings      reads pods from stdin and prints each as an API server does, in JSON and in protobuf
 //	oracle printable      prints the runs of characters that strconv.Quote leaves as they are, and Unicode's version
 package main
 
 import (
 	"bufio"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -49,10 +51,12 @@ func run(args []string, out *json.Encoder) error {
 		return registry(out)
 	case len(args) == 2 && args[0] == "fixtures":
 		return fixtures(args[1], out)
+	case len(args) == 1 && args[0] == "encodings":
+		return encodings(os.Stdin, out)
 	case len(args) == 1 && args[0] == "printable":
 		return printable(out)
 	}
-	return fmt.Errorf("usage: oracle verdicts | registry | fixtures DIR | printable")
+	return fmt.Errorf("usage: oracle verdicts | registry | fixtures DIR | encodings | printable")
 }
 
 // A levelVersion is a policy as a namespace's labels write it.
@@ -158,6 +162,35 @@ func verdicts(in io.Reader, out *json.Encoder) error {
 			answers = append(answers, evaluator.evaluate(lv, pod))
 		}
 		if err := out.Encode(answers); err != nil {
+			return err
+		}
+	}
+}
+
+// An encoded is one pod in both encodings, protobuf in hexadecimal digits.
+type encoded struct {
+	JSON     *corev1.Pod `json:"json"`
+	Protobuf string      `json:"protobuf"`
+}
+
+func encodings(in io.Reader, out *json.Encoder) error {
+	pods := json.NewDecoder(in)
+	for {
+		var data json.RawMessage
+		if err := pods.Decode(&data); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		pod, err := decode(data)
+		if err != nil {
+			return err
+		}
+		protobuf, err := pod.Marshal()
+		if err != nil {
+			return err
+		}
+		if err := out.Encode(encoded{pod, hex.EncodeToString(protobuf)}); err != nil {
 			return err
 		}
 	}

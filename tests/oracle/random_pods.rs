@@ -10,6 +10,54 @@ pub(crate) fn random_pod(rng: &mut Rng) -> Value {
     Generator { rng, harm }.pod()
 }
 
+/// A status for the containers of a spec, in any state that the kubelet reports, and odd ones.
+pub(crate) fn random_status(rng: &mut Rng, spec: &Value) -> Value {
+    let state = |rng: &mut Rng| match rng.u8(..5) {
+        0 => json!({}),
+        1 => json!({"running": {"startedAt": "2026-01-02T03:04:05Z"}}),
+        2 => {
+            json!({"waiting": {"reason": one_of(rng, &["ContainerCreating", "CrashLoopBackOff", "ImagePullBackOff", ""]), "message": one_of(rng, HOSTILE)}})
+        }
+        _ => {
+            json!({"terminated": {"exitCode": one_of(rng, &[0, 1, 126, 137, -1]), "reason": one_of(rng, &["Error", "Completed", ""]), "message": one_of(rng, HOSTILE)}})
+        }
+    };
+    let statuses = |rng: &mut Rng, list: &str| {
+        let containers = spec[list].as_array().into_iter().flatten();
+        let names: Vec<Value> = containers.map(|container| container["name"].clone()).filter(|_| rng.bool()).collect();
+        let one = |name: Value| {
+            let mut status = json!({"name": name, "image": "i", "imageID": "", "ready": rng.bool(), "restartCount": rng.u8(..3),
+                "state": state(rng), "lastState": state(rng)});
+            match rng.u8(..3) {
+                0 => {}
+                1 => status["user"] = json!({}),
+                _ => {
+                    status["user"] = json!({"linux": {"uid": rng.u32(..3), "gid": rng.u32(..), "supplementalGroups": (0..rng.u8(..3)).collect::<Vec<_>>()}})
+                }
+            }
+            status
+        };
+        Value::from(names.into_iter().map(one).collect::<Vec<_>>())
+    };
+    let conditions: Vec<Value> = ["PodScheduled", "ContainersReady", "Ready"]
+        .into_iter()
+        .map(|kind| json!({"type": kind, "status": one_of(rng, &["True", "False", "Unknown"]), "reason": one_of(rng, HOSTILE), "message": one_of(rng, HOSTILE)}))
+        .collect();
+    json!({
+        "phase": one_of(rng, &["Pending", "Running", "Succeeded", "Failed", ""]),
+        "reason": one_of(rng, &["", "Evicted"]),
+        "message": one_of(rng, HOSTILE),
+        "conditions": conditions,
+        "containerStatuses": statuses(rng, "containers"),
+        "initContainerStatuses": statuses(rng, "initContainers"),
+        "ephemeralContainerStatuses": statuses(rng, "ephemeralContainers"),
+    })
+}
+
+fn one_of<T: Copy>(rng: &mut Rng, values: &[T]) -> T {
+    values[rng.usize(..values.len())]
+}
+
 const NAMES: &[&str] = &["web", "web", "db", "a", "B", "init-1", "z9", "sidecar", "\u{e9}t\u{e9}"];
 
 /// Strings that could break a quotation, a sort order or a terminal.
@@ -166,6 +214,17 @@ impl Generator<'_> {
             self.put(&mut container, "targetContainerName", 0.5, |g| json!(g.name()));
         }
         self.put(&mut container, "securityContext", 0.9, |g| g.security_context(false));
+        self.put(&mut container, "volumeMounts", 0.6, |g| {
+            let count = g.up_to(3);
+            (0..count).map(|_| json!({"name": g.name(), "mountPath": g.path(), "readOnly": g.rng.bool()})).collect()
+        });
+        if list != "ephemeralContainers" {
+            self.put(&mut container, "volumeDevices", 0.2, |g| json!([{"name": g.name(), "devicePath": g.path()}]));
+            self.put(&mut container, "resources", 0.3, |g| {
+                let limits = json!({(g.one_of(&["cpu", "nvidia.com/gpu", "example.com/dev"])): "1"});
+                json!({"limits": limits, "requests": {"cpu": "1"}, "claims": [{"name": g.name(), "request": "one"}]})
+            });
+        }
         self.put(&mut container, "ports", 0.4, |g| {
             let count = g.up_to(3);
             (0..count).map(|_| g.port()).collect()
@@ -252,6 +311,8 @@ impl Generator<'_> {
                 (0..count).map(|_| g.sysctl()).collect()
             });
             self.put(&mut context, "fsGroup", 0.2, |_| json!(1000));
+            self.put(&mut context, "supplementalGroups", 0.2, |g| json!([0, g.rng.u32(..)]));
+            self.put(&mut context, "seLinuxChangePolicy", 0.2, |g| json!(g.text(&["MountOption"], &["Recursive"])));
             return Value::Object(context);
         }
         self.put(&mut context, "allowPrivilegeEscalation", 0.85, |g| g.flag(true));
@@ -315,10 +376,51 @@ impl Generator<'_> {
         let sources = [1, 1, 1, 1, 0, 2, 3][self.rng.usize(..7)];
         for _ in 0..sources {
             let kind = if self.chance(self.harm) { self.one_of(INLINE_VOLUMES) } else { self.one_of(SAFE_VOLUMES) };
-            let source = if self.chance(0.05) { Value::Null } else { json!({}) };
+            let source = if self.chance(0.05) { Value::Null } else { self.volume_source(kind) };
             volume.insert(kind.to_owned(), source);
         }
         Value::Object(volume)
+    }
+
+    fn path(&mut self) -> &'static str {
+        self.one_of(&["/dev/fuse", "/dev", "/data", "/var/run/x.sock", ""])
+    }
+
+    /// What decides who may use a volume; of most kinds it is the kind alone.
+    fn volume_source(&mut self, kind: &str) -> Value {
+        let mut source = Map::new();
+        match kind {
+            "hostPath" => {
+                source.insert("path".to_owned(), json!(self.path()));
+                self.put(&mut source, "type", 0.5, |g| json!(g.text(&["", "Directory"], &["CharDevice", "Socket"])));
+            }
+            "secret" | "configMap" => {
+                self.put(&mut source, "defaultMode", 0.6, |g| json!(one_of(g.rng, &[0o400, 0o600, 0o644, 0])));
+                self.put(
+                    &mut source,
+                    "items",
+                    0.4,
+                    |g| json!([{"key": "a", "path": "a", "mode": g.rng.u8(..)}, {"key": "b", "path": "b"}]),
+                );
+            }
+            "persistentVolumeClaim" => {
+                source.insert("claimName".to_owned(), json!(self.name()));
+                self.put(&mut source, "readOnly", 0.3, |g| json!(g.rng.bool()));
+            }
+            "csi" => {
+                source.insert("driver".to_owned(), json!("csi.example"));
+                self.put(&mut source, "fsType", 0.5, |g| json!(g.text(&["ext4"], &[""])));
+            }
+            "ephemeral" => {
+                let modes = json!([self.one_of(&["ReadWriteOnce", "ReadWriteMany"])]);
+                let mut spec = Map::from_iter([("accessModes".to_owned(), modes)]);
+                self.put(&mut spec, "storageClassName", 0.5, |g| json!(g.text(&["fast"], &[""])));
+                self.put(&mut spec, "volumeMode", 0.5, |g| json!(g.text(&["Filesystem"], &["Block"])));
+                self.put(&mut source, "volumeClaimTemplate", 0.9, |_| json!({"spec": spec}));
+            }
+            _ => {}
+        }
+        Value::Object(source)
     }
 }
 

@@ -9,7 +9,7 @@ use super::super::Fault;
 use super::super::target::{self, Target};
 use super::{FixArgs, file};
 use crate::error::Error;
-use crate::evidence::cluster::{Cluster, Namespaces, Scope, Selection};
+use crate::evidence::cluster::{Cluster, Detail, Namespaces, Scope, Selection};
 use crate::evidence::manifests::{self, File, Manifest};
 use crate::model::volume::{self, Volumes};
 use crate::model::workload::Workload;
@@ -100,7 +100,7 @@ pub(super) async fn of_cluster(cluster: &Cluster, args: &FixArgs) -> Result<(Vec
         }
         return Ok((found, Vec::new()));
     }
-    let scope: Scope = args.selection.scope(&cluster.namespace);
+    let scope = Scope { detail: Detail::Whole, ..args.selection.scope(&cluster.namespace) };
     let everywhere = matches!(scope.namespaces, Namespaces::All);
     let inventory = cluster.inventory(&scope).await?;
     let mut errors = inventory.errors;
@@ -135,7 +135,11 @@ async fn of_name(cluster: &Cluster, target: &Target) -> Result<Subject, Error> {
     let Some(object) = cluster.object(kind, &namespace, name).await? else { return Err(foreign(kind, name)) };
     let root_pod = root_pod(cluster, &object, &namespace).await;
     // What fails now tells what to remedy; who may not list pods still gets a plan.
-    let scope = Scope { namespaces: Namespaces::One(namespace.clone()), selection: Selection::default() };
+    let scope = Scope {
+        namespaces: Namespaces::One(namespace.clone()),
+        selection: Selection::default(),
+        detail: Detail::Whole,
+    };
     let all = cluster.inventory(&scope).await.map(|inventory| inventory.value.workloads).unwrap_or_default();
     let shared = volume::shared(&all);
     let workload = all.into_iter().find(|workload| workload.kind == *kind && workload.name == name);

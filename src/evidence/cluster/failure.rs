@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::api::ListParams;
 
 use super::Cluster;
+use super::list::Form;
 use crate::error::{Error, Read};
 
 /// Lines and bytes of a log's end that are read: programs that die say why in their last lines, traces included.
@@ -134,7 +135,7 @@ impl Cluster {
             let take = |event: Event| {
                 let _ = writeln!(text, "{}", event.message.unwrap_or_default());
             };
-            self.list(&path, &params, &format!("list events of {object}"), take)
+            self.list(&path, &params, &format!("list events of {object}"), &Form::JSON, take)
                 .await
                 .map_err(|refusal| refusal.error)?;
         }

@@ -1,58 +1,20 @@
-//! Pods and controllers, as they arrive, to workloads.
+//! Pods and controllers, as they come and go, to workloads.
+//!
+//! Of each pod little stays: who owns it, what its containers are, what fails, and its spec packed as bytes. So a scan needs
+//! the memory of what it shows, and a watch can tell what remains when a pod is gone.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Event, Pod, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use super::protobuf;
 use crate::evidence::pods;
 use crate::model::container::{Container, Role};
 use crate::model::workload::{Failure, Workload};
-
-/// The parts of a controller that we read: every built-in kind has them in these places.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Controller {
-    pub metadata: ObjectMeta,
-    #[serde(default)]
-    pub spec: ControllerSpec,
-    #[serde(default)]
-    pub status: ControllerStatus,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ControllerSpec {
-    pub template: Option<PodTemplateSpec>,
-    pub job_template: Option<JobTemplate>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct JobTemplate {
-    pub spec: JobTemplateSpec,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct JobTemplateSpec {
-    pub template: PodTemplateSpec,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct ControllerStatus {
-    #[serde(default)]
-    pub conditions: Vec<Condition>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Condition {
-    #[serde(rename = "type")]
-    pub kind: String,
-    pub status: String,
-    #[serde(default)]
-    pub reason: String,
-    #[serde(default)]
-    pub message: String,
-}
 
 /// Kinds that another controller makes as a means: their owner is what a user deployed and would edit.
 pub(super) const MEANS: [&str; 2] = ["ReplicaSet", "Job"];
@@ -60,116 +22,324 @@ pub(super) const MEANS: [&str; 2] = ["ReplicaSet", "Job"];
 /// Kinds that run their pods to an end, so that only the newest pod tells how it goes.
 const RUNS_TO_AN_END: [&str; 2] = ["Job", "CronJob"];
 
+/// The annotation in which kubectl keeps the whole object once more, which is nothing that a user wrote there.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// A pod's metadata and spec, packed.
+#[derive(Debug, Clone)]
+pub(super) enum Template {
+    /// What [`protobuf`] reads of them.
+    Protobuf(Box<[u8]>),
+    /// All of them.
+    Json(Box<[u8]>),
+}
+
+impl Template {
+    fn json(metadata: &ObjectMeta, spec: Option<&PodSpec>) -> Template {
+        #[derive(Serialize)]
+        struct Borrowed<'a> {
+            metadata: &'a ObjectMeta,
+            spec: Option<&'a PodSpec>,
+        }
+        // Writing to memory what was JSON before does not fail.
+        Template::Json(serde_json::to_vec(&Borrowed { metadata, spec }).unwrap_or_default().into())
+    }
+
+    fn unpacked(&self) -> (ObjectMeta, PodSpec) {
+        match self {
+            Template::Protobuf(bytes) => {
+                let pod = protobuf::template(bytes);
+                (pod.metadata, pod.spec.unwrap_or_default())
+            }
+            Template::Json(bytes) => {
+                let template: PodTemplateSpec = serde_json::from_slice(bytes).unwrap_or_default();
+                (template.metadata.unwrap_or_default(), template.spec.unwrap_or_default())
+            }
+        }
+    }
+}
+
+/// What is read of a controller.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "JsonController")]
+pub(super) struct Controller {
+    pub metadata: ObjectMeta,
+    /// `None` where only its metadata was asked for.
+    pub declared: Option<Declared>,
+}
+
+/// What a controller's spec and status say.
+#[derive(Debug, Clone)]
+pub(super) struct Declared {
+    pub template: Template,
+    /// Why it cannot make its pods.
+    pub failures: Vec<Failure>,
+}
+
+/// The parts of a controller that we read: every built-in kind has them in these places.
+#[derive(Debug, Deserialize)]
+struct JsonController {
+    metadata: ObjectMeta,
+    #[serde(default)]
+    spec: ControllerSpec,
+    #[serde(default)]
+    status: ControllerStatus,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ControllerSpec {
+    template: Option<PodTemplateSpec>,
+    job_template: Option<JobTemplate>,
+}
+
+#[derive(Debug, Deserialize)]
+struct JobTemplate {
+    spec: JobTemplateSpec,
+}
+
+#[derive(Debug, Deserialize)]
+struct JobTemplateSpec {
+    template: PodTemplateSpec,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct ControllerStatus {
+    #[serde(default)]
+    conditions: Vec<Condition>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    message: String,
+}
+
+impl From<JsonController> for Controller {
+    fn from(JsonController { metadata, spec, status }: JsonController) -> Self {
+        let template = spec.template.or(spec.job_template.map(|job| job.spec.template));
+        let failed = status
+            .conditions
+            .into_iter()
+            .filter(|condition| condition.kind == "ReplicaFailure" && condition.status == "True");
+        let failures = failed.map(|condition| Failure {
+            reason: condition.reason,
+            message: condition.message,
+            pod: None,
+            container: None,
+            exit_code: None,
+        });
+        let declared = template.map(|template| Declared {
+            template: Template::json(&template.metadata.unwrap_or_default(), template.spec.as_ref()),
+            failures: failures.collect(),
+        });
+        Controller { metadata, declared }
+    }
+}
+
+/// What is kept of a pod.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "Pod")]
+pub(super) struct Seen {
+    id: Id,
+    owner: Option<Owner>,
+    created: Option<Time>,
+    /// Its phase is Failed: it does not run again.
+    is_over: bool,
+    containers: Vec<Container>,
+    failures: Vec<Failure>,
+    template: Template,
+}
+
+impl Seen {
+    pub(super) fn new(pod: Pod, template: Template) -> Seen {
+        let failures = pods::failures(&pod);
+        let containers = pods::containers(&pod.spec.unwrap_or_default(), pod.status.as_ref());
+        let owner = owner(&pod.metadata);
+        let Key { namespace, name, .. } = key(&pod.metadata, "Pod");
+        Seen {
+            id: Id { namespace, name },
+            // A static pod's owner is the node that runs it: nobody's controller.
+            owner: owner.filter(|owner| owner.key.kind != "Node"),
+            created: pod.metadata.creation_timestamp,
+            is_over: pod.status.is_some_and(|status| status.phase.as_deref() == Some("Failed")),
+            containers,
+            failures,
+            template,
+        }
+    }
+}
+
+impl From<Pod> for Seen {
+    fn from(pod: Pod) -> Self {
+        let template = Template::json(&pod.metadata, pod.spec.as_ref());
+        Seen::new(pod, template)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Key {
+pub(super) struct Key {
     namespace: String,
     kind: String,
     name: String,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Owner {
     api_version: String,
     key: Key,
 }
 
-/// Workloads in the making. Controllers come first, then pods, then events.
-#[derive(Debug, Default)]
-pub(super) struct Fold {
-    owners: HashMap<Key, Owner>,
-    workloads: HashMap<Key, Folded>,
+/// Whose name a pod has, in the order in which the API lists pods.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Id {
+    namespace: String,
+    name: String,
+}
+
+/// Values of which many are alike, each kept once.
+#[derive(Debug)]
+struct Shared<T: ?Sized>(HashSet<Arc<T>>);
+
+impl<T: ?Sized + Hash + Eq> Shared<T> {
+    fn one<V: Into<Arc<T>> + AsRef<T>>(&mut self, value: V) -> Arc<T> {
+        if let Some(known) = self.0.get(value.as_ref()) {
+            return known.clone();
+        }
+        let new: Arc<T> = value.into();
+        self.0.insert(new.clone());
+        new
+    }
+}
+
+impl AsRef<Owner> for Owner {
+    fn as_ref(&self) -> &Owner {
+        self
+    }
 }
 
 #[derive(Debug)]
-struct Folded {
-    workload: Workload,
-    /// When the newest pod was created.
-    newest: Option<Time>,
+struct Kept {
+    owner: Option<Arc<Owner>>,
+    created: Option<Time>,
+    is_over: bool,
+    containers: Arc<[Container]>,
+    failures: Box<[Failure]>,
+    template: Template,
+}
+
+#[derive(Debug)]
+struct Standing {
+    api_version: &'static str,
+    annotations: BTreeMap<String, String>,
+    declared: Option<Declared>,
+}
+
+/// A controller could not make a pod.
+#[derive(Debug)]
+struct FailedCreate {
+    seen: Option<Time>,
+    message: String,
+}
+
+/// What a part of a cluster holds. Everything may come in any order.
+#[derive(Debug)]
+pub(super) struct Fold {
+    /// Whose means a controller is.
+    owners: HashMap<Key, Owner>,
+    controllers: HashMap<Key, Standing>,
+    pods: BTreeMap<Id, Kept>,
+    /// By the controller that it is about.
+    failed_creates: HashMap<Key, FailedCreate>,
+    shared_owners: Shared<Owner>,
+    shared_containers: Shared<[Container]>,
+}
+
+impl Default for Fold {
+    fn default() -> Self {
+        Fold {
+            owners: HashMap::new(),
+            controllers: HashMap::new(),
+            pods: BTreeMap::new(),
+            failed_creates: HashMap::new(),
+            shared_owners: Shared(HashSet::new()),
+            shared_containers: Shared(HashSet::new()),
+        }
+    }
 }
 
 impl Fold {
     /// Takes a controller of a built-in kind. One that another made is only remembered as a step to its owner.
-    pub(super) fn controller(&mut self, api_version: &str, kind: &str, controller: Controller) {
-        let Controller { metadata, spec, status } = controller;
+    pub(super) fn controller(&mut self, api_version: &'static str, kind: &str, controller: Controller) -> Key {
+        let Controller { metadata, declared } = controller;
         let key = key(&metadata, kind);
-        if MEANS.contains(&kind)
-            && let Some(owner) = owner(&metadata)
-        {
-            self.owners.insert(key, owner);
-            return;
+        match owner(&metadata).filter(|_| MEANS.contains(&kind)) {
+            Some(owner) => drop(self.owners.insert(key.clone(), owner)),
+            None => {
+                let mut annotations = metadata.annotations.unwrap_or_default();
+                annotations.remove(LAST_APPLIED);
+                self.controllers.insert(key.clone(), Standing { api_version, annotations, declared });
+            }
         }
-        let template = spec.template.or(spec.job_template.map(|job| job.spec.template)).unwrap_or_default();
-        let pod_spec = template.spec.unwrap_or_default();
-        let containers = pods::containers(&pod_spec, None);
-        let owner = Owner { api_version: api_version.to_owned(), key };
-        let annotations = metadata.annotations.unwrap_or_default();
-        let mut folded = Folded::new(&owner, template.metadata.unwrap_or_default(), pod_spec, containers);
-        let conditions = status.conditions.into_iter();
-        folded.workload.annotations = annotations;
-        folded.workload.failures = conditions
-            .filter(|condition| condition.kind == "ReplicaFailure" && condition.status == "True")
-            .map(|condition| Failure {
-                reason: condition.reason,
-                message: condition.message,
-                pod: None,
-                container: None,
-                exit_code: None,
-            })
-            .collect();
-        self.workloads.insert(owner.key, folded);
+        key
     }
 
-    /// Takes a pod and counts it to its top owner.
-    pub(super) fn pod(&mut self, pod: Pod) {
-        let owner = self.top_owner(&pod.metadata);
-        self.count(owner, pod);
+    /// A controller is deleted.
+    pub(super) fn controller_gone(&mut self, kind: &str, controller: &Controller) {
+        self.forget([&key(&controller.metadata, kind)]);
     }
 
-    /// Takes a pod as a workload of its own, whoever owns it.
-    pub(super) fn bare_pod(&mut self, pod: Pod) {
-        let key = key(&pod.metadata, "Pod");
-        self.count(Owner { api_version: "v1".to_owned(), key }, pod);
+    /// Whether a controller of a kind stands for itself, and nothing but its metadata is known.
+    pub(super) fn lacks_declared(&self, kind: &str) -> bool {
+        self.controllers.iter().any(|(key, standing)| key.kind == kind && standing.declared.is_none())
     }
 
-    fn count(&mut self, owner: Owner, pod: Pod) {
-        let failures = pods::failures(&pod);
-        let spec = pod.spec.unwrap_or_default();
-        let containers = pods::containers(&spec, pod.status.as_ref());
-        let replaced = pod.status.is_some_and(|status| status.phase.as_deref() == Some("Failed"))
-            && owner.key.kind != "Pod"
-            && !RUNS_TO_AN_END.contains(&owner.key.kind.as_str());
-        let created = pod.metadata.creation_timestamp.clone();
-        let only_newest = RUNS_TO_AN_END.contains(&owner.key.kind.as_str());
-        let folded = self
-            .workloads
-            .entry(owner.key.clone())
-            .or_insert_with(|| Folded::new(&owner, ObjectMeta::default(), PodSpec::default(), Vec::new()));
-        let is_newest = folded.newest.is_none() || created > folded.newest;
-        let workload = &mut folded.workload;
-        workload.pods += 1;
-        if is_newest {
-            let older = std::mem::replace(&mut workload.containers, containers);
-            learn(&mut workload.containers, older);
-            workload.metadata = pod.metadata;
-            workload.spec = spec;
-            folded.newest = created;
-        } else {
-            learn(&mut workload.containers, containers);
-        }
-        if only_newest && is_newest {
-            workload.failures.retain(|failure| failure.pod.is_none());
-        }
-        if !replaced && (is_newest || !only_newest) {
-            for failure in failures {
-                let same = |known: &Failure| (&known.reason, &known.container) == (&failure.reason, &failure.container);
-                if !workload.failures.iter().any(same) {
-                    workload.failures.push(failure);
-                }
+    /// Takes a pod, or what became of one that is known.
+    pub(super) fn pod(&mut self, seen: Seen) -> Key {
+        let Seen { id, owner, created, is_over, containers, failures, template } = seen;
+        let key = id.key();
+        let owner = owner.map(|owner| self.shared_owners.one(owner));
+        let containers = self.shared_containers.one(containers);
+        let failures = failures.into();
+        self.pods.insert(id, Kept { owner, created, is_over, containers, failures, template });
+        key
+    }
+
+    /// A pod is deleted.
+    pub(super) fn pod_gone(&mut self, seen: &Seen) {
+        self.pods.remove(&seen.id);
+    }
+
+    /// All of a kind.
+    pub(super) fn keys(&self, kind: &str) -> HashSet<Key> {
+        let controllers = self.controllers.keys().chain(self.owners.keys()).filter(|key| key.kind == kind).cloned();
+        let pods = self.pods.keys().filter(|_| kind == "Pod").map(Id::key);
+        controllers.chain(pods).collect()
+    }
+
+    /// Drops what is no longer there.
+    pub(super) fn forget<'a>(&mut self, gone: impl IntoIterator<Item = &'a Key>) {
+        for key in gone {
+            self.controllers.remove(key);
+            self.owners.remove(key);
+            self.failed_creates.remove(key);
+            if key.kind == "Pod" {
+                self.pods.remove(&Id { namespace: key.namespace.clone(), name: key.name.clone() });
             }
         }
     }
 
-    /// Takes a FailedCreate event: a controller could not make a pod. One that is older than the newest pod is past.
+    /// Takes a pod as a workload of its own, whoever owns it.
+    pub(super) fn bare_pod(&mut self, seen: Seen) {
+        self.pod(Seen { owner: None, ..seen });
+    }
+
+    /// Takes a FailedCreate event: a controller could not make a pod. The newest about a controller counts.
     pub(super) fn failed_create(&mut self, event: Event) {
         let about = event.involved_object;
         let key = Key {
@@ -177,54 +347,137 @@ impl Fold {
             kind: about.kind.unwrap_or_default(),
             name: about.name.unwrap_or_default(),
         };
-        let key = self.owners.get(&key).map_or(key, |owner| owner.key.clone());
-        let Some(folded) = self.workloads.get_mut(&key) else { return };
         let seen = event.last_timestamp.or(event.event_time.map(|time| Time(time.0)));
-        let failures = &mut folded.workload.failures;
-        if seen < folded.newest || failures.iter().any(|known| known.reason == "FailedCreate") {
-            return;
+        if self.failed_creates.get(&key).is_none_or(|known| known.seen < seen) {
+            self.failed_creates.insert(key, FailedCreate { seen, message: event.message.unwrap_or_default() });
         }
-        failures.push(Failure {
-            reason: "FailedCreate".to_owned(),
-            message: event.message.unwrap_or_default(),
-            pod: None,
-            container: None,
-            exit_code: None,
-        });
     }
 
     /// The workloads, in the order of namespace, kind and name.
-    pub(super) fn finish(self) -> Vec<Workload> {
-        let mut folded: Vec<_> = self.workloads.into_iter().collect();
-        folded.sort_by(|(a, _), (b, _)| a.cmp(b));
-        folded.into_iter().map(|(_, folded)| folded.workload).collect()
-    }
-
-    fn top_owner(&self, metadata: &ObjectMeta) -> Owner {
-        let bare = || Owner { api_version: "v1".to_owned(), key: key(metadata, "Pod") };
-        // A static pod's owner is the node that runs it: nobody's controller.
-        let Some(first) = owner(metadata).filter(|owner| owner.key.kind != "Node") else { return bare() };
-        self.owners.get(&first.key).cloned().unwrap_or(first)
+    pub(super) fn workloads(&mut self) -> Vec<Workload> {
+        self.shared_owners.0.retain(|one| Arc::strong_count(one) > 1);
+        self.shared_containers.0.retain(|one| Arc::strong_count(one) > 1);
+        let bare: Vec<Key> = self.pods.iter().filter(|(_, pod)| pod.owner.is_none()).map(|(id, _)| id.key()).collect();
+        let mut found: BTreeMap<&Key, Members<'_>> = BTreeMap::new();
+        for (key, standing) in &self.controllers {
+            found.insert(key, Members::of(standing.api_version, Some(standing)));
+        }
+        let mut bare = bare.iter();
+        for (id, pod) in &self.pods {
+            let (key, api_version) = match &pod.owner {
+                Some(first) => {
+                    let top = self.owners.get(&first.key).unwrap_or(first);
+                    (&top.key, top.api_version.as_str())
+                }
+                // There is one for each pod that nobody owns.
+                None => match bare.next() {
+                    Some(key) => (key, "v1"),
+                    None => continue,
+                },
+            };
+            found.entry(key).or_insert_with(|| Members::of(api_version, None)).pods.push((id, pod));
+        }
+        for (key, failed) in &self.failed_creates {
+            let top = self.owners.get(key).map_or(key, |owner| &owner.key);
+            if let Some(members) = found.get_mut(top)
+                && members.failed.is_none_or(|known| known.seen < failed.seen)
+            {
+                members.failed = Some(failed);
+            }
+        }
+        found.into_iter().map(|(key, members)| members.workload(key)).collect()
     }
 }
 
-impl Folded {
-    fn new(owner: &Owner, metadata: ObjectMeta, spec: PodSpec, containers: Vec<Container>) -> Self {
-        let Key { namespace, kind, name } = owner.key.clone();
-        let workload = Workload {
-            api_version: owner.api_version.clone(),
+impl Id {
+    /// The key of the pod as a workload of its own.
+    fn key(&self) -> Key {
+        Key { namespace: self.namespace.clone(), kind: "Pod".to_owned(), name: self.name.clone() }
+    }
+}
+
+/// What makes up one workload.
+struct Members<'a> {
+    api_version: &'a str,
+    controller: Option<&'a Standing>,
+    pods: Vec<(&'a Id, &'a Kept)>,
+    failed: Option<&'a FailedCreate>,
+}
+
+impl<'a> Members<'a> {
+    fn of(api_version: &'a str, controller: Option<&'a Standing>) -> Self {
+        Members { api_version, controller, pods: Vec::new(), failed: None }
+    }
+
+    fn declared(&self) -> Option<&'a Declared> {
+        self.controller?.declared.as_ref()
+    }
+
+    fn workload(&self, key: &Key) -> Workload {
+        let mut newest: Option<&Kept> = None;
+        for (_, pod) in &self.pods {
+            if newest.is_none_or(|known| pod.created > known.created) {
+                newest = Some(pod);
+            }
+        }
+        let template = newest.map(|pod| &pod.template).or(self.declared().map(|declared| &declared.template));
+        let (metadata, spec) = template.map(Template::unpacked).unwrap_or_default();
+        let mut containers = match newest {
+            Some(pod) => pod.containers.to_vec(),
+            None => pods::containers(&spec, None),
+        };
+        for (_, pod) in &self.pods {
+            if !containers.iter().eq(pod.containers.iter()) {
+                learn(&mut containers, &pod.containers);
+            }
+        }
+        let Key { namespace, kind, name } = key.clone();
+        Workload {
+            api_version: self.api_version.to_owned(),
+            failures: self.failures(&kind, newest),
             kind,
             namespace: Some(namespace),
             name,
-            annotations: BTreeMap::new(),
+            annotations: self.controller.map(|controller| controller.annotations.clone()).unwrap_or_default(),
             source: None,
-            pods: 0,
+            pods: self.pods.len(),
             metadata,
             spec,
             containers,
-            failures: Vec::new(),
-        };
-        Folded { workload, newest: None }
+        }
+    }
+
+    /// What fails: of its controller, of its pods, and of pods that could not be made since the newest was.
+    fn failures(&self, kind: &str, newest: Option<&Kept>) -> Vec<Failure> {
+        let mut failures = self.declared().map(|declared| declared.failures.clone()).unwrap_or_default();
+        let to_an_end = RUNS_TO_AN_END.contains(&kind);
+        for (_, pod) in &self.pods {
+            // A controller replaces a pod that is over, and it stays as a record.
+            let replaced = pod.is_over && kind != "Pod" && !to_an_end;
+            let past = to_an_end && !newest.is_some_and(|newest| std::ptr::eq(newest, *pod));
+            if replaced || past {
+                continue;
+            }
+            for failure in &pod.failures {
+                let same = |known: &Failure| (&known.reason, &known.container) == (&failure.reason, &failure.container);
+                if !failures.iter().any(same) {
+                    failures.push(failure.clone());
+                }
+            }
+        }
+        let created = newest.and_then(|pod| pod.created.clone());
+        if let Some(failed) = self.failed.filter(|failed| failed.seen >= created)
+            && !failures.iter().any(|known| known.reason == "FailedCreate")
+        {
+            failures.push(Failure {
+                reason: "FailedCreate".to_owned(),
+                message: failed.message.clone(),
+                pod: None,
+                container: None,
+                exit_code: None,
+            });
+        }
+        failures
     }
 }
 
@@ -251,15 +504,15 @@ fn owner(metadata: &ObjectMeta) -> Option<Owner> {
 
 /// Completes what one pod tells with what another of the same workload tells: the identity of a container that has
 /// not started here but did there, and ephemeral containers, which belong to one pod alone.
-fn learn(known: &mut Vec<Container>, other: Vec<Container>) {
+fn learn(known: &mut Vec<Container>, other: &[Container]) {
     for container in other {
         match known.iter_mut().find(|known| known.name == container.name) {
             Some(known) if known.root.is_none() && known.image == container.image => {
-                known.user = container.user;
+                known.user = container.user.clone();
                 known.root = container.root;
             }
             Some(_) => {}
-            None if container.role == Role::Ephemeral => known.push(container),
+            None if container.role == Role::Ephemeral => known.push(container.clone()),
             None => {}
         }
     }
@@ -275,7 +528,7 @@ mod tests {
         serde_json::from_value(value).expect("well formed")
     }
 
-    fn pod(name: &str, owner: Value, created: &str, status: Value) -> Pod {
+    fn pod(name: &str, owner: Value, created: &str, status: Value) -> Seen {
         let owners = if owner.is_null() { json!([]) } else { json!([owner]) };
         from(
             json!({"metadata": {"name": name, "namespace": "n", "ownerReferences": owners, "creationTimestamp": created},
@@ -307,7 +560,8 @@ mod tests {
         fold.pod(pod("custom-a", controlled_by("Kafka", "custom"), T1, json!({})));
         fold.pod(pod("static", controlled_by("Node", "node1"), T1, json!({})));
         fold.pod(pod("alone", Value::Null, T1, json!({})));
-        let found: Vec<_> = fold.finish().into_iter().map(|w| (w.kind, w.name, w.pods, w.containers.len())).collect();
+        let found: Vec<_> =
+            fold.workloads().into_iter().map(|w| (w.kind, w.name, w.pods, w.containers.len())).collect();
         let expected = [
             ("CronJob", "idle", 0, 1),
             ("Deployment", "web", 2, 1),
@@ -316,6 +570,17 @@ mod tests {
             ("Pod", "static", 1, 1),
         ];
         assert_eq!(found, expected.map(|(kind, name, pods, n)| (kind.to_owned(), name.to_owned(), pods, n)));
+    }
+
+    #[test]
+    fn a_workload_has_the_annotations_of_its_controller() {
+        let mut fold = Fold::default();
+        let annotations = json!({"a": "b", LAST_APPLIED: "{}"});
+        let stateful_set = json!({"metadata": {"name": "s", "namespace": "n", "annotations": annotations}});
+        fold.controller("apps/v1", "StatefulSet", from(stateful_set));
+        fold.pod(pod("s-0", controlled_by("StatefulSet", "s"), T1, json!({})));
+        let expected = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
+        assert_eq!(fold.workloads()[0].annotations, expected);
     }
 
     #[test]
@@ -333,8 +598,8 @@ mod tests {
                 if newest_first {
                     both.reverse();
                 }
-                both.into_iter().for_each(|pod| fold.pod(pod));
-                assert_eq!(fold.finish()[0].failures.len(), failures);
+                both.into_iter().for_each(|pod| drop(fold.pod(pod)));
+                assert_eq!(fold.workloads()[0].failures.len(), failures);
             }
         }
     }
@@ -345,7 +610,7 @@ mod tests {
         let mut fold = Fold::default();
         fold.pod(pod("a", controlled_by("StatefulSet", "s"), T1, started));
         fold.pod(pod("b", controlled_by("StatefulSet", "s"), T2, json!({})));
-        assert_eq!(fold.finish()[0].containers[0].root, Some(true));
+        assert_eq!(fold.workloads()[0].containers[0].root, Some(true));
     }
 
     #[test]
@@ -360,7 +625,7 @@ mod tests {
             fold.pod(pod("s-0", controlled_by("StatefulSet", "s"), T2, json!({})));
             fold.failed_create(event(time));
             fold.failed_create(event(time));
-            assert_eq!(fold.finish()[0].failures.len(), failures);
+            assert_eq!(fold.workloads()[0].failures.len(), failures);
         }
     }
 }

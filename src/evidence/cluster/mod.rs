@@ -6,12 +6,15 @@ mod exec;
 mod failure;
 mod fold;
 mod images;
+mod list;
 mod names;
 mod namespace;
 mod nodes;
+mod protobuf;
 mod scope;
 mod storage;
 mod virtual_machines;
+mod watch;
 mod workloads;
 
 use std::error::Error as StdError;
@@ -20,27 +23,27 @@ use std::time::Duration;
 
 use futures::AsyncReadExt as _;
 use kube::api::{ListParams, LogParams};
-use kube::core::{ObjectList, Request};
+use kube::core::Request;
 use serde::de::DeserializeOwned;
 
 pub use self::access::Right;
 pub use self::connection::{Connection, Entries};
 pub use self::exec::Place;
 pub use self::failure::Text;
-pub use self::scope::{Namespaces, Scope, Selection};
+pub use self::protobuf::parse_pod;
+pub use self::scope::{Detail, Namespaces, Scope, Selection};
+pub use self::watch::Watch;
 pub use self::workloads::Inventory;
 use crate::error::Error;
 
 /// A connection to one API server.
+#[derive(Clone)]
 pub struct Cluster {
     client: kube::Client,
     server: String,
     /// The namespace of `-n`, or of the current context.
     pub namespace: String,
 }
-
-/// Objects per page of a list: what kubectl asks for (`--chunk-size`).
-const PAGE: u32 = 500;
 
 /// How often a request is sent in all, when the server says that it cannot answer now.
 const ATTEMPTS: u32 = 6;
@@ -78,24 +81,6 @@ impl Cluster {
     async fn get<T: DeserializeOwned>(&self, path: &str, what: &str) -> Result<T, Refusal> {
         let params = ListParams::default();
         self.attempt(what, || self.request_json(path, &params)).await
-    }
-
-    /// Lists a collection at an API path page by page and hands every object to `each`. A list whose pages expire
-    /// midway (410) is refused with that code, after some objects were handed over.
-    async fn list<T>(&self, path: &str, params: &ListParams, what: &str, mut each: impl FnMut(T)) -> Result<(), Refusal>
-    where
-        T: DeserializeOwned + Clone,
-    {
-        let mut params = params.clone();
-        params.limit = Some(PAGE);
-        loop {
-            let page: ObjectList<T> = self.attempt(what, || self.request_json(path, &params)).await?;
-            page.items.into_iter().for_each(&mut each);
-            params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
-            if params.continue_token.is_none() {
-                return Ok(());
-            }
-        }
     }
 
     /// The end of a container's log, at most `lines` lines and `bytes` bytes of it.

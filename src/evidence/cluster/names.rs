@@ -3,8 +3,9 @@
 use kube::api::{DynamicObject, ListParams, PartialObjectMeta};
 use kube::core::{ObjectList, Request};
 
+use super::Cluster;
+use super::list::PAGE;
 use super::workloads::collection_of;
-use super::{Cluster, PAGE};
 use crate::error::Error;
 
 impl Cluster {

@@ -9,6 +9,7 @@ use kube::api::ListParams;
 use kube::core::Request;
 use serde::Deserialize;
 
+use super::list::Form;
 use super::{Cluster, Refusal};
 use crate::error::{Error, Read};
 use crate::model::node::{Configuration, Handler, Node, Runtime};
@@ -42,7 +43,9 @@ impl Cluster {
         if names.is_empty() {
             let params = ListParams { label_selector: labels.map(str::to_owned), ..ListParams::default() };
             let take = |found: ApiNode| nodes.push(node(found));
-            self.list("/api/v1/nodes", &params, "list nodes", take).await.map_err(|refusal| refusal.error)?;
+            self.list("/api/v1/nodes", &params, "list nodes", &Form::JSON, take)
+                .await
+                .map_err(|refusal| refusal.error)?;
         }
         for name in names {
             let found = self.get::<ApiNode>(&format!("/api/v1/nodes/{name}"), &format!("read node {name}")).await;

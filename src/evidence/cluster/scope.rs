@@ -19,11 +19,21 @@ pub struct Selection {
     pub fields: Option<String>,
 }
 
+/// How much is read of a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// What a scan judges by and shows, in the encoding that costs least.
+    Judged,
+    /// Every field that our types know.
+    Whole,
+}
+
 /// The part of a cluster that a command looks at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     pub namespaces: Namespaces,
     pub selection: Selection,
+    pub detail: Detail,
 }
 
 impl Selection {

@@ -8,6 +8,7 @@ use k8s_openapi::api::storage::v1::{CSIDriver, StorageClass};
 use kube::api::ListParams;
 use serde::de::DeserializeOwned;
 
+use super::list::Form;
 use super::scope::collection;
 use super::{Cluster, Refusal};
 use crate::model::volume::{FsGroupPolicy, Storage};
@@ -114,7 +115,7 @@ impl Cluster {
 
     async fn all<T: DeserializeOwned + Clone>(&self, path: &str, what: &str) -> Result<Vec<T>, Refusal> {
         let mut found = Vec::new();
-        self.list(path, &ListParams::default(), what, |one| found.push(one)).await?;
+        self.list(path, &ListParams::default(), what, &Form::JSON, |one| found.push(one)).await?;
         Ok(found)
     }
 }

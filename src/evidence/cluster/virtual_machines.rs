@@ -6,6 +6,7 @@ use kube::api::ListParams;
 use serde_json::Value;
 
 use super::Cluster;
+use super::list::Form;
 use super::scope::collection;
 use crate::error::{Error, Read};
 use crate::model::virtual_machine::{Configuration, GROUP, INSTANCE, Instance, VirtualMachines};
@@ -42,14 +43,15 @@ impl Cluster {
             let what = format!("list VirtualMachineInstances in namespace {namespace}");
             let found = &mut read.value.instances;
             let take = |object: Value| found.push(Instance::of(&object));
-            if let Err(refusal) = self.list(&path, &ListParams::default(), &what, take).await {
+            if let Err(refusal) = self.list(&path, &ListParams::default(), &what, &Form::JSON, take).await {
                 read.errors
                     .push(Error::help(refusal.error, "whom its virt-launchers run as is known from their pods alone"));
             }
         }
         let configurations = &mut read.value.configuration;
         let take = |object: Value| *configurations = Some(Configuration::of(&object));
-        let listed = self.list(&format!("{api}/kubevirts"), &ListParams::default(), "list KubeVirts", take).await;
+        let listed =
+            self.list(&format!("{api}/kubevirts"), &ListParams::default(), "list KubeVirts", &Form::JSON, take).await;
         if let Err(refusal) = listed
             && !refusal.is_forbidden()
         {

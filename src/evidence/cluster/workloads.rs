@@ -1,40 +1,47 @@
 //! The workloads and namespaces of a scope.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::{Event, Namespace as ApiNamespace, Pod};
 use kube::api::ListParams;
+use prost::DecodeError;
 use serde_json::Value;
 
-use super::fold::{self, Controller, Fold};
+use super::fold::{self, Controller, Fold, Seen};
+use super::list::Form;
 use super::scope::collection;
-use super::{Cluster, Namespaces, Refusal, Scope, Selection};
+use super::{Cluster, Detail, Namespaces, Refusal, Scope, Selection, protobuf};
 use crate::error::{Error, Read};
 use crate::evidence::pods;
 use crate::model::podsecurity::Namespace;
 use crate::model::workload::Workload;
 
 /// A built-in kind that makes pods.
-struct Kind {
+pub(super) struct Kind {
     /// Its API's path.
-    api: &'static str,
-    api_version: &'static str,
-    kind: &'static str,
-    resource: &'static str,
+    pub api: &'static str,
+    pub api_version: &'static str,
+    pub kind: &'static str,
+    pub resource: &'static str,
+    /// How one is read from protobuf.
+    pub item: fn(Bytes) -> Result<Controller, DecodeError>,
 }
 
-const APPS: Kind = Kind { api: "/apis/apps/v1", api_version: "apps/v1", kind: "", resource: "" };
-const BATCH: Kind = Kind { api: "/apis/batch/v1", api_version: "batch/v1", kind: "", resource: "" };
-const CORE: Kind = Kind { api: "/api/v1", api_version: "v1", kind: "", resource: "" };
+const APPS: Kind =
+    Kind { api: "/apis/apps/v1", api_version: "apps/v1", kind: "", resource: "", item: protobuf::replicas };
+const BATCH: Kind = Kind { api: "/apis/batch/v1", api_version: "batch/v1", item: protobuf::job, ..APPS };
+const CORE: Kind = Kind { api: "/api/v1", api_version: "v1", ..APPS };
 
-const CONTROLLERS: [Kind; 7] = [
+pub(super) const CONTROLLERS: [Kind; 7] = [
     Kind { kind: "ReplicaSet", resource: "replicasets", ..APPS },
     Kind { kind: "Job", resource: "jobs", ..BATCH },
     Kind { kind: "Deployment", resource: "deployments", ..APPS },
-    Kind { kind: "StatefulSet", resource: "statefulsets", ..APPS },
-    Kind { kind: "DaemonSet", resource: "daemonsets", ..APPS },
-    Kind { kind: "CronJob", resource: "cronjobs", ..BATCH },
+    Kind { kind: "StatefulSet", resource: "statefulsets", item: protobuf::stateful_set, ..APPS },
+    Kind { kind: "DaemonSet", resource: "daemonsets", item: protobuf::daemon_set, ..APPS },
+    Kind { kind: "CronJob", resource: "cronjobs", item: protobuf::cron_job, ..BATCH },
     Kind { kind: "ReplicationController", resource: "replicationcontrollers", ..CORE },
 ];
 
@@ -47,6 +54,25 @@ fn built_in(kind: &str) -> Option<&'static Kind> {
 /// The path of the collection of a built-in kind in a namespace.
 pub(super) fn collection_of(kind: &str, namespace: &str) -> Option<String> {
     built_in(kind).map(|known| collection(known.api, known.resource, Some(namespace)))
+}
+
+/// What is asked of a kind of controllers.
+pub(super) struct Asked {
+    pub params: ListParams,
+    /// Those that nobody owns are none of it.
+    pub steps_only: bool,
+}
+
+impl Kind {
+    /// Under a selector, controllers that are a means to an end are read in any case, as steps from the selected pods to
+    /// their owners, and others only if they match; a field selector selects pods alone.
+    pub(super) fn asked(&self, selection: &Selection) -> Option<Asked> {
+        let Selection { labels, fields } = selection;
+        let step = fold::MEANS.contains(&self.kind);
+        let params = ListParams { label_selector: labels.clone().filter(|_| !step), ..ListParams::default() };
+        let steps_only = step && (labels.is_some() || fields.is_some());
+        (step || fields.is_none()).then_some(Asked { params, steps_only })
+    }
 }
 
 /// How often a list whose pages expire (410 Gone) is begun anew.
@@ -82,7 +108,9 @@ impl Cluster {
         let all = |namespace: ApiNamespace| {
             names.extend(namespace.metadata.name);
         };
-        if let Err(refusal) = self.list("/api/v1/namespaces", &ListParams::default(), "list namespaces", all).await {
+        if let Err(refusal) =
+            self.list("/api/v1/namespaces", &ListParams::default(), "list namespaces", &Form::JSON, all).await
+        {
             read.errors.push(refusal.error.help(format!("only namespace {} is shown", self.namespace)));
         }
         let mut closed = Vec::new();
@@ -120,30 +148,34 @@ impl Cluster {
 
     async fn try_inventory_of(&self, scope: &Scope, namespace: Option<&str>) -> Result<Read<Inventory>, Refusal> {
         let (mut errors, mut closed) = (Vec::new(), Vec::new());
-        let mut fold = Fold::default();
+        let fold = RefCell::new(Fold::default());
         let place = namespace.map_or("all namespaces".to_owned(), |name| format!("namespace {name}"));
-        let controllers = CONTROLLERS.iter().map(|kind| self.controllers(kind, scope, namespace, &place));
-        for (kind, answer) in CONTROLLERS.iter().zip(join_all(controllers).await) {
+        let controllers = CONTROLLERS.iter().map(|kind| self.controllers(kind, scope, namespace, &place, &fold));
+        let selected = scope.selection.of_pods();
+        let failed_create = ListParams::default().fields("reason=FailedCreate");
+        let paths = ["pods", "events"].map(|resource| collection("/api/v1", resource, namespace));
+        let what = ["pods", "events"].map(|resource| format!("list {resource} in {place}"));
+        let form = match scope.detail {
+            Detail::Judged => Form::objects(protobuf::pod),
+            Detail::Whole => Form::JSON,
+        };
+        let (controllers, pods, listed, namespaces) = tokio::join!(
+            join_all(controllers),
+            self.list(&paths[0], &selected, &what[0], &form, |pod: Seen| drop(fold.borrow_mut().pod(pod))),
+            self.list(&paths[1], &failed_create, &what[1], &Form::JSON, |event: Event| {
+                fold.borrow_mut().failed_create(event);
+            }),
+            self.namespaces(namespace),
+        );
+        pods?;
+        for (kind, answer) in CONTROLLERS.iter().zip(controllers) {
             match answer {
-                Ok(found) => {
-                    found.into_iter().for_each(|controller| fold.controller(kind.api_version, kind.kind, controller))
-                }
+                Ok(()) => {}
                 Err(refusal) if refusal.code == Some(410) => return Err(refusal),
                 Err(refusal) if refusal.is_forbidden() => closed.push(kind.resource),
                 Err(refusal) => errors.push(refusal.error),
             }
         }
-        let selected = scope.selection.of_pods();
-        let failed_create = ListParams::default().fields("reason=FailedCreate");
-        let paths = ["pods", "events"].map(|resource| collection("/api/v1", resource, namespace));
-        let what = ["pods", "events"].map(|resource| format!("list {resource} in {place}"));
-        let mut events: Vec<Event> = Vec::new();
-        let (pods, listed, namespaces) = tokio::join!(
-            self.list(&paths[0], &selected, &what[0], |pod: Pod| fold.pod(pod)),
-            self.list(&paths[1], &failed_create, &what[1], |event| events.push(event)),
-            self.namespaces(namespace),
-        );
-        pods?;
         match listed {
             Err(refusal) if refusal.is_forbidden() => closed.push("events"),
             other => errors.extend(other.err().map(|refusal| refusal.error)),
@@ -153,37 +185,40 @@ impl Cluster {
             let why = "your permissions do not reach that far";
             errors.push(Error::remote(attempted, why).help("owners and failures may be missing"));
         }
-        events.into_iter().for_each(|event| fold.failed_create(event));
         errors.extend(namespaces.errors);
-        Ok(Read { value: Inventory { workloads: fold.finish(), namespaces: namespaces.value }, errors })
+        Ok(Read { value: Inventory { workloads: fold.borrow_mut().workloads(), namespaces: namespaces.value }, errors })
     }
 
-    /// The controllers of one kind. Under a selector, those that are a means to an end are read in any case, as steps
-    /// from the selected pods to their owners, and others only if they match; a field selector selects pods alone.
+    /// The controllers of one kind.
     async fn controllers(
         &self,
         kind: &Kind,
         scope: &Scope,
         namespace: Option<&str>,
         place: &str,
-    ) -> Result<Vec<Controller>, Refusal> {
-        let Selection { labels, fields } = &scope.selection;
-        let step = fold::MEANS.contains(&kind.kind);
-        if fields.is_some() && !step {
-            return Ok(Vec::new());
-        }
-        let params = ListParams { label_selector: labels.clone().filter(|_| !step), ..ListParams::default() };
-        let steps_only = step && (labels.is_some() || fields.is_some());
-        let mut found = Vec::new();
+        fold: &RefCell<Fold>,
+    ) -> Result<(), Refusal> {
+        let Some(Asked { params, steps_only }) = kind.asked(&scope.selection) else { return Ok(()) };
         let path = collection(kind.api, kind.resource, namespace);
         let what = format!("list {} in {place}", kind.resource);
-        self.list(&path, &params, &what, |controller: Controller| {
+        let take = |controller: Controller| {
             if !steps_only || controller.metadata.owner_references.is_some() {
-                found.push(controller);
+                fold.borrow_mut().controller(kind.api_version, kind.kind, controller);
             }
-        })
-        .await?;
-        Ok(found)
+        };
+        let whole = match scope.detail {
+            Detail::Judged => Form::objects(kind.item),
+            Detail::Whole => Form::JSON,
+        };
+        if !fold::MEANS.contains(&kind.kind) {
+            return self.list(&path, &params, &what, &whole, take).await.map(drop);
+        }
+        // Of most only the owner is of interest. Where one has none, it is asked for what it declares.
+        self.list(&path, &params, &what, &Form::metadata(protobuf::metadata), take).await?;
+        if fold.borrow().lacks_declared(kind.kind) {
+            self.list(&path, &params, &what, &whole, take).await?;
+        }
+        Ok(())
     }
 
     /// One pod as a workload of its own.
@@ -192,11 +227,11 @@ impl Cluster {
     /// No such pod, no permission, no answer.
     pub async fn pod(&self, namespace: &str, name: &str) -> Result<Workload, Error> {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{name}");
-        let pod: Pod =
+        let pod: Seen =
             self.get(&path, &format!("get pod {namespace}/{name}")).await.map_err(|refusal| refusal.error)?;
         let mut fold = Fold::default();
         fold.bare_pod(pod);
-        fold.finish().pop().ok_or_else(|| Error::remote(format!("get pod {namespace}/{name}"), "it is gone"))
+        fold.workloads().pop().ok_or_else(|| Error::remote(format!("get pod {namespace}/{name}"), "it is gone"))
     }
 
     /// A workload of a built-in kind as the API server has it, with every field; `None` for another kind.
@@ -234,7 +269,9 @@ impl Cluster {
         };
         let mut found = Vec::new();
         let take = |pod: Pod| found.push(pod);
-        self.list(&path, &params, &format!("list the pods of {name}"), take).await.map_err(|refusal| refusal.error)?;
+        self.list(&path, &params, &format!("list the pods of {name}"), &Form::JSON, take)
+            .await
+            .map_err(|refusal| refusal.error)?;
         Ok(found)
     }
 
@@ -252,7 +289,7 @@ impl Cluster {
     }
 
     /// What one namespace, or with `None` every one, demands of its pods.
-    async fn namespaces(&self, name: Option<&str>) -> Read<Vec<Namespace>> {
+    pub(super) async fn namespaces(&self, name: Option<&str>) -> Read<Vec<Namespace>> {
         let mut found = Vec::new();
         let mut take = |namespace: ApiNamespace| {
             let name = namespace.metadata.name.unwrap_or_default();
@@ -264,13 +301,8 @@ impl Cluster {
                 self.get(&format!("/api/v1/namespaces/{name}"), &what).await.map(&mut take)
             }
             None => {
-                self.list(
-                    "/api/v1/namespaces",
-                    &ListParams::default(),
-                    "read the Pod Security labels of namespaces",
-                    take,
-                )
-                .await
+                let what = "read the Pod Security labels of namespaces";
+                self.list("/api/v1/namespaces", &ListParams::default(), what, &Form::JSON, take).await.map(drop)
             }
         };
         let errors = answer.err().map(|refusal| refusal.error).into_iter().collect();

@@ -1,0 +1,248 @@
+//! `scan --watch`: the table, kept up to date.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use super::{Around, Format, Judged, ScanArgs, judged, live_row};
+use crate::cli::acceptance::Scanned;
+use crate::cli::target::Target;
+use crate::cli::{Fault, print, say};
+use crate::error::{Error, Read};
+use crate::evidence::cluster::{Cluster, Inventory, Scope, Watch};
+use crate::model::obstacle::Obstacle;
+use crate::model::virtual_machine::VirtualMachines;
+use crate::model::volume::{Storage, claim_name};
+use crate::model::workload::{Failure, Workload};
+use crate::output::report::ScanReport;
+use crate::output::table::{self, View};
+
+/// What a shell makes of an interrupt (128 + SIGINT): `kubectl get -w` ends with the same.
+const INTERRUPTED: u8 = 130;
+
+/// Between two looks at what changed: a rollout changes much at once, and nobody reads faster.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long what is behind claims counts as read: it is not watched, and a claim is bound some seconds after it is made.
+const STORAGE_FOR: Duration = Duration::from_secs(10);
+
+/// Shows the workloads of a scope and what becomes of them, until an interrupt.
+pub(super) async fn run(cluster: &Cluster, scope: &Scope, targets: &[Target], args: &ScanArgs) -> Result<u8, Fault> {
+    let watch = cluster.watch(scope);
+    let show = async {
+        let mut screen = Screen::new(args);
+        let mut known = Known::default();
+        loop {
+            watch.changed().await;
+            screen.show(report(&watch, targets, args, &known)?)?;
+            if known.learn(cluster, &watch, targets).await {
+                screen.show(report(&watch, targets, args, &known)?)?;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    tokio::select! {
+        error = watch.run() => Err(error.into()),
+        fault = show => fault,
+        _ = tokio::signal::ctrl_c() => Ok(INTERRUPTED),
+    }
+}
+
+fn meant(workload: &Workload, targets: &[Target]) -> bool {
+    targets.is_empty() || targets.iter().any(|target| target.matches(&workload.kind, &workload.name))
+}
+
+/// The report of what is known now; its warnings are all since the watch began.
+fn report(watch: &Watch<'_>, targets: &[Target], args: &ScanArgs, known: &Known) -> Result<ScanReport, Error> {
+    let Read { value: Inventory { workloads, namespaces }, errors } = watch.inventory();
+    let around = Around { storage: known.storage.clone(), machines: known.machines.clone(), ..Around::of(&workloads) };
+    let meant = workloads.into_iter().filter(|workload| meant(workload, targets));
+    let rows = meant.map(|workload| {
+        let obstacles = known.of(&workload);
+        live_row(workload, args.pod_security_version, obstacles, &around)
+    });
+    let Judged { workloads, baseline, doubts } = judged(rows.collect(), &Scanned::Part, args)?;
+    let errors = errors.iter().chain(&known.errors).map(Error::to_string);
+    let warnings = errors.chain(doubts).chain(around.storage.notes).collect();
+    Ok(ScanReport { baseline, ..ScanReport::new(workloads, &namespaces, warnings) })
+}
+
+/// Namespace, kind and name.
+type Name = (Option<String>, String, String);
+
+/// What was read beside the watch.
+#[derive(Default)]
+struct Known {
+    /// What the logs of failing workloads told, each read once for each way in which it fails.
+    diagnoses: HashMap<Name, (Vec<Failure>, Vec<Obstacle>)>,
+    /// What is behind the claims, the claims, and when it was read.
+    storage: Storage,
+    claims: BTreeSet<(Option<String>, String)>,
+    storage_read: Option<Instant>,
+    machines: VirtualMachines,
+    errors: Vec<Error>,
+}
+
+impl Known {
+    fn name(workload: &Workload) -> Name {
+        (workload.namespace.clone(), workload.kind.clone(), workload.name.clone())
+    }
+
+    fn of(&self, workload: &Workload) -> Vec<Obstacle> {
+        let known = self.diagnoses.get(&Self::name(workload)).filter(|(failures, _)| *failures == workload.failures);
+        known.map(|(_, obstacles)| obstacles.clone()).unwrap_or_default()
+    }
+
+    /// Reads what is new, and says whether there was anything.
+    async fn learn(&mut self, cluster: &Cluster, watch: &Watch<'_>, targets: &[Target]) -> bool {
+        let mut workloads = watch.inventory().value.workloads;
+        workloads.retain(|workload| meant(workload, targets));
+        self.errors.clear();
+        // One after the other: both take what the other leaves of the server's patience with one user.
+        let is_any = self.learn_storage(cluster, &workloads).await;
+        self.learn_failures(cluster, workloads).await || is_any
+    }
+
+    async fn learn_storage(&mut self, cluster: &Cluster, workloads: &[Workload]) -> bool {
+        let claims: BTreeSet<_> = workloads.iter().flat_map(claims).collect();
+        let is_fresh = self.storage_read.is_some_and(|read| read.elapsed() < STORAGE_FOR);
+        if claims == self.claims && (claims.is_empty() || is_fresh) && self.storage_read.is_some() {
+            return false;
+        }
+        let (storage, machines) = tokio::join!(cluster.storage(workloads), cluster.virtual_machines(workloads));
+        self.errors.extend(machines.errors);
+        (self.storage, self.machines, self.claims) = (storage, machines.value, claims);
+        self.storage_read = Some(Instant::now());
+        true
+    }
+
+    /// Reads the logs of what fails otherwise than before.
+    async fn learn_failures(&mut self, cluster: &Cluster, mut failing: Vec<Workload>) -> bool {
+        failing.retain(|workload| !workload.failures.is_empty());
+        let names: HashSet<Name> = failing.iter().map(Self::name).collect();
+        self.diagnoses.retain(|name, _| names.contains(name));
+        failing.retain(|workload| {
+            self.diagnoses.get(&Self::name(workload)).is_none_or(|(failures, _)| *failures != workload.failures)
+        });
+        let diagnosed = super::diagnose_failing(cluster, &failing).await;
+        let is_any = !failing.is_empty();
+        for (workload, read) in failing.into_iter().zip(diagnosed) {
+            self.errors.extend(read.errors);
+            self.diagnoses.insert(Self::name(&workload), (workload.failures, read.value));
+        }
+        is_any
+    }
+}
+
+/// The claims of a workload, and inline volumes of CSI drivers by their own names.
+fn claims(workload: &Workload) -> Vec<(Option<String>, String)> {
+    let volumes = workload.spec.volumes.iter().flatten();
+    let names = volumes.filter_map(|volume| {
+        let claim = claim_name(volume, workload.metadata.name.as_deref());
+        claim.or_else(|| volume.csi.as_ref().map(|_| volume.name.clone()))
+    });
+    names.map(|name| (workload.namespace.clone(), name)).collect()
+}
+
+/// What is shown already.
+struct Screen {
+    view: View,
+    /// Lines of the last table on a terminal; `None` where there is none, and only changes are printed.
+    drawn: Option<usize>,
+    /// The last line of each workload without its spaces, which the width of others changes.
+    lines: HashMap<String, String>,
+    /// Warnings that were printed.
+    told: HashSet<String>,
+}
+
+impl Screen {
+    fn new(args: &ScanArgs) -> Self {
+        let view = View { level: args.level, wide: args.output == Format::Wide, width: crate::cli::width() };
+        let drawn = std::io::stdout().is_terminal().then_some(0);
+        Self { view, drawn, lines: HashMap::new(), told: HashSet::new() }
+    }
+
+    fn show(&mut self, report: ScanReport) -> Result<(), Fault> {
+        for warning in &report.warnings {
+            if self.told.insert(warning.clone()) {
+                say(format_args!("warning: {warning}"));
+            }
+        }
+        match self.drawn {
+            Some(lines) => self.redraw(lines, &report),
+            None => self.print_changes(&report),
+        }
+    }
+
+    fn redraw(&mut self, before: usize, report: &ScanReport) -> Result<(), Fault> {
+        let terminal = console::Term::stdout();
+        self.view.width = crate::cli::width();
+        let text = match table::scan(report, self.view) {
+            text if text.is_empty() => "No workloads found.\n".to_owned(),
+            text => text,
+        };
+        let text = fitted(&text, usize::from(terminal.size().0).saturating_sub(1));
+        let failed = |error: std::io::Error| Error::input("write to the terminal", error);
+        terminal.clear_last_lines(before).map_err(failed)?;
+        self.drawn = Some(text.lines().count());
+        print(&text)
+    }
+
+    fn print_changes(&mut self, report: &ScanReport) -> Result<(), Fault> {
+        let is_first = self.lines.is_empty();
+        let mut out = String::new();
+        let mut now = HashMap::new();
+        for (name, line) in table::lines(report, self.view) {
+            let cells = line.split_whitespace().collect::<Vec<_>>().join(" ");
+            let is_new = match &name {
+                Some(name) => self.lines.get(name) != Some(&cells),
+                None => is_first,
+            };
+            if is_new {
+                out.push_str(&line);
+                out.push('\n');
+            }
+            now.extend(name.map(|name| (name, cells)));
+        }
+        let mut gone: Vec<&String> = self.lines.keys().filter(|name| !now.contains_key(*name)).collect();
+        gone.sort();
+        for name in gone {
+            out.push_str(name);
+            out.push_str("  gone\n");
+        }
+        self.lines = now;
+        print(&out)
+    }
+}
+
+/// Leaves out what does not fit the height, from the end of the table, and says how much.
+fn fitted(text: &str, height: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    if lines.len() <= height {
+        return text.to_owned();
+    }
+    let after_table = lines.iter().rposition(|line| line.is_empty()).unwrap_or(lines.len());
+    let summary = &lines[after_table..];
+    let room = height.saturating_sub(summary.len() + 1);
+    let hidden = after_table.saturating_sub(room);
+    let mut out: Vec<String> = lines.iter().take(room).map(ToString::to_string).collect();
+    out.push(format!("... {hidden} more: a higher window or --only shows them"));
+    out.extend(summary.iter().map(ToString::to_string));
+    out.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_counted() {
+        let text = "HEAD\na\nb\nc\nd\n\nsummary\nnamespaces\n";
+        assert_eq!(fitted(text, 8), text);
+        assert_eq!(
+            fitted(text, 7),
+            "HEAD\na\nb\n... 2 more: a higher window or --only shows them\n\nsummary\nnamespaces\n"
+        );
+        assert_eq!(fitted(text, 0).lines().count(), 4);
+    }
+}
