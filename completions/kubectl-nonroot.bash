@@ -833,7 +833,7 @@ _kubectl__nonroot() {
             return 0
             ;;
         kubectl__subcmd__nonroot__subcmd__scan)
-            opts="-o -A -l -f -R -n -s -v -h --level --pod-security-version --only --output --fail-on --exit-zero --plan --images --all-namespaces --selector --field-selector --filename --recursive --baseline --write-baseline --reason --expires --plain-http --registry-mirror --content-store --no-image-cache --image-cache-size --namespace --context --kubeconfig --cluster --user --as --as-group --server --token --certificate-authority --insecure-skip-tls-verify --tls-server-name --request-timeout --v --help"
+            opts="-w -o -A -l -f -R -n -s -v -h --level --pod-security-version --only --watch --output --fail-on --exit-zero --plan --images --all-namespaces --selector --field-selector --filename --recursive --baseline --write-baseline --reason --expires --plain-http --registry-mirror --content-store --no-image-cache --image-cache-size --namespace --context --kubeconfig --cluster --user --as --as-group --server --token --certificate-authority --insecure-skip-tls-verify --tls-server-name --request-timeout --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -92,6 +92,7 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l tls-server-name -d 'Name that the API server\'s certificate must hold' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l request-timeout -d 'How long to wait for one answer, such as 30s or 1m; 0 waits for ever' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s v -l v -d 'Say on standard error what is asked of the cluster; -v=6 and -v=8 say more' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s w -l watch -d 'Keep the table up to date, or without a terminal print each change, until Ctrl-C'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l exit-zero -d 'Exit with 0 though something was found'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l plan -d 'Add the plan of fix to each workload, from what can be read; it looks into running pods by exec'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l images -d 'Read the images of the workloads too: who owns what in them, for -o html and -o json'

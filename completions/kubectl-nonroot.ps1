@@ -87,6 +87,8 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-nonroot' -ScriptBlock {
             [CompletionResult]::new('--request-timeout', '--request-timeout', [CompletionResultType]::ParameterName, 'How long to wait for one answer, such as 30s or 1m; 0 waits for ever')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say on standard error what is asked of the cluster; -v=6 and -v=8 say more')
             [CompletionResult]::new('--v', '--v', [CompletionResultType]::ParameterName, 'Say on standard error what is asked of the cluster; -v=6 and -v=8 say more')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Keep the table up to date, or without a terminal print each change, until Ctrl-C')
+            [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'Keep the table up to date, or without a terminal print each change, until Ctrl-C')
             [CompletionResult]::new('--exit-zero', '--exit-zero', [CompletionResultType]::ParameterName, 'Exit with 0 though something was found')
             [CompletionResult]::new('--plan', '--plan', [CompletionResultType]::ParameterName, 'Add the plan of fix to each workload, from what can be read; it looks into running pods by exec')
             [CompletionResult]::new('--images', '--images', [CompletionResultType]::ParameterName, 'Read the images of the workloads too: who owns what in them, for -o html and -o json')

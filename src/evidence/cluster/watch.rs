@@ -49,7 +49,7 @@ pub(super) enum Change<T> {
     Bookmark {
         is_initial_end: bool,
     },
-    Failed(Status),
+    Failed(Box<Status>),
 }
 
 /// The workloads of a scope as they are now.
@@ -311,7 +311,7 @@ impl Watch<'_> {
                 }
                 Change::Failed(status) if status.code == 410 => return End::Expired,
                 Change::Failed(status) => {
-                    return End::Refused(self.cluster.refusal(&source.what, &kube::Error::Api(Box::new(status))));
+                    return End::Refused(self.cluster.refusal(&source.what, &kube::Error::Api(status)));
                 }
             }
         }

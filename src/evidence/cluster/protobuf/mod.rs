@@ -71,7 +71,7 @@ pub(super) fn event<T>(
     let object = object.unwrap_or_default().raw;
     if r#type == "ERROR" {
         let failed = status(&object).unwrap_or_else(|| Status::failure("", "").with_code(500));
-        return Ok((Change::Failed(failed), String::new()));
+        return Ok((Change::Failed(Box::new(failed)), String::new()));
     }
     let raw = unwrapped(&object)?;
     let meta = envelope::Versioned::decode(raw.clone())?.metadata.unwrap_or_default();
