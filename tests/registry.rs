@@ -245,7 +245,7 @@ fn a_manifest_and_its_image_make_a_plan() {
         "Entrypoint": ["web"], "Env": ["PATH=/bin"], "Volumes": { "/data": {}, "/spool": {} },
         "ExposedPorts": { "80/tcp": {} },
     });
-    registry.push(&config(run, &[layer.clone()], &["ADD . /"]), &[gzip(&layer)]);
+    registry.push(&config(run, std::slice::from_ref(&layer), &["ADD . /"]), &[gzip(&layer)]);
     let image = format!("{}/team/web:1", registry.address);
     let manifest = registry.storage.path().join("web.yaml");
     let pod = format!(

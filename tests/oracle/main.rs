@@ -34,6 +34,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 mod random_pods;
+mod random_status;
 #[path = "../policy/sample.rs"]
 mod sample;
 
@@ -170,7 +171,7 @@ fn random_pods_are_the_same_in_protobuf_and_in_json() {
     let pods: Vec<Value> = (0..ENCODED_PODS)
         .map(|_| {
             let mut pod = random_pods::random_pod(&mut rng);
-            pod["status"] = random_pods::random_status(&mut rng, &pod["spec"]);
+            pod["status"] = random_status::random_status(&mut rng, &pod["spec"]);
             pod
         })
         .collect();
@@ -194,7 +195,7 @@ fn random_pods_are_the_same_in_protobuf_and_in_json() {
             let all = std::slice::from_ref(&workload);
             let mut foreseen = foresight::of_spec(&workload, &foresight::se_linux::Shared::among(all));
             foreseen.extend(foresight::volumes(&workload, &Storage::default(), &volume::shared(all)));
-            let told: Vec<_> = workload.spec.volumes.iter().flatten().map(|volume| told_of_claim(volume)).collect();
+            let told: Vec<_> = workload.spec.volumes.iter().flatten().map(told_of_claim).collect();
             (verdicts, workload.containers, workload.failures, foreseen, told)
         };
         let (ours, theirs) = (judged(&ours), judged(&theirs));
