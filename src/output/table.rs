@@ -55,7 +55,8 @@ pub fn lines(report: &ScanReport, view: View) -> Vec<(Option<String>, String)> {
         let namespace = workload.namespace.as_deref().unwrap_or_default();
         Some(Clean(&format!("{namespace}/{name}")).to_string())
     });
-    let rows = rows(&workloads, view);
+    // Whatever the width, each has one line.
+    let rows = rows(&workloads, View { width: usize::MAX, ..view });
     std::iter::once(None).chain(names).zip(rows.lines().map(painted)).collect()
 }
 
