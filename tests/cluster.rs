@@ -8,7 +8,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use kubernetes::{FaultyServer, Namespace, Run, kubectl, nonroot};
+use kubernetes::{FaultyServer, Namespace, Run, kubectl, nonroot, nonroot_at};
 use nonroot::evidence::cluster::{Cluster, Connection, Detail, Namespaces, Scope, Selection};
 use nonroot::model::podsecurity::{Level, Version};
 use nonroot::policy;
@@ -153,7 +153,7 @@ fn every_kind_of_workload_is_told_as_it_is() {
 fn table_fits_and_is_sorted(namespace: &str) {
     // A crash loop that was started again this very moment does not fail.
     let fails = |table: &String| table.contains("3 failing now.");
-    let mut tables = (0..20).map(|_| nonroot(&["scan", "-n", namespace]).stdout);
+    let mut tables = (0..20).map(|_| nonroot_at(100, &["scan", "-n", namespace]).stdout);
     let table = tables.find(fails).expect("three fail");
     let lines: Vec<&str> = table.lines().collect();
     assert!(lines.iter().all(|line| line.chars().count() <= 100), "{table}");

@@ -83,16 +83,24 @@ pub(crate) fn kubectl_warns(arguments: &[&str]) -> String {
 
 /// Runs the binary under test, in an environment of its own.
 pub(crate) fn nonroot(arguments: &[&str]) -> Run {
+    Run::of(binary().args(arguments).output().expect("the binary runs"))
+}
+
+/// Runs it for a terminal of so many columns.
+pub(crate) fn nonroot_at(columns: usize, arguments: &[&str]) -> Run {
+    let run = binary().env("COLUMNS", columns.to_string()).args(arguments).output();
+    Run::of(run.expect("the binary runs"))
+}
+
+fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"));
     command.env_clear().env("KUBECONFIG", kubeconfig()).env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
-    Run::of(command.args(arguments).output().expect("the binary runs"))
+    command
 }
 
 /// Starts the binary under test, in an environment of its own, with its output in a pipe.
 pub(crate) fn start_nonroot(arguments: &[&str]) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"));
-    command.env_clear().env("KUBECONFIG", kubeconfig()).env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
-    command.args(arguments).stdout(Stdio::piped()).spawn().expect("the binary starts")
+    binary().args(arguments).stdout(Stdio::piped()).spawn().expect("the binary starts")
 }
 
 /// Runs the binary until its report is as awaited.
