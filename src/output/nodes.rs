@@ -162,6 +162,8 @@ impl Namespace {
 
 /// Columns of a property's name and of its answer.
 const COLUMNS: (usize, usize) = (18, 8);
+/// Columns that a reason takes beside them.
+const LEAST_WHY: usize = 50;
 
 /// The report for a person: nodes that are alike together, then the namespaces, as many columns wide as the terminal.
 #[must_use]
@@ -226,7 +228,14 @@ fn alike(nodes: &[Node]) -> Vec<(&Node, Vec<&str>)> {
 fn property(out: &mut String, name: &str, answer: &str, why: &str, width: usize) {
     let pad = |text: &str, columns: usize| " ".repeat(columns.saturating_sub(console::measure_text_width(text)));
     let head = format!("  {name}{}{answer}{}", pad(name, COLUMNS.0), pad(answer, COLUMNS.1));
-    let _ = wrapped(out, &head, console::measure_text_width(&head), &Clean(why).to_string(), width);
+    let (indent, why) = (console::measure_text_width(&head), Clean(why).to_string());
+    // Names of settings are long: where there is no room beside the answer, the reason stands below it.
+    if width.saturating_sub(indent) < LEAST_WHY {
+        let _ = writeln!(out, "{}", head.trim_end());
+        let _ = wrapped(out, "    ", 4, &why, width);
+    } else {
+        let _ = wrapped(out, &head, indent, &why, width);
+    }
 }
 
 fn namespace(namespace: &Namespace, width: usize) -> String {
@@ -294,7 +303,7 @@ mod tests {
         assert!(json["nodes"][0]["unprivilegedPorts"]["value"].is_null());
         assert!(json["nodes"][0]["cgroupVersion"]["value"].is_null());
         assert_eq!(json["nodes"][0]["deviceOwnershipSetting"]["file"], "/etc/containerd/config.toml");
-        for width in [80, 120] {
+        for width in [60, 80, 120] {
             let text = text(&report, width);
             let longest = text.lines().map(console::measure_text_width).max();
             assert!(longest.is_some_and(|longest| longest <= width), "{width}: {text}");

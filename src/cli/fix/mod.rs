@@ -223,6 +223,8 @@ struct Fixed {
     /// What is left as it is, or forbidden still.
     warnings: Vec<String>,
     owner: Option<Owner>,
+    /// Why pods of the trial may still be there.
+    left_behind: Option<Error>,
 }
 
 impl Fixed {
@@ -325,6 +327,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
             Err(fault) => return Err(fault),
         }
     }
+    errors.extend(fixed.iter().filter_map(|one| one.left_behind.clone()));
     let good = fixed.iter().all(Fixed::is_good);
     let all: Vec<&Fixed> = fixed.iter().collect();
     let edited: Vec<Edited> = texts.iter().map(|file| file::edited(file, &all)).collect();
@@ -470,6 +473,7 @@ async fn planned(
         owner: OnceLock::new(),
         progress: &tell,
     };
+    let mut left_behind = None;
     let (plan, proof) = if proves && left.is_empty() {
         let proven = tokio::select! {
             proven = trial.prove() => proven,
@@ -479,7 +483,8 @@ async fn planned(
                 Err(Error::input("finish the trial", "it was interrupted"))
             }
         };
-        if let Err(error) = trial.clean_up().await {
+        left_behind = trial.clean_up().await.err();
+        if let Some(error) = &left_behind {
             tell(Progress::Note(error.to_string()));
         }
         let Proven { plan, proof } = proven?;
@@ -508,7 +513,7 @@ async fn planned(
     warnings.extend(forbidden(&plan.object, level(args)));
     warnings.extend(subject.manifest.as_ref().and_then(file::rendered));
     let owner = plan::owner(&subject.object).filter(|_| subject.manifest.is_none());
-    Ok(Fixed { subject, plan, proof, warnings, owner })
+    Ok(Fixed { subject, plan, proof, warnings, owner, left_behind })
 }
 
 /// The images of `--images`, each with its container. One that cannot be read is an error beside the rest.
