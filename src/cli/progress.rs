@@ -20,7 +20,9 @@ impl Spinner {
     /// Starts to count; `message` says what is done.
     #[must_use]
     pub(super) fn start(message: &str) -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()).with_message(message.to_owned());
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
+            .with_style(ProgressStyle::default_spinner())
+            .with_message(message.to_owned());
         let shown = bar.clone();
         let later = tokio::spawn(async move {
             tokio::time::sleep(PATIENCE).await;
