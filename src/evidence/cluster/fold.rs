@@ -120,20 +120,19 @@ struct Condition {
     message: String,
 }
 
+/// A condition of a controller that says why it cannot create its pods (`ReplicaSetCondition` in k8s.io/api/apps/v1).
+pub(super) fn replica_failure(kind: &str, status: &str, reason: String, message: String) -> Option<Failure> {
+    let is_failure = kind == "ReplicaFailure" && status == "True";
+    is_failure.then_some(Failure { reason, message, pod: None, container: None, exit_code: None })
+}
+
 impl From<JsonController> for Controller {
     fn from(JsonController { metadata, spec, status }: JsonController) -> Self {
         let template = spec.template.or(spec.job_template.map(|job| job.spec.template));
-        let failed = status
+        let failures = status
             .conditions
             .into_iter()
-            .filter(|condition| condition.kind == "ReplicaFailure" && condition.status == "True");
-        let failures = failed.map(|condition| Failure {
-            reason: condition.reason,
-            message: condition.message,
-            pod: None,
-            container: None,
-            exit_code: None,
-        });
+            .filter_map(|Condition { kind, status, reason, message }| replica_failure(&kind, &status, reason, message));
         let declared = template.map(|template| Declared {
             template: Template::json(&template.metadata.unwrap_or_default(), template.spec.as_ref()),
             failures: failures.collect(),

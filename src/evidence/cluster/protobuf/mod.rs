@@ -17,7 +17,7 @@ use kube::core::Status;
 use kube::core::response::StatusDetails;
 use prost::{DecodeError, Message as _};
 
-use super::fold::{Controller, Declared, Seen, Template};
+use super::fold::{Controller, Declared, Seen, Template, replica_failure};
 use super::watch::{Change, INITIAL_EVENTS_END};
 use crate::model::workload::Failure;
 
@@ -112,14 +112,8 @@ pub(super) fn replicas(item: Bytes) -> Result<Controller, DecodeError> {
     let message::Controller { metadata, spec, status } = message::Controller::decode(item)?;
     let template = message::ReplicasSpec::decode(spec)?.template;
     let conditions = message::ReplicasStatus::decode(status)?.conditions;
-    let failed =
-        conditions.into_iter().filter(|condition| condition.r#type == "ReplicaFailure" && condition.status == "True");
-    let failures = failed.map(|condition| Failure {
-        reason: condition.reason,
-        message: condition.message,
-        pod: None,
-        container: None,
-        exit_code: None,
+    let failures = conditions.into_iter().filter_map(|condition| {
+        replica_failure(&condition.r#type, &condition.status, condition.reason, condition.message)
     });
     Ok(controller(metadata, template, failures.collect()))
 }
