@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use k8s_openapi::api::core::v1::VolumeMount;
+use k8s_openapi::api::core::v1::{Volume, VolumeMount};
 
-use crate::evidence::cluster::{Cluster, Place};
+use crate::evidence::cluster::{Cluster, Detail, Namespaces, Place, Scope, Selection};
 use crate::evidence::files;
 use crate::foresight;
 use crate::model::access::{Access, Files, Lookup, Subject, Verdict, decide};
@@ -12,7 +12,7 @@ use crate::model::inside::Look;
 use crate::model::node::Node;
 use crate::model::obstacle::{Category, Obstacle, Operation};
 use crate::model::se_linux;
-use crate::model::volume::{FsGroup, Storage};
+use crate::model::volume::{FsGroup, Storage, shared};
 use crate::model::workload::Workload;
 
 /// Volumes whose owner is decided outside of the pod.
@@ -36,14 +36,47 @@ pub(super) async fn steps(
     obstacles: &mut [Obstacle],
 ) -> Vec<Why> {
     let storage = cluster.storage(std::slice::from_ref(workload)).await;
+    let on_claim = |obstacle: &Obstacle| {
+        volume(workload, obstacle).is_some_and(|(_, volume)| volume.persistent_volume_claim.is_some())
+    };
+    let foreseen = match obstacles.iter().any(on_claim) {
+        true => beside_others(cluster, workload, &storage).await,
+        false => foresight::volumes(workload, &storage, &[]),
+    };
     let mut all = Vec::with_capacity(obstacles.len());
     for obstacle in obstacles {
         let steps = of_one(cluster, workload, running, obstacle).await.unwrap_or_default();
-        let untouched = untouched(workload, &storage, obstacle);
-        let ignores_fs_group = untouched.is_some();
-        all.push(Why { steps: steps.into_iter().chain(untouched).collect(), ignores_fs_group });
+        let Some((mount, volume)) = volume(workload, obstacle) else {
+            all.push(Why { steps, ignores_fs_group: false });
+            continue;
+        };
+        let is_there =
+            |other: &&Obstacle| other.container == obstacle.container && other.path.as_ref() == Some(&mount.mount_path);
+        let mut causes: Vec<String> = foreseen.iter().filter(is_there).map(|other| other.cause.clone()).collect();
+        let fs_group = storage.fs_group(volume, workload);
+        if let (FsGroup::Unchanged(why), true) = (&fs_group, causes.is_empty()) {
+            causes.push(format!("fsGroup does nothing for volume {}: {why}", volume.name));
+        }
+        let ignores_fs_group = matches!(fs_group, FsGroup::Unchanged(_));
+        all.push(Why { steps: steps.into_iter().chain(causes).collect(), ignores_fs_group });
     }
     all
+}
+
+/// What stands between a workload and its volumes, with those of its namespace who share its claims; a pod is seen as the
+/// workload that it is of. Who may not list the others is told of the rest.
+async fn beside_others(cluster: &Cluster, workload: &Workload, storage: &Storage) -> Vec<Obstacle> {
+    let namespace = workload.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
+    let scope =
+        Scope { namespaces: Namespaces::One(namespace), selection: Selection::default(), detail: Detail::Whole };
+    let all = cluster.inventory(&scope).await.map(|inventory| inventory.value.workloads).unwrap_or_default();
+    let is_of = |other: &&Workload| {
+        let mut failing = other.failures.iter().filter_map(|failure| failure.pod.as_ref());
+        workload.kind == "Pod"
+            && (other.metadata.name.as_ref() == Some(&workload.name) || failing.any(|pod| *pod == workload.name))
+    };
+    let whole = all.iter().find(is_of).unwrap_or(workload);
+    foresight::volumes(whole, storage, &shared(&all))
 }
 
 /// The node of a workload's pod, where an obstacle is the node's business and the user may read nodes.
@@ -71,8 +104,8 @@ pub(super) fn by_the_node(obstacle: &Obstacle, workload: &Workload, node: Option
     }
 }
 
-/// That fsGroup does nothing for the volume that an obstacle is on, in a sentence.
-fn untouched(workload: &Workload, storage: &Storage, obstacle: &Obstacle) -> Option<String> {
+/// The volume that an obstacle is on, and where its container has it.
+fn volume<'a>(workload: &'a Workload, obstacle: &Obstacle) -> Option<(&'a VolumeMount, &'a Volume)> {
     let path = obstacle.path.as_deref()?;
     let containers = workload.spec.init_containers.iter().flatten().chain(&workload.spec.containers);
     let container = containers.into_iter().find(|known| Some(&known.name) == obstacle.container.as_ref())?;
@@ -80,10 +113,7 @@ fn untouched(workload: &Workload, storage: &Storage, obstacle: &Obstacle) -> Opt
     let mounts = container.volume_mounts.iter().flatten().filter(holds);
     let mount = mounts.max_by_key(|mount| mount.mount_path.len())?;
     let volume = workload.spec.volumes.iter().flatten().find(|volume| volume.name == mount.name)?;
-    match storage.fs_group(volume, workload) {
-        FsGroup::Unchanged(why) => Some(format!("fsGroup does nothing for volume {}: {why}", volume.name)),
-        FsGroup::Applied | FsGroup::Unknown(_) => None,
-    }
+    Some((mount, volume))
 }
 
 async fn of_one(

@@ -360,46 +360,43 @@ impl Trial<'_> {
 
     /// Chooses a remedy for each obstacle of a run that has one left, and tells what was added.
     async fn choose(&self, state: &mut State, run: &Run, must_work: bool) -> Vec<String> {
-        // What ended a program comes before what it only mentions; where it works, all that it is refused is told alike.
-        let mut actionable: Vec<Obstacle> =
-            run.obstacles.iter().filter(|obstacle| obstacle.fatal || !must_work).cloned().collect();
-        if actionable.is_empty() {
-            actionable.clone_from(&run.obstacles);
+        // What ended a program comes before what it only mentions, which may be why it was refused what ended it; where it
+        // works, all that it is refused is told alike.
+        let (first, rest): (Vec<Obstacle>, Vec<Obstacle>) =
+            run.obstacles.iter().cloned().partition(|obstacle| obstacle.fatal || !must_work);
+        let mut added = self.remedied(state, &first, must_work).await;
+        if added.is_empty() {
+            added = self.remedied(state, &rest, must_work).await;
         }
-        let mut added = self.remedied(state, &actionable, must_work).await;
-        if added.is_empty() && must_work {
-            // What it only mentioned may be why it was refused what ended it.
-            let others: Vec<Obstacle> =
-                run.obstacles.iter().filter(|obstacle| !actionable.contains(obstacle)).cloned().collect();
-            added = self.remedied(state, &others, must_work).await;
+        if !added.is_empty() || !must_work || !self.options.runs {
+            return added;
         }
-        let volumes =
+        if run.obstacles.is_empty()
+            && let Some(look) = self.looks_closer(state).await
+        {
+            return vec![look];
+        }
+        self.guess(state, run).await.into_iter().collect()
+    }
+
+    /// How a program that said nothing is run once more: with what it logs to files, then under strace. `None` where that
+    /// was done.
+    async fn looks_closer(&self, state: &mut State) -> Option<String> {
+        let logs_to_a_volume =
             state.steps.iter().flat_map(|step| &step.edits).any(|edit| matches!(edit, Edit::Directory { .. }));
-        if must_work && run.obstacles.is_empty() && volumes && self.options.runs && !state.reads {
+        if logs_to_a_volume && !state.reads {
             state.reads = true;
-            return vec!["run it once more, and read the files that it logs to".to_owned()];
+            return Some("run it once more, and read the files that it logs to".to_owned());
         }
-        if must_work
-            && run.obstacles.is_empty()
-            && self.options.runs
-            && self.options.strace_image.is_some()
-            && state.traces == Traces::Not
-        {
-            if let Some(container) = state.identities.first().map(|(name, _)| name.clone()) {
-                let planned = self.planned(state);
-                self.ask(&mut state.survey, &planned, &container).await;
-            }
-            state.traces = Traces::Next;
-            return vec!["run it once more under strace".to_owned()];
+        if self.options.strace_image.is_none() || state.traces != Traces::Not {
+            return None;
         }
-        if added.is_empty()
-            && must_work
-            && self.options.runs
-            && let Some(guess) = self.guess(state, run).await
-        {
-            added.push(guess);
+        if let Some(container) = state.identities.first().map(|(name, _)| name.clone()) {
+            let planned = self.planned(state);
+            self.ask(&mut state.survey, &planned, &container).await;
         }
-        added
+        state.traces = Traces::Next;
+        Some("run it once more under strace".to_owned())
     }
 
     /// Takes up the next remedy of each obstacle that has one left, and tells what was added.

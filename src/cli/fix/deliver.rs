@@ -7,8 +7,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::super::{Fault, explain, print, say, width};
 use super::ask::{self, Next};
+use super::planning::planned;
+use super::render::{diff, fix, rendered, yaml};
 use super::subject::Subject;
-use super::{FixArgs, Fixed, diff, file, fix, planned, rendered, stopped, yaml};
+use super::{FixArgs, Fixed, file, stopped};
 use crate::apply::{self, Change, Outcome, Progress};
 use crate::error::Error;
 use crate::evidence::cluster::Cluster;
@@ -183,7 +185,7 @@ async fn chosen(cluster: Option<&Cluster>, args: &FixArgs, one: Fixed) -> Result
             !without.contains(&(number - 1))
         });
         let edits = plan::edits(&one.plan.identities, &steps);
-        let object = plan::compose(&one.subject.object, super::level(args), &edits);
+        let object = plan::compose(&one.subject.object, args.level(), &edits);
         one.plan = Plan { steps, object, ..one.plan };
     }
     Ok(one)

@@ -1,0 +1,191 @@
+//! What fix can be told.
+
+use clap::{Args, ValueEnum};
+
+use super::super::flags::SelectionFlags;
+use super::super::image::RegistryFlags;
+use crate::model::podsecurity::Level;
+
+/// Make workloads run as non-root, and prove it
+///
+/// The plan comes from what the workload's pods show: who its processes are, what they write and listen on, and why they
+/// fail. With --trial a copy of the pod runs as non-root in the cluster; what stops it is read and remedied until it is
+/// ready. The workload itself is not touched before you say so, and trial pods are removed at the end.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub(in crate::cli) struct FixArgs {
+    /// Workloads as TYPE/NAME, or TYPE NAME...
+    #[arg(value_name = "TYPE/NAME", conflicts_with = "filename")]
+    pub(super) target: Vec<String>,
+    #[command(flatten)]
+    pub(super) selection: SelectionFlags,
+    /// Run a copy of the pod until it works
+    #[arg(long)]
+    pub(super) trial: bool,
+    /// Ask nothing: take the ranked answers; a copy may start, side effects and all
+    #[arg(short, long)]
+    pub(super) yes: bool,
+    /// Apply the plan to the cluster, watch the rollout, and take it back if that fails
+    #[arg(long, conflicts_with = "filename")]
+    pub(super) apply: bool,
+    /// With --apply, only ask the API server whether it would take the change
+    #[arg(long, value_name = "WHERE", value_parser = ["server"], requires = "apply")]
+    pub(super) dry_run: Option<String>,
+    /// Apply even to an object that a release, an operator or another tool would take back
+    #[arg(long, requires = "apply")]
+    pub(super) force: bool,
+    /// Write the plan into the files of -f
+    #[arg(short, long, requires = "filename")]
+    pub(super) write: bool,
+    /// Level to satisfy
+    #[arg(long, value_enum, default_value = "restricted")]
+    pub(super) level: ChosenLevel,
+    /// Run as this user, whatever the evidence says
+    #[arg(long, value_name = "UID[:GID]", value_parser = user)]
+    pub(super) run_as: Option<(u32, u32)>,
+    /// Leave a remedy out, by its id; may be repeated
+    #[arg(long, value_name = "REMEDY")]
+    pub(super) without: Vec<String>,
+    /// Make the root file system read-only too, once the pod works without it
+    #[arg(long)]
+    pub(super) read_only_root: bool,
+    /// Root in a user namespace may be the answer (hostUsers: false)
+    #[arg(long)]
+    pub(super) user_namespace: bool,
+    /// Runs at the most, of each trial
+    #[arg(long, default_value = "20", value_name = "N")]
+    pub(super) max_rounds: usize,
+    /// Seconds for the whole trial, and for the rollout of --apply
+    #[arg(long, default_value = "600", value_name = "SECONDS")]
+    pub(super) timeout: u64,
+    /// Keep what was added on a guess, even if it may not be needed
+    #[arg(long)]
+    pub(super) no_minimize: bool,
+    /// Trials at a time
+    #[arg(long, default_value = "1", value_name = "N")]
+    pub(super) parallel: usize,
+    /// Volume that the copies mount with the data it has, which fsGroup may give another group; may be repeated
+    #[arg(long, value_name = "VOLUME", value_delimiter = ',', requires = "trial")]
+    pub(super) with_volumes: Vec<String>,
+    /// What the copies run instead of the first container's command and arguments, quoted as for a shell
+    #[arg(long, value_name = "COMMAND", value_parser = words, requires = "trial")]
+    pub(super) command: Option<Words>,
+    /// Variable of the copies; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable, requires = "trial")]
+    pub(super) env: Vec<(String, String)>,
+    /// Image with a static strace and sh: a copy that dies and says nothing runs once more under it
+    #[arg(long, value_name = "IMAGE", requires = "trial")]
+    pub(super) strace_image: Option<String>,
+    /// Namespace in which the copies run, instead of the workload's
+    #[arg(long, value_name = "NAME")]
+    pub(super) trial_namespace: Option<String>,
+    /// Remove what trials that were cut off left behind, and do nothing else
+    #[arg(long)]
+    pub(super) clean: bool,
+    /// A strace of the program to plan from, as root or not, of the first container or of the one named; may be repeated
+    #[arg(long, value_name = "[CONTAINER=]FILE")]
+    pub(super) trace: Vec<String>,
+    /// Read the images too: whom they are made for, what they ship and what their programs carry
+    #[arg(long)]
+    pub(super) images: bool,
+    /// Output format; without one, and with a terminal, it asks
+    #[arg(short, long, value_enum)]
+    pub(super) output: Option<Format>,
+    #[command(flatten)]
+    pub(super) registry: RegistryFlags,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  kubectl nonroot fix deploy/web
+  kubectl nonroot fix deploy/web --trial --yes -o yaml | kubectl apply -f -
+  kubectl nonroot fix deploy/web --trial --yes --apply
+  kubectl nonroot fix -f web.yaml -o diff
+  kubectl nonroot fix -f web.yaml --images -o diff  # no cluster: what the image tells
+  kubectl nonroot fix -f manifests/ -R --write
+  kubectl nonroot fix deploy,sts -A --yes -o kustomize
+  kubectl nonroot fix --clean -n shop
+
+Exit codes: 0 a plan, or proven, or applied; 1 not proven, or taken back, or needs real privilege; 2 bad usage or input;
+3 cluster or permission failure.";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// What was found, what is proven, and the diff
+    Text,
+    /// The plan, its proof, and the whole object
+    Json,
+    /// The whole object, ready for kubectl apply; with -f the whole file
+    Yaml,
+    /// A strategic merge patch for kubectl patch
+    Patch,
+    /// A JSON patch (RFC 6902) for kubectl patch --type=json
+    Json6902,
+    /// A kustomize component with the patch
+    Kustomize,
+    /// A unified diff; with -f of the file
+    Diff,
+    /// A summary for a pull request
+    Markdown,
+    /// A page to read, share or print
+    Html,
+    /// Jobs that give what root wrote on claims to the new user, for somebody to run once who may be root
+    OwnershipJob,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ChosenLevel {
+    Baseline,
+    Restricted,
+}
+
+impl FixArgs {
+    pub(super) fn level(&self) -> Level {
+        match self.level {
+            ChosenLevel::Baseline => Level::Baseline,
+            ChosenLevel::Restricted => Level::Restricted,
+        }
+    }
+
+    /// Whether what is printed is text of the user's own files.
+    pub(super) fn prints_files(&self) -> bool {
+        !self.selection.filename.is_empty() && matches!(self.output, Some(Format::Yaml | Format::Diff))
+    }
+
+    /// Whether what is printed is the change alone, with no place for what a reader should know beside it.
+    pub(super) fn prints_changes(&self) -> bool {
+        let changes = [Format::Yaml, Format::Patch, Format::Json6902, Format::Kustomize, Format::Diff];
+        self.output.is_some_and(|output| changes.contains(&output))
+    }
+}
+
+/// `101` or `101:102`.
+fn user(text: &str) -> Result<(u32, u32), String> {
+    let (uid, gid) = text.split_once(':').unwrap_or((text, text));
+    let number = |text: &str| text.parse::<u32>().map_err(|_| format!("{text:?} is no number"));
+    match (number(uid)?, number(gid)?) {
+        (0, _) => Err("0 is root".to_owned()),
+        ids => Ok(ids),
+    }
+}
+
+/// A command and its arguments.
+#[derive(Debug, Clone)]
+pub(super) struct Words(pub(super) Vec<String>);
+
+/// `nginx -g 'daemon off;'`.
+fn words(text: &str) -> Result<Words, String> {
+    match shlex::split(text) {
+        Some(words) if !words.is_empty() => Ok(Words(words)),
+        Some(_) => Err("it is empty".to_owned()),
+        None => Err("a quote is not closed".to_owned()),
+    }
+}
+
+/// `NAME=VALUE`.
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("{text:?} is not NAME=VALUE")),
+    }
+}
