@@ -213,6 +213,15 @@ async fn watched(flags: &ClusterFlags, args: &ScanArgs) -> Result<u8, Fault> {
 }
 
 impl ScanArgs {
+    fn view(&self) -> View {
+        View {
+            level: self.level,
+            wide: self.output == Format::Wide,
+            all_namespaces: self.selection.all_namespaces,
+            width: super::width(),
+        }
+    }
+
     /// The level that findings are about: what --fail-on asks for is looked for.
     fn judged_level(&self) -> Level {
         if self.fail_on.contains(&FailOn::Restricted) { Level::Restricted } else { self.level }
@@ -470,10 +479,7 @@ fn shown(row: &report::Workload, args: &ScanArgs) -> bool {
 
 fn rendered(report: &ScanReport, args: &ScanArgs) -> Result<String, Error> {
     Ok(match args.output {
-        Format::Table | Format::Wide => {
-            let view = View { level: args.level, wide: args.output == Format::Wide, width: super::width() };
-            table::scan(report, view)
-        }
+        Format::Table | Format::Wide => table::scan(report, args.view()),
         Format::Json => super::json(report)?,
         Format::Yaml => super::yaml(report)?,
         Format::Name => report.workloads.iter().map(name).collect(),

@@ -211,16 +211,9 @@ pub fn declared_port(container: &str, ports: &[u16]) -> Option<Obstacle> {
 fn obstacle(container: &str, source: &str, operation: Operation, category: Category, cause: String) -> Obstacle {
     Obstacle {
         container: Some(container.to_owned()),
-        program: None,
-        operation,
-        errno: None,
-        path: None,
-        port: None,
-        capability: None,
-        category,
-        fatal: true,
         evidence: Evidence { source: source.to_owned(), line: None, text: cause.clone() },
         cause,
+        ..Obstacle::new(operation, category)
     }
 }
 

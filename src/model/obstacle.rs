@@ -279,3 +279,23 @@ pub struct Obstacle {
     pub cause: String,
     pub evidence: Evidence,
 }
+
+impl Obstacle {
+    /// One that stops the program, and of which no more is known than this.
+    #[must_use]
+    pub fn new(operation: Operation, category: Category) -> Self {
+        Self {
+            container: None,
+            program: None,
+            operation,
+            errno: None,
+            path: None,
+            port: None,
+            capability: None,
+            category,
+            fatal: true,
+            cause: String::new(),
+            evidence: Evidence { source: String::new(), line: None, text: String::new() },
+        }
+    }
+}

@@ -18,6 +18,8 @@ pub struct View {
     pub level: Level,
     /// Everything in full, whatever the width.
     pub wide: bool,
+    /// All namespaces were asked for: each row names its own, though there be one.
+    pub all_namespaces: bool,
     /// Columns of the terminal.
     pub width: usize,
 }
@@ -62,7 +64,7 @@ pub fn lines(report: &ScanReport, view: View) -> Vec<(Option<String>, String)> {
 
 fn rows(workloads: &[&Workload], view: View) -> String {
     let first = workloads.first().and_then(|workload| workload.namespace.as_ref());
-    let many_namespaces = workloads.iter().any(|workload| workload.namespace.as_ref() != first);
+    let many_namespaces = view.all_namespaces || workloads.iter().any(|workload| workload.namespace.as_ref() != first);
     let live = workloads.iter().any(|workload| workload.source.is_none());
     let level = view.level.as_str().to_uppercase();
     let mut header = Vec::new();

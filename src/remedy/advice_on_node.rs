@@ -99,21 +99,13 @@ fn labelled(cause: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::obstacle::{Evidence, Operation};
+    use crate::model::obstacle::Operation;
 
     fn device(errno: Errno) -> Obstacle {
         Obstacle {
-            container: None,
-            program: None,
-            operation: Operation::Device,
             errno: Some(errno),
             path: Some("/dev/xvda".to_owned()),
-            port: None,
-            capability: None,
-            category: Category::DeviceAccess,
-            fatal: true,
-            cause: String::new(),
-            evidence: Evidence { source: String::new(), line: None, text: String::new() },
+            ..Obstacle::new(Operation::Device, Category::DeviceAccess)
         }
     }
 

@@ -113,24 +113,12 @@ fn does_without(option: &CommandOption) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::obstacle::{Evidence, Operation};
+    use crate::model::obstacle::Operation;
 
     fn proposed(command: &[&str], args: &[&str], options: Vec<CommandOption>) -> Vec<(Vec<String>, Vec<String>)> {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let facts = Facts { command: words(command), args: words(args), options, ..Facts::default() };
-        let obstacle = Obstacle {
-            container: None,
-            program: None,
-            operation: Operation::Setuid,
-            errno: None,
-            path: None,
-            port: None,
-            capability: None,
-            category: Category::IdentitySwitch,
-            fatal: true,
-            cause: String::new(),
-            evidence: Evidence { source: String::new(), line: None, text: String::new() },
-        };
+        let obstacle = Obstacle::new(Operation::Setuid, Category::IdentitySwitch);
         let edits = propose(&obstacle, &facts).into_iter().flat_map(|proposal| proposal.edits);
         edits
             .map(|edit| match edit {

@@ -106,17 +106,8 @@ mod tests {
 
     fn said(text: &str) -> Option<&'static str> {
         let obstacle = Obstacle {
-            container: None,
-            program: None,
-            operation: Operation::Setuid,
-            errno: None,
-            path: None,
-            port: None,
-            capability: None,
-            category: Category::IdentitySwitch,
-            fatal: true,
-            cause: String::new(),
             evidence: Evidence { source: String::new(), line: None, text: text.to_owned() },
+            ..Obstacle::new(Operation::Setuid, Category::IdentitySwitch)
         };
         launcher(&obstacle).map(|(command, _)| command)
     }

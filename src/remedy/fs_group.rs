@@ -72,7 +72,6 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
 mod tests {
     use super::*;
     use crate::model::facts::VolumeMount;
-    use crate::model::obstacle::Evidence;
 
     fn proposed(kind: VolumeKind, fs_group: FsGroup, shared: Option<(u32, &str)>, category: Category) -> Vec<String> {
         let mount = VolumeMount {
@@ -85,19 +84,7 @@ mod tests {
             root: None,
         };
         let facts = Facts { gid: 1000, mounts: vec![mount], ..Facts::default() };
-        let obstacle = Obstacle {
-            container: None,
-            program: None,
-            operation: Operation::Create,
-            errno: None,
-            path: Some("/data/x".to_owned()),
-            port: None,
-            capability: None,
-            category,
-            fatal: true,
-            cause: String::new(),
-            evidence: Evidence { source: String::new(), line: None, text: String::new() },
-        };
+        let obstacle = Obstacle { path: Some("/data/x".to_owned()), ..Obstacle::new(Operation::Create, category) };
         propose(&obstacle, &facts).into_iter().map(|proposal| proposal.summary).collect()
     }
 

@@ -48,7 +48,7 @@ mod tests {
 
     use super::*;
     use crate::model::accounts::Account;
-    use crate::model::obstacle::{Evidence, Operation};
+    use crate::model::obstacle::Operation;
 
     #[test]
     fn a_line_is_added_for_who_has_none() {
@@ -66,19 +66,7 @@ mod tests {
             accounts: vec![account("root", 0), account("app", 100)],
             ..Facts::default()
         };
-        let obstacle = Obstacle {
-            container: None,
-            program: None,
-            operation: Operation::Getpwuid,
-            errno: None,
-            path: None,
-            port: None,
-            capability: None,
-            category: Category::MissingPasswdEntry,
-            fatal: true,
-            cause: String::new(),
-            evidence: Evidence { source: String::new(), line: None, text: String::new() },
-        };
+        let obstacle = Obstacle::new(Operation::Getpwuid, Category::MissingPasswdEntry);
         assert_eq!(propose(&obstacle, &Facts { uid: 100, ..facts.clone() }), []);
         let proposals = propose(&obstacle, &facts);
         let [Edit::EditedFile { sed, .. }] = &proposals[0].edits[..] else { panic!("one edit") };

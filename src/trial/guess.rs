@@ -168,17 +168,9 @@ pub(super) fn silence(end: End) -> Obstacle {
         _ => "it ended, and said nothing of why",
     };
     Obstacle {
-        container: None,
-        program: None,
-        operation: Operation::Other,
-        errno: None,
-        path: None,
-        port: None,
-        capability: None,
-        category: Category::UnwritablePath,
-        fatal: true,
         cause: cause.to_owned(),
         evidence: Evidence { source: "the trial".to_owned(), line: None, text: String::new() },
+        ..Obstacle::new(Operation::Other, Category::UnwritablePath)
     }
 }
 

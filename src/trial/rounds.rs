@@ -649,3 +649,89 @@ fn is_again(before: &Obstacle, now: &Obstacle) -> bool {
     };
     shape(before) == shape(now)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::volume::Volumes;
+    use crate::trial::Options;
+
+    fn refused(operation: Operation, category: Category, path: Option<&str>, fatal: bool) -> Obstacle {
+        let container = Some("web".to_owned());
+        Obstacle { container, path: path.map(str::to_owned), fatal, ..Obstacle::new(operation, category) }
+    }
+
+    /// The ids of the remedies of a plan, without a cluster, for what failed.
+    async fn planned(failed: Vec<Obstacle>) -> Vec<&'static str> {
+        let object = json!({"kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [{"name": "web"}]}});
+        let volumes = Volumes::default();
+        let trial = Trial {
+            cluster: None,
+            namespace: "shop".to_owned(),
+            object: &object,
+            id: "web".to_owned(),
+            runs_to_an_end: false,
+            root_pod: None,
+            traces: Vec::new(),
+            images: Vec::new(),
+            volumes: &volumes,
+            options: Options { runs: false, ..Options::default() },
+            owner: OnceLock::new(),
+            progress: &|_| {},
+        };
+        let plan = trial.plan(failed).await.expect("a pod template");
+        plan.steps.iter().map(|step| step.remedy).collect()
+    }
+
+    #[tokio::test]
+    async fn what_was_only_mentioned_is_remedied_where_what_ended_it_has_no_remedy() {
+        let fatal = refused(Operation::Seccomp, Category::Seccomp, None, true);
+        let path = |fatal| refused(Operation::Mkdir, Category::UnwritablePath, Some("/var/cache/web"), fatal);
+        let other = |fatal| refused(Operation::Create, Category::UnwritablePath, Some("/srv/web/log"), fatal);
+        assert_eq!(planned(vec![fatal.clone()]).await, [""; 0]);
+        let mentioned = planned(vec![fatal, path(false)]).await;
+        assert_eq!(mentioned, planned(vec![path(true)]).await);
+        assert_eq!(mentioned.len(), 1);
+        // Where there is a remedy for what ended it, what was mentioned waits for the next run.
+        assert_eq!(planned(vec![path(false), other(true)]).await, planned(vec![other(true)]).await);
+    }
+
+    #[test]
+    fn what_took_one_request_away_stays_as_a_guess() {
+        let obstacle = refused(Operation::Setgid, Category::IdentitySwitch, None, true);
+        let edited = Edit::EditedFile {
+            container: "web".to_owned(),
+            path: "/etc/web.conf".to_owned(),
+            sed: "/^user/d".to_owned(),
+        };
+        let step = |edit: Edit, obstacle: &Obstacle| Step {
+            remedy: "x",
+            level: "pod",
+            summary: String::new(),
+            edits: vec![edit],
+            obstacle: obstacle.clone(),
+            doubtful: false,
+        };
+        let other = refused(Operation::Bind, Category::PrivilegedPort, None, true);
+        let steps =
+            vec![step(edited.clone(), &obstacle), step(Edit::FsGroup(7), &obstacle), step(Edit::FsGroup(8), &other)];
+        let mut state = State {
+            survey: Survey::default(),
+            identities: Vec::new(),
+            steps,
+            tried: BTreeSet::new(),
+            rounds: Vec::new(),
+            reads: false,
+            traces: Traces::Not,
+            notes: Vec::new(),
+            works: None,
+        };
+        state.forget(&obstacle);
+        let left: Vec<(Edit, bool)> = state.steps.iter().map(|step| (step.edits[0].clone(), step.doubtful)).collect();
+        assert_eq!(left, [(edited, true), (Edit::FsGroup(8), false)]);
+    }
+}

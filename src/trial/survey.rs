@@ -41,6 +41,7 @@ const MOST_NAMES: usize = 8;
 const LOOKER: u32 = 1000;
 
 /// What is known of the containers of a workload, by name.
+#[derive(Default)]
 pub(super) struct Survey {
     pub facts: BTreeMap<String, Facts>,
     /// The containers as they run as root.

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{ContainerState, Pod, PodSpec};
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use kube::core::Request;
+use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::watch_object;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -147,7 +148,7 @@ impl Tracer<'_> {
             Err(error) => return Err(fail(&innermost(&error))),
         }
         let pods: Api<Pod> = Api::namespaced(cluster.client(), self.namespace);
-        let mut states = pin!(watch_object(pods, self.pod));
+        let mut states = pin!(watch_object(pods, self.pod).default_backoff());
         let mut last = "it did not start".to_owned();
         let started = timeout(START, async {
             while let Some(state) = states.next().await {

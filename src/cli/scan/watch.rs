@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use super::{Around, Format, Judged, ScanArgs, judged, live_row};
+use super::{Around, Judged, ScanArgs, judged, live_row};
 use crate::cli::acceptance::Scanned;
 use crate::cli::target::Target;
 use crate::cli::{Fault, print, say};
@@ -157,9 +157,8 @@ struct Screen {
 
 impl Screen {
     fn new(args: &ScanArgs) -> Self {
-        let view = View { level: args.level, wide: args.output == Format::Wide, width: crate::cli::width() };
         let drawn = std::io::stdout().is_terminal().then_some(0);
-        Self { view, drawn, lines: HashMap::new(), told: HashSet::new() }
+        Self { view: args.view(), drawn, lines: HashMap::new(), told: HashSet::new() }
     }
 
     fn show(&mut self, report: ScanReport) -> Result<(), Fault> {
