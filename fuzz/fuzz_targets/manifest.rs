@@ -29,7 +29,7 @@ fuzz_target!(|text: &[u8]| {
         let planned = plan::compose(&manifest.object, Level::Restricted, &[]);
         assert_eq!(plan::compose(&planned, Level::Restricted, &[]), planned);
         let (before, after) = (fix::applicable(&manifest.object), fix::applicable(&planned));
-        let _ = patch::diff(&before, &after, "fuzzed");
+        let _ = patch::diff(("before", &before.to_string()), ("after", &after.to_string()));
         let _ = patch::strategic(&before, &after);
         let _ = patch::json6902(&before, &after);
         let document = &manifest.file.text[manifest.part.clone()];

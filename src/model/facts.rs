@@ -120,7 +120,20 @@ impl Facts {
     /// A path with every symbolic link on the way replaced by what it leads to, as far as the looks tell.
     #[must_use]
     pub fn resolved(&self, path: &str) -> String {
+        self.walked(path).0
+    }
+
+    /// The directories that are searched on the way to a path, those before each symbolic link among them: whoever may
+    /// not search `/var/log/web` does not follow `/var/log/web/error.log` to `/dev/stderr` either (path_resolution(7)).
+    #[must_use]
+    pub fn searched(&self, path: &str) -> Vec<String> {
+        self.walked(path).1
+    }
+
+    /// Where a path leads, and the directories on the way.
+    fn walked(&self, path: &str) -> (String, Vec<String>) {
         let mut pending: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
+        let mut searched: Vec<String> = Vec::new();
         let mut done = String::new();
         let mut links = 0;
         while let Some(step) = pending.pop() {
@@ -131,6 +144,10 @@ impl Facts {
                     continue;
                 }
                 _ => {}
+            }
+            let directory = if done.is_empty() { "/" } else { &done };
+            if !searched.iter().any(|known| known == directory) {
+                searched.push(directory.to_owned());
             }
             let next = format!("{done}/{step}");
             match self.inode(&next).and_then(|inode| inode.target.as_ref()) {
@@ -144,7 +161,10 @@ impl Facts {
                 _ => done = next,
             }
         }
-        if done.is_empty() { "/".to_owned() } else { done }
+        if done.is_empty() {
+            done.push('/');
+        }
+        (done, searched)
     }
 
     /// The deepest part of a resolved path that the image has.

@@ -25,12 +25,13 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     let Some(path) = obstacle.path.as_deref() else { return Vec::new() };
+    let mut steps = facts.searched(path);
     let path = facts.resolved(path);
     let identity = (facts.uid, facts.gid);
     // Every step on the way must be searched, and the last be read, or written where that is what it would take.
-    let steps = path.match_indices('/').skip(1).map(|(at, _)| &path[..at]).chain([path.as_str()]);
+    steps.push(path.clone());
     let mut groups = Vec::new();
-    for inode in steps.filter_map(|step| facts.live_inode(step)) {
+    for inode in steps.iter().filter_map(|step| facts.live_inode(step)) {
         let last = inode.path == path;
         let wants: &[u32] = match (last, obstacle.category) {
             (true, Category::UnreadableFile) => &[4],

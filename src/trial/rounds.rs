@@ -608,7 +608,8 @@ fn changes_identity(proposal: &Proposal) -> bool {
 
 /// Whether the identity that was chosen may do it anyway, as far as the image tells.
 fn is_allowed(obstacle: &Obstacle, facts: &Facts) -> bool {
-    let Some(path) = obstacle.path.as_deref().map(|path| facts.resolved(path)) else { return false };
+    let Some(given) = obstacle.path.as_deref() else { return false };
+    let path = facts.resolved(given);
     if obstacle.operation == Operation::Exec {
         return false;
     }
@@ -616,8 +617,7 @@ fn is_allowed(obstacle: &Obstacle, facts: &Facts) -> bool {
         return mount.kind != VolumeKind::Claim;
     }
     let who = (facts.uid, facts.gid);
-    let ways = path.match_indices('/').filter_map(|(end, _)| facts.inode(&path[..end.max(1)]));
-    let reaches = ways.filter(|inode| inode.path != path).all(|dir| facts.may(who, dir, 1));
+    let reaches = facts.searched(given).iter().filter_map(|dir| facts.inode(dir)).all(|dir| facts.may(who, dir, 1));
     // Of what was not seen nothing is foreseen.
     let allows = match obstacle.category {
         Category::UnreadableFile => facts.inode(&path).is_none_or(|inode| facts.may(who, inode, 4)),
@@ -698,6 +698,34 @@ mod tests {
         assert_eq!(mentioned.len(), 1);
         // Where there is a remedy for what ended it, what was mentioned waits for the next run.
         assert_eq!(planned(vec![path(false), other(true)]).await, planned(vec![other(true)]).await);
+    }
+
+    #[test]
+    fn a_link_in_a_closed_directory_leads_nowhere() {
+        let inode = |path: &str, mode: u32, gid: u32, target: Option<&str>| Inode {
+            path: path.to_owned(),
+            mode,
+            uid: 0,
+            gid,
+            size: 0,
+            target: target.map(str::to_owned),
+        };
+        let inodes = vec![
+            inode("/", 0o040_755, 0, None),
+            inode("/var", 0o040_755, 0, None),
+            inode("/var/log", 0o040_755, 0, None),
+            inode("/var/log/web", 0o040_750, 4, None),
+            inode("/var/log/web/error.log", 0o120_777, 0, Some("/dev/stderr")),
+            inode("/dev", 0o040_755, 0, None),
+            inode("/dev/stderr", 0o020_666, 0, None),
+        ];
+        let mut facts = Facts { uid: 33, gid: 33, inodes, ..Facts::default() };
+        let log = refused(Operation::Create, Category::UnwritablePath, Some("/var/log/web/error.log"), true);
+        assert!(!is_allowed(&log, &facts));
+        let first = remedy::proposals(&log, &facts).into_iter().next().expect("a proposal");
+        assert_eq!(first.edits, [Edit::SupplementalGroup(4)]);
+        facts.groups.push(4);
+        assert!(is_allowed(&log, &facts));
     }
 
     #[test]
