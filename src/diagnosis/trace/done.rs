@@ -51,11 +51,17 @@ impl Trace {
             process.open.clear();
         }
         // Of what was opened, -y tells the real name: links such as /var/log/x.log -> /dev/stdout are behind it.
-        let path = match &call.outcome {
+        let real = match &call.outcome {
             Outcome::Returned(_, Some(note)) if call.name != "socket" => Some(process::noted(note)),
-            _ => deed.path,
+            _ => None,
         };
-        let Some(path) = path.filter(|path| is_file(path)) else { return };
+        if real.as_ref().is_some_and(|real| !is_file(real))
+            && let Some(link) = deed.path.clone().filter(|path| is_file(path))
+        {
+            // The link itself was followed, through directories that another user may not search.
+            return self.read(link, line);
+        }
+        let Some(path) = real.or(deed.path).filter(|path| is_file(path)) else { return };
         if deed.asks {
             self.see(path, call);
         } else if deed.reads {

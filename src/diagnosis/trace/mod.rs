@@ -398,6 +398,7 @@ mod tests {
              1 setgroups(2, [33, 4]) = 0\n\
              1 setresgid(33, 33, 33) = 0\n\
              1 setresuid(33, 33, 33) = 0\n\
+             1 openat(AT_FDCWD</>, \"/var/log/srv/error.log\", O_WRONLY|O_CREAT|O_APPEND, 0666) = 5<pipe:[77]>\n\
              1 getpid() = 1\n",
         );
         assert_eq!(traced.root, Some(true));
@@ -407,7 +408,9 @@ mod tests {
         assert_eq!(needed, [("CHOWN", 1), ("NET_BIND_SERVICE", 1), ("SETGID", 2), ("SETUID", 1)]);
         let address = std::net::IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1_u16]);
         assert_eq!(traced.listeners, [(Listener::Udp { address, port: 53, process: None }, 9)]);
-        assert_eq!(traced.read.keys().collect::<Vec<_>>(), ["/etc/srv/key"]);
+        // A log that is a link to a pipe is not written; the link is followed, through the directory that holds it.
+        assert_eq!(traced.read.keys().collect::<Vec<_>>(), ["/etc/srv/key", "/var/log/srv/error.log"]);
+        assert!(!traced.touched.contains_key("/var/log/srv/error.log"));
         assert_eq!(traced.touched["/var/lib/srv"].owner, Some(33));
         assert_eq!((traced.seen[0].path.as_str(), traced.seen[0].mode), ("/var/lib/srv", 0o040_755));
     }
