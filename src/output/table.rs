@@ -415,7 +415,12 @@ fn by(origin: &str) -> &str {
 fn summary(report: &ScanReport) -> String {
     let summary = report.summary;
     let plural = if summary.workloads == 1 { "workload" } else { "workloads" };
-    let mut parts = vec![format!("{} as root", summary.root)];
+    let is_inside = |workload: &&Workload| workload.root == Some(true) && workload.user_namespace;
+    let inside = match report.workloads.iter().filter(is_inside).count() {
+        0 => String::new(),
+        count => format!(" ({count} inside a user namespace)"),
+    };
+    let mut parts = vec![format!("{} as root{inside}", summary.root)];
     if summary.unknown > 0 {
         parts.push(format!("{} unknown", summary.unknown));
     }
