@@ -76,3 +76,17 @@ impl<T> Read<T> {
         Self { value, errors: Vec::new() }
     }
 }
+
+impl<T> Read<Vec<T>> {
+    /// What was good of several things, and the errors, each in their order.
+    pub fn of(results: impl IntoIterator<Item = Result<T, Error>>) -> Self {
+        let mut read = Self::clean(Vec::new());
+        for result in results {
+            match result {
+                Ok(value) => read.value.push(value),
+                Err(error) => read.errors.push(error),
+            }
+        }
+        read
+    }
+}

@@ -315,10 +315,8 @@ fn only(words: &[String]) -> Result<Option<Target>, Error> {
 }
 
 fn of_manifest(file: &str) -> Result<Workload, Error> {
-    let (mut found, mut failed) = (Vec::new(), Vec::new());
-    let mut take = |manifest: manifests::Manifest| found.push(manifest.workload);
-    manifests::read(&[file.to_owned()], false, &mut take, &mut |error| failed.push(error));
-    if let Some(error) = failed.into_iter().next() {
+    let Read { value: mut found, errors } = manifests::read(&[file.to_owned()], false, |manifest| manifest.workload);
+    if let Some(error) = errors.into_iter().next() {
         return Err(error);
     }
     found

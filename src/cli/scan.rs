@@ -332,7 +332,7 @@ fn live_row(workload: Workload, version: Version, mut diagnosed: Vec<Obstacle>, 
     let mut foreseen = foresight::of_spec(&workload, &around.levels);
     foreseen.extend(foresight::volumes(&workload, &around.storage, &around.shared));
     let of_machine = foresight::virtual_machine(&workload, &around.machines).into_iter();
-    let mut row = row(workload, version, &|_| None);
+    let mut row = row(&workload, version, &|_| None);
     let known = |obstacle: &Obstacle| diagnosed.iter().any(|known| same_place(known, obstacle));
     foreseen.retain(|obstacle| !known(obstacle));
     let explained = diagnosed.into_iter().chain(foreseen).map(explain::explained);
@@ -418,18 +418,21 @@ async fn pick(
 }
 
 async fn files(args: &ScanArgs) -> Read<Inventoried> {
-    let (mut rows, mut all, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     let version = args.pod_security_version;
     let paths = &args.selection.filename;
-    let mut workloads = Vec::new();
-    let mut found = |manifest: Manifest| {
-        rows.push(row(manifest.workload.clone(), version, &|field| Some(manifest.line(field))));
-        workloads.push(manifest.workload.clone());
-        if args.plan {
-            all.push(manifest);
-        }
-    };
-    manifests::read(paths, args.selection.recursive, &mut found, &mut |error| errors.push(error));
+    let Read { value, mut errors } = manifests::read(paths, args.selection.recursive, |manifest| {
+        let row = row(&manifest.workload, version, &|field| Some(manifest.line(field)));
+        let planned = args.plan.then(|| manifest.clone());
+        // In a box: all three are large, and are handed on more than once.
+        Box::new((row, manifest.workload, planned))
+    });
+    let (mut rows, mut workloads, mut manifests) = (Vec::new(), Vec::new(), Vec::new());
+    for one in value {
+        let (row, workload, planned) = *one;
+        rows.push(row);
+        workloads.push(workload);
+        manifests.extend(planned);
+    }
     let levels = foresight::se_linux::Shared::among(&workloads);
     let (storage, shared) = (Storage::default(), volume::shared(&workloads));
     for (row, workload) in rows.iter_mut().zip(&workloads) {
@@ -446,13 +449,10 @@ async fn files(args: &ScanArgs) -> Read<Inventoried> {
     // Files one by one are what a commit changed; a directory is all there is.
     let is_directory = |path: &String| std::path::Path::new(path).is_dir();
     let scanned = if paths.iter().any(is_directory) { Scanned::Everything } else { Scanned::Part };
-    Read {
-        value: Inventoried { rows, namespaces: Vec::new(), images, manifests: all, scanned, notes: Vec::new() },
-        errors,
-    }
+    Read { value: Inventoried { rows, namespaces: Vec::new(), images, manifests, scanned, notes: Vec::new() }, errors }
 }
 
-fn row(workload: Workload, version: Version, line: &dyn Fn(&str) -> Option<u64>) -> Row {
+fn row(workload: &Workload, version: Version, line: &dyn Fn(&str) -> Option<u64>) -> Row {
     let judge = |level| policy::evaluate(&workload.metadata, &workload.spec, level, version);
     let verdicts = [judge(Level::Baseline), judge(Level::Restricted)];
     let mut annotations = workload.metadata.annotations.clone().unwrap_or_default();

@@ -71,7 +71,8 @@ pub fn of(workload: &Workload, level: Level) -> Vec<Finding> {
     let key = workload_key(workload.namespace.as_deref(), &workload.kind, &workload.name);
     let fingerprint = |check: &str, rest: &[&str]| {
         let parts = [&[key.as_str(), check], rest].concat().join("\0");
-        Sha256::digest(parts).iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>()
+        let digest: [u8; 32] = Sha256::digest(parts).into();
+        digest.first_chunk().map(|half| format!("{:032x}", u128::from_be_bytes(*half))).unwrap_or_default()
     };
     let mut found: Vec<Finding> = Vec::new();
     for container in workload.containers.iter().filter(|container| container.root == Some(true)) {

@@ -226,7 +226,7 @@ impl Workload {
     /// Builds the row of a workload; `line` finds the line of a field of its pod template, for one from a manifest.
     #[must_use]
     pub fn new(
-        workload: ModelWorkload,
+        workload: &ModelWorkload,
         version: Version,
         [baseline, restricted]: [Vec<ModelViolation>; 2],
         line: &dyn Fn(&str) -> Option<u64>,
@@ -234,11 +234,11 @@ impl Workload {
         let violations = |found: Vec<ModelViolation>| found.into_iter().map(|one| Violation::new(one, line)).collect();
         let root = any_root(workload.containers.iter().map(|container| container.root));
         Self {
-            api_version: workload.api_version,
-            kind: workload.kind,
-            namespace: workload.namespace,
-            name: workload.name,
-            source: workload.source.map(|source| Source { file: source.file, line: source.line }),
+            api_version: workload.api_version.clone(),
+            kind: workload.kind.clone(),
+            namespace: workload.namespace.clone(),
+            name: workload.name.clone(),
+            source: workload.source.as_ref().map(|source| Source { file: source.file.clone(), line: source.line }),
             pods: workload.pods,
             root,
             user_namespace: workload.spec.host_users == Some(false),
@@ -247,8 +247,8 @@ impl Workload {
                 baseline: violations(baseline),
                 restricted: violations(restricted),
             },
-            containers: workload.containers.into_iter().map(Container::from).collect(),
-            failures: workload.failures.into_iter().map(Failure::from).collect(),
+            containers: workload.containers.iter().map(Container::from).collect(),
+            failures: workload.failures.iter().cloned().map(Failure::from).collect(),
             obstacles: Vec::new(),
             findings: Vec::new(),
             plan: None,
@@ -308,14 +308,14 @@ impl Violation {
     }
 }
 
-impl From<ModelContainer> for Container {
-    fn from(container: ModelContainer) -> Self {
-        let user = container.user;
+impl From<&ModelContainer> for Container {
+    fn from(container: &ModelContainer) -> Self {
+        let user = &container.user;
         Self {
-            name: container.name,
+            name: container.name.clone(),
             role: container.role.as_str(),
-            image: container.image,
-            user: User { uid: user.uid, gid: user.gid, groups: user.groups, origin: user.origin.as_str() },
+            image: container.image.clone(),
+            user: User { uid: user.uid, gid: user.gid, groups: user.groups.clone(), origin: user.origin.as_str() },
             root: container.root,
         }
     }

@@ -126,9 +126,12 @@ const LEAST_NAME: usize = 16;
 const LEAST_NOW: usize = 24;
 const LEAST_NAME_ALONE: usize = 12;
 
-/// A table that fits the width: with names shortened; else with the column that tells most below each row, where it is
+/// A table that fits the width: as it is; with names shortened; else with the column that tells most below each row, where it is
 /// worth telling; else as a list.
 fn narrowed(grid: Grid<'_>, tail: &str, tells: &[bool], width: usize) -> String {
+    if grid.width() <= width {
+        return grid.drawn(&[]);
+    }
     let mut table = grid.clone();
     table.shorten(NOW, LEAST_NOW, width, terminal::cut);
     [NAMESPACE, WORKLOAD, LINE].into_iter().for_each(|name| table.shorten(name, LEAST_NAME, width, shortened));

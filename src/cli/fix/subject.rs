@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::Fault;
 use super::super::target::{self, Target};
 use super::{FixArgs, file};
-use crate::error::Error;
+use crate::error::{Error, Read};
 use crate::evidence::cluster::{Cluster, Detail, Namespaces, Scope, Selection};
 use crate::evidence::manifests::{self, File, Manifest};
 use crate::model::volume::{self, Volumes};
@@ -55,25 +55,20 @@ impl Subject {
 /// The files of -f, each once, and their workloads. What cannot be read or is no place for a plan is an error beside the
 /// rest.
 pub(super) fn of_files(args: &FixArgs, namespace: &str) -> (Vec<Arc<File>>, Vec<Subject>, Vec<Error>) {
-    let (mut files, mut broken) = (Vec::new(), Vec::new());
-    let mut seen = BTreeSet::new();
-    let mut take = |file: File| {
-        let path = file.path.as_deref().and_then(|path| std::fs::canonicalize(path).ok());
-        if path.is_none_or(|path| seen.insert(path)) {
-            files.push(Arc::new(file));
-        }
-    };
     let selection = &args.selection;
-    manifests::files(&selection.filename, selection.recursive, &mut take, &mut |error| broken.push(error));
-    let (mut found, mut failed) = (Vec::new(), Vec::new());
-    let mut take = |manifest: Manifest| match file::refused(&manifest) {
-        Some(error) => failed.push(error),
-        None => found.push(of_manifest(manifest, namespace)),
-    };
-    for file in &files {
-        manifests::workloads(file, &mut take, &mut |error| broken.push(error));
-    }
-    (files, found, [broken, failed].concat())
+    let Read { value: mut files, errors } = manifests::files(&selection.filename, selection.recursive);
+    let mut seen = BTreeSet::new();
+    files.retain(|file| {
+        let path = file.path.as_deref().and_then(|path| std::fs::canonicalize(path).ok());
+        path.is_none_or(|path| seen.insert(path))
+    });
+    let files: Vec<Arc<File>> = files.into_iter().map(Arc::new).collect();
+    let read = manifests::workloads(&files, |manifest| match file::refused(&manifest) {
+        Some(error) => Err(error),
+        None => Ok(of_manifest(manifest, namespace)),
+    });
+    let Read { value: found, errors: refused } = Read::of(read.value);
+    (files, found, [errors, read.errors, refused].concat())
 }
 
 /// A workload of a file, in its own namespace or else in this one.

@@ -1,5 +1,7 @@
 //! One YAML or JSON document as kubectl reads it, with the line of every node.
 
+mod plain;
+
 use std::fmt;
 
 use serde::Deserialize;
@@ -95,6 +97,11 @@ impl Document {
     /// # Errors
     /// Syntax errors, duplicate keys, and documents that grow beyond their text by aliases ("billion laughs").
     pub fn parse(text: &str) -> Result<Option<Document>, Malformed> {
+        plain::document(text).map_or_else(|| Document::parse_any(text), Ok)
+    }
+
+    /// Reads a document whatever is in it.
+    fn parse_any(text: &str) -> Result<Option<Document>, Malformed> {
         // Every event has at least a byte of its own in the text, so these bounds let any text through and stop only
         // what aliases multiply.
         let most = text.len().max(1000);

@@ -1,6 +1,7 @@
 //! Manifests: workloads in files, directories and streams, each with its file and line.
 
 pub mod document;
+mod parallel;
 pub mod source;
 
 use std::fs;
@@ -14,7 +15,7 @@ use serde::de::IntoDeserializer;
 use serde_json::Value;
 
 use self::document::{Document, Lines};
-use crate::error::Error;
+use crate::error::{Error, Read};
 use crate::evidence::pods;
 use crate::model::volume;
 use crate::model::workload::{Location, Workload};
@@ -37,6 +38,13 @@ pub struct File {
     /// `None` for standard input.
     pub path: Option<PathBuf>,
     pub text: String,
+}
+
+impl File {
+    /// The text without a byte order mark.
+    fn body(&self) -> &str {
+        self.text.strip_prefix('\u{feff}').unwrap_or(&self.text)
+    }
 }
 
 /// A workload of a manifest, and the lines of its pod template.
@@ -65,47 +73,47 @@ impl Manifest {
     }
 }
 
-/// Reads the workloads of files, directories and standard input (`-`), in that order, and hands each to `found`; what
-/// cannot be read goes to `failed`, and the rest is still read.
-pub fn read(paths: &[String], recursive: bool, found: &mut dyn FnMut(Manifest), failed: &mut dyn FnMut(Error)) {
-    let mut broken = Vec::new();
-    files(paths, recursive, &mut |file| workloads(&Arc::new(file), found, &mut |error| broken.push(error)), failed);
-    broken.into_iter().for_each(failed);
+/// Reads the workloads of files, directories and standard input (`-`), in that order, and what `make` makes of each on
+/// whatever thread; what cannot be read is an error, and the rest is still read.
+pub fn read<T: Send>(paths: &[String], recursive: bool, make: impl Fn(Manifest) -> T + Sync) -> Read<Vec<T>> {
+    let Read { value: files, mut errors } = files(paths, recursive);
+    let files: Vec<Arc<File>> = files.into_iter().map(Arc::new).collect();
+    let Read { value, errors: broken } = workloads(&files, make);
+    errors.extend(broken);
+    Read { value, errors }
 }
 
 /// Reads files, directories and standard input (`-`), in that order.
-pub fn files(paths: &[String], recursive: bool, found: &mut dyn FnMut(File), failed: &mut dyn FnMut(Error)) {
+pub fn files(paths: &[String], recursive: bool) -> Read<Vec<File>> {
+    let mut sources = Vec::new();
     for path in paths {
         if path == STDIN {
-            match text(io::stdin().lock(), "standard input") {
-                Ok(text) => found(File { name: "stdin".to_owned(), path: None, text }),
-                Err(error) => failed(error),
-            }
-            continue;
-        }
-        if path.starts_with("http://") || path.starts_with("https://") {
+            sources.push(Ok(None));
+        } else if path.starts_with("http://") || path.starts_with("https://") {
             let help = format!("pipe it in: curl -fsSL {path} | kubectl nonroot scan -f -");
-            failed(Error::input(format!("read {path}"), "URLs are not fetched").help(help));
-            continue;
-        }
-        match named(Path::new(path), recursive) {
-            Ok(paths) if paths.is_empty() => {
-                let why = "the directory holds no .yaml, .yml or .json file";
-                let error = Error::input(format!("read {path}"), why);
-                failed(if recursive { error } else { error.help("-R descends into its directories") });
-            }
-            Ok(paths) => {
-                for path in paths {
-                    let name = path.display().to_string();
-                    match open(&path, &name) {
-                        Ok(text) => found(File { name, path: Some(path), text }),
-                        Err(error) => failed(error),
-                    }
+            sources.push(Err(Error::input(format!("read {path}"), "URLs are not fetched").help(help)));
+        } else {
+            match named(Path::new(path), recursive) {
+                Ok(found) if found.is_empty() => {
+                    let why = "the directory holds no .yaml, .yml or .json file";
+                    let error = Error::input(format!("read {path}"), why);
+                    sources.push(Err(if recursive { error } else { error.help("-R descends into its directories") }));
                 }
+                Ok(found) => sources.extend(found.into_iter().map(|path| Ok(Some(path)))),
+                Err(error) => sources.push(Err(error)),
             }
-            Err(error) => failed(error),
         }
     }
+    Read::of(parallel::each(&sources, |source| match source {
+        Ok(None) => {
+            text(io::stdin().lock(), "standard input").map(|text| File { name: "stdin".to_owned(), path: None, text })
+        }
+        Ok(Some(path)) => {
+            let name = path.display().to_string();
+            open(path, &name).map(|text| File { name, path: Some(path.clone()), text })
+        }
+        Err(error) => Err(error.clone()),
+    }))
 }
 
 /// The files that a path of `-f` stands for, sorted: itself, or what a directory holds.
@@ -151,37 +159,40 @@ fn text(reader: impl io::Read, name: &str) -> Result<String, Error> {
     })
 }
 
-/// Reads every document of a file; one that is broken costs nothing but itself.
-pub fn workloads(file: &Arc<File>, found: &mut dyn FnMut(Manifest), failed: &mut dyn FnMut(Error)) {
-    if source::is_kustomization(file) {
-        return;
-    }
-    let text = file.text.strip_prefix('\u{feff}').unwrap_or(&file.text);
-    let bom = file.text.len() - text.len();
-    for Part { line: offset, start, text } in split(text).flat_map(json_values) {
-        let part = bom + start..bom + start + text.len();
-        let document = match Document::parse(text) {
-            Ok(None) => continue,
-            Ok(Some(document)) => document,
-            Err(malformed) => {
-                let error = Error::input(format!("read {}:{}", file.name, offset + malformed.line), malformed.why);
-                failed(match source::chart(file) {
-                    _ if !text.contains("{{") => error,
-                    Some(chart) => error.help(chart.advice()),
-                    None => error.help("it looks like a template: helm template CHART | kubectl nonroot scan -f -"),
-                });
-                continue;
-            }
-        };
-        let is_list = document.is_list();
-        for (number, item) in document.items().into_iter().enumerate() {
-            let place = Place { file, part: part.clone(), item: is_list.then_some(number), offset };
-            match workload(item, place) {
-                Ok(Some(manifest)) => found(manifest),
-                Ok(None) => {}
-                Err(error) => failed(error),
-            }
+/// Reads every document of files; one that is broken costs nothing but itself.
+pub fn workloads<T: Send>(files: &[Arc<File>], make: impl Fn(Manifest) -> T + Sync) -> Read<Vec<T>> {
+    let files = files.iter().filter(|file| !source::is_kustomization(file));
+    let parts: Vec<_> = files.flat_map(|file| split(file.body()).map(move |part| (file, part))).collect();
+    let read = parallel::each(&parts, |(file, part)| {
+        let mut read = Vec::new();
+        let mut take = |manifest: Result<Manifest, Error>| read.push(manifest.map(&make));
+        json_values(*part).into_iter().for_each(|part| documents(file, part, &mut take));
+        read
+    });
+    Read::of(read.into_iter().flatten())
+}
+
+/// Reads one document, which may be a list of objects.
+fn documents(file: &Arc<File>, part: Part<'_>, take: &mut dyn FnMut(Result<Manifest, Error>)) {
+    let Part { line: offset, start, text } = part;
+    let document = match Document::parse(text) {
+        Ok(None) => return,
+        Ok(Some(document)) => document,
+        Err(malformed) => {
+            let error = Error::input(format!("read {}:{}", file.name, offset + malformed.line), malformed.why);
+            take(Err(match source::chart(file) {
+                _ if !text.contains("{{") => error,
+                Some(chart) => error.help(chart.advice()),
+                None => error.help("it looks like a template: helm template CHART | kubectl nonroot scan -f -"),
+            }));
+            return;
         }
+    };
+    let start = file.text.len() - file.body().len() + start;
+    let is_list = document.is_list();
+    for (number, item) in document.items().into_iter().enumerate() {
+        let place = Place { file, part: start..start + text.len(), item: is_list.then_some(number), offset };
+        workload(item, place).transpose().into_iter().for_each(&mut *take);
     }
 }
 
@@ -194,6 +205,7 @@ struct Place<'a> {
 }
 
 /// A part of a text: the lines and the bytes before it.
+#[derive(Clone, Copy)]
 struct Part<'a> {
     line: u64,
     start: usize,
@@ -278,8 +290,11 @@ fn workload(document: Document, place: Place<'_>) -> Result<Option<Manifest>, Er
     };
     let Some(path) = template_path(&value) else { return Ok(None) };
     let name = text("metadata.name").or_else(|| text("metadata.generateName")).unwrap_or_default();
-    let raw = at(&value, path).cloned().unwrap_or(Value::Null);
-    let template: PodTemplateSpec = serde_path_to_error::deserialize(raw.into_deserializer()).map_err(|error| {
+    let raw = at(&value, path).unwrap_or(&Value::Null);
+    // Which field is wrong is asked only where one is: to know the path at each takes longer than to read it.
+    let read = serde_json::from_value::<PodTemplateSpec>(raw.clone());
+    let read = read.or_else(|_| serde_path_to_error::deserialize(raw.clone().into_deserializer()));
+    let template = read.map_err(|error| {
         let field = error.path().to_string();
         let line = offset + lines.of(&format!("{path}.{field}"));
         Error::input(format!("read {name_of_file}:{line}"), format!("{field} of {kind} {name}: {}", error.inner()))
@@ -317,10 +332,9 @@ mod tests {
     use super::*;
 
     fn read_text(text: &str) -> (Vec<Manifest>, Vec<String>) {
-        let (mut found, mut failed) = (Vec::new(), Vec::new());
         let file = Arc::new(File { name: "f.yaml".to_owned(), path: None, text: text.to_owned() });
-        workloads(&file, &mut |manifest| found.push(manifest), &mut |error| failed.push(error.to_string()));
-        (found, failed)
+        let Read { value, errors } = workloads(&[file], |manifest| manifest);
+        (value, errors.iter().map(Error::to_string).collect())
     }
 
     #[test]
