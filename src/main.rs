@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+/// musl's own has one lock for all threads, and scan and image use them all.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     // Two crates of the tree can bring a provider; without a choice rustls panics at the first connection. It fails
