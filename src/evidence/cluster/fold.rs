@@ -28,8 +28,8 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// A pod's metadata and spec, packed.
 #[derive(Debug, Clone)]
 pub(super) enum Template {
-    /// What [`protobuf`] reads of them.
-    Protobuf(Box<[u8]>),
+    /// What [`protobuf`] reads of them, without what only one pod has.
+    Protobuf(Arc<[u8]>),
     /// All of them.
     Json(Box<[u8]>),
 }
@@ -148,6 +148,8 @@ pub(super) struct Seen {
     id: Id,
     owner: Option<Owner>,
     created: Option<Time>,
+    /// Where it runs; empty while it is nowhere.
+    node: String,
     /// Its phase is Failed: it does not run again.
     is_over: bool,
     containers: Vec<Container>,
@@ -158,7 +160,8 @@ pub(super) struct Seen {
 impl Seen {
     pub(super) fn new(pod: Pod, template: Template) -> Seen {
         let failures = pods::failures(&pod);
-        let containers = pods::containers(&pod.spec.unwrap_or_default(), pod.status.as_ref());
+        let spec = pod.spec.unwrap_or_default();
+        let containers = pods::containers(&spec, pod.status.as_ref());
         let owner = owner(&pod.metadata);
         let Key { namespace, name, .. } = key(&pod.metadata, "Pod");
         Seen {
@@ -166,6 +169,7 @@ impl Seen {
             // A static pod's owner is the node that runs it: nobody's controller.
             owner: owner.filter(|owner| owner.key.kind != "Node"),
             created: pod.metadata.creation_timestamp,
+            node: spec.node_name.unwrap_or_default(),
             is_over: pod.status.is_some_and(|status| status.phase.as_deref() == Some("Failed")),
             containers,
             failures,
@@ -226,6 +230,7 @@ impl AsRef<Owner> for Owner {
 struct Kept {
     owner: Option<Arc<Owner>>,
     created: Option<Time>,
+    node: Arc<str>,
     is_over: bool,
     containers: Arc<[Container]>,
     failures: Box<[Failure]>,
@@ -257,6 +262,8 @@ pub(super) struct Fold {
     failed_creates: HashMap<Key, FailedCreate>,
     shared_owners: Shared<Owner>,
     shared_containers: Shared<[Container]>,
+    shared_templates: Shared<[u8]>,
+    shared_nodes: Shared<str>,
 }
 
 impl Default for Fold {
@@ -268,6 +275,8 @@ impl Default for Fold {
             failed_creates: HashMap::new(),
             shared_owners: Shared(HashSet::new()),
             shared_containers: Shared(HashSet::new()),
+            shared_templates: Shared(HashSet::new()),
+            shared_nodes: Shared(HashSet::new()),
         }
     }
 }
@@ -300,12 +309,17 @@ impl Fold {
 
     /// Takes a pod, or what became of one that is known.
     pub(super) fn pod(&mut self, seen: Seen) -> Key {
-        let Seen { id, owner, created, is_over, containers, failures, template } = seen;
+        let Seen { id, owner, created, node, is_over, containers, failures, template } = seen;
         let key = id.key();
         let owner = owner.map(|owner| self.shared_owners.one(owner));
         let containers = self.shared_containers.one(containers);
         let failures = failures.into();
-        self.pods.insert(id, Kept { owner, created, is_over, containers, failures, template });
+        let node = self.shared_nodes.one(node);
+        let template = match template {
+            Template::Protobuf(bytes) => Template::Protobuf(self.shared_templates.one(bytes)),
+            template => template,
+        };
+        self.pods.insert(id, Kept { owner, created, node, is_over, containers, failures, template });
         key
     }
 
@@ -333,6 +347,12 @@ impl Fold {
         }
     }
 
+    /// How many templates are kept for all the pods.
+    #[cfg(test)]
+    pub(super) fn templates(&self) -> usize {
+        self.shared_templates.0.len()
+    }
+
     /// Takes a pod as a workload of its own, whoever owns it.
     pub(super) fn bare_pod(&mut self, seen: Seen) {
         self.pod(Seen { owner: None, ..seen });
@@ -356,6 +376,8 @@ impl Fold {
     pub(super) fn workloads(&mut self) -> Vec<Workload> {
         self.shared_owners.0.retain(|one| Arc::strong_count(one) > 1);
         self.shared_containers.0.retain(|one| Arc::strong_count(one) > 1);
+        self.shared_templates.0.retain(|one| Arc::strong_count(one) > 1);
+        self.shared_nodes.0.retain(|one| Arc::strong_count(one) > 1);
         let bare: Vec<Key> = self.pods.iter().filter(|(_, pod)| pod.owner.is_none()).map(|(id, _)| id.key()).collect();
         let mut found: BTreeMap<&Key, Members<'_>> = BTreeMap::new();
         for (key, standing) in &self.controllers {
@@ -413,14 +435,19 @@ impl<'a> Members<'a> {
     }
 
     fn workload(&self, key: &Key) -> Workload {
-        let mut newest: Option<&Kept> = None;
-        for (_, pod) in &self.pods {
-            if newest.is_none_or(|known| pod.created > known.created) {
-                newest = Some(pod);
+        let mut newest: Option<(&Id, &Kept)> = None;
+        for (id, pod) in &self.pods {
+            if newest.is_none_or(|(_, known)| pod.created > known.created) {
+                newest = Some((id, pod));
             }
         }
-        let template = newest.map(|pod| &pod.template).or(self.declared().map(|declared| &declared.template));
-        let (metadata, spec) = template.map(Template::unpacked).unwrap_or_default();
+        let template = newest.map(|(_, pod)| &pod.template).or(self.declared().map(|declared| &declared.template));
+        let (mut metadata, mut spec) = template.map(Template::unpacked).unwrap_or_default();
+        if let Some((id, pod)) = newest {
+            (metadata.name, metadata.creation_timestamp) = (Some(id.name.clone()), pod.created.clone());
+            spec.node_name = Some(pod.node.to_string()).filter(|node| !node.is_empty());
+        }
+        let newest = newest.map(|(_, pod)| pod);
         let mut containers = match newest {
             Some(pod) => pod.containers.to_vec(),
             None => pods::containers(&spec, None),

@@ -85,11 +85,26 @@ pub(super) fn event<T>(
     Ok((change, meta.resource_version))
 }
 
+/// What the name of the volume begins with that the API server gives every pod for the token of its service account
+/// (`ServiceAccountVolumeName` in plugin/pkg/admission/serviceaccount/admission.go); its end is random.
+const TOKEN_VOLUME: &str = "kube-api-access-";
+
 /// Reads a pod.
 pub(super) fn pod(item: Bytes) -> Result<Seen, DecodeError> {
     let mut pod = message::Pod::decode(item)?;
     let status = pod.status.take();
+    let (metadata, spec) = (pod.metadata.get_or_insert_default(), pod.spec.get_or_insert_default());
+    // What tells a pod from the next of its template is kept beside it, so that the rest is kept once for all of them.
+    let name = std::mem::take(&mut metadata.name);
+    let created = metadata.creation_timestamp.take();
+    let node = std::mem::take(&mut spec.node_name);
+    let mounts = spec.containers.iter_mut().chain(&mut spec.init_containers).flat_map(|one| &mut one.volume_mounts);
+    let names = spec.volumes.iter_mut().map(|one| &mut one.name).chain(mounts.map(|one| &mut one.name));
+    names.filter(|name| name.starts_with(TOKEN_VOLUME)).for_each(|name| name.truncate(TOKEN_VOLUME.len()));
     let template = Template::Protobuf(pod.encode_to_vec().into());
+    if let (Some(metadata), Some(spec)) = (&mut pod.metadata, &mut pod.spec) {
+        (metadata.name, metadata.creation_timestamp, spec.node_name) = (name, created, node);
+    }
     Ok(Seen::new(Pod { status: status.map(Into::into), ..pod.into() }, template))
 }
 
@@ -157,4 +172,54 @@ fn controller(
     let metadata: ObjectMeta = metadata.map(Into::into).unwrap_or_default();
     let template = template.map(|template| Template::Protobuf(template.encode_to_vec().into()));
     Controller { metadata, declared: template.map(|template| Declared { template, failures }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fold::Fold;
+    use super::*;
+
+    #[test]
+    fn pods_of_one_template_share_it_and_keep_their_own() {
+        let pod = |end: &str, node: &str, seconds: i64| {
+            let volume = format!("{TOKEN_VOLUME}{end}");
+            let owner = message::OwnerReference {
+                kind: "StatefulSet".to_owned(),
+                name: "web".to_owned(),
+                api_version: "apps/v1".to_owned(),
+                controller: Some(true),
+                ..Default::default()
+            };
+            let metadata = message::ObjectMeta {
+                name: format!("web-{end}"),
+                namespace: "shop".to_owned(),
+                creation_timestamp: Some(message::Time { seconds, ..Default::default() }),
+                owner_references: vec![owner],
+                ..Default::default()
+            };
+            let mount = message::VolumeMount { name: volume.clone(), ..Default::default() };
+            let container =
+                message::Container { name: "c".to_owned(), volume_mounts: vec![mount], ..Default::default() };
+            let spec = message::PodSpec {
+                node_name: node.to_owned(),
+                containers: vec![container],
+                volumes: vec![volume::Volume { name: volume, ..Default::default() }],
+                ..Default::default()
+            };
+            message::Pod { metadata: Some(metadata), spec: Some(spec), ..Default::default() }.encode_to_vec()
+        };
+        let mut fold = Fold::default();
+        for (end, node, seconds) in [("aaaaa", "node1", 7), ("bbbbb", "node2", 9), ("ccccc", "node1", 8)] {
+            fold.pod(super::pod(pod(end, node, seconds).into()).expect("a pod"));
+        }
+        assert_eq!(fold.templates(), 1);
+        let [workload] = &fold.workloads()[..] else { panic!("one workload") };
+        assert_eq!((workload.kind.as_str(), workload.pods), ("StatefulSet", 3));
+        // The newest stands for all.
+        assert_eq!(workload.metadata.name.as_deref(), Some("web-bbbbb"));
+        assert_eq!(workload.metadata.creation_timestamp.as_ref().map(|time| time.0.as_second()), Some(9));
+        assert_eq!(workload.spec.node_name.as_deref(), Some("node2"));
+        let mounts = workload.spec.containers[0].volume_mounts.as_deref().expect("mounts");
+        assert_eq!(Some(&mounts[0].name), workload.spec.volumes.as_deref().map(|volumes| &volumes[0].name));
+    }
 }
