@@ -178,7 +178,7 @@ fn what_fs_group_does_is_what_is_said() {
     let run = nonroot(&["explain", "-n", name, "deploy/host-path", "-o", "json"]);
     let obstacle = &run.json()["obstacles"][0];
     assert_eq!(obstacle["category"], "volume-ownership", "{obstacle:#}");
-    assert!(obstacle["why"].to_string().contains("fsGroup does nothing"), "{obstacle:#}");
+    assert!(obstacle["why"].to_string().contains("fsGroup 1000 does nothing for claim host-path"), "{obstacle:#}");
     assert!(!obstacle["remedies"].to_string().contains("fs-group"), "{obstacle:#}");
     // The true answer works: the owner of the files changed once.
     std::os::unix::fs::chown(&host_path.directory, Some(1000), Some(1000)).expect("the test is root");
@@ -207,6 +207,12 @@ fn who_shares_a_claim_is_locked_out_and_one_group_lets_both_in() {
     let told = [causes(&report, "a"), causes(&report, "b")];
     assert!(told[0].contains("deployment/b (1002:1002, fsGroup 3002)") && told[0].contains("group 3002"), "{told:#?}");
     assert!(told[1].contains("deployment/a (1001:1001, fsGroup 2001)") && told[1].contains("group 2001"), "{told:#?}");
+    // explain tells it of the workload, and of its pod.
+    let pod = kubectl(&["get", "pods", "-n", name, "-l", "app=a", "-o", "jsonpath={.items[0].metadata.name}"]);
+    for what in ["deploy/a", &pod] {
+        let why = nonroot(&["explain", "-n", name, what, "-o", "json"]).json()["obstacles"][0]["why"].to_string();
+        assert!(why.contains("each start of deployment/b (1002:1002, fsGroup 3002)"), "{what}: {why}");
+    }
     let plan = nonroot(&["fix", "-n", name, "deploy/a", "--yes", "-o", "json"]);
     assert_eq!(plan.code, 0, "{}", plan.stderr);
     let plan = plan.json();
