@@ -8,6 +8,7 @@ is some fifty times faster than by way of it. It reads JSON from etcd as it read
 a fixed seed.
 """
 import base64
+import hashlib
 import json
 import random
 import sys
@@ -100,7 +101,7 @@ def pod(app, namespace, name, spec, labels, owner):
                          "containerID": f"containerd://{word(64)}", "ready": not failing, "restartCount": 9 if failing else 0,
                          "started": not failing, "state": state, "lastState": {}, "user": {"linux": {"uid": user, "gid": user, "supplementalGroups": [user]}},
                          "volumeMounts": one["volumeMounts"], "resources": one["resources"], "allocatedResources": one["resources"]["requests"]})
-    metadata = meta(name, namespace, labels, owner, {"prometheus.io/scrape": "true", "checksum/config": word(64)})
+    metadata = meta(name, namespace, labels, owner, {"prometheus.io/scrape": "true", "checksum/config": hashlib.sha256(app.encode()).hexdigest()})
     metadata["managedFields"].append(fields("kubelet", {"status": [
         "conditions", "containerStatuses", "hostIP", "hostIPs", "phase", "podIP", "podIPs", "startTime", "observedGeneration"]}, "status"))
     ready = "False" if failing else "True"
