@@ -126,8 +126,8 @@ const LEAST_NAME: usize = 16;
 const LEAST_NOW: usize = 24;
 const LEAST_NAME_ALONE: usize = 12;
 
-/// A table that fits the width: as it is; with names shortened; else with the column that tells most below each row, where it is
-/// worth telling; else as a list.
+/// A table that fits the width: as it is; with names shortened; else with the column that tells most below each row, where
+/// it is worth telling; else as a list.
 fn narrowed(grid: Grid<'_>, tail: &str, tells: &[bool], width: usize) -> String {
     if grid.width() <= width {
         return grid.drawn(&[]);
