@@ -157,6 +157,10 @@ spec:
     assert!(obstacle["cause"].as_str().is_some_and(|cause| cause.contains("block volume disk")), "{report:#}");
     let remedies = obstacle["remedies"].to_string();
     assert!(remedies.contains("[plugins.'io.containerd.cri.v1.runtime'] of /etc/containerd/config.toml"), "{remedies}");
+    // The node was read, and tells its runtime: unless that did not answer the kubelet at its last heartbeat.
+    let runtime = kubectl(&["get", "node", "node1", "-o", "jsonpath={.status.nodeInfo.containerRuntimeVersion}"]);
+    let named = remedies.contains("on its node, which runs containerd 2");
+    assert!(named || runtime.ends_with("Unknown"), "{runtime}: {remedies} {}", run.stderr);
     assert!(!remedies.contains("fs-group") && !remedies.contains("empty-dir"), "{remedies}");
     let scan = nonroot(&["scan", "pod/before", "-n", name]);
     assert!(scan.stdout.contains("device-access: the block volume disk at /data/disk"), "{}", scan.stdout);

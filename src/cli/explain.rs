@@ -162,9 +162,10 @@ async fn live(
     *why = super::why::steps(&cluster, &workload.value, &running, &mut diagnosed.obstacles).await;
     let node = super::why::node(&cluster, &workload.value, &diagnosed.obstacles).await;
     for (steps, obstacle) in why.iter_mut().zip(&diagnosed.obstacles) {
-        steps.steps.extend(super::why::by_the_node(obstacle, &workload.value, node.as_ref()));
+        steps.steps.extend(super::why::by_the_node(obstacle, &workload.value, node.value.as_ref()));
     }
-    *runtime = node.map(|node| node.runtime);
+    texts.errors.extend(node.errors);
+    *runtime = node.value.map(|node| node.runtime);
     Ok(Read { value: diagnosed, errors: texts.errors })
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use k8s_openapi::api::core::v1::{Volume, VolumeMount};
 
+use crate::error::Read;
 use crate::evidence::cluster::{Cluster, Detail, Namespaces, Place, Scope, Selection};
 use crate::evidence::files;
 use crate::foresight;
@@ -80,10 +81,15 @@ async fn beside_others(cluster: &Cluster, workload: &Workload, storage: &Storage
 }
 
 /// The node of a workload's pod, where an obstacle is the node's business and the user may read nodes.
-pub(super) async fn node(cluster: &Cluster, workload: &Workload, obstacles: &[Obstacle]) -> Option<Node> {
+pub(super) async fn node(cluster: &Cluster, workload: &Workload, obstacles: &[Obstacle]) -> Read<Option<Node>> {
     let is_the_nodes = |obstacle: &Obstacle| matches!(obstacle.category, Category::DeviceAccess | Category::Selinux);
-    let name = workload.spec.node_name.clone().filter(|_| obstacles.iter().any(is_the_nodes))?;
-    cluster.nodes(&[name], None).await.ok()?.value.pop()
+    let name = workload.spec.node_name.clone().filter(|_| obstacles.iter().any(is_the_nodes));
+    let Some(name) = name else { return Read::clean(None) };
+    match cluster.node(&name).await {
+        Ok(node) => Read::clean(Some(node)),
+        Err(refusal) if refusal.is_forbidden() => Read::clean(None),
+        Err(refusal) => Read { value: None, errors: vec![refusal.error] },
+    }
 }
 
 /// What the spec and the node add to an obstacle that is the node's business.

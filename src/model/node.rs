@@ -128,25 +128,36 @@ impl fmt::Display for Setting {
     }
 }
 
-/// The setting that gives devices to the user of a container, `runAsUser` and `runAsGroup`, by runtime: containerd from
-/// 1.6 on (docs/cri/config.md there; version 3 of its configuration came with 2.0) and CRI-O from 1.22 on (crio.conf(5)).
+/// What gives devices to the user of a container, as a line of a runtime's configuration.
+const DEVICE_OWNERSHIP: &str = "device_ownership_from_security_context = true";
+
+/// The settings that give devices to the user of a container, `runAsUser` and `runAsGroup`: of containerd from 2.0 on, which
+/// brought version 3 of its configuration, of containerd 1.6 and 1.7 (docs/cri/config.md there), and of CRI-O from 1.22 on
+/// (crio.conf(5)).
+pub const DEVICE_OWNERSHIP_SETTINGS: [Setting; 3] = [
+    Setting {
+        file: "/etc/containerd/config.toml",
+        section: "[plugins.'io.containerd.cri.v1.runtime']",
+        line: DEVICE_OWNERSHIP,
+    },
+    Setting {
+        file: "/etc/containerd/config.toml",
+        section: "[plugins.\"io.containerd.grpc.v1.cri\"]",
+        line: DEVICE_OWNERSHIP,
+    },
+    Setting { file: "/etc/crio/crio.conf.d/99-devices.conf", section: "[crio.runtime]", line: DEVICE_OWNERSHIP },
+];
+
+/// The one of [`DEVICE_OWNERSHIP_SETTINGS`] that a runtime reads. `None` for another runtime, and for a containerd that does
+/// not tell its version: a kubelet that gets no answer from its runtime reports `containerd://Unknown`
+/// (pkg/kubelet/nodestatus/setters.go).
 #[must_use]
 pub fn device_ownership_setting(runtime: &Runtime) -> Option<Setting> {
-    const LINE: &str = "device_ownership_from_security_context = true";
+    let [containerd, containerd_1, crio] = DEVICE_OWNERSHIP_SETTINGS;
     match (runtime.name.as_str(), runtime.major()) {
-        ("containerd", Some(1)) => Some(Setting {
-            file: "/etc/containerd/config.toml",
-            section: "[plugins.\"io.containerd.grpc.v1.cri\"]",
-            line: LINE,
-        }),
-        ("containerd", Some(2..)) => Some(Setting {
-            file: "/etc/containerd/config.toml",
-            section: "[plugins.'io.containerd.cri.v1.runtime']",
-            line: LINE,
-        }),
-        ("cri-o", _) => {
-            Some(Setting { file: "/etc/crio/crio.conf.d/99-devices.conf", section: "[crio.runtime]", line: LINE })
-        }
+        ("containerd", Some(1)) => Some(containerd_1),
+        ("containerd", Some(2..)) => Some(containerd),
+        ("cri-o", _) => Some(crio),
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! What only the node or its administrator can change.
 
 use super::{Level, Remedy, no_edits};
-use crate::model::node::{Runtime, device_ownership_setting};
+use crate::model::node::{DEVICE_OWNERSHIP_SETTINGS, Runtime, device_ownership_setting};
 use crate::model::obstacle::{Category, Errno, Obstacle, Operation};
 use crate::model::se_linux::Mismatch;
 
@@ -32,11 +32,14 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
             "let a device plugin or a DRA driver give the device to the container: it opens its device cgroup, which no hostPath does"
                 .to_owned(),
         ),
-        Category::DeviceAccess => Some(
-            "set device_ownership_from_security_context in the configuration of the node's container runtime, or join \
-             the device's group with supplementalGroups"
-                .to_owned(),
-        ),
+        Category::DeviceAccess => {
+            let [containerd, containerd_1, crio] = DEVICE_OWNERSHIP_SETTINGS;
+            Some(format!(
+                "on the node, set {containerd} ({} before containerd 2), or in {} of {} for CRI-O, and restart the runtime: \
+                 devices then belong to runAsUser and runAsGroup; or join the device's group with supplementalGroups",
+                containerd_1.section, crio.section, crio.file
+            ))
+        }
         Category::Selinux => labelled(&obstacle.cause),
         Category::Seccomp => {
             Some("use a seccompProfile of type Localhost that allows the call, installed on the nodes".to_owned())
@@ -116,6 +119,12 @@ mod tests {
         assert!(told.contains("[plugins.'io.containerd.cri.v1.runtime'] of /etc/containerd/config.toml"), "{told}");
         assert_eq!(device_ownership(&device(Errno::Eperm), &containerd), None, "the device cgroup is closed");
         assert_eq!(device_ownership(&device(Errno::Eacces), &Runtime::parse("docker://27.0")), None);
+        // Without a version, what every runtime reads is named.
+        assert_eq!(device_ownership(&device(Errno::Eacces), &Runtime::parse("containerd://Unknown")), None);
+        let told = suggest(&device(Errno::Eacces)).expect("a sentence");
+        for section in DEVICE_OWNERSHIP_SETTINGS.map(|setting| setting.section) {
+            assert!(told.contains(section), "{told}");
+        }
     }
 
     #[test]

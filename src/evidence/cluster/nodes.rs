@@ -48,11 +48,10 @@ impl Cluster {
                 .map_err(|refusal| refusal.error)?;
         }
         for name in names {
-            let found = self.get::<ApiNode>(&format!("/api/v1/nodes/{name}"), &format!("read node {name}")).await;
-            nodes.push(node(found.map_err(|refusal| match refusal.code {
+            nodes.push(self.bare_node(name).await.map_err(|refusal| match refusal.code {
                 Some(404) => Error::input(format!("show node {name}"), "there is none").help("see kubectl get nodes"),
                 _ => refusal.error,
-            })?));
+            })?);
         }
         nodes.sort_by(|a, b| a.name.cmp(&b.name));
         let asked = nodes.iter().map(|node| self.kubelet(&node.name));
@@ -74,6 +73,33 @@ impl Cluster {
         Ok(Read { value: nodes, errors })
     }
 
+    /// One node, with its kubelet's configuration where that may be read.
+    ///
+    /// # Errors
+    /// It is not there, no permission, no answer.
+    pub async fn node(&self, name: &str) -> Result<Node, Refusal> {
+        let mut node = self.bare_node(name).await?;
+        node.configuration = self.configuration(name).await.ok();
+        Ok(node)
+    }
+
+    /// A node as the API server has it, without what only its kubelet tells.
+    async fn bare_node(&self, name: &str) -> Result<Node, Refusal> {
+        let found = self.get(&format!("/api/v1/nodes/{name}"), &format!("read node {name}")).await?;
+        Ok(node(found))
+    }
+
+    /// What a kubelet tells of its configuration.
+    async fn configuration(&self, node: &str) -> Result<Configuration, Refusal> {
+        let path = format!("/api/v1/nodes/{node}/proxy/configz");
+        let what = format!("read the kubelet's configuration of node {node}");
+        let Configz { kubeletconfig } = self.get(&path, &what).await?;
+        Ok(Configuration {
+            feature_gates: kubeletconfig.feature_gates,
+            seccomp_default: kubeletconfig.seccomp_default,
+        })
+    }
+
     /// The runtime handler of a RuntimeClass; `None` where it may not be read or is not there.
     pub async fn runtime_handler(&self, class: &str) -> Option<String> {
         let path = format!("/apis/node.k8s.io/v1/runtimeclasses/{class}");
@@ -83,16 +109,11 @@ impl Cluster {
 
     /// What a kubelet tells of its configuration and of its control groups.
     async fn kubelet(&self, node: &str) -> (Result<Configuration, Refusal>, Option<u8>) {
-        let path = format!("/api/v1/nodes/{node}/proxy");
-        let (configz, what) = (format!("{path}/configz"), format!("read the kubelet's configuration of node {node}"));
-        let configuration = self.get::<Configz>(&configz, &what).await.map(|Configz { kubeletconfig }| Configuration {
-            feature_gates: kubeletconfig.feature_gates,
-            seccomp_default: kubeletconfig.seccomp_default,
-        });
+        let configuration = self.configuration(node).await;
         if configuration.is_err() {
             return (configuration, None);
         }
-        let metrics = Request::new(format!("{path}/metrics")).list(&ListParams::default());
+        let metrics = Request::new(format!("/api/v1/nodes/{node}/proxy/metrics")).list(&ListParams::default());
         let cgroup = match metrics {
             Ok(request) => self.client.request_text(request).await.ok().and_then(|text| cgroup_version(&text)),
             Err(_) => None,
