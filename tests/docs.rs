@@ -62,6 +62,27 @@ fn the_template_for_krews_release_bot_is_fresh() {
     generated(".krew.yaml", lines.collect::<String>().as_bytes());
 }
 
+/// What a newcomer looks up is there: each command in the README's table, and whatever a page links to.
+#[test]
+fn the_readme_knows_each_command_and_no_link_is_broken() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    for command in nonroot::cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+        let (name, row) = (command.get_name(), format!("\n| `{} ", command.get_name()));
+        assert!(readme.contains(&row), "README.md has no row for {name}");
+    }
+    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).chain(docs);
+    for page in pages.filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
+        let text = fs::read_to_string(&page).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link) {
+            let file = link.split('#').next().unwrap_or_default();
+            let there = link.contains("://") || page.parent().unwrap().join(file).exists();
+            assert!(there, "{}: nothing is at {link}", page.display());
+        }
+    }
+}
+
 /// The blocks of docs/rbac.md are the manifests, and each of these is shown there.
 #[test]
 fn the_manifests_of_rights_are_those_of_their_page() {

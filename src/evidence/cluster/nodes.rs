@@ -94,10 +94,7 @@ impl Cluster {
         let path = format!("/api/v1/nodes/{node}/proxy/configz");
         let what = format!("read the kubelet's configuration of node {node}");
         let Configz { kubeletconfig } = self.get(&path, &what).await?;
-        Ok(Configuration {
-            feature_gates: kubeletconfig.feature_gates,
-            seccomp_default: kubeletconfig.seccomp_default,
-        })
+        Ok(Configuration { feature_gates: kubeletconfig.feature_gates, seccomp_default: kubeletconfig.seccomp_default })
     }
 
     /// The runtime handler of a RuntimeClass; `None` where it may not be read or is not there.

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{PodTemplateSpec, Volume};
-use serde::de::IntoDeserializer;
-use serde_json::Value;
+use serde::Deserialize as _;
+use serde_json::{Value, json};
 
 use self::document::{Document, Lines};
 use crate::error::{Error, Read};
@@ -291,13 +291,11 @@ fn workload(document: Document, place: Place<'_>) -> Result<Option<Manifest>, Er
     let Some(path) = template_path(&value) else { return Ok(None) };
     let name = text("metadata.name").or_else(|| text("metadata.generateName")).unwrap_or_default();
     let raw = at(&value, path).unwrap_or(&Value::Null);
-    // Which field is wrong is asked only where one is: to know the path at each takes longer than to read it.
-    let read = serde_json::from_value::<PodTemplateSpec>(raw.clone());
-    let read = read.or_else(|_| serde_path_to_error::deserialize(raw.clone().into_deserializer()));
-    let template = read.map_err(|error| {
-        let field = error.path().to_string();
-        let line = offset + lines.of(&format!("{path}.{field}"));
-        Error::input(format!("read {name_of_file}:{line}"), format!("{field} of {kind} {name}: {}", error.inner()))
+    let template = PodTemplateSpec::deserialize(raw).map_err(|error| {
+        let field = misread(raw, &|template| PodTemplateSpec::deserialize(template).is_ok());
+        let line = offset + lines.of(&format!("{path}{field}"));
+        let field = if field.is_empty() { path } else { field.trim_start_matches('.') };
+        Error::input(format!("read {name_of_file}:{line}"), format!("{field} of {kind} {name}: {error}"))
     })?;
     let Some(mut spec) = template.spec else {
         return Err(Error::input(format!("read {name_of_file}:{line}"), format!("{kind} {name} has no pod spec")));
@@ -327,9 +325,47 @@ fn workload(document: Document, place: Place<'_>) -> Result<Option<Manifest>, Er
     Ok(Some(Manifest { file: Arc::clone(file), part, item, workload, object: value, lines, offset, template: path }))
 }
 
+/// The first field of a value that cannot be read, as `.spec.containers[0].image`; `reads` says whether a value can, and
+/// every field of what it reads may be missing.
+fn misread(value: &Value, reads: &dyn Fn(&Value) -> bool) -> String {
+    match value {
+        Value::Object(fields) if reads(&json!({})) => {
+            let fault = fields.iter().find_map(|(key, field)| {
+                let alone = |field: &Value| reads(&json!({ key: field }));
+                (!alone(field)).then(|| format!(".{key}{}", misread(field, &alone)))
+            });
+            fault.unwrap_or_default()
+        }
+        Value::Array(items) if reads(&json!([])) => {
+            let alone = |item: &Value| reads(&json!([item]));
+            let fault = items.iter().enumerate().find(|(_, item)| !alone(item));
+            fault.map(|(index, item)| format!("[{index}]{}", misread(item, &alone))).unwrap_or_default()
+        }
+        _ => String::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_field_that_cannot_be_read_is_found() {
+        let at = |spec: Value| misread(&json!({ "spec": spec }), &|value| PodTemplateSpec::deserialize(value).is_ok());
+        assert_eq!(at(json!({ "hostPID": false, "containers": [{ "name": "a" }] })), "");
+        assert_eq!(at(json!("web")), ".spec");
+        assert_eq!(at(json!({ "containers": {} })), ".spec.containers");
+        assert_eq!(
+            at(json!({ "hostPID": false, "containers": [{ "name": "a" }, { "name": 1 }] })),
+            ".spec.containers[1].name"
+        );
+        // The first of several, and a map where a word belongs.
+        assert_eq!(at(json!({ "containers": [{ "image": { "tag": 1 } }], "volumes": 1 })), ".spec.containers[0].image");
+        assert_eq!(
+            at(json!({ "containers": [{ "ports": [{ "containerPort": 80 }, 81] }] })),
+            ".spec.containers[0].ports[1]"
+        );
+    }
 
     fn read_text(text: &str) -> (Vec<Manifest>, Vec<String>) {
         let file = Arc::new(File { name: "f.yaml".to_owned(), path: None, text: text.to_owned() });
