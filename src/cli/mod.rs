@@ -115,8 +115,15 @@ impl From<Error> for Fault {
 
 /// Writes a result to standard output.
 fn print(text: &str) -> Result<(), Fault> {
-    let mut stdout = anstream::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
+    let styled = anstream::stdout();
+    let written = match styled.current_choice() {
+        // In one piece: the stream itself would write line by line.
+        anstream::ColorChoice::Never => {
+            io::stdout().write_all(anstream::adapter::strip_str(text).to_string().as_bytes())
+        }
+        _ => styled.lock().write_all(text.as_bytes()),
+    };
+    written.and_then(|()| io::stdout().flush()).map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Fault::Pipe,
         _ => Fault::Error(Error::input("write to standard output", error)),
     })
