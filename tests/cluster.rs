@@ -178,6 +178,9 @@ fn targets_and_filters(namespace: &str) {
     assert_eq!(names(&["--only", "root"]).len(), 3);
     assert!((0..20).any(|_| names(&["--only", "failing"]).len() == 3), "three fail, but for a moment after a restart");
     assert_eq!(names(&["--only", "violating", "--level", "baseline"]), ["pod/alone"], "a debugger may ptrace");
+    // Whose namespace it is stands there with -A, though it may be one alone.
+    let everywhere = nonroot(&["scan", "-A", "-l", "app=root"]).stdout;
+    assert!(everywhere.starts_with("NAMESPACE "), "{everywhere}");
     let missing = nonroot(&["scan", "-n", namespace, "deploy/nobody"]);
     assert_eq!(missing.code, 2);
     assert!(missing.stderr.contains("there is none in namespace"), "{}", missing.stderr);

@@ -1,6 +1,6 @@
 //! `fix --trial` on the programs of tests/programs, none of which any rule knows: from the manifest alone to Ready where
-//! `restricted` is enforced. A program that is not solved says why in a file `unsolved` of its folder;
-//! one with a file `only-by-name` is run where PROGRAM names it.
+//! `restricted` is enforced. A program that is not solved says why in a file `unsolved` of its folder, one that keeps root
+//! inside a user namespace in a file `user-namespace`; one with a file `only-by-name` is run where PROGRAM names it.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a panic is how a test fails")]
 
@@ -20,8 +20,15 @@ const SIDE_BY_SIDE: usize = 3;
 
 const PROGRAMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs");
 
-/// What became of one program: rounds, seconds, or why it is not proven.
-fn convert(name: &str, folder: &Path) -> Result<(usize, u64), String> {
+/// A program that is proven.
+struct Converted {
+    rounds: usize,
+    seconds: u64,
+    uid: u64,
+}
+
+/// What became of one program, or why it is not proven.
+fn convert(name: &str, folder: &Path) -> Result<Converted, String> {
     let namespace =
         Namespace::new(&format!("nonroot-test-program-{name}"), &["pod-security.kubernetes.io/enforce=restricted"]);
     let workload = folder.join("workload.yaml").display().to_string();
@@ -39,7 +46,11 @@ fn convert(name: &str, folder: &Path) -> Result<(usize, u64), String> {
     let target = format!("{}/{}", text("kind"), text("name"));
     kubectl(&["rollout", "status", "-n", namespace.name(), &target, "--timeout=90s"]);
     let rounds = fix["proof"]["rounds"].as_array().map_or(0, Vec::len);
-    if fix["proof"]["ready"] == Value::Bool(true) { Ok((rounds, seconds)) } else { Err("not proven".to_owned()) }
+    let uid = fix["plan"]["identity"]["uid"].as_u64().expect("whom it runs as");
+    match fix["proof"]["ready"] {
+        Value::Bool(true) => Ok(Converted { rounds, seconds, uid }),
+        _ => Err("not proven".to_owned()),
+    }
 }
 
 #[test]
@@ -63,11 +74,15 @@ fn programs_that_no_rule_knows() {
             let name = name_of(folder);
             let solved = convert(&name, folder);
             match &solved {
-                Ok((rounds, seconds)) => println!("{name:<16} Ready  {rounds} rounds  {seconds} s"),
+                Ok(Converted { rounds, seconds, uid }) => {
+                    println!("{name:<16} Ready  {rounds} rounds  {seconds} s  uid {uid}");
+                }
                 Err(reason) => println!("{name:<16} failed  {reason}"),
             }
             // A program that is solved all at once is no longer one that is not.
-            if solved.is_err() != folder.join("unsolved").exists() {
+            let is_root = solved.as_ref().is_ok_and(|converted| converted.uid == 0);
+            if solved.is_err() != folder.join("unsolved").exists() || is_root != folder.join("user-namespace").exists()
+            {
                 surprises.lock().expect("no panic").push(name);
             }
         }

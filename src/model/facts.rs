@@ -193,8 +193,8 @@ impl Facts {
             .collect()
     }
 
-    /// The directories that the program names, and those of the files that it names, but for those that are shared by
-    /// many programs.
+    /// The directories that the program names, and those of the files that it names, and the one that it works in, but for
+    /// those that are shared by many programs.
     #[must_use]
     pub fn named_places(&self) -> Vec<String> {
         const SHARED: [&str; 9] = ["lib", "cache", "spool", "log", "run", "tmp", "opt", "mail", "local"];
@@ -212,7 +212,7 @@ impl Facts {
             };
             (!is_shared && self.inode(dir).is_some()).then(|| dir.to_owned())
         };
-        let places: BTreeSet<String> = self.named.iter().filter_map(place).collect();
+        let places: BTreeSet<String> = self.named.iter().chain(&self.directory).filter_map(place).collect();
         places.into_iter().collect()
     }
 

@@ -86,7 +86,7 @@ pub(super) fn directories(obstacle: &Obstacle, facts: &Facts) -> Vec<String> {
 }
 
 /// Where programs write without naming a path: the temporary directory, where their databases lie, what the root pod
-/// wrote.
+/// wrote, and the working directory, where a path that is relative leads.
 fn guesses(obstacle: &Obstacle, facts: &Facts) -> Vec<String> {
     let mut found = Vec::new();
     if obstacle.category == Category::ReadOnlyRootfs {
@@ -98,6 +98,8 @@ fn guesses(obstacle: &Obstacle, facts: &Facts) -> Vec<String> {
         _ => parent(path).to_owned(),
     });
     found.extend(dirs);
+    let is_closed = |dir: &&String| facts.inode(dir).is_some_and(|inode| !facts.may((facts.uid, facts.gid), inode, 2));
+    found.extend(facts.directory.iter().filter(is_closed).cloned());
     found.dedup();
     found.retain(|dir| !NEVER.contains(&dir.as_str()) && facts.mount(dir).is_none());
     found
@@ -117,4 +119,26 @@ pub(super) fn directory_by_text(path: &str, operation: Operation) -> Option<&str
         _ => parent(path),
     };
     (path.starts_with('/') && !NEVER.contains(&dir)).then_some(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::inside::Inode;
+
+    #[test]
+    fn a_refusal_without_a_path_may_be_of_the_working_directory() {
+        let inode = |mode| Inode { path: "/srv/app".to_owned(), mode, uid: 0, gid: 0, size: 0, target: None };
+        let facts = |mode| Facts {
+            uid: 1000,
+            gid: 1000,
+            directory: Some("/srv/app".to_owned()),
+            inodes: vec![inode(mode)],
+            ..Facts::default()
+        };
+        let refused = Obstacle::new(Operation::Open, Category::UnwritablePath);
+        assert_eq!(directories(&refused, &facts(0o040_755)), ["/srv/app"]);
+        assert!(directories(&refused, &facts(0o040_777)).is_empty(), "it may be written already");
+        assert!(directories(&refused, &Facts { directory: Some("/".to_owned()), ..facts(0o040_755) }).is_empty());
+    }
 }

@@ -27,6 +27,12 @@ fn command(obstacle: &Obstacle) -> Option<&'static str> {
     }
 }
 
+/// Whether a command was refused, and not a program that changes owners by itself and looks for no command.
+pub(super) fn is_command(obstacle: &Obstacle) -> bool {
+    let text = obstacle.evidence.text.trim_start().trim_start_matches("/bin/");
+    command(obstacle).is_some_and(|command| text.starts_with(command))
+}
+
 fn suggest(obstacle: &Obstacle) -> Option<String> {
     let command = command(obstacle)?;
     Some(format!("if a script runs {command}: put an empty {command} before the others in PATH, or take the step out"))
@@ -34,9 +40,7 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     let (Some(command), Some(search)) = (command(obstacle), &facts.search_path) else { return Vec::new() };
-    // A program that changes owners by itself looks for no command.
-    let is_command = obstacle.evidence.text.trim_start().trim_start_matches("/bin/").starts_with(command);
-    if !is_command || !facts.has_shell {
+    if !is_command(obstacle) || !facts.has_shell {
         return Vec::new();
     }
     vec![Proposal {

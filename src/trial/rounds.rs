@@ -452,9 +452,9 @@ impl Trial<'_> {
         let pathless = obstacle.path.is_none() && obstacle.category == Category::UnwritablePath;
         if words.is_some() || pathless {
             self.search(&mut state.survey, container, words.unwrap_or_default()).await;
-            let databases = state.survey.facts.get(container).map(|facts| facts.databases.clone()).unwrap_or_default();
-            let dirs: Vec<String> =
-                databases.iter().filter_map(|file| Some(file[..file.rfind('/')?].to_owned())).collect();
+            let Some(facts) = state.survey.facts.get(container) else { return };
+            let of_databases = facts.databases.iter().filter_map(|file| Some(file[..file.rfind('/')?].to_owned()));
+            let dirs: Vec<String> = of_databases.chain(facts.directory.clone()).collect();
             self.look(&mut state.survey, container, &dirs).await;
         }
     }

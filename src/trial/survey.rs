@@ -342,7 +342,9 @@ impl Trial<'_> {
         {
             named = cluster.named_by(place, &words).await.unwrap_or_default();
         }
-        self.look(survey, container, &named).await;
+        let directory = survey.facts.get(container).and_then(|facts| facts.directory.clone());
+        let places: Vec<String> = named.iter().cloned().chain(directory).collect();
+        self.look(survey, container, &places).await;
         if let Some(facts) = survey.facts.get_mut(container) {
             (facts.command, facts.options, facts.named) = (command, options, named);
         }
