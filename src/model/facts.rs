@@ -31,6 +31,8 @@ pub struct VolumeMount {
     pub fs_group: FsGroup,
     /// The group that others have who mount the same claim, and who they are.
     pub shared: Option<(u32, String)>,
+    /// The other containers of the pod that mount the same volume.
+    pub beside: Vec<String>,
     /// What the workload's running pod has at the mount point.
     pub root: Option<Inode>,
 }
@@ -258,6 +260,7 @@ mod tests {
             name: "volume v".to_owned(),
             fs_group: FsGroup::Applied,
             shared: None,
+            beside: Vec::new(),
             root: None,
         }
     }

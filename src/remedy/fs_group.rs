@@ -47,7 +47,9 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         VolumeKind::Claim => !(writes && mount.read_only),
         // Keys are never written, and readable for the group.
         VolumeKind::Projected => !writes,
-        VolumeKind::EmptyDir | VolumeKind::Foreign => false,
+        // Open to all by itself, but not what one container has in it to another.
+        VolumeKind::EmptyDir => !mount.beside.is_empty(),
+        VolumeKind::Foreign => false,
     };
     let what = if writes { "writable" } else { "readable" };
     let (group, whose) = match &mount.shared {
@@ -59,10 +61,14 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         FsGroup::Unchanged(_) => return Vec::new(),
         FsGroup::Unknown(why) => format!(", if its storage lets the kubelet do that: {why}"),
     };
+    let beside = match mount.kind {
+        VolumeKind::EmptyDir => format!(" beside {}", mount.beside.join(" and ")),
+        _ => String::new(),
+    };
     let proposal = Proposal {
         remedy: REMEDY.id,
         level: REMEDY.level,
-        summary: format!("set fsGroup {group}{whose}, so that {} is {what} for it{condition}", mount.name),
+        summary: format!("set fsGroup {group}{whose}, so that {} is {what} for it{beside}{condition}", mount.name),
         edits: vec![Edit::FsGroup(group)],
     };
     if fits { vec![proposal] } else { Vec::new() }
@@ -81,6 +87,7 @@ mod tests {
             name: "claim data".to_owned(),
             fs_group,
             shared: shared.map(|(group, who)| (group, who.to_owned())),
+            beside: Vec::new(),
             root: None,
         };
         let facts = Facts { gid: 1000, mounts: vec![mount], ..Facts::default() };
@@ -105,5 +112,24 @@ mod tests {
         assert_eq!(proposed(VolumeKind::Projected, FsGroup::Applied, None, write), [""; 0]);
         assert_eq!(proposed(VolumeKind::Projected, FsGroup::Applied, None, Category::UnreadableFile).len(), 1);
         assert_eq!(proposed(VolumeKind::EmptyDir, FsGroup::Applied, None, write), [""; 0]);
+    }
+
+    #[test]
+    fn containers_of_one_pod_share_what_they_write_by_it() {
+        let mount = VolumeMount {
+            path: "/logs".to_owned(),
+            kind: VolumeKind::EmptyDir,
+            read_only: false,
+            name: "volume logs".to_owned(),
+            fs_group: FsGroup::Applied,
+            shared: None,
+            beside: vec!["web".to_owned()],
+            root: None,
+        };
+        let facts = Facts { gid: 1000, mounts: vec![mount], ..Facts::default() };
+        let path = Some("/logs/access.log".to_owned());
+        let obstacle = Obstacle { path, ..Obstacle::new(Operation::Open, Category::UnreadableFile) };
+        let summaries: Vec<String> = propose(&obstacle, &facts).into_iter().map(|proposal| proposal.summary).collect();
+        assert_eq!(summaries, ["set fsGroup 1000, so that volume logs is readable for it beside web"]);
     }
 }

@@ -52,15 +52,25 @@ impl Trial<'_> {
         }
         for container in &containers {
             let facts = state.survey.facts.get(container)?;
-            // It began as the first of them.
-            let identities = facts.candidates.iter().skip(1).map(|candidate| Proposal {
+            let run_as = |(uid, gid): (u32, u32), why: &str| Proposal {
                 remedy: "identity",
                 level: Level::Pod,
-                summary: format!("run as {}:{}: {}", candidate.uid, candidate.gid, candidate.why),
-                edits: vec![Edit::RunAs { container: Some(container.clone()), uid: candidate.uid, gid: candidate.gid }],
+                summary: format!("run as {uid}:{gid}: {why}"),
+                edits: vec![Edit::RunAs { container: Some(container.clone()), uid, gid }],
+            };
+            // Whoever has the volume too may be whose files are closed to it.
+            let mount = obstacle.path.as_deref().and_then(|path| facts.mount(path));
+            let beside = mount.map(|mount| mount.beside.as_slice()).unwrap_or_default();
+            let others = state.identities.iter().filter(|(name, _)| beside.contains(name));
+            let others = others.map(|(name, other)| {
+                run_as((other.uid, other.gid), &format!("{name} does, which shares a volume with it"))
             });
+            // It began as the first of them.
+            let candidates = facts.candidates.iter().skip(1);
+            let identities =
+                others.chain(candidates.map(|candidate| run_as((candidate.uid, candidate.gid), &candidate.why)));
             let now = Edit::RunAs { container: Some(container.clone()), uid: facts.uid, gid: facts.gid };
-            let next = identities.into_iter().find(|proposal| {
+            let next = { identities }.find(|proposal| {
                 !proposal.edits.contains(&now) && self.is_wanted(proposal) && !state.tried.contains(&proposal.edits)
             });
             if let Some(proposal) = next {

@@ -51,7 +51,7 @@ const RIGHTS: &[Right] = &[
 pub(super) struct State {
     pub(super) survey: Survey,
     /// The identity of each container.
-    identities: Vec<(String, Candidate)>,
+    pub(super) identities: Vec<(String, Candidate)>,
     pub(super) steps: Vec<Step>,
     /// Edits that were tried, each set once.
     pub(super) tried: BTreeSet<Vec<Edit>>,

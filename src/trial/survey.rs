@@ -458,8 +458,8 @@ fn words(names: &[String]) -> Vec<String> {
 
 /// The volumes of a spec where a container mounts them; a claim of a StatefulSet's templates counts as one.
 fn mounts(trial: &Trial<'_>, spec: &PodSpec, container: &str) -> Vec<VolumeMount> {
-    let mut all = spec.containers.iter().chain(spec.init_containers.iter().flatten());
-    let Some(container) = all.find(|known| known.name == container) else { return Vec::new() };
+    let all = || spec.containers.iter().chain(spec.init_containers.iter().flatten());
+    let Some(container) = all().find(|known| known.name == container) else { return Vec::new() };
     let object = trial.object;
     let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(&trial.namespace);
     let pod = trial.root_pod.as_ref().map(|(_, pod)| pod.as_str());
@@ -485,6 +485,8 @@ fn mounts(trial: &Trial<'_>, spec: &PodSpec, container: &str) -> Vec<VolumeMount
         let shared = trial.volumes.shared.iter().find(shares);
         let group = shared.and_then(|shared| common_group(shared, &own));
         let group = group.and_then(|(group, whose)| Some((u32::try_from(group).ok()?, whose.workload.clone())));
+        let has_it = |other: &&Container| other.volume_mounts.iter().flatten().any(|beside| beside.name == mount.name);
+        let beside = all().filter(|other| other.name != container.name).filter(has_it);
         VolumeMount {
             path: mount.mount_path.clone(),
             kind,
@@ -492,6 +494,7 @@ fn mounts(trial: &Trial<'_>, spec: &PodSpec, container: &str) -> Vec<VolumeMount
             name: claim.map_or_else(|| format!("volume {}", mount.name), |claim| format!("claim {claim}")),
             fs_group: trial.volumes.storage.backing(&volume, namespace, pod).fs_group(),
             shared: group,
+            beside: beside.map(|other| other.name.clone()).collect(),
             root: None,
         }
     });
