@@ -78,7 +78,7 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l plain-http -d 'Registry to speak plain HTTP with; may be repeated' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l registry-mirror -d 'Registry to ask instead of the one that a reference names' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l content-store -d 'containerd\'s content store, to read a workload\'s images from on the node itself; such as /var/lib/containerd/io.containerd.content.v1.content' -r -F
-complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l image-cache-size -d 'How much to keep of what was pulled, in MiB' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l image-cache-size -d 'How much to keep of what was pulled and read, in MiB' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s n -l namespace -d 'Namespace, instead of the one of the current context' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l context -d 'Context of the kubeconfig' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l kubeconfig -d 'Kubeconfig file, instead of $KUBECONFIG or ~/.kube/config' -r -F
@@ -99,7 +99,7 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s A -l all-namespaces -d 'All namespaces'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s R -l recursive -d 'Descend into the directories of -f'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l write-baseline -d 'Write the findings that count into the file of --baseline, and remove what is no longer found'
-complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l no-image-cache -d 'Keep nothing that was pulled'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l no-image-cache -d 'Keep nothing that was pulled or read'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -s f -l filename -d 'A log to read; - for standard input' -r
@@ -155,7 +155,7 @@ ownership-job\t'Jobs that give what root wrote on claims to the new user, for so
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l plain-http -d 'Registry to speak plain HTTP with; may be repeated' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l registry-mirror -d 'Registry to ask instead of the one that a reference names' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l content-store -d 'containerd\'s content store, to read a workload\'s images from on the node itself; such as /var/lib/containerd/io.containerd.content.v1.content' -r -F
-complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l image-cache-size -d 'How much to keep of what was pulled, in MiB' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l image-cache-size -d 'How much to keep of what was pulled and read, in MiB' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s n -l namespace -d 'Namespace, instead of the one of the current context' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l context -d 'Context of the kubeconfig' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l kubeconfig -d 'Kubeconfig file, instead of $KUBECONFIG or ~/.kube/config' -r -F
@@ -181,7 +181,7 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l 
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l no-minimize -d 'Keep what was added on a guess, even if it may not be needed'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l clean -d 'Remove what trials that were cut off left behind, and do nothing else'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l images -d 'Read the images too: whom they are made for, what they ship and what their programs carry'
-complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l no-image-cache -d 'Keep nothing that was pulled'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l no-image-cache -d 'Keep nothing that was pulled or read'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l tree -d 'List the files, or those below PATH, with the layer that each came from' -r
@@ -194,7 +194,7 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l plain-http -d 'Registry to speak plain HTTP with; may be repeated' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l registry-mirror -d 'Registry to ask instead of the one that a reference names' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l content-store -d 'containerd\'s content store, to read a workload\'s images from on the node itself; such as /var/lib/containerd/io.containerd.content.v1.content' -r -F
-complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l image-cache-size -d 'How much to keep of what was pulled, in MiB' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l image-cache-size -d 'How much to keep of what was pulled and read, in MiB' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -s n -l namespace -d 'Namespace, instead of the one of the current context' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l context -d 'Context of the kubeconfig' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l kubeconfig -d 'Kubeconfig file, instead of $KUBECONFIG or ~/.kube/config' -r -F
@@ -208,7 +208,7 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l tls-server-name -d 'Name that the API server\'s certificate must hold' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l request-timeout -d 'How long to wait for one answer, such as 30s or 1m; 0 waits for ever' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -s v -l v -d 'Say on standard error what is asked of the cluster; -v=6 and -v=8 say more' -r
-complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l no-image-cache -d 'Keep nothing that was pulled'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l no-image-cache -d 'Keep nothing that was pulled or read'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -s f -l filename -d 'A manifest instead of a workload of the cluster; it goes with --image' -r
@@ -223,7 +223,7 @@ yaml\t''"
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l plain-http -d 'Registry to speak plain HTTP with; may be repeated' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l registry-mirror -d 'Registry to ask instead of the one that a reference names' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l content-store -d 'containerd\'s content store, to read a workload\'s images from on the node itself; such as /var/lib/containerd/io.containerd.content.v1.content' -r -F
-complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l image-cache-size -d 'How much to keep of what was pulled, in MiB' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l image-cache-size -d 'How much to keep of what was pulled and read, in MiB' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -s n -l namespace -d 'Namespace, instead of the one of the current context' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l context -d 'Context of the kubeconfig' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l kubeconfig -d 'Kubeconfig file, instead of $KUBECONFIG or ~/.kube/config' -r -F
@@ -237,7 +237,7 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l tls-server-name -d 'Name that the API server\'s certificate must hold' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l request-timeout -d 'How long to wait for one answer, such as 30s or 1m; 0 waits for ever' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -s v -l v -d 'Say on standard error what is asked of the cluster; -v=6 and -v=8 say more' -r
-complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l no-image-cache -d 'Keep nothing that was pulled'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l no-image-cache -d 'Keep nothing that was pulled or read'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand can-i" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand trace" -s f -l filename -d 'An output of strace to read instead; - for standard input' -r

@@ -6,12 +6,13 @@
 #[path = "image/build.rs"]
 mod build;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use build::{LayerTar, config, digest, docker_archive, gzip, index, oci, oci_archive, save, write_layout, zstd};
 use nonroot::error::{Class, Error};
 use nonroot::evidence::image::layer::Limits;
-use nonroot::evidence::image::{Options, Source, read};
+use nonroot::evidence::image::{Cache, Options, Source, read};
 use nonroot::foresight;
 use nonroot::model::access::Access;
 use nonroot::model::facts::Facts;
@@ -416,6 +417,125 @@ async fn digests_are_checked() {
     let archive = save(directory.path(), "docker.tar", &docker_archive(&config, &wrong));
     let error = read_path(&archive, options()).await.expect_err("a diff_id is wrong").to_string();
     assert!(error.contains("its bytes have the digest sha256:"), "{error}");
+}
+
+/// A file that changed so recently may change again without a trace in its times.
+async fn settle() {
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+}
+
+/// The files of a cache in which what was read of layers is.
+fn indexes(cache: &Path) -> Vec<PathBuf> {
+    let found = std::fs::read_dir(cache.join("indexes/sha256"));
+    found.into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
+}
+
+#[tokio::test]
+async fn a_second_look_shows_what_the_first_did() {
+    let (config, layers) = web();
+    let directory = tempfile::tempdir().unwrap();
+    let (blobs, manifest) = oci(&config, &layers.iter().map(|layer| gzip(layer)).collect::<Vec<_>>());
+    let layout = directory.path().join("layout");
+    write_layout(&layout, &blobs, &index(std::slice::from_ref(&manifest)));
+    let store = format!("{}@{}", layout.display(), manifest["digest"].as_str().unwrap());
+    let docker = docker_archive(&config, &layers);
+    let forms = [
+        (layout, layers.len()),
+        // It has the blobs of the layout.
+        (store.into(), 0),
+        (
+            save(directory.path(), "oci.tar", &oci_archive(&blobs, &index(std::slice::from_ref(&manifest)))),
+            layers.len(),
+        ),
+        (save(directory.path(), "docker.tar", &docker), layers.len()),
+        // It is unpacked to a file that is gone afterwards.
+        (save(directory.path(), "docker.tar.gz", &gzip(&docker)), 0),
+    ];
+    settle().await;
+    let cache = directory.path().join("cache");
+    let kept = || Options { cache: Some(Cache::new(cache.clone(), 1 << 30)), ..options() };
+    let shown = |image: &Image| {
+        let report = serde_json::to_string_pretty(&report(image, Some(PathId::ROOT))).unwrap();
+        (report, table(&self::report(image, None), 100), files(image))
+    };
+    for (path, made) in forms {
+        let before = indexes(&cache);
+        let expected = shown(&read_path(&path, options()).await.unwrap());
+        let first = shown(&read_path(&path, kept()).await.unwrap());
+        let after = indexes(&cache);
+        assert_eq!(after.len() - before.len(), made, "{}", path.display());
+        // Its use is noted.
+        let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+        let new: Vec<&PathBuf> = after.iter().filter(|path| !before.contains(path)).collect();
+        new.iter().for_each(|index| std::fs::File::open(index).unwrap().set_modified(long_ago).unwrap());
+        let second = shown(&read_path(&path, kept()).await.unwrap());
+        assert!(new.iter().all(|index| index.metadata().unwrap().modified().unwrap() > long_ago));
+        assert_eq!(first, expected, "{}", path.display());
+        assert_eq!(second, expected, "{}", path.display());
+
+        // What is damaged is read anew and replaced in silence.
+        for (i, index) in new.iter().enumerate() {
+            let mut bytes = std::fs::read(index).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            bytes.truncate(if i % 2 == 0 { bytes.len() } else { middle });
+            std::fs::write(index, bytes).unwrap();
+        }
+        let damaged: Vec<Vec<u8>> = new.iter().map(|index| std::fs::read(index).unwrap()).collect();
+        assert_eq!(shown(&read_path(&path, kept()).await.unwrap()), expected, "{}", path.display());
+        assert!(new.iter().zip(damaged).all(|(index, damaged)| std::fs::read(index).unwrap() != damaged));
+    }
+}
+
+#[tokio::test]
+async fn no_archive_is_taken_for_another() {
+    let (config, layers) = web();
+    let directory = tempfile::tempdir().unwrap();
+    let cache = directory.path().join("cache");
+    let kept = || Options { cache: Some(Cache::new(cache.clone(), 1 << 30)), ..options() };
+    let mut hostile = layers.clone();
+    let end = hostile[2].len() - 1;
+    hostile[2][end] = 1;
+    // Of these layers, under the digests of the honest ones.
+    let (blobs, manifest) = oci(&config, &layers);
+    let oci_tar = |layers: &[Vec<u8>]| {
+        let contents = layers.iter().chain(blobs[layers.len()..].iter().map(|(_, blob)| blob));
+        let blobs: Vec<_> = blobs.iter().zip(contents).map(|((name, _), blob)| (name.clone(), blob.clone())).collect();
+        oci_archive(&blobs, &index(std::slice::from_ref(&manifest)))
+    };
+    for (name, honest, hostile) in [
+        ("docker.tar", docker_archive(&config, &layers), docker_archive(&config, &hostile)),
+        ("oci.tar", oci_tar(&layers), oci_tar(&hostile)),
+    ] {
+        let path = save(directory.path(), name, &honest);
+        settle().await;
+        read_path(&path, kept()).await.unwrap();
+        assert!(!indexes(&cache).is_empty());
+        // The same claims, place, size and times, but for the one that nobody can set.
+        let modified = path.metadata().unwrap().modified().unwrap();
+        std::fs::write(&path, &hostile).unwrap();
+        std::fs::File::open(&path).unwrap().set_modified(modified).unwrap();
+        settle().await;
+        for _ in 0..2 {
+            let error = read_path(&path, kept()).await.expect_err("its digest is a lie").to_string();
+            assert!(error.contains("its bytes have the digest sha256:"), "{error}");
+        }
+        // Nor is a copy with these claims under another name.
+        let copy = save(directory.path(), "copy.tar", &hostile);
+        settle().await;
+        assert!(read_path(&copy, kept()).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn what_was_just_written_is_not_kept() {
+    let (config, layers) = web();
+    let directory = tempfile::tempdir().unwrap();
+    let cache = directory.path().join("cache");
+    let path = save(directory.path(), "web.tar", &docker_archive(&config, &layers));
+    let options = Options { cache: Some(Cache::new(cache.clone(), 1 << 30)), ..options() };
+    read_path(&path, options).await.unwrap();
+    assert!(indexes(&cache).is_empty());
 }
 
 #[tokio::test]

@@ -177,11 +177,20 @@ async fn an_image_is_pulled_and_kept() {
     }
     let kept = registry.pull(&by_digest, None, Some(cache.path())).await.expect("the cache has all of it");
     assert_eq!(kept.digest, pulled.digest);
+    assert_eq!(kept.layers, pulled.layers);
+    // What was read of the layers is there, and their blobs are not needed.
+    let blobs = cache.path().join("blobs");
+    for layer in &layers {
+        std::fs::rename(blobs.join(digest(layer).replace(':', "/")), cache.path().join(&digest(layer)[7..])).unwrap();
+    }
+    let kept = registry.pull(&by_digest, None, Some(cache.path())).await.expect("the cache has what was read");
+    assert_eq!((kept.layers, kept.efficiency, kept.accounts), (pulled.layers, pulled.efficiency, pulled.accounts));
     // A damaged blob in the cache is pulled again, here to find that the registry's is damaged as well.
     let hex = digest(&layers[0]).replace(':', "/");
-    std::fs::write(cache.path().join("blobs").join(&hex), b"damaged").unwrap();
+    std::fs::remove_dir_all(cache.path().join("indexes")).unwrap();
+    std::fs::write(blobs.join(&hex), b"damaged").unwrap();
     registry.said(registry.pull(&by_digest, None, Some(cache.path())).await);
-    assert!(!cache.path().join("blobs").join(&hex).exists(), "nothing wrong is kept");
+    assert!(!blobs.join(&hex).exists(), "nothing wrong is kept");
 }
 
 #[tokio::test]

@@ -72,10 +72,10 @@ pub(super) struct RegistryFlags {
     /// /var/lib/containerd/io.containerd.content.v1.content
     #[arg(long, value_name = "DIRECTORY")]
     content_store: Option<PathBuf>,
-    /// Keep nothing that was pulled
+    /// Keep nothing that was pulled or read
     #[arg(long)]
     no_image_cache: bool,
-    /// How much to keep of what was pulled, in MiB
+    /// How much to keep of what was pulled and read, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 2048, env = "NONROOT_IMAGE_CACHE_MIB")]
     image_cache_size: u64,
 }

@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 use tempfile::NamedTempFile;
 
 use super::layer::{Format, Limits, ZstdFrames};
+use super::part::Part;
 use super::tar::{MemberKind, Members};
 
 /// Files of an archive: one for each blob, and a few more. An image has at most 127 layers on overlay file systems.
@@ -65,6 +66,11 @@ impl Archive {
         Ok(archive)
     }
 
+    /// Whether its bytes stand in a file that is gone after this look.
+    pub(crate) fn is_temporary(&self) -> bool {
+        self.unpacked.is_some()
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.members.contains_key(name)
     }
@@ -78,11 +84,9 @@ impl Archive {
     }
 
     /// The bytes of one file of the archive, from a file handle of their own.
-    pub(crate) fn read(&self, name: &str) -> io::Result<impl Read + Send + use<>> {
+    pub(crate) fn read(&self, name: &str) -> io::Result<Part> {
         let (start, size) = self.find(name)?;
-        let mut file = self.file()?;
-        file.seek(SeekFrom::Start(start))?;
-        Ok(Whole { inner: file.take(size) })
+        Part::new(self.file()?, start, size)
     }
 
     fn find(&self, name: &str) -> io::Result<(u64, u64)> {
@@ -103,21 +107,6 @@ impl Archive {
             Some(file) => file.reopen(),
             None => File::open(&self.path),
         }
-    }
-}
-
-/// A part of a file that must be there to its end.
-struct Whole {
-    inner: io::Take<File>,
-}
-
-impl Read for Whole {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        if count == 0 && !buffer.is_empty() && self.inner.limit() > 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the archive ends in the middle of it"));
-        }
-        Ok(count)
     }
 }
 

@@ -1,5 +1,5 @@
-//! Blobs that were pulled once, by their digest, in the user's cache directory. What is read from it is checked like what
-//! comes from a registry, so a damaged or forged file is only pulled again.
+//! Blobs that were pulled once, by their digest, and what was read of layers, in the user's cache directory. A blob is
+//! checked like what comes from a registry, so a damaged or forged one is only pulled again.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
@@ -15,11 +15,31 @@ const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 /// What starts the name of a file that is being written.
 const UNFINISHED: &str = ".unfinished-";
 
-/// A directory of blobs that keeps itself below a size.
+/// What the cache keeps, each in a directory of its own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Shelf {
+    /// As they were pulled, by their digest.
+    Blobs,
+    /// By the name of an [`index`](super::index).
+    Indexes,
+}
+
+impl Shelf {
+    const ALL: [Shelf; 2] = [Shelf::Blobs, Shelf::Indexes];
+
+    fn directory(self) -> &'static str {
+        match self {
+            Shelf::Blobs => "blobs",
+            Shelf::Indexes => "indexes",
+        }
+    }
+}
+
+/// A directory of files that keeps itself below a size.
 #[derive(Debug, Clone)]
 pub struct Cache {
     directory: PathBuf,
-    /// In bytes; the blobs unused for longest go first.
+    /// In bytes; the files unused for longest go first.
     limit: u64,
 }
 
@@ -37,25 +57,33 @@ impl Cache {
         Some(base.join("kubectl-nonroot"))
     }
 
-    fn path(&self, digest: &Digest) -> PathBuf {
-        self.directory.join("blobs").join(digest.algorithm()).join(digest.hex())
+    fn path(&self, shelf: Shelf, digest: &Digest) -> PathBuf {
+        self.directory.join(shelf.directory()).join(digest.algorithm()).join(digest.hex())
     }
 
-    /// The blob, if it is there. Opening it counts as a use.
-    pub(crate) fn open(&self, digest: &Digest) -> Option<File> {
-        let file = File::open(self.path(digest)).ok()?;
-        // A file system that cannot note the use lets the blob go a little early.
+    /// The file, if it is there. Opening it counts as a use.
+    pub(crate) fn open(&self, shelf: Shelf, digest: &Digest) -> Option<File> {
+        let file = File::open(self.path(shelf, digest)).ok()?;
+        // A file system that cannot note the use lets the file go a little early.
         let _ = file.set_modified(SystemTime::now());
         Some(file)
     }
 
-    pub(crate) fn remove(&self, digest: &Digest) {
-        let _ = fs::remove_file(self.path(digest));
+    pub(crate) fn remove(&self, shelf: Shelf, digest: &Digest) {
+        remove(&self.path(shelf, digest));
+    }
+
+    /// Keeps these bytes.
+    pub(crate) fn keep(&self, shelf: Shelf, digest: &Digest, bytes: &[u8]) {
+        let mut copy = self.copy(shelf, digest, bytes);
+        if io::copy(&mut copy, &mut io::sink()).is_ok() {
+            copy.keep();
+        }
     }
 
     /// Copies what is read from `stream`. A cache that cannot be written is no reason to fail: then nothing is copied.
-    pub(crate) fn copy<R: Read>(&self, digest: &Digest, stream: R) -> Copy<R> {
-        let path = self.path(digest);
+    pub(crate) fn copy<R: Read>(&self, shelf: Shelf, digest: &Digest, stream: R) -> Copy<R> {
+        let path = self.path(shelf, digest);
         let create = || {
             let directory = path.parent()?;
             fs::create_dir_all(directory).ok()?;
@@ -64,25 +92,26 @@ impl Cache {
         Copy { stream, file: create(), path: path.clone() }
     }
 
-    /// Deletes blobs, the longest unused first, until the rest is below the limit.
+    /// Deletes files, the longest unused first, until the rest is below the limit.
     pub(crate) fn sweep(&self) {
         let now = SystemTime::now();
-        let mut blobs = Vec::new();
-        for algorithm in fs::read_dir(self.directory.join("blobs")).into_iter().flatten().flatten() {
-            for blob in fs::read_dir(algorithm.path()).into_iter().flatten().flatten() {
-                let Ok(found) = blob.metadata() else { continue };
+        let mut files = Vec::new();
+        let shelves = Shelf::ALL.map(|shelf| self.directory.join(shelf.directory()));
+        for algorithm in shelves.into_iter().flat_map(fs::read_dir).flatten().flatten() {
+            for file in fs::read_dir(algorithm.path()).into_iter().flatten().flatten() {
+                let Ok(found) = file.metadata() else { continue };
                 let used = found.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-                let unfinished = blob.file_name().to_string_lossy().starts_with(UNFINISHED);
+                let unfinished = file.file_name().to_string_lossy().starts_with(UNFINISHED);
                 if !unfinished {
-                    blobs.push((used, found.len(), blob.path()));
+                    files.push((used, found.len(), file.path()));
                 } else if now.duration_since(used).is_ok_and(|age| age > ABANDONED) {
-                    remove(&blob.path());
+                    remove(&file.path());
                 }
             }
         }
-        blobs.sort();
-        let mut total: u64 = blobs.iter().map(|(_, size, _)| size).sum();
-        for (_, size, path) in blobs {
+        files.sort();
+        let mut total: u64 = files.iter().map(|(_, size, _)| size).sum();
+        for (_, size, path) in files {
             if total <= self.limit {
                 break;
             }
@@ -133,21 +162,19 @@ mod tests {
     fn the_cache_keeps_what_was_used_last() {
         let directory = tempfile::tempdir().unwrap();
         let cache = Cache::new(directory.path().to_owned(), 250);
-        let blobs: Vec<Vec<u8>> = (0..3).map(|i| vec![i; 100]).collect();
-        let digests: Vec<Digest> = blobs.iter().map(|blob| Digest::of(blob)).collect();
-        for (age, (blob, digest)) in blobs.iter().zip(&digests).enumerate() {
-            let mut copy = cache.copy(digest, blob.as_slice());
-            io::copy(&mut copy, &mut io::sink()).unwrap();
-            copy.keep();
+        let files: Vec<(Shelf, Digest)> =
+            [Shelf::Blobs, Shelf::Indexes, Shelf::Blobs].into_iter().zip((0..3).map(|i| Digest::of(&[i]))).collect();
+        for (age, (shelf, digest)) in files.iter().enumerate() {
+            cache.keep(*shelf, digest, &[0; 100]);
             let used = SystemTime::now() - Duration::from_secs(1000 - 100 * age as u64);
-            File::open(cache.path(digest)).unwrap().set_modified(used).unwrap();
+            File::open(cache.path(*shelf, digest)).unwrap().set_modified(used).unwrap();
         }
-        let mut abandoned = cache.copy(&Digest::of(b"x"), b"x".as_slice());
+        let mut abandoned = cache.copy(Shelf::Blobs, &Digest::of(b"x"), b"x".as_slice());
         io::copy(&mut abandoned, &mut io::sink()).unwrap();
 
-        assert!(cache.open(&digests[0]).is_some());
+        assert!(cache.open(files[0].0, &files[0].1).is_some());
         cache.sweep();
-        let left: Vec<bool> = digests.iter().map(|digest| cache.path(digest).exists()).collect();
+        let left: Vec<bool> = files.iter().map(|(shelf, digest)| cache.path(*shelf, digest).exists()).collect();
         assert_eq!(left, [true, false, true], "the second is the one unused for longest");
         assert!(abandoned.file.as_ref().is_some_and(|file| file.path().exists()), "somebody is writing it");
         drop(abandoned);
@@ -159,7 +186,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("file");
         fs::write(&file, "").unwrap();
-        let mut copy = Cache::new(file, 1).copy(&Digest::of(b"x"), b"x".as_slice());
+        let mut copy = Cache::new(file, 1).copy(Shelf::Blobs, &Digest::of(b"x"), b"x".as_slice());
         let mut text = String::new();
         copy.read_to_string(&mut text).unwrap();
         assert_eq!(text, "x");

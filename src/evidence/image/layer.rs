@@ -59,6 +59,13 @@ pub(crate) struct Expected {
     pub(crate) unpacked: Option<Digest>,
 }
 
+/// A layer, and what it costs of its image's memory.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) layer: Layer,
+    pub(crate) memory: usize,
+}
+
 /// Reads one layer: plain tar, gzip or zstd, told by its first bytes. Text files whose name, without the directories above
 /// it, is in `wanted` are read whole.
 ///
@@ -71,7 +78,7 @@ pub(crate) fn read(
     wanted: &[Vec<u8>],
     limits: &Limits,
     memory: &Memory,
-) -> Result<Layer, String> {
+) -> Result<Measured, String> {
     let seen = Cell::new(0);
     let start = |digest: &Digest| Background::start(digest.hasher());
     let stored_hash = RefCell::new(expected.stored.as_ref().map(start));
@@ -83,7 +90,7 @@ pub(crate) fn read(
         (_, unpacked, _) => unpacked.as_ref().map(start),
     };
     let mut layer = Layer::default();
-    let unpacked_digest = {
+    let (cost, unpacked_digest) = {
         let decoder: Box<dyn Read + '_> = match format {
             Format::Plain => Box::new(&mut raw),
             Format::Gzip => Box::new(MultiGzDecoder::new(&mut raw)),
@@ -91,11 +98,11 @@ pub(crate) fn read(
         };
         let unpacked = Unpacked { inner: decoder, count: 0, stored: &seen, hash: unpacked_hash, limits };
         let mut members = Members::new(BufReader::with_capacity(BUFFER, unpacked));
-        collect(&mut members, &mut layer, wanted, limits, memory).map_err(reason)?;
+        let cost = collect(&mut members, &mut layer, wanted, limits, memory).map_err(reason)?;
         // The digest is over everything, and an archive may be followed by more than its end.
         let mut rest = members.into_inner();
         io::copy(&mut rest, &mut io::sink()).map_err(reason)?;
-        rest.into_inner().hash.map(Background::finish)
+        (cost, rest.into_inner().hash.map(Background::finish))
     };
     io::copy(&mut raw, &mut io::sink()).map_err(reason)?;
     let stored_digest = stored_hash.take().map(Background::finish);
@@ -108,7 +115,7 @@ pub(crate) fn read(
             _ => {}
         }
     }
-    Ok(layer)
+    Ok(Measured { layer, memory: cost })
 }
 
 /// Reads a layer from memory, whatever its digest: for tests and fuzzing.
@@ -116,7 +123,8 @@ pub(crate) fn read(
 /// # Errors
 /// As `read`: why it cannot be used, as the end of a sentence.
 pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Layer, String> {
-    read(bytes, &Expected::default(), &[b"passwd".to_vec()], limits, &Memory::default())
+    let read = read(bytes, &Expected::default(), &[b"passwd".to_vec()], limits, &Memory::default())?;
+    Ok(read.layer)
 }
 
 fn reason(error: io::Error) -> String {
@@ -130,13 +138,15 @@ fn above(what: impl std::fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("it has {what}, which is above the limit"))
 }
 
+/// Reads all entries; what they cost of `memory`.
 fn collect<R: Read>(
     members: &mut Members<R>,
     layer: &mut Layer,
     wanted: &[Vec<u8>],
     limits: &Limits,
     memory: &Memory,
-) -> io::Result<()> {
+) -> io::Result<usize> {
+    let mut total = 0;
     let mut buffer = vec![0; BUFFER];
     while let Some(member) = members.next()? {
         let names = clean(&member.path, limits)?;
@@ -164,13 +174,15 @@ fn collect<R: Read>(
         let deepest: usize = names.iter().map(|name| name.len()).sum();
         let entry = layer.add(names, change);
         let made = layer.paths.len() - paths;
-        let cost = ENTRY + member.target.len() + content.as_ref().map_or(0, Vec::len);
-        memory.take(cost + made * PATH + if made > 0 { COPIES * deepest } else { 0 }, limits)?;
+        let bytes = member.target.len() + content.as_ref().map_or(0, Vec::len);
+        let cost = ENTRY + bytes + made * PATH + if made > 0 { COPIES * deepest } else { 0 };
+        memory.take(cost, limits)?;
+        total += cost;
         if let (Some(content), Some(entry)) = (content, entry) {
             layer.contents.push((entry, Arc::from(content)));
         }
     }
-    Ok(())
+    Ok(total)
 }
 
 /// What the layers of one image cost so far.
@@ -178,8 +190,8 @@ fn collect<R: Read>(
 pub(crate) struct Memory(AtomicUsize);
 
 impl Memory {
-    fn take(&self, cost: usize, limits: &Limits) -> io::Result<()> {
-        if self.0.fetch_add(cost, Ordering::Relaxed) + cost > limits.memory {
+    pub(crate) fn take(&self, cost: usize, limits: &Limits) -> io::Result<()> {
+        if self.0.fetch_add(cost, Ordering::Relaxed).saturating_add(cost) > limits.memory {
             return Err(above(format_args!(
                 "so many files that they take more than {} bytes of memory",
                 limits.memory

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::digest::Digest;
+use super::part::Part;
 
 /// `DIR/blobs/ALGORITHM/DIGITS`, image-spec's "image layout".
 #[derive(Debug, Clone)]
@@ -46,7 +47,7 @@ impl Layout {
         )
     }
 
-    pub(crate) fn open(&self, digest: &Digest) -> io::Result<impl Read + Send + use<>> {
-        File::open(self.root.join("blobs").join(digest.algorithm()).join(digest.hex()))
+    pub(crate) fn open(&self, digest: &Digest) -> io::Result<Part> {
+        Part::whole(File::open(self.root.join("blobs").join(digest.algorithm()).join(digest.hex()))?)
     }
 }

@@ -3,9 +3,11 @@
 mod archive;
 mod cache;
 mod digest;
+mod index;
 pub mod layer;
 mod layout;
 mod manifest;
+mod part;
 mod registry;
 mod tar;
 
@@ -22,10 +24,12 @@ use crate::error::Error;
 use crate::model::image::Image;
 use crate::model::image::layer::Layer;
 use archive::Archive;
+use cache::Shelf;
 use digest::Digest;
-use layer::{Expected, Limits, Memory};
+use layer::{Expected, Limits, Measured, Memory};
 use layout::Layout;
 use manifest::{Descriptor, ImageConfig, Manifest, Platform, Saved};
+use part::{Origin, Part};
 use registry::Registry;
 
 /// Bytes of an index, a manifest or a configuration: registries take manifests of 4 MiB, and the history of a real image
@@ -79,7 +83,7 @@ pub struct Options {
     pub platform: Option<String>,
     /// Which image of an archive or a layout with several: a tag or name that it gives.
     pub image: Option<String>,
-    /// For blobs from a registry.
+    /// For blobs from a registry, and for what was read of layers.
     pub cache: Option<Cache>,
     pub limits: Limits,
 }
@@ -280,27 +284,28 @@ impl Blobs {
                 cached(cache.as_ref(), digest, || registry.blob(digest).and_then(read_json))
             }
             _ => {
-                let bytes = read_json(self.blob(&Place::Blob(digest.clone()))?)?;
+                let bytes = read_json(self.part(&Place::Blob(digest.clone()))?)?;
                 checked(digest, &bytes)?;
                 Ok(bytes)
             }
         }
     }
 
-    fn blob(&self, place: &Place) -> Result<Box<dyn Read + Send>, String> {
+    /// The bytes of a file on this machine.
+    fn part(&self, place: &Place) -> Result<Part, String> {
         let missing = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => "a part of it is missing".to_owned(),
             _ => error.to_string(),
         };
         match (self, place) {
-            (Blobs::Layout(layout), Place::Blob(digest)) => Ok(Box::new(layout.open(digest).map_err(missing)?)),
+            (Blobs::Layout(layout), Place::Blob(digest)) => layout.open(digest).map_err(missing),
             (Blobs::Archive(archive), Place::Blob(digest)) => {
                 let name = format!("blobs/{}/{}", digest.algorithm(), digest.hex());
-                Ok(Box::new(archive.read(&name).map_err(missing)?))
+                archive.read(&name).map_err(missing)
             }
-            (Blobs::Archive(archive), Place::Member(name)) => Ok(Box::new(archive.read(name).map_err(missing)?)),
-            (Blobs::Registry(registry, _), Place::Blob(digest)) => Ok(Box::new(registry.blob(digest)?)),
-            (Blobs::Layout(_) | Blobs::Registry(..), Place::Member(name)) => Err(format!("there is no {name}")),
+            (Blobs::Archive(archive), Place::Member(name)) => archive.read(name).map_err(missing),
+            (Blobs::Layout(_), Place::Member(name)) => Err(format!("there is no {name}")),
+            (Blobs::Registry(..), _) => Err("it is in a registry".to_owned()),
         }
     }
 
@@ -332,7 +337,7 @@ impl Blobs {
                 });
             }
         });
-        if let Blobs::Registry(_, Some(cache)) = self {
+        if let Some(cache) = &options.cache {
             cache.sweep();
         }
         let mut layers = Vec::new();
@@ -347,6 +352,7 @@ impl Blobs {
         if stopped { Err("a layer was not read".to_owned()) } else { Ok(layers) }
     }
 
+    /// A layer, from its index where the cache has one; else its bytes are read, and the index kept.
     fn layer(
         &self,
         source: &LayerSource,
@@ -354,22 +360,61 @@ impl Blobs {
         options: &Options,
         memory: &Memory,
     ) -> Result<Layer, String> {
-        let read = |stream: &mut dyn Read| layer::read(stream, &source.expected, wanted, &options.limits, memory);
-        let (Blobs::Registry(_, Some(cache)), Place::Blob(digest)) = (self, &source.place) else {
-            return read(&mut self.blob(&source.place)?);
+        let limits = &options.limits;
+        let read = |stream: &mut dyn Read| layer::read(stream, &source.expected, wanted, limits, memory);
+        let index = |origin: Option<&Origin>| index::name(origin, &source.expected, wanted, limits);
+        let kept = |index: &Digest| {
+            let measured = index::read(options.cache.as_ref()?.open(Shelf::Indexes, index)?)?;
+            Some(memory.take(measured.memory, limits).map(|()| measured.layer).map_err(|error| error.to_string()))
         };
-        if let Some(mut file) = cache.open(digest) {
-            match read(&mut file) {
-                Ok(layer) => return Ok(layer),
-                // It may be damaged; what comes from the registry decides.
-                Err(_) => cache.remove(digest),
+        let (measured, index) = match (self, &source.place) {
+            (Blobs::Registry(registry, cache), Place::Blob(digest)) => {
+                let index = index(None);
+                if let Some(layer) = kept(&index) {
+                    return layer;
+                }
+                (pulled(registry, cache.as_ref(), digest, read)?, Some(index))
             }
+            (_, place) => {
+                let mut part = self.part(place)?;
+                let is_temporary = matches!(self, Blobs::Archive(archive) if archive.is_temporary());
+                let origin = part.origin().filter(|_| !is_temporary);
+                if let Some(layer) = origin.as_ref().and_then(|origin| kept(&index(Some(origin)))) {
+                    return layer;
+                }
+                let measured = read(&mut part)?;
+                let unchanged = origin.filter(|origin| part.origin().as_ref() == Some(origin));
+                (measured, unchanged.map(|origin| index(Some(&origin))))
+            }
+        };
+        if let (Some(cache), Some(index)) = (&options.cache, index)
+            && let Some(bytes) = index::encode(&measured)
+        {
+            cache.keep(Shelf::Indexes, &index, &bytes);
         }
-        let mut copy = cache.copy(digest, self.blob(&source.place)?);
-        let layer = read(&mut copy)?;
-        copy.keep();
-        Ok(layer)
+        Ok(measured.layer)
     }
+}
+
+/// A layer of a registry, whose bytes the cache may have.
+fn pulled(
+    registry: &Registry,
+    cache: Option<&Cache>,
+    digest: &Digest,
+    read: impl Fn(&mut dyn Read) -> Result<Measured, String>,
+) -> Result<Measured, String> {
+    let Some(cache) = cache else { return read(&mut registry.blob(digest)?) };
+    if let Some(mut file) = cache.open(Shelf::Blobs, digest) {
+        match read(&mut file) {
+            Ok(measured) => return Ok(measured),
+            // It may be damaged; what comes from the registry decides.
+            Err(_) => cache.remove(Shelf::Blobs, digest),
+        }
+    }
+    let mut copy = cache.copy(Shelf::Blobs, digest, registry.blob(digest)?);
+    let measured = read(&mut copy)?;
+    copy.keep();
+    Ok(measured)
 }
 
 /// A small blob from the cache, or from the registry and then in the cache; checked in either case.
@@ -378,17 +423,14 @@ fn cached(
     digest: &Digest,
     pull: impl FnOnce() -> Result<Vec<u8>, String>,
 ) -> Result<Vec<u8>, String> {
-    let kept = cache.and_then(|cache| cache.open(digest)).and_then(|file| read_json(file).ok());
+    let kept = cache.and_then(|cache| cache.open(Shelf::Blobs, digest)).and_then(|file| read_json(file).ok());
     if let Some(bytes) = kept.filter(|bytes| digest.verifies(bytes)) {
         return Ok(bytes);
     }
     let bytes = pull()?;
     checked(digest, &bytes)?;
     if let Some(cache) = cache {
-        let mut copy = cache.copy(digest, bytes.as_slice());
-        if io::copy(&mut copy, &mut io::sink()).is_ok() {
-            copy.keep();
-        }
+        cache.keep(Shelf::Blobs, digest, &bytes);
     }
     Ok(bytes)
 }

@@ -65,6 +65,12 @@ impl Paths {
         (0..u32::try_from(self.names.len()).unwrap_or(u32::MAX)).map(PathId)
     }
 
+    /// The path of this [`PathId::index`].
+    #[must_use]
+    pub fn at(&self, index: usize) -> Option<PathId> {
+        u32::try_from(index).ok().filter(|_| index < self.names.len()).map(PathId)
+    }
+
     #[must_use]
     pub fn parent(&self, path: PathId) -> PathId {
         self.names[path.index()].parent
