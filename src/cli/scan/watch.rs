@@ -9,9 +9,9 @@ use crate::cli::acceptance::Scanned;
 use crate::cli::target::Target;
 use crate::cli::{Fault, print, say};
 use crate::error::{Error, Read};
-use crate::evidence::cluster::{Cluster, Inventory, Scope, Watch};
+use crate::evidence::cluster::{Cluster, Scope, Watch};
 use crate::model::obstacle::Obstacle;
-use crate::model::virtual_machine::VirtualMachines;
+use crate::model::virtual_machine::{self, VirtualMachines};
 use crate::model::volume::{Storage, claim_name};
 use crate::model::workload::{Failure, Workload};
 use crate::output::report::ScanReport;
@@ -52,16 +52,31 @@ fn meant(workload: &Workload, targets: &[Target]) -> bool {
     targets.is_empty() || targets.iter().any(|target| target.matches(&workload.kind, &workload.name))
 }
 
+/// Those that are wanted. The rest is passed by: of 10,000 pods all workloads unpacked take some dozen MB.
+fn picked(watch: &Watch<'_>, wanted: impl Fn(&Workload) -> bool) -> Vec<Workload> {
+    let mut picked = Vec::new();
+    watch.each(|workload| {
+        if wanted(&workload) {
+            picked.push(workload);
+        }
+    });
+    picked
+}
+
 /// The report of what is known now; its warnings are all since the watch began.
 fn report(watch: &Watch<'_>, targets: &[Target], args: &ScanArgs, known: &Known) -> Result<ScanReport, Error> {
-    let Read { value: Inventory { workloads, namespaces }, errors } = watch.inventory();
-    let around = Around { storage: known.storage.clone(), machines: known.machines.clone(), ..Around::of(&workloads) };
-    let meant = workloads.into_iter().filter(|workload| meant(workload, targets));
-    let rows = meant.map(|workload| {
-        let obstacles = known.of(&workload);
-        live_row(workload, args.pod_security_version, obstacles, &around)
+    let Read { value: namespaces, errors } = watch.namespaces();
+    let sharing = picked(watch, |workload| claims(workload).next().is_some());
+    let around = Around { storage: known.storage.clone(), machines: known.machines.clone(), ..Around::of(&sharing) };
+    drop(sharing);
+    let mut rows = Vec::new();
+    watch.each(|workload| {
+        if meant(&workload, targets) {
+            let obstacles = known.of(&workload);
+            rows.push(live_row(workload, args.pod_security_version, obstacles, &around));
+        }
     });
-    let Judged { workloads, baseline, doubts } = judged(rows.collect(), &Scanned::Part, args)?;
+    let Judged { workloads, baseline, doubts } = judged(rows, &Scanned::Part, args)?;
     let errors = errors.iter().chain(&known.errors).map(Error::to_string);
     let warnings = errors.chain(doubts).chain(around.storage.notes).collect();
     Ok(ScanReport { baseline, ..ScanReport::new(workloads, &namespaces, warnings) })
@@ -95,8 +110,11 @@ impl Known {
 
     /// Reads what is new, and says whether there was anything.
     async fn learn(&mut self, cluster: &Cluster, watch: &Watch<'_>, targets: &[Target]) -> bool {
-        let mut workloads = watch.inventory().value.workloads;
-        workloads.retain(|workload| meant(workload, targets));
+        let is_told_of = |workload: &Workload| {
+            let is_asked_about = claims(workload).next().is_some() || workload.kind == virtual_machine::INSTANCE;
+            meant(workload, targets) && (is_asked_about || !workload.failures.is_empty())
+        };
+        let workloads = picked(watch, is_told_of);
         self.errors.clear();
         // One after the other: both take what the other leaves of the server's patience with one user.
         let is_any = self.learn_storage(cluster, &workloads).await;
@@ -135,13 +153,13 @@ impl Known {
 }
 
 /// The claims of a workload, and inline volumes of CSI drivers by their own names.
-fn claims(workload: &Workload) -> Vec<(Option<String>, String)> {
+fn claims(workload: &Workload) -> impl Iterator<Item = (Option<String>, String)> {
     let volumes = workload.spec.volumes.iter().flatten();
-    let names = volumes.filter_map(|volume| {
+    let names = volumes.filter_map(move |volume| {
         let claim = claim_name(volume, workload.metadata.name.as_deref());
         claim.or_else(|| volume.csi.as_ref().map(|_| volume.name.clone()))
     });
-    names.map(|name| (workload.namespace.clone(), name)).collect()
+    names.map(move |name| (workload.namespace.clone(), name))
 }
 
 /// What is shown already.

@@ -374,6 +374,14 @@ impl Fold {
 
     /// The workloads, in the order of namespace, kind and name.
     pub(super) fn workloads(&mut self) -> Vec<Workload> {
+        let mut workloads = Vec::new();
+        self.each(|workload| workloads.push(workload));
+        workloads
+    }
+
+    /// Hands over the workloads in this order. Each is unpacked when its turn comes: all of them at a time take far more
+    /// memory than what is kept of them.
+    pub(super) fn each(&mut self, mut take: impl FnMut(Workload)) {
         self.shared_owners.0.retain(|one| Arc::strong_count(one) > 1);
         self.shared_containers.0.retain(|one| Arc::strong_count(one) > 1);
         self.shared_templates.0.retain(|one| Arc::strong_count(one) > 1);
@@ -406,7 +414,7 @@ impl Fold {
                 members.failed = Some(failed);
             }
         }
-        found.into_iter().map(|(key, members)| members.workload(key)).collect()
+        found.into_iter().for_each(|(key, members)| take(members.workload(key)));
     }
 }
 

@@ -19,10 +19,11 @@ use tokio::sync::Notify;
 use super::fold::{Controller, Fold, Key, Seen};
 use super::list::{self, Form};
 use super::scope::collection;
-use super::workloads::{Asked, CONTROLLERS, Inventory};
+use super::workloads::{Asked, CONTROLLERS};
 use super::{Cluster, Namespaces, Refusal, Scope, innermost, protobuf};
 use crate::error::{Error, Read};
 use crate::model::podsecurity::Namespace;
+use crate::model::workload::Workload;
 
 /// What is asked for, best first.
 const EVENTS: &str = "application/vnd.kubernetes.protobuf;stream=watch,application/json;stream=watch";
@@ -188,12 +189,15 @@ impl Watch<'_> {
         }
     }
 
-    /// What there is now, and what could not be read.
+    /// Hands over each workload that there is now, one after the other.
+    pub fn each(&self, take: impl FnMut(Workload)) {
+        self.fold.borrow_mut().each(take);
+    }
+
+    /// The namespaces as they were when the watch began, and what could not be read since.
     #[must_use]
-    pub fn inventory(&self) -> Read<Inventory> {
-        let value =
-            Inventory { workloads: self.fold.borrow_mut().workloads(), namespaces: self.namespaces.borrow().clone() };
-        Read { value, errors: self.errors.borrow().clone() }
+    pub fn namespaces(&self) -> Read<Vec<Namespace>> {
+        Read { value: self.namespaces.borrow().clone(), errors: self.errors.borrow().clone() }
     }
 
     /// Follows a collection for ever, or until the server refuses.
