@@ -28,6 +28,7 @@ impl Edit {
             | Edit::Directory { container, .. }
             | Edit::File { container, .. }
             | Edit::NewFile { container, .. }
+            | Edit::OwnVolume { container, .. }
             | Edit::EditedFile { container, .. }
             | Edit::ReplacedCommand { container, .. }
             | Edit::Command { container, .. } => Some(container),
@@ -63,6 +64,9 @@ pub enum Edit {
     EditedFile { container: String, path: String, sed: String },
     /// A file in an empty volume, mounted where the image has nothing: for a file in a directory that no volume may cover.
     NewFile { container: String, path: String },
+    /// A directory in an emptyDir of the spec, made by a container's user and therefore his own, in place of the whole: of
+    /// that only root may change owner, mode and times. Every container of the pod gets the directory; `mode` is its own.
+    OwnVolume { container: String, volume: String, mode: u32 },
     /// A script for sh in place of a command, in a directory before those of the PATH that the container has.
     ReplacedCommand { container: String, command: String, script: &'static str, search_path: String },
     /// `command` and `args` instead of what the spec or the image has; for a program that the spec names, `args` alone.

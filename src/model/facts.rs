@@ -25,6 +25,8 @@ pub struct VolumeMount {
     pub path: String,
     pub kind: VolumeKind,
     pub read_only: bool,
+    /// The volume's name in the spec.
+    pub volume: String,
     /// `claim data`, or `volume tmp`.
     pub name: String,
     /// What fsGroup would do to its files.
@@ -259,6 +261,7 @@ mod tests {
             read_only: false,
             name: "volume v".to_owned(),
             fs_group: FsGroup::Applied,
+            volume: "data".to_owned(),
             shared: None,
             beside: Vec::new(),
             root: None,

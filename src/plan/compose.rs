@@ -1,6 +1,6 @@
 //! Edits to one planned object: the original JSON, changed only where an edit or the level says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
@@ -138,7 +138,8 @@ pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
             | Edit::Directory { .. }
             | Edit::File { .. }
             | Edit::NewFile { .. }
-            | Edit::EditedFile { .. } => {}
+            | Edit::EditedFile { .. }
+            | Edit::OwnVolume { .. } => {}
         }
     }
     volumes(spec, edits, level);
@@ -324,10 +325,40 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
         list(spec, "volumes").push(json!({"name": name, "emptyDir": {"sizeLimit": SIZE_LIMIT}}));
         with_container(spec, one.container, |container| list(container, "volumeMounts").push(mount));
     }
+    for edit in edits {
+        let Edit::OwnVolume { container, volume, mode } = edit else { continue };
+        if let Some(script) = own(spec, volume, *mode) {
+            fills.entry(container).or_default().push((volume.clone(), script));
+        }
+    }
     for (container, scripts) in fills.into_iter().rev() {
         let init = fill_container(spec, container, &scripts, level);
         list(spec, "initContainers").insert(0, init);
     }
+}
+
+/// Moves every mount of a volume into a directory of it, and makes the script that makes them before the kubelet would.
+/// `None` where that was done.
+fn own(spec: &mut Value, volume: &str, mode: u32) -> Option<String> {
+    let mut directories = BTreeSet::from(["own".to_owned()]);
+    let mounts =
+        containers_mut(spec).filter_map(|container| container.get_mut("volumeMounts")?.as_array_mut()).flatten();
+    let is_whole = |mount: &&mut Value| {
+        let ours = mount["mountPath"].as_str().is_some_and(|path| path.starts_with(FILL_MOUNT));
+        mount["name"] == volume && mount["subPathExpr"].is_null() && !ours
+    };
+    for mount in mounts.filter(is_whole) {
+        let directory = match mount["subPath"].as_str() {
+            Some("own") => return None,
+            Some(within) => format!("own/{within}"),
+            None => "own".to_owned(),
+        };
+        mount["subPath"] = json!(directory);
+        directories.insert(directory);
+    }
+    let directories: Vec<String> =
+        directories.iter().map(|directory| quoted(&format!("{FILL_MOUNT}/{volume}/{directory}"))).collect();
+    Some(format!("mkdir -p -m {mode:04o} {}", directories.join(" ")))
 }
 
 /// The init container that fills the volumes of a container, from the same image and as the same user.
@@ -540,6 +571,32 @@ mod tests {
                 r"cp -r /run/. /nonroot/run-a/ && rm -rf /nonroot/run-a/secrets && mkdir -m 0755 /nonroot/var-it-s/own && if [ -d '/var/it'\''s' ]; then cp -r '/var/it'\''s'/. /nonroot/var-it-s/own/; fi"
             )
         );
+        assert_eq!(compose(&planned, Level::Restricted, &edits), planned, "a second time changes nothing");
+    }
+
+    #[test]
+    fn every_container_mounts_the_directory_that_is_the_users_own() {
+        let mount = |path: &str| json!({"name": "files", "mountPath": path});
+        let original = deployment(json!({
+            "volumes": [{"name": "files", "emptyDir": {}}],
+            "initContainers": [{"name": "copy", "image": "x", "volumeMounts": [mount("/files")]}],
+            "containers": [
+                {"name": "a", "image": "x", "volumeMounts": [mount("/data"), {"name": "files", "mountPath": "/log", "subPath": "log"}]},
+                {"name": "b", "image": "y"},
+            ],
+        }));
+        let edits = [Edit::OwnVolume { container: "a".to_owned(), volume: "files".to_owned(), mode: 0o700 }];
+        let planned = compose(&original, Level::Restricted, &edits);
+        let init = &spec(&planned)["initContainers"];
+        assert_eq!(
+            init[0]["command"][2],
+            json!("mkdir -p -m 0700 /nonroot/files/own /nonroot/files/own/log"),
+            "before the user's own"
+        );
+        assert_eq!(init[0]["volumeMounts"], json!([{"name": "files", "mountPath": "/nonroot/files"}]));
+        assert_eq!(init[1]["volumeMounts"][0]["subPath"], json!("own"));
+        let of_a = &spec(&planned)["containers"][0]["volumeMounts"];
+        assert_eq!((&of_a[0]["subPath"], &of_a[1]["subPath"]), (&json!("own"), &json!("own/log")));
         assert_eq!(compose(&planned, Level::Restricted, &edits), planned, "a second time changes nothing");
     }
 

@@ -11,6 +11,7 @@ mod env;
 mod file_capability;
 mod fs_group;
 mod identity;
+mod own_directory;
 mod passwd_entry;
 mod pod_security;
 mod se_linux_level;
@@ -101,6 +102,7 @@ pub struct Suggestion {
 pub const REMEDIES: &[Remedy] = &[
     pod_security::REMEDY,
     identity::REMEDY,
+    own_directory::REMEDY,
     skipped_command::REMEDY,
     supplemental_groups::REMEDY,
     env::REMEDY,

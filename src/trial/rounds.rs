@@ -17,9 +17,10 @@ use crate::foresight;
 use crate::model::edit::{Edit, Fill};
 use crate::model::facts::{Facts, VolumeKind, VolumeMount};
 use crate::model::identity::Candidate;
-use crate::model::inside::Inode;
+use crate::model::inside::{Inode, Inside};
 use crate::model::obstacle::{Category, Obstacle, Operation};
 use crate::model::plan::{Plan, Proof, Round, Step};
+use crate::model::volume::FsGroup;
 use crate::plan;
 use crate::remedy::{self, Proposal};
 
@@ -252,7 +253,7 @@ impl Trial<'_> {
         let number = state.rounds.len() + 1;
         (self.progress)(Progress::Running(number));
         let name = format!("nonroot-trial-{}-{number}", self.id);
-        let mut pod = self.copy(&self.planned(state), &name);
+        let mut pod = self.copy(&self.copied(state), &name);
         if let Some(container) =
             state.identities.first().filter(|_| state.reads && state.traces != Traces::Next).map(|(name, _)| name)
         {
@@ -292,6 +293,35 @@ impl Trial<'_> {
     /// The object with all that is chosen so far.
     pub(super) fn planned(&self, state: &State) -> Value {
         plan::compose(self.object, self.options.level, &plan::edits(&state.identities, &state.steps))
+    }
+
+    /// The same as a copy of it needs it, whose claims are empty volumes: the top directory of a claim that belongs to the
+    /// user is his there, too, and has the mode that fsGroup would leave.
+    fn copied(&self, state: &State) -> Value {
+        let mut edits = plan::edits(&state.identities, &state.steps);
+        let fs_group = edits.iter().any(|edit| matches!(edit, Edit::FsGroup(_)));
+        let mut volumes = BTreeSet::new();
+        for facts in state.survey.facts.values().filter(|facts| facts.has_shell) {
+            let is_empty = |mount: &&VolumeMount| {
+                mount.kind == VolumeKind::Claim && !self.options.changes.with_volumes.contains(&mount.volume)
+            };
+            for mount in facts.mounts.iter().filter(is_empty) {
+                let Some(root) = mount.root.as_ref().filter(|root| root.uid == facts.uid && root.uid != 0) else {
+                    continue;
+                };
+                // pkg/volume/volume_linux.go, rwMask, execMask and os.ModeSetgid: what the kubelet does to a directory.
+                let opened = if fs_group && mount.fs_group == FsGroup::Applied { 0o2770 } else { 0 };
+                let mode = root.mode & 0o7777 | opened;
+                if volumes.insert(mount.volume.clone()) {
+                    edits.push(Edit::OwnVolume {
+                        container: facts.container.clone(),
+                        volume: mount.volume.clone(),
+                        mode,
+                    });
+                }
+            }
+        }
+        plan::compose(self.object, self.options.level, &edits)
     }
 
     /// Whether its remedy was not ruled out, and it would not change an identity that was asked for.
@@ -346,7 +376,8 @@ impl Trial<'_> {
             let Some(facts) = state.survey.facts.get(&container) else { continue };
             let sets_group = |step: &Step| step.edits.iter().any(|edit| matches!(edit, Edit::FsGroup(_)));
             let is_open = obstacle.category == Category::VolumeOwnership && state.steps.iter().any(sets_group);
-            if is_open || is_allowed(&obstacle, facts) {
+            let inside = state.survey.root.get(&container);
+            if is_open || is_allowed(&obstacle, facts, inside) {
                 continue;
             }
             // Whom it shall run as is decided: here only what that user lacks is added.
@@ -606,17 +637,22 @@ fn changes_identity(proposal: &Proposal) -> bool {
     proposal.edits.iter().any(|edit| matches!(edit, Edit::RunAs { .. }))
 }
 
-/// Whether the identity that was chosen may do it anyway, as far as the image tells.
-fn is_allowed(obstacle: &Obstacle, facts: &Facts) -> bool {
+/// Whether the identity that was chosen may do it anyway, as far as the image and the running container tell.
+fn is_allowed(obstacle: &Obstacle, facts: &Facts, inside: Option<&Inside>) -> bool {
     let Some(given) = obstacle.path.as_deref() else { return false };
     let path = facts.resolved(given);
     if obstacle.operation == Operation::Exec {
         return false;
     }
-    if let Some(mount) = facts.mount(&path) {
-        return mount.kind != VolumeKind::Claim;
-    }
     let who = (facts.uid, facts.gid);
+    if let Some(mount) = facts.mount(&path) {
+        // Its top directory, and what the container changed there.
+        let below = |inode: &&Inode| Path::new(&inode.path).starts_with(&path);
+        let mut changed = inside.iter().flat_map(|inside| &inside.changed).filter(below);
+        let may = |inode: &Inode| inode.is_symlink() || facts.may(who, inode, 2);
+        let is_own = mount.shared.is_none() && mount.root.as_ref().is_some_and(may);
+        return mount.kind != VolumeKind::Claim || is_own && changed.all(may);
+    }
     let reaches = facts.searched(given).iter().filter_map(|dir| facts.inode(dir)).all(|dir| facts.may(who, dir, 1));
     // Of what was not seen nothing is foreseen.
     let allows = match obstacle.category {
@@ -721,11 +757,45 @@ mod tests {
         ];
         let mut facts = Facts { uid: 33, gid: 33, inodes, ..Facts::default() };
         let log = refused(Operation::Create, Category::UnwritablePath, Some("/var/log/web/error.log"), true);
-        assert!(!is_allowed(&log, &facts));
+        assert!(!is_allowed(&log, &facts, None));
         let first = remedy::proposals(&log, &facts).into_iter().next().expect("a proposal");
         assert_eq!(first.edits, [Edit::SupplementalGroup(4)]);
         facts.groups.push(4);
-        assert!(is_allowed(&log, &facts));
+        assert!(is_allowed(&log, &facts, None));
+    }
+
+    #[test]
+    fn a_claim_that_its_user_owns_is_left_alone() {
+        let inode = |path: &str, uid: u32, mode: u32| Inode {
+            path: path.to_owned(),
+            mode,
+            uid,
+            gid: uid,
+            size: 0,
+            target: None,
+        };
+        let facts = |root: Inode| Facts {
+            uid: 100,
+            gid: 102,
+            mounts: vec![VolumeMount {
+                path: "/data".to_owned(),
+                kind: VolumeKind::Claim,
+                read_only: false,
+                volume: "data".to_owned(),
+                name: "claim data".to_owned(),
+                fs_group: FsGroup::Applied,
+                shared: None,
+                beside: Vec::new(),
+                root: Some(root),
+            }],
+            ..Facts::default()
+        };
+        let inside = |changed: Inode| Inside { changed: vec![changed], ..Inside::default() };
+        let writes = refused(Operation::Create, Category::UnwritablePath, Some("/data"), false);
+        let own = facts(inode("/data", 100, 0o040_700));
+        assert!(is_allowed(&writes, &own, Some(&inside(inode("/data/base", 100, 0o100_600)))));
+        assert!(!is_allowed(&writes, &own, Some(&inside(inode("/data/base", 0, 0o100_600)))), "root left a file there");
+        assert!(!is_allowed(&writes, &facts(inode("/data", 0, 0o040_755)), None), "it is root's");
     }
 
     #[test]

@@ -491,6 +491,7 @@ fn mounts(trial: &Trial<'_>, spec: &PodSpec, container: &str) -> Vec<VolumeMount
             path: mount.mount_path.clone(),
             kind,
             read_only: mount.read_only == Some(true) || kind == VolumeKind::Projected,
+            volume: mount.name.clone(),
             name: claim.map_or_else(|| format!("volume {}", mount.name), |claim| format!("claim {claim}")),
             fs_group: trial.volumes.storage.backing(&volume, namespace, pod).fs_group(),
             shared: group,

@@ -1,0 +1,75 @@
+//! A directory of the user's own in an emptyDir of the spec.
+
+use super::{Level, Proposal, Remedy};
+use crate::model::edit::Edit;
+use crate::model::facts::{Facts, VolumeKind, VolumeMount};
+use crate::model::obstacle::{Category, Obstacle};
+
+pub(super) const REMEDY: Remedy = Remedy {
+    id: "own-directory",
+    level: Level::Pod,
+    title: "Mount a directory of the emptyDir that is the user's own",
+    explain: "An emptyDir is root's with mode 0777 (pkg/volume/emptydir/empty_dir.go): everybody may write in it, but its \
+              own mode, owner and times only root may change. A database that makes its directory private, and `cp -a` \
+              and `tar`, which give it the times of what they copy, are refused just that. An init container makes a \
+              directory in the emptyDir, which belongs to the user who made it, and every container mounts that one with \
+              `subPath`. Not for claims: what is in one already would be out of sight.",
+    removes: &[Category::OwnershipChange],
+    suggest,
+    propose,
+};
+
+fn suggest(obstacle: &Obstacle) -> Option<String> {
+    let path = obstacle.path.as_deref()?;
+    Some(format!("if {path} is an emptyDir: mount a directory of it that an init container of the same user makes"))
+}
+
+fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
+    let point = |path: &str| path.trim_end_matches("/.").trim_end_matches('/').to_owned();
+    let Some(path) = obstacle.path.as_deref().map(|path| facts.resolved(&point(path))) else { return Vec::new() };
+    let is_it =
+        |mount: &&VolumeMount| mount.kind == VolumeKind::EmptyDir && !mount.read_only && point(&mount.path) == path;
+    let Some(mount) = facts.mounts.iter().find(is_it).filter(|_| facts.has_shell) else { return Vec::new() };
+    // Nobody is kept out who was let in before; the program makes of it what it will.
+    let edit = Edit::OwnVolume { container: facts.container.clone(), volume: mount.volume.clone(), mode: 0o777 };
+    vec![Proposal {
+        remedy: REMEDY.id,
+        level: REMEDY.level,
+        summary: format!("mount a directory of {} that is its own", mount.name),
+        edits: vec![edit],
+    }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::obstacle::Operation;
+    use crate::model::volume::FsGroup;
+
+    fn proposed(kind: VolumeKind, path: &str) -> Vec<String> {
+        let mount = VolumeMount {
+            path: "/data/".to_owned(),
+            kind,
+            read_only: false,
+            volume: "files".to_owned(),
+            name: "volume files".to_owned(),
+            fs_group: FsGroup::Applied,
+            shared: None,
+            beside: Vec::new(),
+            root: None,
+        };
+        let facts = Facts { has_shell: true, mounts: vec![mount], ..Facts::default() };
+        let path = Some(path.to_owned());
+        let obstacle = Obstacle { path, ..Obstacle::new(Operation::Chmod, Category::OwnershipChange) };
+        propose(&obstacle, &facts).into_iter().map(|proposal| proposal.summary).collect()
+    }
+
+    #[test]
+    fn it_is_for_the_top_of_an_empty_dir_alone() {
+        for path in ["/data", "/data/", "/data/."] {
+            assert_eq!(proposed(VolumeKind::EmptyDir, path), ["mount a directory of volume files that is its own"]);
+        }
+        assert_eq!(proposed(VolumeKind::EmptyDir, "/data/x"), [""; 0]);
+        assert_eq!(proposed(VolumeKind::Claim, "/data"), [""; 0], "what a claim holds would be out of sight");
+    }
+}
