@@ -71,6 +71,54 @@ fn is_ready_where_restricted_is_enforced(namespace: &str, planned: &str) {
     kubectl(&["rollout", "status", "-n", strict.name(), "deployment/web", "--timeout=90s"]);
 }
 
+/// One container writes for itself and its group, another reads that, and an init container gives the directory the times
+/// of what it copies.
+const SIDE_BY_SIDE: &str = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shared}
+spec:
+  selector: {matchLabels: {app: shared}}
+  template:
+    metadata: {labels: {app: shared}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      volumes: [{name: files, emptyDir: {}}]
+      initContainers:
+        - name: copies
+          image: localhost/test-nginx:1
+          imagePullPolicy: Never
+          command: [sh, -c, "cp -a /usr/share/nginx/. /files/"]
+          volumeMounts: [{name: files, mountPath: /files}]
+      containers:
+        - name: writes
+          image: localhost/test-nginx:1
+          imagePullPolicy: Never
+          command: [sh, -c, "umask 027; echo a > /files/log && sleep 600"]
+          volumeMounts: [{name: files, mountPath: /files}]
+        - name: reads
+          image: localhost/test-report:1
+          imagePullPolicy: Never
+          command: [sh, -c, "until [ -e /logs/log ]; do sleep 1; done; cat /logs/log && touch /tmp/ready && sleep 600"]
+          volumeMounts: [{name: files, mountPath: /logs}]
+          readinessProbe: {exec: {command: [test, -e, /tmp/ready]}, periodSeconds: 1}
+"#;
+
+#[test]
+#[ignore = "needs cluster (creates pods)"]
+fn containers_that_share_a_volume_work_beside_each_other() {
+    let namespace = Namespace::new("nonroot-test-shared", &[]);
+    let name = namespace.name();
+    let file = file("shared.yaml", SIDE_BY_SIDE);
+    let run = nonroot(&["fix", "-n", name, "-f", &file, "--trial", "--yes", "-o", "json"]);
+    let fix = run.json();
+    assert_eq!((run.code, &fix["proof"]["ready"]), (0, &true.into()), "{}", run.stderr);
+    let remedies: Vec<&str> =
+        fix["plan"]["remedies"].as_array().expect("remedies").iter().filter_map(|one| one["id"].as_str()).collect();
+    assert!(remedies.contains(&"own-directory") && remedies.contains(&"fs-group"), "{remedies:?} {}", run.stderr);
+    assert!(!remedies.contains(&"user-namespace"), "{remedies:?}");
+}
+
 #[test]
 #[ignore = "needs cluster (creates pods)"]
 fn what_a_trial_proves_works_and_the_original_is_untouched() {

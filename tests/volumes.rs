@@ -139,6 +139,37 @@ fn causes(report: &Value, name: &str) -> String {
     causes.join("\n")
 }
 
+/// As databases begin: root gives the data to the program's user, who will have it to himself.
+const DATABASE: &str = "chown nginx:nginx /data && exec setpriv --reuid=nginx --regid=nginx --clear-groups sh -c \
+                        'chmod 0700 /data && touch /data/table && touch /tmp/ready && exec sleep infinity'";
+
+#[test]
+#[ignore = "needs cluster (creates pods and a volume)"]
+fn a_claim_that_its_user_owns_is_left_alone() {
+    let namespace = Namespace::new("nonroot-test-owner", &[]);
+    let name = namespace.name();
+    let disk = Disk::new(name, "data", "local");
+    let mut database = deployment("db", "data", &json!({}));
+    database["spec"]["template"]["spec"]["containers"][0]["command"][2] = json!(DATABASE);
+    apply(name, &[database]);
+    is_ready(name, "db");
+    let mode = || fs::metadata(&disk.directory).expect("a directory").permissions().mode() & 0o7777;
+    assert_eq!(mode(), 0o700);
+
+    let run = nonroot(&["fix", "-n", name, "deploy/db", "--trial", "--yes", "-o", "json"]);
+    let fix = run.json();
+    assert_eq!((run.code, &fix["proof"]["ready"]), (0, &true.into()), "{}", run.stderr);
+    let spec = &fix["patch"]["spec"]["template"]["spec"];
+    assert!(spec["securityContext"]["fsGroup"].is_null(), "with it the directory would be the group's too: {spec:#}");
+    assert!(spec["containers"][0]["volumeMounts"][0]["subPath"].is_null(), "its data is in sight: {spec:#}");
+    scale(name, "db", 0);
+    kubectl(&["label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted"]);
+    apply(name, &[fix["patch"].clone()]);
+    is_ready(name, "db");
+    assert_eq!(mode(), 0o700);
+    kubectl(&["delete", "-n", name, "deployment/db"]);
+}
+
 #[test]
 #[ignore = "needs cluster (creates pods and volumes)"]
 fn what_fs_group_does_is_what_is_said() {
