@@ -35,6 +35,8 @@ pub struct VolumeMount {
     pub shared: Option<(u32, String)>,
     /// The other containers of the pod that mount the same volume.
     pub beside: Vec<String>,
+    /// Of a claim that the cluster does not have yet: nobody has written anything in it.
+    pub is_new: bool,
     /// What the workload's running pod has at the mount point.
     pub root: Option<Inode>,
 }
@@ -264,6 +266,7 @@ mod tests {
             volume: "data".to_owned(),
             shared: None,
             beside: Vec::new(),
+            is_new: false,
             root: None,
         }
     }

@@ -89,6 +89,7 @@ mod tests {
             fs_group,
             shared: shared.map(|(group, who)| (group, who.to_owned())),
             beside: Vec::new(),
+            is_new: false,
             root: None,
         };
         let facts = Facts { gid: 1000, mounts: vec![mount], ..Facts::default() };
@@ -126,6 +127,7 @@ mod tests {
             fs_group: FsGroup::Applied,
             shared: None,
             beside: vec!["web".to_owned()],
+            is_new: false,
             root: None,
         };
         let facts = Facts { gid: 1000, mounts: vec![mount], ..Facts::default() };

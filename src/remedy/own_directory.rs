@@ -1,4 +1,4 @@
-//! A directory of the user's own in an emptyDir of the spec.
+//! A directory of the user's own in a volume of the spec.
 
 use super::{Level, Proposal, Remedy};
 use crate::model::edit::Edit;
@@ -8,12 +8,13 @@ use crate::model::obstacle::{Category, Obstacle};
 pub(super) const REMEDY: Remedy = Remedy {
     id: "own-directory",
     level: Level::Pod,
-    title: "Mount a directory of the emptyDir that is the user's own",
+    title: "Mount a directory of the volume that is the user's own",
     explain: "An emptyDir is root's with mode 0777 (pkg/volume/emptydir/empty_dir.go): everybody may write in it, but its \
               own mode, owner and times only root may change. A database that makes its directory private, and `cp -a` \
               and `tar`, which give it the times of what they copy, are refused just that. An init container makes a \
               directory in the emptyDir, which belongs to the user who made it, and every container mounts that one with \
-              `subPath`. Not for claims: what is in one already would be out of sight.",
+              `subPath`. Of claims only for one that is not there yet: what is in it would else be out of \
+              sight.",
     removes: &[Category::OwnershipChange],
     suggest,
     propose,
@@ -21,21 +22,30 @@ pub(super) const REMEDY: Remedy = Remedy {
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
     let path = obstacle.path.as_deref()?;
-    Some(format!("if {path} is an emptyDir: mount a directory of it that an init container of the same user makes"))
+    Some(format!(
+        "if {path} is an emptyDir or a new claim: mount a directory of it that an init container of the same user makes"
+    ))
 }
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     let point = |path: &str| path.trim_end_matches("/.").trim_end_matches('/').to_owned();
     let Some(path) = obstacle.path.as_deref().map(|path| facts.resolved(&point(path))) else { return Vec::new() };
-    let is_it =
-        |mount: &&VolumeMount| mount.kind == VolumeKind::EmptyDir && !mount.read_only && point(&mount.path) == path;
+    let is_it = |mount: &&VolumeMount| {
+        let is_empty = mount.kind == VolumeKind::EmptyDir || mount.kind == VolumeKind::Claim && mount.is_new;
+        is_empty && !mount.read_only && point(&mount.path) == path
+    };
     let Some(mount) = facts.mounts.iter().find(is_it).filter(|_| facts.has_shell) else { return Vec::new() };
     // Nobody is kept out who was let in before; the program makes of it what it will.
     let edit = Edit::OwnVolume { container: facts.container.clone(), volume: mount.volume.clone(), mode: 0o777 };
     vec![Proposal {
         remedy: REMEDY.id,
         level: REMEDY.level,
-        summary: format!("mount a directory of {} that is its own", mount.name),
+        summary: match mount.kind {
+            VolumeKind::Claim => {
+                format!("mount a directory of {}, which is not there yet, that is its own", mount.name)
+            }
+            _ => format!("mount a directory of {} that is its own", mount.name),
+        },
         edits: vec![edit],
     }]
 }
@@ -46,7 +56,7 @@ mod tests {
     use crate::model::obstacle::Operation;
     use crate::model::volume::FsGroup;
 
-    fn proposed(kind: VolumeKind, path: &str) -> Vec<String> {
+    fn proposed(kind: VolumeKind, is_new: bool, path: &str) -> Vec<String> {
         let mount = VolumeMount {
             path: "/data/".to_owned(),
             kind,
@@ -56,6 +66,7 @@ mod tests {
             fs_group: FsGroup::Applied,
             shared: None,
             beside: Vec::new(),
+            is_new,
             root: None,
         };
         let facts = Facts { has_shell: true, mounts: vec![mount], ..Facts::default() };
@@ -65,11 +76,15 @@ mod tests {
     }
 
     #[test]
-    fn it_is_for_the_top_of_an_empty_dir_alone() {
+    fn it_is_for_the_top_of_what_is_empty_alone() {
         for path in ["/data", "/data/", "/data/."] {
-            assert_eq!(proposed(VolumeKind::EmptyDir, path), ["mount a directory of volume files that is its own"]);
+            assert_eq!(
+                proposed(VolumeKind::EmptyDir, false, path),
+                ["mount a directory of volume files that is its own"]
+            );
         }
-        assert_eq!(proposed(VolumeKind::EmptyDir, "/data/x"), [""; 0]);
-        assert_eq!(proposed(VolumeKind::Claim, "/data"), [""; 0], "what a claim holds would be out of sight");
+        assert_eq!(proposed(VolumeKind::EmptyDir, false, "/data/x"), [""; 0]);
+        assert_eq!(proposed(VolumeKind::Claim, false, "/data"), [""; 0], "what a claim holds would be out of sight");
+        assert_eq!(proposed(VolumeKind::Claim, true, "/data").len(), 1);
     }
 }

@@ -786,6 +786,7 @@ mod tests {
                 fs_group: FsGroup::Applied,
                 shared: None,
                 beside: Vec::new(),
+                is_new: false,
                 root: Some(root),
             }],
             ..Facts::default()

@@ -212,9 +212,19 @@ impl Trial<'_> {
         Ok(survey)
     }
 
-    /// The same mounts, with what the running pod has at the points of claims: a copy has empty volumes there.
-    async fn live_mounts(&self, mut mounts: Vec<VolumeMount>, container: &str) -> Vec<VolumeMount> {
-        let (Some(cluster), Some((namespace, pod))) = (self.cluster, &self.root_pod) else { return mounts };
+    /// The mounts, with what is known of their claims, in whose place a copy has empty volumes: what the running pod has
+    /// there, or that there is none yet.
+    async fn live_mounts(&self, mounts: Vec<(VolumeMount, Option<String>)>, container: &str) -> Vec<VolumeMount> {
+        let (mut mounts, claims): (Vec<_>, Vec<_>) = mounts.into_iter().unzip();
+        let Some(cluster) = self.cluster else { return mounts };
+        let Some((namespace, pod)) = &self.root_pod else {
+            let namespace = self.object.pointer("/metadata/namespace").and_then(Value::as_str);
+            for (mount, claim) in mounts.iter_mut().zip(&claims) {
+                let Some(claim) = claim else { continue };
+                mount.is_new = !cluster.may_have_claim(namespace.unwrap_or(&self.namespace), claim).await;
+            }
+            return mounts;
+        };
         let claims = mounts.iter().filter(|mount| mount.kind == VolumeKind::Claim);
         let paths: Vec<String> = claims.map(|mount| mount.path.trim_end_matches('/').to_owned()).collect();
         if paths.is_empty() {
@@ -456,8 +466,9 @@ fn words(names: &[String]) -> Vec<String> {
     words.into_iter().filter(|word| word != "localhost" && word.chars().any(char::is_alphabetic)).collect()
 }
 
-/// The volumes of a spec where a container mounts them; a claim of a StatefulSet's templates counts as one.
-fn mounts(trial: &Trial<'_>, spec: &PodSpec, container: &str) -> Vec<VolumeMount> {
+/// The volumes of a spec where a container mounts them, with the names of claims; a claim of a StatefulSet's templates
+/// counts as one.
+fn mounts(trial: &Trial<'_>, spec: &PodSpec, container: &str) -> Vec<(VolumeMount, Option<String>)> {
     let all = || spec.containers.iter().chain(spec.init_containers.iter().flatten());
     let Some(container) = all().find(|known| known.name == container) else { return Vec::new() };
     let object = trial.object;
@@ -487,17 +498,19 @@ fn mounts(trial: &Trial<'_>, spec: &PodSpec, container: &str) -> Vec<VolumeMount
         let group = group.and_then(|(group, whose)| Some((u32::try_from(group).ok()?, whose.workload.clone())));
         let has_it = |other: &&Container| other.volume_mounts.iter().flatten().any(|beside| beside.name == mount.name);
         let beside = all().filter(|other| other.name != container.name).filter(has_it);
-        VolumeMount {
+        let mount = VolumeMount {
             path: mount.mount_path.clone(),
             kind,
             read_only: mount.read_only == Some(true) || kind == VolumeKind::Projected,
             volume: mount.name.clone(),
-            name: claim.map_or_else(|| format!("volume {}", mount.name), |claim| format!("claim {claim}")),
+            name: claim.as_ref().map_or_else(|| format!("volume {}", mount.name), |claim| format!("claim {claim}")),
             fs_group: trial.volumes.storage.backing(&volume, namespace, pod).fs_group(),
             shared: group,
             beside: beside.map(|other| other.name.clone()).collect(),
+            is_new: false,
             root: None,
-        }
+        };
+        (mount, claim)
     });
     mounts.collect()
 }

@@ -73,6 +73,13 @@ impl Cluster {
         storage
     }
 
+    /// Whether a claim is there, as far as is known: of what may not be read it is not certain that it is not.
+    pub async fn may_have_claim(&self, namespace: &str, name: &str) -> bool {
+        let path = format!("{}/{name}", collection("/api/v1", "persistentvolumeclaims", Some(namespace)));
+        let what = format!("get PersistentVolumeClaim {namespace}/{name}");
+        !matches!(self.get::<PersistentVolumeClaim>(&path, &what).await, Err(Refusal { code: Some(404), .. }))
+    }
+
     async fn claims(&self, namespaces: &BTreeSet<&str>) -> Vec<Result<Vec<PersistentVolumeClaim>, Refusal>> {
         let path = |namespace| collection("/api/v1", "persistentvolumeclaims", namespace);
         let what = "list PersistentVolumeClaims";
