@@ -203,22 +203,30 @@ impl Facts {
     /// those that are shared by many programs.
     #[must_use]
     pub fn named_places(&self) -> Vec<String> {
-        const SHARED: [&str; 9] = ["lib", "cache", "spool", "log", "run", "tmp", "opt", "mail", "local"];
         let place = |path: &String| {
             // What is not there yet is to be made in the directory that is.
             let inode = self.existing(&self.resolved(path))?;
             let dir = if inode.is_dir() { inode.path.as_str() } else { &inode.path[..inode.path.rfind('/')?] };
-            let (parent, name) = dir.rsplit_once('/')?;
-            // /data and /app are a program's own; /srv, /var and the rest of the standard's are not.
-            let is_shared = match parent {
-                "" => ["", "var", "run", "srv", "opt", "home", "mnt", "usr"].contains(&name),
-                "/var" => SHARED.contains(&name),
-                "/usr" | "/usr/local" => true,
-                _ => ["/var/lib/dpkg", "/var/lib/apt", "/var/cache/apt"].contains(&dir),
-            };
-            (!is_shared && self.inode(dir).is_some()).then(|| dir.to_owned())
+            (!is_shared(dir) && self.inode(dir).is_some()).then(|| dir.to_owned())
         };
         let places: BTreeSet<String> = self.named.iter().chain(&self.directory).filter_map(place).collect();
+        places.into_iter().collect()
+    }
+
+    /// The directories that the program names and the image has not, each to be made in one that is shared by many
+    /// programs and closed to this user. A name with a dot is a file's.
+    #[must_use]
+    pub fn missing_places(&self) -> Vec<String> {
+        let place = |path: &String| {
+            let path = self.resolved(path);
+            let parent = self.existing(&path).filter(|inode| inode.is_dir() && is_shared(&inode.path))?;
+            let within = parent.path.trim_end_matches('/');
+            let name = path.strip_prefix(within)?.trim_start_matches('/').split('/').next()?;
+            let is_wanted = !name.is_empty() && !name.contains('.') && !within.starts_with("/usr");
+            let is_closed = !self.may((self.uid, self.gid), parent, 2);
+            (is_wanted && is_closed).then(|| format!("{within}/{name}"))
+        };
+        let places: BTreeSet<String> = self.named.iter().filter_map(place).collect();
         places.into_iter().collect()
     }
 
@@ -249,6 +257,20 @@ impl Facts {
             (false, false) => 0,
         };
         inode.mode >> class & want == want
+    }
+}
+
+/// Whether a directory is many programs' (Filesystem Hierarchy Standard 3.0): /data and /app are a program's own; /srv, /var
+/// and the rest of the standard's are not.
+fn is_shared(dir: &str) -> bool {
+    const OF_VAR: [&str; 9] = ["lib", "cache", "spool", "log", "run", "tmp", "opt", "mail", "local"];
+    let dir = dir.trim_end_matches('/');
+    match dir.rsplit_once('/') {
+        None => true,
+        Some(("", name)) => ["var", "run", "srv", "opt", "home", "mnt", "usr"].contains(&name),
+        Some(("/var", name)) => OF_VAR.contains(&name),
+        Some(("/usr" | "/usr/local", _)) => true,
+        Some(_) => ["/var/lib/dpkg", "/var/lib/apt", "/var/cache/apt"].contains(&dir),
     }
 }
 
@@ -337,6 +359,21 @@ mod tests {
         let named = ["/run/app/x.sock", "/run/other.pid", "/var/lib/app", "/srv/none", "/data"];
         let named = named.map(str::to_owned).to_vec();
         assert_eq!(Facts { named, ..facts() }.named_places(), ["/run/app"]);
+    }
+
+    #[test]
+    fn missing_places_are_to_be_made_where_nobody_may() {
+        let dir = |path: &str, mode: u32| Inode { path: path.to_owned(), mode, uid: 0, gid: 0, size: 0, target: None };
+        let named = ["/data/a/b", "/srv/none", "/srv/none/x", "/srv/x.pid", "/run/y", "/app/z", "/usr/local/share"];
+        let inodes = vec![
+            dir("/", 0o040_755),
+            dir("/srv", 0o040_755),
+            dir("/run", 0o040_777),
+            dir("/app", 0o040_755),
+            dir("/usr/local", 0o040_755),
+        ];
+        let facts = Facts { uid: 7, gid: 7, named: named.map(str::to_owned).to_vec(), inodes, ..Facts::default() };
+        assert_eq!(facts.missing_places(), ["/data", "/srv/none"]);
     }
 
     #[test]

@@ -103,6 +103,9 @@ impl Trial<'_> {
     }
 }
 
+/// Directories that are made on a guess: each is left out again for a round.
+const MOST_MISSING: usize = 4;
+
 /// What a program may be refused without a word: a low port, a home, and the places where it writes by custom or by what
 /// it names itself.
 fn unsaid(facts: &Facts) -> Vec<Proposal> {
@@ -130,6 +133,16 @@ fn unsaid(facts: &Facts) -> Vec<Proposal> {
         summary: format!("join group {gid}, which may read {path}"),
         edits: vec![Edit::SupplementalGroup(gid)],
     }));
+    found.extend(
+        facts.missing_places().into_iter().filter(|place| facts.mount(place).is_none()).take(MOST_MISSING).map(
+            |place| Proposal {
+                remedy: "empty-dir",
+                level: Level::Pod,
+                summary: format!("mount an emptyDir at {place}, which it names and the image has not"),
+                edits: vec![Edit::Directory { container: facts.container.clone(), path: place, fill: Fill::Empty }],
+            },
+        ),
+    );
     if !facts.has_shell {
         return found;
     }
