@@ -41,6 +41,25 @@ pub struct VolumeMount {
     pub root: Option<Inode>,
 }
 
+impl VolumeMount {
+    /// A volume at a path, of which no more is known: fsGroup applies to it, nobody shares it, and no pod runs with it.
+    #[must_use]
+    pub fn new(path: &str, kind: VolumeKind, volume: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            kind,
+            read_only: kind == VolumeKind::Projected,
+            volume: volume.to_owned(),
+            name: format!("volume {volume}"),
+            fs_group: FsGroup::Applied,
+            shared: None,
+            beside: Vec::new(),
+            is_new: false,
+            root: None,
+        }
+    }
+}
+
 /// An option of a program, as its own help describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandOption {
@@ -279,18 +298,7 @@ mod tests {
     use super::*;
 
     fn mount(path: &str, kind: VolumeKind) -> VolumeMount {
-        VolumeMount {
-            path: path.to_owned(),
-            kind,
-            read_only: false,
-            name: "volume v".to_owned(),
-            fs_group: FsGroup::Applied,
-            volume: "data".to_owned(),
-            shared: None,
-            beside: Vec::new(),
-            is_new: false,
-            root: None,
-        }
+        VolumeMount::new(path, kind, "v")
     }
 
     fn facts() -> Facts {

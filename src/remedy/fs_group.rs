@@ -81,16 +81,10 @@ mod tests {
 
     fn proposed(kind: VolumeKind, fs_group: FsGroup, shared: Option<(u32, &str)>, category: Category) -> Vec<String> {
         let mount = VolumeMount {
-            path: "/data".to_owned(),
-            kind,
-            read_only: kind == VolumeKind::Projected,
-            volume: "data".to_owned(),
             name: "claim data".to_owned(),
             fs_group,
             shared: shared.map(|(group, who)| (group, who.to_owned())),
-            beside: Vec::new(),
-            is_new: false,
-            root: None,
+            ..VolumeMount::new("/data", kind, "data")
         };
         let facts = Facts { gid: 1000, mounts: vec![mount], ..Facts::default() };
         let obstacle = Obstacle { path: Some("/data/x".to_owned()), ..Obstacle::new(Operation::Create, category) };
@@ -118,18 +112,8 @@ mod tests {
 
     #[test]
     fn containers_of_one_pod_share_what_they_write_by_it() {
-        let mount = VolumeMount {
-            path: "/logs".to_owned(),
-            kind: VolumeKind::EmptyDir,
-            read_only: false,
-            volume: "logs".to_owned(),
-            name: "volume logs".to_owned(),
-            fs_group: FsGroup::Applied,
-            shared: None,
-            beside: vec!["web".to_owned()],
-            is_new: false,
-            root: None,
-        };
+        let beside = vec!["web".to_owned()];
+        let mount = VolumeMount { beside, ..VolumeMount::new("/logs", VolumeKind::EmptyDir, "logs") };
         let facts = Facts { gid: 1000, mounts: vec![mount], ..Facts::default() };
         let path = Some("/logs/access.log".to_owned());
         let obstacle = Obstacle { path, ..Obstacle::new(Operation::Open, Category::UnreadableFile) };

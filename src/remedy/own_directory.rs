@@ -54,21 +54,9 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
 mod tests {
     use super::*;
     use crate::model::obstacle::Operation;
-    use crate::model::volume::FsGroup;
 
     fn proposed(kind: VolumeKind, is_new: bool, path: &str) -> Vec<String> {
-        let mount = VolumeMount {
-            path: "/data/".to_owned(),
-            kind,
-            read_only: false,
-            volume: "files".to_owned(),
-            name: "volume files".to_owned(),
-            fs_group: FsGroup::Applied,
-            shared: None,
-            beside: Vec::new(),
-            is_new,
-            root: None,
-        };
+        let mount = VolumeMount { is_new, ..VolumeMount::new("/data/", kind, "files") };
         let facts = Facts { has_shell: true, mounts: vec![mount], ..Facts::default() };
         let path = Some(path.to_owned());
         let obstacle = Obstacle { path, ..Obstacle::new(Operation::Chmod, Category::OwnershipChange) };

@@ -67,10 +67,10 @@ impl Trial<'_> {
             });
             // It began as the first of them.
             let candidates = facts.candidates.iter().skip(1);
-            let identities =
+            let mut identities =
                 others.chain(candidates.map(|candidate| run_as((candidate.uid, candidate.gid), &candidate.why)));
             let now = Edit::RunAs { container: Some(container.clone()), uid: facts.uid, gid: facts.gid };
-            let next = { identities }.find(|proposal| {
+            let next = identities.find(|proposal| {
                 !proposal.edits.contains(&now) && self.is_wanted(proposal) && !state.tried.contains(&proposal.edits)
             });
             if let Some(proposal) = next {

@@ -777,18 +777,7 @@ mod tests {
         let facts = |root: Inode| Facts {
             uid: 100,
             gid: 102,
-            mounts: vec![VolumeMount {
-                path: "/data".to_owned(),
-                kind: VolumeKind::Claim,
-                read_only: false,
-                volume: "data".to_owned(),
-                name: "claim data".to_owned(),
-                fs_group: FsGroup::Applied,
-                shared: None,
-                beside: Vec::new(),
-                is_new: false,
-                root: Some(root),
-            }],
+            mounts: vec![VolumeMount { root: Some(root), ..VolumeMount::new("/data", VolumeKind::Claim, "data") }],
             ..Facts::default()
         };
         let inside = |changed: Inode| Inside { changed: vec![changed], ..Inside::default() };

@@ -498,19 +498,16 @@ fn mounts(trial: &Trial<'_>, spec: &PodSpec, container: &str) -> Vec<(VolumeMoun
         let group = group.and_then(|(group, whose)| Some((u32::try_from(group).ok()?, whose.workload.clone())));
         let has_it = |other: &&Container| other.volume_mounts.iter().flatten().any(|beside| beside.name == mount.name);
         let beside = all().filter(|other| other.name != container.name).filter(has_it);
-        let mount = VolumeMount {
-            path: mount.mount_path.clone(),
-            kind,
-            read_only: mount.read_only == Some(true) || kind == VolumeKind::Projected,
-            volume: mount.name.clone(),
-            name: claim.as_ref().map_or_else(|| format!("volume {}", mount.name), |claim| format!("claim {claim}")),
+        let known = VolumeMount::new(&mount.mount_path, kind, &mount.name);
+        let known = VolumeMount {
+            read_only: known.read_only || mount.read_only == Some(true),
+            name: claim.as_ref().map_or(known.name, |claim| format!("claim {claim}")),
             fs_group: trial.volumes.storage.backing(&volume, namespace, pod).fs_group(),
             shared: group,
             beside: beside.map(|other| other.name.clone()).collect(),
-            is_new: false,
-            root: None,
+            ..known
         };
-        (mount, claim)
+        (known, claim)
     });
     mounts.collect()
 }
