@@ -20,7 +20,9 @@ use std::path::Path;
 
 use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use serde::Serialize;
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 use crate::error::Error;
 use crate::output::terminal;
@@ -181,12 +183,13 @@ fn exit_code(errors: &[Error], found: bool) -> u8 {
 fn log(verbosity: u8) {
     let filter = match verbosity {
         0 => return,
-        1..=5 => "nonroot=debug",
-        6..=7 => "nonroot=debug,kube_client=debug",
-        _ => "nonroot=trace,kube_client=trace,hyper_util=debug",
+        1..=5 => vec![("nonroot", Level::DEBUG)],
+        6..=7 => vec![("nonroot", Level::DEBUG), ("kube_client", Level::DEBUG)],
+        _ => vec![("nonroot", Level::TRACE), ("kube_client", Level::TRACE), ("hyper_util", Level::DEBUG)],
     };
-    let traces = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter));
-    let _ = traces.with_ansi(false).with_writer(|| Traces).try_init();
+    let filter = Targets::new().with_targets(filter);
+    let traces = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| Traces);
+    let _ = tracing_subscriber::registry().with(traces).with(filter).try_init();
 }
 
 /// Standard error, for traces: they quote what comes from outside.

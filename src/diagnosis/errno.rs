@@ -2,6 +2,7 @@
 
 use std::{ops::Range, sync::LazyLock};
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use regex::Regex;
 
 use crate::model::obstacle::Errno;
@@ -159,7 +160,6 @@ pub(super) fn signals() -> impl Iterator<Item = &'static str> {
         "error: -",
         "(13)",
         "(30)",
-        "(1)",
         "access denied",
         "system error number",
         ".code() = ",
@@ -167,9 +167,16 @@ pub(super) fn signals() -> impl Iterator<Item = &'static str> {
     ENGLISH.iter().chain(SYMBOLS).chain(TRANSLATED).map(|(_, words)| *words).chain(numbers)
 }
 
-static WORDS: LazyLock<Regex> = LazyLock::new(|| {
-    let alternatives: Vec<String> = ENGLISH.iter().chain(TRANSLATED).map(|(_, words)| regex::escape(words)).collect();
-    compile(&format!("(?i){}", alternatives.join("|")))
+/// The words, and the errno of each: as a regular expression they took longer to compile than a short log to read.
+static WORDS: LazyLock<(AhoCorasick, Vec<Errno>)> = LazyLock::new(|| {
+    let translated = TRANSLATED.iter().flat_map(|(errno, words)| {
+        [(*words).to_owned(), words.to_lowercase(), words.to_uppercase()].map(|words| (*errno, words))
+    });
+    let english = ENGLISH.iter().map(|(errno, words)| (*errno, (*words).to_owned()));
+    let (errnos, words): (Vec<_>, Vec<_>) = english.chain(translated).unzip();
+    let search = AhoCorasick::builder().ascii_case_insensitive(true).match_kind(MatchKind::LeftmostFirst).build(words);
+    #[expect(clippy::expect_used)]
+    (search.expect("a few words"), errnos)
 });
 
 /// daemontools and what came of it (runit, s6) have their own word for EACCES.
@@ -212,18 +219,10 @@ pub(super) fn find(text: &str) -> Option<Refusal> {
 }
 
 fn words(text: &str) -> Option<(Errno, Range<usize>)> {
-    WORDS.find_iter(text).find_map(|found| {
-        // "(read-only file system?)" is a program's guess: nginx's entrypoint prints it for any failure to write.
-        if text[found.end()..].starts_with('?') {
-            return None;
-        }
-        let said = found.as_str();
-        let (errno, _) = ENGLISH
-            .iter()
-            .find(|(_, words)| said.eq_ignore_ascii_case(words))
-            .or_else(|| TRANSLATED.iter().find(|(_, words)| said.to_lowercase() == words.to_lowercase()))?;
-        Some((*errno, found.range()))
-    })
+    let (search, errnos) = &*WORDS;
+    // "(read-only file system?)" is a program's guess: nginx's entrypoint prints it for any failure to write.
+    let found = search.find_iter(text).find(|found| !text[found.end()..].starts_with('?'))?;
+    Some((errnos[found.pattern()], found.range()))
 }
 
 fn beside(text: &str, span: &Range<usize>) -> Option<Errno> {

@@ -1,7 +1,7 @@
 //! Text to obstacles, one file a family of messages.
 //!
 //! A log goes in as bytes of any kind and size; what comes out are the obstacles that it tells of, the one that killed the
-//! container first. Most lines are passed over by one search for a handful of words ([`prefilter`]). Around a line that
+//! container first. Most lines are passed over by one search for all words that any pattern needs ([`words`]). Around a line that
 //! has one, an excerpt of the log is looked at closely: prefixes come off (`line`), lines that belong together are joined
 //! (`record`), and every pattern of [`PATTERNS`] reads (`scene`). The nearest reading wins, `restraint` has a veto, and
 //! `rank` puts what was found in order.
@@ -43,6 +43,7 @@ pub mod trace;
 mod unlink;
 mod verb;
 mod volume;
+mod words;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -57,6 +58,7 @@ use crate::model::obstacle::Obstacle;
 use line::{Line, Severity};
 use rank::{Collected, Found};
 use scene::{Finding, Scene};
+use words::Words;
 
 /// One family of messages.
 pub struct Pattern {
@@ -239,8 +241,8 @@ impl Diagnosis {
         let mut rest = block;
         while !rest.is_empty() {
             if self.excerpt.is_empty() {
-                let quiet = match self.telling().shortest_match(rest) {
-                    Some(end) => memrchr(b'\n', &rest[..end]).map_or(0, |before| before + 1),
+                let quiet = match self.telling().find(rest) {
+                    Some(at) => memrchr(b'\n', &rest[..at]).map_or(0, |before| before + 1),
                     None => rest.len(),
                 };
                 self.pass_over(&rest[..quiet]);
@@ -253,8 +255,8 @@ impl Diagnosis {
     }
 
     /// The words that are searched for: those of other troubles only until enough of them were seen.
-    fn telling(&self) -> &'static regex::bytes::Regex {
-        if self.others_left > 0 { &PREFILTER } else { &REFUSALS }
+    fn telling(&self) -> &'static Words {
+        if self.others_left > 0 { &TELLING } else { &REFUSALS }
     }
 
     /// Takes whole lines that tell nothing, of which the last are kept for what may come.
@@ -283,11 +285,11 @@ impl Diagnosis {
     fn line(&mut self, line: &[u8]) {
         self.lines += 1;
         let line = &line[..line.len().min(LONGEST_LINE)];
-        let tells = self.telling().is_match(line);
+        let tells = self.telling().is_in(line);
         if tells && self.is_repeated(line) {
             return;
         }
-        if tells && self.others_left > 0 && !REFUSALS.is_match(line) {
+        if tells && self.others_left > 0 && !REFUSALS.is_in(line) {
             self.others_left -= 1;
         }
         if self.excerpt.is_empty() && !tells {
@@ -342,7 +344,7 @@ impl Diagnosis {
             && record.lines.iter().any(|line| !line.text.starts_with("at ") && restraint::forbids(&line.text));
         let mut read: Vec<(usize, Finding)> = Vec::new();
         for (index, line) in record.lines.iter().enumerate() {
-            if line.refusal.is_none() && !PREFILTER.is_match(line.text.as_bytes()) {
+            if line.refusal.is_none() && !TELLING.is_in(line.text.as_bytes()) {
                 continue;
             }
             if vetoed || restraint::forbids(&line.text) {
@@ -408,28 +410,14 @@ fn program(text: &str) -> Option<String> {
     (is_name && !is_label).then(|| name.to_owned())
 }
 
-/// One search over raw bytes for every word that any pattern needs, or that tells of another trouble.
-static PREFILTER: LazyLock<regex::bytes::Regex> =
-    LazyLock::new(|| any_of(signals().chain(restraint::SIGNALS.iter().copied())));
+/// Every word that a pattern needs, or that tells of another trouble.
+static TELLING: LazyLock<Words> = LazyLock::new(|| Words::new(signals().chain(restraint::SIGNALS.iter().copied())));
 
 /// The same without the words of other troubles.
-static REFUSALS: LazyLock<regex::bytes::Regex> = LazyLock::new(|| any_of(signals()));
+static REFUSALS: LazyLock<Words> = LazyLock::new(|| Words::new(signals()));
 
 fn signals() -> impl Iterator<Item = &'static str> {
     errno::signals().chain(PATTERNS.iter().flat_map(|pattern| pattern.signals.iter().copied()))
-}
-
-fn any_of(words: impl Iterator<Item = &'static str>) -> regex::bytes::Regex {
-    let mut words: Vec<String> = words.map(regex::escape).collect();
-    words.sort();
-    words.dedup();
-    #[expect(clippy::expect_used)]
-    regex::bytes::RegexBuilder::new(&words.join("|"))
-        .case_insensitive(true)
-        .size_limit(64 << 20)
-        .dfa_size_limit(64 << 20)
-        .build()
-        .expect("a constant regular expression")
 }
 
 #[cfg(test)]

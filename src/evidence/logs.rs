@@ -10,6 +10,8 @@ use crate::error::{Error, Read};
 
 /// Bytes of one piece: large enough that a search over it runs at full speed, small enough to count for nothing.
 const PIECE: usize = 256 * 1024;
+/// Bytes of a page of memory. Where a piece begins at one, the kernel fills it four times as fast on some processors.
+const PAGE: usize = 4096;
 
 /// Hands the file's bytes to `take`, piece by piece. The value is how many there were.
 pub fn file(path: &Path, take: impl FnMut(&[u8])) -> Result<Read<u64>, Error> {
@@ -28,10 +30,12 @@ pub fn standard_input(take: impl FnMut(&[u8])) -> Read<u64> {
 
 /// Reads to the end, or to the first error: what came before it is good and stays taken.
 pub fn stream(mut reader: impl io::Read, attempted: &str, mut take: impl FnMut(&[u8])) -> Read<u64> {
-    let mut piece = vec![0; PIECE];
+    let mut memory = vec![0; PIECE + PAGE];
+    let start = memory.as_ptr().align_offset(PAGE).min(PAGE);
+    let piece = &mut memory[start..start + PIECE];
     let mut total = 0;
     loop {
-        match reader.read(&mut piece) {
+        match reader.read(piece) {
             Ok(0) => return Read::clean(total),
             Ok(length) => {
                 total += length as u64;

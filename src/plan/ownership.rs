@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{PodSpec, Volume};
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use super::{pod_spec, templated};
@@ -55,8 +56,7 @@ pub fn transfers(
     storage: &Storage,
     was_root: &dyn Fn(&str) -> bool,
 ) -> Vec<Transfer> {
-    let spec: PodSpec =
-        pod_spec(planned).and_then(|spec| serde_json::from_value(spec.clone()).ok()).unwrap_or_default();
+    let spec = pod_spec(planned).and_then(|spec| PodSpec::deserialize(spec).ok()).unwrap_or_default();
     let group = spec.security_context.as_ref().and_then(|context| context.fs_group);
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();

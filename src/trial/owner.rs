@@ -3,6 +3,7 @@
 use k8s_openapi::api::batch::v1::Job;
 use kube::Api;
 use kube::api::PostParams;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::{Progress, Trial, copy};
@@ -53,8 +54,8 @@ impl Trial<'_> {
         let jobs: Api<Job> = Api::namespaced(self.cluster()?.client(), &self.namespace);
         let name = format!("nonroot-trial-{}", self.id);
         // Each part of a trial may take its whole time once: the rounds, the last of them, and what minimizes.
-        let job = serde_json::from_value(job(&name, &self.id, self.options.timeout.as_secs().saturating_mul(3)));
-        let job: Job = job.map_err(|error| Error::input("create the owner of a trial's pods", error))?;
+        let job = Job::deserialize(&job(&name, &self.id, self.options.timeout.as_secs().saturating_mul(3)));
+        let job = job.map_err(|error| Error::input("create the owner of a trial's pods", error))?;
         let params = PostParams::default();
         let created = insist(|| jobs.create(&params, &job)).await;
         let created = match created {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -131,7 +132,7 @@ impl Probe<'_> {
         let pods: Api<Pod> = Api::namespaced(cluster.client(), self.namespace);
         let name = pod["metadata"]["name"].as_str().unwrap_or_default();
         let attempted = || format!("create pod {name} in namespace {}", self.namespace);
-        let object: Pod = serde_json::from_value(pod.clone()).map_err(|error| Error::input(attempted(), error))?;
+        let object = Pod::deserialize(pod).map_err(|error| Error::input(attempted(), error))?;
         match pods.create(&PostParams::default(), &object).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) => return Ok(Ended::Refused(status.message.clone())),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::PodSpec;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::guess::silence;
@@ -188,9 +189,8 @@ impl Trial<'_> {
 
     /// What is known before the first run.
     async fn begin(&self) -> Result<State, Error> {
-        let spec = plan::pod_spec(self.object).cloned().unwrap_or_default();
-        let spec: PodSpec =
-            serde_json::from_value(spec).map_err(|error| Error::input("read the pod template", error))?;
+        let spec = plan::pod_spec(self.object).unwrap_or(&Value::Null);
+        let spec = PodSpec::deserialize(spec).map_err(|error| Error::input("read the pod template", error))?;
         let survey = self.survey(&spec).await?;
         let all = spec.containers.iter().chain(spec.init_containers.iter().flatten());
         let identities = all.filter_map(|container| {

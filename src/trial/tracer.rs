@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{ContainerState, Pod, PodSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use kube::core::Request;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::watch_object;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -120,9 +122,9 @@ impl Tracer<'_> {
             Value::Array(known) => known.push(self.container()),
             other => *other = json!([self.container()]),
         }
-        let metadata = serde_json::from_value(with["metadata"].clone()).unwrap_or_default();
-        let spec: Option<PodSpec> = serde_json::from_value(with["spec"].take()).ok();
+        let metadata = ObjectMeta::deserialize(&with["metadata"]).unwrap_or_default();
         let version = policy::newest_version();
+        let spec = PodSpec::deserialize(&with["spec"]);
         spec.map(|spec| policy::evaluate(&metadata, &spec, level, version)).unwrap_or_default()
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indicatif::MultiProgress;
 use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::super::image;
@@ -180,8 +181,7 @@ fn traces(args: &FixArgs, subject: &Subject) -> Result<Vec<(String, String, Trac
 
 /// Devices that no edit of the workload opens, each with what would.
 fn devices(object: &Value) -> Vec<String> {
-    let spec = plan::pod_spec(object).cloned().unwrap_or_default();
-    let Ok(spec) = serde_json::from_value::<PodSpec>(spec) else { return Vec::new() };
+    let Some(Ok(spec)) = plan::pod_spec(object).map(PodSpec::deserialize) else { return Vec::new() };
     // A hostPath is real privilege, and said to be that already.
     let given = foresight::devices::obstacles(&spec).into_iter().filter(|device| device.errno == Some(Errno::Eacces));
     given
@@ -215,10 +215,7 @@ async fn failed(cluster: Option<&Cluster>, subject: &Subject) -> Vec<Obstacle> {
 /// What the level forbids all the same.
 fn forbidden(object: &Value, level: Level) -> Vec<String> {
     let template = plan::template_path(object).iter().try_fold(object, |value, key| value.get(key));
-    let Some(Ok(template)) = template.map(|template| serde_json::from_value::<PodTemplateSpec>(template.clone()))
-    else {
-        return Vec::new();
-    };
+    let Some(Ok(template)) = template.map(PodTemplateSpec::deserialize) else { return Vec::new() };
     let (metadata, spec) = (template.metadata.unwrap_or_default(), template.spec.unwrap_or_default());
     let violations = policy::evaluate(&metadata, &spec, level, policy::newest_version());
     violations

@@ -31,7 +31,7 @@ pub(super) enum Template {
     /// What [`protobuf`] reads of them, without what only one pod has.
     Protobuf(Arc<[u8]>),
     /// All of them.
-    Json(Box<[u8]>),
+    Json(Box<str>),
 }
 
 impl Template {
@@ -42,7 +42,7 @@ impl Template {
             spec: Option<&'a PodSpec>,
         }
         // Writing to memory what was JSON before does not fail.
-        Template::Json(serde_json::to_vec(&Borrowed { metadata, spec }).unwrap_or_default().into())
+        Template::Json(serde_json::to_string(&Borrowed { metadata, spec }).unwrap_or_default().into())
     }
 
     fn unpacked(&self) -> (ObjectMeta, PodSpec) {
@@ -51,8 +51,8 @@ impl Template {
                 let pod = protobuf::template(bytes);
                 (pod.metadata, pod.spec.unwrap_or_default())
             }
-            Template::Json(bytes) => {
-                let template: PodTemplateSpec = serde_json::from_slice(bytes).unwrap_or_default();
+            Template::Json(text) => {
+                let template: PodTemplateSpec = serde_json::from_str(text).unwrap_or_default();
                 (template.metadata.unwrap_or_default(), template.spec.unwrap_or_default())
             }
         }

@@ -119,7 +119,10 @@ impl Cluster {
                 }
                 (Page::Protobuf(_), None) => return Err(unreadable(what, "JSON was asked for").into()),
                 (Page::Json(body), _) => {
-                    let list: ObjectList<T> = serde_json::from_slice(&body).map_err(|why| unreadable(what, why))?;
+                    // From text, as the client reads what else it is sent: the code to read a pod is large, and it is
+                    // made once for each kind of source.
+                    let text = std::str::from_utf8(&body).map_err(|why| unreadable(what, why))?;
+                    let list: ObjectList<T> = serde_json::from_str(text).map_err(|why| unreadable(what, why))?;
                     let meta = list.metadata;
                     let [token, version] = [meta.continue_, meta.resource_version].map(Option::unwrap_or_default);
                     (Items::Json(list.items), token, version)

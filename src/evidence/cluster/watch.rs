@@ -410,14 +410,14 @@ impl<T: DeserializeOwned> Events<T> {
                 let Some(end) = memchr::memchr(b'\n', &self.buffer) else { return Ok(None) };
                 let line = self.buffer.split_to(end + 1);
                 let JsonEvent { kind, object } = serde_json::from_slice(&line).map_err(|error| error.to_string())?;
-                let read = |object| serde_json::from_value(object).map_err(|error| error.to_string());
+                let read = |object: Value| T::deserialize(&object).map_err(|error| error.to_string());
                 let version = object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
                 let change = match kind.as_str() {
                     "DELETED" => Change::Gone(read(object)?),
                     "BOOKMARK" => Change::Bookmark {
                         is_initial_end: object["metadata"]["annotations"][INITIAL_EVENTS_END] == "true",
                     },
-                    "ERROR" => Change::Failed(serde_json::from_value(object).map_err(|error| error.to_string())?),
+                    "ERROR" => Change::Failed(Box::deserialize(&object).map_err(|error| error.to_string())?),
                     _ => Change::Put(read(object)?),
                 };
                 Ok(Some((change, version)))
