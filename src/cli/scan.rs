@@ -5,6 +5,7 @@ mod watch;
 use clap::{Args, ValueEnum};
 use futures::stream::{self, StreamExt as _};
 use serde_json::json;
+use std::mem::{self, ManuallyDrop};
 
 use super::acceptance::{self, AcceptanceFlags, Row, Scanned};
 use super::flags::{ClusterFlags, SelectionFlags};
@@ -162,7 +163,9 @@ pub(super) async fn run(flags: &ClusterFlags, args: ScanArgs) -> Result<u8, Faul
     let stale = baseline.as_ref().is_some_and(|file| !file.expired.is_empty() || !file.unmatched.is_empty());
     let found = workloads.iter().flat_map(|row| &row.findings).any(open) || (stale && args.fails_on(FailOn::Stale));
     let warnings = errors.iter().map(Error::to_string).chain(doubts.iter().cloned()).collect();
-    let report = ScanReport { baseline, images, ..ScanReport::new(workloads, &namespaces, warnings) };
+    // Given back with the process, as what it was made of.
+    let report =
+        ManuallyDrop::new(ScanReport { baseline, images, ..ScanReport::new(workloads, &namespaces, warnings) });
     print(&rendered(&report, &args)?)?;
     for warning in &report.warnings {
         say(format_args!("warning: {warning}"));
@@ -446,6 +449,8 @@ async fn files(args: &ScanArgs) -> Read<Inventoried> {
         images = read.value;
         errors.extend(read.errors);
     }
+    // The process ends soon, and gives them back at once: one after the other takes longer than to judge them.
+    mem::forget(workloads);
     // Files one by one are what a commit changed; a directory is all there is.
     let is_directory = |path: &String| std::path::Path::new(path).is_dir();
     let scanned = if paths.iter().any(is_directory) { Scanned::Everything } else { Scanned::Part };
