@@ -42,6 +42,22 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         .collect()
 }
 
+/// Directories that are made on a guess: each is left out again for a round.
+const MOST_MISSING: usize = 4;
+
+/// Directories that the program names and the image has not.
+pub(super) fn unsaid(facts: &Facts) -> Vec<Proposal> {
+    let missing = facts.missing_places().into_iter().filter(|place| facts.mount(place).is_none()).take(MOST_MISSING);
+    missing
+        .map(|place| Proposal {
+            remedy: REMEDY.id,
+            level: REMEDY.level,
+            summary: format!("mount an emptyDir at {place}, which it names and the image has not"),
+            edits: vec![Edit::Directory { container: facts.container.clone(), path: place, fill: Fill::Empty }],
+        })
+        .collect()
+}
+
 /// Directories that no volume may cover: the container would not start, or would be another one.
 pub(super) const NEVER: [&str; 12] =
     ["/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/sbin", "/sys", "/usr"];

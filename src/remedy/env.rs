@@ -28,20 +28,24 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         Category::UnwritablePath => is_of_home(obstacle),
         _ => true,
     };
-    let mut found = Vec::new();
-    if applies {
-        found.push(Proposal {
-            remedy: REMEDY.id,
-            level: REMEDY.level,
-            summary: "set HOME=/tmp, which every user may write".to_owned(),
-            edits: vec![Edit::Env {
-                container: facts.container.clone(),
-                name: "HOME".to_owned(),
-                value: "/tmp".to_owned(),
-            }],
-        });
+    if applies { vec![home(facts)] } else { Vec::new() }
+}
+
+/// A home, unless the user has one of its own.
+pub(super) fn unsaid(facts: &Facts) -> Vec<Proposal> {
+    let account = facts.accounts.iter().find(|account| account.uid == facts.uid);
+    let inode = account.and_then(|account| facts.inode(&facts.resolved(&account.home)));
+    if inode.is_some_and(|home| home.uid == facts.uid) { Vec::new() } else { vec![home(facts)] }
+}
+
+fn home(facts: &Facts) -> Proposal {
+    let (container, name, value) = (facts.container.clone(), "HOME".to_owned(), "/tmp".to_owned());
+    Proposal {
+        remedy: REMEDY.id,
+        level: REMEDY.level,
+        summary: "set HOME=/tmp, which every user may write".to_owned(),
+        edits: vec![Edit::Env { container, name, value }],
     }
-    found
 }
 
 /// A hidden file or directory right below the root, or anything below a home of root's.

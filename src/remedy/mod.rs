@@ -123,6 +123,10 @@ pub const REMEDIES: &[Remedy] = &[
     advice_on_node::REMEDY,
 ];
 
+/// What a program may be refused without a word, each by the remedy for it.
+const UNSAID: &[fn(&Facts) -> Vec<Proposal>] =
+    &[sysctl::unsaid, env::unsaid, supplemental_groups::unsaid, empty_dir::unsaid, seeded_empty_dir::unsaid];
+
 fn for_category(category: Category) -> impl Iterator<Item = &'static Remedy> {
     REMEDIES.iter().filter(move |remedy| remedy.removes.contains(&category))
 }
@@ -142,6 +146,13 @@ pub fn remedies(obstacle: &Obstacle) -> Vec<Suggestion> {
 #[must_use]
 pub fn proposals(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     for_category(obstacle.category).flat_map(|remedy| (remedy.propose)(obstacle, facts)).collect()
+}
+
+/// What could remove what a program is refused and does not tell, all of it to be made together: of a program that dies in
+/// silence nothing tells which of them it wants.
+#[must_use]
+pub fn unsaid(facts: &Facts) -> Vec<Proposal> {
+    UNSAID.iter().flat_map(|remedy| remedy(facts)).collect()
 }
 
 /// Nothing that an edit of the workload could do.

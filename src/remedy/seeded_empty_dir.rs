@@ -41,13 +41,7 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         .into_iter()
         .filter(|dir| facts.has_content(dir))
         .flat_map(|dir| {
-            let is_hidden = |inode: &Inode| !inode.is_symlink() && !facts.may((facts.uid, facts.gid), inode, 4);
-            let copy = match facts.looked_at_running {
-                true => Fill::Seen,
-                // Logs of logins among those of programs: the program could not read them either.
-                false if facts.entries(&dir).any(is_hidden) => Fill::Readable,
-                false => Fill::Copy,
-            };
+            let copy = if facts.looked_at_running { Fill::Seen } else { copy(facts, &dir) };
             [copy, Fill::Own].map(|fill| (dir.clone(), fill))
         })
         .map(|(dir, fill)| Proposal {
@@ -60,4 +54,36 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
             edits: vec![Edit::Directory { container: facts.container.clone(), path: dir, fill }],
         })
         .collect()
+}
+
+fn copy(facts: &Facts, dir: &str) -> Fill {
+    let is_hidden = |inode: &Inode| !inode.is_symlink() && !facts.may((facts.uid, facts.gid), inode, 4);
+    // Logs of logins among those of programs: the program could not read them either.
+    if facts.entries(dir).any(is_hidden) { Fill::Readable } else { Fill::Copy }
+}
+
+/// The places where programs write by custom, or where this one does by what it names.
+pub(super) fn unsaid(facts: &Facts) -> Vec<Proposal> {
+    if !facts.has_shell {
+        return Vec::new();
+    }
+    let mut places = facts.usual_places();
+    places.extend(facts.named_places());
+    places.sort();
+    places.dedup();
+    places.retain(|place| {
+        let is_closed = |inode| !facts.may((facts.uid, facts.gid), inode, 2);
+        facts.mount(place).is_none() && facts.inode(place).is_some_and(is_closed)
+    });
+    let proposal = |place: String| Proposal {
+        remedy: REMEDY.id,
+        level: REMEDY.level,
+        summary: format!("make {place} writable, where it may want to write"),
+        edits: vec![Edit::Directory {
+            container: facts.container.clone(),
+            fill: if facts.has_content(&place) { copy(facts, &place) } else { Fill::Empty },
+            path: place,
+        }],
+    };
+    places.into_iter().map(proposal).collect()
 }

@@ -1,8 +1,11 @@
 //! Join the group that may use a file.
 
+use std::collections::BTreeMap;
+
 use super::{Level, Proposal, Remedy};
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
+use crate::model::inside::Inode;
 use crate::model::obstacle::{Category, Obstacle};
 
 pub(super) const REMEDY: Remedy = Remedy {
@@ -47,13 +50,49 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
             }
         }
     }
-    groups
-        .into_iter()
-        .map(|gid| Proposal {
-            remedy: REMEDY.id,
-            level: REMEDY.level,
-            summary: format!("join group {gid}, which may use {path}"),
-            edits: vec![Edit::SupplementalGroup(gid)],
-        })
-        .collect()
+    groups.into_iter().map(|gid| join(gid, &format!("which may use {path}"))).collect()
+}
+
+/// The groups that may read what the user may not of the program's own directory in /etc, such as keys.
+pub(super) fn unsaid(facts: &Facts) -> Vec<Proposal> {
+    let is_own = |inode: &Inode| {
+        let rest = inode.path.strip_prefix("/etc/").and_then(|rest| rest.split_once('/'));
+        rest.is_some_and(|(dir, _)| facts.names.iter().any(|name| name == dir))
+    };
+    let is_private = |inode: &&Inode| {
+        let group_reads = inode.mode >> 3 & 4 == 4;
+        inode.is_file() && group_reads && !facts.may((facts.uid, facts.gid), inode, 4) && is_own(inode)
+    };
+    let files: BTreeMap<u32, &str> =
+        facts.inodes.iter().filter(is_private).map(|inode| (inode.gid, inode.path.as_str())).collect();
+    files.into_iter().map(|(gid, path)| join(gid, &format!("which may read {path}"))).collect()
+}
+
+fn join(gid: u32, why: &str) -> Proposal {
+    Proposal {
+        remedy: REMEDY.id,
+        level: REMEDY.level,
+        summary: format!("join group {gid}, {why}"),
+        edits: vec![Edit::SupplementalGroup(gid)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_opened_by_their_group() {
+        let inode =
+            |path: &str, mode: u32, gid: u32| Inode { path: path.to_owned(), mode, uid: 0, gid, size: 1, target: None };
+        let inodes = vec![
+            inode("/etc/dns/server.key", 0o100_640, 0),
+            inode("/etc/dns/zone", 0o100_644, 0),
+            inode("/etc/dns/secret", 0o100_600, 7),
+            inode("/etc/other/server.key", 0o100_640, 5),
+        ];
+        let facts = Facts { uid: 9, gid: 9, names: vec!["dns".to_owned()], inodes, ..Facts::default() };
+        assert_eq!(unsaid(&facts), [join(0, "which may read /etc/dns/server.key")]);
+        assert!(unsaid(&Facts { groups: vec![0], ..facts }).is_empty(), "it is a member already");
+    }
 }

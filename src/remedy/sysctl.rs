@@ -54,6 +54,16 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     found
 }
 
+/// A low port: which, nothing tells.
+pub(super) fn unsaid(_: &Facts) -> Vec<Proposal> {
+    vec![Proposal {
+        remedy: REMEDY.id,
+        level: REMEDY.level,
+        summary: "let it listen on every port: nothing tells which it wants".to_owned(),
+        edits: vec![Edit::Sysctl { name: PORT_START.to_owned(), value: "0".to_owned() }],
+    }]
+}
+
 /// The lowest port that the program is known to want, 0 where none is known.
 fn lowest_port(obstacle: &Obstacle, facts: &Facts) -> u16 {
     facts.low_ports.iter().copied().chain(obstacle.port).filter(|port| *port < 1024).min().unwrap_or(0)
