@@ -149,7 +149,7 @@ const SYMBOLS: &[(Errno, &str)] = &[
     (Errno::Erofs, "ReadOnlyFilesystem"),
 ];
 
-/// What the prefilter looks for on behalf of this file, matched without regard to ASCII case.
+/// What a log is searched for on behalf of this file, matched without regard to ASCII case.
 pub(super) fn signals() -> impl Iterator<Item = &'static str> {
     let numbers = [
         "errno",

@@ -115,7 +115,7 @@ const OTHERS: &[Other] = &[
     },
 ];
 
-/// What the prefilter looks for on behalf of this file, so that the log can be named where nothing else is found.
+/// What a log is searched for on behalf of this file, so that the log can be named where nothing else is found.
 pub(super) const SIGNALS: &[&str] = &[
     "cannot list resource",
     "cannot get resource",
