@@ -429,7 +429,8 @@ async fn files(args: &ScanArgs) -> Read<Inventoried> {
         // In a box: all three are large, and are handed on more than once.
         Box::new((row, manifest.workload, planned))
     });
-    let (mut rows, mut workloads, mut manifests) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rows, mut workloads) = (Vec::with_capacity(value.len()), Vec::with_capacity(value.len()));
+    let mut manifests = Vec::new();
     for one in value {
         let (row, workload, planned) = *one;
         rows.push(row);
