@@ -1,4 +1,4 @@
-//! Installs the TLS provider, runs the command, hands on its exit code: nothing else.
+//! Runs the command and hands on its exit code: nothing else.
 
 use std::process::ExitCode;
 
@@ -7,10 +7,6 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    // Two crates of the tree can bring a provider; without a choice rustls panics at the first connection. It fails
-    // only where one is installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    ExitCode::from(nonroot::cli::run(std::env::args_os().collect()).await)
+fn main() -> ExitCode {
+    ExitCode::from(nonroot::cli::run(std::env::args_os().collect()))
 }

@@ -62,10 +62,10 @@ pub fn command() -> clap::Command {
 
 /// Parses the arguments, runs the command and returns the exit code: 0 nothing to do or done, 1 obstacles found,
 /// 2 bad usage or input, 3 a cluster, registry or permission failure.
-pub async fn run(args: Vec<std::ffi::OsString>) -> u8 {
+pub fn run(args: Vec<std::ffi::OsString>) -> u8 {
     if let Some(words) = complete::asked(&args) {
         // Whoever asks for completion shows no error.
-        return complete::run(command(), &words).await.unwrap_or(0);
+        return wait(complete::run(command(), &words)).unwrap_or(0);
     }
     let command = command();
     let command = match args.first().map(Path::new).and_then(Path::file_name) {
@@ -83,13 +83,13 @@ pub async fn run(args: Vec<std::ffi::OsString>) -> u8 {
     };
     log(cli.verbosity);
     let outcome = match cli.command {
-        Command::Scan(args) => scan::run(&cli.cluster, args).await,
-        Command::Explain(args) => explain::run(&cli.cluster, args).await,
-        Command::Fix(args) => fix::run(&cli.cluster, args).await,
-        Command::Image(args) => image::run(&cli.cluster, args).await,
-        Command::CanI(args) => can_i::run(&cli.cluster, args).await,
-        Command::Trace(args) => trace::run(&cli.cluster, args).await,
-        Command::Nodes(args) => nodes::run(&cli.cluster, args).await,
+        Command::Scan(args) => wait(scan::run(&cli.cluster, args)),
+        Command::Explain(args) => wait(explain::run(&cli.cluster, args)),
+        Command::Fix(args) => wait(fix::run(&cli.cluster, args)),
+        Command::Image(args) => wait(image::run(&cli.cluster, args)),
+        Command::CanI(args) => wait(can_i::run(&cli.cluster, args)),
+        Command::Trace(args) => wait(trace::run(&cli.cluster, args)),
+        Command::Nodes(args) => wait(nodes::run(&cli.cluster, args)),
         Command::Completion(args) => completion::run(&args),
     };
     match outcome {
@@ -100,6 +100,15 @@ pub async fn run(args: Vec<std::ffi::OsString>) -> u8 {
             error.class.exit_code()
         }
     }
+}
+
+/// Waits for what a command does. The threads for that are started here, since a version and a help need none.
+fn wait(command: impl Future<Output = Result<u8, Fault>>) -> Result<u8, Fault> {
+    // Two crates of the tree can bring a provider; without a choice rustls panics at the first connection. It fails
+    // only where one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Runtime::new().map_err(|why| Error::input("start the threads of a command", why))?;
+    runtime.block_on(command)
 }
 
 /// Why a command ends early.
