@@ -17,6 +17,7 @@ mod why;
 
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::pin::Pin;
 
 use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use serde::Serialize;
@@ -108,6 +109,8 @@ fn wait(command: impl Future<Output = Result<u8, Fault>>) -> Result<u8, Fault> {
     // only where one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Runtime::new().map_err(|why| Error::input("start the threads of a command", why))?;
+    // In a box: the loop that drives a command is compiled once, and not for each of them.
+    let command: Pin<Box<dyn Future<Output = Result<u8, Fault>>>> = Box::pin(command);
     runtime.block_on(command)
 }
 
