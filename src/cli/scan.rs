@@ -2,10 +2,11 @@
 
 mod watch;
 
+use std::mem::{self, ManuallyDrop};
+
 use clap::{Args, ValueEnum};
 use futures::stream::{self, StreamExt as _};
 use serde_json::json;
-use std::mem::{self, ManuallyDrop};
 
 use super::acceptance::{self, AcceptanceFlags, Row, Scanned};
 use super::flags::{ClusterFlags, SelectionFlags};
