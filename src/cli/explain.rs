@@ -9,7 +9,7 @@ use super::progress::Spinner;
 use super::target::{self, Target};
 use super::why::Why;
 use super::{Fault, exit_code, print, say, width};
-use crate::diagnosis::{Context, Diagnosed, Diagnosis};
+use crate::diagnosis::{Context, Diagnosed, Diagnosis, search};
 use crate::error::{Error, Read};
 use crate::evidence::cluster::{Cluster, Detail, Namespaces, Scope, Selection, Text};
 use crate::evidence::logs;
@@ -62,12 +62,13 @@ pub(super) async fn run(flags: &ClusterFlags, args: ExplainArgs) -> Result<u8, F
     let read = match (args.filename.as_deref(), words.as_slice()) {
         (None | Some("-"), [] | ["-"]) => {
             let mut diagnosis = Diagnosis::new(Context { source: "stdin".to_owned(), ..Context::default() });
-            let read = logs::standard_input(|piece| diagnosis.feed(piece));
+            let read = logs::standard_input(search, |piece, searched| diagnosis.feed_searched(piece, &searched));
             Read { value: diagnosis.finish(), errors: read.errors }
         }
         (Some(path), _) => {
             let mut diagnosis = Diagnosis::new(Context { source: path.to_owned(), ..Context::default() });
-            let read = logs::file(Path::new(path), |piece| diagnosis.feed(piece))?;
+            let read =
+                logs::file(Path::new(path), search, |piece, searched| diagnosis.feed_searched(piece, &searched))?;
             Read { value: diagnosis.finish(), errors: read.errors }
         }
         (None, [name]) if category(name).is_some() => {

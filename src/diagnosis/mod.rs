@@ -1,8 +1,8 @@
 //! Text to obstacles, one file a family of messages.
 //!
 //! A log goes in as bytes of any kind and size; what comes out are the obstacles that it tells of, the one that killed the
-//! container first. Most lines are passed over by one search for all words that any pattern needs ([`words`]). Around a line that
-//! has one, an excerpt of the log is looked at closely: prefixes come off (`line`), lines that belong together are joined
+//! container first. Most lines are passed over by one search for all words that any pattern needs ([`words`], [`search()`]). Around
+//! a line that has one, an excerpt of the log is looked at closely: prefixes come off (`line`), lines that belong together are joined
 //! (`record`), and every pattern of [`PATTERNS`] reads (`scene`). The nearest reading wins, `restraint` has a veto, and
 //! `rank` puts what was found in order.
 
@@ -35,6 +35,7 @@ mod restraint;
 mod root_required;
 mod runtime;
 mod scene;
+mod search;
 mod seccomp;
 mod security_context_constraints;
 mod selinux;
@@ -51,13 +52,15 @@ use std::{
     sync::LazyLock,
 };
 
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memrchr};
 pub use merge::merge;
+pub use search::{Searched, search};
 
 use crate::model::obstacle::Obstacle;
 use line::{Line, Severity};
 use rank::{Collected, Found};
 use scene::{Finding, Scene};
+use search::Mark;
 use words::Words;
 
 /// One family of messages.
@@ -201,17 +204,21 @@ impl Diagnosis {
 
     /// Takes the next piece, which may begin and end anywhere.
     pub fn feed(&mut self, piece: &[u8]) {
-        let mut rest = piece;
+        self.feed_searched(piece, &search(piece));
+    }
+
+    /// Takes the next piece, which was searched before.
+    pub fn feed_searched(&mut self, piece: &[u8], searched: &Searched) {
+        let mut from = Mark { at: 0, lines: 0 };
         if !self.unfinished.is_empty() {
-            let Some(end) = memchr(b'\n', rest) else { return self.keep(rest) };
-            self.keep(&rest[..end]);
+            let Some(end) = memchr(b'\n', piece) else { return self.keep(piece) };
+            self.keep(&piece[..end]);
             let line = std::mem::take(&mut self.unfinished);
             self.line(&line);
-            rest = &rest[end + 1..];
+            from = Mark { at: end + 1, lines: 1 };
         }
-        let whole = memrchr(b'\n', rest).map_or(0, |end| end + 1);
-        self.lines(&rest[..whole]);
-        self.keep(&rest[whole..]);
+        self.lines(piece, from, searched);
+        self.keep(&piece[searched.end().at..]);
     }
 
     /// Ends the log, and ranks what was found.
@@ -236,36 +243,39 @@ impl Diagnosis {
         self.unfinished.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
-    /// Takes whole lines. From one that tells something to the next, no line is looked at by itself.
-    fn lines(&mut self, block: &[u8]) {
-        let mut rest = block;
-        while !rest.is_empty() {
+    /// Takes the whole lines of a piece. From one that tells something to the next, no line is looked at by itself.
+    fn lines(&mut self, piece: &[u8], from: Mark, searched: &Searched) {
+        let Mark { mut at, mut lines } = from;
+        while at < searched.end().at {
             if self.excerpt.is_empty() {
-                let quiet = match self.telling().find(rest) {
-                    Some(at) => memrchr(b'\n', &rest[..at]).map_or(0, |before| before + 1),
-                    None => rest.len(),
-                };
-                self.pass_over(&rest[..quiet]);
-                rest = &rest[quiet..];
+                let next = searched.next(at, |start| self.tells(first_line(&piece[start..])));
+                self.pass_over(&piece[at..next.at], next.lines - lines);
+                Mark { at, lines } = next;
+                if at == searched.end().at {
+                    return;
+                }
             }
-            let Some(end) = memchr(b'\n', rest) else { return };
-            self.line(&rest[..end]);
-            rest = &rest[end + 1..];
+            let line = first_line(&piece[at..]);
+            self.line(line);
+            at += line.len() + 1;
+            lines += 1;
         }
     }
 
-    /// The words that are searched for: those of other troubles only until enough of them were seen.
-    fn telling(&self) -> &'static Words {
-        if self.others_left > 0 { &TELLING } else { &REFUSALS }
+    /// Whether a line has a word that is searched for: those of other troubles count only until enough of them were seen.
+    fn tells(&self, line: &[u8]) -> bool {
+        let words: &Words = if self.others_left > 0 { &TELLING } else { &REFUSALS };
+        words.is_in(line)
     }
 
-    /// Takes whole lines that tell nothing, of which the last are kept for what may come.
-    fn pass_over(&mut self, lines: &[u8]) {
-        let mut start = lines.len();
-        for _ in 0..=LINES_BEFORE {
-            start = memrchr(b'\n', &lines[..start.saturating_sub(1)]).map_or(0, |end| end + 1);
+    /// Takes so many whole lines that tell nothing, of which the last are kept for what may come.
+    fn pass_over(&mut self, lines: &[u8], count: u64) {
+        let (mut start, mut last) = (lines.len(), 0);
+        while start > 0 && last < LINES_BEFORE as u64 {
+            start = memrchr(b'\n', &lines[..start - 1]).map_or(0, |end| end + 1);
+            last += 1;
         }
-        self.lines += memchr_iter(b'\n', &lines[..start]).count() as u64;
+        self.lines += count - last;
         let mut rest = &lines[start..];
         while let Some(end) = memchr(b'\n', rest) {
             self.lines += 1;
@@ -285,7 +295,7 @@ impl Diagnosis {
     fn line(&mut self, line: &[u8]) {
         self.lines += 1;
         let line = &line[..line.len().min(LONGEST_LINE)];
-        let tells = self.telling().is_in(line);
+        let tells = self.tells(line);
         if tells && self.is_repeated(line) {
             return;
         }
@@ -368,6 +378,10 @@ impl Diagnosis {
             self.collected.add(Found { finding, severity, program: program(&line.text), line: line.number, text });
         }
     }
+}
+
+fn first_line(bytes: &[u8]) -> &[u8] {
+    &bytes[..memchr(b'\n', bytes).unwrap_or(bytes.len())]
 }
 
 /// What the patterns make of one line: the nearest reading.

@@ -2,8 +2,10 @@
 
 use std::{
     fs::File,
-    io::{self},
+    io,
     path::Path,
+    sync::{Mutex, PoisonError, mpsc},
+    thread,
 };
 
 use crate::error::{Error, Read};
@@ -12,38 +14,107 @@ use crate::error::{Error, Read};
 const PIECE: usize = 256 * 1024;
 /// Bytes of a page of memory. Where a piece begins at one, the kernel fills it four times as fast on some processors.
 const PAGE: usize = 4096;
+/// Threads that look at pieces: more would wait for the one that reads.
+const MOST_THREADS: usize = 6;
+/// Bytes of a thread's stack, as the main thread has it.
+const STACK: usize = 8 << 20;
 
-/// Hands the file's bytes to `take`, piece by piece. The value is how many there were.
-pub fn file(path: &Path, take: impl FnMut(&[u8])) -> Result<Read<u64>, Error> {
+/// Hands the file's bytes to `take`, piece by piece and in order, each with what `look` made of it. Pieces are looked at side
+/// by side. The value is how many bytes there were.
+pub fn file<L>(
+    path: &Path,
+    look: impl Fn(&[u8]) -> L + Sync,
+    take: impl FnMut(&[u8], L) + Send,
+) -> Result<Read<u64>, Error> {
     let attempted = || format!("read the log {}", path.display());
     let file = File::open(path).map_err(|why| Error::input(attempted(), why))?;
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
         return Err(Error::input(attempted(), "it is a directory").help("name a file, or - for standard input"));
     }
-    Ok(stream(file, &attempted(), take))
+    Ok(stream(file, &attempted(), look, take))
 }
 
-/// Hands the bytes of standard input to `take`, piece by piece.
-pub fn standard_input(take: impl FnMut(&[u8])) -> Read<u64> {
-    stream(io::stdin().lock(), "read standard input", take)
+/// Hands the bytes of standard input to `take`, as [`file`] does.
+pub fn standard_input<L>(look: impl Fn(&[u8]) -> L + Sync, take: impl FnMut(&[u8], L) + Send) -> Read<u64> {
+    stream(io::stdin(), "read standard input", look, take)
 }
 
 /// Reads to the end, or to the first error: what came before it is good and stays taken.
-pub fn stream(mut reader: impl io::Read, attempted: &str, mut take: impl FnMut(&[u8])) -> Read<u64> {
-    let mut memory = vec![0; PIECE + PAGE];
-    let start = memory.as_ptr().align_offset(PAGE).min(PAGE);
-    let piece = &mut memory[start..start + PIECE];
-    let mut total = 0;
-    loop {
-        match reader.read(piece) {
-            Ok(0) => return Read::clean(total),
-            Ok(length) => {
-                total += length as u64;
-                take(&piece[..length]);
+pub fn stream<L, T: FnMut(&[u8], L) + Send>(
+    reader: impl io::Read + Send,
+    attempted: &str,
+    look: impl Fn(&[u8]) -> L + Sync,
+    take: T,
+) -> Read<u64> {
+    let (before, taker) = mpsc::channel::<T>();
+    let source = Mutex::new(Source { reader, total: 0, ended: None, taker });
+    // Whoever has read a piece looks at it as well, while it is in the processor's cache.
+    let work = || {
+        let mut memory = vec![0; PIECE + PAGE];
+        let start = memory.as_ptr().align_offset(PAGE).min(PAGE);
+        let piece = &mut memory[start..start + PIECE];
+        loop {
+            let next = source.lock().unwrap_or_else(PoisonError::into_inner).next(piece);
+            let Some(Next { length, turn, after }) = next else { return };
+            let looked = look(&piece[..length]);
+            // Nobody passes it on where a thread has panicked, which the scope tells.
+            let Ok(mut take) = turn.recv() else { return };
+            take(&piece[..length], looked);
+            if after.send(take).is_err() {
+                return;
             }
-            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
-            Err(why) => return Read { value: total, errors: vec![Error::input(attempted, why)] },
         }
+    };
+    thread::scope(|scope| {
+        // There is nobody before the first.
+        if before.send(take).is_err() {
+            return;
+        }
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+        for _ in 1..threads {
+            // A thread that cannot be had is done without.
+            drop(thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work));
+        }
+        work();
+    });
+    let Source { total, ended, .. } = source.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Read {
+        value: total,
+        errors: ended.and_then(Result::err).map(|why| Error::input(attempted, why)).into_iter().collect(),
+    }
+}
+
+/// What is read, by one thread at a time.
+struct Source<R, T> {
+    reader: R,
+    total: u64,
+    /// How it ended, once it did.
+    ended: Option<io::Result<()>>,
+    /// Where who reads the next piece gets what takes it: it goes from hand to hand, so that pieces are taken in order.
+    taker: mpsc::Receiver<T>,
+}
+
+struct Next<T> {
+    length: usize,
+    turn: mpsc::Receiver<T>,
+    after: mpsc::Sender<T>,
+}
+
+impl<R: io::Read, T> Source<R, T> {
+    fn next(&mut self, piece: &mut [u8]) -> Option<Next<T>> {
+        while self.ended.is_none() {
+            match self.reader.read(piece) {
+                Ok(0) => self.ended = Some(Ok(())),
+                Ok(length) => {
+                    self.total += length as u64;
+                    let (after, taker) = mpsc::channel();
+                    return Some(Next { length, turn: std::mem::replace(&mut self.taker, taker), after });
+                }
+                Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+                Err(why) => self.ended = Some(Err(why)),
+            }
+        }
+        None
     }
 }
 
@@ -66,14 +137,26 @@ mod tests {
     #[test]
     fn what_came_before_an_error_is_kept_and_the_error_told() {
         let mut got = Vec::new();
-        let read = stream(Torn(false), "read it", |piece| got.extend_from_slice(piece));
+        let read = stream(Torn(false), "read it", |_| (), |piece, ()| got.extend_from_slice(piece));
         assert_eq!((got.as_slice(), read.value), (b"abc".as_slice(), 3));
         assert_eq!(read.errors[0].to_string(), "cannot read it: cable cut");
     }
 
     #[test]
     fn a_directory_is_refused() {
-        let error = file(Path::new("/"), |_| {}).unwrap_err();
+        let error = file(Path::new("/"), |_| (), |_, ()| ()).unwrap_err();
         assert_eq!(error.class.exit_code(), 2);
+    }
+
+    #[test]
+    fn pieces_are_taken_in_order_each_with_what_was_made_of_it() {
+        let log: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
+        let mut got = Vec::new();
+        let read = stream(log.as_slice(), "read it", <[u8]>::to_vec, |piece, looked| {
+            assert!(piece == looked);
+            got.extend(looked);
+        });
+        assert!(got == log);
+        assert_eq!(read, Read::clean(log.len() as u64));
     }
 }

@@ -68,10 +68,10 @@ pub(super) fn of_file(file: &str, container: Option<&str>) -> Result<Read<(Trace
     let context =
         Context { source: source(file).to_owned(), container: container.map(str::to_owned), ..Context::default() };
     let (mut strace, mut trace) = (Strace::default(), Trace::new(context));
-    let take = |piece: &[u8]| strace.feed(piece, &mut |event| trace.take(event));
+    let take = |piece: &[u8], ()| strace.feed(piece, &mut |event| trace.take(event));
     let read = match file {
-        "-" => logs::standard_input(take),
-        path => logs::file(Path::new(path), take)?,
+        "-" => logs::standard_input(|_| (), take),
+        path => logs::file(Path::new(path), |_| (), take)?,
     };
     let lines = strace.finish(&mut |event| trace.take(event));
     Ok(Read { value: (trace.finish(), lines), errors: read.errors })
