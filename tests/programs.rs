@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use std::{env, fs, thread};
 
-use kubernetes::{Namespace, kubectl, nonroot};
+use kubernetes::{Namespace, kubectl, nonroot, written};
 use serde_json::Value;
 
 /// Programs at the same time: most of a trial is waiting for a pod.
@@ -39,9 +39,8 @@ fn convert(name: &str, folder: &Path) -> Result<Converted, String> {
         return Err(run.stderr.lines().last().unwrap_or_default().to_owned());
     }
     let fix = run.json();
-    let fixed = env::temp_dir().join(format!("nonroot-test-{}-{name}.json", std::process::id()));
-    fs::write(&fixed, fix["patch"].to_string()).expect("a file in the temporary directory");
-    kubectl(&["apply", "-n", namespace.name(), "-f", &fixed.display().to_string()]);
+    let fixed = written(&format!("{name}.json"), &fix["patch"].to_string());
+    kubectl(&["apply", "-n", namespace.name(), "-f", &fixed]);
     let text = |key: &str| fix["workload"][key].as_str().unwrap_or_default().to_lowercase();
     let target = format!("{}/{}", text("kind"), text("name"));
     kubectl(&["rollout", "status", "-n", namespace.name(), &target, "--timeout=90s"]);

@@ -12,7 +12,7 @@ use ::nonroot::evidence::strace::Strace;
 use ::nonroot::foresight;
 use ::nonroot::model::obstacle::{Errno, Obstacle};
 use ::nonroot::model::trace::Traced;
-use kubernetes::{Namespace, kubectl, nonroot};
+use kubernetes::{Namespace, kubectl, nonroot, written};
 
 /// Recordings of programs of tests/programs, as root and as uid 1000, most of them without the calls that move memory and
 /// data: name, and what they tell.
@@ -91,7 +91,7 @@ spec:
 fn a_pod_is_traced_from_beside() {
     let namespace = Namespace::new("nonroot-test-trace", &[]);
     let name = namespace.name();
-    kubectl(&["apply", "-n", name, "-f", &file("retry.yaml", RETRY)]);
+    kubectl(&["apply", "-n", name, "-f", &written("retry.yaml", RETRY)]);
     kubectl(&["wait", "-n", name, "pod/retry", "--for=condition=Ready", "--timeout=90s"]);
     // Nobody was asked, and nothing was added.
     let asked = nonroot(&["trace", "-n", name, "retry", "--image", "localhost/test-strace:1"]);
@@ -124,7 +124,7 @@ fn a_pod_is_traced_from_beside() {
 fn what_a_namespace_forbids_is_said_before() {
     let namespace = Namespace::new("nonroot-test-trace-strict", &["pod-security.kubernetes.io/enforce=baseline"]);
     let name = namespace.name();
-    kubectl(&["apply", "-n", name, "-f", &file("strict.yaml", RETRY)]);
+    kubectl(&["apply", "-n", name, "-f", &written("strict.yaml", RETRY)]);
     kubectl(&["wait", "-n", name, "pod/retry", "--for=condition=Ready", "--timeout=90s"]);
     let image = ["--image", "localhost/test-strace:1", "--profile", "general", "--yes"];
     let run = nonroot(&[&["trace", "-n", name, "retry"][..], &image].concat());
@@ -155,7 +155,7 @@ spec:
 #[ignore = "needs cluster (creates pods)"]
 fn what_dies_in_silence_is_traced() {
     let namespace = Namespace::new("nonroot-test-trace-silent", &["pod-security.kubernetes.io/enforce=restricted"]);
-    let path = file("silent.yaml", SILENT);
+    let path = written("silent.yaml", SILENT);
     let image = ["--strace-image", "localhost/test-strace:1", "-o", "json"];
     let run = nonroot(&[&["fix", "-n", namespace.name(), "-f", &path, "--trial", "--yes"][..], &image].concat());
     assert_eq!(run.code, 0, "{}", run.stderr);
@@ -165,10 +165,4 @@ fn what_dies_in_silence_is_traced() {
     let traced = rounds.iter().flat_map(|round| round["obstacles"].as_array().into_iter().flatten());
     let sources: Vec<&str> = traced.filter_map(|one| one["evidence"]["source"].as_str()).collect();
     assert!(sources.contains(&"strace of container silent"), "{fix:#}");
-}
-
-fn file(name: &str, text: &str) -> String {
-    let path = env::temp_dir().join(format!("nonroot-test-{}-{name}", std::process::id()));
-    fs::write(&path, text).expect("a file in the temporary directory");
-    path.display().to_string()
 }

@@ -5,11 +5,11 @@
 mod kubernetes;
 
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{fs, thread};
 
 use fastrand::Rng;
-use kubernetes::{Namespace, kubectl, nonroot};
+use kubernetes::{Namespace, kubectl, nonroot, written};
 use serde_json::Value;
 
 /// nginx as its image runs it, root: it makes directories in its cache, binds port 80 and writes a pid file.
@@ -28,12 +28,6 @@ spec:
           imagePullPolicy: Never
           readinessProbe: {tcpSocket: {port: 80}, periodSeconds: 1}
 "#;
-
-fn file(name: &str, text: &str) -> String {
-    let path = std::env::temp_dir().join(format!("nonroot-test-{}-{name}", std::process::id()));
-    fs::write(&path, text).expect("a file in the temporary directory");
-    path.display().to_string()
-}
 
 /// What must not change: all of the workload and its pods but what their controllers report of them.
 fn state(namespace: &str) -> Value {
@@ -67,7 +61,7 @@ fn trial_pods(namespace: &str) -> String {
 
 fn is_ready_where_restricted_is_enforced(namespace: &str, planned: &str) {
     let strict = Namespace::new(namespace, &["pod-security.kubernetes.io/enforce=restricted"]);
-    kubectl(&["apply", "-n", strict.name(), "-f", &file(namespace, planned)]);
+    kubectl(&["apply", "-n", strict.name(), "-f", &written(namespace, planned)]);
     kubectl(&["rollout", "status", "-n", strict.name(), "deployment/web", "--timeout=90s"]);
 }
 
@@ -109,7 +103,7 @@ spec:
 fn containers_that_share_a_volume_work_beside_each_other() {
     let namespace = Namespace::new("nonroot-test-shared", &[]);
     let name = namespace.name();
-    let file = file("shared.yaml", SIDE_BY_SIDE);
+    let file = written("shared.yaml", SIDE_BY_SIDE);
     let run = nonroot(&["fix", "-n", name, "-f", &file, "--trial", "--yes", "-o", "json"]);
     let fix = run.json();
     assert_eq!((run.code, &fix["proof"]["ready"]), (0, &true.into()), "{}", run.stderr);
@@ -124,7 +118,7 @@ fn containers_that_share_a_volume_work_beside_each_other() {
 fn what_a_trial_proves_works_and_the_original_is_untouched() {
     let namespace = Namespace::new("nonroot-test-trial", &[]);
     let name = namespace.name();
-    kubectl(&["apply", "-n", name, "-f", &file("web.yaml", NGINX)]);
+    kubectl(&["apply", "-n", name, "-f", &written("web.yaml", NGINX)]);
     kubectl(&["rollout", "status", "-n", name, "deployment/web", "--timeout=90s"]);
     let before = state(name);
     let run = nonroot(&["fix", "-n", name, "deploy/web", "--trial", "--yes", "-o", "json"]);
@@ -144,7 +138,7 @@ fn what_a_trial_proves_works_and_the_original_is_untouched() {
 #[ignore = "needs cluster (creates pods)"]
 fn a_file_is_enough() {
     let namespace = Namespace::new("nonroot-test-trial-file", &["pod-security.kubernetes.io/enforce=restricted"]);
-    let path = file("alone.yaml", NGINX);
+    let path = written("alone.yaml", NGINX);
     let run =
         nonroot(&["fix", "-n", namespace.name(), "-f", &path, "--trial", "--yes", "--read-only-root", "-o", "yaml"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
@@ -159,7 +153,7 @@ fn what_cannot_work_is_said_and_not_proven() {
     let namespace = Namespace::new("nonroot-test-trial-hopeless", &[]);
     let hopeless =
         NGINX.replace("imagePullPolicy: Never", "imagePullPolicy: Never\n          command: [sh, -c, \"exit 3\"]");
-    let path = file("hopeless.yaml", &hopeless);
+    let path = written("hopeless.yaml", &hopeless);
     let run = nonroot(&["fix", "-n", namespace.name(), "-f", &path, "--trial", "--yes", "-o", "json"]);
     assert_eq!(run.code, 1, "{}", run.stderr);
     assert_eq!(run.json()["proof"]["ready"], false);
@@ -169,14 +163,14 @@ fn what_cannot_work_is_said_and_not_proven() {
 #[test]
 #[ignore = "needs cluster (creates pods)"]
 fn nobody_to_ask_is_no_yes() {
-    let run = nonroot(&["fix", "-f", &file("asked.yaml", NGINX), "--trial"]);
+    let run = nonroot(&["fix", "-f", &written("asked.yaml", NGINX), "--trial"]);
     assert_eq!((run.code, run.stdout.as_str()), (2, ""));
     assert!(run.stderr.contains("--yes"), "{}", run.stderr);
 }
 
 /// Starts a trial of a file that the interrupted tests share.
 fn started(namespace: &str, more: &[&str]) -> Child {
-    let path = file(namespace, NGINX);
+    let path = written(namespace, NGINX);
     let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"));
     command.env("KUBECONFIG", kubernetes::kubeconfig()).args(["fix", "-n", namespace, "-f", &path, "--trial", "--yes"]);
     command.args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -241,7 +235,7 @@ fn what_a_killed_trial_leaves_the_cluster_removes() {
 #[ignore = "needs cluster (creates pods)"]
 fn a_lost_connection_ends_a_trial_with_an_error() {
     let namespace = Namespace::new("nonroot-test-trial-lost", &[]);
-    let path = file("lost.yaml", NGINX);
+    let path = written("lost.yaml", NGINX);
     let line = kubernetes::Line::start();
     let (server, cut) = (format!("https://127.0.0.1:{}", line.port), line.cut_after(Duration::from_secs(3)));
     let name = namespace.name();
@@ -261,7 +255,7 @@ fn the_copy_is_what_was_asked_for_and_its_patch_is_the_workloads() {
         "      containers:",
         "      volumes: [{name: data, persistentVolumeClaim: {claimName: none}}]\n      containers:",
     );
-    let path = file("changed.yaml", &claimed);
+    let path = written("changed.yaml", &claimed);
     let fix = |more: &[&str]| nonroot(&[&["fix", "-n", name, "-f", &path, "--trial", "--yes"], more].concat());
     // The claim is not there: with its data the copy could never start, with another command it cannot be ready.
     let run = fix(&["--command", "sh -c 'test \"$GREETING\" = \"hello you\" && exec nginx -g \"daemon off;\"'"]);
@@ -294,8 +288,8 @@ fn what_the_proof_does_not_cover_is_said() {
         )
     };
     let policies = [policy("of-web", "{matchLabels: {app: web}}"), policy("of-all", "{}")];
-    kubectl(&["apply", "-n", name, "-f", &file("policies.yaml", &policies.join("---\n"))]);
-    kubectl(&["apply", "-n", name, "-f", &file("policed.yaml", NGINX)]);
+    kubectl(&["apply", "-n", name, "-f", &written("policies.yaml", &policies.join("---\n"))]);
+    kubectl(&["apply", "-n", name, "-f", &written("policed.yaml", NGINX)]);
     kubectl(&["rollout", "status", "-n", name, "deployment/web", "--timeout=90s"]);
     let warnings = |more: &[&str]| {
         let run = nonroot(&[&["fix", "-n", name, "deploy/web", "--trial", "--yes", "-o", "json"], more].concat());

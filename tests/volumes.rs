@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use kubernetes::{Namespace, kubectl, nonroot};
+use kubernetes::{Namespace, kubectl, nonroot, written};
 use serde_json::{Value, json};
 
 const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/manifests/kubevirt-crds.yaml");
@@ -66,9 +66,7 @@ fn apply(namespace: &str, objects: &[Value]) {
 }
 
 fn apply_text(namespace: &str, text: &str) {
-    let path = std::env::temp_dir().join(format!("nonroot-test-{}-{namespace}.yaml", std::process::id()));
-    fs::write(&path, text).expect("a file in the temporary directory");
-    kubectl(&["apply", "-n", namespace, "-f", &path.display().to_string()]);
+    kubectl(&["apply", "-n", namespace, "-f", &written(&format!("{namespace}.yaml"), text)]);
 }
 
 /// Makes a file of its own in /data, and is ready; or dies of it.

@@ -50,11 +50,8 @@ const ASKING: [&str; 16] = [
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     let container = &facts.container;
-    let proposal = |summary: String, command: Vec<String>, args: Vec<String>| Proposal {
-        remedy: REMEDY.id,
-        level: REMEDY.level,
-        summary,
-        edits: vec![Edit::Command { container: container.clone(), command, args }],
+    let proposal = |summary: String, command: Vec<String>, args: Vec<String>| {
+        REMEDY.proposal(summary, vec![Edit::Command { container: container.clone(), command, args }])
     };
     let mut proposals = Vec::new();
     // The first word is the program; where it is in `args`, the image's entrypoint is before it.

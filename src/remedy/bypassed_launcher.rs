@@ -84,17 +84,15 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     if !facts.has_shell {
         return Vec::new();
     }
-    vec![Proposal {
-        remedy: REMEDY.id,
-        level: REMEDY.level,
-        summary: format!("let {command} run the program as the user that it is already"),
-        edits: vec![Edit::ReplacedCommand {
+    vec![REMEDY.proposal(
+        format!("let {command} run the program as the user that it is already"),
+        vec![Edit::ReplacedCommand {
             container: facts.container.clone(),
             command: command.to_owned(),
             script,
             search_path: search.clone(),
         }],
-    }]
+    )]
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         };
         if !word.is_empty() && !proposals.iter().any(|known| known.edits.contains(&edit)) {
             let summary = format!("take the line {line:?} out of a copy of {file}");
-            proposals.push(Proposal { remedy: REMEDY.id, level: REMEDY.level, summary, edits: vec![edit] });
+            proposals.push(REMEDY.proposal(summary, vec![edit]));
         }
     }
     proposals

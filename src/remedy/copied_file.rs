@@ -31,11 +31,11 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     let candidates = if path.starts_with('/') { vec![facts.resolved(path)] } else { searched(path, facts) };
     candidates
         .into_iter()
-        .map(|path| Proposal {
-            remedy: REMEDY.id,
-            level: REMEDY.level,
-            summary: format!("mount a copy of {path}, without its file capabilities, over it"),
-            edits: vec![Edit::File { container: facts.container.clone(), path }],
+        .map(|path| {
+            REMEDY.proposal(
+                format!("mount a copy of {path}, without its file capabilities, over it"),
+                vec![Edit::File { container: facts.container.clone(), path }],
+            )
         })
         .collect()
 }

@@ -30,14 +30,12 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         .filter(|dir| !facts.has_content(dir))
         .flat_map(|dir| [Fill::Empty, Fill::Own].map(|fill| (dir.clone(), fill)))
         .filter(|(_, fill)| *fill == Fill::Empty || facts.has_shell)
-        .map(|(dir, fill)| Proposal {
-            remedy: REMEDY.id,
-            level: REMEDY.level,
-            summary: match fill {
+        .map(|(dir, fill)| {
+            let summary = match fill {
                 Fill::Own => format!("mount a directory of its own from an emptyDir at {dir}"),
                 _ => format!("mount an emptyDir at {dir}, where the image has nothing"),
-            },
-            edits: vec![Edit::Directory { container: facts.container.clone(), path: dir, fill }],
+            };
+            REMEDY.proposal(summary, vec![Edit::Directory { container: facts.container.clone(), path: dir, fill }])
         })
         .collect()
 }
@@ -49,11 +47,10 @@ const MOST_MISSING: usize = 4;
 pub(super) fn unsaid(facts: &Facts) -> Vec<Proposal> {
     let missing = facts.missing_places().into_iter().filter(|place| facts.mount(place).is_none()).take(MOST_MISSING);
     missing
-        .map(|place| Proposal {
-            remedy: REMEDY.id,
-            level: REMEDY.level,
-            summary: format!("mount an emptyDir at {place}, which it names and the image has not"),
-            edits: vec![Edit::Directory { container: facts.container.clone(), path: place, fill: Fill::Empty }],
+        .map(|place| {
+            let summary = format!("mount an emptyDir at {place}, which it names and the image has not");
+            let edit = Edit::Directory { container: facts.container.clone(), path: place, fill: Fill::Empty };
+            REMEDY.proposal(summary, vec![edit])
         })
         .collect()
 }

@@ -40,12 +40,7 @@ pub(super) fn unsaid(facts: &Facts) -> Vec<Proposal> {
 
 fn home(facts: &Facts) -> Proposal {
     let (container, name, value) = (facts.container.clone(), "HOME".to_owned(), "/tmp".to_owned());
-    Proposal {
-        remedy: REMEDY.id,
-        level: REMEDY.level,
-        summary: "set HOME=/tmp, which every user may write".to_owned(),
-        edits: vec![Edit::Env { container, name, value }],
-    }
+    REMEDY.proposal("set HOME=/tmp, which every user may write".to_owned(), vec![Edit::Env { container, name, value }])
 }
 
 /// A hidden file or directory right below the root, or anything below a home of root's.

@@ -31,12 +31,7 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         return Vec::new();
     }
     let add = Edit::AddCapability { container: facts.container.clone(), name: "NET_BIND_SERVICE".to_owned() };
-    vec![Proposal {
-        remedy: REMEDY.id,
-        level: REMEDY.level,
-        summary: "add NET_BIND_SERVICE, which the program's file carries".to_owned(),
-        edits: vec![add],
-    }]
+    vec![REMEDY.proposal("add NET_BIND_SERVICE, which the program's file carries".to_owned(), vec![add])]
 }
 
 /// EPERM on exec is file capabilities; EACCES is mode bits.

@@ -65,12 +65,10 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         VolumeKind::EmptyDir => format!(" beside {}", mount.beside.join(" and ")),
         _ => String::new(),
     };
-    let proposal = Proposal {
-        remedy: REMEDY.id,
-        level: REMEDY.level,
-        summary: format!("set fsGroup {group}{whose}, so that {} is {what} for it{beside}{condition}", mount.name),
-        edits: vec![Edit::FsGroup(group)],
-    };
+    let proposal = REMEDY.proposal(
+        format!("set fsGroup {group}{whose}, so that {} is {what} for it{beside}{condition}", mount.name),
+        vec![Edit::FsGroup(group)],
+    );
     if fits { vec![proposal] } else { Vec::new() }
 }
 

@@ -89,7 +89,7 @@ fn proposal(candidate: &Candidate, facts: &Facts) -> Proposal {
     let Candidate { uid, gid, groups, why } = candidate;
     let mut edits = vec![Edit::RunAs { container: Some(facts.container.clone()), uid: *uid, gid: *gid }];
     edits.extend(groups.iter().map(|group| Edit::SupplementalGroup(*group)));
-    Proposal { remedy: REMEDY.id, level: REMEDY.level, summary: format!("run as {uid}:{gid}: {why}"), edits }
+    REMEDY.proposal(format!("run as {uid}:{gid}: {why}"), edits)
 }
 
 /// The user other than root who may do at a path what was refused.

@@ -81,6 +81,12 @@ pub struct Remedy {
     propose: fn(&Obstacle, &Facts) -> Vec<Proposal>,
 }
 
+impl Remedy {
+    fn proposal(&self, summary: String, edits: Vec<Edit>) -> Proposal {
+        Proposal { remedy: self.id, level: self.level, summary, edits }
+    }
+}
+
 /// Edits that may remove an obstacle, to be made together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {

@@ -37,17 +37,15 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     let Some(mount) = facts.mounts.iter().find(is_it).filter(|_| facts.has_shell) else { return Vec::new() };
     // Nobody is kept out who was let in before; the program makes of it what it will.
     let edit = Edit::OwnVolume { container: facts.container.clone(), volume: mount.volume.clone(), mode: 0o777 };
-    vec![Proposal {
-        remedy: REMEDY.id,
-        level: REMEDY.level,
-        summary: match mount.kind {
+    vec![REMEDY.proposal(
+        match mount.kind {
             VolumeKind::Claim => {
                 format!("mount a directory of {}, which is not there yet, that is its own", mount.name)
             }
             _ => format!("mount a directory of {} that is its own", mount.name),
         },
-        edits: vec![edit],
-    }]
+        vec![edit],
+    )]
 }
 
 #[cfg(test)]

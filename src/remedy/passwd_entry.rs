@@ -29,16 +29,14 @@ fn propose(_: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     if !facts.has_shell || facts.accounts.is_empty() || facts.accounts.iter().any(|account| account.uid == uid) {
         return Vec::new();
     }
-    vec![Proposal {
-        remedy: REMEDY.id,
-        level: REMEDY.level,
-        summary: format!("mount a copy of /etc/passwd with an entry for {uid} over it"),
-        edits: vec![Edit::EditedFile {
+    vec![REMEDY.proposal(
+        format!("mount a copy of /etc/passwd with an entry for {uid} over it"),
+        vec![Edit::EditedFile {
             container: facts.container.clone(),
             path: "/etc/passwd".to_owned(),
             sed: format!("$a nonroot:x:{uid}:{gid}::/tmp:/bin/sh"),
         }],
-    }]
+    )]
 }
 
 #[cfg(test)]

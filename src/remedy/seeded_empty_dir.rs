@@ -44,14 +44,12 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
             let copy = if facts.looked_at_running { Fill::Seen } else { copy(facts, &dir) };
             [copy, Fill::Own].map(|fill| (dir.clone(), fill))
         })
-        .map(|(dir, fill)| Proposal {
-            remedy: REMEDY.id,
-            level: REMEDY.level,
-            summary: match fill {
+        .map(|(dir, fill)| {
+            let summary = match fill {
                 Fill::Own => format!("mount a copy of {dir} in a directory of its own"),
                 _ => format!("mount an emptyDir at {dir} that an init container fills from the image"),
-            },
-            edits: vec![Edit::Directory { container: facts.container.clone(), path: dir, fill }],
+            };
+            REMEDY.proposal(summary, vec![Edit::Directory { container: facts.container.clone(), path: dir, fill }])
         })
         .collect()
 }
@@ -75,15 +73,10 @@ pub(super) fn unsaid(facts: &Facts) -> Vec<Proposal> {
         let is_closed = |inode| !facts.may((facts.uid, facts.gid), inode, 2);
         facts.mount(place).is_none() && facts.inode(place).is_some_and(is_closed)
     });
-    let proposal = |place: String| Proposal {
-        remedy: REMEDY.id,
-        level: REMEDY.level,
-        summary: format!("make {place} writable, where it may want to write"),
-        edits: vec![Edit::Directory {
-            container: facts.container.clone(),
-            fill: if facts.has_content(&place) { copy(facts, &place) } else { Fill::Empty },
-            path: place,
-        }],
+    let proposal = |place: String| {
+        let summary = format!("make {place} writable, where it may want to write");
+        let fill = if facts.has_content(&place) { copy(facts, &place) } else { Fill::Empty };
+        REMEDY.proposal(summary, vec![Edit::Directory { container: facts.container.clone(), path: place, fill }])
     };
     places.into_iter().map(proposal).collect()
 }

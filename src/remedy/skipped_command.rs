@@ -43,15 +43,13 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     if !is_command(obstacle) || !facts.has_shell {
         return Vec::new();
     }
-    vec![Proposal {
-        remedy: REMEDY.id,
-        level: REMEDY.level,
-        summary: format!("let {command} do nothing: what this user makes is its own already"),
-        edits: vec![Edit::ReplacedCommand {
+    vec![REMEDY.proposal(
+        format!("let {command} do nothing: what this user makes is its own already"),
+        vec![Edit::ReplacedCommand {
             container: facts.container.clone(),
             command: command.to_owned(),
             script: "",
             search_path: search.clone(),
         }],
-    }]
+    )]
 }

@@ -69,12 +69,7 @@ pub(super) fn unsaid(facts: &Facts) -> Vec<Proposal> {
 }
 
 fn join(gid: u32, why: &str) -> Proposal {
-    Proposal {
-        remedy: REMEDY.id,
-        level: REMEDY.level,
-        summary: format!("join group {gid}, {why}"),
-        edits: vec![Edit::SupplementalGroup(gid)],
-    }
+    REMEDY.proposal(format!("join group {gid}, {why}"), vec![Edit::SupplementalGroup(gid)])
 }
 
 #[cfg(test)]

@@ -41,11 +41,11 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         Category::RawSocket => (PING_GROUPS, "0 2147483647".to_owned()),
         _ => (PORT_START, lowest_port(obstacle, facts).to_string()),
     };
-    let sysctl = |value: &str| Proposal {
-        remedy: REMEDY.id,
-        level: REMEDY.level,
-        summary: format!("set the sysctl {name}={value}"),
-        edits: vec![Edit::Sysctl { name: name.to_owned(), value: value.to_owned() }],
+    let sysctl = |value: &str| {
+        REMEDY.proposal(
+            format!("set the sysctl {name}={value}"),
+            vec![Edit::Sysctl { name: name.to_owned(), value: value.to_owned() }],
+        )
     };
     let mut found = vec![sysctl(&value)];
     if obstacle.category == Category::PrivilegedPort && value != "0" {
@@ -56,12 +56,10 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
 
 /// A low port: which, nothing tells.
 pub(super) fn unsaid(_: &Facts) -> Vec<Proposal> {
-    vec![Proposal {
-        remedy: REMEDY.id,
-        level: REMEDY.level,
-        summary: "let it listen on every port: nothing tells which it wants".to_owned(),
-        edits: vec![Edit::Sysctl { name: PORT_START.to_owned(), value: "0".to_owned() }],
-    }]
+    vec![REMEDY.proposal(
+        "let it listen on every port: nothing tells which it wants".to_owned(),
+        vec![Edit::Sysctl { name: PORT_START.to_owned(), value: "0".to_owned() }],
+    )]
 }
 
 /// The lowest port that the program is known to want, 0 where none is known.

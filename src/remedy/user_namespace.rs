@@ -31,10 +31,8 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     if obstacle.category != Category::UnreadableFile && !insists {
         return Vec::new();
     }
-    vec![Proposal {
-        remedy: REMEDY.id,
-        level: REMEDY.level,
-        summary: "keep root inside and nobody outside, in a user namespace".to_owned(),
-        edits: vec![Edit::UserNamespace, Edit::RunAs { container: Some(facts.container.clone()), uid: 0, gid: 0 }],
-    }]
+    vec![REMEDY.proposal(
+        "keep root inside and nobody outside, in a user namespace".to_owned(),
+        vec![Edit::UserNamespace, Edit::RunAs { container: Some(facts.container.clone()), uid: 0, gid: 0 }],
+    )]
 }

@@ -44,5 +44,5 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         }
         Some(_) => return Vec::new(),
     };
-    vec![Proposal { remedy: REMEDY.id, level: REMEDY.level, summary, edits: vec![edit] }]
+    vec![REMEDY.proposal(summary, vec![edit])]
 }

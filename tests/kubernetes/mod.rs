@@ -146,7 +146,8 @@ impl Drop for Namespace {
     }
 }
 
-fn written(name: &str, text: &str) -> String {
+/// The path of a file with a text.
+pub(crate) fn written(name: &str, text: &str) -> String {
     let path = env::temp_dir().join(format!("nonroot-test-{}-{name}", std::process::id()));
     fs::write(&path, text).expect("a file in the temporary directory");
     path.display().to_string()
