@@ -48,6 +48,10 @@ pub(super) const PATTERN: Pattern = Pattern {
         Example { log: "./run.sh: permission denied", says: "exec EACCES ./run.sh not-executable" },
         Example { log: "env: '/srv/run.sh': Permission denied", says: "exec EACCES /srv/run.sh not-executable" },
         Example { log: "fork/exec /srv/run: permission denied", says: "exec EACCES /srv/run not-executable" },
+        Example {
+            log: "error: exec: \"/srv/bin/agentd\": stat /srv/bin/agentd: permission denied",
+            says: "exec EACCES /srv/bin/agentd not-executable",
+        },
         Example { log: "exec /srv/run.sh: exec format error", says: "exec ENOEXEC /srv/run.sh not-executable" },
     ],
     near_misses: &["exec /srv/run.sh: no such file or directory", "exec: \"run\": executable file not found in $PATH"],
@@ -55,7 +59,8 @@ pub(super) const PATTERN: Pattern = Pattern {
 };
 
 fn read(scene: &Scene) -> Option<Finding> {
-    if let Some(finding) = by_shell(scene).or_else(|| wrong_format(scene)).or_else(|| script(scene)) {
+    let whole_messages = [by_shell, wrong_format, script, looked_for];
+    if let Some(finding) = whole_messages.iter().find_map(|read| read(scene)) {
         return Some(finding);
     }
     static WORDS: LazyLock<Regex> = LazyLock::new(|| {
@@ -95,6 +100,14 @@ fn script(scene: &Scene) -> Option<Finding> {
     static SCRIPT: LazyLock<Regex> = LazyLock::new(|| compile(r"^(?P<what>(?:\./|/)\S*\.(?:sh|bash|py|pl|rb)): ?$"));
     let refusal = scene.refusal()?;
     let what = SCRIPT.captures(scene.text().get(..refusal.span.start)?)?.name("what")?.as_str();
+    (refusal.errno != Errno::Erofs).then(|| finding(refusal.errno, Some(what.to_owned())))
+}
+
+/// Go's exec.Error around the stat(2) of what it was to start: `exec: "/srv/run": stat /srv/run: permission denied`.
+fn looked_for(scene: &Scene) -> Option<Finding> {
+    static LOOKED: LazyLock<Regex> = LazyLock::new(|| compile(r#"\bexec: "(?P<what>[^"]+)": l?stat \S+: $"#));
+    let refusal = scene.refusal()?;
+    let what = LOOKED.captures(scene.text().get(..refusal.span.start)?)?.name("what")?.as_str();
     (refusal.errno != Errno::Erofs).then(|| finding(refusal.errno, Some(what.to_owned())))
 }
 
@@ -139,7 +152,7 @@ fn by_shell(scene: &Scene) -> Option<Finding> {
 fn is_program(name: &str) -> bool {
     static PROGRAM: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r"(?:^|/)s?bin/|\.(?:sh|bash|py|pl|rb|js|run|bin|exe|php)$|^(?:\./)?(?:[\w-]+/)*(?:docker-)?(?:entrypoint|start|run|init|launch|gradlew|mvnw|configure|manage|server|app|main)[\w-]*$|^\./[\w/-]+$|^[\w-]+$",
+            r"(?:^|/)s?bin/|\.(?:sh|bash|py|pl|rb|js|run|bin|exe|php|x86_64|amd64|i386|arm64|aarch64|AppImage)$|^(?:\./)?(?:[\w-]+/)*(?:docker-)?(?:entrypoint|start|run|init|launch|gradlew|mvnw|configure|manage|server|app|main)[\w-]*$|^\./[\w/-]+$|^[\w-]+$",
         )
     });
     PROGRAM.is_match(name)

@@ -62,6 +62,7 @@ pub(super) const PATTERN: Pattern = Pattern {
             says: "setgroups EPERM identity-switch",
         },
         Example { log: "[ALERT]    (8) : [haproxy.main()] Cannot set gid 101.", says: "setgid - identity-switch" },
+        Example { log: "cannot setgid() as non-root user", says: "setgid - identity-switch" },
         Example { log: "Error: Can't drop privilege as nonroot user", says: "setuid - identity-switch" },
         Example { log: "crontab: must be suid to work properly", says: "setuid - identity-switch" },
         Example { log: "Password: su: Authentication failure", says: "setuid - identity-switch" },
@@ -105,6 +106,7 @@ const SILENT: &[(Operation, &str)] = &[
         Operation::Setgid,
         r"\b(?:cannot|can't|couldn't|could not|unable to|failed to) set(?: the)? (?:gid|group id|group)\b",
     ),
+    (Operation::Setgid, r"\b(?:cannot|can't|unable to|failed to) set(?:e|re|res)?gid(?:\(\))?(?: as| unless|$|[:.])"),
     (
         Operation::Setgroups,
         r"\b(?:cannot|can't|couldn't|could not|unable to|failed to) (?:set|drop|initiali[sz]e) (?:\w+ )?groups?\b",
@@ -142,7 +144,9 @@ fn read(scene: &Scene) -> Option<Finding> {
     };
     let Some(refusal) = scene.refusal() else {
         let (operation, _) = silent.iter().find(|(_, words)| words.is_match(scene.text()))?;
-        return Some(finding(*operation).distance(5));
+        // `sudo: effective uid is not 0, is /usr/bin/sudo on a file system with the 'nosuid' option set`
+        let path = scene.paths().first().filter(|_| scene.text().contains("nosuid")).map(|path| path.text.to_owned());
+        return Some(finding(*operation).path(path).distance(5));
     };
     if !matches!(refusal.errno, Errno::Eperm | Errno::Eacces) {
         return None;

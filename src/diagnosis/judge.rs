@@ -28,6 +28,13 @@ pub(super) fn access(scene: &Scene, verbs: &Regex, operation: Operation) -> Opti
     let errno = scene.refusal().map(|refusal| refusal.errno);
     let access = Access { operation, errno, path: path.as_deref(), text: scene.text() };
     let mut finding = finding(&access).spoken(scene, operation).distance(verb.distance);
+    // Go says what it was about, and then the call: `cannot create log: open /x: permission denied`.
+    static TO_CREATE: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r"(?i)\bcreat(?:e|ing) (?:(?:[\w'’-]+ ){0,4}(?:file|log)|/[^\s:]+) ?: (?:[^:]*: )?open$")
+    });
+    if finding.operation == Operation::Open && TO_CREATE.is_match(&scene.text()[..verb.end.min(scene.text().len())]) {
+        finding.operation = Operation::Create;
+    }
     // A copy that may write but not make the new file like the old one: its owner, mode bits or times.
     if operation == Operation::Create && errno == Some(Errno::Eperm) {
         finding.category = Category::OwnershipChange;
@@ -38,7 +45,9 @@ pub(super) fn access(scene: &Scene, verbs: &Regex, operation: Operation) -> Opti
 /// The finding for an access to a path that was refused.
 pub(super) fn finding(access: &Access<'_>) -> Finding {
     let operation = match access.path {
-        Some(path) if access.operation == Operation::Open && is_device(path) => Operation::Device,
+        Some(path) if matches!(access.operation, Operation::Open | Operation::Other) && is_device(path) => {
+            Operation::Device
+        }
         Some(path) if access.operation == Operation::Open && is_temporary(path) => Operation::Create,
         Some(path) if matches!(access.operation, Operation::Open | Operation::Create) && is_directory(path) => {
             Operation::Mkdir
@@ -188,12 +197,18 @@ fn reads(text: &str, path: &str) -> bool {
         )
     });
     // The standard streams are opened anew to be written to.
-    if PUBLIC.is_match(path) || path.starts_with("/proc/self/fd/") {
+    if PUBLIC.is_match(path) || ["/proc/self/fd/", "/dev/std"].iter().any(|streams| path.starts_with(streams)) {
         return false;
     }
+    // Said so, whatever kind of file it is.
+    static ONLY_READS: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"(?i)\b(?:error|failed|failure|unable|cannot|can't|could not|problem)(?: when| while)? (?:to )?read(?:ing)?(?: from)?(?: the)?(?: contents? of)?(?: file)? \W?/|@ rb_file_s_(?:l?stat|size)\b",
+        )
+    });
     // A message may speak of a "config file" and still want to write it; only a clear word for writing says so.
     static SECRET: LazyLock<Regex> = LazyLock::new(|| compile(r"/(?:secrets?|serviceaccount)/"));
-    if READER.is_match(text) || SECRET.is_match(path) {
+    if READER.is_match(text) || SECRET.is_match(path) || ONLY_READS.is_match(text) {
         return true;
     }
     if WRITER.is_match(text) || WRITTEN_KIND.is_match(path) {

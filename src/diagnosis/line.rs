@@ -299,8 +299,15 @@ fn severity_of(text: &str) -> Severity {
             r"(?i)\b(?:warning\b|ignored|ignoring|skipping|falling back|continuing|non-fatal|will not be|highly recommended)",
         )
     });
+    // The same, whatever the message calls itself.
+    static DOES_GO_ON: LazyLock<Regex> = LazyLock::new(|| {
+        errno::compile(r"(?i)\b(?:falling back to|output directed to|ignoring this|continuing (?:without|anyway))\b")
+    });
     if GIVES_UP.is_match(text) {
         return Severity::Fatal;
+    }
+    if DOES_GO_ON.is_match(text) {
+        return Severity::Warning;
     }
     let labelled =
         LABEL.captures(text).and_then(|captures| severity_word(captures.iter().skip(1).flatten().next()?.as_str()));

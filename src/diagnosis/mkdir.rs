@@ -41,6 +41,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             says: "mkdir EACCES /srv/spool unwritable-path",
         },
         Example {
+            log: "[FATAL][logstash.runner] An unexpected error occurred! {:error=>#<Errno::EACCES: Permission denied - /spool>, :backtrace=>[\"org/jruby/RubyDir.java:449:in `mkdir'\", \"uri:classloader:/stdlib/fileutils.rb:253:in `fu_mkdir'\"]}",
+            says: "mkdir EACCES /spool unwritable-path",
+        },
+        Example {
             log: "FATAL: Failed to make swap directory /srv/spool/00: (13) Permission denied",
             says: "mkdir EACCES /srv/spool/00 unwritable-path",
         },
@@ -66,7 +70,7 @@ fn read(scene: &Scene) -> Option<Finding> {
             r"mkdir(?:at|temp|all|_p|s|sync)?",
             r"mkdtemp",
             r"makedirs?",
-            r"(?:creat(?:e|ed|ing)|mak(?:e|ing)|made)(?: of)?(?: [\w-]+){0,4}? (?:director(?:y|ies)|folders?|dirs?)",
+            r"(?:creat(?:e|ed|ing)|mak(?:e|ing)|made)(?: of)?(?: [\w-]+){0,4}? (?:sub-?)?(?:director(?:y|ies)|folders?|dirs?)",
             r"(?:cannot_|failed_to_|could_not_)?(?:create|make)_dir(?:ectory)?",
             r"no existing director(?:y|ies) at",
             r"createdirector(?:y|ies)",

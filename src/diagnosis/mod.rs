@@ -7,6 +7,7 @@
 //! `rank` puts what was found in order.
 
 mod bind;
+mod capability;
 mod cause;
 mod chmod;
 mod chown;
@@ -118,6 +119,7 @@ pub const PATTERNS: &[&Pattern] = &[
     &open::PATTERN,
     &create::PATTERN,
     &root_required::PATTERN,
+    &capability::PATTERN,
     &silent::PATTERN,
     &path::PATTERN,
 ];
@@ -354,7 +356,7 @@ impl Diagnosis {
             && record.lines.iter().any(|line| !line.text.starts_with("at ") && restraint::forbids(&line.text));
         let mut read: Vec<(usize, Finding)> = Vec::new();
         for (index, line) in record.lines.iter().enumerate() {
-            if line.refusal.is_none() && !TELLING.is_in(line.text.as_bytes()) {
+            if (line.refusal.is_none() && !TELLING.is_in(line.text.as_bytes())) || is_frame(&line.text) {
                 continue;
             }
             if vetoed || restraint::forbids(&line.text) {
@@ -378,6 +380,11 @@ impl Diagnosis {
             self.collected.add(Found { finding, severity, program: program(&line.text), line: line.number, text });
         }
     }
+}
+
+/// A frame of a stack trace, as Java and JavaScript print it: what it calls itself is no message.
+fn is_frame(text: &str) -> bool {
+    text.starts_with("at ") && text.ends_with(')')
 }
 
 fn first_line(bytes: &[u8]) -> &[u8] {

@@ -47,6 +47,22 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "2026-11-24 (configfile.c.1722) opening errorlog '/srv/log/error.log' failed: Read-only file system",
             says: "open EROFS /srv/log/error.log read-only-rootfs",
         },
+        Example {
+            log: "/srv/gems/puma/launcher.rb:259:in `write': Read-only file system @ rb_sysopen - tmp/pids/server.pid (Errno::EROFS)",
+            says: "open EROFS tmp/pids/server.pid read-only-rootfs",
+        },
+        Example {
+            log: "Exiting: failed to create the agent's meta file: open /srv/agent/meta.json.new: permission denied",
+            says: "create EACCES /srv/agent/meta.json.new unwritable-path",
+        },
+        Example {
+            log: "run: create server: open /srv/db/meta/meta.db: permission denied",
+            says: "open EACCES /srv/db/meta/meta.db unwritable-path",
+        },
+        Example {
+            log: "error_class=Errno::EACCES error=\"Permission denied @ rb_file_s_stat - /var/log/pods/7.log\"",
+            says: "open EACCES /var/log/pods/7.log unreadable-file",
+        },
         Example { log: "open /dev/kvm: permission denied", says: "device EACCES /dev/kvm device-access" },
     ],
     near_misses: &["open /srv/x: no such file or directory", "open() \"/srv/x\" failed (2: No such file or directory)"],

@@ -138,7 +138,7 @@ pub(super) fn ports(text: &str) -> impl Iterator<Item = (u16, usize)> {
             | \b (?:bind|listen(?:ing)?(?:\s+on)?)\b [\s:]* (\d{1,5}) \b (?: [^.\d] | $ )
             | \b (?:HTTP/1\.1|https?|nio2?|apr|openssl|ajp)-(\d{1,5}) \b
             | \b (\d{1,5}) / (?:tcp|udp) \b
-            | \b AF_INET6?[^0-9]{1,20} (\d{1,5}) \b"#,
+            | \b AF_INET6?[^0-9]{1,20} (\d{1,5}) \b (?: [^.\d] | $ )"#,
         )
     });
     PORT.captures_iter(text).filter_map(move |captures| {
@@ -203,6 +203,7 @@ mod tests {
             ("couldn't add command channel 127.0.0.1#953: permission denied", Some(953)),
             ("listen EACCES: permission denied 0.0.0.0:80", Some(80)),
             ("bind failed on http://+:80", Some(80)),
+            ("Error binding socket; addr='AF_INET(0.0.0.0:601)', error='Permission denied (13)'", Some(601)),
             ("file.go:91 took 12:30", None),
             ("Failed to bind to address http://[::]:80: permission", Some(80)),
         ] {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{
-    Example, Pattern, Read,
+    Example, Pattern, Read, judge,
     scene::{Finding, Scene, Verb},
     verb,
 };
@@ -27,6 +27,8 @@ pub(super) const PATTERN: Pattern = Pattern {
         "must be root)",
         "to capture on",
         "memory locking",
+        "cannot allocate memory",
+        "denied on key",
     ],
     examples: &[
         Example {
@@ -58,8 +60,22 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "Failed to set capabilities on file `/bin/tool' (Operation not permitted)",
             says: "other EPERM /bin/tool capability-missing",
         },
+        Example {
+            log: "field Watch: program watch: map seen: map create: operation not permitted (MEMLOCK may be too low, consider rlimit.RemoveMemlock)",
+            says: "other EPERM capability-missing",
+        },
+        Example {
+            log: "libbpf: Error in bpf_object__probe_loading():Operation not permitted(1). Couldn't load trivial BPF program.",
+            says: "other EPERM capability-missing",
+        },
+        Example { log: "error locking agent memory: cannot allocate memory", says: "other ENOMEM capability-missing" },
+        Example {
+            log: "sysctl: permission denied on key \"vm.overcommit_memory\"",
+            says: "other EACCES capability-missing",
+        },
         Example { log: "RTNETLINK answers: Operation not permitted", says: "other EPERM capability-missing" },
         Example { log: "mknod: /srv/null: Operation not permitted", says: "mknod EPERM /srv/null capability-missing" },
+        Example { log: "mknod: /dev/net/tun: Operation not permitted", says: "mknod EPERM /dev/net/tun device-access" },
         Example { log: "Error during unshare(CLONE_NEWUSER): Operation not permitted", says: "other EPERM seccomp" },
     ],
     near_misses: &[
@@ -164,8 +180,6 @@ const CALLS: &[Call] = &[
             r"tc",
             r"add route",
             r"packet socket",
-            r"bpf",
-            r"ebpf",
             r"wireguard",
         ],
         Operation::Other,
@@ -193,6 +207,21 @@ const CALLS: &[Call] = &[
         Operation::SocketRaw,
         RawSocket,
         "NET_RAW",
+    ),
+    // In the words of libbpf, bcc and cilium/ebpf. Before Linux 5.11 maps count against RLIMIT_MEMLOCK.
+    call(
+        &[
+            r"e?bpf(?:[ _]\w+)*",
+            r"map create",
+            r"creat(?:e|ing) (?:the )?(?:\w+ )?map",
+            r"load(?:ing)? (?:the )?(?:e?bpf )?(?:program|map)",
+            r"(?:k|u|kret|uret)probes?",
+            r"tracepoints?",
+            r"(?:remov\w+|set\w*|rais\w+|increas\w+) (?:the )?(?:rlimit )?(?:rlimit_)?memlock(?: rlimit| limit)?",
+        ],
+        Operation::Other,
+        CapabilityMissing,
+        "BPF",
     ),
     call(
         &[r"ptrace(?:_\w+)?", r"strace", r"process_vm_readv", r"gdb"],
@@ -311,8 +340,12 @@ fn read(scene: &Scene) -> Option<Finding> {
         None
     };
     let path = path.filter(|path| path.contains('/'));
-    let finding =
-        Finding::new(call.operation, call.category).errno(refusal.errno).path(path).capability(call.capability);
+    // Who makes the node of a device wants the device.
+    let category = match call.operation {
+        Operation::Mknod if path.as_deref().is_some_and(judge::is_device) => Category::DeviceAccess,
+        _ => call.category,
+    };
+    let finding = Finding::new(call.operation, category).errno(refusal.errno).path(path).capability(call.capability);
     Some(finding.distance(verb.distance).harmless(call.harmless))
 }
 
@@ -331,9 +364,14 @@ fn without_errno(scene: &Scene) -> Option<Finding> {
         LazyLock::new(|| verb::any_of(&[r"(?:cannot|can't|unable to|failed to|could not) chroot"]));
     static CAPTURE: LazyLock<Regex> =
         LazyLock::new(|| verb::any_of(&["(?:permission|right|privilege)s? to (?:capture|perform this capture)"]));
+    static SYSCTL: LazyLock<Regex> = LazyLock::new(|| verb::any_of(&[r"sysctl:? .*permission denied on key"]));
     static LOCKED: LazyLock<Regex> = LazyLock::new(|| verb::any_of(&["memory locking requested"]));
     if CAPTURE.is_match(scene.text()) {
         return Some(Finding::new(Operation::SocketRaw, RawSocket).capability("NET_RAW").distance(2));
+    }
+    if SYSCTL.is_match(scene.text()) {
+        let finding = Finding::new(Operation::Other, CapabilityMissing).errno(Errno::Eacces).capability("SYS_ADMIN");
+        return Some(finding.harmless(scene.text().contains("ignoring")));
     }
     if LOCKED.is_match(scene.text()) {
         return Some(Finding::new(Operation::Other, CapabilityMissing).capability("IPC_LOCK"));

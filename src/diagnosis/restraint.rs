@@ -94,6 +94,16 @@ const OTHERS: &[Other] = &[
         says: r"(?i)(?:sysctl: |/proc/sys/\S*).*read-only file ?system",
     },
     Other {
+        looks_like: "what the audit log records beside a denial",
+        forbids: true,
+        says: r"^type=(?:SYSCALL|PROCTITLE|PATH|CWD|EXECVE)\b",
+    },
+    Other {
+        looks_like: "Deno's own permissions, which its flags grant",
+        forbids: true,
+        says: r"with the --allow-\w+ flag|Requires \w+ access to",
+    },
+    Other {
         looks_like: "a system service manager or bus that is not there",
         forbids: true,
         says: r"Failed to connect to (?:system )?bus|not been booted with systemd",

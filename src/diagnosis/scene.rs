@@ -181,10 +181,15 @@ impl<'s> Scene<'s> {
             paths.iter().find(move |path| path.span.start >= at && !is_program(text, path) && !is_code(text, path))
         };
         let own = |path: &Path| path.text.to_owned();
+        // Ruby's `Permission denied @ rb_sysopen - tmp/x`, whatever frames the same line quotes behind it.
+        static RUBY: LazyLock<Regex> = LazyLock::new(|| compile(r#"^ (?:@ \w+ )?- (?P<path>[\w./~][^\s,()<>"'`]*)"#));
+        if let Some(path) = RUBY.captures(&text[refusal.span.end..]).and_then(|captures| captures.name("path")) {
+            return Some(path.as_str().to_owned());
+        }
         if verb.end >= refusal.span.end {
             return behind(verb.end).map(own).or_else(|| relative(&text[verb.end..])).or_else(|| self.field());
         }
-        let between = &text[verb.end..refusal.span.start];
+        let between = &text[verb.end.min(refusal.span.start)..refusal.span.start];
         if verb.end > 0 {
             if let Some(path) = behind(verb.end).filter(|path| path.span.start < refusal.span.start) {
                 return Some(own(path));
@@ -328,8 +333,13 @@ fn relative(between: &str) -> Option<String> {
             | "was"
             | "mode"
             | "stream"
-    );
+    ) || is_mode(path.text);
     (!is_noun && !ERRNO.is_match(path.text)).then(|| path.text.to_owned())
+}
+
+/// `rwxr-xr-x`: what `chmod` was to set.
+fn is_mode(word: &str) -> bool {
+    word.len() == 9 && word.bytes().all(|byte| b"rwxsStT-".contains(&byte))
 }
 
 /// A place in code: `in /x.php on line 3`, `at /x.pm line 10`, `/x.js:3:1`.

@@ -34,6 +34,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             says: "admission - pod-security",
         },
         Example {
+            log: "message: 'pods \"web-\" is forbidden: unable to validate against any\n  security context constraint: [provider restricted-v2: .containers[0].runAsUser:\n  Invalid value: 1000: must be in the ranges: [1000700000, 1000709999]]'",
+            says: "admission - pod-security",
+        },
+        Example {
             log: "pods \"web\" is forbidden: unable to validate against any pod security policy: []",
             says: "admission - pod-security",
         },
@@ -52,7 +56,7 @@ pub(super) const PATTERN: Pattern = Pattern {
 fn read(scene: &Scene) -> Option<Finding> {
     static RULES: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r"(?i)unable to validate against any (?:security context constraint|pod security policy)|PodSecurityPolicy: unable to|violates? (?:the )?PodSecurityPolicy",
+            r"(?i)against any (?:security context constraint|pod security policy)|^security context constraint: \[|PodSecurityPolicy: unable to|violates? (?:the )?PodSecurityPolicy",
         )
     });
     static ENGINE: LazyLock<Regex> = LazyLock::new(|| {

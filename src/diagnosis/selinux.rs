@@ -20,10 +20,16 @@ pub(super) const PATTERN: Pattern = Pattern {
               host, carry other categories or another type.",
     source: "auditd's AVC records; container-selinux; Documentation/admin-guide/LSM/SELinux.rst",
     signals: &["avc:", "type=avc", "type=1400", "selinux"],
-    examples: &[Example {
-        log: "type=AVC msg=audit(1.2:3): avc:  denied  { write } for  pid=9 comm=\"app\" name=\"data\" dev=\"sda4\" ino=6 scontext=system_u:system_r:container_t:s0:c178,c513 tcontext=system_u:object_r:container_file_t:s0:c351,c450 tclass=dir permissive=0",
-        says: "selinux EACCES data selinux",
-    }],
+    examples: &[
+        Example {
+            log: "type=AVC msg=audit(1.2:3): avc:  denied  { write } for  pid=9 comm=\"app\" name=\"data\" dev=\"sda4\" ino=6 scontext=system_u:system_r:container_t:s0:c178,c513 tcontext=system_u:object_r:container_file_t:s0:c351,c450 tclass=dir permissive=0",
+            says: "selinux EACCES data selinux",
+        },
+        Example {
+            log: "type=SYSCALL msg=audit(1.2:3): arch=c000003e syscall=257 success=no exit=-13 a0=ffffff9c comm=\"app\" exe=\"/srv/app\" subj=system_u:system_r:container_t:s0:c1,c2 key=(null)\ntype=AVC msg=audit(1.2:3): avc:  denied  { open } for  pid=9 comm=\"app\" path=\"/srv/data/log\" dev=\"vda1\" ino=6 scontext=system_u:system_r:container_t:s0:c1,c2 tcontext=system_u:object_r:container_file_t:s0:c3,c4 tclass=file permissive=0",
+            says: "selinux EACCES /srv/data/log selinux",
+        },
+    ],
     near_misses: &[
         "type=AVC msg=audit(1.2:3): avc:  denied  { read } for  pid=9 comm=\"chronyd\" name=\"hosts\" scontext=system_u:system_r:chronyd_t:s0 tcontext=system_u:object_r:etc_t:s0 tclass=file permissive=0",
         "type=AVC msg=audit(1.2:3): avc:  granted  { read } for  pid=9 scontext=system_u:system_r:container_t:s0 tcontext=x:y:z:s0",
@@ -46,14 +52,13 @@ fn read(scene: &Scene) -> Option<Finding> {
     }
     let access = AVC.captures(text)?.get(1)?.as_str().trim();
     let (source, target) = (context(text, "scontext")?, context(text, "tcontext")?);
-    // Only what containers run as: a denial of the host's own daemons is the host's business.
-    let domain = source.split(':').nth(2)?;
-    if !(domain.contains("container")
-        || domain.starts_with("svirt")
-        || domain.starts_with("spc_t")
-        || domain.contains("docker")
-        || domain.contains("openshift"))
-    {
+    // Only what containers run as, and what is labelled for them: the rest is the host's business.
+    let is_of_containers = |context: &str| {
+        let label = context.split(':').nth(2).unwrap_or_default();
+        let prefixes = ["svirt", "spc_t"].iter().any(|prefix| label.starts_with(prefix));
+        prefixes || ["container", "docker", "openshift"].iter().any(|word| label.contains(word))
+    };
+    if !is_of_containers(source) && !is_of_containers(target) {
         return None;
     }
     let path = field(text, "path").or_else(|| field(text, "name"));

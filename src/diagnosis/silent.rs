@@ -133,6 +133,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         "ERROR: cannot execute INSERT in a read-only transaction",
         "could not write to file: No space left on device",
         "could not create connection to /srv/db: Connection refused",
+        "error: failed to write new configuration file /srv/config.lock\nerror: unable to create temporary file: No space left on device",
     ],
     read: Read::One(read),
 };
@@ -229,7 +230,7 @@ const MESSAGES: &[Message] = &[
     Message {
         operation: Operation::Open,
         category: Some(Category::UnreadableFile),
-        says: r"failed opening required {P}",
+        says: r"failed opening required {P}|read error, check permissions:? {P2}",
     },
     message(
         Operation::Mkdir,
@@ -282,6 +283,9 @@ const MESSAGES: &[Message] = &[
     },
 ];
 
+/// Lines around a message that may tell its reason.
+const NEAR: usize = 6;
+
 /// Another reason than a refusal, and what only sounds like one.
 const OTHERWISE: &str = r"(?i)\b(?:no space left|no such file|not found|already exists|file exists|is a directory|not a directory|connection|replica|transaction|timed? ?out|refused|too many|quota|broken pipe|bad file descriptor|invalid argument|in use|table|topic|bucket|http|status code|token|request|response|remote|stdin)";
 
@@ -314,6 +318,11 @@ fn read(scene: &Scene) -> Option<Finding> {
     let rest = path.as_ref().map_or_else(|| text.to_owned(), |path| text.replace(path.as_str(), " "));
     let temporary = text.contains("usable temporary");
     if !temporary && OTHER.is_match(&rest) {
+        return None;
+    }
+    // Where the disk is full, a program that keeps the errno to itself means that.
+    static FULL: LazyLock<Regex> = LazyLock::new(|| compile("(?i)no space left on device|disk quota exceeded"));
+    if scene.before().take(NEAR).chain(scene.after().take(NEAR)).any(|line| FULL.is_match(&line.text)) {
         return None;
     }
     let access = Access { operation: message.operation, errno: None, path: path.as_deref(), text };
