@@ -1,4 +1,4 @@
-//! execve(2) refused: mode bits, a format without interpreter, or file capabilities outside the bounding set.
+//! execve(2) refused: mode bits, or file capabilities outside the bounding set.
 
 use std::sync::LazyLock;
 
@@ -7,7 +7,7 @@ use regex::Regex;
 use super::{
     Example, Pattern, Read,
     errno::compile,
-    judge, place,
+    judge,
     scene::{Finding, Scene},
     verb,
 };
@@ -20,7 +20,7 @@ pub(super) const PATTERN: Pattern = Pattern {
               file carries a capability that the container may not have: dropping ALL empties the bounding set, and a file \
               capability with its effective bit set then refuses to start at all.",
     source: "execve(2), capabilities(7) \"Safety checking for capability-dumb binaries\"; runc, dash, bash, coreutils env.c",
-    signals: &["exec format error"],
+    signals: &[],
     examples: &[
         Example {
             log: "exec: \"/srv/run.sh\": permission denied: unknown",
@@ -45,6 +45,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "/srv/start.sh: exec: line 12: agentd: Operation not permitted",
             says: "exec EPERM agentd capability-missing",
         },
+        Example {
+            log: "/usr/local/bin/start.sh: line 10: /etc/app/settings.php: Permission denied",
+            says: "open EACCES /etc/app/settings.php unwritable-path",
+        },
         Example { log: "./run.sh: permission denied", says: "exec EACCES ./run.sh not-executable" },
         Example { log: "env: '/srv/run.sh': Permission denied", says: "exec EACCES /srv/run.sh not-executable" },
         Example { log: "fork/exec /srv/run: permission denied", says: "exec EACCES /srv/run not-executable" },
@@ -52,14 +56,17 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "error: exec: \"/srv/bin/agentd\": stat /srv/bin/agentd: permission denied",
             says: "exec EACCES /srv/bin/agentd not-executable",
         },
-        Example { log: "exec /srv/run.sh: exec format error", says: "exec ENOEXEC /srv/run.sh not-executable" },
     ],
-    near_misses: &["exec /srv/run.sh: no such file or directory", "exec: \"run\": executable file not found in $PATH"],
+    near_misses: &[
+        "exec /srv/run.sh: exec format error",
+        "exec /srv/run.sh: no such file or directory",
+        "exec: \"run\": executable file not found in $PATH",
+    ],
     read: Read::One(read),
 };
 
 fn read(scene: &Scene) -> Option<Finding> {
-    let whole_messages = [by_shell, wrong_format, script, looked_for];
+    let whole_messages = [by_shell, script, looked_for];
     if let Some(finding) = whole_messages.iter().find_map(|read| read(scene)) {
         return Some(finding);
     }
@@ -111,13 +118,6 @@ fn looked_for(scene: &Scene) -> Option<Finding> {
     (refusal.errno != Errno::Erofs).then(|| finding(refusal.errno, Some(what.to_owned())))
 }
 
-fn wrong_format(scene: &Scene) -> Option<Finding> {
-    static FORMAT: LazyLock<Regex> = LazyLock::new(|| compile(r"(?i)exec format error"));
-    let found = FORMAT.find(scene.text())?;
-    let path = place::paths(&scene.text()[..found.start()]).pop().map(|path| path.text.to_owned());
-    Some(finding(Errno::Enoexec, path))
-}
-
 /// A shell's own message: `sh: 1: NAME: Permission denied`, `SCRIPT: line 3: NAME: Operation not permitted`. Only bash
 /// says the same of a redirection, and there the file name decides.
 fn by_shell(scene: &Scene) -> Option<Finding> {
@@ -150,6 +150,11 @@ fn by_shell(scene: &Scene) -> Option<Finding> {
 
 /// Whether a name is a program's: in a directory of programs, a script's extension, or no extension at all under `./`.
 fn is_program(name: &str) -> bool {
+    // What lies in /etc is written by redirections, whatever language it is in.
+    let is_setting = name.starts_with("/etc/") && !name.ends_with("sh") && !name.starts_with("/etc/init.d/");
+    if is_setting {
+        return false;
+    }
     static PROGRAM: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r"(?:^|/)s?bin/|\.(?:sh|bash|py|pl|rb|js|run|bin|exe|php|x86_64|amd64|i386|arm64|aarch64|AppImage)$|^(?:\./)?(?:[\w-]+/)*(?:docker-)?(?:entrypoint|start|run|init|launch|gradlew|mvnw|configure|manage|server|app|main)[\w-]*$|^\./[\w/-]+$|^[\w-]+$",

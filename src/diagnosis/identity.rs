@@ -62,8 +62,16 @@ pub(super) const PATTERN: Pattern = Pattern {
             says: "setgroups EPERM identity-switch",
         },
         Example { log: "[ALERT]    (8) : [haproxy.main()] Cannot set gid 101.", says: "setgid - identity-switch" },
+        Example {
+            log: "Unable to drop privileges, operation failed (initgroups)",
+            says: "setgroups - identity-switch",
+        },
         Example { log: "cannot setgid() as non-root user", says: "setgid - identity-switch" },
         Example { log: "Error: Can't drop privilege as nonroot user", says: "setuid - identity-switch" },
+        Example {
+            log: "sudo: /etc/sudo.conf is owned by uid 1000, should be 0\nsudo: /usr/bin/sudo must be owned by uid 0 and have the setuid bit set",
+            says: "setuid - /usr/bin/sudo identity-switch",
+        },
         Example { log: "crontab: must be suid to work properly", says: "setuid - identity-switch" },
         Example { log: "Password: su: Authentication failure", says: "setuid - identity-switch" },
         Example {
@@ -111,6 +119,7 @@ const SILENT: &[(Operation, &str)] = &[
         Operation::Setgroups,
         r"\b(?:cannot|can't|couldn't|could not|unable to|failed to) (?:set|drop|initiali[sz]e) (?:\w+ )?groups?\b",
     ),
+    (Operation::Setgroups, r"\bdrop (?:\w+ )?privileges\b.*\binitgroups\b"),
     (
         Operation::Setuid,
         r"\b(?:cannot|can't|couldn't|could not|unable to|failed to) (?:set(?: the)? uid|setuid|set(?: the)? user(?: id)?|drop (?:\w+ )?privileges?|change to (?:user|uid)|switch (?:to )?user|assume identity of)\b",
@@ -145,7 +154,8 @@ fn read(scene: &Scene) -> Option<Finding> {
     let Some(refusal) = scene.refusal() else {
         let (operation, _) = silent.iter().find(|(_, words)| words.is_match(scene.text()))?;
         // `sudo: effective uid is not 0, is /usr/bin/sudo on a file system with the 'nosuid' option set`
-        let path = scene.paths().first().filter(|_| scene.text().contains("nosuid")).map(|path| path.text.to_owned());
+        let path =
+            scene.paths().first().filter(|_| scene.text().starts_with("sudo: ")).map(|path| path.text.to_owned());
         return Some(finding(*operation).path(path).distance(5));
     };
     if !matches!(refusal.errno, Errno::Eperm | Errno::Eacces) {

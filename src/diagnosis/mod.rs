@@ -411,10 +411,14 @@ fn read_line(scene: &Scene) -> Vec<Finding> {
     best
 }
 
-/// A stack trace tells of one failure, however many of its lines speak of it: the first that names a place.
+/// A stack trace tells of one failure, however many of its lines speak of it: the first that names a place, with the errno
+/// of what caused it where it has none itself.
 fn one_failure(read: Vec<(usize, Finding)>) -> Vec<(usize, Finding)> {
     let best = read.iter().position(|(_, finding)| finding.path.is_some() || finding.port.is_some()).unwrap_or(0);
-    read.into_iter().nth(best).into_iter().collect()
+    let Some((index, mut finding)) = read.get(best).cloned() else { return read };
+    let mut causes = read[best..].iter().filter(|(_, other)| other.category == finding.category);
+    finding.errno = causes.find_map(|(_, cause)| cause.errno);
+    vec![(index, finding)]
 }
 
 /// The program that speaks, where the message starts with its name and a colon.

@@ -59,6 +59,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "Caused by: java.lang.NullPointerException: invalid null input: name",
             says: "getpwuid - missing-passwd-entry",
         },
+        Example {
+            log: "create managed process: internalError: \"Cannot find User '1000' in passwd file.\"",
+            says: "getpwuid - missing-passwd-entry",
+        },
         Example { log: "user: unknown userid 1000", says: "getpwuid - missing-passwd-entry" },
         Example {
             log: "fatal: unable to look up current user in the passwd file: no such user",
@@ -87,7 +91,7 @@ fn read(scene: &Scene) -> Option<Finding> {
             | \bunknown\suser\s?id\b | \bunknown\suid\b | \bunable\sto\slook\sup\scurrent\suser | \byou\sdon't\sexist
             | \b(?:no|missing)\s(?:/etc/)?passwd\sentry\b | \bnot\s(?:in|found\sin|listed\sin)\s(?:the\s)?(?:/etc/)?passwd | \buid\snot\sfound
             | \bcurrent\suser\b .* \b(?:not\sfound|does\snot\sexist|unknown|has\sno) | \b(?:cannot|can't|could\snot|unable\sto|failed\sto)\s(?:determine|get|find|look\sup|retrieve)\s(?:the\s)?(?:current\suser|user\s?name|login\sname|user\sname|user's\shome|user\sfor\suid)
-            | \bcan't\sfind\suser\sfor\s\d+ | \$home\s(?:is\s)?not\s(?:defined|set)
+            | \b(?:can't|cannot|unable\sto)\sfind\suser\s(?:for\s)?\W?\d+ | \$home\s(?:is\s)?not\s(?:defined|set)
             | \buser(?:\sid)?\s[`'"]?\d+[`'"]?\s(?:does\snot|doesn't)\sexist | \bcannot\sget\suser\sinformation\b"#,
         )
     });

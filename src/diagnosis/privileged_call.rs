@@ -25,6 +25,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         "lock jvm memory",
         "cannot chroot",
         "must be root)",
+        "must run as root",
         "to capture on",
         "memory locking",
         "cannot allocate memory",
@@ -48,6 +49,7 @@ pub(super) const PATTERN: Pattern = Pattern {
             says: "mount EPERM /mnt capability-missing",
         },
         Example { log: "ping: socket: Operation not permitted", says: "socket-raw EPERM raw-socket" },
+        Example { log: "/usr/sbin/fping: can't create socket (must run as root?)", says: "socket-raw - raw-socket" },
         Example {
             log: "listen ip4:icmp 0.0.0.0: socket: operation not permitted",
             says: "socket-raw EPERM raw-socket",
@@ -362,8 +364,12 @@ fn without_errno(scene: &Scene) -> Option<Finding> {
     });
     static CHROOT: LazyLock<Regex> =
         LazyLock::new(|| verb::any_of(&[r"(?:cannot|can't|unable to|failed to|could not) chroot"]));
-    static CAPTURE: LazyLock<Regex> =
-        LazyLock::new(|| verb::any_of(&["(?:permission|right|privilege)s? to (?:capture|perform this capture)"]));
+    static CAPTURE: LazyLock<Regex> = LazyLock::new(|| {
+        verb::any_of(&[
+            "(?:permission|right|privilege)s? to (?:capture|perform this capture)",
+            r"(?:can't|cannot|could not|unable to) (?:create|open) (?:\w+ )?socket \((?:must (?:be|run as) root|are you root)",
+        ])
+    });
     static SYSCTL: LazyLock<Regex> = LazyLock::new(|| verb::any_of(&[r"sysctl:? .*permission denied on key"]));
     static LOCKED: LazyLock<Regex> = LazyLock::new(|| verb::any_of(&["memory locking requested"]));
     if CAPTURE.is_match(scene.text()) {

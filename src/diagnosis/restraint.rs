@@ -76,7 +76,7 @@ const OTHERS: &[Other] = &[
     Other {
         looks_like: "a program that minds running as root",
         forbids: true,
-        says: r"(?i)is running as root|running as root without|should not be run as root|do not run .* as root|can not run .* as root|refusing to run as root|cannot be run as root|must not be run as root|don't run this as root|not (?:be )?run(?:ning)? as root|can only run as pid 1",
+        says: r"(?i)is running as root|running (?:\w+ ){0,3}with super-?user privileges|running as root without|should not be run as root|do not run .* as root|can not run .* as root|refusing to run as root|cannot be run as root|must not be run as root|don't run this as root|not (?:be )?run(?:ning)? as root|can only run as pid 1",
     },
     Other {
         looks_like: "a network policy or firewall that refused the connection",
@@ -102,6 +102,11 @@ const OTHERS: &[Other] = &[
         looks_like: "Deno's own permissions, which its flags grant",
         forbids: true,
         says: r"with the --allow-\w+ flag|Requires \w+ access to",
+    },
+    Other {
+        looks_like: "a program for another architecture, or a script without a #! line",
+        forbids: true,
+        says: r"(?i)exec format error",
     },
     Other {
         looks_like: "a system service manager or bus that is not there",
@@ -153,6 +158,7 @@ pub(super) const SIGNALS: &[&str] = &[
     "running as root",
     "denied",
     "outofmemory",
+    "exec format error",
     "oomkilled",
 ];
 

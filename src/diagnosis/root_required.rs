@@ -33,12 +33,17 @@ pub(super) const PATTERN: Pattern = Pattern {
     ],
     examples: &[
         Example { log: "This program must be run as root.", says: "other - identity-switch" },
+        Example {
+            log: "You must be an operating system superuser to run this command.",
+            says: "other - identity-switch",
+        },
         Example { log: "addgroup: permission denied (are you root?)", says: "other EACCES identity-switch" },
         Example { log: "adduser: Only root may add a user or group to the system.", says: "other - identity-switch" },
     ],
     near_misses: &[
         "NOTICE: [pool www] 'user' directive is ignored when FPM is not running as root",
         "WARNING: You are running as root",
+        "RuntimeWarning: You're running the worker with superuser privileges: this is absolutely not recommended!",
         "CRIT Supervisor is running as root. If you intend to run as root, you can set user=root in the config file",
     ],
     read: Read::One(read),
@@ -48,7 +53,7 @@ fn read(scene: &Scene) -> Option<Finding> {
     static INSISTS: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r"(?ix) \b(?:must|has\sto|have\sto|needs?\sto|can\sonly|should|may\sonly)\s(?:only\s)?be\s(?:run|started|executed|launched|invoked)\s(?:as|by|with|under)\s(?:the\s)?(?:user\s)?\W?(?:root|super-?user|uid\s0)
-            | \b(?:must|need\sto|have\sto)\sbe\s(?:the\s)?(?:root|super-?user)\b | \bonly\s(?:the\s)?(?:root|superuser)\s(?:user\s)?(?:may|can)\b | \(are\syou\sroot\?\)
+            | \b(?:must|need\sto|have\sto)\sbe\s(?:(?:an?|the)\s)?(?:\w+\s){0,2}(?:root|super-?user)\b | \bonly\s(?:the\s)?(?:root|superuser)\s(?:user\s)?(?:may|can)\b | \(are\syou\sroot\?\)
             | \brequires?\s(?:root|super-?user)\b | \b(?:needs?|require)\s(?:root|superuser)\s(?:privileges?|access|rights|permissions?) | \bplease\srun\s(?:\S+\s){0,3}as\s(?:the\s)?root\b
             | \bnot\s(?:run(?:ning)?|started)\sas\sroot\b.*\b(?:exit|abort|fail|error|cannot|must) | \bwith\ssuper-?user\sprivileges",
         )

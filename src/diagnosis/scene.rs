@@ -208,8 +208,8 @@ impl<'s> Scene<'s> {
         }
         // tar names the member first: `tar: a/b: Cannot open: ...`.
         if let Some(member) = text
-            .strip_prefix("tar: ")
-            .and_then(|rest| rest.split_once(": "))
+            .rfind("tar: ")
+            .and_then(|at| text[at + 5..].split_once(": "))
             .filter(|(_, said)| said.starts_with("Cannot"))
         {
             return Some(member.0.to_owned());

@@ -124,6 +124,14 @@ pub(super) const PATTERN: Pattern = Pattern {
         },
         Example { log: "Missing privilege separation directory: /run/sshd", says: "other - /run/sshd unwritable-path" },
         Example {
+            log: "NotWritableError: The current user does not have write permissions to a required path.\n  path: /.conda/pkgs/urls.txt\n  uid: 1000",
+            says: "other - /.conda/pkgs/urls.txt home-unwritable",
+        },
+        Example {
+            log: "error: failed to download\n\nCaused by:\n  failed to create directory `/srv/cargo/registry`\n\nCaused by:\n  Permission denied (os error 13)",
+            says: "mkdir EACCES /srv/cargo/registry unwritable-path",
+        },
+        Example {
             log: "failed to obtain node locks, tried [/srv/es/data]; maybe these locations are not writable or multiple nodes were started on the same data path?",
             says: "lock - /srv/es/data unwritable-path",
         },
@@ -222,6 +230,7 @@ const MESSAGES: &[Message] = &[
     message(Operation::Other, r"cannot cache function .* no locator available for file {P}"),
     message(Operation::Other, r"permissionerror at {P}"),
     message(Operation::Other, r"trying to write to {P}"),
+    message(Operation::Other, r"not have write permissions? to a required path"),
     message(
         Operation::Open,
         r"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) open (?:the )?(?:[\w-]+ ){0,4}{P}{T}",
@@ -306,15 +315,18 @@ fn read(scene: &Scene) -> Option<Finding> {
             .collect()
     });
     static OTHER: LazyLock<Regex> = LazyLock::new(|| compile(OTHERWISE));
-    if scene.refusal().is_some() {
+    let text = scene.text();
+    // sudo says first what it does not like of its settings, and then why it does not work.
+    if scene.refusal().is_some() || (text.starts_with("sudo: ") && text.ends_with("should be 0")) {
         return None;
     }
-    let text = scene.text();
     let (message, captures) = COMPILED.iter().find_map(|(message, says)| Some((message, says.captures(text)?)))?;
     let path = captures
         .name("p")
         .or_else(|| captures.name("q"))
         .map(|path| path.as_str().trim_end_matches(['.', ':', '!', '?']).to_owned());
+    // `does not have write permissions to a required path.`, and on a line of its own `path: /x`
+    let path = path.or_else(|| scene.field());
     let rest = path.as_ref().map_or_else(|| text.to_owned(), |path| text.replace(path.as_str(), " "));
     let temporary = text.contains("usable temporary");
     if !temporary && OTHER.is_match(&rest) {

@@ -98,6 +98,8 @@ pub struct Facts {
     pub args: Vec<String>,
     /// PATH in the container.
     pub search_path: Option<String>,
+    /// Lines of the scripts that it is started with by which they start their programs: file and line.
+    pub calls: Vec<(String, String)>,
     /// What the program says of its options.
     pub options: Vec<CommandOption>,
     /// Words that may name the program: its container, its image, its command, its processes.

@@ -100,9 +100,9 @@ pub const PAGES: [Page; 18] = [
     Page {
         category: Category::NotExecutable,
         title: "A program that cannot be executed",
-        meaning: "execve(2) answers EACCES where the file has no x bit for this user or lies on a noexec mount, EPERM \
-                  where the file carries a capability that is not in the bounding set, and ENOEXEC where it has no \
-                  interpreter line.",
+        meaning: "execve(2) answers EACCES where the file has no x bit for this user or lies on a noexec mount, and \
+                  EPERM where the file carries a capability that is not in the bounding set. (\"Exec format error\" is none \
+                  of these: another architecture, or a script without a #! line.)",
         check: "`ls -ln` and `getcap` of the file, and CapBnd in `/proc/1/status`.",
         in_vain: "Another user, for a file that carries a capability.",
     },

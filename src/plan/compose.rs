@@ -317,7 +317,12 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
                         several.iter().map(|one| format!("-e {}", self::quoted(one))).collect::<Vec<_>>().join(" ")
                     }
                 };
-                let script = format!("sed {scripts} {quoted} > {FILL_MOUNT}/{name}/{}", self::quoted(file));
+                let copy = format!("{FILL_MOUNT}/{name}/{}", self::quoted(file));
+                let mut script = format!("sed {scripts} {quoted} > {copy}");
+                // What sed writes may not be executed, as a script is that was edited.
+                if !one.path.starts_with("/etc/") {
+                    let _ = write!(script, " && if [ -x {quoted} ]; then chmod 0755 {copy}; fi");
+                }
                 fills.entry(one.container).or_default().push((name.clone(), script));
                 json!({"name": name, "mountPath": one.path, "subPath": file})
             }

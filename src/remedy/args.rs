@@ -1,6 +1,6 @@
 //! Take away the argument that asks for a privilege, or give the one that does without.
 
-use super::{Level, Proposal, Remedy};
+use super::{Level, Proposal, Remedy, bypassed_launcher};
 use crate::model::edit::Edit;
 use crate::model::facts::{CommandOption, Facts};
 use crate::model::obstacle::{Category, Obstacle};
@@ -61,7 +61,10 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     if !taken.is_empty() {
         proposals.push(proposal(format!("take {} out of its arguments", taken.join(" ")), command, args));
     }
-    if obstacle.category != Category::OwnershipChange && (!facts.command.is_empty() || !facts.args.is_empty()) {
+    // Where a script calls the program, the options are those of what it calls.
+    let is_called = facts.calls.iter().any(|(_, line)| called(line).is_some());
+    let has_words = !facts.command.is_empty() || !facts.args.is_empty();
+    if obstacle.category != Category::OwnershipChange && has_words && !is_called {
         let known = |flag: &str| facts.command.iter().chain(&facts.args).any(|word| word == flag);
         for option in facts.options.iter().filter(|option| does_without(option) && !known(&option.flag)) {
             let mut args = facts.args.clone();
@@ -70,7 +73,53 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
             proposals.push(proposal(summary, facts.command.clone(), args));
         }
     }
+    if facts.has_shell {
+        proposals.extend(facts.calls.iter().flat_map(|(file, line)| in_script(obstacle, facts, file, line)));
+    }
     proposals
+}
+
+/// The same where a script gives the arguments: in a copy of it.
+fn in_script(obstacle: &Obstacle, facts: &Facts, file: &str, line: &str) -> Vec<Proposal> {
+    let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    let edited = |summary: String, sed: String| {
+        REMEDY.proposal(
+            summary,
+            vec![Edit::EditedFile { container: facts.container.clone(), path: file.to_owned(), sed }],
+        )
+    };
+    let mut proposals = Vec::new();
+    let program = called(line);
+    let (_, taken) = without_asking(&words, 0);
+    let launches = words.iter().any(|word| bypassed_launcher::is_launcher(word));
+    if !taken.is_empty() && !launches && !line.trim_start().starts_with('#') {
+        let gone = taken.iter().map(|word| pattern(word)).collect::<Vec<_>>().join(r"[[:space:]]\{1,\}");
+        let address = program.map(|program| format!("/{}/", pattern(program))).unwrap_or_default();
+        let summary = format!("take {} out of a copy of {file}", taken.join(" "));
+        proposals.push(edited(summary, format!("{address}s/[[:space:]]{gone}//")));
+    }
+    let Some(program) = program.filter(|_| obstacle.category != Category::OwnershipChange) else { return proposals };
+    for option in facts.options.iter().filter(|option| does_without(option) && !words.contains(&option.flag)) {
+        let CommandOption { flag, text, .. } = option;
+        let summary = format!("start {program} with {flag} in a copy of {file}: its help describes it as {text:?}");
+        let call = format!(r"exec[[:space:]]\{{1,\}}{}", pattern(program));
+        proposals.push(edited(summary, format!(r"s/^\([[:space:]]*{call}\)/\1 {}/", pattern(flag))));
+    }
+    proposals
+}
+
+/// The program that a line of a script executes in place of itself, where the line says which.
+#[must_use]
+pub fn called(line: &str) -> Option<&str> {
+    let mut words = line.split_whitespace();
+    let program = words.next().filter(|word| *word == "exec").and_then(|_| words.next())?;
+    let is_plain = program.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._+-".contains(&byte));
+    (is_plain && !program.starts_with('-') && !bypassed_launcher::is_launcher(program)).then_some(program)
+}
+
+/// A word as sed's basic regular expressions mean it, between slashes.
+fn pattern(word: &str) -> String {
+    word.chars().flat_map(|c| r"\/.*[]^$&".contains(c).then_some('\\').into_iter().chain([c])).collect()
 }
 
 /// Words without the options that ask, and those options as they stood.
@@ -134,6 +183,34 @@ mod tests {
         assert_eq!(proposed(&["sleep", "1"], &[], Vec::new()), []);
         let [(_, args)] = &proposed(&[], &["-x", "--user", "db"], Vec::new())[..] else { panic!("one proposal") };
         assert_eq!(args.join(" "), "-x");
+    }
+
+    #[test]
+    fn the_arguments_in_a_script_are_changed_in_a_copy() {
+        let option = CommandOption { flag: "-U".into(), takes_value: false, text: "Don't check for root".into() };
+        let calls =
+            ["# exec clockd -u clock", "  exec /usr/sbin/clockd -u _clock -d \"$@\"", "exec gosu app server -u x"];
+        let facts = Facts {
+            has_shell: true,
+            calls: calls.map(|line| ("/srv/start.sh".to_owned(), line.to_owned())).to_vec(),
+            options: vec![option],
+            ..Facts::default()
+        };
+        let script = std::env::temp_dir().join(format!("nonroot-args-{}.sh", std::process::id()));
+        std::fs::write(&script, calls.join("\n")).expect("a file in the temporary directory");
+        let refused = Obstacle::new(Operation::Setuid, Category::IdentitySwitch);
+        let edits = propose(&refused, &facts).into_iter().flat_map(|proposal| proposal.edits);
+        let edited = edits.map(|edit| {
+            let Edit::EditedFile { sed, .. } = edit else { panic!("{edit:?}") };
+            let out = std::process::Command::new("sed").arg(sed).arg(&script).output().expect("sed");
+            assert!(out.status.success(), "{out:?}");
+            let out = String::from_utf8_lossy(&out.stdout).into_owned();
+            let changed = out.lines().zip(calls).filter(|(after, before)| after != before);
+            changed.map(|(after, _)| after.to_owned()).collect::<Vec<_>>().join("|")
+        });
+        let edited: Vec<String> = edited.collect();
+        std::fs::remove_file(&script).expect("the file");
+        assert_eq!(edited, ["  exec /usr/sbin/clockd -d \"$@\"", "  exec /usr/sbin/clockd -U -u _clock -d \"$@\""]);
     }
 
     #[test]

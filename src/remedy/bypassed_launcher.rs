@@ -64,6 +64,11 @@ const LAUNCHERS: [(&str, &str, &str); 10] = [
     ("sudo", "sudo", "while :; do case $1 in -[ugpCrtT]) shift 2 ;; -*) shift ;; *) break ;; esac; done\nexec \"$@\""),
 ];
 
+/// Whether a command is a launcher: what follows it is another program's.
+pub(super) fn is_launcher(command: &str) -> bool {
+    LAUNCHERS.iter().any(|(_, known, _)| command.rsplit('/').next() == Some(*known))
+}
+
 fn launcher(obstacle: &Obstacle) -> Option<(&'static str, &'static str)> {
     let mut words = obstacle.evidence.text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
     words

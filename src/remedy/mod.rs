@@ -25,6 +25,7 @@ mod writable_file;
 use std::fmt;
 
 pub use self::advice_on_node::device_ownership;
+pub use self::args::called;
 pub use self::config::directives;
 pub use self::copied_file::SEARCH_PATH;
 

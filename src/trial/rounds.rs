@@ -19,7 +19,7 @@ use crate::model::edit::{Edit, Fill};
 use crate::model::facts::{Facts, VolumeKind, VolumeMount};
 use crate::model::identity::Candidate;
 use crate::model::inside::{Inode, Inside};
-use crate::model::obstacle::{Category, Obstacle, Operation};
+use crate::model::obstacle::{Category, Errno, Obstacle, Operation};
 use crate::model::plan::{Plan, Proof, Round, Step};
 use crate::model::volume::FsGroup;
 use crate::plan;
@@ -451,6 +451,7 @@ impl Trial<'_> {
             self.find(state, &container, &obstacle).await;
             state.forget(&obstacle);
             let Some(facts) = state.survey.facts.get(&container) else { continue };
+            let obstacle = reread(obstacle, facts);
             let proposals = remedy::proposals(&obstacle, facts);
             // A program that works keeps its user; only where nothing else is left root stays, in a namespace.
             let allowed = |proposal: &Proposal| {
@@ -631,6 +632,20 @@ impl State {
     fn is_read_only(&self) -> bool {
         self.steps.iter().any(|step| step.edits.contains(&Edit::ReadOnlyRoot))
     }
+}
+
+/// bash says the same of a program that may not be executed and of a redirection to a file. Where the image has no such
+/// program, it was one to a file.
+fn reread(obstacle: Obstacle, facts: &Facts) -> Obstacle {
+    let Some(path) = obstacle.path.as_deref().filter(|path| path.starts_with('/')) else { return obstacle };
+    let resolved = facts.resolved(path);
+    let directory = &resolved[..resolved.rfind('/').unwrap_or(0).max(1)];
+    let was_seen = facts.inode(directory).is_some_and(|inode| facts.may((facts.looker, facts.looker), inode, 5));
+    let is_program = facts.inode(&resolved).is_some();
+    if obstacle.operation != Operation::Exec || obstacle.errno != Some(Errno::Eacces) || !was_seen || is_program {
+        return obstacle;
+    }
+    Obstacle { operation: Operation::Create, category: Category::UnwritablePath, ..obstacle }
 }
 
 fn changes_identity(proposal: &Proposal) -> bool {

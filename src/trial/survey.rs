@@ -24,6 +24,7 @@ use crate::model::inside::Inside;
 use crate::model::obstacle::Obstacle;
 use crate::model::volume::{SharedVolume, claim_name, common_group};
 use crate::plan::{self, Known};
+use crate::remedy;
 
 /// How often a program is started to be seen: on a busy node one may end before it was.
 const ATTEMPTS: usize = 3;
@@ -338,14 +339,22 @@ impl Trial<'_> {
                 command.clear();
             }
         }
-        let program = command.first().or(facts.args.first()).cloned();
+        let words: Vec<&str> = command.iter().chain(&facts.args).map(String::as_str).collect();
+        let mut calls = Vec::new();
+        if !words.is_empty()
+            && let Some((cluster, place)) = self.place(survey.asleep.as_deref(), container)
+        {
+            calls = cluster.calls_of(place, &words).await.unwrap_or_default();
+        }
+        // A script has no help; what it becomes has.
+        let called = calls.iter().rev().find_map(|(_, line)| remedy::called(line)).map(str::to_owned);
+        let program = called.or_else(|| command.first().or(facts.args.first()).cloned());
         let mut options = Vec::new();
         if let Some(program) = program
             && let Some((cluster, place)) = self.place(survey.asleep.as_deref(), container)
         {
             options = cluster.help_of(place, &program).await.unwrap_or_default();
         }
-        let words: Vec<&str> = command.iter().chain(&facts.args).map(String::as_str).collect();
         let mut named = Vec::new();
         if !words.is_empty()
             && let Some((cluster, place)) = self.place(survey.asleep.as_deref(), container)
@@ -356,7 +365,7 @@ impl Trial<'_> {
         let places: Vec<String> = named.iter().cloned().chain(directory).collect();
         self.look(survey, container, &places).await;
         if let Some(facts) = survey.facts.get_mut(container) {
-            (facts.command, facts.options, facts.named) = (command, options, named);
+            (facts.command, facts.calls, facts.options, facts.named) = (command, calls, options, named);
         }
     }
 

@@ -60,6 +60,14 @@ impl Cluster {
         Ok(inside::options(&self.shell(place, inside::HELP, &[program]).await?))
     }
 
+    /// How the scripts among some words start their programs, in a running container: file and line of each call.
+    ///
+    /// # Errors
+    /// As [`Cluster::look_inside`].
+    pub async fn calls_of(&self, place: Place<'_>, words: &[&str]) -> Result<Vec<(String, String)>, Error> {
+        Ok(inside::calls(&self.shell(place, inside::CALLS, words).await?))
+    }
+
     /// What a running container logged to files: path and end of each.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 mod parse;
 
-pub use self::parse::{found, inside, logs, look, options, paths, standing, started};
+pub use self::parse::{calls, found, inside, logs, look, options, paths, standing, started};
 
 /// Gathers all of [`crate::model::inside::Inside`]; run as `sh -c GATHER`.
 pub const GATHER: &str = include_str!("gather.sh");
@@ -19,6 +19,9 @@ pub const LOOK: &str = include_str!("look.sh");
 
 /// Shows what a program says of its options; run as `sh -c HELP sh PROGRAM`.
 pub const HELP: &str = include_str!("help.sh");
+
+/// Shows how the scripts among some words start their programs; run as `sh -c CALLS sh WORD...`.
+pub const CALLS: &str = include_str!("calls.sh");
 
 /// Shows the programs that start beside it; run as `sh -c STARTED` in a container that shares the pod's process
 /// namespace.

@@ -146,6 +146,14 @@ pub fn found(answer: &str) -> Found {
     found
 }
 
+/// Reads the answer of `calls.sh`: file and line of each call.
+#[must_use]
+pub fn calls(answer: &str) -> Vec<(String, String)> {
+    let scripts = sections(answer).filter(|(name, ..)| *name == "calls");
+    let lines = scripts.flat_map(|(_, file, body)| body.lines().map(move |line| (file.to_owned(), line.to_owned())));
+    lines.take(MOST).collect()
+}
+
 /// Reads the answer of `refused.sh`, the paths that the container's user may not write, or of `paths.sh`, those that the
 /// program names.
 #[must_use]
