@@ -12,7 +12,8 @@ pub(super) const REMEDY: Remedy = Remedy {
     explain: "Many servers change their user, their groups or their root directory because an argument says so: \
               `-u`, `--user`, `--chroot`. A container that starts as the right user, on a file system of its own, needs \
               none of it. Others insist on root, and have an option that lets them do without: their own `--help` tells \
-              which.",
+              which. Where the image's entrypoint is a script that gives the arguments, an init container makes a copy \
+              of the script with others, which is mounted over it.",
     removes: &[Category::IdentitySwitch, Category::CapabilityMissing, Category::OwnershipChange],
     suggest,
     propose,

@@ -645,7 +645,8 @@ fn reread(obstacle: Obstacle, facts: &Facts) -> Obstacle {
     if obstacle.operation != Operation::Exec || obstacle.errno != Some(Errno::Eacces) || !was_seen || is_program {
         return obstacle;
     }
-    Obstacle { operation: Operation::Create, category: Category::UnwritablePath, ..obstacle }
+    let cause = format!("the container's user may not create {path}, which the image has not");
+    Obstacle { operation: Operation::Create, category: Category::UnwritablePath, cause, ..obstacle }
 }
 
 fn changes_identity(proposal: &Proposal) -> bool {
@@ -710,6 +711,22 @@ mod tests {
     use super::*;
     use crate::model::volume::Volumes;
     use crate::trial::Options;
+
+    #[test]
+    fn what_the_image_has_not_was_to_be_written_and_not_executed() {
+        let directory = Inode { path: "/srv".to_owned(), mode: 0o40755, uid: 0, gid: 0, size: 0, target: None };
+        let program = Inode { path: "/srv/run.py".to_owned(), mode: 0o100_644, ..directory.clone() };
+        let facts = Facts { inodes: vec![directory, program], looker: 1000, ..Facts::default() };
+        let read = |path: &str| {
+            let mut obstacle = refused(Operation::Exec, Category::NotExecutable, Some(path), true);
+            obstacle.errno = Some(Errno::Eacces);
+            let obstacle = reread(obstacle, &facts);
+            (obstacle.operation, obstacle.category)
+        };
+        assert_eq!(read("/srv/settings.py"), (Operation::Create, Category::UnwritablePath));
+        assert_eq!(read("/srv/run.py"), (Operation::Exec, Category::NotExecutable));
+        assert_eq!(read("/opt/run.py"), (Operation::Exec, Category::NotExecutable), "nobody looked there");
+    }
 
     fn refused(operation: Operation, category: Category, path: Option<&str>, fatal: bool) -> Obstacle {
         let container = Some("web".to_owned());

@@ -49,6 +49,8 @@ pub(super) struct Survey {
     pub root: BTreeMap<String, Inside>,
     /// What the root pod is refused as well, and lives with.
     pub usual: Vec<Obstacle>,
+    /// How long the root pod's containers ran before it was ready.
+    pub took: Duration,
     /// The pod that sleeps, if its images have a shell.
     asleep: Option<String>,
     /// Containers whose program was asked for its options.
@@ -80,6 +82,7 @@ impl Trial<'_> {
         let mut survey = Survey {
             facts: BTreeMap::new(),
             usual: self.usual(spec, &root).await,
+            took: self.took().await,
             root,
             asleep: self.sleep().await?,
             asked: BTreeSet::new(),

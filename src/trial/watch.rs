@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
-use kube::api::PostParams;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
+use kube::api::{Api, PostParams};
 use kube::core::Request;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, watch_object};
@@ -57,6 +57,9 @@ pub(super) fn has_expired(error: &watcher::Error) -> bool {
     matches!(error, InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) if is_unauthorized(error))
 }
 
+/// A pod that became ready later than this after its start became so again, and tells nothing of its start.
+const SLOWEST: Duration = Duration::from_secs(300);
+
 /// How often in a row a watch may break before the connection counts as lost, some fifteen seconds later.
 pub(super) const LOST: u32 = 5;
 
@@ -73,7 +76,7 @@ impl Trial<'_> {
             return Ok(refused);
         }
         let name = pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        let end = self.watched(&name, pod).await;
+        let end = self.watched(&name, pod, survey.took).await;
         let run = match end {
             Ok(end) => self.evidence(&name, end, pod, survey).await,
             Err(error) => Err(error),
@@ -111,10 +114,10 @@ impl Trial<'_> {
         }
     }
 
-    async fn watched(&self, name: &str, pod: &Value) -> Result<End, Error> {
+    async fn watched(&self, name: &str, pod: &Value, took: Duration) -> Result<End, Error> {
         let pods = self.pods()?;
         let mut states = pin!(watch_object(pods, name).default_backoff());
-        let patience = self.patience(pod);
+        let patience = self.patience(pod, took);
         let mut deadline = Instant::now() + START;
         let mut look = Instant::now() + LOOK;
         let mut ready_until: Option<Instant> = None;
@@ -183,9 +186,17 @@ impl Trial<'_> {
         }
     }
 
-    /// How long a pod that runs may take to be ready: as long as its own probes would wait, and at least so long that
-    /// a program of ordinary slowness starts.
-    fn patience(&self, pod: &Value) -> Duration {
+    /// How long the root pod took to be ready; nothing where there is none, or where it is not known.
+    pub(super) async fn took(&self) -> Duration {
+        let (Some(cluster), Some((namespace, pod))) = (self.cluster, &self.root_pod) else { return Duration::ZERO };
+        let pods: Api<Pod> = Api::namespaced(cluster.client(), namespace);
+        let pod = pods.get_opt(pod).await.ok().flatten();
+        pod.as_ref().and_then(ready_after).unwrap_or_default()
+    }
+
+    /// How long a pod that runs may take to be ready: as long as its own probes would wait, or as the root pod took, and at
+    /// least so long that a program of ordinary slowness starts.
+    fn patience(&self, pod: &Value, took: Duration) -> Duration {
         let seconds = |probe: &Value| {
             let number = |field: &str, default: u64| probe[field].as_u64().unwrap_or(default);
             number("initialDelaySeconds", 0) + number("periodSeconds", 10) * number("failureThreshold", 3)
@@ -196,7 +207,7 @@ impl Trial<'_> {
             .flatten()
             .flat_map(|container| [&container["readinessProbe"], &container["startupProbe"]]);
         let longest = probes.filter(|probe| probe.is_object()).map(seconds).max().unwrap_or(0);
-        Duration::from_secs(longest).max(self.options.patience).min(self.options.timeout)
+        Duration::from_secs(longest).max(took).max(self.options.patience).min(self.options.timeout)
     }
 
     /// How long a pod must stay ready to count. Without a readiness probe a pod is ready at once, and tells nothing yet.
@@ -313,12 +324,55 @@ fn has_ended(container: &ContainerStatus) -> bool {
     container.state.as_ref().is_some_and(|state| state.terminated.is_some())
 }
 
+/// From the start of a pod's last container to the pod's readiness, in whole seconds.
+fn ready_after(pod: &Pod) -> Option<Duration> {
+    let status = pod.status.as_ref()?;
+    let running =
+        status.container_statuses.iter().flatten().filter_map(|container| container.state.as_ref()?.running.as_ref());
+    let started = running.filter_map(|running| Some(running.started_at.as_ref()?.0)).max()?;
+    let ready = ready(pod)?.last_transition_time.as_ref()?.0;
+    let after = ready.duration_since(started);
+    Duration::try_from(after).ok().filter(|after| *after <= SLOWEST)
+}
+
 fn is_running(pod: &Pod) -> bool {
     let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
     statuses.filter_map(|status| status.state.as_ref()).any(|state| state.running.is_some())
 }
 
 fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    ready(pod).is_some()
+}
+
+/// The condition by which a pod is ready.
+fn ready(pod: &Pod) -> Option<&PodCondition> {
+    let mut conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.find(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize as _;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_pod_was_ready_some_time_after_its_last_container_started() {
+        let pod = |ready: &str, status: &str| {
+            let started = |at: &str| {
+                json!({"name": "a", "image": "", "imageID": "", "ready": true, "restartCount": 0,
+                                            "state": {"running": {"startedAt": at}}})
+            };
+            let object = json!({"status": {
+                "conditions": [{"type": "Ready", "status": status, "lastTransitionTime": ready}],
+                "containerStatuses": [started("2026-11-26T10:00:00Z"), started("2026-11-26T10:00:05Z")],
+            }});
+            ready_after(&Pod::deserialize(&object).expect("a pod"))
+        };
+        assert_eq!(pod("2026-11-26T10:01:15Z", "True"), Some(Duration::from_secs(70)));
+        assert_eq!(pod("2026-11-26T10:01:15Z", "False"), None);
+        assert_eq!(pod("2026-11-27T10:01:15Z", "True"), None, "it was ready before");
+        assert_eq!(ready_after(&Pod::default()), None);
+    }
 }
