@@ -33,7 +33,7 @@ pub(super) const PATTERN: Pattern = Pattern {
     ],
     near_misses: &[
         "requested capabilities: CAP_NET_RAW CAP_NET_ADMIN, all granted",
-        "error: Uncaught PermissionDenied: network access to \"127.0.0.1:3000\", run again with the --allow-net flag\n    at PermissionDenied ($deno$/errors.ts:81:5)",
+        "error: Uncaught PermissionDenied: network access to \"127.0.0.1:8000\", run again with the --allow-net flag\n    at PermissionDenied ($deno$/errors.ts:12:3)",
         "Dropping CAP_SYS_ADMIN, which is not needed any more",
     ],
     read: Read::One(read),

@@ -41,7 +41,7 @@ pub(super) const PATTERN: Pattern = Pattern {
             says: "mkdir EACCES /srv/spool unwritable-path",
         },
         Example {
-            log: "[FATAL][logstash.runner] An unexpected error occurred! {:error=>#<Errno::EACCES: Permission denied - /spool>, :backtrace=>[\"org/jruby/RubyDir.java:449:in `mkdir'\", \"uri:classloader:/stdlib/fileutils.rb:253:in `fu_mkdir'\"]}",
+            log: "[FATAL][logstash.runner] An unexpected error occurred! {:error=>#<Errno::EACCES: Permission denied - /spool>, :backtrace=>[\"org/jruby/RubyDir.java:12:in `mkdir'\", \"uri:classloader:/stdlib/fileutils.rb:34:in `fu_mkdir'\"]}",
             says: "mkdir EACCES /spool unwritable-path",
         },
         Example {

@@ -48,7 +48,7 @@ pub(super) const PATTERN: Pattern = Pattern {
             says: "open EROFS /srv/log/error.log read-only-rootfs",
         },
         Example {
-            log: "/srv/gems/puma/launcher.rb:259:in `write': Read-only file system @ rb_sysopen - tmp/pids/server.pid (Errno::EROFS)",
+            log: "/srv/gems/puma/launcher.rb:34:in `write': Read-only file system @ rb_sysopen - tmp/pids/server.pid (Errno::EROFS)",
             says: "open EROFS tmp/pids/server.pid read-only-rootfs",
         },
         Example {

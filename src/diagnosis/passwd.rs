@@ -60,7 +60,7 @@ pub(super) const PATTERN: Pattern = Pattern {
             says: "getpwuid - missing-passwd-entry",
         },
         Example {
-            log: "create managed process: internalError: \"Cannot find User '1000' in passwd file.\"",
+            log: "create managed process: internalError: \"Cannot find User '4242' in passwd file.\"",
             says: "getpwuid - missing-passwd-entry",
         },
         Example { log: "user: unknown userid 1000", says: "getpwuid - missing-passwd-entry" },

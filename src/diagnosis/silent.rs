@@ -124,8 +124,8 @@ pub(super) const PATTERN: Pattern = Pattern {
         },
         Example { log: "Missing privilege separation directory: /run/sshd", says: "other - /run/sshd unwritable-path" },
         Example {
-            log: "NotWritableError: The current user does not have write permissions to a required path.\n  path: /.conda/pkgs/urls.txt\n  uid: 1000",
-            says: "other - /.conda/pkgs/urls.txt home-unwritable",
+            log: "NotWritableError: The current user does not have write permissions to a required path.\n  path: /.conda/envs/list.txt\n  uid: 1000",
+            says: "other - /.conda/envs/list.txt home-unwritable",
         },
         Example {
             log: "error: failed to download\n\nCaused by:\n  failed to create directory `/srv/cargo/registry`\n\nCaused by:\n  Permission denied (os error 13)",
