@@ -325,8 +325,9 @@ fn read(scene: &Scene) -> Option<Finding> {
         .name("p")
         .or_else(|| captures.name("q"))
         .map(|path| path.as_str().trim_end_matches(['.', ':', '!', '?']).to_owned());
-    // `does not have write permissions to a required path.`, and on a line of its own `path: /x`
-    let path = path.or_else(|| scene.field());
+    // `does not have write permissions to a required path.`, and on a line of its own `path: /x`. In other messages such a
+    // field is as often a request's.
+    let path = path.or_else(|| scene.field().filter(|_| text.ends_with(" path.")));
     let rest = path.as_ref().map_or_else(|| text.to_owned(), |path| text.replace(path.as_str(), " "));
     let temporary = text.contains("usable temporary");
     if !temporary && OTHER.is_match(&rest) {
