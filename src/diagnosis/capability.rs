@@ -7,6 +7,7 @@ use regex::Regex;
 use super::{
     Example, Pattern, Read,
     errno::compile,
+    line::Severity,
     scene::{Finding, Scene},
 };
 use crate::model::capability::Capability;
@@ -34,6 +35,7 @@ pub(super) const PATTERN: Pattern = Pattern {
     near_misses: &[
         "requested capabilities: CAP_NET_RAW CAP_NET_ADMIN, all granted",
         "error: Uncaught PermissionDenied: network access to \"127.0.0.1:8000\", run again with the --allow-net flag\n    at PermissionDenied ($deno$/errors.ts:12:3)",
+        "time=2026-11-26T10:00:00Z level=info msg=\"probe\" caps=\"CAP_NET_RAW, CAP_SYS_ADMIN\" required=false",
         "Dropping CAP_SYS_ADMIN, which is not needed any more",
     ],
     read: Read::One(read),
@@ -49,7 +51,8 @@ fn read(scene: &Scene) -> Option<Finding> {
     static UNWANTED: LazyLock<Regex> =
         LazyLock::new(|| compile(r"(?i)\b(?:no longer|not (?:needed|required)|drop(?:ping|ped)?)\b"));
     let text = scene.text();
-    if UNWANTED.is_match(text) {
+    // What a program only tells of itself is no refusal.
+    if UNWANTED.is_match(text) || scene.line().severity == Severity::Info {
         return None;
     }
     let captures = WANTED.captures(text)?;
@@ -66,5 +69,6 @@ fn read(scene: &Scene) -> Option<Finding> {
     };
     let errno = scene.refusal().map(|refusal| refusal.errno);
     // A line that has a verb and an errno as well is read by those.
-    Some(Finding::new(operation, category).errno(errno).capability(capability.name()).distance(40_000))
+    let finding = Finding::new(operation, category).errno(errno).capability(capability.name()).distance(40_000);
+    Some(finding.harmless(scene.line().severity == Severity::Warning))
 }

@@ -41,6 +41,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             says: "mkdir EACCES /srv/spool unwritable-path",
         },
         Example {
+            log: "mkdir: cannot create directory '/srv/cache': Permission denied - skipping",
+            says: "mkdir EACCES /srv/cache unwritable-path",
+        },
+        Example {
             log: "[FATAL][logstash.runner] An unexpected error occurred! {:error=>#<Errno::EACCES: Permission denied - /spool>, :backtrace=>[\"org/jruby/RubyDir.java:12:in `mkdir'\", \"uri:classloader:/stdlib/fileutils.rb:34:in `fu_mkdir'\"]}",
             says: "mkdir EACCES /spool unwritable-path",
         },

@@ -182,9 +182,11 @@ impl<'s> Scene<'s> {
         };
         let own = |path: &Path| path.text.to_owned();
         // Ruby's `Permission denied @ rb_sysopen - tmp/x`, whatever frames the same line quotes behind it.
-        static RUBY: LazyLock<Regex> = LazyLock::new(|| compile(r#"^ (?:@ \w+ )?- (?P<path>[\w./~][^\s,()<>"'`]*)"#));
-        if let Some(path) = RUBY.captures(&text[refusal.span.end..]).and_then(|captures| captures.name("path")) {
-            return Some(path.as_str().to_owned());
+        static RUBY: LazyLock<Regex> = LazyLock::new(|| {
+            compile(r#"^ (?:@ \w+ - (?P<named>[\w./~][^\s,()<>"'`]*)|- (?P<bare>[\w.~-]*/[^\s,()<>"'`]*))"#)
+        });
+        if let Some(captures) = RUBY.captures(&text[refusal.span.end..]) {
+            return captures.name("named").or(captures.name("bare")).map(|path| path.as_str().to_owned());
         }
         if verb.end >= refusal.span.end {
             return behind(verb.end).map(own).or_else(|| relative(&text[verb.end..])).or_else(|| self.field());
