@@ -34,7 +34,6 @@ pub(super) const PATTERN: Pattern = Pattern {
     ],
     near_misses: &[
         "requested capabilities: CAP_NET_RAW CAP_NET_ADMIN, all granted",
-        "error: Uncaught PermissionDenied: network access to \"127.0.0.1:8000\", run again with the --allow-net flag\n    at PermissionDenied ($deno$/errors.ts:12:3)",
         "time=2026-11-26T10:00:00Z level=info msg=\"probe\" caps=\"CAP_NET_RAW, CAP_SYS_ADMIN\" required=false",
         "Dropping CAP_SYS_ADMIN, which is not needed any more",
     ],

@@ -356,7 +356,7 @@ impl Diagnosis {
             && record.lines.iter().any(|line| !line.text.starts_with("at ") && restraint::forbids(&line.text));
         let mut read: Vec<(usize, Finding)> = Vec::new();
         for (index, line) in record.lines.iter().enumerate() {
-            if (line.refusal.is_none() && !TELLING.is_in(line.text.as_bytes())) || is_frame(&line.text) {
+            if (line.refusal.is_none() && !TELLING.is_in(line.text.as_bytes())) || is_call(&line.text) {
                 continue;
             }
             if vetoed || restraint::forbids(&line.text) {
@@ -383,7 +383,7 @@ impl Diagnosis {
 }
 
 /// A frame of a stack trace, as Java and JavaScript print it: what it calls itself is no message.
-fn is_frame(text: &str) -> bool {
+fn is_call(text: &str) -> bool {
     text.starts_with("at ") && text.ends_with(')')
 }
 

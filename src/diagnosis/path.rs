@@ -32,6 +32,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         "ERROR:  permission denied for table users",
         "Permission denied (publickey).",
         "403 Forbidden: permission denied",
+        "error: Uncaught PermissionDenied: network access to \"127.0.0.1:8000\", run again with the --allow-net flag\n    at PermissionDenied ($deno$/errors.ts:12:3)",
     ],
     read: Read::One(read),
 };

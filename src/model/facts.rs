@@ -98,7 +98,7 @@ pub struct Facts {
     pub args: Vec<String>,
     /// PATH in the container.
     pub search_path: Option<String>,
-    /// Lines of the scripts that it is started with by which they start their programs: file and line.
+    /// Lines by which the scripts that it is started with become a program: file and line.
     pub calls: Vec<(String, String)>,
     /// What the program says of its options.
     pub options: Vec<CommandOption>,

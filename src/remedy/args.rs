@@ -82,29 +82,33 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
 
 /// The same where a script gives the arguments: in a copy of it.
 fn in_script(obstacle: &Obstacle, facts: &Facts, file: &str, line: &str) -> Vec<Proposal> {
-    let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    let Some(program) = called(line) else { return Vec::new() };
+    let call = format!(r"^[[:space:]]*exec[[:space:]]\{{1,\}}{}", pattern(program));
     let edited = |summary: String, sed: String| {
-        REMEDY.proposal(
-            summary,
-            vec![Edit::EditedFile { container: facts.container.clone(), path: file.to_owned(), sed }],
-        )
+        let edit = Edit::EditedFile { container: facts.container.clone(), path: file.to_owned(), sed };
+        REMEDY.proposal(summary, vec![edit])
     };
     let mut proposals = Vec::new();
-    let program = called(line);
+    let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
     let (_, taken) = without_asking(&words, 0);
-    let launches = words.iter().any(|word| bypassed_launcher::is_launcher(word));
-    if !taken.is_empty() && !launches && !line.trim_start().starts_with('#') {
-        let gone = taken.iter().map(|word| pattern(word)).collect::<Vec<_>>().join(r"[[:space:]]\{1,\}");
-        let address = program.map(|program| format!("/{}/", pattern(program))).unwrap_or_default();
+    if !taken.is_empty() {
+        // Each option with its value, wherever it stands in the line.
+        let options = taken.chunk_by(|_, next| !next.starts_with('-'));
+        let gone = options.map(|option| {
+            let words: Vec<String> = option.iter().map(|word| pattern(word)).collect();
+            format!("s/[[:space:]]{}//", words.join(r"[[:space:]]\{1,\}"))
+        });
+        let gone: Vec<String> = gone.collect();
         let summary = format!("take {} out of a copy of {file}", taken.join(" "));
-        proposals.push(edited(summary, format!("{address}s/[[:space:]]{gone}//")));
+        proposals.push(edited(summary, format!("/{call}/{{{};}}", gone.join(";"))));
     }
-    let Some(program) = program.filter(|_| obstacle.category != Category::OwnershipChange) else { return proposals };
+    if obstacle.category == Category::OwnershipChange {
+        return proposals;
+    }
     for option in facts.options.iter().filter(|option| does_without(option) && !words.contains(&option.flag)) {
         let CommandOption { flag, text, .. } = option;
         let summary = format!("start {program} with {flag} in a copy of {file}: its help describes it as {text:?}");
-        let call = format!(r"exec[[:space:]]\{{1,\}}{}", pattern(program));
-        proposals.push(edited(summary, format!(r"s/^\([[:space:]]*{call}\)/\1 {}/", pattern(flag))));
+        proposals.push(edited(summary, format!("s/{call}/& {}/", pattern(flag))));
     }
     proposals
 }
@@ -189,8 +193,12 @@ mod tests {
     #[test]
     fn the_arguments_in_a_script_are_changed_in_a_copy() {
         let option = CommandOption { flag: "-U".into(), takes_value: false, text: "Don't check for root".into() };
-        let calls =
-            ["# exec clockd -u clock", "  exec /usr/sbin/clockd -u _clock -d \"$@\"", "exec gosu app server -u x"];
+        let calls = [
+            "# exec clockd -u clock",
+            "curl -u somebody:word http://x/",
+            "  exec /usr/sbin/clockd -u _clock -d --group=x \"$@\"",
+            "exec gosu app server -u x",
+        ];
         let facts = Facts {
             has_shell: true,
             calls: calls.map(|line| ("/srv/start.sh".to_owned(), line.to_owned())).to_vec(),
@@ -211,7 +219,10 @@ mod tests {
         });
         let edited: Vec<String> = edited.collect();
         std::fs::remove_file(&script).expect("the file");
-        assert_eq!(edited, ["  exec /usr/sbin/clockd -d \"$@\"", "  exec /usr/sbin/clockd -U -u _clock -d \"$@\""]);
+        assert_eq!(
+            edited,
+            ["  exec /usr/sbin/clockd -d \"$@\"", "  exec /usr/sbin/clockd -U -u _clock -d --group=x \"$@\"",]
+        );
     }
 
     #[test]

@@ -343,25 +343,14 @@ impl Trial<'_> {
             }
         }
         let words: Vec<&str> = command.iter().chain(&facts.args).map(String::as_str).collect();
-        let mut calls = Vec::new();
-        if !words.is_empty()
-            && let Some((cluster, place)) = self.place(survey.asleep.as_deref(), container)
+        let (mut calls, mut options, mut named) = (Vec::new(), Vec::new(), Vec::new());
+        if let (Some(program), Some((cluster, place))) =
+            (words.first(), self.place(survey.asleep.as_deref(), container))
         {
             calls = cluster.calls_of(place, &words).await.unwrap_or_default();
-        }
-        // A script has no help; what it becomes has.
-        let called = calls.iter().rev().find_map(|(_, line)| remedy::called(line)).map(str::to_owned);
-        let program = called.or_else(|| command.first().or(facts.args.first()).cloned());
-        let mut options = Vec::new();
-        if let Some(program) = program
-            && let Some((cluster, place)) = self.place(survey.asleep.as_deref(), container)
-        {
-            options = cluster.help_of(place, &program).await.unwrap_or_default();
-        }
-        let mut named = Vec::new();
-        if !words.is_empty()
-            && let Some((cluster, place)) = self.place(survey.asleep.as_deref(), container)
-        {
+            // A script has no help; what it becomes has.
+            let called = calls.iter().rev().find_map(|(_, line)| remedy::called(line));
+            options = cluster.help_of(place, called.unwrap_or(program)).await.unwrap_or_default();
             named = cluster.named_by(place, &words).await.unwrap_or_default();
         }
         let directory = survey.facts.get(container).and_then(|facts| facts.directory.clone());

@@ -60,7 +60,7 @@ impl Cluster {
         Ok(inside::options(&self.shell(place, inside::HELP, &[program]).await?))
     }
 
-    /// How the scripts among some words start their programs, in a running container: file and line of each call.
+    /// How the scripts among some words become a program, in a running container: file and line of each call.
     ///
     /// # Errors
     /// As [`Cluster::look_inside`].

@@ -1,5 +1,4 @@
-# Shows the lines of scripts that start a program or give it options by which daemons change their user, to parse.rs. The
-# scripts are those among the words given as arguments. Needs sh and grep.
+# Shows the lines by which the scripts among some words, the arguments, become a program, to parse.rs. Needs sh and grep.
 for word; do
   file=$(command -v -- "$word" 2>/dev/null)
   file=${file:-$word}
@@ -7,6 +6,6 @@ for word; do
   { IFS= read -r first <"$file"; } 2>/dev/null
   case $first in '#!'*) ;; *) case $file in *.sh) ;; *) continue ;; esac ;; esac
   echo ">>> calls $file"
-  grep -aE '^[[:space:]]*exec[[:space:]]|[[:space:]]--?(u|g|user|group|username|groupname|uid|gid|setuid|setgid|run-as|runas|chroot|chuid)([=[:space:]]|$)' "$file" 2>/dev/null
+  grep -aE '^[[:space:]]*exec[[:space:]]' "$file" 2>/dev/null
 done
 echo ">>> end"
