@@ -12,6 +12,7 @@ use std::path::Path;
 use std::{env, fs};
 
 use build::{LayerTar, config, docker_archive};
+use clap_complete::Shell;
 use serde_json::Value;
 
 fn generated(file: &str, text: &[u8]) {
@@ -30,8 +31,16 @@ fn the_pages_of_obstacles_are_fresh() {
 
 #[test]
 fn the_completion_scripts_are_fresh() {
-    for (file, script) in nonroot::cli::completions() {
-        generated(&format!("completions/{file}"), script.as_bytes());
+    let shells = [
+        (Shell::Bash, "kubectl-nonroot.bash"),
+        (Shell::Zsh, "_kubectl-nonroot"),
+        (Shell::Fish, "kubectl-nonroot.fish"),
+        (Shell::PowerShell, "kubectl-nonroot.ps1"),
+    ];
+    for (shell, file) in shells {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut nonroot::cli::command(), "kubectl-nonroot", &mut script);
+        generated(&format!("completions/{file}"), &script);
     }
 }
 

@@ -1,9 +1,8 @@
 //! `kubectl nonroot completion`: scripts that teach a shell, or kubectl, to complete.
 
 use clap::{Args, ValueEnum};
-use clap_complete::{Shell, generate};
 
-use super::{Fault, command, print};
+use super::{Fault, print};
 
 /// Print a completion script for a shell, or for kubectl itself
 ///
@@ -37,38 +36,20 @@ enum For {
 }
 
 impl For {
-    /// Its file in completions/.
-    fn file(self) -> &'static str {
+    /// Its file in completions/, which tests/docs.rs makes from the commands and flags. To make it here would take longer
+    /// than all the rest of the program.
+    fn script(self) -> &'static str {
         match self {
-            For::Bash => "kubectl-nonroot.bash",
-            For::Zsh => "_kubectl-nonroot",
-            For::Fish => "kubectl-nonroot.fish",
-            For::PowerShell => "kubectl-nonroot.ps1",
-            For::Kubectl => "kubectl_complete-nonroot",
+            For::Bash => include_str!("../../completions/kubectl-nonroot.bash"),
+            For::Zsh => include_str!("../../completions/_kubectl-nonroot"),
+            For::Fish => include_str!("../../completions/kubectl-nonroot.fish"),
+            For::PowerShell => include_str!("../../completions/kubectl-nonroot.ps1"),
+            For::Kubectl => include_str!("../../completions/kubectl_complete-nonroot"),
         }
-    }
-
-    fn script(self) -> String {
-        let shell = match self {
-            For::Bash => Shell::Bash,
-            For::Zsh => Shell::Zsh,
-            For::Fish => Shell::Fish,
-            For::PowerShell => Shell::PowerShell,
-            For::Kubectl => return "#!/bin/sh\nexec kubectl-nonroot __complete \"$@\"\n".to_owned(),
-        };
-        let mut script = Vec::new();
-        generate(shell, &mut command(), "kubectl-nonroot", &mut script);
-        String::from_utf8_lossy(&script).into_owned()
     }
 }
 
 pub(super) fn run(args: &CompletionArgs) -> Result<u8, Fault> {
-    print(&args.shell.script())?;
+    print(args.shell.script())?;
     Ok(0)
-}
-
-/// What completions/ holds: the name of each file, and its text.
-#[must_use]
-pub fn completions() -> Vec<(&'static str, String)> {
-    For::value_variants().iter().map(|each| (each.file(), each.script())).collect()
 }

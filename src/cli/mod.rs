@@ -53,8 +53,6 @@ enum Command {
     Completion(completion::CompletionArgs),
 }
 
-pub use completion::completions;
-
 /// The commands and flags, from which help, completion and the man pages come.
 #[must_use]
 pub fn command() -> clap::Command {
