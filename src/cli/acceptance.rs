@@ -1,5 +1,6 @@
 //! Findings that are accepted: by the file of --baseline, and by annotations of the workloads themselves.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -72,14 +73,10 @@ pub(super) fn apply(
     scanned: &Scanned,
     counts: &dyn Fn(&Finding) -> bool,
 ) -> Result<(Option<report::Baseline>, Vec<String>), Error> {
-    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let today = today();
     let warnings = by_annotations(rows);
     let Some(path) = &flags.baseline else { return Ok((None, warnings)) };
-    let mut read = baseline::read(path)?;
-    if read.is_none() && !flags.write_baseline {
-        let error = Error::input(format!("read the baseline {}", path.display()), "there is no such file");
-        return Err(error.help("--write-baseline makes it"));
-    }
+    let mut read = read(flags)?;
     let mut hits = by_baseline(rows, read.as_ref(), today);
     if flags.write_baseline {
         let fates = fates(read.as_ref(), &hits, rows, scanned, flags.expires, today);
@@ -106,9 +103,35 @@ pub(super) fn apply(
     Ok((Some(told(&baseline, &hits, rows, scanned, today)), warnings))
 }
 
+/// The baseline, where one is named.
+///
+/// # Errors
+/// It cannot be read, or is not there and is not to be written either.
+pub(super) fn read(flags: &AcceptanceFlags) -> Result<Option<Baseline>, Error> {
+    let Some(path) = &flags.baseline else { return Ok(None) };
+    let read = baseline::read(path)?;
+    if read.is_none() && !flags.write_baseline {
+        let error = Error::input(format!("read the baseline {}", path.display()), "there is no such file");
+        return Err(error.help("--write-baseline makes it"));
+    }
+    Ok(read)
+}
+
+/// Marks the findings of one workload that are accepted; comes back with warnings.
+pub(super) fn accept(row: &mut Row, baseline: Option<&Baseline>) -> Vec<String> {
+    let rows = std::slice::from_mut(row);
+    let warnings = by_annotations(rows);
+    by_baseline(rows, baseline, today());
+    warnings
+}
+
+fn today() -> Date {
+    Timestamp::now().to_zoned(TimeZone::UTC).date()
+}
+
 /// Accepts what annotations accept; comes back with a warning for each that is none.
 fn by_annotations(rows: &mut [Row]) -> Vec<String> {
-    let known: BTreeSet<&str> = rule::all().into_iter().map(|rule| rule.id).collect();
+    let known: LazyCell<BTreeSet<&str>> = LazyCell::new(|| rule::all().into_iter().map(|rule| rule.id).collect());
     let mut warnings = Vec::new();
     for row in rows {
         let key = row.key();

@@ -195,10 +195,14 @@ struct Judged {
     doubts: Vec<String>,
 }
 
-fn judged(mut rows: Vec<Row>, scanned: &Scanned, args: &ScanArgs) -> Result<Judged, Error> {
-    for row in &mut rows {
-        row.workload.findings = finding::of(&row.workload, args.judged_level());
+impl Row {
+    fn judge(&mut self, args: &ScanArgs) {
+        self.workload.findings = finding::of(&self.workload, args.judged_level());
     }
+}
+
+fn judged(mut rows: Vec<Row>, scanned: &Scanned, args: &ScanArgs) -> Result<Judged, Error> {
+    rows.iter_mut().for_each(|row| row.judge(args));
     let counts = |finding: &Finding| args.counts(finding.class);
     let (baseline, doubts) = acceptance::apply(&args.acceptance, &mut rows, scanned, &counts)?;
     let workloads = rows.into_iter().map(|row| row.workload).filter(|workload| shown(workload, args)).collect();

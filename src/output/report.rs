@@ -190,24 +190,25 @@ pub struct Failure {
     pub exit_code: Option<i32>,
 }
 
+impl Summary {
+    /// Counts one workload more.
+    pub(super) fn add(&mut self, workload: &Workload) {
+        self.workloads += 1;
+        self.root += usize::from(workload.root == Some(true));
+        self.unknown += usize::from(workload.root.is_none());
+        self.baseline += usize::from(workload.pod_security.baseline.is_empty());
+        self.restricted += usize::from(workload.pod_security.restricted.is_empty());
+        self.failing += usize::from(!workload.failures.is_empty());
+        self.accepted += workload.findings.iter().filter(|finding| finding.accepted.is_some()).count();
+    }
+}
+
 impl ScanReport {
     /// Completes the counts over the workloads.
     #[must_use]
     pub fn new(workloads: Vec<Workload>, namespaces: &[ModelNamespace], warnings: Vec<String>) -> Self {
-        let count = |which: &dyn Fn(&Workload) -> bool| workloads.iter().filter(|workload| which(workload)).count();
-        let summary = Summary {
-            workloads: workloads.len(),
-            root: count(&|workload| workload.root == Some(true)),
-            unknown: count(&|workload| workload.root.is_none()),
-            baseline: count(&|workload| workload.pod_security.baseline.is_empty()),
-            restricted: count(&|workload| workload.pod_security.restricted.is_empty()),
-            failing: count(&|workload| !workload.failures.is_empty()),
-            accepted: workloads
-                .iter()
-                .flat_map(|workload| &workload.findings)
-                .filter(|finding| finding.accepted.is_some())
-                .count(),
-        };
+        let mut summary = Summary::default();
+        workloads.iter().for_each(|workload| summary.add(workload));
         let namespaces = namespaces.iter().map(Namespace::from).collect();
         Self {
             api_version: API_VERSION,
@@ -256,6 +257,17 @@ impl Workload {
     }
 }
 
+/// What is to be fixed first is the greatest: by the first thing in which two differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Badness {
+    is_failing: bool,
+    is_root: bool,
+    is_below_baseline: bool,
+    /// How much there is to fix.
+    to_fix: usize,
+    is_unknown: bool,
+}
+
 /// Whether any of the containers runs as root; `None` where none does but of some it is not known.
 fn any_root(roots: impl Iterator<Item = Option<bool>> + Clone) -> Option<bool> {
     match (roots.clone().any(|root| root == Some(true)), roots.clone().all(|root| root == Some(false))) {
@@ -282,17 +294,16 @@ impl Workload {
         self.root = any_root(self.containers.iter().map(|container| container.root));
     }
 
-    /// What is to be fixed first is the greatest: failing before root before baseline before restricted; then by the number
-    /// of things to fix. What is accepted counts as good.
-    pub(super) fn badness(&self) -> (bool, bool, bool, usize, bool) {
+    /// What is accepted counts as good.
+    pub(super) fn badness(&self) -> Badness {
         let open = |class| self.findings.iter().filter(|one| one.class == class && one.accepted.is_none()).count();
-        (
-            open(Class::Failing) > 0,
-            open(Class::Root) > 0,
-            open(Class::Baseline) > 0,
-            open(Class::Baseline) + open(Class::Restricted),
-            self.root.is_none(),
-        )
+        Badness {
+            is_failing: open(Class::Failing) > 0,
+            is_root: open(Class::Root) > 0,
+            is_below_baseline: open(Class::Baseline) > 0,
+            to_fix: open(Class::Baseline) + open(Class::Restricted),
+            is_unknown: self.root.is_none(),
+        }
     }
 }
 

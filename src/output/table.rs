@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::explanation::Explained;
-use super::report::{Container, Failure, Namespace, Policy, ScanReport, User, Violation, Workload};
+use super::report::{Badness, Container, Failure, Namespace, Policy, ScanReport, Summary, User, Violation, Workload};
 use super::terminal::{self, Clean, Tone, painted, tone};
 use crate::model::acceptance::RUNS_AS_ROOT;
 use crate::model::podsecurity::Level;
@@ -27,92 +27,179 @@ pub struct View {
 /// The report as a table with a summary, coloured; ends in a line break. Nothing for a report without workloads.
 #[must_use]
 pub fn scan(report: &ScanReport, view: View) -> String {
-    let mut out = String::new();
-    if report.workloads.is_empty() {
-        return out;
-    }
-    let mut workloads: Vec<&Workload> = report.workloads.iter().collect();
-    workloads.sort_by_cached_key(|workload| {
-        let Workload { namespace, kind, name, .. } = workload;
-        (Reverse(workload.badness()), (namespace, kind, name))
-    });
-    out.push_str(&rows(&workloads, view));
-    out.push('\n');
-    if let [workload] = workloads.as_slice() {
-        out.push_str(&details(workload, view));
-    }
-    for line in std::iter::once(summary(report)).chain(namespaces(&report.namespaces, view.wide)) {
-        let _ = terminal::wrapped(&mut out, "", 0, &line, view.width);
-    }
-    painted(&out)
+    let mut rows = Rows::new(view);
+    report.workloads.iter().for_each(|workload| rows.add(workload));
+    rows.table(&report.namespaces)
 }
 
-/// The lines of the table, coloured: the header without a name, then each workload with its own, in the order of names.
-#[must_use]
-pub fn lines(report: &ScanReport, view: View) -> Vec<(Option<String>, String)> {
-    let mut workloads: Vec<&Workload> = report.workloads.iter().collect();
-    workloads.sort_by_key(|workload| (&workload.namespace, &workload.kind, &workload.name));
-    let names = workloads.iter().map(|workload| {
-        let name = format!("{}/{}", workload.kind.to_lowercase(), workload.name);
-        let namespace = workload.namespace.as_deref().unwrap_or_default();
-        Some(Clean(&format!("{namespace}/{name}")).to_string())
-    });
-    // Whatever the width, each has one line.
-    let rows = rows(&workloads, View { width: usize::MAX, ..view });
-    std::iter::once(None).chain(names).zip(rows.lines().map(painted)).collect()
+/// What a table shows of workloads that come one by one: their cells are all that is kept of them.
+#[derive(Debug)]
+pub struct Rows {
+    view: View,
+    rows: Vec<Row>,
+    summary: Summary,
+    /// Workloads with root in a user namespace.
+    inside: usize,
+    /// Of one workload alone.
+    details: String,
 }
 
-fn rows(workloads: &[&Workload], view: View) -> String {
-    let first = workloads.first().and_then(|workload| workload.namespace.as_ref());
-    let many_namespaces = view.all_namespaces || workloads.iter().any(|workload| workload.namespace.as_ref() != first);
-    let live = workloads.iter().any(|workload| workload.source.is_none());
-    let level = view.level.as_str().to_uppercase();
-    let mut header = Vec::new();
-    if many_namespaces {
-        header.push(NAMESPACE);
+/// The cells of one workload.
+#[derive(Debug)]
+struct Row {
+    badness: Badness,
+    namespace: Option<String>,
+    kind: String,
+    name: String,
+    /// Its place in a manifest; else how many pods it has.
+    place: String,
+    root: String,
+    verdict: String,
+    /// Where everything is shown.
+    wide: Option<[String; 2]>,
+    /// `None` for one of a manifest.
+    now: Option<Now>,
+}
+
+#[derive(Debug)]
+struct Now {
+    cell: String,
+    /// Whether that is worth a line of its own: what works has nothing to tell.
+    tells: bool,
+}
+
+impl Rows {
+    #[must_use]
+    pub fn new(view: View) -> Self {
+        Rows { view, rows: Vec::new(), summary: Summary::default(), inside: 0, details: String::new() }
     }
-    header.extend([WORKLOAD, if live { PODS } else { LINE }, "ROOT", &level]);
-    if view.wide {
-        header.extend(["USERS", "CHECKS"]);
-    }
-    if live {
-        header.push(NOW);
-    }
-    let mut rows: Vec<Vec<String>> = Vec::with_capacity(workloads.len());
-    for workload in workloads {
-        let mut row = Vec::new();
-        if many_namespaces {
-            row.push(Clean(workload.namespace.as_deref().unwrap_or("-")).to_string());
-        }
-        row.push(Clean(&format!("{}/{}", workload.kind.to_lowercase(), workload.name)).to_string());
-        row.push(match &workload.source {
-            Some(source) => Clean(&format!("{}:{}", source.file, source.line)).to_string(),
-            None => workload.pods.to_string(),
+
+    pub fn add(&mut self, workload: &Workload) {
+        let View { level, wide, .. } = self.view;
+        self.summary.add(workload);
+        self.inside += usize::from(workload.root == Some(true) && workload.user_namespace);
+        self.details = if self.rows.is_empty() { details(workload, self.view) } else { String::new() };
+        let is_open = workload.pods > 0 && workload.root == Some(false) && !workload.obstacles.is_empty();
+        let tells = !workload.failures.is_empty() || is_open;
+        self.rows.push(Row {
+            badness: workload.badness(),
+            namespace: workload.namespace.clone(),
+            kind: workload.kind.clone(),
+            name: workload.name.clone(),
+            place: match &workload.source {
+                Some(source) => Clean(&format!("{}:{}", source.file, source.line)).to_string(),
+                None => workload.pods.to_string(),
+            },
+            root: root(workload),
+            verdict: verdict(workload, level),
+            wide: wide.then(|| [users(&workload.containers), checks(violations(workload, level))]),
+            now: workload.source.is_none().then(|| Now { cell: now(workload), tells }),
         });
-        row.push(root(workload));
-        row.push(verdict(workload, view.level));
-        if view.wide {
-            row.push(users(&workload.containers));
-            row.push(checks(violations(workload, view.level)));
+    }
+
+    /// The table with a summary, worst first, coloured; ends in a line break. Nothing without workloads.
+    #[must_use]
+    pub fn table(mut self, of: &[Namespace]) -> String {
+        if self.rows.is_empty() {
+            return String::new();
+        }
+        self.rows.sort_by(|a, b| (Reverse(&a.badness), a.key()).cmp(&(Reverse(&b.badness), b.key())));
+        let mut lines = vec![self.summary()];
+        lines.extend(namespaces(of, self.view.wide));
+        let (details, view) = (std::mem::take(&mut self.details), self.view);
+        let mut out = self.drawn(view.width);
+        out.push('\n');
+        out.push_str(&details);
+        for line in lines {
+            let _ = terminal::wrapped(&mut out, "", 0, &line, view.width);
+        }
+        painted(&out)
+    }
+
+    /// The lines of the table, coloured: the header without a name, then each workload with its own, in the order of names.
+    #[must_use]
+    pub fn lines(mut self) -> Vec<(Option<String>, String)> {
+        self.rows.sort_by(|a, b| a.key().cmp(&b.key()));
+        let names = self.rows.iter().map(|row| {
+            let namespace = row.namespace.as_deref().unwrap_or_default();
+            Some(Clean(&format!("{namespace}/{}", row.workload())).to_string())
+        });
+        let names: Vec<_> = std::iter::once(None).chain(names).collect();
+        // Whatever the width, each has one line.
+        names.into_iter().zip(self.drawn(usize::MAX).lines().map(painted)).collect()
+    }
+
+    fn is_live(&self) -> bool {
+        self.rows.iter().any(|row| row.now.is_some())
+    }
+
+    fn drawn(self, width: usize) -> String {
+        let first = self.rows.first().and_then(|row| row.namespace.as_ref());
+        let many = self.view.all_namespaces || self.rows.iter().any(|row| row.namespace.as_ref() != first);
+        let (live, wide) = (self.is_live(), self.view.wide);
+        let level = self.view.level.as_str().to_uppercase();
+        let mut header = Vec::new();
+        if many {
+            header.push(NAMESPACE);
+        }
+        header.extend([WORKLOAD, if live { PODS } else { LINE }, "ROOT", &level]);
+        if wide {
+            header.extend(["USERS", "CHECKS"]);
         }
         if live {
-            row.push(now(workload));
+            header.push(NOW);
         }
-        rows.push(row);
+        let tells = |row: &Row| !live || row.now.as_ref().is_some_and(|now| now.tells);
+        let tells: Vec<bool> = self.rows.iter().map(tells).collect();
+        let cells = self.rows.into_iter().map(|row| {
+            let mut cells = Vec::with_capacity(header.len());
+            if many {
+                cells.push(Clean(row.namespace.as_deref().unwrap_or("-")).to_string());
+            }
+            cells.push(Clean(&row.workload()).to_string());
+            cells.extend([row.place, row.root, row.verdict]);
+            cells.extend(row.wide.into_iter().flatten());
+            if live {
+                cells.push(row.now.map_or_else(|| "-".to_owned(), |now| now.cell));
+            }
+            cells
+        });
+        let grid = Grid { rows: cells.collect(), header };
+        if wide { grid.drawn(&[]) } else { narrowed(grid, if live { NOW } else { LINE }, &tells, width) }
     }
-    let grid = Grid { header, rows };
-    if view.wide {
-        return grid.drawn(&[]);
+
+    fn summary(&self) -> String {
+        let summary = self.summary;
+        let plural = if summary.workloads == 1 { "workload" } else { "workloads" };
+        let inside = match self.inside {
+            0 => String::new(),
+            count => format!(" ({count} inside a user namespace)"),
+        };
+        let mut parts = vec![format!("{} as root{inside}", summary.root)];
+        if summary.unknown > 0 {
+            parts.push(format!("{} unknown", summary.unknown));
+        }
+        parts.push(format!("{} admitted by restricted", summary.restricted));
+        if self.is_live() {
+            parts.push(format!("{} failing now", summary.failing));
+        }
+        if summary.accepted > 0 {
+            let plural = if summary.accepted == 1 { "finding" } else { "findings" };
+            parts.push(format!("{} {plural} accepted", summary.accepted));
+        }
+        tone(Tone::Strong, format_args!("{} {plural}: {}.", summary.workloads, parts.join(", ")))
     }
-    let tail = if live { NOW } else { LINE };
-    // A workload that works has nothing to tell below its row.
-    let tells = |workload: &&Workload| {
-        !live
-            || !workload.failures.is_empty()
-            || (workload.pods > 0 && workload.root == Some(false) && !workload.obstacles.is_empty())
-    };
-    let tells: Vec<bool> = workloads.iter().map(tells).collect();
-    narrowed(grid, tail, &tells, view.width)
+}
+
+impl Row {
+    fn key(&self) -> (&Option<String>, &String, &String) {
+        (&self.namespace, &self.kind, &self.name)
+    }
+
+    /// `deployment/web`
+    fn workload(&self) -> String {
+        format!("{}/{}", self.kind.to_lowercase(), self.name)
+    }
 }
 
 const NAMESPACE: &str = "NAMESPACE";
@@ -413,29 +500,6 @@ fn by(origin: &str) -> &str {
         "image" => "the image",
         other => other,
     }
-}
-
-fn summary(report: &ScanReport) -> String {
-    let summary = report.summary;
-    let plural = if summary.workloads == 1 { "workload" } else { "workloads" };
-    let is_inside = |workload: &&Workload| workload.root == Some(true) && workload.user_namespace;
-    let inside = match report.workloads.iter().filter(is_inside).count() {
-        0 => String::new(),
-        count => format!(" ({count} inside a user namespace)"),
-    };
-    let mut parts = vec![format!("{} as root{inside}", summary.root)];
-    if summary.unknown > 0 {
-        parts.push(format!("{} unknown", summary.unknown));
-    }
-    parts.push(format!("{} admitted by restricted", summary.restricted));
-    if report.workloads.iter().any(|workload| workload.source.is_none()) {
-        parts.push(format!("{} failing now", summary.failing));
-    }
-    if summary.accepted > 0 {
-        let plural = if summary.accepted == 1 { "finding" } else { "findings" };
-        parts.push(format!("{} {plural} accepted", summary.accepted));
-    }
-    tone(Tone::Strong, format_args!("{} {plural}: {}.", summary.workloads, parts.join(", ")))
 }
 
 /// What namespaces demand: a line for each that is labelled, and one for all that are not.

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use super::{Around, Judged, ScanArgs, judged, live_row};
-use crate::cli::acceptance::Scanned;
+use super::{Around, ScanArgs, live_row, shown};
+use crate::cli::acceptance;
 use crate::cli::target::Target;
 use crate::cli::{Fault, print, say};
 use crate::error::{Error, Read};
@@ -14,8 +14,8 @@ use crate::model::obstacle::Obstacle;
 use crate::model::virtual_machine::{self, VirtualMachines};
 use crate::model::volume::{Storage, claim_name};
 use crate::model::workload::{Failure, Workload};
-use crate::output::report::ScanReport;
-use crate::output::table::{self, View};
+use crate::output::report::Namespace;
+use crate::output::table::Rows;
 
 /// What a shell makes of an interrupt (128 + SIGINT): `kubectl get -w` ends with the same.
 const INTERRUPTED: u8 = 130;
@@ -30,13 +30,13 @@ const STORAGE_FOR: Duration = Duration::from_secs(10);
 pub(super) async fn run(cluster: &Cluster, scope: &Scope, targets: &[Target], args: &ScanArgs) -> Result<u8, Fault> {
     let watch = cluster.watch(scope);
     let show = async {
-        let mut screen = Screen::new(args);
+        let mut screen = Screen::new();
         let mut known = Known::default();
         loop {
             watch.changed().await;
-            screen.show(report(&watch, targets, args, &known)?)?;
+            screen.show(picture(&watch, targets, args, &known)?)?;
             if known.learn(cluster, &watch, targets).await {
-                screen.show(report(&watch, targets, args, &known)?)?;
+                screen.show(picture(&watch, targets, args, &known)?)?;
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -63,23 +63,37 @@ fn picked(watch: &Watch<'_>, wanted: impl Fn(&Workload) -> bool) -> Vec<Workload
     picked
 }
 
-/// The report of what is known now; its warnings are all since the watch began.
-fn report(watch: &Watch<'_>, targets: &[Target], args: &ScanArgs, known: &Known) -> Result<ScanReport, Error> {
-    let Read { value: namespaces, errors } = watch.namespaces();
+/// What the screen shows.
+struct Picture {
+    rows: Rows,
+    namespaces: Vec<Namespace>,
+    /// All since the watch began.
+    warnings: Vec<String>,
+}
+
+/// What is known now. One workload after the other is judged, and goes but for its cells.
+fn picture(watch: &Watch<'_>, targets: &[Target], args: &ScanArgs, known: &Known) -> Result<Picture, Error> {
     let sharing = picked(watch, |workload| claims(workload).next().is_some());
     let around = Around { storage: known.storage.clone(), machines: known.machines.clone(), ..Around::of(&sharing) };
     drop(sharing);
-    let mut rows = Vec::new();
+    let baseline = acceptance::read(&args.acceptance)?;
+    let (mut rows, mut doubts) = (Rows::new(args.view()), Vec::new());
     watch.each(|workload| {
-        if meant(&workload, targets) {
-            let obstacles = known.of(&workload);
-            rows.push(live_row(workload, args.pod_security_version, obstacles, &around));
+        if !meant(&workload, targets) {
+            return;
+        }
+        let obstacles = known.of(&workload);
+        let mut row = live_row(workload, args.pod_security_version, obstacles, &around);
+        row.judge(args);
+        doubts.extend(acceptance::accept(&mut row, baseline.as_ref()));
+        if shown(&row.workload, args) {
+            rows.add(&row.workload);
         }
     });
-    let Judged { workloads, baseline, doubts } = judged(rows, &Scanned::Part, args)?;
+    let Read { value: namespaces, errors } = watch.namespaces();
     let errors = errors.iter().chain(&known.errors).map(Error::to_string);
     let warnings = errors.chain(doubts).chain(around.storage.notes).collect();
-    Ok(ScanReport { baseline, ..ScanReport::new(workloads, &namespaces, warnings) })
+    Ok(Picture { rows, namespaces: namespaces.iter().map(Namespace::from).collect(), warnings })
 }
 
 /// Namespace, kind and name.
@@ -164,7 +178,6 @@ fn claims(workload: &Workload) -> impl Iterator<Item = (Option<String>, String)>
 
 /// What is shown already.
 struct Screen {
-    view: View,
     /// Lines of the last table on a terminal; `None` where there is none, and only changes are printed.
     drawn: Option<usize>,
     /// The last line of each workload without its spaces, which the width of others changes.
@@ -174,27 +187,27 @@ struct Screen {
 }
 
 impl Screen {
-    fn new(args: &ScanArgs) -> Self {
+    fn new() -> Self {
         let drawn = std::io::stdout().is_terminal().then_some(0);
-        Self { view: args.view(), drawn, lines: HashMap::new(), told: HashSet::new() }
+        Self { drawn, lines: HashMap::new(), told: HashSet::new() }
     }
 
-    fn show(&mut self, report: ScanReport) -> Result<(), Fault> {
-        for warning in &report.warnings {
-            if self.told.insert(warning.clone()) {
+    fn show(&mut self, picture: Picture) -> Result<(), Fault> {
+        for warning in picture.warnings {
+            if !self.told.contains(&warning) {
                 say(format_args!("warning: {warning}"));
+                self.told.insert(warning);
             }
         }
         match self.drawn {
-            Some(lines) => self.redraw(lines, &report),
-            None => self.print_changes(&report),
+            Some(lines) => self.redraw(lines, picture.rows, &picture.namespaces),
+            None => self.print_changes(picture.rows),
         }
     }
 
-    fn redraw(&mut self, before: usize, report: &ScanReport) -> Result<(), Fault> {
+    fn redraw(&mut self, before: usize, rows: Rows, namespaces: &[Namespace]) -> Result<(), Fault> {
         let terminal = console::Term::stdout();
-        self.view.width = crate::cli::width();
-        let text = match table::scan(report, self.view) {
+        let text = match rows.table(namespaces) {
             text if text.is_empty() => "No workloads found.\n".to_owned(),
             text => text,
         };
@@ -205,11 +218,11 @@ impl Screen {
         print(&text)
     }
 
-    fn print_changes(&mut self, report: &ScanReport) -> Result<(), Fault> {
+    fn print_changes(&mut self, rows: Rows) -> Result<(), Fault> {
         let is_first = self.lines.is_empty();
         let mut out = String::new();
         let mut now = HashMap::new();
-        for (name, line) in table::lines(report, self.view) {
+        for (name, line) in rows.lines() {
             let cells = line.split_whitespace().collect::<Vec<_>>().join(" ");
             let is_new = match &name {
                 Some(name) => self.lines.get(name) != Some(&cells),
