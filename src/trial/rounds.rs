@@ -38,6 +38,10 @@ const POLISH: usize = 3;
 /// How long the search for what is not needed may take; a round that has begun is finished.
 const MINIMIZE: Duration = Duration::from_secs(60);
 
+/// How long a pod that says nothing is waited for once, where no root pod tells how long that took. What waits for the next
+/// minute, as cron does, is ready by then.
+const SLOW: Duration = Duration::from_secs(60);
+
 /// What a trial does to a cluster, and what it makes better plans with.
 const RIGHTS: &[Right] = &[
     Right { verb: "create", resource: "pods", subresource: None },
@@ -60,17 +64,19 @@ pub(super) struct State {
     rounds: Vec<Round>,
     /// Files that it logs to are read, too.
     reads: bool,
-    /// Runs under strace: none yet, the next one, or one before.
-    traces: Traces,
+    /// Whether a run is under strace.
+    traces: Once,
+    /// Whether a run may take longer than others to be ready.
+    waits: Once,
     /// What the copy that works lacks beside the root pod.
     notes: Vec<String>,
     /// The best that worked so far.
     works: Option<Works>,
 }
 
-/// Whether what says nothing was traced.
+/// What is done in one run only: in none yet, in the next one, or in one before.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Traces {
+enum Once {
     Not,
     Next,
     Done,
@@ -206,7 +212,8 @@ impl Trial<'_> {
             rounds: Vec::new(),
             works: None,
             reads: false,
-            traces: Traces::Not,
+            traces: Once::Not,
+            waits: Once::Not,
             notes: Vec::new(),
         };
         self.foresee(&mut state).await;
@@ -255,16 +262,24 @@ impl Trial<'_> {
         let name = format!("nonroot-trial-{}-{number}", self.id);
         let mut pod = self.copy(&self.copied(state), &name);
         if let Some(container) =
-            state.identities.first().filter(|_| state.reads && state.traces != Traces::Next).map(|(name, _)| name)
+            state.identities.first().filter(|_| state.reads && state.traces != Once::Next).map(|(name, _)| name)
         {
             pod = copy::read(&pod, container);
         }
-        if state.traces == Traces::Next {
-            state.traces = Traces::Done;
+        if state.traces == Once::Next {
+            state.traces = Once::Done;
             pod = self.traced_copy(state, &pod);
         }
         let begin = Instant::now();
+        let took = state.survey.took;
+        if state.waits == Once::Next {
+            state.waits = Once::Done;
+            state.survey.took = took.max(SLOW);
+        }
         let mut run = self.run(&pod, &state.survey).await?;
+        if run.end != End::Works {
+            state.survey.took = took;
+        }
         // What root is refused as well is no reason to change anything.
         run.obstacles.retain(|obstacle| !state.survey.usual.iter().any(|usual| is_again(usual, obstacle)));
         if run.end == End::Works {
@@ -403,30 +418,34 @@ impl Trial<'_> {
             return added;
         }
         if run.obstacles.is_empty()
-            && let Some(look) = self.looks_closer(state).await
+            && let Some(look) = self.looks_closer(state, run.end).await
         {
             return vec![look];
         }
         self.guess(state, run).await.into_iter().collect()
     }
 
-    /// How a program that said nothing is run once more: with what it logs to files, then under strace. `None` where that
-    /// was done.
-    async fn looks_closer(&self, state: &mut State) -> Option<String> {
+    /// How a program that said nothing is run once more: with more time, with what it logs to files, then under strace.
+    /// `None` where that was done.
+    async fn looks_closer(&self, state: &mut State, end: End) -> Option<String> {
+        if end == End::NotReady && state.waits == Once::Not && state.survey.took < SLOW {
+            state.waits = Once::Next;
+            return Some(format!("run it once more, and wait for {} seconds", SLOW.as_secs()));
+        }
         let logs_to_a_volume =
             state.steps.iter().flat_map(|step| &step.edits).any(|edit| matches!(edit, Edit::Directory { .. }));
         if logs_to_a_volume && !state.reads {
             state.reads = true;
             return Some("run it once more, and read the files that it logs to".to_owned());
         }
-        if self.options.strace_image.is_none() || state.traces != Traces::Not {
+        if self.options.strace_image.is_none() || state.traces != Once::Not {
             return None;
         }
         if let Some(container) = state.identities.first().map(|(name, _)| name.clone()) {
             let planned = self.planned(state);
             self.ask(&mut state.survey, &planned, &container).await;
         }
-        state.traces = Traces::Next;
+        state.traces = Once::Next;
         Some("run it once more under strace".to_owned())
     }
 
@@ -846,7 +865,8 @@ mod tests {
             tried: BTreeSet::new(),
             rounds: Vec::new(),
             reads: false,
-            traces: Traces::Not,
+            traces: Once::Not,
+            waits: Once::Not,
             notes: Vec::new(),
             works: None,
         };

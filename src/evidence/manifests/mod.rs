@@ -1,6 +1,5 @@
 //! Manifests: workloads in files, directories and streams, each with its file and line.
 
-pub mod document;
 mod parallel;
 pub mod source;
 
@@ -11,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{PodTemplateSpec, Volume};
+pub use nonroot_document as document;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
