@@ -160,6 +160,34 @@ fn what_cannot_work_is_said_and_not_proven() {
     assert_eq!(trial_pods(namespace.name()), "");
 }
 
+/// No root pod tells how long it takes, and no probe has the patience.
+const SLOW: &str = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: slow}
+spec:
+  selector: {matchLabels: {app: slow}}
+  template:
+    metadata: {labels: {app: slow}}
+    spec:
+      containers:
+        - name: app
+          image: localhost/test-nginx:1
+          imagePullPolicy: Never
+          command: [sh, -c, "sleep 50; touch /tmp/it; exec sleep 600"]
+          readinessProbe: {exec: {command: [cat, /tmp/it]}, periodSeconds: 1}
+"#;
+
+#[test]
+#[ignore = "needs cluster (creates pods)"]
+fn what_is_slow_and_says_nothing_is_waited_for() {
+    let namespace = Namespace::new("nonroot-test-trial-slow", &[]);
+    let path = written("slow.yaml", SLOW);
+    let run = nonroot(&["fix", "-n", namespace.name(), "-f", &path, "--trial", "--yes", "-o", "json"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(run.json()["proof"]["rounds"].as_array().map(Vec::len), Some(2), "{}", run.stderr);
+}
+
 #[test]
 #[ignore = "needs cluster (creates pods)"]
 fn nobody_to_ask_is_no_yes() {
