@@ -74,6 +74,7 @@ impl Rows {
         Rows { view, rows: Vec::new(), summary: Summary::default(), inside: 0, details: String::new() }
     }
 
+    /// One workload more, in any order.
     pub fn add(&mut self, workload: &Workload) {
         let View { level, wide, .. } = self.view;
         self.summary.add(workload);
