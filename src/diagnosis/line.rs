@@ -38,7 +38,7 @@ pub(super) struct Line {
 
 impl Line {
     fn new(number: u64, text: &str, severity: Option<Severity>) -> Self {
-        let body = text.trim_start();
+        let body = unlisted(text.trim_start());
         let indent = text[..text.len() - body.len()].chars().map(|c| if c == '\t' { 8 } else { 1 }).sum();
         let text = body.trim_end().to_owned();
         let refusal = errno::find(&text);
@@ -57,6 +57,14 @@ impl Line {
     pub(super) fn is_blank(&self) -> bool {
         self.text.bytes().all(|b| matches!(b, b'*' | b'-' | b'=' | b'#' | b' ' | b'|'))
     }
+}
+
+/// A frame as it is, where a trace is printed as a list of strings, one a line, as Elasticsearch does.
+fn unlisted(text: &str) -> &str {
+    let frame = text
+        .strip_prefix('"')
+        .filter(|rest| ["at ", "Caused by: ", "... "].iter().any(|start| rest.starts_with(start)));
+    frame.map_or(text, |frame| frame.trim_end().trim_end_matches([',', ']', '}']).trim_end_matches('"'))
 }
 
 /// Nesting of JSON in JSON, and prefixes before prefixes, beyond which no logger goes.
@@ -265,10 +273,9 @@ fn unescape(text: &str) -> String {
 
 fn severity_word(word: &str) -> Option<Severity> {
     Some(match word.to_ascii_lowercase().as_str() {
-        "emerg" | "emergency" | "alert" | "crit" | "critical" | "fatal" | "panic" | "dpanic" | "severe" | "f" => {
-            Severity::Fatal
-        }
-        "error" | "err" | "eror" | "erro" | "failure" | "e" => Severity::Error,
+        "emerg" | "emergency" | "crit" | "critical" | "fatal" | "panic" | "dpanic" | "severe" | "f" => Severity::Fatal,
+        // nginx goes on after one, and HAProxy, which does not, has nothing worse.
+        "alert" | "error" | "err" | "eror" | "erro" | "failure" | "e" => Severity::Error,
         "warn" | "warning" | "wrn" | "w" => Severity::Warning,
         "info" | "notice" | "note" | "debug" | "trace" | "log" | "verbose" | "dbg" | "inf" | "i" | "information" => {
             Severity::Info

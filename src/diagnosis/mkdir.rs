@@ -52,6 +52,15 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "FATAL: Failed to make swap directory /srv/spool/00: (13) Permission denied",
             says: "mkdir EACCES /srv/spool/00 unwritable-path",
         },
+        // nginx goes on without an error log.
+        Example {
+            log: "nginx: [alert] could not open error log file: open() \"/srv/log/error.log\" failed (30: Read-only file system)\n2026/01/02 03:04:05 [emerg] 1#1: mkdir() \"/srv/tmp/body\" failed (30: Read-only file system)",
+            says: "mkdir EROFS /srv/tmp/body read-only-rootfs",
+        },
+        Example {
+            log: "\"Caused by: java.nio.file.AccessDeniedException: /srv/nodes\",\n\"at sun.nio.fs.UnixException.translateToIOException(UnixException.java:90) ~[?:?]\",\n\"at java.nio.file.Files.createDirectory(Files.java:694) ~[?:?]\"",
+            says: "mkdir EACCES /srv/nodes unwritable-path",
+        },
         Example {
             log: "java.nio.file.AccessDeniedException: /srv/spool\n\tat java.base/sun.nio.fs.UnixFileSystemProvider.createDirectory(UnixFileSystemProvider.java:438)",
             says: "mkdir EACCES /srv/spool unwritable-path",

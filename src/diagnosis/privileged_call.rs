@@ -77,10 +77,21 @@ pub(super) const PATTERN: Pattern = Pattern {
         },
         Example { log: "RTNETLINK answers: Operation not permitted", says: "other EPERM capability-missing" },
         Example { log: "mknod: /srv/null: Operation not permitted", says: "mknod EPERM /srv/null capability-missing" },
+        Example {
+            log: "tcpdump: eth1: You don't have permission to capture on that device\n(socket: Operation not permitted)",
+            says: "socket-raw EPERM raw-socket",
+        },
+        Example {
+            log: "E! ping failed: could not run pinger: socket: permission denied",
+            says: "socket-raw EACCES raw-socket",
+        },
+        Example { log: "cannot create tap device node: operation not permitted", says: "mknod EPERM device-access" },
         Example { log: "mknod: /dev/net/tun: Operation not permitted", says: "mknod EPERM /dev/net/tun device-access" },
         Example { log: "Error during unshare(CLONE_NEWUSER): Operation not permitted", says: "other EPERM seccomp" },
     ],
     near_misses: &[
+        // mount.cifs: the server refused.
+        "Output: mount error(13): Permission denied",
         "mount: /mnt: special device /dev/sdz does not exist",
         "ping: unknown host example",
         "sentinel: cannot allocate memory",
@@ -196,7 +207,7 @@ const CALLS: &[Call] = &[
             r"socket: \(?sock_raw",
             r"icmp(?: open socket)?",
             r"socket for lpf",
-            r"ping6?(?:: (?:\w+: )?socket)?",
+            r"ping(?:6|er)?(?:: (?:\w+: )?socket)?",
             r"ip[46]:icmp\S*(?: \S+)? socket",
             r"pcap\w*",
             r"arping",
@@ -343,8 +354,11 @@ fn read(scene: &Scene) -> Option<Finding> {
     };
     let path = path.filter(|path| path.contains('/'));
     // Who makes the node of a device wants the device.
+    let text_names_device = scene.text().contains("device");
     let category = match call.operation {
-        Operation::Mknod if path.as_deref().is_some_and(judge::is_device) => Category::DeviceAccess,
+        Operation::Mknod if path.as_deref().map_or_else(|| text_names_device, judge::is_device) => {
+            Category::DeviceAccess
+        }
         _ => call.category,
     };
     let finding = Finding::new(call.operation, category).errno(refusal.errno).path(path).capability(call.capability);
@@ -373,7 +387,8 @@ fn without_errno(scene: &Scene) -> Option<Finding> {
     static SYSCTL: LazyLock<Regex> = LazyLock::new(|| verb::any_of(&[r"sysctl:? .*permission denied on key"]));
     static LOCKED: LazyLock<Regex> = LazyLock::new(|| verb::any_of(&["memory locking requested"]));
     if CAPTURE.is_match(scene.text()) {
-        return Some(Finding::new(Operation::SocketRaw, RawSocket).capability("NET_RAW").distance(2));
+        let errno = scene.refusal().map(|refusal| refusal.errno);
+        return Some(Finding::new(Operation::SocketRaw, RawSocket).errno(errno).capability("NET_RAW").distance(2));
     }
     if SYSCTL.is_match(scene.text()) {
         let finding = Finding::new(Operation::Other, CapabilityMissing).errno(Errno::Eacces).capability("SYS_ADMIN");

@@ -97,9 +97,10 @@ impl State {
     }
 }
 
-/// nginx's `(13: Permission denied)` at the start of a line: a terminal or an editor broke the line before it.
+/// nginx's `(13: Permission denied)` at the start of a line: a terminal or an editor broke the line before it. libpcap's
+/// `(socket: Operation not permitted)` stands there by itself.
 fn is_wrapped(text: &str) -> bool {
-    static WRAPPED: LazyLock<Regex> = LazyLock::new(|| compile(r"^\(\d{1,3}: [A-Z]"));
+    static WRAPPED: LazyLock<Regex> = LazyLock::new(|| compile(r"^\((?:\d{1,3}|socket): [A-Z]"));
     WRAPPED.is_match(text)
 }
 

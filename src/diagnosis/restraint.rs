@@ -86,7 +86,7 @@ const OTHERS: &[Other] = &[
     Other {
         looks_like: "a service with permissions of its own",
         forbids: true,
-        says: r"etcdserver:|AccessControlException|user=\S+, access=|\brados|\bcephx|NT_STATUS_ACCESS_DENIED|access denied by server|\bkinit|\bKrb5|GSSAPI|\b550 \d|ldap_|Insufficient access",
+        says: r"etcdserver:|AccessControlException|user=\S+, access=|\brados|\bcephx|NT_STATUS_ACCESS_DENIED|access denied by server|mount error\(13\)|\blibrbd|\brbd: |\bkinit|\bKrb5|GSSAPI|\b550 \d|ldap_|Insufficient access",
     },
     Other {
         looks_like: "a kernel setting that is read-only in every container",

@@ -38,6 +38,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             says: "admission - pod-security",
         },
         Example {
+            log: "Error creating: pods\n\"web-\" is forbidden: unable to validate against\nany security context constraint:\n[spec.containers[0].securityContext.runAsUser: Invalid value:\n1001: must be in the ranges: [1000620000, 1000629999]]",
+            says: "admission - pod-security",
+        },
+        Example {
             log: "pods \"web\" is forbidden: unable to validate against any pod security policy: []",
             says: "admission - pod-security",
         },
@@ -56,7 +60,7 @@ pub(super) const PATTERN: Pattern = Pattern {
 fn read(scene: &Scene) -> Option<Finding> {
     static RULES: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r"(?i)against any (?:security context constraint|pod security policy)|^security context constraint: \[|PodSecurityPolicy: unable to|violates? (?:the )?PodSecurityPolicy",
+            r"(?i)against any (?:security context constraint|pod security policy)|^(?:any )?security context constraint:(?: \[|$)|PodSecurityPolicy: unable to|violates? (?:the )?PodSecurityPolicy",
         )
     });
     static ENGINE: LazyLock<Regex> = LazyLock::new(|| {

@@ -29,6 +29,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "type=SYSCALL msg=audit(1.2:3): arch=c000003e syscall=257 success=no exit=-13 a0=ffffff9c comm=\"app\" exe=\"/srv/app\" subj=system_u:system_r:container_t:s0:c1,c2 key=(null)\ntype=AVC msg=audit(1.2:3): avc:  denied  { open } for  pid=9 comm=\"app\" path=\"/srv/data/log\" dev=\"vda1\" ino=6 scontext=system_u:system_r:container_t:s0:c1,c2 tcontext=system_u:object_r:container_file_t:s0:c3,c4 tclass=file permissive=0",
             says: "selinux EACCES /srv/data/log selinux",
         },
+        Example {
+            log: "type=AVC msg=audit(1.2:3): avc:  denied  { read } for  pid=9 comm=\"app\" name=\"data\" dev=\"vda1\" ino=6 scontext=system_u:system_r:container_t:s0:c1,c2 tcontext=system_u:object_r:var_t:s0 tclass=dir permissive=0\ntype=SYSCALL msg=audit(1.2:3): arch=c000003e syscall=257 success=no exit=-13 comm=\"app\" exe=\"/srv/app\"\ntype=CWD msg=audit(1.2:3): cwd=\"/srv\"\ntype=PATH msg=audit(1.2:3): item=0 name=\"/var/app/data\" inode=6 dev=fd:01 mode=040700 ouid=0 ogid=0",
+            says: "selinux EACCES /var/app/data selinux",
+        },
     ],
     near_misses: &[
         "type=AVC msg=audit(1.2:3): avc:  denied  { read } for  pid=9 comm=\"chronyd\" name=\"hosts\" scontext=system_u:system_r:chronyd_t:s0 tcontext=system_u:object_r:etc_t:s0 tclass=file permissive=0",
@@ -61,7 +65,10 @@ fn read(scene: &Scene) -> Option<Finding> {
     if !is_of_containers(source) && !is_of_containers(target) {
         return None;
     }
-    let path = field(text, "path").or_else(|| field(text, "name"));
+    let path = field(text, "path").or_else(|| {
+        let name = field(text, "name")?;
+        Some(whole(scene, &name).unwrap_or(name))
+    });
     let allowed = text.contains("permissive=1");
     let (process, thing) = (Label::parse(source)?, Label::parse(target)?);
     let mismatch = Mismatch::between(&process, &thing).sentence(&process, &thing);
@@ -70,6 +77,22 @@ fn read(scene: &Scene) -> Option<Finding> {
     let finding = if allowed { finding } else { finding.errno(Errno::Eacces) };
     Some(finding.cause(format!("SELinux denied {{ {access} }} on a {class}: {mismatch}")))
 }
+
+/// The path behind a name, from the PATH record of the same event.
+fn whole(scene: &Scene, name: &str) -> Option<String> {
+    let event = |text: &str| {
+        let at = text.find("msg=audit(")?;
+        text[at..].split_whitespace().next().map(str::to_owned)
+    };
+    let here = event(scene.text())?;
+    let paths = scene.after().take(EVENT).filter(|line| line.text.starts_with("type=PATH "));
+    let mut names =
+        paths.filter(|line| event(&line.text).as_ref() == Some(&here)).filter_map(|line| field(&line.text, "name"));
+    names.find(|path| path.rsplit_once('/').is_some_and(|(_, last)| last == name))
+}
+
+/// Records that one event has behind its denial, at most: a SYSCALL, a CWD, a PROCTITLE, and a PATH for each argument.
+const EVENT: usize = 8;
 
 fn context<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     let at = text.find(&format!("{name}="))? + name.len() + 1;
