@@ -7,6 +7,7 @@
 //! `rank` puts what was found in order.
 
 mod bind;
+mod call;
 mod capability;
 mod cause;
 mod chmod;
@@ -353,13 +354,13 @@ impl Diagnosis {
     fn read_record(&mut self, records: &[record::Record], at: usize) {
         let record = &records[at];
         let vetoed = record.is_trace
-            && record.lines.iter().any(|line| !line.text.starts_with("at ") && restraint::forbids(&line.text));
+            && record.lines.iter().any(|line| !line.text.starts_with("at ") && restraint::forbids(line));
         let mut read: Vec<(usize, Finding)> = Vec::new();
         for (index, line) in record.lines.iter().enumerate() {
             if (line.refusal.is_none() && !TELLING.is_in(line.text.as_bytes())) || is_call(&line.text) {
                 continue;
             }
-            if vetoed || restraint::forbids(&line.text) {
+            if vetoed || restraint::forbids(line) {
                 self.looks_like = self.looks_like.or_else(|| restraint::looks_like(&line.text));
                 continue;
             }

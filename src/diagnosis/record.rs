@@ -20,10 +20,10 @@ pub(super) fn split(lines: Vec<Line>) -> Vec<Record> {
     let mut records: Vec<Record> = Vec::new();
     let mut state = State::default();
     for line in lines {
-        if let Some(last) =
-            records.last_mut().and_then(|record| record.lines.last_mut()).filter(|_| is_wrapped(&line.text))
+        if let Some(last) = records.last_mut().and_then(|record| record.lines.last_mut())
+            && let Some(between) = wrapped(last, &line)
         {
-            last.append(&line);
+            last.append(&line, between);
             continue;
         }
         let joins = state.joins(&line);
@@ -97,12 +97,56 @@ impl State {
     }
 }
 
-/// nginx's `(13: Permission denied)` at the start of a line: a terminal or an editor broke the line before it. libpcap's
-/// `(socket: Operation not permitted)` stands there by itself.
-fn is_wrapped(text: &str) -> bool {
-    static WRAPPED: LazyLock<Regex> = LazyLock::new(|| compile(r"^\((?:\d{1,3}|socket): [A-Z]"));
-    WRAPPED.is_match(text)
+/// Bytes of a line beyond which no terminal breaks it.
+const WIDEST: usize = 400;
+
+/// What stood between two lines that a terminal, an editor or a mail broke; `None` where they are two.
+fn wrapped(last: &Line, next: &Line) -> Option<&'static str> {
+    if last.fills_row {
+        return Some("");
+    }
+    // nginx's `(13: Permission denied)` at the start of a line. libpcap's `(socket: Operation not permitted)` stands there by
+    // itself.
+    static REASON: LazyLock<Regex> = LazyLock::new(|| compile(r"^\((?:\d{1,3}|socket): [A-Z]"));
+    if REASON.is_match(&next.text) {
+        return Some(" ");
+    }
+    if last.number == next.number || last.text.len() > WIDEST || next.text.len() > WIDEST {
+        return None;
+    }
+    // A path that the words before it lead to, and no end of a sentence between them.
+    static LEADS: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"(?i)[a-z@] (?:(?:to|at|in|of|for|on|into|under|directory|file|path|folder|open|mkdir|create|cannot|-)|[\w ]+:)$",
+        )
+    });
+    static PATH: LazyLock<Regex> =
+        LazyLock::new(|| compile(r#"^["'`‘“(]?(?:\.{1,2}|~)?/[\w.][^"'`’”:]*(?:["'`’”:)]|$)"#));
+    let is_telling = |line: &Line| line.refusal.is_some() || super::TELLING.is_in(line.text.as_bytes());
+    if LEADS.is_match(&last.text) && PATH.is_match(&next.text) && (is_telling(last) || is_telling(next)) {
+        return Some(" ");
+    }
+    // The words of an errno, broken between two of them.
+    static BROKEN: [(&str, &str); 5] = [
+        ("permission", "denied"),
+        ("operation not", "permitted"),
+        ("operation", "not permitted"),
+        ("read-only file", "system"),
+        ("read-only", "file system"),
+    ];
+    let (end, start) = (last.text.to_ascii_lowercase(), next.text.to_ascii_lowercase());
+    if BROKEN.iter().any(|(before, behind)| end.ends_with(before) && start.starts_with(behind)) {
+        return Some(" ");
+    }
+    // A path in quotes, broken in the middle of a name.
+    static OPEN: LazyLock<Regex> = LazyLock::new(|| compile(r#"(?:^|[\s(])["'`‘“](?:\.{1,2}|~)?/[^"'`’”\s]*$"#));
+    static CLOSE: LazyLock<Regex> = LazyLock::new(|| compile(r#"^[\w./@+-]+["'’”][:),. ]"#));
+    let is_broken = last.text.len() >= NARROWEST && next.refusal.is_some();
+    (is_broken && OPEN.is_match(&last.text) && CLOSE.is_match(&next.text)).then_some("")
 }
+
+/// Bytes of a line that a terminal breaks, at least.
+const NARROWEST: usize = 38;
 
 fn tool(text: &str) -> Option<&'static str> {
     ["npm ERR!", "npm error", "npm WARN"].into_iter().find(|start| text.starts_with(start))
@@ -136,7 +180,7 @@ fn is_frame(line: &Line) -> bool {
 const FRAMES: &[(Operation, &str)] = &[
     (
         Operation::Mkdir,
-        r"\bcreateDirector(?:y|ies)\b|\bcreateAndCheckIsDirectory\b|\bCreateDirector(?:y|ies)\b|\bmkdirSync\b|\bmkdir(?:_p|s)?\b|\bmakedirs\b|\bfu_mkdir\b|\bmkdtemp\w*|\bcreateTempDirectory\b|\bMkdirAll\b|\bensure_?dir\w*",
+        r"\bcreateDirector(?:y|ies)0?\b|\bcreateAndCheckIsDirectory\b|\bCreateDirector(?:y|ies)\b|\bmkdirSync\b|\bmkdir(?:_p|s)?\b|\bmakedirs\b|\bfu_mkdir\b|\bmkdtemp\w*|\bcreateTempDirectory\b|\bMkdirAll\b|\bensure_?dir\w*",
     ),
     (
         Operation::Unlink,
@@ -165,7 +209,7 @@ const FRAMES: &[(Operation, &str)] = &[
     ),
     (
         Operation::Create,
-        r"\bcopyFile\w*\b|\bCopyFile\b|\bcreateNewFile\b|\bcreateTempFile\b|\bTempFileHelper\b|\bcreateFile\b|\bwriteFileSync\b|\bcreateSymbolicLink\b|\bcreateLink\b|\bos\.(?:symlink|link|mkfifo)\b|\bshutil\.copy\w*|\bcopyfile\b|\b_?mkstemp\w*|\bFile\.Create\b|\bWriteAllText\b|\bWriteAllBytes\b|\bcreateFileExclusively\b",
+        r"\bcopyFile\w*\b|\bCopyFile\b|\bcreateNewFile\b|\bcreateTempFile\b|\bTempFileHelper\b|\bcreateFile\b|\bwriteFileSync\b|\bcreateSymbolicLink\b|\bcreateLink\b|\bos\.(?:symlink|link|mkfifo)\b|\bshutil\.copy\w*|\bcopyfile\b|\b_?mkstemp\w*|\bFile\.Create\b|\bWriteAllText\b|\bWriteAllBytes\b|\bcreateFileExclusively0?\b",
     ),
     (
         Operation::Open,
@@ -200,6 +244,7 @@ impl Record {
     }
 }
 
-fn operation_of(frame: &str) -> Option<Operation> {
+/// The operation of a frame, or of the source in it.
+pub(super) fn operation_of(frame: &str) -> Option<Operation> {
     COMPILED.iter().find(|(_, pattern)| pattern.is_match(frame)).map(|(operation, _)| *operation)
 }

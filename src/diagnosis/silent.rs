@@ -95,6 +95,8 @@ pub(super) const PATTERN: Pattern = Pattern {
         "couldn't create",
         "write to the backend",
         "not permitted to",
+        "possible to create",
+        "insufficient permission",
     ],
     examples: &[
         Example {
@@ -200,6 +202,23 @@ const MESSAGES: &[Message] = &[
         category: Some(Category::VolumeOwnership),
         says: r"{P}:? (?:has wrong ownership|is not owned by|must be owned by|belongs to (?:uid|user|gid) \S+ instead|is owned by (?:a different|another|user|uid|root))",
     },
+    // Beats, Postfix, logrotate, sudo: what others may write is not trusted.
+    Message {
+        operation: Operation::Other,
+        category: Some(Category::VolumeOwnership),
+        says: r"(?:{P}|{W2})[\s:]*(?:can only|must only|may only|must) be (?:owned|writable|writeable|readable|accessible) (?:by|only)\b",
+    },
+    Message {
+        operation: Operation::Other,
+        category: Some(Category::VolumeOwnership),
+        says: r"{P}:? (?:is|are) (?:group|world|other)s?[ -](?:(?:and|or|/) ?(?:group|world|other)s?[ -])?(?:writable|writeable|readable|accessible)\b|is (?:group|world)[ -](?:writable|writeable|readable):? {P2}",
+    },
+    Message { operation: Operation::Create, category: None, says: r"insufficient permissions? for (?:\w+ ){1,6}{W}$" },
+    Message {
+        operation: Operation::Mkdir,
+        category: None,
+        says: r"{P}[\s\W]*(?:does not exist|doesn't exist|is missing)?,? (?:and|but|as)? ?(?:it was not possible to|could not be|cannot be|can't be|couldn't be) creat",
+    },
     message(
         Operation::Open,
         r"attempt to write a readonly database|unable to open (?:the )?database file|readonly database",
@@ -256,7 +275,7 @@ const MESSAGES: &[Message] = &[
     ),
     message(
         Operation::Other,
-        r"(?:not|isn't|nor|must be|should be|needs? to be|is it|be) (?:\w+ )?writ(?:e?able)(?: \w+){0,5}:? {P}",
+        r"\b(?:(?:not|isn't|nor|must be|should be|needs? to be|is it|be) (?:\w+ )?writ(?:e?able)|unwrit(?:e?able))(?: \w+){0,5}:? {P}",
     ),
     message(
         Operation::Other,
@@ -295,12 +314,21 @@ const MESSAGES: &[Message] = &[
 /// Lines around a message that may tell its reason.
 const NEAR: usize = 6;
 
-/// Another reason than a refusal, and what only sounds like one.
-const OTHERWISE: &str = r"(?i)\b(?:no space left|no such file|not found|already exists|file exists|is a directory|not a directory|connection|replica|transaction|timed? ?out|refused|too many|quota|broken pipe|bad file descriptor|invalid argument|in use|table|topic|bucket|http|status code|token|request|response|remote|stdin)";
+/// Another reason than a refusal, wherever the message gives it.
+const OTHERWISE: &str = r"(?i)\b(?:no space left|no such file|not found|already exists|file exists|is a directory|not a directory|connection (?:refused|reset|closed|timed)|timed? ?out|refused|too many|quota|broken pipe|bad file descriptor|invalid argument|in use|status code|read.only (?:replica|transaction))";
+
+/// What is no file, where the words that tell of the refusal speak of it. Elsewhere in the line, as in the name of a script,
+/// such a word says nothing.
+const NO_FILE: &str =
+    r"(?i)\b(?:connection|replica|transaction|tables?|topics?|buckets?|http|token|requests?|responses?|remote|stdin)\b";
+
+/// Where the clause of a message ends that begins with what it says.
+const CLAUSE: &str = r"[.;] |, | while | during | when | in /| in class |\bstack trace";
 
 fn read(scene: &Scene) -> Option<Finding> {
     static COMPILED: LazyLock<Vec<(&'static Message, Regex)>> = LazyLock::new(|| {
         let second = P.replace("?P<p>", "?P<q>");
+        let second_word = W.replace("?P<p>", "?P<q>");
         MESSAGES
             .iter()
             .map(|message| {
@@ -308,13 +336,21 @@ fn read(scene: &Scene) -> Option<Finding> {
                     message,
                     compile(&format!(
                         "(?i){}",
-                        message.says.replace("{P2}", &second).replace("{P}", P).replace("{T}", T).replace("{W}", W)
+                        message
+                            .says
+                            .replace("{P2}", &second)
+                            .replace("{P}", P)
+                            .replace("{T}", T)
+                            .replace("{W2}", &second_word)
+                            .replace("{W}", W)
                     )),
                 )
             })
             .collect()
     });
     static OTHER: LazyLock<Regex> = LazyLock::new(|| compile(OTHERWISE));
+    static NOT: LazyLock<Regex> = LazyLock::new(|| compile(NO_FILE));
+    static END: LazyLock<Regex> = LazyLock::new(|| compile(&format!("(?i){CLAUSE}")));
     let text = scene.text();
     // sudo says first what it does not like of its settings, and then why it does not work.
     if scene.refusal().is_some() || (text.starts_with("sudo: ") && text.ends_with("should be 0")) {
@@ -330,7 +366,12 @@ fn read(scene: &Scene) -> Option<Finding> {
     let path = path.or_else(|| scene.field().filter(|_| text.ends_with(" path.")));
     let rest = path.as_ref().map_or_else(|| text.to_owned(), |path| text.replace(path.as_str(), " "));
     let temporary = text.contains("usable temporary");
-    if !temporary && OTHER.is_match(&rest) {
+    let said = captures.get(0)?;
+    let end = END.find_at(text, said.end()).map_or(text.len(), |end| end.start());
+    let clause = path
+        .as_ref()
+        .map_or_else(|| text[said.start()..end].to_owned(), |path| text[said.start()..end].replace(path.as_str(), " "));
+    if !temporary && (OTHER.is_match(&rest) || NOT.is_match(&clause)) {
         return None;
     }
     // Where the disk is full, a program that keeps the errno to itself means that.
