@@ -43,6 +43,7 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "dnsmasq: failed to create listening socket for port 53: Permission denied",
             says: "bind EACCES 53 privileged-port",
         },
+        Example { log: "Could not open time socket on 0.0.0.0:123", says: "bind - 123 privileged-port" },
         Example { log: "[ERROR] Can't connect to ('0.0.0.0', 80)", says: "bind - 80 privileged-port" },
         Example {
             log: "[ALERT] (1) : Binding [/etc/h.cfg:5] for frontend GLOBAL: cannot bind UNIX socket (Permission denied) [/run/h/admin.sock]",
@@ -93,6 +94,11 @@ fn read(scene: &Scene) -> Option<Finding> {
     let port = place::ports(scene.text()).find(|(_, at)| *at >= verb.end).or_else(|| place::ports(scene.text()).last());
     if let Some((port, _)) = port {
         return Some(finding(Category::PrivilegedPort).port(Some(port)).capability("NET_BIND_SERVICE"));
+    }
+    // `failed to bind service; nested: AccessDeniedException[/srv/x]`: the exception is about another thing.
+    let is_exception = scene.text()[..scene.refusal()?.span.end].ends_with("Exception");
+    if is_exception && !is_unix(scene.text()) {
+        return None;
     }
     if let Some(path) = scene
         .object(verb)
@@ -154,7 +160,7 @@ fn port_nearby(scene: &Scene) -> Option<u16> {
 fn without_errno(scene: &Scene) -> Option<Finding> {
     static SAYS: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r"(?i)can't connect to \('|\b(?:unable|failed|could not|couldn't|cannot|can't) (?:to )?(?:bind|listen)\b|interface ignored",
+            r"(?i)can't connect to \('|\b(?:unable|failed|could not|couldn't|cannot|can't) (?:to )?(?:bind|listen)\b|interface ignored|\b(?:unable to|failed to|could not|couldn't|cannot|can't) open (?:[\w-]+ ){0,3}(?:socket|port|listener) (?:on|for|at)\b",
         )
     });
     static OTHER_REASON: LazyLock<Regex> = LazyLock::new(|| {

@@ -49,6 +49,19 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "/usr/local/bin/start.sh: line 10: /etc/app/settings.php: Permission denied",
             says: "open EACCES /etc/app/settings.php unwritable-path",
         },
+        Example {
+            log: "Nov 24 10:11:12 /superd: game /srv/bin/game: line 12: /srv/game/server.x86_64: Permission denied",
+            says: "exec EACCES /srv/game/server.x86_64 not-executable",
+        },
+        Example {
+            log: "/srv/start.sh: 7: /srv/start.sh: ./worker.sh: Permission denied",
+            says: "exec EACCES ./worker.sh not-executable",
+        },
+        Example {
+            log: "b'starting process caused \"exec: \\\\\\\"/srv/run.sh\\\\\\\": permission denied\"'",
+            says: "exec EACCES /srv/run.sh not-executable",
+        },
+        Example { log: "/bin/sh: /root/start: Permission denied", says: "open EACCES /root/start unreadable-file" },
         Example { log: "./run.sh: permission denied", says: "exec EACCES ./run.sh not-executable" },
         Example { log: "env: '/srv/run.sh': Permission denied", says: "exec EACCES /srv/run.sh not-executable" },
         Example { log: "fork/exec /srv/run: permission denied", says: "exec EACCES /srv/run not-executable" },
@@ -123,7 +136,7 @@ fn looked_for(scene: &Scene) -> Option<Finding> {
 fn by_shell(scene: &Scene) -> Option<Finding> {
     static SHELL: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r"^(?P<name>-?(?:/\S*/)?(?:ba|da|a|z|k|busybox )?sh|\S+)(?:\[\d+\])?: (?P<before>exec: )?(?:(?P<bash>line )?(?P<number>\d+):? )?(?P<exec>exec: )?(?P<what>[^\s:]+): ?$",
+            r"(?:^|\s)(?P<name>-?(?:/\S*/)?(?:ba|da|a|z|k|busybox )?sh|\S+)(?:\[\d+\])?: (?P<before>exec: )?(?:(?P<bash>line )?(?P<number>\d+):? )?(?:(?P<again>[^\s:]+): )??(?P<exec>exec: )?(?P<what>[^\s:]+): ?$",
         )
     });
     let refusal = scene.refusal()?;
@@ -132,6 +145,17 @@ fn by_shell(scene: &Scene) -> Option<Finding> {
     let is_shell =
         captures.name("name").is_some_and(|name| name.as_str().ends_with("sh") && !name.as_str().ends_with(".sh"));
     let numbered = captures.name("number").is_some();
+    // dash names the script twice; any other name there is that of a command which speaks for itself.
+    let name = captures.name("name")?;
+    let speaks_itself = captures.name("again").is_some_and(|again| again.as_str() != name.as_str());
+    // What stands before the script's name is a supervisor's.
+    if speaks_itself || (name.start() > 0 && !numbered) {
+        return None;
+    }
+    // A script that a shell was to read: whatever its mode is, nobody but root reaches it there.
+    if !numbered && is_shell && what.starts_with("/root/") {
+        return Some(Finding::new(Operation::Open, Category::UnreadableFile).errno(refusal.errno).path(Some(what)));
+    }
     if !(is_shell || numbered) || refusal.errno == Errno::Erofs || what.starts_with("/dev/") {
         return None;
     }

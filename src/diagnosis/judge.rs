@@ -35,11 +35,33 @@ pub(super) fn access(scene: &Scene, verbs: &Regex, operation: Operation) -> Opti
     if finding.operation == Operation::Open && TO_CREATE.is_match(&scene.text()[..verb.end.min(scene.text().len())]) {
         finding.operation = Operation::Create;
     }
-    // A copy that may write but not make the new file like the old one: its owner, mode bits or times.
-    if operation == Operation::Create && errno == Some(Errno::Eperm) {
-        finding.category = Category::OwnershipChange;
+    if errno == Some(Errno::Eperm) {
+        return Some(not_permitted(finding, &scene.text()[..verb.end.min(scene.text().len())]));
     }
     Some(finding)
+}
+
+/// What EPERM means, which mode bits never give: the owner's business, or a privilege.
+fn not_permitted(finding: Finding, until_verb: &str) -> Finding {
+    static TIMES: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"(?i)(?:\b[fl]?ch?times|\b[fl]?utimes?|utimensat|futimens|\btimes?(?:tamps?)?(?: (?:of|on|for))?)(?:\(\))?$",
+        )
+    });
+    if TIMES.is_match(until_verb) {
+        let place = finding.path.as_deref().unwrap_or("a file").to_owned();
+        let cause = format!("only the owner of {place} or root may set its times");
+        return Finding { operation: Operation::Other, category: Category::OwnershipChange, ..finding }.cause(cause);
+    }
+    match finding.operation {
+        // Nothing says what it was done to: a thing of the kernel's as well as a file.
+        Operation::Create | Operation::Open if finding.path.is_none() => {
+            Finding { operation: Operation::Other, category: Category::CapabilityMissing, ..finding }
+        }
+        // A copy that may write but not make the new file like the old one: its owner or its mode bits.
+        Operation::Create => Finding { category: Category::OwnershipChange, ..finding },
+        _ => finding,
+    }
 }
 
 /// The finding for an access to a path that was refused.
@@ -64,6 +86,9 @@ fn category(access: &Access<'_>) -> Category {
     let path = access.path.unwrap_or_default();
     if is_device(path) {
         return Category::DeviceAccess;
+    }
+    if access.operation == Operation::Open && is_program_of_root(access.text, path) {
+        return Category::UnreadableFile;
     }
     if in_home(path) {
         return Category::HomeUnwritable;
@@ -152,10 +177,30 @@ pub(super) fn is_device(path: &str) -> bool {
 pub(super) fn in_home(path: &str) -> bool {
     static HOME: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r"^/*(?:~|root|home/[^/]+|nonexistent|var/empty|var/www|Users/[^/]+)?/*(?:\.[A-Za-z][\w.-]*)(?:/|$)|^~|^/+(?:root|nonexistent|home/[^/]+)(?:/|$)",
+            r"^(?:/+|~/*)(?:(?:root|home/[^/]+|nonexistent|var/empty|var/www|Users/[^/]+)/+)?\.[A-Za-z][\w.-]*(?:/|$)|^~|^/+(?:root|nonexistent|home/[^/]+)(?:/|$)",
         )
     });
     HOME.is_match(path)
+}
+
+/// A program or a part of one that an interpreter was to read, in the home of root, which nobody else may enter.
+fn is_program_of_root(text: &str, path: &str) -> bool {
+    static READS: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r"^(?:/\S*/)?(?:python[\d.]*|node|perl|ruby|php|java|sh|bash|dash|ash|lua\S*|Rscript)(?:\[\d+\])?: ")
+    });
+    static PROGRAM: LazyLock<Regex> =
+        LazyLock::new(|| compile(r"\.(?:py|pyz|pyc|js|mjs|cjs|sh|bash|pl|pm|rb|php|jar|lua|R|exs?|so(?:\.[\d.]+)?)$"));
+    path.starts_with("/root/") && (PROGRAM.is_match(path) || READS.is_match(text))
+}
+
+/// Logs that the runtime and the kubelet write on the node, and what else of the node a container has under /host.
+fn is_of_node(path: &str) -> bool {
+    static NODE: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"^(?:/host(?:fs|root)?)?/(?:var/log/(?:pods|containers|journal|audit)|var/lib/docker/containers|run/log/journal)(?:/|$)|^/(?:host|hostfs|rootfs|host_mnt)/",
+        )
+    });
+    NODE.is_match(path)
 }
 
 /// Whether an `open` was for reading: by the message's word, else by what kind of file it is. Most programs print the
@@ -209,6 +254,9 @@ fn reads(text: &str, path: &str) -> bool {
     // A message may speak of a "config file" and still want to write it; only a clear word for writing says so.
     static SECRET: LazyLock<Regex> = LazyLock::new(|| compile(r"/(?:secrets?|serviceaccount)/"));
     if READER.is_match(text) || SECRET.is_match(path) || ONLY_READS.is_match(text) {
+        return true;
+    }
+    if is_of_node(path) && !text.contains("creat") {
         return true;
     }
     if WRITER.is_match(text) || WRITTEN_KIND.is_match(path) {

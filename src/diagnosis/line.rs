@@ -246,16 +246,24 @@ fn unwrap_json(
             _ => None,
         })
         .or(severity);
-    let message =
-        ["msg", "message", "log", "MESSAGE"].iter().find_map(|key| object.get(*key)?.as_str()).unwrap_or_default();
+    let message_of = |object: &serde_json::Map<String, Value>| {
+        ["msg", "message", "log", "MESSAGE"].iter().find_map(|key| object.get(*key)?.as_str().map(str::to_owned))
+    };
+    let whole = message_of(object).unwrap_or_default();
     let mut seen: Vec<&str> = Vec::new();
-    leaves("", object, depth, &mut |key, text| {
+    leaves("", object, depth, &mut |key, text, around| {
+        // What stands beside a reason is nearer to it than what all of the entry says.
+        let beside = around.and_then(message_of);
+        let message = beside.as_deref().unwrap_or(&whole);
         if seen.contains(&text) {
             return;
         }
         seen.push(text);
         let is_place = matches!(key, "path" | "file" | "filename" | "dir" | "directory" | "dest") && text.len() < 4096;
-        let is_reason = matches!(key, "error" | "err" | "reason" | "cause" | "exception" | "e");
+        let is_reason = matches!(
+            key,
+            "error" | "err" | "reason" | "cause" | "exception" | "e" | "error_str" | "strerror" | "errmsg"
+        );
         if is_place {
             lines.push(Line::new(number, &format!("{key}={text}"), severity));
         } else if is_reason && !text.contains(['/', '\n']) && !message.is_empty() && !message.contains(text) {
@@ -277,21 +285,21 @@ fn unwrap_json(
     });
 }
 
-/// Calls `visit` with each string below `object` and the key it stands under.
+/// Calls `visit` with each string below `object`, the key that it stands under, and the object that has it.
 fn leaves<'v>(
     above: &'v str,
     object: &'v serde_json::Map<String, Value>,
     depth: usize,
-    visit: &mut impl FnMut(&'v str, &'v str),
+    visit: &mut impl FnMut(&'v str, &'v str, Option<&'v serde_json::Map<String, Value>>),
 ) {
     for (key, value) in object {
         match value {
-            Value::String(text) if !text.trim().is_empty() => visit(key, text),
+            Value::String(text) if !text.trim().is_empty() => visit(key, text, Some(object)),
             Value::Object(inner) if depth > 0 => leaves(key, inner, depth - 1, visit),
             Value::Array(items) if depth > 0 => {
                 for item in items {
                     match item {
-                        Value::String(text) => visit(above, text),
+                        Value::String(text) => visit(above, text, None),
                         Value::Object(inner) => leaves(key, inner, depth - 1, visit),
                         _ => {}
                     }

@@ -30,6 +30,8 @@ pub(super) const PATTERN: Pattern = Pattern {
         "memory locking",
         "cannot allocate memory",
         "denied on key",
+        "newuidmap",
+        "newgidmap",
     ],
     examples: &[
         Example {
@@ -84,6 +86,10 @@ pub(super) const PATTERN: Pattern = Pattern {
         Example {
             log: "E! ping failed: could not run pinger: socket: permission denied",
             says: "socket-raw EACCES raw-socket",
+        },
+        Example {
+            log: "error: failed to map ids: newuidmap 7 [0 1000 1] failed: newuidmap: Could not set caps",
+            says: "other - capability-missing",
         },
         Example { log: "cannot create tap device node: operation not permitted", says: "mknod EPERM device-access" },
         Example { log: "mknod: /dev/net/tun: Operation not permitted", says: "mknod EPERM /dev/net/tun device-access" },
@@ -393,6 +399,11 @@ fn without_errno(scene: &Scene) -> Option<Finding> {
     if SYSCTL.is_match(scene.text()) {
         let finding = Finding::new(Operation::Other, CapabilityMissing).errno(Errno::Eacces).capability("SYS_ADMIN");
         return Some(finding.harmless(scene.text().contains("ignoring")));
+    }
+    static ID_MAP: LazyLock<Regex> =
+        LazyLock::new(|| verb::any_of(&[r"new[ug]idmap: (?:could not|cannot|unable to|failed to)"]));
+    if scene.refusal().is_none() && ID_MAP.is_match(scene.text()) {
+        return Some(Finding::new(Operation::Other, CapabilityMissing).capability("SETUID"));
     }
     if LOCKED.is_match(scene.text()) {
         return Some(Finding::new(Operation::Other, CapabilityMissing).capability("IPC_LOCK"));

@@ -245,7 +245,7 @@ impl<'s> Scene<'s> {
     fn relative(&self, verb: Verb, between: &str) -> Option<String> {
         static CALLS: LazyLock<Regex> = LazyLock::new(|| {
             compile(
-                r"(?i)(?:^|[\s:])(?:mkdir|mkdtemp|rmdir|rm|touch|cp|mv|ln|tee|cat|cd|chdir|open(?:at)?|unlink|rename|exec(?:vp?e?)?|spawn|fork/exec|stat|chmod|chown|chgrp|mknod|mkfifo|symlink|link|truncate|env|nohup|nice|timeout|xargs|time|tini|dumb-init|gosu|su-exec|setpriv|can't create|cannot create|can't open|cannot open|cannot touch|create/write to file|run)(?:\(\))?$",
+                r"(?i)(?:^|[\s:])(?:mkdir|mkdtemp|rmdir|rm|touch|cp|mv|ln|tee|cat|cd|chdir|open(?:at)?|unlink|rename|exec(?:vp?e?)?|spawn|fork/exec|stat|chmod|chown|chgrp|mknod|mkfifo|symlink|link|truncate|env|nohup|nice|timeout|xargs|time|tini|dumb-init|gosu|su-exec|setpriv|can't create|cannot create|can't open|cannot open|cannot touch|create/write to file|run|dir|directory|folder|file)(?:\(\))?$",
             )
         });
         let word = place::quoted_word(between)
