@@ -14,7 +14,8 @@ static GO: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// dash's redirection, behind the number of the line: `run.sh: 3: cannot create /srv/x: Permission denied`.
-static DASH: LazyLock<Regex> = LazyLock::new(|| compile(r#": \d+: cannot (?:create|open) (?P<path>[^:"']+)$"#));
+static DASH: LazyLock<Regex> =
+    LazyLock::new(|| compile(r#": (?:line )?\d+: (?:cannot|can't) (?:create|open) (?P<path>[^:"']+)$"#));
 
 /// The JDK's: `FileNotFoundException: /srv/x (Permission denied)`, `FileSystemException: /srv/x: Read-only file system`.
 static JAVA: LazyLock<Regex> =
@@ -38,9 +39,24 @@ pub(super) fn path<'t>(text: &'t str, refusal: &Refusal) -> Option<&'t str> {
     if let Some(captures) = JAVA.captures(before) {
         return Some(captures.name("path")?.as_str());
     }
+    // The JDK's `AccessDeniedException: x`, and Elasticsearch's `nested: AccessDeniedException[/srv/x];`.
+    if text[..refusal.span.end].ends_with("AccessDeniedException") {
+        let rest = &text[refusal.span.end..];
+        let path = match rest.strip_prefix('[') {
+            Some(inside) => inside.split([']', ' ']).next()?,
+            None => rest.strip_prefix(": ")?.split(" -> ").next()?.trim_end(),
+        };
+        let is_path = path.starts_with('/') || !(path.is_empty() || path.contains([' ', ':', '"', '\'']));
+        return is_path.then_some(path);
+    }
     let head = before.trim_end().strip_suffix(':')?.trim_end();
     let found = GO.captures(head).or_else(|| DASH.captures(head))?.name("path")?;
     let path = without_rest(found.as_str());
+    // Only what is rooted has spaces: `open TUN/TAP dev /dev/net/tun`.
+    let is_rooted = path.starts_with(['/', '.', '~']);
+    if !is_rooted && (found.as_str().contains(' ') || !super::place::is_file_name(path)) {
+        return None;
+    }
     (!path.is_empty() && path.len() < 4096).then_some(path)
 }
 

@@ -152,8 +152,10 @@ fn by_shell(scene: &Scene) -> Option<Finding> {
     if speaks_itself || (name.start() > 0 && !numbered) {
         return None;
     }
-    // A script that a shell was to read: whatever its mode is, nobody but root reaches it there.
-    if !numbered && is_shell && what.starts_with("/root/") {
+    // A script that a shell was to read: in the home of root, whatever its mode is, nobody else reaches it; and what bash finds
+    // in PATH and may not execute it names with its directory.
+    let is_operand = name.as_str().ends_with("bash") && !what.contains('/') && captures.name("exec").is_none();
+    if !numbered && is_shell && captures.name("before").is_none() && (what.starts_with("/root/") || is_operand) {
         return Some(Finding::new(Operation::Open, Category::UnreadableFile).errno(refusal.errno).path(Some(what)));
     }
     if !(is_shell || numbered) || refusal.errno == Errno::Erofs || what.starts_with("/dev/") {

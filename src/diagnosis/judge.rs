@@ -23,11 +23,10 @@ pub(super) struct Access<'a> {
 pub(super) fn access(scene: &Scene, verbs: &Regex, operation: Operation) -> Option<Finding> {
     let verb = scene.verb(verbs, operation)?;
     let path = if operation == Operation::Create { scene.target(verb) } else { None }.or_else(|| scene.object(verb));
-    // A single word after "open" or "access" is as often a thing as a file.
-    let path = path.filter(|path| operation != Operation::Open || path.contains(['/', '.']));
     let errno = scene.refusal().map(|refusal| refusal.errno);
     let access = Access { operation, errno, path: path.as_deref(), text: scene.text() };
     let mut finding = finding(&access).spoken(scene, operation).distance(verb.distance);
+    finding.category = by_frames(scene, &finding);
     // Go says what it was about, and then the call: `cannot create log: open /x: permission denied`.
     static TO_CREATE: LazyLock<Regex> = LazyLock::new(|| {
         compile(r"(?i)\bcreat(?:e|ing) (?:(?:[\w'’-]+ ){0,4}(?:file|log)|/[^\s:]+) ?: (?:[^:]*: )?open$")
@@ -36,19 +35,31 @@ pub(super) fn access(scene: &Scene, verbs: &Regex, operation: Operation) -> Opti
         finding.operation = Operation::Create;
     }
     if errno == Some(Errno::Eperm) {
-        return Some(not_permitted(finding, &scene.text()[..verb.end.min(scene.text().len())]));
+        let until_errno = &scene.text()[..scene.refusal()?.span.start];
+        return Some(not_permitted(finding, &scene.text()[..verb.end.min(scene.text().len())], until_errno));
     }
     Some(finding)
 }
 
+/// The category of a file that was opened to be read or to be written, where the frames tell which.
+pub(super) fn by_frames(scene: &Scene, finding: &Finding) -> Category {
+    let opens = matches!(finding.operation, Operation::Open | Operation::Create);
+    match (finding.category, scene.frames_write().filter(|_| opens)) {
+        (Category::UnreadableFile, Some(true)) => Category::UnwritablePath,
+        (Category::UnwritablePath, Some(false)) => Category::UnreadableFile,
+        (category, _) => category,
+    }
+}
+
 /// What EPERM means, which mode bits never give: the owner's business, or a privilege.
-fn not_permitted(finding: Finding, until_verb: &str) -> Finding {
+fn not_permitted(finding: Finding, until_verb: &str, until_errno: &str) -> Finding {
     static TIMES: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r"(?i)(?:\b[fl]?ch?times|\b[fl]?utimes?|utimensat|futimens|\btimes?(?:tamps?)?(?: (?:of|on|for))?)(?:\(\))?$",
         )
     });
-    if TIMES.is_match(until_verb) {
+    static FAILED: LazyLock<Regex> = LazyLock::new(|| compile(r"(?i)\butime failed:? ?$"));
+    if TIMES.is_match(until_verb) || FAILED.is_match(until_errno) {
         let place = finding.path.as_deref().unwrap_or("a file").to_owned();
         let cause = format!("only the owner of {place} or root may set its times");
         return Finding { operation: Operation::Other, category: Category::OwnershipChange, ..finding }.cause(cause);
@@ -225,7 +236,7 @@ fn reads(text: &str, path: &str) -> bool {
         LazyLock::new(|| compile(r"^(?:/\S*/)?(?:tee|dd|touch|truncate|sponge|wget|split): "));
     static READ_ONLY_KIND: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r"(?ix) \.(?:pem|crt|cer|key|p12|pfx|jks|keystore|truststore|htpasswd|keytab|so|so\.[\d.]+|dll|jar|war|class|py|pyc|rb|js|mjs|cjs|ts|php|pl|lua|html?|css|conf|cnf|cfg|ini|ya?ml|toml|json|xml|properties|env|ejs|hcl|config|template|tmpl|rules|proto|wasm|mmdb)$
+            r"(?ix) \.(?:pem|crt|cer|key|p12|pfx|jks|keystore|truststore|htpasswd|keytab|so|so\.[\d.]+|dll|jar|war|class|py|pyc|rb|js|mjs|cjs|ts|php|pl|lua|html?|css|conf|cnf|cfg|sql|ini|ya?ml|toml|json|xml|properties|env|ejs|hcl|config|template|tmpl|rules|proto|wasm|mmdb)$
             | /(?:etc|secrets?|certs?|ssl|tls|pki|keys?|config(?:s|uration)?|conf\.d|node_modules|site-packages|dist-packages|usr/lib\d*|usr/share|lib|vendor|run/secrets|serviceaccount)/
             | (?:^|/)(?:id_(?:rsa|dsa|ecdsa|ed25519)|ssh_host_\w+|shadow|sudoers|token|password|ssh)$ | ^/(?:proc|sys)/",
         )
@@ -248,7 +259,7 @@ fn reads(text: &str, path: &str) -> bool {
     // Said so, whatever kind of file it is.
     static ONLY_READS: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r"(?i)\b(?:error|failed|failure|unable|cannot|can't|could not|problem)(?: when| while)? (?:to )?read(?:ing)?(?: from)?(?: the)?(?: contents? of)?(?: file)? \W?/|@ rb_file_s_(?:l?stat|size)\b",
+            r"(?i)\b(?:error|failed|failure|unable|cannot|can't|could not|problem)(?: when| while)? (?:to )?read(?:ing)?(?: from)?(?: the)?(?: contents? of)?(?: file)? \W?/|\b(?:cannot|can't|could not|unable to|failed to|error) (?:load(?:ing)?|pars(?:e|ing)|includ(?:e|ing)|import(?:ing)?|sourc(?:e|ing))\b|\b(?:tail(?:er|ing|ed)?|in_tail|harvest(?:er|ing)?|filelog|filestream)\b|@ rb_file_s_(?:l?stat|size)\b",
         )
     });
     // A message may speak of a "config file" and still want to write it; only a clear word for writing says so.

@@ -417,7 +417,10 @@ fn read_line(scene: &Scene) -> Vec<Finding> {
 fn one_failure(read: Vec<(usize, Finding)>) -> Vec<(usize, Finding)> {
     let best = read.iter().position(|(_, finding)| finding.path.is_some() || finding.port.is_some()).unwrap_or(0);
     let Some((index, mut finding)) = read.get(best).cloned() else { return read };
-    let mut causes = read[best..].iter().filter(|(_, other)| other.category == finding.category);
+    let is_cause = |(_, other): &&(usize, Finding)| {
+        other.category == finding.category || (other.path.is_none() && other.port.is_none())
+    };
+    let mut causes = read[best..].iter().filter(is_cause);
     finding.errno = causes.find_map(|(_, cause)| cause.errno);
     vec![(index, finding)]
 }

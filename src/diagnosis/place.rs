@@ -149,7 +149,8 @@ pub(super) fn is_file_name(word: &str) -> bool {
         return false;
     }
     if word.contains('/') {
-        return !word.ends_with('/') || word.len() > 2;
+        let is_pair = word.bytes().all(|b| b.is_ascii_uppercase() || b == b'/');
+        return !is_pair && (!word.ends_with('/') || word.len() > 2);
     }
     let Some((name, extension)) = word.rsplit_once('.') else { return false };
     let is_number = word.bytes().all(|b| b.is_ascii_digit() || b == b'.');

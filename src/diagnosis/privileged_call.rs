@@ -358,7 +358,11 @@ fn read(scene: &Scene) -> Option<Finding> {
     } else {
         None
     };
-    let path = path.filter(|path| path.contains('/'));
+    // A map of eBPF is pinned at a path of its own file system.
+    let pinned = || {
+        scene.paths().into_iter().map(|path| path.text).find(|path| path.starts_with("/sys/fs/bpf/")).map(str::to_owned)
+    };
+    let path = path.filter(|path| path.contains('/')).or_else(|| pinned().filter(|_| call.capability == "BPF"));
     // Who makes the node of a device wants the device.
     let text_names_device = scene.text().contains("device");
     let category = match call.operation {

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{errno::compile, line::Line};
+use super::{errno::compile, line::Line, place};
 use crate::model::obstacle::Operation;
 
 /// One message and what continues it.
@@ -126,6 +126,20 @@ fn wrapped(last: &Line, next: &Line) -> Option<&'static str> {
     if LEADS.is_match(&last.text) && PATH.is_match(&next.text) && (is_telling(last) || is_telling(next)) {
         return Some(" ");
     }
+    // A sentence that is not over, and goes on to the refusal.
+    static HANGS: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r"(?i)[a-z):] (?:failed to|could not|cannot|unable to|to|the|a|of|for|from|with|not|is|and|while)$")
+    });
+    let goes_on = next.refusal.is_some() && next.text.starts_with(|c: char| c.is_ascii_lowercase());
+    if goes_on && last.refusal.is_none() && HANGS.is_match(&last.text) {
+        return Some(" ");
+    }
+    let is_reason = next.refusal.as_ref().is_some_and(|refusal| {
+        refusal.span.start == 0 && next.text[refusal.span.end..].trim_matches(|c: char| !c.is_alphanumeric()).is_empty()
+    });
+    if is_reason && last.refusal.is_none() && last.text.ends_with(':') && !place::paths(&last.text).is_empty() {
+        return Some(" ");
+    }
     // The words of an errno, broken between two of them.
     static BROKEN: [(&str, &str); 5] = [
         ("permission", "denied"),
@@ -197,7 +211,7 @@ const FRAMES: &[(Operation, &str)] = &[
     ),
     (
         Operation::Bind,
-        r"\bserver_bind\b|\bsocket\.bind\b|\bsock\.bind\b|\.bind\(|\bbind0\b|\bNet\.bind\b|\bServerSocket\.bind\b|\bDoBind\b|\bdoBind\b|\bsetupListenHandle\b|\blistenInCluster\b|\bSocket\.Bind\b|\bcreate_server\b|\bTCPServer\b",
+        r"\bserver_bind\b|\bsocket\.bind\b|\bsock\.bind\b|\.[Bb]ind ?\(|\b(?:tcp|udp|uv|uv_tcp)_bind\b|\bbind0\b|\bNet\.bind\b|\bServerSocket\.bind\b|\bDoBind\b|\bdoBind\b|\bsetupListenHandle\b|\blistenInCluster\b|\bSocket\.Bind\b|\bcreate_server\b|\bTCPServer\b",
     ),
     (Operation::SocketRaw, r"\braw[-_]?socket\b|\bSOCK_RAW\b|\bRawSocket\b|\bIPPROTO_ICMP\b"),
     (Operation::Setgroups, r"\bos\.(?:setgroups|initgroups)\b"),

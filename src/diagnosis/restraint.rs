@@ -106,7 +106,13 @@ const OTHERS: &[Other] = &[
         looks_like: "a service with permissions of its own",
         forbids: true,
         yields: true,
-        says: r"etcdserver:|AccessControlException|user=\S+, access=|\brados|\bcephx|NT_STATUS_ACCESS_DENIED|access denied by server|mount error\(13\)|\blibrbd|\brbd: |\bkinit|\bKrb5|GSSAPI|\b550 \d|ldap_|Insufficient access|mount\.(?:nfs4?|cifs|ceph|smb3)\b.*(?:Permission|access) denied|(?:token|role|user|account|principal|identity)\b[^:]{0,40} (?:lacks?|is missing|does not have|has no|without) (?:the )?(?:permission|policy|scope|privilege)|Permission denied: (?:token|anonymous|user|account|role|not allowed|requires)",
+        says: r"etcdserver:|AccessControlException|user=\S+, access=|(?i:\brados\b)|\bcephx|NT_STATUS_ACCESS_DENIED|access denied by server|mount error\(13\)|\blibrbd|\brbd: |\bkinit|\bKrb5|GSSAPI|\b550 \d|ldap_|Insufficient access|mount\.(?:nfs4?|cifs|ceph|smb3)\b.*(?:Permission|access) denied|(?:token|role|user|account|principal|identity)\b[^:]{0,40} (?:lacks?|is missing|does not have|has no|without) (?:the )?(?:permission|policy|scope|privilege)|Permission denied: (?:token|anonymous|user|account|role|not allowed|requires)",
+    },
+    Other {
+        looks_like: "a program on Windows or macOS, outside of a container",
+        forbids: true,
+        yields: false,
+        says: r#"(?:path|file|directory|folder) ['"]?[A-Z]:\\|\b[A-Z]:\\{1,2}(?:WINDOWS|Windows|Users|Program|ProgramData|inetpub)\b|['" ]/Users/[^/'"]+/(?:Documents|Desktop|Downloads|Library)\b"#,
     },
     Other {
         looks_like: "a kernel setting that is read-only in every container",
@@ -202,7 +208,7 @@ pub(super) fn forbids(line: &Line) -> bool {
     // Kubernetes' own refusals of a pod are `forbidden` too, and are ours.
     static OURS: LazyLock<Regex> = LazyLock::new(|| {
         super::errno::compile(
-            r"PodSecurity|security context constraint|pod security policy|image will run as root|non-numeric user|breaks non-root policy",
+            r"PodSecurity|security context constraint|pod security policy|image will run as root|non-numeric user|breaks non-root policy|^FAIL - |(?i:containers?) (?:must|should|may) not run as root",
         )
     });
     let found = set().matches(&line.text);

@@ -99,6 +99,9 @@ impl Finding {
     }
 }
 
+/// Frames beside an exception that are its own business.
+const FRAMES: usize = 8;
+
 /// A verb of a family, found in a line that was refused.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Verb {
@@ -161,9 +164,14 @@ impl<'s> Scene<'s> {
         let is_half = |end: usize| {
             text[end..].strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
         };
+        // `open /srv/x for writing`: what it was to be opened for.
+        let is_purpose = |m: &regex::Match| {
+            text[..m.start()].ends_with(" for")
+                && ["writing", "reading", "append"].iter().any(|end| m.as_str().ends_with(end))
+        };
         let before = words
             .find_iter(&text[..refusal.span.start])
-            .filter(|m| !in_path(m.start() + 1) && !is_half(m.end()))
+            .filter(|m| !in_path(m.start() + 1) && !is_half(m.end()) && !is_purpose(m))
             .last();
         if let Some(found) = before {
             return Some(Verb { end: found.end(), distance: 1 + refusal.span.start - found.end() });
@@ -265,14 +273,30 @@ impl<'s> Scene<'s> {
                 r"^(?:[\w./-]+: )?(?:f?open(?:at|dir)?|mkdir|creat|bind|connect|unlink|rename|stat|access|execv[pe]*|chdir|chmod|chown|mknod|flock|lockf)(?:\(\))?: $",
             )
         });
-        static FAILS: LazyLock<Regex> =
-            LazyLock::new(|| compile(r"(?i)\b(?:error|fail(?:ed|ure)?|cannot|can't|could not|couldn't|unable)\b"));
+        // Or of a thing that the line before names: Redis shows the line of its configuration.
+        static THING: LazyLock<Regex> = LazyLock::new(|| {
+            compile(
+                r"(?i)^(?:[\w./-]+: )?(?:can't|cannot|could not|couldn't|unable to|failed to|error) (?:open|opening|create|creating|write|read|access) (?:the |a )?(?:\w+ )?(?:file|directory|dir|database|socket|log ?file|pid ?file): $",
+            )
+        });
+        static EXCEPTION: LazyLock<Regex> = LazyLock::new(|| compile(r"^(?:[\w$]+\.)*[A-Z]\w*(?:Exception|Error): $"));
+        static FAILS: LazyLock<Regex> = LazyLock::new(|| {
+            compile(r"(?i)^>>> |\b(?:error|fail(?:ed|ure)?|cannot|can't|could not|couldn't|unable)\b")
+        });
         let refusal = self.refusal()?;
+        let said = &self.text()[..refusal.span.start];
+        // An Erlang term, one element a line: the path, and then the errno.
+        if self.text().bytes().all(|byte| byte.is_ascii_lowercase() || b"{}[](),.".contains(&byte)) {
+            static ELEMENT: LazyLock<Regex> = LazyLock::new(|| compile(r#"^[{\[(]*"(/[^"]+)",$"#));
+            let path = self.before().take(2).find_map(|line| Some(ELEMENT.captures(&line.text)?.get(1)?.as_str()));
+            return path.map(str::to_owned);
+        }
         let before = self.before().next().filter(|before| FAILS.is_match(&before.text))?;
-        let path = place::paths(&before.text)
-            .pop()
-            .filter(|path| before.text[path.span.end..].trim_matches(|c: char| !c.is_alphanumeric()).is_empty())?;
-        ALONE.is_match(&self.text()[..refusal.span.start]).then(|| path.text.to_owned())
+        let mut paths = place::paths(&before.text);
+        let path = paths.pop().filter(|path| !is_code(&before.text, path))?;
+        let ends = before.text[path.span.end..].trim_matches(|c: char| !c.is_alphanumeric()).is_empty();
+        let is_alone = ends && (ALONE.is_match(said) || THING.is_match(said));
+        (is_alone || paths.is_empty() && EXCEPTION.is_match(said)).then(|| path.text.to_owned())
     }
 
     /// The second of two paths behind the verb: what a copy or a link makes. `a -> b`, `a to b`, or side by side.
@@ -293,7 +317,42 @@ impl<'s> Scene<'s> {
                 r#"(?:^|[\s{,])(?:npm (?:ERR!|error) )?(?:path|file|filename|fileName|dir|directory|dest)(?:=|: ?| )["']?(/[^"',\s}]*|\.{1,2}/[^"',\s}]*)"#,
             )
         });
-        self.record().lines.iter().find_map(|line| Some(FIELD.captures(&line.text)?.get(1)?.as_str().to_owned()))
+        // A relative one only in the line itself, where it is no place in a source.
+        static RELATIVE: LazyLock<Regex> = LazyLock::new(|| {
+            compile(r#"(?:^|[\s{,(])(?:path|file|filename|fileName)=["']?([\w.][\w./+-]*)["']?(?:[,\s})]|$)"#)
+        });
+        static SOURCE: LazyLock<Regex> =
+            LazyLock::new(|| compile(r"\.(?:go|c|cc|cpp|h|rs|py|rb|js|mjs|ts|java|kt|scala|cs|erl|ex)$"));
+        let lines = &self.record().lines;
+        let rooted = lines.iter().find_map(|line| Some(FIELD.captures(&line.text)?.get(1)?.as_str()));
+        let relative = || {
+            let field = RELATIVE.captures(self.text())?.get(1)?.as_str();
+            (place::is_file_name(field) && !SOURCE.is_match(field)).then_some(field)
+        };
+        rooted.or_else(relative).map(str::to_owned)
+    }
+
+    /// Whether the frames around an exception open to write or to read, as far as they tell.
+    pub(super) fn frames_write(&self) -> Option<bool> {
+        static WRITES: LazyLock<Regex> = LazyLock::new(|| {
+            compile(
+                r#"\b(?:writeFile(?:Sync)?|appendFile(?:Sync)?|createWriteStream|newOutputStream|FileOutputStream|FileWriter|newBufferedWriter|RandomAccessFile|FileHandler|WriteAll\w+|StreamWriter|OpenWrite|File\.Create|File\.Copy|write_text|write_bytes|json\.dump|shutil\.copy\w*|os\.WriteFile|to_csv|savefig)\b|\bopen\([^)]*,\s*(?:mode=)?f?["'](?:[wax]|r\+)"#,
+            )
+        });
+        static READS: LazyLock<Regex> = LazyLock::new(|| {
+            compile(
+                r#"\b(?:readFile(?:Sync)?|createReadStream|newInputStream|FileInputStream|FileReader|newBufferedReader|readAllBytes|readString|ReadAll\w+|StreamReader|OpenRead|read_text|read_bytes|scandirSync|readdirSync|os\.listdir|os\.scandir|ReadDir|ReadFile)\b"#,
+            )
+        });
+        let text_of = |line: &Line| match (WRITES.is_match(&line.text), READS.is_match(&line.text)) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            _ => None,
+        };
+        let lines = &self.record().lines;
+        let behind = lines[self.index + 1..].iter().take(FRAMES).filter(|line| line.text.starts_with("at "));
+        let before = lines[..self.index].iter().rev().take(FRAMES).filter(|_| self.record().is_trace);
+        behind.map(text_of).find(Option::is_some).or_else(|| before.map(text_of).find(Option::is_some)).flatten()
     }
 
     fn find_spoken(&self) -> Option<Spoken> {

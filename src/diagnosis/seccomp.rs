@@ -7,6 +7,7 @@ use regex::Regex;
 use super::{
     Example, Pattern, Read,
     errno::compile,
+    line::Severity,
     scene::{Finding, Scene},
 };
 use crate::model::obstacle::{Category, Errno, Operation};
@@ -94,7 +95,7 @@ fn read(scene: &Scene) -> Option<Finding> {
     // runtimes before 2020 answer EPERM to those.
     static UNKNOWN: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r"(?i)\b(?:statx|cannot (?:l?stat|access)|faccessat2?|clone3|pthread_create|openat2|close_range|clock_\w+64|futex_waitv|rseq|getrandom|renameat2|epoll_pwait2|memfd_create|membarrier)\b|failed to create new OS thread|can't initialize time|\buv_thread_create\b",
+            r"(?i)\b(?:statx|cannot (?:l?stat|access)|faccessat2?|clone3|pthread_create|openat2|close_range|clock_\w+64|futex_waitv|rseq|getrandom|renameat2|epoll_pwait2|memfd_create|membarrier)\b|failed to create new OS thread|\bclock_gettime\b|\bsys/(?:pal/)?unix/time\.rs|can't initialize time|\buv_thread_create\b",
         )
     });
     let text = scene.text();
@@ -111,6 +112,15 @@ fn read(scene: &Scene) -> Option<Finding> {
         return Some(refused(false).path(path).cause(
             "a system call that no mode bits refuse with EPERM: the node's runtime or its seccomp profile is older than the call",
         ));
+    }
+    static NO_URING: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"(?i)\bio_uring (?:is )?(?:not available|not supported|disabled|unavailable)|\b(?:failed|unable|could not|cannot|can't)(?: to)? (?:initiali[sz]e|init|set ?up|create|use) (?:the |an )?io_uring",
+        )
+    });
+    if errno.is_none() && NO_URING.is_match(text) {
+        let goes_on = scene.line().severity <= Severity::Warning && scene.line().severity != Severity::Unsaid;
+        return Some(Finding::new(Operation::Other, Category::Seccomp).distance(25_000).harmless(goes_on));
     }
     SANDBOX.is_match(text).then(|| refused(false))
 }

@@ -114,7 +114,12 @@ fn read(scene: &Scene) -> Option<Finding> {
     let near = || scene.before().take(NEAR).chain(scene.after().take(NEAR));
     let denied_below = || {
         static DENIED: LazyLock<Regex> = LazyLock::new(|| compile(r"(?i)denied the request:?\s*$"));
-        DENIED.is_match(text) && scene.after().take(2 * NEAR).any(|line| OF_THIS_KIND.is_match(&line.text))
+        // Or the line was broken in the middle of the reason.
+        let broken = || {
+            let next = scene.after().next().map_or("", |line| line.text.as_str());
+            OF_THIS_KIND.is_match(&format!("{text} {next}"))
+        };
+        broken() || DENIED.is_match(text) && scene.after().take(2 * NEAR).any(|line| OF_THIS_KIND.is_match(&line.text))
     };
     let by_field = || {
         FIELD.is_match(text)

@@ -60,7 +60,9 @@ fn read(scene: &Scene) -> Option<Finding> {
     let is_of_containers = |context: &str| {
         let label = context.split(':').nth(2).unwrap_or_default();
         let prefixes = ["svirt", "spc_t"].iter().any(|prefix| label.starts_with(prefix));
-        prefixes || ["container", "docker", "openshift"].iter().any(|word| label.contains(word))
+        // What belongs to the runtime is the host's.
+        let is_runtimes = label.starts_with("container_runtime");
+        prefixes || !is_runtimes && ["container", "docker", "openshift"].iter().any(|word| label.contains(word))
     };
     if !is_of_containers(source) && !is_of_containers(target) {
         return None;

@@ -96,6 +96,13 @@ pub(super) const PATTERN: Pattern = Pattern {
         "write to the backend",
         "not permitted to",
         "possible to create",
+        "must be accessible",
+        "can only be",
+        "must only be",
+        "write-able",
+        "unreadable",
+        "access is denied",
+        "create or write",
         "insufficient permission",
     ],
     examples: &[
@@ -244,7 +251,10 @@ const MESSAGES: &[Message] = &[
         r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) (?:write|append|save|store|update|modify) (?:to |in |into )?(?:the )?(?:[\w"'-]+ ){0,4}{P}{T}"#,
     ),
     message(Operation::Rename, r"unable to rename \({P} -> .*access denied"),
-    message(Operation::Other, r"\b(?:file|drive|disk) access denied|unable to use the drive"),
+    message(
+        Operation::Other,
+        r"unable to use the drive {P}|\b(?:file|drive|disk|path|prefix) access (?:is )?denied:? {W2}$|\b(?:file|drive|disk) access denied|unable to use the drive",
+    ),
     message(Operation::Mkdir, r"unable to create tempdir\. java\.io\.tmpdir is set to {P}"),
     message(Operation::Other, r"cannot cache function .* no locator available for file {P}"),
     message(Operation::Other, r"permissionerror at {P}"),
@@ -262,7 +272,7 @@ const MESSAGES: &[Message] = &[
     },
     message(
         Operation::Mkdir,
-        r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) (?:create|make|write in) (?:the |a )?(?:[\w"'-]+ ){0,4}(?:director(?:y|ies)|repository|folder|dir)(?: at| for| in)?\W{0,3} ?{P}"#,
+        r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) (?:create or write|create|make|write)(?: in| into| to)? (?:the |a )?(?:[\w"'-]+ ){0,4}(?:director(?:y|ies)|repository|folder|dir)(?: at| for| in)?\W{0,3} ?{P}"#,
     ),
     message(
         Operation::Create,
@@ -271,11 +281,11 @@ const MESSAGES: &[Message] = &[
     message(Operation::Other, r"cannot write into \S+ directory"),
     message(
         Operation::Other,
-        r"{P}(?: directory| folder| file| path)?\W{0,3}(?:because |as |since )?(?:it |does not exist or |must )?(?:is|are|be present and)? ?(?:not |isn't )?(?:a )?writ(?:e?able)",
+        r"{P}(?: directory| folder| file| path)?\W{0,3}(?:because |as |since )?(?:it |does not exist or |must )?(?:is|are|be present and)? ?(?:not |isn't )?(?:a )?writ(?:e-?)?able",
     ),
     message(
         Operation::Other,
-        r"\b(?:(?:not|isn't|nor|must be|should be|needs? to be|is it|be) (?:\w+ )?writ(?:e?able)|unwrit(?:e?able))(?: \w+){0,5}:? {P}",
+        r"\b(?:(?:not|isn't|nor|must be|should be|needs? to be|is it|be) (?:\w+ )?writ(?:e-?)?able|unwrit(?:e-?)?able)(?: \w+){0,5}:? {P}",
     ),
     message(
         Operation::Other,
@@ -296,13 +306,18 @@ const MESSAGES: &[Message] = &[
     message(Operation::Other, r"unable to write to (?:the )?backend"),
     message(
         Operation::Other,
-        r"(?:directory|folder|home|cache|path)[^.]{0,60} (?:is not|isn't|must be|not) (?:be )?writ(?:e?able)",
+        r"(?:directory|folder|file|path) {P}[^.;:]{0,50} (?:is|are) not (?:owned|writ(?:e-?)?able|accessible)\b",
+    ),
+    message(
+        Operation::Other,
+        r"(?:directory|folder|home|cache|path|destination)(?: \.{1,2}|[^.]{0,60}) (?:is not|isn't|must be|not) (?:be )?writ(?:e-?)?able",
     ),
     Message {
         operation: Operation::Open,
         category: Some(Category::UnreadableFile),
         says: r"{P}(?: file)? (?:is not|isn't) readable|(?:not|isn't) readable:? {P2}",
     },
+    Message { operation: Operation::Open, category: Some(Category::UnreadableFile), says: r"{P} (?:is )?unreadable\b" },
     Message { operation: Operation::Open, category: Some(Category::UnreadableFile), says: r"no hostkeys available" },
     Message {
         operation: Operation::Exec,
@@ -315,7 +330,7 @@ const MESSAGES: &[Message] = &[
 const NEAR: usize = 6;
 
 /// Another reason than a refusal, wherever the message gives it.
-const OTHERWISE: &str = r"(?i)\b(?:no space left|no such file|not found|already exists|file exists|is a directory|not a directory|connection (?:refused|reset|closed|timed)|timed? ?out|refused|too many|quota|broken pipe|bad file descriptor|invalid argument|in use|status code|read.only (?:replica|transaction))";
+const OTHERWISE: &str = r"(?i)\b(?:no space left|no such file|not found|already exists|file exists|is a directory|not a directory|connection (?:refused|reset|closed|timed)|timed? ?out|refused|too many|quota|broken pipe|bad file descriptor|invalid argument\b|in use|status code|read.only (?:replica|transaction))";
 
 /// What is no file, where the words that tell of the refusal speak of it. Elsewhere in the line, as in the name of a script,
 /// such a word says nothing.
@@ -353,6 +368,14 @@ fn read(scene: &Scene) -> Option<Finding> {
     static END: LazyLock<Regex> = LazyLock::new(|| compile(&format!("(?i){CLAUSE}")));
     let text = scene.text();
     // sudo says first what it does not like of its settings, and then why it does not work.
+    // An errno that is none of a refusal's: `Unable to lock ./data error: 35`.
+    static NUMBER: LazyLock<Regex> =
+        LazyLock::new(|| compile(r"(?i)\b(?:errno|error|err|os error|rc)[ :=#(]{1,3}-?(\d{1,3})\b"));
+    let number = NUMBER.captures(text).and_then(|captures| captures.get(1)?.as_str().parse::<u32>().ok());
+    let temporary = text.contains("usable temporary");
+    if !temporary && number.is_some_and(|number| !matches!(number, 0 | 1 | 13 | 30)) {
+        return None;
+    }
     if scene.refusal().is_some() || (text.starts_with("sudo: ") && text.ends_with("should be 0")) {
         return None;
     }
@@ -365,7 +388,6 @@ fn read(scene: &Scene) -> Option<Finding> {
     // field is as often a request's.
     let path = path.or_else(|| scene.field().filter(|_| text.ends_with(" path.")));
     let rest = path.as_ref().map_or_else(|| text.to_owned(), |path| text.replace(path.as_str(), " "));
-    let temporary = text.contains("usable temporary");
     let said = captures.get(0)?;
     let end = END.find_at(text, said.end()).map_or(text.len(), |end| end.start());
     let clause = path
