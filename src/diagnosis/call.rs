@@ -44,8 +44,10 @@ pub(super) fn path<'t>(text: &'t str, refusal: &Refusal) -> Option<&'t str> {
         let rest = &text[refusal.span.end..];
         let path = match rest.strip_prefix('[') {
             Some(inside) => inside.split([']', ' ']).next()?,
-            None => rest.strip_prefix(": ")?.split(" -> ").next()?.trim_end(),
+            None => rest.strip_prefix(": ")?.split(" -> ").next()?.split(": ").next()?.trim_end(),
         };
+        let is_closed = path.ends_with(')') && !path.contains('(');
+        let path = path.trim_end_matches(|c| is_closed && c == ')');
         let is_path = path.starts_with('/') || !(path.is_empty() || path.contains([' ', ':', '"', '\'']));
         return is_path.then_some(path);
     }

@@ -61,6 +61,11 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "b'starting process caused \"exec: \\\\\\\"/srv/run.sh\\\\\\\": permission denied\"'",
             says: "exec EACCES /srv/run.sh not-executable",
         },
+        Example {
+            log: "bash: /srv/run.sh: /bin/bash: bad interpreter: Permission denied",
+            says: "exec EACCES /srv/run.sh not-executable",
+        },
+        Example { log: "/usr/bin/env: 'node': Permission denied", says: "exec EACCES node not-executable" },
         Example { log: "/bin/sh: /root/start: Permission denied", says: "open EACCES /root/start unreadable-file" },
         Example { log: "./run.sh: permission denied", says: "exec EACCES ./run.sh not-executable" },
         Example { log: "env: '/srv/run.sh': Permission denied", says: "exec EACCES /srv/run.sh not-executable" },
@@ -79,7 +84,7 @@ pub(super) const PATTERN: Pattern = Pattern {
 };
 
 fn read(scene: &Scene) -> Option<Finding> {
-    let whole_messages = [by_shell, script, looked_for];
+    let whole_messages = [by_interpreter, by_env, by_shell, script, looked_for];
     if let Some(finding) = whole_messages.iter().find_map(|read| read(scene)) {
         return Some(finding);
     }
@@ -113,6 +118,27 @@ fn read(scene: &Scene) -> Option<Finding> {
 fn finding(errno: Errno, path: Option<String>) -> Finding {
     let category = if errno == Errno::Eperm { Category::CapabilityMissing } else { Category::NotExecutable };
     Finding::new(Operation::Exec, category).errno(errno).path(path)
+}
+
+/// `bash: /srv/run.sh: /bin/bash: bad interpreter: Permission denied`: the script's file system is mounted noexec, or its
+/// interpreter lacks the bit.
+fn by_interpreter(scene: &Scene) -> Option<Finding> {
+    static BAD: LazyLock<Regex> = LazyLock::new(|| compile(r"(?P<what>[^\s:]+): \S+: bad interpreter: ?$"));
+    let refusal = scene.refusal()?;
+    let what = BAD.captures(scene.text().get(..refusal.span.start)?)?.name("what")?.as_str();
+    (refusal.errno != Errno::Erofs).then(|| finding(refusal.errno, Some(what.to_owned())))
+}
+
+/// `/usr/bin/env: 'node': Permission denied`
+fn by_env(scene: &Scene) -> Option<Finding> {
+    static ENV: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r#"^(?:/\S*/)?(?:env|nohup|timeout|nice|stdbuf|setsid): (?:failed to run command )?['‘`"](?P<what>[^'’"]+)['’"]: ?$"#,
+        )
+    });
+    let refusal = scene.refusal()?;
+    let what = ENV.captures(scene.text().get(..refusal.span.start)?)?.name("what")?.as_str();
+    (refusal.errno != Errno::Erofs).then(|| finding(refusal.errno, Some(what.to_owned())))
 }
 
 /// A script that starts the message and is all of it: `./run.sh: permission denied`, as runtimes and shells end theirs.
@@ -183,7 +209,7 @@ fn is_program(name: &str) -> bool {
     }
     static PROGRAM: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r"(?:^|/)s?bin/|\.(?:sh|bash|py|pl|rb|js|run|bin|exe|php|x86_64|amd64|i386|arm64|aarch64|AppImage)$|^(?:\./)?(?:[\w-]+/)*(?:docker-)?(?:entrypoint|start|run|init|launch|gradlew|mvnw|configure|manage|server|app|main)[\w-]*$|^\./[\w/-]+$|^[\w-]+$",
+            r"(?:^|/)s?bin/|\.(?:sh|bash|py|pl|rb|run|bin|exe|x86_64|amd64|i386|arm64|aarch64|AppImage)$|^(?:\./)?(?:[\w-]+/)*(?:docker-)?(?:entrypoint|start|run|init|launch|gradlew|mvnw|configure|manage|server|app|main)[\w-]*$|^\./[\w/-]+$|^[\w-]+$",
         )
     });
     PROGRAM.is_match(name)

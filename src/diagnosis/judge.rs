@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::{
     errno::compile,
-    scene::{Finding, Scene},
+    scene::{BEHIND, Finding, Scene},
 };
 use crate::model::obstacle::{Category, Errno, Operation};
 
@@ -23,7 +23,12 @@ pub(super) struct Access<'a> {
 pub(super) fn access(scene: &Scene, verbs: &Regex, operation: Operation) -> Option<Finding> {
     let verb = scene.verb(verbs, operation)?;
     let path = if operation == Operation::Create { scene.target(verb) } else { None }.or_else(|| scene.object(verb));
-    let errno = scene.refusal().map(|refusal| refusal.errno);
+    // Words that others use as well, and behind them a verb, without a path: `permission denied: bob cannot access team x`.
+    let refusal = scene.refusal()?;
+    if path.is_none() && !refusal.from_kernel && verb.distance >= BEHIND {
+        return None;
+    }
+    let errno = Some(refusal.errno);
     let access = Access { operation, errno, path: path.as_deref(), text: scene.text() };
     let mut finding = finding(&access).spoken(scene, operation).distance(verb.distance);
     finding.category = by_frames(scene, &finding);
@@ -237,7 +242,7 @@ fn reads(text: &str, path: &str) -> bool {
     static READ_ONLY_KIND: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r"(?ix) \.(?:pem|crt|cer|key|p12|pfx|jks|keystore|truststore|htpasswd|keytab|so|so\.[\d.]+|dll|jar|war|class|py|pyc|rb|js|mjs|cjs|ts|php|pl|lua|html?|css|conf|cnf|cfg|sql|ini|ya?ml|toml|json|xml|properties|env|ejs|hcl|config|template|tmpl|rules|proto|wasm|mmdb)$
-            | /(?:etc|secrets?|certs?|ssl|tls|pki|keys?|config(?:s|uration)?|conf\.d|node_modules|site-packages|dist-packages|usr/lib\d*|usr/share|lib|vendor|run/secrets|serviceaccount)/
+            | /(?:etc|secrets?|certs?|ssl|tls|pki|keys?|config(?:s|uration)?|conf\.d|usr/lib\d*|usr/share|lib|vendor|run/secrets|serviceaccount)/
             | (?:^|/)(?:id_(?:rsa|dsa|ecdsa|ed25519)|ssh_host_\w+|shadow|sudoers|token|password|ssh)$ | ^/(?:proc|sys)/",
         )
     });
@@ -274,7 +279,8 @@ fn reads(text: &str, path: &str) -> bool {
         return false;
     }
     // `while reading upstream` is what the server was about, not what failed.
-    let quiet = text.split(" while ").next().unwrap_or(text).replace(path, " ");
+    // `access denied` is the refusal itself.
+    let quiet = text.split(" while ").next().unwrap_or(text).replace(path, " ").replace("access denied", " ");
     if READS.is_match(&quiet) && !WRITES.is_match(&quiet) {
         return true;
     }

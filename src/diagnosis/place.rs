@@ -171,7 +171,7 @@ pub(super) fn port(text: &str) -> Option<u16> {
 pub(super) fn ports(text: &str) -> impl Iterator<Item = (u16, usize)> {
     static PORT: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r#"(?ix) (?: (?:\d{1,3}\.){3}\d{1,3} | \[[0-9a-f:.%\w]*\] | \[?:{2,3} | \*\]? | \blocalhost | \bany | \b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,} )
+            r#"(?ix) (?: (?:\d{1,3}\.){3}\d{1,3} | \[[0-9a-f:.%\w]*\] | \[?:{2,3} | \*\]? | \blocalhost | \bany | <null> | \b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,} )
                 (?: : | \# | /(?:tcp|udp)?/? ) (\d{1,5}) (?: \b )
             | \b port s? [\s"'=:\#(\[]* (?:number\s*|is\s*|tcp\s*|udp\s*)? (\d{1,5}) \b
             | [('\[] (?:'[^']*'|"[^"]*"|[\w.:]*) ,\s* (\d{1,5}) \s* [)\]]

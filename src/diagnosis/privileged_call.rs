@@ -387,7 +387,7 @@ fn without_errno(scene: &Scene) -> Option<Finding> {
         ])
     });
     static CHROOT: LazyLock<Regex> =
-        LazyLock::new(|| verb::any_of(&[r"(?:cannot|can't|unable to|failed to|could not) chroot"]));
+        LazyLock::new(|| verb::any_of(&[r"(?:cannot|can't|unable to|failed to|could not) chroot\d?"]));
     static CAPTURE: LazyLock<Regex> = LazyLock::new(|| {
         verb::any_of(&[
             "(?:permission|right|privilege)s? to (?:capture|perform this capture)",

@@ -46,7 +46,7 @@ const OTHERS: &[Other] = &[
         looks_like: "an HTTP server that refused the request (401 or 403)",
         forbids: true,
         yields: true,
-        says: r"\b(?:HTTP(?:/[\d.]+)?|status(?: ?code)?|code|response|error|returned|got|StatusCode)\W{0,4}(?:401|403)\b|\b403 (?:Forbidden|\()|\b401 Unauthorized|403 - Forbidden|Forbidden \(403\)|: 403\b|statuscode=403|denied: requested access|unauthorized: (?:authentication|access)|insufficient_scope|pull access denied|access to the resource is denied|denied: permission",
+        says: r"\b(?:HTTP(?:/[\d.]+)?|status(?: ?code)?|code|response|error|returned|got|StatusCode)\W{0,4}(?:401|403)\b|\b403 (?:Forbidden|\()|\b401 Unauthorized|403 - Forbidden|springframework\.security|\bexceptions\.PermissionDenied|AccessDeniedException: Access is denied|Forbidden \(403\)|: 403\b|statuscode=403|denied: requested access|unauthorized: (?:authentication|access)|insufficient_scope|pull access denied|access to the resource is denied|denied: permission",
     },
     Other {
         looks_like: "an SSH or Git server that refused the key or the user",
@@ -100,13 +100,13 @@ const OTHERS: &[Other] = &[
         looks_like: "a network policy or firewall that refused the connection",
         forbids: true,
         yields: false,
-        says: r"dial tcp \S+ connect: (?:permission denied|operation not permitted)|connect\(\) to (?:\d|\[)",
+        says: r"dial tcp \S+ connect: (?:permission denied|operation not permitted)|\(connect failed\)|\bsend(?:to|msg)?(?:\(\))?: (?:\w+ )?[Oo]peration not permitted|\bwrite udp \S+ |connect\(\) to (?:\d|\[)",
     },
     Other {
         looks_like: "a service with permissions of its own",
         forbids: true,
         yields: true,
-        says: r"etcdserver:|AccessControlException|user=\S+, access=|(?i:\brados\b)|\bcephx|NT_STATUS_ACCESS_DENIED|access denied by server|mount error\(13\)|\blibrbd|\brbd: |\bkinit|\bKrb5|GSSAPI|\b550 \d|ldap_|Insufficient access|mount\.(?:nfs4?|cifs|ceph|smb3)\b.*(?:Permission|access) denied|(?:token|role|user|account|principal|identity)\b[^:]{0,40} (?:lacks?|is missing|does not have|has no|without) (?:the )?(?:permission|policy|scope|privilege)|Permission denied: (?:token|anonymous|user|account|role|not allowed|requires)",
+        says: r"etcdserver:|AccessControlException|user=\S+, access=|(?i:\brados\b)|\bcephx|NT_STATUS_ACCESS_DENIED|access denied by server|mount error\(13\)|\blibrbd|\brbd: |\bkinit|\bKrb5|GSSAPI|\b550 \d|ldap_|Insufficient access|\bremote (?:open|mkdir|setstat|fsetstat|rename|readdir|opendir|remove)\(|\(in \w+\) failed|\brequires? (?:the )?(?:\w+ )?(?:role|scope|permission)\b|mount\.(?:nfs4?|cifs|ceph|smb3)\b.*(?:Permission|access) denied|(?:token|role|user|account|principal|identity)\b[^:]{0,40} (?:lacks?|is missing|does not have|has no|without) (?:the )?(?:permission|policy|scope|privilege)|Permission denied: (?:token|anonymous|user|account|role|not allowed|requires)",
     },
     Other {
         looks_like: "a program on Windows or macOS, outside of a container",

@@ -99,6 +99,9 @@ impl Finding {
     }
 }
 
+/// The distance of a verb that stands behind the errno, and more.
+pub(super) const BEHIND: usize = 10_000;
+
 /// Frames beside an exception that are its own business.
 const FRAMES: usize = 8;
 
@@ -179,7 +182,7 @@ impl<'s> Scene<'s> {
         let rest = refusal.span.end;
         let found =
             words.find_iter(&text[rest..]).find(|m| !in_path(rest + m.start() + 1) && !is_half(rest + m.end()))?;
-        Some(Verb { end: rest + found.end(), distance: 10_000 + found.start() })
+        Some(Verb { end: rest + found.end(), distance: BEHIND + found.start() })
     }
 
     pub(super) fn paths(&self) -> Vec<Path<'s>> {
@@ -256,7 +259,19 @@ impl<'s> Scene<'s> {
                 r"(?i)(?:^|[\s:])(?:mkdir|mkdtemp|rmdir|rm|touch|cp|mv|ln|tee|cat|cd|chdir|open(?:at)?|unlink|rename|exec(?:vp?e?)?|spawn|fork/exec|stat|chmod|chown|chgrp|mknod|mkfifo|symlink|link|truncate|env|nohup|nice|timeout|xargs|time|tini|dumb-init|gosu|su-exec|setpriv|can't create|cannot create|can't open|cannot open|cannot touch|create/write to file|run|dir|directory|folder|file)(?:\(\))?$",
             )
         });
+        // In quotes may be anything's name: a file's by its shape, or by the noun or the call before it.
+        static FILES: LazyLock<Regex> = LazyLock::new(|| {
+            compile(
+                r"(?i)\b(?:file|dir|directory|folder|log|tree|script|program|executable|binary|command|database|socket|fifo|link|path|open|create|mkdir|touch|to|of|remove|unlink|rename|stat|on|key|exec|run|load|write|read|move|copy|access|chdir)\W*$",
+            )
+        });
+        let named = |word: &Path| {
+            let verb = verb.end.min(self.text().len());
+            let before = format!("{}{}", &self.text()[..verb], &between[..word.span.start]);
+            place::is_file_name(word.text) || FILES.is_match(&before)
+        };
         let word = place::quoted_word(between)
+            .filter(named)
             .or_else(|| place::only_word(between).filter(|word| place::is_file_name(word.text)))
             .or_else(|| place::last_file_name(between))
             .or_else(|| {

@@ -95,7 +95,7 @@ fn read(scene: &Scene) -> Option<Finding> {
     // runtimes before 2020 answer EPERM to those.
     static UNKNOWN: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r"(?i)\b(?:statx|cannot (?:l?stat|access)|faccessat2?|clone3|pthread_create|openat2|close_range|clock_\w+64|futex_waitv|rseq|getrandom|renameat2|epoll_pwait2|memfd_create|membarrier)\b|failed to create new OS thread|\bclock_gettime\b|\bsys/(?:pal/)?unix/time\.rs|can't initialize time|\buv_thread_create\b",
+            r"(?i)\b(?:statx|cannot (?:l?stat|access)|faccessat2?|clone3|pthread_create|openat2|close_range|clock_\w+64|futex_waitv|rseq|getrandom|renameat2|epoll_pwait2|memfd_create|membarrier)\b|failed to create new OS thread|\bclock_gettime\b|\bsys/(?:pal/)?unix/time\.rs|can't initialize time|cannot get entropy|\buv_thread_create\b",
         )
     });
     let text = scene.text();

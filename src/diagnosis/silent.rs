@@ -97,6 +97,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         "not permitted to",
         "possible to create",
         "must be accessible",
+        "read-only directory",
         "can only be",
         "must only be",
         "write-able",
@@ -228,7 +229,7 @@ const MESSAGES: &[Message] = &[
     },
     message(
         Operation::Open,
-        r"attempt to write a readonly database|unable to open (?:the )?database file|readonly database",
+        r"attempt to write a readonly database|unable to open (?:the )?database file(?:: {P}$)?|readonly database",
     ),
     message(Operation::Create, r"no usable temporary directory found in {P}|no usable temporary directory"),
     message(Operation::Lock, r"lock file on a read-only directory:? {P}"),
@@ -272,7 +273,7 @@ const MESSAGES: &[Message] = &[
     },
     message(
         Operation::Mkdir,
-        r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) (?:create or write|create|make|write)(?: in| into| to)? (?:the |a )?(?:[\w"'-]+ ){0,4}(?:director(?:y|ies)|repository|folder|dir)(?: at| for| in)?\W{0,3} ?{P}"#,
+        r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) (?:create or write|create|make|write)(?: in| into| to)? (?:the |a )?(?:[\w"'-]+ ){0,4}(?:director(?:y|ies)|repository|folder|dir)(?: at| for(?: \w+)?| in)?\W{0,3} ?{P}"#,
     ),
     message(
         Operation::Create,
@@ -386,6 +387,13 @@ fn read(scene: &Scene) -> Option<Finding> {
         .map(|path| path.as_str().trim_end_matches(['.', ':', '!', '?']).to_owned());
     // `does not have write permissions to a required path.`, and on a line of its own `path: /x`. In other messages such a
     // field is as often a request's.
+    // What a server calls its routes.
+    static ROUTE: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r"(?i)^/(?:api|apis|rest|graphql|oauth2?|auth|login|user|users|healthz?|v\d+)(?:/|$)")
+    });
+    if path.as_deref().is_some_and(|path| ROUTE.is_match(path)) {
+        return None;
+    }
     let path = path.or_else(|| scene.field().filter(|_| text.ends_with(" path.")));
     let rest = path.as_ref().map_or_else(|| text.to_owned(), |path| text.replace(path.as_str(), " "));
     let said = captures.get(0)?;
