@@ -237,6 +237,7 @@ impl Diagnosis {
             &self.context.source,
             self.context.container.as_deref(),
             self.context.directory.as_deref(),
+            self.lines,
         );
         Diagnosed { obstacles, looks_like }
     }

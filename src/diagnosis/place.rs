@@ -118,6 +118,14 @@ pub(super) fn last_file_name(text: &str) -> Option<Path<'_>> {
     Some(Path { text: word.as_str(), span: word.range() })
 }
 
+/// What a server calls its routes, and no file is called.
+pub(super) fn is_route(path: &str) -> bool {
+    static ROUTE: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r"(?i)^/(?:api|apis|rest|graphql|oauth2?|auth|login|user|users|healthz?|v\d+)(?:/|$)")
+    });
+    ROUTE.is_match(path)
+}
+
 /// The name of a class or of a function of one: `java.io.IOException`, `Errno::EACCES`.
 fn is_class(word: &str) -> bool {
     let (before, last) = word.rsplit_once('.').unwrap_or(("", word));

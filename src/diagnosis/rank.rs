@@ -57,6 +57,7 @@ impl Collected {
         source: &str,
         container: Option<&str>,
         directory: Option<&str>,
+        lines: u64,
     ) -> Vec<Obstacle> {
         inherit(&mut self.found);
         self.found = joined(self.found);
@@ -68,7 +69,9 @@ impl Collected {
             .map(|(rank, index)| {
                 let found = &self.found[index];
                 let finding = &found.finding;
-                let fatal = !finding.harmless && (rank == 0 || found.severity >= Severity::Error);
+                // A log that says nothing else ended with it.
+                let fatal = rank == 0 && (lines == 1 || !finding.harmless)
+                    || !finding.harmless && found.severity >= Severity::Error;
                 Obstacle {
                     container: container.map(str::to_owned),
                     program: found.program.clone(),

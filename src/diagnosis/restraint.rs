@@ -34,7 +34,7 @@ const OTHERS: &[Other] = &[
         looks_like: "a database that denied access: grants or credentials",
         forbids: true,
         yields: true,
-        says: r"SQLSTATE\W{0,3}(?:42501|28)|\b42501\b|InsufficientPrivilege|permission denied (?:for|to) (?:table|relation|schema|database|sequence|function|view|tablespace|language|create|role|set|user|column|materialized|type|extension|terminate|foreign|alter|type|large object)|(?:^|\W)[Mm]ust be (?:owner|superuser|member)|^(?:.* )?(?:HINT|DETAIL):  |[Pp]ermission (?:was )?denied (?:in|on) (?:the )?(?:database|object|schema|table)|Access denied for user|ERROR 1(?:044|045|142|227)\b|Error 1(?:044|045|142|227)\b|ORA-\d+|not authorized on \w+ to execute|password authentication failed|authentication failed for user|no pg_hba\.conf entry|pg_hba|NOPERM|NOAUTH|WRONGPASS|READONLY You can't|MongoServerError|Unauthorized.*requires authentication|permission denied:? .*(?:keyspace|collection)|ACL_DENIED|TopicAuthorization|GroupAuthorization|ClusterAuthorization|ACCESS_REFUSED|AuthenticationException|security_exception",
+        says: r"SQLSTATE\W{0,3}(?:42501|28)|\b42501\b|InsufficientPrivilege|permission denied (?:for|to) (?:table|relation|schema|database|sequence|function|view|tablespace|language|create|role|set|user|column|materialized|type|extension|terminate|foreign|alter|type|large object)|(?:^|\W)[Mm]ust be (?:owner|superuser|member)|^(?:.* )?(?:HINT|DETAIL):  |[Pp]ermission (?:was )?denied (?:in|on) (?:the )?(?:database|object|schema|table)|Access denied for user|ERROR 1(?:044|045|142|227)\b|Error 1(?:044|045|142|227)\b|ORA-\d+|not authorized on \w+ to execute|permission denied: .\w+. is a system|password authentication failed|authentication failed for user|no pg_hba\.conf entry|pg_hba|NOPERM|NOAUTH|WRONGPASS|READONLY You can't|MongoServerError|Unauthorized.*requires authentication|permission denied:? .*(?:keyspace|collection)|ACL_DENIED|TopicAuthorization|GroupAuthorization|ClusterAuthorization|ACCESS_REFUSED|AuthenticationException|security_exception",
     },
     Other {
         looks_like: "object storage or a cloud API that denied the request (IAM)",
@@ -46,7 +46,7 @@ const OTHERS: &[Other] = &[
         looks_like: "an HTTP server that refused the request (401 or 403)",
         forbids: true,
         yields: true,
-        says: r"\b(?:HTTP(?:/[\d.]+)?|status(?: ?code)?|code|response|error|returned|got|StatusCode)\W{0,4}(?:401|403)\b|\b403 (?:Forbidden|\()|\b401 Unauthorized|403 - Forbidden|springframework\.security|\bexceptions\.PermissionDenied|AccessDeniedException: Access is denied|Forbidden \(403\)|: 403\b|statuscode=403|denied: requested access|unauthorized: (?:authentication|access)|insufficient_scope|pull access denied|access to the resource is denied|denied: permission",
+        says: r"\b(?:HTTP(?:/[\d.]+)?|status(?: ?code)?|code|response|error|returned|got|StatusCode)\W{0,4}(?:401|403)\b|\b403 (?:Forbidden|\()|\b401 Unauthorized|403 - Forbidden|springframework\.security|\bexceptions\.PermissionDenied|AccessDeniedException: Access is denied|[Pp]ermission denied by\b|Forbidden \(403\)|: 403\b|statuscode=403|denied: requested access|unauthorized: (?:authentication|access)|insufficient_scope|pull access denied|access to the resource is denied|denied: permission",
     },
     Other {
         looks_like: "an SSH or Git server that refused the key or the user",
@@ -82,7 +82,7 @@ const OTHERS: &[Other] = &[
         looks_like: "the container engine's own work on the node, before the container's user matters",
         forbids: true,
         yields: false,
-        says: r"(?i)error while creating mount source path|nvidia-container-cli|error running (?:pre|post)?\w*\s?hook|profile=.?/usr/bin/dockerd?\b|failed to register layer|error creating overlay mount|ApplyLayer",
+        says: r"(?i)error while creating mount source path|nvidia-container-cli|error running (?:pre|post)?\w*\s?hook|profile=.?/usr/bin/dockerd?\b|failed to register layer|(?:error response from daemon: |for \S+ +)?cannot (?:stop|kill|restart|remove) container|unable to signal init|failed to (?:generate|create) (?:container|containerd task)\b.*failed to mkdir|\bmounting \S+ to rootfs\b.*\bmkdir\b|mountvolume\.(?:setup|mountdevice) failed for .*\bmount failed|error response from daemon: mkdir|error creating overlay mount|ApplyLayer",
     },
     Other {
         looks_like: "an AppArmor profile of the node that denied the access",
@@ -112,7 +112,13 @@ const OTHERS: &[Other] = &[
         looks_like: "a program on Windows or macOS, outside of a container",
         forbids: true,
         yields: false,
-        says: r#"(?:path|file|directory|folder) ['"]?[A-Z]:\\|\b[A-Z]:\\{1,2}(?:WINDOWS|Windows|Users|Program|ProgramData|inetpub)\b|['" ]/Users/[^/'"]+/(?:Documents|Desktop|Downloads|Library)\b"#,
+        says: r#"(?:path|file|directory|folder) ['"]?[A-Z]:\\|\b[A-Z]:\\{1,2}(?:WINDOWS|Windows|Users|Program|ProgramData|inetpub)\b|['" ]/Users/[^/'"]+/(?:Documents|Desktop|Downloads|Library)\b|['" ]/(?:Library|Volumes|System/Library)/"#,
+    },
+    Other {
+        looks_like: "a rule of the language's own, which its configuration sets",
+        forbids: true,
+        yields: false,
+        says: r#"open_basedir|access denied \("java\.|AccessControlException: access denied|ERR_ACCESS_DENIED"#,
     },
     Other {
         looks_like: "a kernel setting that is read-only in every container",
@@ -142,7 +148,7 @@ const OTHERS: &[Other] = &[
         looks_like: "a system service manager or bus that is not there",
         forbids: true,
         yields: false,
-        says: r"Failed to connect to (?:system )?bus|not been booted with systemd",
+        says: r"Failed to (?:connect to|get) (?:system )?(?:D-)?[Bb]us|not been booted with systemd",
     },
     Other {
         looks_like: "a network service that refused or cut the connection",

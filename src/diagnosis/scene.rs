@@ -344,7 +344,7 @@ impl<'s> Scene<'s> {
             let field = RELATIVE.captures(self.text())?.get(1)?.as_str();
             (place::is_file_name(field) && !SOURCE.is_match(field)).then_some(field)
         };
-        rooted.or_else(relative).map(str::to_owned)
+        rooted.filter(|path| !place::is_route(path)).or_else(relative).map(str::to_owned)
     }
 
     /// Whether the frames around an exception open to write or to read, as far as they tell.

@@ -8,9 +8,10 @@ use super::{
     Example, Pattern, Read,
     errno::compile,
     judge::{self, Access},
+    place,
     scene::{Finding, Scene},
 };
-use crate::model::obstacle::{Category, Operation};
+use crate::model::obstacle::{Category, Demand, Operation};
 
 pub(super) const PATTERN: Pattern = Pattern {
     id: "silent",
@@ -125,6 +126,34 @@ pub(super) const PATTERN: Pattern = Pattern {
             says: "other - /nonexistent/.cache/hub home-unwritable",
         },
         Example {
+            log: "Exiting: config file (\"agent.yml\") must be owned by the user of the agent (uid=1000) or root",
+            says: "other - agent.yml volume-ownership",
+        },
+        Example {
+            log: "config file (\"/srv/agent.yml\") can only be writable by the owner but the permissions are \"-rw-rw-r--\"",
+            says: "other - /srv/agent.yml volume-ownership",
+        },
+        Example {
+            log: "error: insufficient permission for adding an object to repository database .git/objects",
+            says: "create - .git/objects unwritable-path",
+        },
+        Example {
+            log: "The working directory /srv/kc/../tmp does not exist and it was not possible to create it.",
+            says: "mkdir - /srv/kc/../tmp unwritable-path",
+        },
+        Example {
+            log: "Could not make the cache: Unable to create the cache directory (/srv/var/cache) in /srv/HttpKernel.php",
+            says: "mkdir - /srv/var/cache unwritable-path",
+        },
+        Example {
+            log: "There was an error while trying to write to\n`/srv/bundle/config`. Grant write permissions for that path.",
+            says: "other - /srv/bundle/config unwritable-path",
+        },
+        Example {
+            log: "ERROR: cannot open log file /srv/log/app.log for writing.\nERROR: Permission denied.",
+            says: "open EACCES /srv/log/app.log unwritable-path",
+        },
+        Example {
             log: "Error: The directory /srv/app/cache is not writable.",
             says: "other - /srv/app/cache unwritable-path",
         },
@@ -150,6 +179,8 @@ pub(super) const PATTERN: Pattern = Pattern {
         "READONLY You can't write against a read only replica.",
         "ERROR: cannot execute INSERT in a read-only transaction",
         "could not write to file: No space left on device",
+        "InnoDB: Unable to lock ./data1 error: 35",
+        "login failed path=/api/v1/login reason=\"no permission\"",
         "could not create connection to /srv/db: Connection refused",
         "error: failed to write new configuration file /srv/config.lock\nerror: unable to create temporary file: No space left on device",
     ],
@@ -160,12 +191,19 @@ struct Message {
     operation: Operation,
     /// `None`: by the kind of path, as for a message with an errno.
     category: Option<Category>,
+    /// What is demanded of the path, where more than access.
+    demand: Option<Demand>,
     /// The path, where there is one, is the group `p`.
     says: &'static str,
 }
 
 const fn message(operation: Operation, says: &'static str) -> Message {
-    Message { operation, category: None, says }
+    Message { operation, category: None, demand: None, says }
+}
+
+/// A demand on whose a path is, or on who else may use it.
+const fn demand(demand: Demand, says: &'static str) -> Message {
+    Message { operation: Operation::Other, category: Some(Category::VolumeOwnership), demand: Some(demand), says }
 }
 
 /// A path in quotes, brackets or bare.
@@ -183,48 +221,61 @@ const MESSAGES: &[Message] = &[
     Message {
         operation: Operation::Other,
         category: Some(Category::VolumeOwnership),
+        demand: Some(Demand::Owner),
         says: r"detected dubious ownership in repository at {P}",
     },
     Message {
         operation: Operation::Other,
         category: Some(Category::VolumeOwnership),
+        demand: Some(Demand::Owner),
         says: r"(?:data directory|directory|file|repository) {P} (?:has wrong ownership|is not owned by|must be owned by|is owned by)",
     },
     Message {
         operation: Operation::Other,
         category: Some(Category::VolumeOwnership),
-        says: r"(?:directory|folder|file|key) {P} has (?:group or world access|invalid permissions|group or other access|too open permissions)|permissions (?:on|for|of) {P2} (?:are|is) too open",
+        demand: Some(Demand::Private),
+        says: r"(?:directory|folder|file|key) {P} has (?:group or world access|invalid permissions|group or other access|too open permissions)|permissions (?:\d+ )?(?:on|for|of) {P2} (?:are|is) too open",
     },
     Message {
         operation: Operation::Mkdir,
         category: None,
+        demand: None,
         says: r"(?:insufficient|no|not enough|missing) (?:privileges?|permissions?|rights) to (?:create|make) (?:the )?(?:folder|directory|dir) {W}",
     },
     Message {
         operation: Operation::Create,
         category: None,
+        demand: None,
         says: r"(?:insufficient|no|not enough|missing|have) (?:privileges?|permissions?|rights) to (?:create|write)(?: to)?(?: the)?(?: file)? {P}",
     },
     Message {
         operation: Operation::Other,
         category: Some(Category::VolumeOwnership),
+        demand: Some(Demand::Owner),
         says: r"{P}:? (?:has wrong ownership|is not owned by|must be owned by|belongs to (?:uid|user|gid) \S+ instead|is owned by (?:a different|another|user|uid|root))",
     },
     // Beats, Postfix, logrotate, sudo: what others may write is not trusted.
+    demand(Demand::Owner, r"(?:{P}|{W2})[\s\W]*(?:can only|must only|may only|must) be owned by\b"),
+    demand(
+        Demand::Private,
+        r"(?:{P}|{W2})[\s\W]*(?:can only|must only|may only|must) be (?:writ(?:e?able)|readable|accessible) (?:by|only)\b",
+    ),
+    demand(Demand::Private, r"\bload key {P}:? bad permissions"),
+    demand(Demand::Sticky, r"\b(?:te?mp\w*|temporary) [\w ]*is (?:world|group)[ -]writ(?:e?able):? {P}"),
+    demand(
+        Demand::Private,
+        r"{P}:? (?:is|are) (?:group|world|other)s?[ -](?:(?:and|or|/) ?(?:group|world|other)s?[ -])?(?:writ(?:e?able)|readable|accessible)\b|is (?:group|world)[ -](?:writ(?:e?able)|readable):? {P2}",
+    ),
     Message {
-        operation: Operation::Other,
-        category: Some(Category::VolumeOwnership),
-        says: r"(?:{P}|{W2})[\s:]*(?:can only|must only|may only|must) be (?:owned|writable|writeable|readable|accessible) (?:by|only)\b",
+        operation: Operation::Create,
+        category: None,
+        demand: None,
+        says: r"insufficient permissions? for (?:\w+ ){1,6}{W}$",
     },
-    Message {
-        operation: Operation::Other,
-        category: Some(Category::VolumeOwnership),
-        says: r"{P}:? (?:is|are) (?:group|world|other)s?[ -](?:(?:and|or|/) ?(?:group|world|other)s?[ -])?(?:writable|writeable|readable|accessible)\b|is (?:group|world)[ -](?:writable|writeable|readable):? {P2}",
-    },
-    Message { operation: Operation::Create, category: None, says: r"insufficient permissions? for (?:\w+ ){1,6}{W}$" },
     Message {
         operation: Operation::Mkdir,
         category: None,
+        demand: None,
         says: r"{P}[\s\W]*(?:does not exist|doesn't exist|is missing)?,? (?:and|but|as)? ?(?:it was not possible to|could not be|cannot be|can't be|couldn't be) creat",
     },
     message(
@@ -238,6 +289,7 @@ const MESSAGES: &[Message] = &[
     Message {
         operation: Operation::Other,
         category: Some(Category::VolumeOwnership),
+        demand: None,
         says: r"does not match the owner of the data",
     },
     message(Operation::Lock, r"failed to obtain node locks?, tried {P}"),
@@ -269,6 +321,7 @@ const MESSAGES: &[Message] = &[
     Message {
         operation: Operation::Open,
         category: Some(Category::UnreadableFile),
+        demand: None,
         says: r"failed opening required {P}|read error, check permissions:? {P2}",
     },
     message(
@@ -316,13 +369,25 @@ const MESSAGES: &[Message] = &[
     Message {
         operation: Operation::Open,
         category: Some(Category::UnreadableFile),
+        demand: None,
         says: r"{P}(?: file)? (?:is not|isn't) readable|(?:not|isn't) readable:? {P2}",
     },
-    Message { operation: Operation::Open, category: Some(Category::UnreadableFile), says: r"{P} (?:is )?unreadable\b" },
-    Message { operation: Operation::Open, category: Some(Category::UnreadableFile), says: r"no hostkeys available" },
+    Message {
+        operation: Operation::Open,
+        category: Some(Category::UnreadableFile),
+        demand: None,
+        says: r"{P} (?:is )?unreadable\b",
+    },
+    Message {
+        operation: Operation::Open,
+        category: Some(Category::UnreadableFile),
+        demand: None,
+        says: r"no hostkeys available",
+    },
     Message {
         operation: Operation::Exec,
         category: Some(Category::NotExecutable),
+        demand: None,
         says: r"{P}(?: is|: is|:)? (?:not|isn't) (?:an )?executable",
     },
 ];
@@ -387,11 +452,7 @@ fn read(scene: &Scene) -> Option<Finding> {
         .map(|path| path.as_str().trim_end_matches(['.', ':', '!', '?']).to_owned());
     // `does not have write permissions to a required path.`, and on a line of its own `path: /x`. In other messages such a
     // field is as often a request's.
-    // What a server calls its routes.
-    static ROUTE: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?i)^/(?:api|apis|rest|graphql|oauth2?|auth|login|user|users|healthz?|v\d+)(?:/|$)")
-    });
-    if path.as_deref().is_some_and(|path| ROUTE.is_match(path)) {
+    if path.as_deref().is_some_and(place::is_route) {
         return None;
     }
     let path = path.or_else(|| scene.field().filter(|_| text.ends_with(" path.")));
@@ -413,6 +474,9 @@ fn read(scene: &Scene) -> Option<Finding> {
     let mut finding = judge::finding(&access).distance(30_000);
     if let Some(category) = message.category {
         finding.category = category;
+    }
+    if let (Some(demand), Some(path)) = (message.demand, &finding.path) {
+        finding.cause = Some(demand.sentence(path));
     }
     Some(finding)
 }
