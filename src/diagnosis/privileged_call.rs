@@ -404,8 +404,9 @@ fn without_errno(scene: &Scene) -> Option<Finding> {
         let finding = Finding::new(Operation::Other, CapabilityMissing).errno(Errno::Eacces).capability("SYS_ADMIN");
         return Some(finding.harmless(scene.text().contains("ignoring")));
     }
-    static ID_MAP: LazyLock<Regex> =
-        LazyLock::new(|| verb::any_of(&[r"new[ug]idmap: (?:could not|cannot|unable to|failed to)"]));
+    static ID_MAP: LazyLock<Regex> = LazyLock::new(|| {
+        verb::any_of(&[r"using new[ug]idmap", r"new[ug]idmap: (?:could not|cannot|unable to|failed to)"])
+    });
     if scene.refusal().is_none() && ID_MAP.is_match(scene.text()) {
         return Some(Finding::new(Operation::Other, CapabilityMissing).capability("SETUID"));
     }

@@ -172,10 +172,17 @@ impl<'s> Scene<'s> {
             text[..m.start()].ends_with(" for")
                 && ["writing", "reading", "append"].iter().any(|end| m.as_str().ends_with(end))
         };
-        let before = words
+        let before_errno = words
             .find_iter(&text[..refusal.span.start])
-            .filter(|m| !in_path(m.start() + 1) && !is_half(m.end()) && !is_purpose(m))
-            .last();
+            .filter(|m| !in_path(m.start() + 1) && !is_half(m.end()) && !is_purpose(m));
+        // `unable to spawn s6-mkdir: Permission denied`: what stands before the errno is what was to be spawned.
+        let (mut before, mut earlier) = (None, None);
+        for found in before_errno {
+            earlier = before.replace(found);
+        }
+        let is_object =
+            |m: &regex::Match| text[m.end()..refusal.span.start] == *": " && text[..m.start()].ends_with("spawn");
+        let before = before.map(|last| earlier.filter(|_| is_object(&last)).unwrap_or(last));
         if let Some(found) = before {
             return Some(Verb { end: found.end(), distance: 1 + refusal.span.start - found.end() });
         }

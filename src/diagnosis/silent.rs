@@ -179,6 +179,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         "READONLY You can't write against a read only replica.",
         "ERROR: cannot execute INSERT in a read-only transaction",
         "could not write to file: No space left on device",
+        "SQLSTATE[HY000]: General error: 5 database is locked",
         "InnoDB: Unable to lock ./data1 error: 35",
         "login failed path=/api/v1/login reason=\"no permission\"",
         "could not create connection to /srv/db: Connection refused",
@@ -210,7 +211,7 @@ const fn demand(demand: Demand, says: &'static str) -> Message {
 const P: &str = r#"["'`‘“(\[]*(?P<p>(?:\.{0,2}|~)/[^"'`’”)\],;\s]*)["'`’”)\]]*"#;
 
 /// What may follow the path of a message that gives no reason.
-const T: &str = r"\W*(?:$|because|check|please|make sure|permission|\(check|->|wrong)";
+const T: &str = r"\W*(?:(?:directory|folder|file)\W*$|$|because|check|please|make sure|permission|\(check|->|wrong)";
 
 /// A word that is a relative path, or a path.
 const W: &str = r#"["'`‘“]*(?P<p>[\w./~+-]*\w)["'`’”]*"#;
@@ -436,7 +437,7 @@ fn read(scene: &Scene) -> Option<Finding> {
     // sudo says first what it does not like of its settings, and then why it does not work.
     // An errno that is none of a refusal's: `Unable to lock ./data error: 35`.
     static NUMBER: LazyLock<Regex> =
-        LazyLock::new(|| compile(r"(?i)\b(?:errno|error|err|os error|rc)[ :=#(]{1,3}-?(\d{1,3})\b"));
+        LazyLock::new(|| compile(r"(?i)\b(?:errno|error|err|os error|rc)[ :=#(]{1,3}-?(\d{1,3})(?:$|[),;\]])"));
     let number = NUMBER.captures(text).and_then(|captures| captures.get(1)?.as_str().parse::<u32>().ok());
     let temporary = text.contains("usable temporary");
     if !temporary && number.is_some_and(|number| !matches!(number, 0 | 1 | 13 | 30)) {
