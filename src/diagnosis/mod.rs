@@ -58,7 +58,9 @@ use memchr::{memchr, memrchr};
 pub use merge::merge;
 pub use search::{Searched, search};
 
-use crate::model::obstacle::Obstacle;
+use regex::Regex;
+
+use crate::model::obstacle::{Errno, Obstacle};
 use line::{Line, Severity};
 use rank::{Collected, Found};
 use scene::{Finding, Scene};
@@ -361,7 +363,8 @@ impl Diagnosis {
             if (line.refusal.is_none() && !TELLING.is_in(line.text.as_bytes())) || is_call(&line.text) {
                 continue;
             }
-            if vetoed || restraint::forbids(line) {
+            let is_free_port = line.refusal.is_some() && bind::is_free_port(&line.text);
+            if vetoed || is_free_port || restraint::forbids(line) || is_broken_disk(records, at, index) {
                 self.looks_like = self.looks_like.or_else(|| restraint::looks_like(&line.text));
                 continue;
             }
@@ -382,6 +385,23 @@ impl Diagnosis {
             self.collected.add(Found { finding, severity, program: program(&line.text), line: line.number, text });
         }
     }
+}
+
+/// A file system that the kernel itself made read-only, since its disk fails: who runs does not matter, and no volume helps.
+fn is_broken_disk(records: &[record::Record], at: usize, index: usize) -> bool {
+    static FAILS: LazyLock<Regex> = LazyLock::new(|| {
+        errno::compile(
+            r"(?i)\bremounting filesystem read-only|\b(?:EXT4-fs|XFS|BTRFS)\b[^:]*:? ?(?:error|critical|.*(?:shutdown|corruption|forced readonly))|\bbuffer I/O error|\bblk_update_request: .*error|\bemergency_ro\b",
+        )
+    });
+    let is_read_only = |line: &Line| line.refusal.as_ref().is_some_and(|refusal| refusal.errno == Errno::Erofs);
+    let scene = || Scene::new(records, at, index);
+    records[at].lines.get(index).is_some_and(is_read_only)
+        && scene()
+            .before()
+            .take(LINES_BEFORE)
+            .chain(scene().after().take(LINES_BEFORE))
+            .any(|line| FAILS.is_match(&line.text))
 }
 
 /// A frame of a stack trace, as Java and JavaScript print it: what it calls itself is no message.

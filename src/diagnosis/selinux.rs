@@ -47,7 +47,13 @@ fn read(scene: &Scene) -> Option<Finding> {
     static PREVENTS: LazyLock<Regex> =
         LazyLock::new(|| compile(r"SELinux is preventing \S+ from .* access on the \w+ (\S+?)\.(?:\s|$)"));
     let text = scene.text();
-    if let Some(prevents) = PREVENTS.captures(text) {
+    // Services of the node, which setroubleshoot speaks of as well.
+    static OF_THE_NODE: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"preventing (?:\S*/)?(?:systemd[\w-]*|sshd|chronyd|NetworkManager|polkitd|abrt\S*|rsyslogd|logrotate|firewalld|auditd|dbus-\S+|gdm\S*|kubelet|crio|containerd|dockerd|runc|conmon) ",
+        )
+    });
+    if let Some(prevents) = PREVENTS.captures(text).filter(|_| !OF_THE_NODE.is_match(text)) {
         return Some(
             Finding::new(Operation::Selinux, Category::Selinux)
                 .path(Some(&prevents[1]))
