@@ -128,9 +128,8 @@ const FIRST_FREE: u16 = 1024;
 
 /// Whether a message is about a port that everybody may bind: no change of the user opens it.
 pub(super) fn is_free_port(text: &str) -> bool {
-    static BINDS: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?i)\b(?:bind(?:ing)?|listen(?:ing)?|socketexception|make_sock)\b")
-    });
+    static BINDS: LazyLock<Regex> =
+        LazyLock::new(|| compile(r"(?i)\b(?:bind(?:ing)?|listen(?:ing)?|socketexception|make_sock)\b"));
     let mut ports = place::ports(text).map(|(port, _)| port).peekable();
     // A file that was refused beside it is another matter.
     BINDS.is_match(text)

@@ -29,6 +29,10 @@ pub(super) const PATTERN: Pattern = Pattern {
         },
     ],
     near_misses: &[
+        "ssh: connect to host 192.0.2.7 port 22: Permission denied",
+        "Error: connect EACCES 192.0.2.7:443",
+        "Error: EPERM: operation not permitted, unlink 'D:\\work\\node_modules\\a.node'",
+        "sendto: Operation not permitted",
         "dial tcp 10.0.0.1:443: connect: permission denied",
         "dial unix /run/x.sock: connect: connection refused",
     ],

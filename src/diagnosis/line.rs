@@ -207,7 +207,9 @@ fn unwrap(number: u64, text: &str, severity: Option<Severity>, depth: usize, lin
     {
         return unwrap_json(number, &object, severity, depth, lines);
     }
-    if !message.contains('\\') {
+    // What stands in a path of Windows is no escape: `C:\new`.
+    static DRIVE: LazyLock<Regex> = LazyLock::new(|| errno::compile(r"(?:^|['\x22(\s])[A-Z]:\\{1,2}[A-Za-z]"));
+    if !message.contains('\\') || DRIVE.is_match(message) {
         return lines.push(Line::new(number, message, severity));
     }
     let mut unescaped = unescape(message);

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::{Regex, RegexSet};
 
-use super::{call, line::Line};
+use super::{call, line::Line, place};
 
 /// A refusal that no change of the pod's user removes.
 struct Other {
@@ -82,7 +82,7 @@ const OTHERS: &[Other] = &[
         looks_like: "the container engine's own work on the node, before the container's user matters",
         forbids: true,
         yields: false,
-        says: r"(?i)error while creating mount source path|nvidia-container-cli|error running (?:pre|post)?\w*\s?hook|profile=.?/usr/bin/dockerd?\b|failed to register layer|(?:error response from daemon: |for \S+ +)?cannot (?:stop|kill|restart|remove) container|unable to signal init|failed to (?:generate|create) (?:container|containerd task)\b.*failed to mkdir|\bmounting \S+ to rootfs\b.*\bmkdir\b|mountvolume\.(?:setup|mountdevice) failed for .*\bmount failed|error response from daemon: mkdir|error creating overlay mount|ApplyLayer",
+        says: r"(?i)error while creating mount source path|nvidia-container-cli|error running (?:pre|post)?\w*\s?hook|profile=.?/usr/bin/dockerd?\b|failed to register layer|(?:error response from daemon: |for \S+ +)?cannot (?:stop|kill|restart|remove) container|unable to signal init|failed to (?:generate|create) (?:container|containerd task)\b.*failed to mkdir|\bmounting \S+ to rootfs\b.*\bmkdir\b|mountvolume\.(?:setup|mountdevice) failed for .*\bmount failed|error response from daemon: (?:mkdir|open|stat|rename|remove) |failed to start daemon|error creating overlay mount|ApplyLayer",
     },
     Other {
         looks_like: "an AppArmor profile of the node that denied the access",
@@ -100,7 +100,7 @@ const OTHERS: &[Other] = &[
         looks_like: "a network policy or firewall that refused the connection",
         forbids: true,
         yields: false,
-        says: r"dial tcp \S+ connect: (?:permission denied|operation not permitted)|\(connect failed\)|\bsend(?:to|msg)?(?:\(\))?: (?:\w+ )?[Oo]peration not permitted|\bwrite udp \S+ |connect\(\) to (?:\d|\[)",
+        says: r"dial tcp \S+ connect: (?:permission denied|operation not permitted)|\(connect failed\)|\bsend(?:to|msg)?(?:\(\))?: (?:\w+ )?(?:[Oo]peration not permitted|[Pp]ermission denied)|\bdial udp \S+ connect:|SocketException: Permission denied: connect|\bwrite udp \S+ |connect\(\) to (?:\d|\[)",
     },
     Other {
         looks_like: "a service with permissions of its own",
@@ -112,7 +112,7 @@ const OTHERS: &[Other] = &[
         looks_like: "a program on Windows or macOS, outside of a container",
         forbids: true,
         yields: false,
-        says: r#"(?:path|file|directory|folder) ['"]?[A-Z]:\\|\b[A-Z]:\\{1,2}(?:WINDOWS|Windows|Users|Program|ProgramData|inetpub)\b|['" ]/Users/[^/'"]+/(?:Documents|Desktop|Downloads|Library)\b|['" ]/(?:Library|Volumes|System/Library)/"#,
+        says: r#"(?:path|file|directory|folder) ['"]?[A-Z]:\\|\b[A-Z]:\\{1,2}(?:WINDOWS|Windows|Users|Program|ProgramData|inetpub)\b|(?:^|['"(\s])[A-Z]:\\{1,2}[\w.$-]|(?:path|file) '\\{1,4}\w|['" ]/Users/[^/'"]+/|['" ]/(?:Library|Volumes|System/Library)/"#,
     },
     Other {
         looks_like: "a rule of the language's own, which its configuration sets",
@@ -217,12 +217,28 @@ pub(super) fn forbids(line: &Line) -> bool {
             r"PodSecurity|security context constraint|pod security policy|image will run as root|non-numeric user|breaks non-root policy|^FAIL - |(?i:containers?) (?:must|should|may) not run as root",
         )
     });
+    if line.refusal.is_some() && is_connection(&line.text) {
+        return true;
+    }
     let found = set().matches(&line.text);
     let forbids = |index: usize| {
         let other = &OTHERS[index];
         other.forbids && !(other.yields && call::is_kernels(&line.text, line.refusal.as_ref()))
     };
     found.iter().any(forbids) && !OURS.is_match(&line.text)
+}
+
+/// A connection to another host that was refused: what listens, and the path of a socket, are another matter.
+fn is_connection(text: &str) -> bool {
+    static CONNECTS: LazyLock<Regex> = LazyLock::new(|| {
+        super::errno::compile(
+            r"(?i)\bconnect(?:ing|ion)?(?:\(\))?(?: to(?: host| server(?: at)?)?)? (?:E(?:ACCES|PERM) )?\(?['\x22]?(?:\d{1,3}(?:\.\d{1,3}){3}|localhost|[\w-]+(?:\.[\w-]+)+)['\x22]?(?:,? ?(?:port )?|:)\d{2,5}\b",
+        )
+    });
+    let listens = ["0.0.0.0", "[::]", "connect to (", "connection to ("].iter().any(|words| text.contains(words));
+    // Node names its own end as well: `connect EPERM 192.0.2.7:443 - Local (0.0.0.0:0)`.
+    let listens = listens && !text.contains(" - Local (");
+    !listens && CONNECTS.is_match(text) && place::paths(text).is_empty()
 }
 
 /// In a few words, what a message looks like that is no obstacle.
