@@ -43,9 +43,22 @@ impl User {
     pub const UNKNOWN: User = User { uid: None, gid: None, groups: Vec::new(), origin: Origin::Unknown };
 }
 
+/// How a container of a plan comes by its user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Assignment {
+    /// The plan writes `runAsUser` and `runAsGroup`.
+    #[default]
+    Set,
+    /// The spec, the image or the cluster gives it already: the plan writes no user.
+    Kept,
+    /// As `Kept`, and nothing has told yet which uid that is: the ids of the candidate are a guess.
+    Unknown,
+}
+
 /// A uid and gid that a container could run as, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Candidate {
+    pub assignment: Assignment,
     pub uid: u32,
     pub gid: u32,
     /// Supplementary groups that go with it.

@@ -138,7 +138,7 @@ pub(super) fn fix(one: &Fixed) -> report::Fix {
     if let Some(manifest) = &one.subject.manifest {
         warnings.extend(file::edited(&manifest.file, &[one]).errors.iter().map(ToString::to_string));
     }
-    report::Fix::new(&one.subject.object, &one.plan, proof, warnings)
+    report::Fix::new(&one.subject.object, &one.plan, one.is_admitted, proof, warnings)
 }
 
 /// What a reader should know beside the plan.
