@@ -23,7 +23,8 @@ impl Edit {
     pub fn container(&self) -> Option<&str> {
         match self {
             Edit::RunAs { container, .. } => container.as_deref(),
-            Edit::AddCapability { container, .. }
+            Edit::Holds { container, .. }
+            | Edit::AddCapability { container, .. }
             | Edit::RemoveCapability { container, .. }
             | Edit::Env { container, .. }
             | Edit::Directory { container, .. }
@@ -64,6 +65,8 @@ pub enum Edit {
     Env { container: String, name: String, value: String },
     /// An emptyDir over a directory of the image.
     Directory { container: String, path: String, fill: Fill },
+    /// How many bytes a directory holds today, so that its emptyDir may hold as many and more.
+    Holds { container: String, path: String, bytes: u64 },
     /// A copy of one file of the image, mounted over it. A copy loses file capabilities and belongs to the uid.
     File { container: String, path: String },
     /// The same with an edit: a script for sed(1).

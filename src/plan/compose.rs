@@ -10,9 +10,12 @@ use super::privilege::privileged;
 use crate::model::edit::{Edit, Fill};
 use crate::model::podsecurity::Level;
 
-/// The most that an emptyDir of ours may hold. The directory lived on the node's disk without a bound before; with one,
-/// a runaway program is evicted alone.
-const SIZE_LIMIT: &str = "1Gi";
+/// The least bound of an emptyDir of ours, in GiB. The directory lived on the node's disk without a bound before; with
+/// one, a runaway program is evicted alone.
+const SIZE_LIMIT: u64 = 1;
+
+/// How much more an emptyDir may hold than its directory holds today, which the kubelet's bound would else evict.
+const ROOM: u64 = 2;
 
 /// How the names of init containers of ours begin; the container whose volumes they fill follows.
 pub const FILL: &str = "fill-";
@@ -145,6 +148,7 @@ pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
                 remove_if(capabilities, "add", |added| added.as_array().is_some_and(Vec::is_empty));
             }),
             Edit::NonRoot
+            | Edit::Holds { .. }
             | Edit::UserNamespace
             | Edit::Directory { .. }
             | Edit::File { .. }
@@ -285,7 +289,8 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
                 json!({"name": name, "mountPath": one.path, "subPath": file})
             }
         };
-        list(spec, "volumes").push(json!({"name": name, "emptyDir": {"sizeLimit": SIZE_LIMIT}}));
+        let limit = size_limit(edits, one.container, &one.path);
+        list(spec, "volumes").push(json!({"name": name, "emptyDir": {"sizeLimit": limit}}));
         with_container(spec, one.container, |container| list(container, "volumeMounts").push(mount));
     }
     for edit in edits {
@@ -298,6 +303,18 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
         let init = fill_container(spec, container, &scripts, level);
         list(spec, "initContainers").insert(0, init);
     }
+}
+
+/// The bound of the emptyDir at a path: room for what is there today, and no less than [`SIZE_LIMIT`].
+fn size_limit(edits: &[Edit], container: &str, path: &str) -> String {
+    let held = edits.iter().filter_map(|edit| match edit {
+        Edit::Holds { container: of, path: held, bytes } if of == container && held.trim_end_matches('/') == path => {
+            Some(*bytes)
+        }
+        _ => None,
+    });
+    let held = held.max().unwrap_or(0).saturating_mul(ROOM).div_ceil(1 << 30);
+    format!("{}Gi", held.max(SIZE_LIMIT))
 }
 
 /// Moves every mount of a volume into a directory of it, and makes the script that makes them before the kubelet would.
@@ -556,6 +573,14 @@ mod tests {
             r"copy /run /nonroot/run-a && rm -rf /nonroot/run-a/secrets && copy_own '/var/it'\''s' /nonroot/var-it-s";
         assert!(script.starts_with("copy() {") && script.ends_with(calls), "{script}");
         assert_eq!(compose(&planned, Level::Restricted, &edits), planned, "a second time changes nothing");
+    }
+
+    #[test]
+    fn a_volume_has_room_for_what_its_directory_holds() {
+        let holds = |bytes| Edit::Holds { container: "a".to_owned(), path: "/var/cache/x".to_owned(), bytes };
+        let limit = |edits: &[Edit]| size_limit(edits, "a", "/var/cache/x");
+        assert_eq!([limit(&[]), limit(&[holds(100 << 20)]), limit(&[holds(3 << 30)])], ["1Gi", "1Gi", "6Gi"]);
+        assert_eq!(size_limit(&[holds(3 << 30)], "b", "/var/cache/x"), "1Gi");
     }
 
     #[test]

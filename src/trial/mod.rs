@@ -26,7 +26,7 @@ use serde_json::Value;
 
 use crate::diagnosis::{self, Context, Diagnosed};
 use crate::error::Error;
-use crate::evidence::cluster::{Cluster, Text, insist};
+use crate::evidence::cluster::{Cluster, Text, TrialPlace, insist};
 use crate::model::image::{Config, Image};
 use crate::model::plan::{Round, Step};
 use crate::model::podsecurity::Level;
@@ -154,6 +154,11 @@ impl Trial<'_> {
     fn configuration(&self, container: &str) -> Option<&Config> {
         let alone = || self.configurations.iter().find(|(name, _)| name == container).map(|(_, config)| config);
         self.image(container).map(|image| &image.config).or_else(alone)
+    }
+
+    /// The name of one of its pods.
+    fn pod_name(&self, part: &str) -> String {
+        format!("{}{}-{part}", TrialPlace::PREFIX, self.id)
     }
 
     /// A copy of the workload's pod with a plan in it.

@@ -1,6 +1,6 @@
 //! The loop: run, read, choose, again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -69,6 +69,8 @@ pub(super) struct State {
     traces: Once,
     /// Whether a run may take longer than others to be ready.
     waits: Once,
+    /// How many bytes directories hold today, each by its container and path.
+    held: BTreeMap<(String, String), u64>,
     /// What the copy that works lacks beside the root pod.
     notes: Vec<String>,
     /// The best that worked so far.
@@ -191,6 +193,7 @@ impl Trial<'_> {
             let run = Run { end: End::Died, obstacles: failed, notes: Vec::new(), users: Vec::new() };
             self.choose(&mut state, &run, true).await;
         }
+        self.measure(&mut state).await;
         Ok(self.finished(state))
     }
 
@@ -215,6 +218,7 @@ impl Trial<'_> {
             reads: false,
             traces: Once::Not,
             waits: Once::Not,
+            held: BTreeMap::new(),
             notes: Vec::new(),
         };
         self.take_capabilities(&mut state);
@@ -229,7 +233,12 @@ impl Trial<'_> {
         let candidates = candidates.unwrap_or_default();
         let basis = self.basis(&state);
         let identities = if self.leaves_users() { Vec::new() } else { state.identities };
-        Plan { identities, candidates, steps: state.steps, object, basis }
+        let mut steps = state.steps;
+        for edits in steps.iter_mut().map(|step| &mut step.edits) {
+            let holds = held(edits, &state.held);
+            edits.extend(holds);
+        }
+        Plan { identities, candidates, steps, object, basis }
     }
 
     /// What the plan is made from, the most telling first.
@@ -307,9 +316,10 @@ impl Trial<'_> {
     }
 
     async fn round(&self, state: &mut State) -> Result<Run, Error> {
+        self.measure(state).await;
         let number = state.rounds.len() + 1;
         (self.progress)(Progress::Running(number));
-        let name = format!("nonroot-trial-{}-{number}", self.id);
+        let name = self.pod_name(&number.to_string());
         let mut pod = self.copy(&self.copied(state), &name);
         if let Some(container) =
             state.identities.first().filter(|_| state.reads && state.traces != Once::Next).map(|(name, _)| name)
@@ -364,7 +374,29 @@ impl Trial<'_> {
     /// All edits that are chosen so far.
     fn edits(&self, state: &State) -> Vec<Edit> {
         let identities = if self.leaves_users() { &[] } else { state.identities.as_slice() };
-        plan::edits(self.object, identities, &state.steps)
+        let mut edits = plan::edits(self.object, identities, &state.steps);
+        let holds = held(&edits, &state.held);
+        edits.extend(holds);
+        edits
+    }
+
+    /// Measures what directories hold that are to become volumes, where that was not done yet.
+    async fn measure(&self, state: &mut State) {
+        let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for edit in state.steps.iter().flat_map(|step| &step.edits) {
+            let Edit::Directory { container, path, .. } = edit else { continue };
+            if !state.held.contains_key(&(container.clone(), path.clone())) {
+                wanted.entry(container.clone()).or_default().push(path.clone());
+            }
+        }
+        for (container, paths) in wanted {
+            let asked: Vec<&str> = paths.iter().map(String::as_str).collect();
+            let used = self.usage(&state.survey, &container, &asked).await;
+            for path in paths {
+                let bytes = used.iter().find(|(known, _)| *known == path).map_or(0, |(_, bytes)| *bytes);
+                state.held.insert((container.clone(), path), bytes);
+            }
+        }
     }
 
     /// The level whose fields the plan sets.
@@ -747,6 +779,16 @@ fn reread(obstacle: Obstacle, facts: &Facts) -> Obstacle {
     Obstacle { operation: Operation::Create, category: Category::UnwritablePath, cause, ..obstacle }
 }
 
+/// What the directories hold today that some edits make volumes of.
+fn held(edits: &[Edit], held: &BTreeMap<(String, String), u64>) -> Vec<Edit> {
+    let holds = edits.iter().filter_map(|edit| {
+        let Edit::Directory { container, path, .. } = edit else { return None };
+        let bytes = *held.get(&(container.clone(), path.clone()))?;
+        Some(Edit::Holds { container: container.clone(), path: path.clone(), bytes })
+    });
+    holds.collect()
+}
+
 fn changes_identity(proposal: &Proposal) -> bool {
     proposal.edits.iter().any(|edit| matches!(edit, Edit::RunAs { .. }))
 }
@@ -947,6 +989,7 @@ mod tests {
             reads: false,
             traces: Once::Not,
             waits: Once::Not,
+            held: BTreeMap::new(),
             notes: Vec::new(),
             works: None,
         };

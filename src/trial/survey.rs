@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::watch::{LOST, START, has_expired, ready_after, running_user};
 use super::{Progress, Trial, copy};
 use crate::error::Error;
-use crate::evidence::cluster::{Cluster, Place, Text};
+use crate::evidence::cluster::{Cluster, Place, Text, TrialPlace};
 use crate::evidence::inside;
 use crate::evidence::pods;
 use crate::foresight;
@@ -326,6 +326,17 @@ impl Trial<'_> {
         Some((self.cluster?, Place { namespace, pod, container }))
     }
 
+    /// How many bytes some directories of a container hold: in the pod that runs, else in the image.
+    pub(super) async fn usage(&self, survey: &Survey, container: &str, paths: &[&str]) -> Vec<(String, u64)> {
+        let runs = survey.root.contains_key(container);
+        let place = match (self.cluster, &self.root_pod) {
+            (Some(cluster), Some((namespace, pod))) if runs => Some((cluster, Place { namespace, pod, container })),
+            _ => self.place(survey.asleep.as_deref(), container),
+        };
+        let Some((cluster, place)) = place else { return Vec::new() };
+        cluster.usage_of(place, paths).await.unwrap_or_default()
+    }
+
     /// Searches a container's image for what an obstacle that names no path may be about.
     pub(super) async fn search(&self, survey: &mut Survey, container: &str, words: &[&str]) {
         let Some((cluster, place)) = self.place(survey.asleep.as_deref(), container) else { return };
@@ -370,7 +381,9 @@ impl Trial<'_> {
             calls = cluster.calls_of(place, &words).await.unwrap_or_default();
             // A script has no help; what it becomes has.
             let called = calls.iter().rev().find_map(|(_, line)| remedy::called(line));
-            options = cluster.help_of(place, called.unwrap_or(program)).await.unwrap_or_default();
+            if let Some(place) = TrialPlace::new(place) {
+                options = cluster.help_of(place, called.unwrap_or(program)).await.unwrap_or_default();
+            }
             named = cluster.named_by(place, &words).await.unwrap_or_default();
         }
         let directory = survey.facts.get(container).and_then(|facts| facts.directory.clone());
@@ -383,7 +396,7 @@ impl Trial<'_> {
 
     /// The words with which a container's program starts, watched from beside it.
     async fn started(&self, planned: &Value, container: &str, attempt: usize) -> Option<Vec<String>> {
-        let name = format!("nonroot-trial-{}-watch-{attempt}", self.id);
+        let name = self.pod_name(&format!("watch-{attempt}"));
         let pod = self.copy(planned, &name);
         let pod = copy::watching(&pod, container, inside::STARTED);
         if self.create(&pod).await.ok()?.is_some() {
@@ -425,7 +438,7 @@ impl Trial<'_> {
         if !self.options.runs {
             return Ok(None);
         }
-        let name = format!("nonroot-trial-{}-survey", self.id);
+        let name = self.pod_name("survey");
         let planned = plan::compose(
             self.object,
             self.options.level,

@@ -111,6 +111,7 @@ pub(super) async fn planned(
             tell(Progress::Note(error.to_string()));
         }
         let Proven { plan, proof } = proven?;
+        warnings.extend(not_shared(&subject.object));
         warnings.extend(proof.notes.iter().cloned());
         (plan, Some(proof))
     } else {
@@ -233,6 +234,17 @@ fn forbidden(object: &Value, level: Level) -> Vec<String> {
         .into_iter()
         .map(|violation| format!("{} still forbids it: {}: {}", level.as_str(), violation.reason, violation.detail))
         .collect()
+}
+
+/// What of the node the copy has not had, so that nothing is proven of it.
+fn not_shared(object: &Value) -> Option<String> {
+    let spec = plan::pod_spec(object)?;
+    let shares = ["hostNetwork", "hostPID", "hostIPC"].into_iter().filter(|field| spec[*field] == true);
+    let volumes = spec["volumes"].as_array().into_iter().flatten();
+    let paths = volumes.filter_map(|volume| volume.pointer("/hostPath/path")?.as_str());
+    let missing: Vec<&str> = shares.chain(paths).collect();
+    let missing = (!missing.is_empty()).then(|| missing.join(", "))?;
+    Some(format!("the copy had nothing of the node's ({missing}): what the program needs of that is not proven"))
 }
 
 /// Whether a level forbids anything in an object, or a container of it may be root.

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::Fault;
 use super::super::image::{self, RegistryFlags};
 use super::super::progress::Spinner;
 use super::super::target::{self, Target};
+use super::super::{Fault, say};
 use super::{FixArgs, file};
 use crate::error::{Error, Read};
 use crate::evidence::cluster::{Cluster, Detail, Namespaces, Scope, Selection};
@@ -171,8 +171,11 @@ async fn of_name(cluster: &Cluster, target: &Target) -> Result<Subject, Error> {
 }
 
 async fn root_pod(cluster: &Cluster, object: &Value, namespace: &str) -> Option<(String, String)> {
-    let pods = cluster.running_pods(object, namespace).await.unwrap_or_default();
-    pods.into_iter().next().map(|pod| (namespace.to_owned(), pod))
+    let (pod, is_well) = cluster.live_pod(object, namespace).await.ok().flatten()?;
+    if !is_well {
+        say(format_args!("note: pod {pod} runs and is not ready: what it shows may not be all that it does"));
+    }
+    Some((namespace.to_owned(), pod))
 }
 
 /// How long registries are waited for that shall tell whom images are made for.
