@@ -117,6 +117,11 @@ fn in_a_users_pod_nothing_is_executed_but_what_reads() {
     ] {
         let run = nonroot(&[command, ["-n", name].as_slice()].concat());
         assert_ne!(run.code, 2, "{command:?}: {}", run.stderr);
+        // A container that runs is evidence, ready or not.
+        if command.contains(&"json") {
+            let basis = &run.json()["plan"]["basis"][0];
+            assert!(basis.as_str().is_some_and(|basis| basis.starts_with("the running pod web-")), "{basis}");
+        }
     }
     let programs = recording.programs();
     let named = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();

@@ -49,10 +49,20 @@ pub enum Assignment {
     /// The plan writes `runAsUser` and `runAsGroup`.
     #[default]
     Set,
+    /// As `Set`, where nothing points at a certain user.
+    Guess,
     /// The spec, the image or the cluster gives it already: the plan writes no user.
     Kept,
     /// As `Kept`, and nothing has told yet which uid that is: the ids of the candidate are a guess.
     Unknown,
+}
+
+impl Assignment {
+    /// Whether the plan writes the user.
+    #[must_use]
+    pub fn is_written(self) -> bool {
+        matches!(self, Assignment::Set | Assignment::Guess)
+    }
 }
 
 /// A uid and gid that a container could run as, and why.

@@ -49,7 +49,8 @@ pub struct Plan {
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Identity {
-    /// `set` where the plan writes it, `kept` where the container has it already.
+    /// `set` where the plan writes it, `guess` where nothing points at that one, `kept` where the container has it
+    /// already.
     pub assignment: &'static str,
     /// `null` where nothing tells which uid the image's own user has.
     pub uid: Option<u32>,
@@ -61,7 +62,11 @@ pub struct Identity {
 impl Identity {
     fn new(candidate: &Candidate) -> Self {
         let known = candidate.assignment != Assignment::Unknown;
-        let assignment = if candidate.assignment == Assignment::Set { "set" } else { "kept" };
+        let assignment = match candidate.assignment {
+            Assignment::Set => "set",
+            Assignment::Guess => "guess",
+            Assignment::Kept | Assignment::Unknown => "kept",
+        };
         Identity {
             assignment,
             uid: known.then_some(candidate.uid),
@@ -74,8 +79,11 @@ impl Identity {
     /// `101:102`, or that it stays.
     fn ids(&self) -> String {
         match (self.uid, self.gid) {
-            (Some(uid), Some(gid)) if self.assignment == "set" => format!("{uid}:{gid}"),
-            (Some(uid), Some(gid)) => format!("{uid}:{gid}, as it is"),
+            (Some(uid), Some(gid)) => match self.assignment {
+                "set" => format!("{uid}:{gid}"),
+                "guess" => format!("{uid}:{gid}, a guess"),
+                _ => format!("{uid}:{gid}, as it is"),
+            },
             _ => "as it is".to_owned(),
         }
     }

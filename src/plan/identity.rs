@@ -161,12 +161,20 @@ pub fn candidates(known: Known<'_>) -> Vec<Candidate> {
     for account in known.accounts.iter().filter(|account| !is_distribution(account)) {
         propose(account.uid, account.gid, Vec::new(), format!("the image has a user {}", account.name));
     }
-    let why = if known.accounts.is_empty() {
-        "a guess: nobody looked into its image".to_owned()
-    } else {
-        "a guess: nothing in the image asks for a certain user".to_owned()
+    let guess = Candidate {
+        assignment: Assignment::Guess,
+        uid: NOBODY_IN_PARTICULAR,
+        gid: NOBODY_IN_PARTICULAR,
+        groups: Vec::new(),
+        why: if known.accounts.is_empty() {
+            "nobody looked into its image".to_owned()
+        } else {
+            "nothing in the image asks for a certain user".to_owned()
+        },
     };
-    propose(NOBODY_IN_PARTICULAR, NOBODY_IN_PARTICULAR, Vec::new(), why);
+    if !found.iter().any(|known| (known.uid, known.gid) == (guess.uid, guess.gid)) {
+        found.push(guess);
+    }
     if let Some((first, count)) = known.range {
         found.retain(|candidate| candidate.uid >= first && candidate.uid - first < count);
     }
@@ -215,7 +223,8 @@ pub fn assigned(known: Known<'_>, candidates: &[Candidate]) -> Candidate {
         // It runs under runAsNonRoot: its image's USER is a number, or the kubelet would have refused it.
         (_, Some((uid, gid))) if known.non_root => kept(uid, Some(gid), "it runs as this user already"),
         (Some(DeclaredUser::Name(name)), _) => named(known, name).unwrap_or_else(|| Candidate {
-            why: format!("a guess: the image's USER is {name}, whose number --images reads"),
+            assignment: Assignment::Guess,
+            why: format!("the image's USER is {name}, whose number --images reads"),
             ..best
         }),
         (None, Some((uid, gid))) => Candidate {
@@ -329,7 +338,7 @@ mod tests {
     /// What is written of a container's user: uid and gid, or how it comes by the one that it keeps.
     fn written(known: Known<'_>) -> Result<(u32, u32), (Assignment, u32, u32)> {
         let Candidate { assignment, uid, gid, .. } = assigned(known, &candidates(known));
-        if assignment == Assignment::Set { Ok((uid, gid)) } else { Err((assignment, uid, gid)) }
+        if assignment.is_written() { Ok((uid, gid)) } else { Err((assignment, uid, gid)) }
     }
 
     #[test]
@@ -366,10 +375,11 @@ mod tests {
 
     #[test]
     fn a_guess_is_called_a_guess() {
-        let why = |known: Known<'_>| assigned(known, &candidates(known)).why;
-        assert!(why(Known::default()).starts_with("a guess"));
+        let assigned = |known: Known<'_>| assigned(known, &candidates(known));
+        assert_eq!(assigned(Known::default()).assignment, Assignment::Guess);
         let name = DeclaredUser::Name("web".to_owned());
-        assert!(why(Known { image: Some(&name), ..Known::default() }).contains("--images"));
+        let named = assigned(Known { image: Some(&name), ..Known::default() });
+        assert!(named.assignment == Assignment::Guess && named.why.contains("--images"), "{named:?}");
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub use self::ownership::{Transfer, job, transfers};
 pub use self::privilege::{privileged, retained, retained_capabilities, windows};
 
 use crate::model::edit::Edit;
-use crate::model::identity::{Assignment, Candidate};
+use crate::model::identity::Candidate;
 use crate::model::plan::Step;
 use crate::model::volume;
 
@@ -49,7 +49,7 @@ pub fn templated(object: &Value, name: &str) -> Option<Volume> {
 /// keeps its own without saying so in full, which the pod's would change: then each that changes has its own.
 #[must_use]
 pub fn edits(object: &Value, identities: &[(String, Candidate)], steps: &[Step]) -> Vec<Edit> {
-    let (set, kept): (Vec<_>, Vec<_>) = identities.iter().partition(|(_, one)| one.assignment == Assignment::Set);
+    let (set, kept): (Vec<_>, Vec<_>) = identities.iter().partition(|(_, one)| one.assignment.is_written());
     let run_as = |container: Option<&String>, one: &Candidate| Edit::RunAs {
         container: container.cloned(),
         uid: one.uid,

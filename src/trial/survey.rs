@@ -71,7 +71,7 @@ impl Survey {
 
     /// Whether a container has the user in the plan that it has today.
     pub(super) fn keeps_user(&self, container: &str) -> bool {
-        self.assigned.get(container).is_some_and(|assigned| assigned.assignment != Assignment::Set)
+        self.assigned.get(container).is_some_and(|assigned| !assigned.assignment.is_written())
     }
 }
 
@@ -215,7 +215,7 @@ impl Trial<'_> {
                 // An init container prepares what the others use: as one of them it does so best.
                 if init.iter().any(|one| one.name == name)
                     && let Some(first) = main.clone()
-                    && assigned.assignment == Assignment::Set
+                    && assigned.assignment.is_written()
                 {
                     assigned = first.clone();
                     facts.candidates.retain(|candidate| (candidate.uid, candidate.gid) != (first.uid, first.gid));
@@ -227,7 +227,7 @@ impl Trial<'_> {
                     assigned = Candidate { uid, gid, why, ..Candidate::default() };
                     facts.candidates.insert(0, assigned.clone());
                 }
-                main = main.or_else(|| (assigned.assignment == Assignment::Set).then(|| assigned.clone()));
+                main = main.or_else(|| assigned.assignment.is_written().then(|| assigned.clone()));
                 (facts.uid, facts.gid, facts.groups) = (assigned.uid, assigned.gid, assigned.groups.clone());
                 facts.user_is_a_guess = assigned.assignment == Assignment::Unknown;
                 survey.assigned.insert(name, assigned);

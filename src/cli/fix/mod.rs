@@ -166,7 +166,8 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
     }
     if args.prints_changes() {
         for one in &fixed {
-            for warning in render::warnings(one) {
+            let guesses = if one.proof.is_none() { planning::guesses(&one.plan) } else { Vec::new() };
+            for warning in guesses.into_iter().chain(render::warnings(one)) {
                 say(format_args!("warning: {}: {warning}", one.subject.name()));
             }
         }

@@ -18,6 +18,7 @@ use crate::error::{Error, Read};
 use crate::evidence::cluster::Cluster;
 use crate::foresight;
 use crate::model::edit::Edit;
+use crate::model::identity::{Assignment, Candidate};
 use crate::model::image::Image;
 use crate::model::obstacle::{Errno, Obstacle};
 use crate::model::plan::Plan;
@@ -245,6 +246,16 @@ fn not_shared(object: &Value) -> Option<String> {
     let missing: Vec<&str> = shares.chain(paths).collect();
     let missing = (!missing.is_empty()).then(|| missing.join(", "))?;
     Some(format!("the copy had nothing of the node's ({missing}): what the program needs of that is not proven"))
+}
+
+/// Users that are a guess, each with its container: for outputs that show nothing of the plan but the change.
+pub(super) fn guesses(plan: &Plan) -> Vec<String> {
+    let guessed = plan.identities.iter().filter(|(_, one)| one.assignment == Assignment::Guess);
+    guessed
+        .map(|(container, Candidate { uid, gid, why, .. })| {
+            format!("container {container}: user {uid}:{gid} is a guess: {why}; --trial finds out whether it works")
+        })
+        .collect()
 }
 
 /// Whether a level forbids anything in an object, or a container of it may be root.
