@@ -10,7 +10,6 @@ use super::markdown::{code, plain};
 use super::patch;
 use super::report::API_VERSION;
 use super::terminal::{Clean, Tone, painted, tone, wrapped};
-use crate::model::identity::Candidate;
 use crate::model::plan::{Plan as ModelPlan, Step as ModelStep};
 
 /// `kind: Fix`.
@@ -33,12 +32,14 @@ pub struct Fix {
 pub struct Workload {
     pub kind: Value,
     pub namespace: Value,
+    /// Of a pod inside another kind with where it stands.
     pub name: Value,
 }
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Plan {
-    pub identity: Identity,
+    /// None where nothing changes whom it runs as.
+    pub identity: Option<Identity>,
     pub remedies: Vec<Remedy>,
 }
 
@@ -76,15 +77,19 @@ pub struct Round {
 
 impl Fix {
     #[must_use]
-    pub fn new(object: &Value, plan: &ModelPlan, proof: Option<Proof>, warnings: Vec<String>) -> Self {
+    pub fn new(object: &Value, planned: &Value, plan: &ModelPlan, proof: Option<Proof>, warnings: Vec<String>) -> Self {
         let remedy = |step: &ModelStep| Remedy {
             id: step.remedy,
             obstacle: step.obstacle.cause.clone(),
             level: step.level,
             summary: step.summary.clone(),
         };
-        let unknown = Candidate { uid: 1000, gid: 1000, groups: Vec::new(), why: "nothing says more".to_owned() };
-        let identity = plan.identities.first().map_or(&unknown, |(_, identity)| identity);
+        let identity = plan.identities.first().filter(|_| object != planned).map(|(_, one)| Identity {
+            uid: one.uid,
+            gid: one.gid,
+            groups: one.groups.clone(),
+            why: one.why.clone(),
+        });
         Fix {
             api_version: API_VERSION,
             kind: "Fix",
@@ -94,18 +99,10 @@ impl Fix {
                 namespace: object["metadata"]["namespace"].clone(),
                 name: object["metadata"]["name"].clone(),
             },
-            plan: Plan {
-                identity: Identity {
-                    uid: identity.uid,
-                    gid: identity.gid,
-                    groups: identity.groups.clone(),
-                    why: identity.why.clone(),
-                },
-                remedies: plan.steps.iter().map(remedy).collect(),
-            },
+            plan: Plan { identity, remedies: plan.steps.iter().map(remedy).collect() },
             proof,
-            patch: applicable(&plan.object),
-            strategic_patch: patch::strategic(object, &plan.object),
+            patch: applicable(planned),
+            strategic_patch: patch::kubectl(object, planned).1,
         }
     }
 }
@@ -179,11 +176,16 @@ pub fn discreet(before: &Value, after: &Value) -> (Value, Value) {
 #[must_use]
 pub fn text(fix: &Fix, diff: &str, width: usize) -> String {
     let mut out = String::new();
-    let Identity { uid, gid, why, .. } = &fix.plan.identity;
     let mut field = |name: &str, text: String| {
         let _ = wrapped(&mut out, &format!("{name} "), 9, &text, width);
     };
-    field(&tone(Tone::Strong, "identity"), format!("{uid}:{gid} ({})", Clean(why)));
+    match &fix.plan.identity {
+        Some(Identity { uid, gid, why, .. }) => {
+            field(&tone(Tone::Strong, "identity"), format!("{uid}:{gid} ({})", Clean(why)));
+        }
+        None if diff.is_empty() => field(&tone(Tone::Strong, "plan    "), "nothing is changed".to_owned()),
+        None => {}
+    }
     for remedy in &fix.plan.remedies {
         field(&tone(Tone::Strong, "remedy  "), Clean(&remedy.summary).to_string());
         field("        ", format!("because {}", Clean(&remedy.obstacle)));
@@ -222,8 +224,9 @@ pub fn markdown(fix: &Fix, diff: &str) -> String {
     let mut out = String::new();
     let name = format!("{}/{}", text(&fix.workload.kind).to_lowercase(), text(&fix.workload.name));
     let _ = writeln!(out, "## {} off root\n", code(&name));
-    let Identity { uid, gid, why, .. } = &fix.plan.identity;
-    let _ = writeln!(out, "Runs as {}: {}.\n", code(&format!("{uid}:{gid}")), plain(why));
+    if let Some(Identity { uid, gid, why, .. }) = &fix.plan.identity {
+        let _ = writeln!(out, "Runs as {}: {}.\n", code(&format!("{uid}:{gid}")), plain(why));
+    }
     if !fix.plan.remedies.is_empty() {
         let _ = writeln!(out, "| remedy | because |\n|---|---|");
     }

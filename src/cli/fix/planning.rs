@@ -17,6 +17,7 @@ use super::{Fixed, file, stopped, users};
 use crate::error::{Error, Read};
 use crate::evidence::cluster::Cluster;
 use crate::foresight;
+use crate::model::defaults;
 use crate::model::image::Image;
 use crate::model::obstacle::{Errno, Obstacle};
 use crate::model::plan::Plan;
@@ -216,7 +217,8 @@ async fn failed(cluster: Option<&Cluster>, subject: &Subject) -> Vec<Obstacle> {
 fn forbidden(object: &Value, level: Level) -> Vec<String> {
     let template = plan::template_path(object).iter().try_fold(object, |value, key| value.get(key));
     let Some(Ok(template)) = template.map(PodTemplateSpec::deserialize) else { return Vec::new() };
-    let (metadata, spec) = (template.metadata.unwrap_or_default(), template.spec.unwrap_or_default());
+    let (metadata, mut spec) = (template.metadata.unwrap_or_default(), template.spec.unwrap_or_default());
+    defaults::pod(&mut spec);
     let violations = policy::evaluate(&metadata, &spec, level, policy::newest_version());
     violations
         .into_iter()

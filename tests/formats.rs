@@ -1,0 +1,269 @@
+//! Every format of `fix` says the same, and kubectl has the last word: random workloads of random kinds, through
+//! `kubectl patch --local` and `kubectl kustomize`. `FORMATS_SEED=7 cargo test --test formats -- --ignored` repeats a seed.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+use fastrand::Rng;
+use nonroot::evidence::manifests::document::Document;
+use serde_json::{Value, json};
+
+/// Files, each with a few workloads.
+const FILES: usize = 60;
+
+fn kubectl() -> PathBuf {
+    let directory = env::var("CLUSTER_DIR").unwrap_or_else(|_| "/var/cache/nonroot-cluster".to_owned());
+    Path::new(&directory).join("bin/kubectl")
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.env("KUBECONFIG", "/dev/null").env("HOME", "/nonexistent").output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    // Of a plan that leaves something alone, 1 tells.
+    assert!(output.status.code().is_some_and(|code| code < 2), "{command:?}: {said}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn documents(text: &str) -> Vec<Value> {
+    let parts = text.split("---\n").filter_map(|part| Document::parse(part).expect("YAML"));
+    parts.map(|document| document.value).collect()
+}
+
+/// A value without what means nothing.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let kept = fields.iter().filter(|(_, value)| !value.is_null());
+            kept.map(|(name, value)| (name.clone(), without_nulls(value))).collect()
+        }
+        Value::Array(items) => items.iter().map(without_nulls).collect(),
+        other => other.clone(),
+    }
+}
+
+/// Random workloads.
+struct Maker {
+    rng: Rng,
+}
+
+impl Maker {
+    fn chance(&mut self, percent: u8) -> bool {
+        self.rng.u8(..100) < percent
+    }
+
+    fn of<T: Copy>(&mut self, some: &[T]) -> T {
+        some[self.rng.usize(..some.len())]
+    }
+
+    fn context(&mut self) -> Value {
+        let mut context = json!({});
+        for (field, value, percent) in [
+            ("runAsUser", json!(self.of(&[0, 5, 1000])), 30),
+            ("runAsNonRoot", json!(self.rng.bool()), 30),
+            ("privileged", json!(self.chance(30)), 30),
+            (
+                "capabilities",
+                json!({"add": [self.of(&["NET_ADMIN", "NET_BIND_SERVICE", "CHOWN"])], "drop": ["KILL"]}),
+                30,
+            ),
+            ("seccompProfile", json!({"type": self.of(&["Unconfined", "RuntimeDefault"])}), 30),
+            ("readOnlyRootFilesystem", json!(true), 20),
+        ] {
+            if self.chance(percent) {
+                context[field] = value;
+            }
+        }
+        context
+    }
+
+    fn container(&mut self, name: &str) -> Value {
+        let mut container = json!({"name": name, "image": self.of(&["example.com/a:1", "example.com/b"])});
+        if self.chance(60) {
+            container["securityContext"] = self.context();
+        }
+        if self.chance(40) {
+            container["env"] = json!([{"name": "A", "value": "1"}, {"name": "B", "value": "$(A)"}, {"name": "HOME", "value": "/root"}]);
+        }
+        if self.chance(40) {
+            container["ports"] = match self.rng.u8(..3) {
+                0 => json!([{"containerPort": 53, "protocol": "TCP"}, {"containerPort": 53, "protocol": "UDP"}]),
+                1 => json!([{"containerPort": 80}]),
+                _ => json!([{"containerPort": 8080, "name": "http"}, {"containerPort": 80}]),
+            };
+        }
+        if self.chance(40) {
+            container["volumeMounts"] =
+                json!([{"name": "data", "mountPath": "/data"}, {"name": "tmp", "mountPath": "/tmp", "subPath": "x"}]);
+        }
+        container
+    }
+
+    fn spec(&mut self) -> Value {
+        let count = self.rng.usize(1..4);
+        let mut names = vec!["main", "a-side", "log", "x0"];
+        self.rng.shuffle(&mut names);
+        let mut spec =
+            json!({"containers": names[..count].iter().map(|name| self.container(name)).collect::<Vec<_>>()});
+        let mut names = vec!["wait", "copy", "before-all"];
+        self.rng.shuffle(&mut names);
+        let count = self.rng.usize(..3);
+        if count > 0 {
+            spec["initContainers"] = names[..count].iter().map(|name| self.container(name)).collect();
+        }
+        spec["volumes"] = json!([{"name": "tmp", "emptyDir": {}}, {"name": "data", "configMap": {"name": "c"}}]);
+        if self.chance(50) {
+            spec["securityContext"] = self.context();
+            for field in ["privileged", "capabilities", "readOnlyRootFilesystem"] {
+                spec["securityContext"].as_object_mut().expect("fields").shift_remove(field);
+            }
+        }
+        if self.chance(10) {
+            spec["hostNetwork"] = json!(true);
+        }
+        spec
+    }
+
+    fn workload(&mut self) -> Value {
+        let mut metadata = json!({"name": self.of(&["web", "web.x", "webzx", "api-1", "a.b.c"])});
+        if self.chance(60) {
+            metadata["namespace"] = json!(self.of(&["shop", "default", "a-b"]));
+        }
+        let template = |spec: Value| json!({"metadata": {"labels": {"a": "b"}}, "spec": spec});
+        let selector = json!({"matchLabels": {"a": "b"}});
+        let spec = self.spec();
+        let (version, kind, spec) = match self.rng.u8(..9) {
+            0 => ("v1", "Pod", spec),
+            1 => (
+                "apps/v1",
+                "StatefulSet",
+                json!({"selector": selector, "serviceName": "s", "template": template(spec)}),
+            ),
+            2 => ("apps/v1", "DaemonSet", json!({"selector": selector, "template": template(spec)})),
+            3 => (
+                "batch/v1",
+                "CronJob",
+                json!({"schedule": "* * * * *", "jobTemplate": {"spec": {"template": template(spec)}}}),
+            ),
+            4 => ("argoproj.io/v1alpha1", "Rollout", json!({"replicas": 1, "template": template(spec)})),
+            5 => {
+                let groups = json!([{"name": "g", "template": {"spec": spec}}, {"name": "h", "template": {"spec": self.spec()}}]);
+                ("example.com/v1", "Grid", json!({"head": {"podSpec": self.spec()}, "groups": groups}))
+            }
+            6 => ("example.com/v1", "Runner", json!({"podTemplate": {"spec": spec}, "size": 3})),
+            _ => ("apps/v1", "Deployment", json!({"replicas": 2, "selector": selector, "template": template(spec)})),
+        };
+        json!({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec})
+    }
+}
+
+/// What names an object, as kustomize has it.
+fn key(object: &Value) -> String {
+    let namespace = object["metadata"]["namespace"].as_str().unwrap_or("default");
+    format!("{} {} {namespace} {}", object["apiVersion"], object["kind"], object["metadata"]["name"])
+}
+
+struct Case<'d> {
+    directory: &'d Path,
+    about: String,
+}
+
+impl Case<'_> {
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.directory.join(name);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("it can be made");
+        fs::write(&path, text).expect("it can be written");
+        path
+    }
+
+    fn fix(&self, file: &Path, format: &str) -> String {
+        run(Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot")).args(["fix", "--yes", "-o", format, "-f"]).arg(file))
+    }
+
+    /// An object with a patch in it, as kubectl applies one.
+    fn patched(&self, object: &Value, kind: &str, patch: &Value) -> Value {
+        let file = self.write("object.json", &object.to_string());
+        let patch_file = self.write("patch.json", &patch.to_string());
+        let mut command = Command::new(kubectl());
+        command.args(["patch", "--local", "-o", "json", "--type", kind, "-f"]).arg(file);
+        let text = run(command.arg("--patch-file").arg(patch_file));
+        assert!(!text.is_empty(), "{}: kubectl refuses the {kind} patch {patch:#} of {object:#}", self.about);
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}: {text}", self.about))
+    }
+
+    /// What kubectl's types make of an object.
+    fn read(&self, object: &Value) -> Value {
+        self.patched(object, "merge", &json!({}))
+    }
+
+    fn same(&self, what: &str, found: &Value, expected: &Value) {
+        let (found, expected) = (without_nulls(found), without_nulls(expected));
+        assert!(found == expected, "{}: {what} gives\n{found:#}\nand not\n{expected:#}", self.about);
+    }
+}
+
+#[test]
+#[ignore = "needs the kubectl that tests/cluster/build makes"]
+fn every_format_gives_the_same_object() {
+    let seed = env::var("FORMATS_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().expect("a number"));
+    println!("FORMATS_SEED={seed}");
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut maker = Maker { rng: Rng::with_seed(seed) };
+    let mut changed = 0;
+    for number in 0..FILES {
+        let mut objects: BTreeMap<String, Value> = BTreeMap::new();
+        for _ in 0..maker.rng.usize(1..5) {
+            let object = maker.workload();
+            objects.insert(key(&object), object);
+        }
+        let objects: Vec<Value> = objects.into_values().collect();
+        let case = Case { directory: directory.path(), about: format!("FORMATS_SEED={seed}, file {number}") };
+        let yaml = |object: &Value| serde_saphyr::to_string(object).expect("YAML");
+        let text = objects.iter().map(yaml).collect::<Vec<_>>().join("---\n");
+        let file = case.write("base/objects.yaml", &text);
+        let expected = documents(&case.fix(&file, "yaml"));
+        assert_eq!(expected.len(), objects.len(), "{}", case.about);
+        changed += expected.iter().zip(&objects).filter(|(after, before)| after != before).count();
+        for format in ["patch", "json6902"] {
+            let printed = Document::parse(&case.fix(&file, format)).expect("one document").expect("not empty").value;
+            if let [object] = objects.as_slice() {
+                let built_in = ["v1", "apps/v1", "batch/v1"].iter().any(|version| object["apiVersion"] == *version);
+                let kind = if format == "json6902" {
+                    "json"
+                } else if built_in {
+                    "strategic"
+                } else {
+                    "merge"
+                };
+                case.same(format, &case.patched(object, kind, &printed), &case.read(&expected[0]));
+                continue;
+            }
+            let items = printed["items"].as_array().expect("a PatchList");
+            assert_eq!(items.len(), objects.len(), "{}: {printed:#}", case.about);
+            for item in items {
+                let target = &item["target"];
+                let is_meant = |object: &&Value| {
+                    ["apiVersion", "kind"].iter().all(|field| object[*field] == target[*field])
+                        && ["namespace", "name"].iter().all(|field| object["metadata"][*field] == target[*field])
+                };
+                let object = objects.iter().find(is_meant).expect("an object for each patch");
+                let after = expected.iter().find(|after| key(after) == key(object)).expect("an object");
+                let kind = item["type"].as_str().expect("a type");
+                case.same(format, &case.patched(object, kind, &item["patch"]), &case.read(after));
+            }
+        }
+        case.write("base/kustomization.yaml", "resources: [objects.yaml]\n");
+        case.write("fix/kustomization.yaml", &case.fix(&file, "kustomize"));
+        case.write("all/kustomization.yaml", "resources: [../base]\ncomponents: [../fix]\n");
+        let built = documents(&run(Command::new(kubectl()).arg("kustomize").arg(directory.path().join("all"))));
+        assert_eq!(built.len(), expected.len(), "{}", case.about);
+        for after in &expected {
+            let found = built.iter().find(|object| key(object) == key(after)).expect("an object");
+            case.same("kustomize", found, after);
+        }
+    }
+    assert!(changed > FILES, "hardly anything was planned");
+}
