@@ -205,6 +205,67 @@ impl Case<'_> {
     }
 }
 
+impl Case<'_> {
+    /// Every format of a file with these objects gives what its edited text says; how many objects that changes.
+    fn holds(&self, text: &str, objects: &[Value]) -> usize {
+        let file = self.write("base/objects.yaml", text);
+        let expected = documents(&self.fix(&file, "yaml"));
+        assert_eq!(expected.len(), objects.len(), "{}", self.about);
+        let changed = expected.iter().zip(objects).filter(|(after, before)| after != before).count();
+        let after = |target: &Value, name: &Value| {
+            let at = objects.iter().position(|object| {
+                ["apiVersion", "kind"].iter().all(|field| object[*field] == target[*field])
+                    && ["namespace", "name"].iter().all(|field| object["metadata"][*field] == name[*field])
+            });
+            let at = at.unwrap_or_else(|| panic!("{}: no object for {target:#}", self.about));
+            (&objects[at], &expected[at])
+        };
+        for format in ["patch", "json6902"] {
+            let printed = Document::parse(&self.fix(&file, format)).expect("one document").expect("not empty").value;
+            if printed["kind"] != "PatchList" {
+                // A JSON patch does not say whose it is, and there is one object with a pod.
+                let (object, after) = match format {
+                    "json6902" => {
+                        let changes = objects.iter().zip(&expected).find(|(before, after)| before != after);
+                        changes.unwrap_or((&objects[0], &expected[0]))
+                    }
+                    _ => after(&printed, &printed["metadata"]),
+                };
+                let built_in = ["v1", "apps/v1", "batch/v1"].iter().any(|version| object["apiVersion"] == *version);
+                let kind = if format == "json6902" {
+                    "json"
+                } else if built_in {
+                    "strategic"
+                } else {
+                    "merge"
+                };
+                self.same(format, &self.patched(object, kind, &printed), &self.read(after));
+                continue;
+            }
+            for item in printed["items"].as_array().expect("items") {
+                let (object, after) = after(&item["target"], &item["target"]);
+                let kind = item["type"].as_str().expect("a type");
+                self.same(format, &self.patched(object, kind, &item["patch"]), &self.read(after));
+            }
+        }
+        self.write("base/kustomization.yaml", "resources: [objects.yaml]\n");
+        self.write("fix/kustomization.yaml", &self.fix(&file, "kustomize"));
+        self.write("all/kustomization.yaml", "resources: [../base]\ncomponents: [../fix]\n");
+        // What kustomize does not take as it is, it does not take with a patch.
+        let built =
+            |directory: &str| Command::new(kubectl()).arg("kustomize").arg(self.directory.join(directory)).output();
+        if !built("base").expect("it runs").status.success() {
+            return changed;
+        }
+        let built = documents(&run(Command::new(kubectl()).arg("kustomize").arg(self.directory.join("all"))));
+        for after in &expected {
+            let found = built.iter().find(|object| key(object) == key(after)).expect("an object");
+            self.same("kustomize", found, after);
+        }
+        changed
+    }
+}
+
 #[test]
 #[ignore = "needs the kubectl that tests/cluster/build makes"]
 fn every_format_gives_the_same_object() {
@@ -222,48 +283,47 @@ fn every_format_gives_the_same_object() {
         let objects: Vec<Value> = objects.into_values().collect();
         let case = Case { directory: directory.path(), about: format!("FORMATS_SEED={seed}, file {number}") };
         let yaml = |object: &Value| serde_saphyr::to_string(object).expect("YAML");
-        let text = objects.iter().map(yaml).collect::<Vec<_>>().join("---\n");
-        let file = case.write("base/objects.yaml", &text);
-        let expected = documents(&case.fix(&file, "yaml"));
-        assert_eq!(expected.len(), objects.len(), "{}", case.about);
-        changed += expected.iter().zip(&objects).filter(|(after, before)| after != before).count();
-        for format in ["patch", "json6902"] {
-            let printed = Document::parse(&case.fix(&file, format)).expect("one document").expect("not empty").value;
-            if let [object] = objects.as_slice() {
-                let built_in = ["v1", "apps/v1", "batch/v1"].iter().any(|version| object["apiVersion"] == *version);
-                let kind = if format == "json6902" {
-                    "json"
-                } else if built_in {
-                    "strategic"
-                } else {
-                    "merge"
-                };
-                case.same(format, &case.patched(object, kind, &printed), &case.read(&expected[0]));
-                continue;
-            }
-            let items = printed["items"].as_array().expect("a PatchList");
-            assert_eq!(items.len(), objects.len(), "{}: {printed:#}", case.about);
-            for item in items {
-                let target = &item["target"];
-                let is_meant = |object: &&Value| {
-                    ["apiVersion", "kind"].iter().all(|field| object[*field] == target[*field])
-                        && ["namespace", "name"].iter().all(|field| object["metadata"][*field] == target[*field])
-                };
-                let object = objects.iter().find(is_meant).expect("an object for each patch");
-                let after = expected.iter().find(|after| key(after) == key(object)).expect("an object");
-                let kind = item["type"].as_str().expect("a type");
-                case.same(format, &case.patched(object, kind, &item["patch"]), &case.read(after));
-            }
-        }
-        case.write("base/kustomization.yaml", "resources: [objects.yaml]\n");
-        case.write("fix/kustomization.yaml", &case.fix(&file, "kustomize"));
-        case.write("all/kustomization.yaml", "resources: [../base]\ncomponents: [../fix]\n");
-        let built = documents(&run(Command::new(kubectl()).arg("kustomize").arg(directory.path().join("all"))));
-        assert_eq!(built.len(), expected.len(), "{}", case.about);
-        for after in &expected {
-            let found = built.iter().find(|object| key(object) == key(after)).expect("an object");
-            case.same("kustomize", found, after);
-        }
+        changed += case.holds(&objects.iter().map(yaml).collect::<Vec<_>>().join("---\n"), &objects);
     }
     assert!(changed > FILES, "hardly anything was planned");
+}
+
+/// The same of real manifests: `FORMATS_FILES=DIRECTORY cargo test --test formats -- --ignored --nocapture`.
+#[test]
+#[ignore = "needs the kubectl that tests/cluster/build makes"]
+fn every_format_gives_the_same_object_of_files() {
+    let Some(files) = env::var_os("FORMATS_FILES") else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    let (mut held, mut changed, mut waiting) = (0, 0, vec![PathBuf::from(files)]);
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            waiting.extend(fs::read_dir(path).expect("a directory").map(|entry| entry.expect("an entry").path()));
+            continue;
+        }
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let parts: Vec<_> = text.split("---\n").map(Document::parse).collect();
+        // Only what can be read and told apart, has a name, and is no list.
+        if parts.iter().any(Result::is_err) || text.contains("{{") || text.contains("# Source: ") {
+            continue;
+        }
+        let objects: Vec<Value> = parts.into_iter().flatten().flatten().map(|document| document.value).collect();
+        let keys: std::collections::BTreeSet<String> = objects.iter().map(key).collect();
+        let is_named = |object: &Value| object["metadata"]["name"].is_string() && object["apiVersion"].is_string();
+        let is_list = |object: &Value| object["items"].is_array();
+        if objects.is_empty()
+            || keys.len() != objects.len()
+            || !objects.iter().all(is_named)
+            || objects.iter().any(is_list)
+        {
+            continue;
+        }
+        let scanned = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot")).args(["scan", "-f"]).arg(&path).output();
+        if scanned.expect("it runs").status.code().is_none_or(|code| code > 1) {
+            continue;
+        }
+        let case = Case { directory: directory.path(), about: path.display().to_string() };
+        changed += case.holds(&text, &objects);
+        held += 1;
+    }
+    println!("{held} files, {changed} objects changed: every format gives the same");
 }

@@ -442,7 +442,7 @@ async fn files(args: &ScanArgs) -> Read<Inventoried> {
     let paths = &args.selection.filename;
     let Read { value, mut errors } = manifests::read(paths, args.selection.recursive, |manifest| {
         let row = row(&manifest.workload, version, &|field| Some(manifest.line(field)));
-        let planned = args.plan.then(|| manifest.clone());
+        let planned = (args.plan && manifest.pod.is_whole).then(|| manifest.clone());
         // In a box: all three are large, and are handed on more than once.
         Box::new((row, manifest.workload, planned))
     });

@@ -8,6 +8,11 @@ pub fn pod(spec: &mut PodSpec) {
     for volume in spec.volumes.iter_mut().flatten().filter(|volume| has_no_source(volume)) {
         volume.empty_dir = Some(EmptyDirVolumeSource::default());
     }
+    host_network_ports(spec);
+}
+
+/// The host ports of a pod in the node's network.
+pub fn host_network_ports(spec: &mut PodSpec) {
     if spec.host_network == Some(true) {
         spec.init_containers.iter_mut().flatten().chain(&mut spec.containers).for_each(host_ports);
     }

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use super::template::{self, Path, Pod};
+
 /// Fields of a pod's security context alone (k8s.io/api, core/v1/types.go, PodSecurityContext).
 const OF_POD: [&str; 6] = [
     "fsGroup",
@@ -38,14 +40,16 @@ const OF_SPEC: [&str; 5] = ["hostNetwork", "hostPID", "hostIPC", "hostUsers", "s
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misplaced {
     /// Where it stands in the template: `spec.containers[0].securityContext.fsGroup`.
-    pub path: String,
-    pub belongs: Belongs,
-    pub outcome: Outcome,
+    path: String,
+    /// It stands above the template, and that is its path in the object.
+    is_above: bool,
+    belongs: Belongs,
+    outcome: Outcome,
 }
 
 /// Where a field belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Belongs {
+enum Belongs {
     /// Into a map of the template: `spec.securityContext`.
     Into(String),
     ToEachContainer,
@@ -53,7 +57,7 @@ pub enum Belongs {
 
 /// What can be made of a misplaced field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+enum Outcome {
     /// It was moved to where it belongs.
     Moved,
     /// The same is there already.
@@ -63,17 +67,27 @@ pub enum Outcome {
 }
 
 impl Misplaced {
-    /// What is wrong, as a sentence without a full stop; `place` tells where a path of the template is in the object.
+    fn new(path: String, belongs: Belongs, outcome: Outcome) -> Misplaced {
+        Misplaced { path, is_above: false, belongs, outcome }
+    }
+
+    /// Where it stands in the object of a pod.
     #[must_use]
-    pub fn fault(&self, place: &dyn Fn(&str) -> String) -> String {
-        let (path, belongs) = (place(&self.path), self.belongs(place));
+    pub fn path(&self, pod: &Pod) -> String {
+        if self.is_above { self.path.clone() } else { pod.place(&self.path) }
+    }
+
+    /// What is wrong, as a sentence without a full stop.
+    #[must_use]
+    pub fn fault(&self, pod: &Pod) -> String {
+        let (path, belongs) = (self.path(pod), self.belongs(pod));
         format!("{path} is no field there, and the API server refuses or drops it: it belongs into {belongs}")
     }
 
     /// What a fix does about it.
     #[must_use]
-    pub fn mended(&self, place: &dyn Fn(&str) -> String) -> String {
-        let (path, belongs) = (place(&self.path), self.belongs(place));
+    pub fn mended(&self, pod: &Pod) -> String {
+        let (path, belongs) = (self.path(pod), self.belongs(pod));
         match &self.outcome {
             Outcome::Moved => format!("{path} is no field there: it is moved into {belongs}"),
             Outcome::There => format!("{path} is no field there: it is taken out, since {belongs} has it already"),
@@ -85,17 +99,76 @@ impl Misplaced {
         }
     }
 
-    fn belongs(&self, place: &dyn Fn(&str) -> String) -> String {
+    fn belongs(&self, pod: &Pod) -> String {
         match &self.belongs {
-            Belongs::Into(path) => place(path),
+            Belongs::Into(path) => pod.place(path),
             Belongs::ToEachContainer => "the securityContext of each container".to_owned(),
         }
     }
 }
 
-/// A template with its misplaced fields where they belong, as far as that is certain, and what they were.
+/// An object with the misplaced fields of one of its pods where they belong, as far as that is certain, its template, and
+/// what they were. The template alone changes where the pod is not at the place of its kind.
 #[must_use]
-pub fn mended(template: &Value) -> (Cow<'_, Value>, Vec<Misplaced>) {
+pub fn of_pod_in<'a>(object: &'a Value, pod: &Pod) -> (Cow<'a, Value>, Value, Vec<Misplaced>) {
+    let (object, mut found) = lowered(object, pod);
+    let (template, more) = match &object {
+        Cow::Borrowed(object) => {
+            let template = pod.template(object);
+            let (template, more) = mended(&template);
+            (template.into_owned(), more)
+        }
+        Cow::Owned(object) => {
+            let template = pod.template(object);
+            let (template, more) = mended(&template);
+            (template.into_owned(), more)
+        }
+    };
+    found.extend(more);
+    (object, template, found)
+}
+
+/// What is misplaced in a pod, without a change of anything.
+#[must_use]
+pub fn in_pod(object: &Value, pod: &Pod, template: &Value) -> Vec<Misplaced> {
+    if is_sound(template) && above(object, pod).next().is_none() {
+        return Vec::new();
+    }
+    of_pod_in(object, pod).2
+}
+
+/// The maps above the template of one of Kubernetes' own kinds that hold a security context.
+fn above<'a>(object: &'a Value, pod: &'a Pod) -> impl Iterator<Item = Path> + 'a {
+    let is_ours = pod.is_own && template::is_of_kubernetes(object);
+    let above = pod.path.ancestors().filter(move |_| is_ours);
+    above.filter(|path| path.get(object).is_some_and(|map| map.get("securityContext").is_some_and(Value::is_object)))
+}
+
+/// An object without the security contexts above its template, which are in it.
+fn lowered<'a>(object: &'a Value, pod: &Pod) -> (Cow<'a, Value>, Vec<Misplaced>) {
+    let paths: Vec<Path> = above(object, pod).collect();
+    if paths.is_empty() {
+        return (Cow::Borrowed(object), Vec::new());
+    }
+    let (mut lowered, mut found) = (object.clone(), Vec::new());
+    for path in paths {
+        let context = path.get_mut(&mut lowered).and_then(|map| take(map, "securityContext"));
+        let (Some(Value::Object(context)), Some(template)) = (context, pod.path.get_mut(&mut lowered)) else {
+            continue;
+        };
+        let outcome = fill(field(field(template, "spec"), "securityContext"), &context);
+        found.push(Misplaced {
+            path: path.field("securityContext").to_string(),
+            is_above: true,
+            belongs: Belongs::Into("spec.securityContext".to_owned()),
+            outcome,
+        });
+    }
+    (Cow::Owned(lowered), found)
+}
+
+/// A template with its misplaced fields where they belong, as far as that is certain, and what they were.
+fn mended(template: &Value) -> (Cow<'_, Value>, Vec<Misplaced>) {
     if is_sound(template) {
         return (Cow::Borrowed(template), Vec::new());
     }
@@ -109,11 +182,8 @@ pub fn mended(template: &Value) -> (Cow<'_, Value>, Vec<Misplaced>) {
         && let Some(Value::Object(context)) = take(&mut mended, "securityContext")
     {
         let outcome = fill(field(&mut mended["spec"], "securityContext"), &context);
-        found.push(Misplaced {
-            path: "securityContext".to_owned(),
-            belongs: Belongs::Into("spec.securityContext".to_owned()),
-            outcome,
-        });
+        let belongs = Belongs::Into("spec.securityContext".to_owned());
+        found.push(Misplaced::new("securityContext".to_owned(), belongs, outcome));
     }
     if !found.is_empty() {
         prune(&mut mended["spec"], &template["spec"]);
@@ -168,7 +238,7 @@ fn of_containers(spec: &mut Value, found: &mut Vec<Misplaced>) {
                 let Some(value) = take(container, name) else { continue };
                 let outcome = set(field(container, "securityContext"), name, value);
                 let belongs = Belongs::Into(format!("{path}.securityContext"));
-                found.push(Misplaced { path: format!("{path}.{name}"), belongs, outcome });
+                found.push(Misplaced::new(format!("{path}.{name}"), belongs, outcome));
             }
             for name in OF_POD.iter().chain(&OF_SPEC).copied() {
                 if let Some(value) = take(container, name) {
@@ -193,7 +263,7 @@ fn of_containers(spec: &mut Value, found: &mut Vec<Misplaced>) {
             Err(why) => Outcome::Dropped(why),
             Ok(value) => set(place, name, value),
         };
-        found.push(Misplaced { path, belongs: Belongs::Into(belongs.to_owned()), outcome });
+        found.push(Misplaced::new(path, Belongs::Into(belongs.to_owned()), outcome));
     }
 }
 
@@ -206,7 +276,7 @@ fn of_pod(spec: &mut Value, found: &mut Vec<Misplaced>) {
             Err(why) => Outcome::Dropped(why),
         };
         let belongs = Belongs::Into("spec.securityContext".to_owned());
-        found.push(Misplaced { path: format!("spec.{name}"), belongs, outcome });
+        found.push(Misplaced::new(format!("spec.{name}"), belongs, outcome));
     }
     for name in OF_SPEC {
         let context = spec.get_mut("securityContext").filter(|context| context.is_object());
@@ -216,7 +286,7 @@ fn of_pod(spec: &mut Value, found: &mut Vec<Misplaced>) {
             Err(why) => Outcome::Dropped(why),
         };
         let belongs = Belongs::Into("spec".to_owned());
-        found.push(Misplaced { path: format!("spec.securityContext.{name}"), belongs, outcome });
+        found.push(Misplaced::new(format!("spec.securityContext.{name}"), belongs, outcome));
     }
     for name in OF_CONTAINER {
         let beside = take(spec, name).map(|value| (format!("spec.{name}"), value));
@@ -228,7 +298,7 @@ fn of_pod(spec: &mut Value, found: &mut Vec<Misplaced>) {
                 Err(why) => Outcome::Dropped(why),
                 Ok(value) => to_each(spec, name, &value),
             };
-            found.push(Misplaced { path, belongs: Belongs::ToEachContainer, outcome });
+            found.push(Misplaced::new(path, Belongs::ToEachContainer, outcome));
         }
     }
 }
@@ -386,6 +456,26 @@ mod tests {
             json!({"capabilities": {"drop": ["KILL"]}, "privileged": false})
         );
         assert_eq!(found, [moved("spec.securityContext.capabilities"), moved("spec.securityContext.privileged")]);
+    }
+
+    #[test]
+    fn a_security_context_above_the_template_goes_into_it() {
+        let object = json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {
+            "securityContext": {"runAsUser": 5, "privileged": false},
+            "template": {"spec": {"containers": [{"name": "a"}]}}}});
+        let pod = template::find(&object).pods.remove(0);
+        let (lowered, template, found) = of_pod_in(&object, &pod);
+        assert_eq!(lowered["spec"].get("securityContext"), None);
+        let container = json!({"name": "a", "securityContext": {"privileged": false}});
+        assert_eq!(template["spec"], json!({"containers": [container], "securityContext": {"runAsUser": 5}}));
+        let paths: Vec<String> = found.iter().map(|one| one.path(&pod)).collect();
+        assert_eq!(paths, ["spec.securityContext", "spec.template.spec.securityContext.privileged"]);
+        assert_eq!(
+            found[0].mended(&pod),
+            "spec.securityContext is no field there: it is moved into spec.template.spec.securityContext"
+        );
+        let custom = json!({"apiVersion": "example.com/v1", "kind": "Runner", "spec": object["spec"]});
+        assert!(of_pod_in(&custom, &pod).2.is_empty());
     }
 
     #[test]

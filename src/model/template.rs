@@ -28,8 +28,13 @@ impl Path {
         Path(fields.split('.').filter(|field| !field.is_empty()).map(|field| Step::Field(field.to_owned())).collect())
     }
 
+    /// The maps on the way, but for the object itself.
+    pub(super) fn ancestors(&self) -> impl Iterator<Item = Path> + '_ {
+        (1..self.0.len()).map(|end| Path(self.0[..end].to_vec()))
+    }
+
     #[must_use]
-    fn field(&self, field: &str) -> Path {
+    pub(super) fn field(&self, field: &str) -> Path {
         Path(self.0.iter().cloned().chain([Step::Field(field.to_owned())]).collect())
     }
 
@@ -130,6 +135,8 @@ pub struct Fragment {
     pub is_root: bool,
     /// The baseline level forbids it.
     pub is_forbidden: bool,
+    /// It is what only pods have, and says nothing of who they run as.
+    pub is_hint: bool,
 }
 
 /// The pods of an object, and what it says of others.
@@ -215,12 +222,22 @@ const OF_KUBERNETES: [&str; 26] = [
     "storagemigration.k8s.io",
 ];
 
+/// The group of an object's kind; empty for the oldest.
+fn group(object: &Value) -> &str {
+    let version = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    version.split_once('/').map_or("", |(group, _)| group)
+}
+
+/// Whether a kind is one of Kubernetes itself.
+pub(super) fn is_of_kubernetes(object: &Value) -> bool {
+    OF_KUBERNETES.contains(&group(object))
+}
+
 /// The pods of an object with a kind.
 #[must_use]
 pub fn find(object: &Value) -> Found {
     let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
-    let group = text("apiVersion").split_once('/').map_or("", |(group, _)| group);
-    let is_custom = !OF_KUBERNETES.contains(&group);
+    let (group, is_custom) = (group(object), !is_of_kubernetes(object));
     if let Some(path) = own(object, text("kind")) {
         let spec = path.field("spec");
         let is_whole = !is_custom || knative::is_of(object) || spec.get(object).is_some_and(is_whole_spec);
@@ -280,12 +297,18 @@ impl Search<'_> {
             Value::Array(items) => items,
             _ => return,
         };
+        if matches!(path.0.last(), Some(Step::Field(field)) if is_about_others(field)) {
+            return;
+        }
         for (number, item) in items.iter().enumerate() {
             self.visit(item, &path.item(number), context);
         }
     }
 
     fn map(&mut self, fields: &Map<String, Value>, value: &Value, path: &Path, context: &Path) {
+        if matches!(path.0.last(), Some(Step::Field(field)) if is_about_others(field)) {
+            return;
+        }
         // A whole object in another, as a template of objects has them.
         if value["kind"].is_string() && value["apiVersion"].is_string() {
             let Found { pods, fragments } = find(value);
@@ -337,10 +360,10 @@ impl Search<'_> {
             let at = path.field(field);
             match told(field, inner) {
                 Some(Told::Security { is_root, is_forbidden }) => {
-                    self.found.fragments.push(Fragment { path: at, is_root, is_forbidden });
+                    self.found.fragments.push(Fragment { path: at, is_root, is_forbidden, is_hint: false });
                 }
                 Some(Told::Hint) => {
-                    self.hints.push(Fragment { path: at.clone(), ..Fragment::default() });
+                    self.hints.push(Fragment { path: at.clone(), is_hint: true, ..Fragment::default() });
                     self.visit(inner, &at, context);
                 }
                 None => self.visit(inner, &at, context),
@@ -357,7 +380,7 @@ impl Search<'_> {
             let at = path.field(field);
             match told(field, inner) {
                 Some(Told::Security { is_root, is_forbidden }) => {
-                    self.found.fragments.push(Fragment { path: at, is_root, is_forbidden });
+                    self.found.fragments.push(Fragment { path: at, is_root, is_forbidden, is_hint: false });
                 }
                 _ => self.visit(inner, &at, context),
             }
@@ -372,6 +395,12 @@ impl Search<'_> {
         let label = pod.path.label(self.object);
         self.found.pods.push(Pod { label, ..pod });
     }
+}
+
+/// Whether a field holds what only matches pods, or changes those of others: a policy's `pattern` or `patchStrategicMerge`.
+fn is_about_others(field: &str) -> bool {
+    let ends = ["pattern", "Pattern", "patch", "Patch"];
+    field.starts_with("patch") || ends.iter().any(|end| field.ends_with(end))
 }
 
 /// Fields of a map of parts that are understood with it.
@@ -771,6 +800,12 @@ mod tests {
         assert_eq!(pods(json!({"rules": [{"validate": {"pattern": pattern}}]})), []);
         let condition = json!({"spec": {"containers": [{"(name)": "*", "securityContext": {"privileged": "false"}}]}});
         assert_eq!(pods(json!({"rules": [{"mutate": condition}]})), []);
+        let named = json!({"spec": {"containers": [container("a")]}});
+        for field in ["anyPattern", "patchStrategicMerge"] {
+            assert_eq!(found(json!({"rules": [{"mutate": {field: {"spec": {"template": named}}}}]})), Found::default());
+            assert_eq!(found(json!({"rules": [{"mutate": {field: [named]}}]})), Found::default());
+        }
+        assert_eq!(pods(json!({"dispatcher": named})).len(), 1);
         assert_eq!(pods(json!({"containers": [{"name": "a", "usage": {"cpu": "1"}}]})), []);
         let schema = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "spec": {
             "properties": {"securityContext": {"type": "object"}, "replicas": 1}}});

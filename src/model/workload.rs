@@ -30,6 +30,8 @@ pub struct Unjudged {
     pub root: bool,
     /// Something there is forbidden at every level, as a privileged container is.
     pub forbidden: bool,
+    /// It only looks as if it made pods: it has replicas, or a template of something.
+    pub is_hint: bool,
     /// Why a pod that is there cannot be read.
     pub why: Option<String>,
 }
@@ -41,13 +43,14 @@ impl Unjudged {
         let Unjudged { kind, name, source, fields, .. } = self;
         let fields: Vec<String> = fields.iter().map(|(path, line)| format!("{path} (line {line})")).collect();
         let how = match (self.root, self.forbidden) {
-            (true, _) => "as root ",
-            (false, true) => "with what baseline forbids ",
+            (true, _) => ", and makes a container root",
+            (false, true) => ", and sets what baseline forbids",
             (false, false) => "",
         };
         let what = match &self.why {
             Some(why) => format!("a pod of it is not judged, since it cannot be read ({why})"),
-            None => format!("it makes pods {how}that are not judged, since not all of them is here"),
+            None if self.is_hint => "it may make pods, which are not here to be judged".to_owned(),
+            None => format!("what it says of pods is not judged, since not all of them is here{how}"),
         };
         format!("{}:{}: {}/{name}: {what}; see {}", source.file, source.line, kind.to_lowercase(), fields.join(", "))
     }

@@ -158,7 +158,7 @@ pub struct Unjudged {
 
 impl From<ModelUnjudged> for Unjudged {
     fn from(unjudged: ModelUnjudged) -> Self {
-        let ModelUnjudged { kind, namespace, name, source, fields, root, forbidden, why } = unjudged;
+        let ModelUnjudged { kind, namespace, name, source, fields, root, forbidden, why, .. } = unjudged;
         let fields = fields.into_iter().map(|(path, line)| Field { path, line: Some(line) }).collect();
         Self { kind, namespace, name, source: Source::from(&source), fields, root, forbidden, why }
     }

@@ -227,16 +227,15 @@ fn violates(manifest: &Manifest, level: Level) -> bool {
 /// A workload of a file, in its own namespace or else in this one.
 pub(super) fn of_manifest(manifest: Manifest, namespace: &str) -> Subject {
     let Manifest { pod, object, workload, .. } = &manifest;
-    let template = pod.template(object);
-    let (template, misplaced) = misplaced::mended(&template);
-    let notes = misplaced.iter().map(|one| one.mended(&|path| pod.place(path))).collect();
+    let (mended, template, misplaced) = misplaced::of_pod_in(object, pod);
+    let notes = misplaced.iter().map(|one| one.mended(pod)).collect();
     let place = |path: &str| {
         let file = workload.source.as_ref().map_or("", |source| source.file.as_str());
-        format!("{file}:{}: {}/{}", manifest.line(path), workload.kind.to_lowercase(), own_name(object))
+        format!("{file}:{}: {}/{}", manifest.line_of(path), workload.kind.to_lowercase(), own_name(object))
     };
-    let faults = misplaced.iter().map(|one| format!("{}: {}", place(&one.path), one.fault(&|path| pod.place(path))));
+    let faults = misplaced.iter().map(|one| format!("{}: {}", place(&one.path(pod)), one.fault(pod)));
     Subject {
-        object: view(pod, object, template.into_owned()),
+        object: view(pod, &mended, template),
         notes,
         faults: faults.collect(),
         namespace: workload.namespace.clone().unwrap_or_else(|| namespace.to_owned()),

@@ -69,6 +69,12 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// The line in the file of a field of the object, or of its nearest ancestor.
+    #[must_use]
+    pub fn line_of(&self, path: &str) -> u64 {
+        self.offset + self.lines.of(path)
+    }
+
     /// The line in the file of a field of the pod template, as `spec.containers[0].image`, or of its nearest ancestor.
     #[must_use]
     pub fn line(&self, field: &str) -> u64 {
@@ -334,6 +340,7 @@ fn object(document: Document, place: &Place<'_>, take: &mut dyn FnMut(Outcome<Ma
         fields,
         root: fragments.iter().any(|fragment| fragment.is_root),
         forbidden: fragments.iter().any(|fragment| fragment.is_forbidden),
+        is_hint: why.is_none() && fragments.iter().all(|fragment| fragment.is_hint),
         why,
     };
     for pod in pods {
@@ -400,10 +407,10 @@ impl Object {
             }
         }
         defaults::pod(&mut spec);
-        let misplaced = misplaced::mended(&raw).1.into_iter();
+        let misplaced = misplaced::in_pod(value, &pod, &raw).into_iter();
         let notes = misplaced.map(|one| {
-            let line = line_of(&one.path);
-            format!("{}:{line}: {}/{name}: {}", file.name, kind.to_lowercase(), one.fault(&|path| pod.place(path)))
+            let line = offset + lines.of(&one.path(&pod));
+            format!("{}:{line}: {}/{name}: {}", file.name, kind.to_lowercase(), one.fault(&pod))
         });
         let notes = notes.collect();
         let annotations = value.pointer("/metadata/annotations").and_then(Value::as_object).into_iter().flatten();
