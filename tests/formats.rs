@@ -252,15 +252,18 @@ impl Case<'_> {
         self.write("fix/kustomization.yaml", &self.fix(&file, "kustomize"));
         self.write("all/kustomization.yaml", "resources: [../base]\ncomponents: [../fix]\n");
         // What kustomize does not take as it is, it does not take with a patch.
-        let built =
-            |directory: &str| Command::new(kubectl()).arg("kustomize").arg(self.directory.join(directory)).output();
-        if !built("base").expect("it runs").status.success() {
-            return changed;
-        }
-        let built = documents(&run(Command::new(kubectl()).arg("kustomize").arg(self.directory.join("all"))));
-        for after in &expected {
-            let found = built.iter().find(|object| key(object) == key(after)).expect("an object");
-            self.same("kustomize", found, after);
+        let build = |directory: &str| {
+            let mut command = Command::new(kubectl());
+            let output = command.arg("kustomize").arg(self.directory.join(directory)).output().expect("it runs");
+            output.status.success().then(|| documents(&String::from_utf8(output.stdout).expect("text")))
+        };
+        let Some(untouched) = build("base") else { return changed };
+        let built = build("all").unwrap_or_else(|| panic!("{}: kustomize refuses the component", self.about));
+        let of = |all: &[Value], object: &Value| all.iter().find(|one| key(one) == key(object)).cloned();
+        for (before, after) in objects.iter().zip(&expected) {
+            // Readers differ in odd texts: what does not change is what kustomize makes of it.
+            let expected = if before == after { of(&untouched, after) } else { Some(after.clone()) };
+            self.same("kustomize", &of(&built, after).expect("an object"), &expected.expect("an object"));
         }
         changed
     }
