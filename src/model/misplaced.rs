@@ -36,6 +36,9 @@ const OF_BOTH: [&str; 7] = [
 /// Fields of a pod spec that are taken for those of a security context.
 const OF_SPEC: [&str; 5] = ["hostNetwork", "hostPID", "hostIPC", "hostUsers", "shareProcessNamespace"];
 
+/// What charts call a security context in their values, and no field of any object.
+const OF_CHARTS: [&str; 2] = ["podSecurityContext", "containerSecurityContext"];
+
 /// A field that is no field there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misplaced {
@@ -111,6 +114,10 @@ impl Misplaced {
 /// what they were. The template alone changes where the pod is not at the place of its kind.
 #[must_use]
 pub fn of_pod_in<'a>(object: &'a Value, pod: &Pod) -> (Cow<'a, Value>, Value, Vec<Misplaced>) {
+    // A map that has fields of its own may have these as well.
+    if !pod.is_whole {
+        return (Cow::Borrowed(object), pod.template(object).into_owned(), Vec::new());
+    }
     let (object, mut found) = lowered(object, pod);
     let (template, more) = match &object {
         Cow::Borrowed(object) => {
@@ -131,7 +138,7 @@ pub fn of_pod_in<'a>(object: &'a Value, pod: &Pod) -> (Cow<'a, Value>, Value, Ve
 /// What is misplaced in a pod, without a change of anything.
 #[must_use]
 pub fn in_pod(object: &Value, pod: &Pod, template: &Value) -> Vec<Misplaced> {
-    if is_sound(template) && above(object, pod).next().is_none() {
+    if !pod.is_whole || is_sound(template) && above(object, pod).next().is_none() {
         return Vec::new();
     }
     of_pod_in(object, pod).2
@@ -200,11 +207,11 @@ fn is_sound(template: &Value) -> bool {
     let lists = ["initContainers", "containers"].into_iter().filter_map(|list| spec[list].as_array());
     let mut containers = lists.flatten();
     !has(template, &["securityContext"])
-        && ![&OF_POD[..], &OF_CONTAINER, &OF_BOTH].iter().any(|fields| has(spec, fields))
+        && ![&OF_POD[..], &OF_CONTAINER, &OF_BOTH, &OF_CHARTS].iter().any(|fields| has(spec, fields))
         && ![&OF_CONTAINER[..], &OF_SPEC].iter().any(|fields| has(&spec["securityContext"], fields))
         && containers.all(|container| {
             let context = &container["securityContext"];
-            ![&OF_POD[..], &OF_CONTAINER, &OF_BOTH, &OF_SPEC].iter().any(|fields| has(container, fields))
+            ![&OF_POD[..], &OF_CONTAINER, &OF_BOTH, &OF_SPEC, &OF_CHARTS].iter().any(|fields| has(container, fields))
                 && ![&OF_POD[..], &OF_SPEC].iter().any(|fields| has(context, fields))
         })
 }
@@ -240,6 +247,12 @@ fn of_containers(spec: &mut Value, found: &mut Vec<Misplaced>) {
                 let belongs = Belongs::Into(format!("{path}.securityContext"));
                 found.push(Misplaced::new(format!("{path}.{name}"), belongs, outcome));
             }
+            for name in OF_CHARTS {
+                let Some(Value::Object(context)) = take(container, name) else { continue };
+                let outcome = fill(field(container, "securityContext"), &context);
+                let belongs = Belongs::Into(format!("{path}.securityContext"));
+                found.push(Misplaced::new(format!("{path}.{name}"), belongs, outcome));
+            }
             for name in OF_POD.iter().chain(&OF_SPEC).copied() {
                 if let Some(value) = take(container, name) {
                     for_pod.push((format!("{path}.{name}"), name, value));
@@ -269,6 +282,12 @@ fn of_containers(spec: &mut Value, found: &mut Vec<Misplaced>) {
 
 /// What the pod holds that is its containers', or its security context's.
 fn of_pod(spec: &mut Value, found: &mut Vec<Misplaced>) {
+    for name in OF_CHARTS {
+        let Some(Value::Object(context)) = take(spec, name) else { continue };
+        let outcome = fill(field(spec, "securityContext"), &context);
+        let belongs = Belongs::Into("spec.securityContext".to_owned());
+        found.push(Misplaced::new(format!("spec.{name}"), belongs, outcome));
+    }
     for name in OF_POD.iter().chain(&OF_BOTH).copied() {
         let Some(value) = take(spec, name) else { continue };
         let outcome = match typed(name, value) {
@@ -497,6 +516,12 @@ mod tests {
         assert_eq!(spec, json!({"containers": [container], "securityContext": {"runAsUser": 5}}));
         let paths = ["spec.containers[0].privileged", "spec.containers[0].runAsNonRoot", "spec.runAsUser"];
         assert_eq!(found, paths.map(moved));
+        let (spec, found) = outcomes(
+            json!({"podSecurityContext": {"fsGroup": 5}, "containers": [{"name": "a", "containerSecurityContext": {"runAsUser": 6}}]}),
+        );
+        assert_eq!(spec["securityContext"], json!({"fsGroup": 5}));
+        assert_eq!(spec["containers"][0]["securityContext"], json!({"runAsUser": 6}));
+        assert_eq!(found, ["spec.containers[0].containerSecurityContext", "spec.podSecurityContext"].map(moved));
         let template = json!({"securityContext": {"runAsUser": 5}, "spec": {"containers": []}});
         let (mended, found) = mended(&template);
         assert_eq!(*mended, json!({"spec": {"containers": [], "securityContext": {"runAsUser": 5}}}));

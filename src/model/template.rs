@@ -451,6 +451,17 @@ fn told(field: &str, value: &Value) -> Option<Told> {
         }
         Value::Bool(_) if lower == "runasnonroot" => harmless,
         Value::Number(_) if ["replicas", "instances"].contains(&lower.as_str()) => Some(Told::Hint),
+        Value::String(image) if lower.ends_with("image") || lower == "imagename" => {
+            (!image.contains("://")).then_some(Told::Hint)
+        }
+        Value::Object(inner) if lower == "resources" => {
+            let amounts = ["requests", "limits"].into_iter().filter_map(|field| inner.get(field));
+            let mut of_containers =
+                amounts.filter(|amounts| ["cpu", "memory"].iter().any(|one| amounts.get(*one).is_some()));
+            of_containers.next().map(|_| Told::Hint)
+        }
+        Value::Object(_) if ["nodeselector", "affinity"].contains(&lower.as_str()) => Some(Told::Hint),
+        Value::Array(_) if lower == "tolerations" => Some(Told::Hint),
         _ => None,
     }
 }
@@ -791,7 +802,9 @@ mod tests {
         assert_eq!(fragments(json!({"databaseRunAsUser": 0})), one("spec.databaseRunAsUser", true));
         assert_eq!(fragments(json!({"template": {"spec": {"domain": {}}}})), one("spec.template", false));
         assert_eq!(fragments(json!({"instances": 3})), one("spec.instances", false));
-        assert_eq!(fragments(json!({"host": "a", "port": 80})), vec![]);
+        assert_eq!(fragments(json!({"driver": {"image": "spark:3", "cores": 1}})), one("spec.driver.image", false));
+        assert_eq!(fragments(json!({"web": {"resources": {"limits": {"cpu": 1}}}})), one("spec.web.resources", false));
+        assert_eq!(fragments(json!({"host": "a", "port": 80, "image": "https://example.com/logo.png"})), vec![]);
     }
 
     #[test]

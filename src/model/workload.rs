@@ -36,12 +36,18 @@ pub struct Unjudged {
     pub why: Option<String>,
 }
 
+/// The most places that are told where none says who a pod runs as.
+const MOST_HINTS: usize = 2;
+
 impl Unjudged {
     /// What was seen and not judged, as a sentence without a full stop.
     #[must_use]
     pub fn told(&self) -> String {
         let Unjudged { kind, name, source, fields, .. } = self;
-        let fields: Vec<String> = fields.iter().map(|(path, line)| format!("{path} (line {line})")).collect();
+        let mut places: Vec<String> = fields.iter().map(|(path, line)| format!("{path} (line {line})")).collect();
+        if self.is_hint {
+            places.truncate(MOST_HINTS);
+        }
         let how = match (self.root, self.forbidden) {
             (true, _) => ", and makes a container root",
             (false, true) => ", and sets what baseline forbids",
@@ -52,7 +58,7 @@ impl Unjudged {
             None if self.is_hint => "it may make pods, which are not here to be judged".to_owned(),
             None => format!("what it says of pods is not judged, since not all of them is here{how}"),
         };
-        format!("{}:{}: {}/{name}: {what}; see {}", source.file, source.line, kind.to_lowercase(), fields.join(", "))
+        format!("{}:{}: {}/{name}: {what}; see {}", source.file, source.line, kind.to_lowercase(), places.join(", "))
     }
 }
 

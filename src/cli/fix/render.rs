@@ -43,7 +43,16 @@ pub(super) fn rendered(
                 json(&patch::list(patches))
             }
         },
-        Format::Kustomize => as_yaml(&patch::kustomize(&objects(fixed))?),
+        Format::Kustomize => {
+            for one in fixed.iter().filter(|one| !one.subject.before()["metadata"]["name"].is_string() && one.changes())
+            {
+                let name = one.subject.name();
+                say(format_args!(
+                    "warning: {name}: kustomize finds an object by its name, and this has none: it is left out"
+                ));
+            }
+            as_yaml(&patch::kustomize(&objects(fixed))?)
+        }
         Format::Yaml if fixed.is_empty() => Ok(file::stream(files.iter().map(|file| file.text.as_str()))),
         Format::Yaml if !files.is_empty() => Ok(file::stream(edited.iter().map(|edited| edited.text.as_str()))),
         Format::Diff if !files.is_empty() => {

@@ -24,7 +24,9 @@ const UNNAMED: &str = "default";
 /// A patch that cannot be written as YAML.
 pub fn kustomize(changes: &[(Value, Value)]) -> Result<Value, Error> {
     let mut entries = Vec::new();
-    for (before, after) in changes.iter().filter(|(before, after)| before != after) {
+    // Without a name a selector would match every object of the kind.
+    let is_named = |object: &Value| object["metadata"]["name"].as_str().is_some_and(|name| !name.is_empty());
+    for (before, after) in changes.iter().filter(|(before, after)| before != after && is_named(before)) {
         let same = |(other, _): &&(Value, Value)| id(other) == id(before);
         let is_alone = changes.iter().filter(same).count() < 2;
         let patch = if is_known(before) { with_order(before, after) } else { json6902(before, after) };
@@ -112,6 +114,13 @@ mod tests {
             json!({"version": "v1", "kind": "Pod", "name": r"web\.x", "namespace": "shop"})
         );
         assert_eq!(entries[1]["target"], json!({"version": "v1", "kind": "Pod", "name": "api"}));
+    }
+
+    #[test]
+    fn what_has_no_name_is_left_out() {
+        let (mut before, after) = pod("web", None);
+        before["metadata"] = json!({"generateName": "web-"});
+        assert_eq!(entries(&[(before, after)]), Vec::<Value>::new());
     }
 
     #[test]
