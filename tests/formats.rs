@@ -132,11 +132,19 @@ impl Maker {
         if self.chance(60) {
             metadata["namespace"] = json!(self.of(&["shop", "default", "a-b"]));
         }
-        let template = |spec: Value| json!({"metadata": {"labels": {"a": "b"}}, "spec": spec});
+        let annotations = match self.chance(20) {
+            true => json!({"container.apparmor.security.beta.kubernetes.io/main": "unconfined", "b": "c"}),
+            false => json!({"b": "c"}),
+        };
+        let template =
+            |spec: Value| json!({"metadata": {"labels": {"a": "b"}, "annotations": annotations}, "spec": spec});
         let selector = json!({"matchLabels": {"a": "b"}});
         let spec = self.spec();
         let (version, kind, spec) = match self.rng.u8(..9) {
-            0 => ("v1", "Pod", spec),
+            0 => {
+                metadata["annotations"] = annotations.clone();
+                ("v1", "Pod", spec)
+            }
             1 => (
                 "apps/v1",
                 "StatefulSet",
@@ -180,7 +188,9 @@ impl Case<'_> {
     }
 
     fn fix(&self, file: &Path, format: &str) -> String {
-        run(Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot")).args(["fix", "--yes", "-o", format, "-f"]).arg(file))
+        run(Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"))
+            .args(["fix", "--yes", "--offline", "-o", format, "-f"])
+            .arg(file))
     }
 
     /// An object with a patch in it, as kubectl applies one.

@@ -99,7 +99,14 @@ fn pages_hold_names_as_text() {
         warnings: vec![HOSTILE.to_owned()],
         workload: fix::Workload { kind: json!(HOSTILE), namespace: json!(HOSTILE), name: json!(HOSTILE) },
         plan: fix::Plan {
-            identity: Some(fix::Identity { uid: 101, gid: 102, groups: vec![4], why: HOSTILE.to_owned() }),
+            identity: Some(fix::Identity {
+                assignment: "set",
+                uid: Some(101),
+                gid: Some(102),
+                groups: vec![4],
+                why: HOSTILE.to_owned(),
+            }),
+            basis: vec![HOSTILE.to_owned()],
             remedies: vec![fix::Remedy {
                 id: "empty-dir",
                 obstacle: HOSTILE.to_owned(),
@@ -107,6 +114,7 @@ fn pages_hold_names_as_text() {
                 summary: HOSTILE.to_owned(),
             }],
         },
+        is_admitted: false,
         proof: Some(fix::Proof {
             ready: false,
             rounds: vec![fix::Round { obstacles: vec![obstacle(true)], added: vec![HOSTILE.to_owned()], seconds: 3 }],

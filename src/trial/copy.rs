@@ -43,7 +43,8 @@ pub fn pod(object: &Value, name: &str, trial: &str, seconds: u64, changes: &Chan
     spec["terminationGracePeriodSeconds"] = json!(1);
     if let Some(fields) = spec.as_object_mut() {
         // The node is the scheduler's to choose, and an identity in a StatefulSet's DNS would be the original's.
-        for field in ["nodeName", "hostname", "subdomain", "ephemeralContainers"] {
+        // What it shares with the node is the original's, too: a port can be had once.
+        for field in ["nodeName", "hostname", "subdomain", "ephemeralContainers", "hostNetwork", "hostPID", "hostIPC"] {
             fields.shift_remove(field);
         }
     }

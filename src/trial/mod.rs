@@ -26,8 +26,8 @@ use serde_json::Value;
 
 use crate::diagnosis::{self, Context, Diagnosed};
 use crate::error::Error;
-use crate::evidence::cluster::{Cluster, Text, insist};
-use crate::model::image::Image;
+use crate::evidence::cluster::{Cluster, Text, TrialPlace, insist};
+use crate::model::image::{Config, Image};
 use crate::model::plan::{Round, Step};
 use crate::model::podsecurity::Level;
 use crate::model::trace::Traced;
@@ -120,6 +120,8 @@ pub struct Trial<'a> {
     pub traces: Vec<(String, String, Traced)>,
     /// The images of containers that were read: container, image.
     pub images: Vec<(String, Image)>,
+    /// The configurations of images of which no more was read: container, configuration.
+    pub configurations: Vec<(String, Config)>,
     /// The storage behind its volumes, and who shares them.
     pub volumes: &'a Volumes,
     pub options: Options,
@@ -146,6 +148,17 @@ impl Trial<'_> {
     /// The image of a container, if it was read.
     fn image(&self, container: &str) -> Option<&Image> {
         self.images.iter().find(|(name, _)| name == container).map(|(_, image)| image)
+    }
+
+    /// The configuration of a container's image, if it was read.
+    fn configuration(&self, container: &str) -> Option<&Config> {
+        let alone = || self.configurations.iter().find(|(name, _)| name == container).map(|(_, config)| config);
+        self.image(container).map(|image| &image.config).or_else(alone)
+    }
+
+    /// The name of one of its pods.
+    fn pod_name(&self, part: &str) -> String {
+        format!("{}{}-{part}", TrialPlace::PREFIX, self.id)
     }
 
     /// A copy of the workload's pod with a plan in it.

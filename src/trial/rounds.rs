@@ -1,6 +1,6 @@
 //! The loop: run, read, choose, again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -17,10 +17,11 @@ use crate::evidence::cluster::Right;
 use crate::foresight;
 use crate::model::edit::{Edit, Fill};
 use crate::model::facts::{Facts, VolumeKind, VolumeMount};
-use crate::model::identity::Candidate;
+use crate::model::identity::{Assignment, Candidate};
 use crate::model::inside::{Inode, Inside};
-use crate::model::obstacle::{Category, Errno, Obstacle, Operation};
-use crate::model::plan::{Plan, Proof, Round, Step};
+use crate::model::obstacle::{Category, Errno, Evidence, Obstacle, Operation};
+use crate::model::plan::{Basis, Plan, Proof, Round, Step};
+use crate::model::podsecurity::Level;
 use crate::model::volume::FsGroup;
 use crate::plan;
 use crate::remedy::{self, Proposal};
@@ -68,6 +69,8 @@ pub(super) struct State {
     traces: Once,
     /// Whether a run may take longer than others to be ready.
     waits: Once,
+    /// How many bytes directories hold today, each by its container and path.
+    held: BTreeMap<(String, String), u64>,
     /// What the copy that works lacks beside the root pod.
     notes: Vec<String>,
     /// The best that worked so far.
@@ -187,9 +190,10 @@ impl Trial<'_> {
     pub async fn plan(&self, failed: Vec<Obstacle>) -> Result<Plan, Error> {
         let mut state = self.begin().await?;
         if !failed.is_empty() {
-            let run = Run { end: End::Died, obstacles: failed, notes: Vec::new() };
+            let run = Run { end: End::Died, obstacles: failed, notes: Vec::new(), users: Vec::new() };
             self.choose(&mut state, &run, true).await;
         }
+        self.measure(&mut state).await;
         Ok(self.finished(state))
     }
 
@@ -199,10 +203,10 @@ impl Trial<'_> {
         let spec = PodSpec::deserialize(spec).map_err(|error| Error::input("read the pod template", error))?;
         let survey = self.survey(&spec).await?;
         let all = spec.containers.iter().chain(spec.init_containers.iter().flatten());
-        let identities = all.filter_map(|container| {
-            let best = survey.facts.get(&container.name)?.candidates.first()?;
-            Some((container.name.clone(), best.clone()))
-        });
+        let left = plan::pod_spec(self.object).map(plan::privileged).unwrap_or_default();
+        let identities = all
+            .filter(|container| !left.contains_key(&container.name))
+            .filter_map(|container| Some((container.name.clone(), survey.assigned.get(&container.name)?.clone())));
         let identities = identities.collect();
         let mut state = State {
             survey,
@@ -214,16 +218,71 @@ impl Trial<'_> {
             reads: false,
             traces: Once::Not,
             waits: Once::Not,
+            held: BTreeMap::new(),
             notes: Vec::new(),
         };
+        self.take_capabilities(&mut state);
         self.foresee(&mut state).await;
         Ok(state)
     }
 
     fn finished(&self, state: State) -> Plan {
         let object = self.planned(&state);
-        let candidates = state.survey.facts.values().next().map(|facts| facts.candidates.clone()).unwrap_or_default();
-        Plan { identities: state.identities, candidates, steps: state.steps, object }
+        let first = state.identities.first();
+        let candidates = first.and_then(|(name, _)| state.survey.facts.get(name)).map(|facts| facts.candidates.clone());
+        let candidates = candidates.unwrap_or_default();
+        let basis = self.basis(&state);
+        let identities = if self.leaves_users() { Vec::new() } else { state.identities };
+        let mut steps = state.steps;
+        for edits in steps.iter_mut().map(|step| &mut step.edits) {
+            let holds = held(edits, &state.held);
+            edits.extend(holds);
+        }
+        Plan { identities, candidates, steps, object, basis }
+    }
+
+    /// What the plan is made from, the most telling first.
+    fn basis(&self, state: &State) -> Vec<Basis> {
+        let pod =
+            self.root_pod.iter().filter(|_| !state.survey.root.is_empty()).map(|(_, pod)| Basis::Pod(pod.clone()));
+        let traces = self.traces.iter().map(|(_, source, _)| Basis::Trace(source.clone()));
+        let looked = state.survey.has_looked_into_images() || !self.images.is_empty();
+        let image = looked.then_some(Basis::Image);
+        let configuration = (!looked && !self.configurations.is_empty()).then_some(Basis::Configuration);
+        pod.chain(traces).chain(image).chain(configuration).chain([Basis::Spec]).collect()
+    }
+
+    /// Whether users are none of the plan's business.
+    fn leaves_users(&self) -> bool {
+        self.options.without.iter().any(|id| id == "identity")
+    }
+
+    /// What was declared and only root has use for is tried without: a trial finds out whether it is needed at all.
+    fn take_capabilities(&self, state: &mut State) {
+        if !self.options.runs || self.level() == Level::Privileged {
+            return;
+        }
+        let spec = plan::pod_spec(self.object);
+        let lists = ["initContainers", "containers"].into_iter().filter_map(|list| spec?.get(list)?.as_array());
+        for container in lists.flatten() {
+            let name = container["name"].as_str().unwrap_or_default();
+            for capability in plan::retained_capabilities(container) {
+                let obstacle = Obstacle {
+                    container: Some(name.to_owned()),
+                    cause: format!("{} lets no container add the capability {capability}", self.options.level.as_str()),
+                    evidence: Evidence { source: "the spec".to_owned(), line: None, text: String::new() },
+                    ..Obstacle::new(Operation::Admission, Category::PodSecurity)
+                };
+                let edit = Edit::RemoveCapability { container: name.to_owned(), name: capability.clone() };
+                let proposal = Proposal {
+                    remedy: "pod-security",
+                    level: remedy::Level::Pod,
+                    summary: format!("leave out the capability {capability} of container {name}"),
+                    edits: vec![edit],
+                };
+                state.add(&obstacle, proposal, self.progress);
+            }
+        }
     }
 
     /// Leaves out each doubtful step in turn, the youngest first, and keeps out what the pod works without as well as
@@ -257,9 +316,10 @@ impl Trial<'_> {
     }
 
     async fn round(&self, state: &mut State) -> Result<Run, Error> {
+        self.measure(state).await;
         let number = state.rounds.len() + 1;
         (self.progress)(Progress::Running(number));
-        let name = format!("nonroot-trial-{}-{number}", self.id);
+        let name = self.pod_name(&number.to_string());
         let mut pod = self.copy(&self.copied(state), &name);
         if let Some(container) =
             state.identities.first().filter(|_| state.reads && state.traces != Once::Next).map(|(name, _)| name)
@@ -285,6 +345,7 @@ impl Trial<'_> {
         if run.end == End::Works {
             state.notes = std::mem::take(&mut run.notes);
         }
+        state.learn(&run.users);
         let seconds = begin.elapsed().as_secs();
         let round = Round { obstacles: run.obstacles.clone(), added: Vec::new(), seconds };
         (self.progress)(Progress::Ended(number, run.end, &round));
@@ -307,13 +368,47 @@ impl Trial<'_> {
 
     /// The object with all that is chosen so far.
     pub(super) fn planned(&self, state: &State) -> Value {
-        plan::compose(self.object, self.options.level, &plan::edits(&state.identities, &state.steps))
+        plan::compose(self.object, self.level(), &self.edits(state))
+    }
+
+    /// All edits that are chosen so far.
+    fn edits(&self, state: &State) -> Vec<Edit> {
+        let identities = if self.leaves_users() { &[] } else { state.identities.as_slice() };
+        let mut edits = plan::edits(self.object, identities, &state.steps);
+        let holds = held(&edits, &state.held);
+        edits.extend(holds);
+        edits
+    }
+
+    /// Measures what directories hold that are to become volumes, where that was not done yet.
+    async fn measure(&self, state: &mut State) {
+        let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for edit in state.steps.iter().flat_map(|step| &step.edits) {
+            let Edit::Directory { container, path, .. } = edit else { continue };
+            if !state.held.contains_key(&(container.clone(), path.clone())) {
+                wanted.entry(container.clone()).or_default().push(path.clone());
+            }
+        }
+        for (container, paths) in wanted {
+            let asked: Vec<&str> = paths.iter().map(String::as_str).collect();
+            let used = self.usage(&state.survey, &container, &asked).await;
+            for path in paths {
+                let bytes = used.iter().find(|(known, _)| *known == path).map_or(0, |(_, bytes)| *bytes);
+                state.held.insert((container.clone(), path), bytes);
+            }
+        }
+    }
+
+    /// The level whose fields the plan sets.
+    fn level(&self) -> Level {
+        let is_left_out = self.options.without.iter().any(|id| id == "pod-security");
+        if is_left_out { Level::Privileged } else { self.options.level }
     }
 
     /// The same as a copy of it needs it, whose claims are empty volumes: the top directory of a claim that belongs to the
     /// user is his there, too, and has the mode that fsGroup would leave.
     fn copied(&self, state: &State) -> Value {
-        let mut edits = plan::edits(&state.identities, &state.steps);
+        let mut edits = self.edits(state);
         let fs_group = edits.iter().any(|edit| matches!(edit, Edit::FsGroup(_)));
         let mut volumes = BTreeSet::new();
         for facts in state.survey.facts.values().filter(|facts| facts.has_shell) {
@@ -336,7 +431,7 @@ impl Trial<'_> {
                 }
             }
         }
-        plan::compose(self.object, self.options.level, &edits)
+        plan::compose(self.object, self.level(), &edits)
     }
 
     /// Whether its remedy was not ruled out, and it would not change an identity that was asked for.
@@ -346,24 +441,29 @@ impl Trial<'_> {
     }
 
     /// Takes what the root pod does into the first round.
+    /// Of a container that keeps its user, nothing is foreseen but what the loss of a capability stops: it does today what
+    /// it will do then.
     async fn foresee(&self, state: &mut State) {
+        let changes = |container: &str| !state.survey.keeps_user(container);
+        let root = state.survey.root.iter().filter(|(container, _)| changes(container));
         let foreseen: Vec<Obstacle> =
-            state.survey.root.iter().flat_map(|(container, inside)| foresight::obstacles(container, inside)).collect();
+            root.flat_map(|(container, inside)| foresight::obstacles(container, inside)).collect();
         let traced: Vec<Obstacle> = self
             .traces
             .iter()
-            .filter(|(.., traced)| traced.root != Some(false))
+            .filter(|(container, _, traced)| traced.root != Some(false) && changes(container))
             .flat_map(|(container, source, traced)| foresight::trace::of_trace(container, source, traced))
             .collect();
         // Where nothing runs yet, what the spec declares it will listen on.
-        let idle = state.survey.facts.values().filter(|facts| {
+        let idle = state.survey.facts.values().filter(|facts| changes(&facts.container)).filter(|facts| {
             !state.survey.root.contains_key(&facts.container) && self.traced(&facts.container).is_none()
         });
         let declared: Vec<Obstacle> =
             idle.filter_map(|facts| foresight::declared_port(&facts.container, &facts.low_ports)).collect();
         // A claim comes as root's; the copy has an empty volume in its place, which would hide that.
         let present = plan::pod_spec(self.object).and_then(|spec| spec["securityContext"]["fsGroup"].as_u64());
-        let refused = state.survey.facts.values().flat_map(|facts| {
+        let changed = || state.survey.facts.values().filter(|facts| changes(&facts.container));
+        let refused = changed().flat_map(|facts| {
             let is_refused = |mount: &&VolumeMount| is_refused(mount, facts, present);
             facts.mounts.iter().filter(is_refused).map(|mount| (&facts.container, mount))
         });
@@ -371,13 +471,11 @@ impl Trial<'_> {
         let (shared, own): (Vec<_>, Vec<_>) = refused.partition(|(_, mount)| mount.shared.is_some());
         let claims = shared.into_iter().chain(own).map(|(container, mount)| foresight::claim(container, mount));
         let claims: Vec<Obstacle> = claims.collect();
-        let volumes = state
-            .survey
-            .facts
-            .values()
+        let volumes = changed()
             .flat_map(|facts| facts.volumes.iter().map(|path| foresight::image_volume(&facts.container, path)));
         let volumes: Vec<Obstacle> = volumes.collect();
-        let carried = self.images.iter().flat_map(|(container, image)| {
+        let drops = |container: &str| !plan::drops_all(self.object, container);
+        let carried = self.images.iter().filter(|(container, _)| drops(container)).flat_map(|(container, image)| {
             let command = state.survey.facts.get(container).map(|facts| facts.command.as_slice());
             foresight::image::file_capabilities(container, image, command.unwrap_or_default())
         });
@@ -571,13 +669,13 @@ impl State {
                     .iter()
                     .any(|edit| matches!(edit, Edit::RunAs { container: Some(other), .. } if other == container))
             });
-            let identity = Candidate { uid: *uid, gid: *gid, groups: Vec::new(), why: proposal.summary.clone() };
+            let identity = Candidate { uid: *uid, gid: *gid, why: proposal.summary.clone(), ..Candidate::default() };
             if let Some((_, known)) = self.identities.iter_mut().find(|(name, _)| name == container) {
                 *known = identity;
             }
             self.steps.iter_mut().for_each(|step| step.doubtful = true);
             if let Some(facts) = self.survey.facts.get_mut(container) {
-                (facts.uid, facts.gid) = (*uid, *gid);
+                (facts.uid, facts.gid, facts.user_is_a_guess) = (*uid, *gid, false);
             }
         }
         for edit in &proposal.edits {
@@ -596,6 +694,19 @@ impl State {
         if !self.steps.iter().any(|known| known.edits == step.edits) {
             progress(Progress::Adding(&step));
             self.steps.push(step);
+        }
+    }
+
+    /// Takes up who containers are whose user was a guess so far.
+    fn learn(&mut self, users: &[(String, (u32, u32))]) {
+        for (container, (uid, gid)) in users {
+            if let Some(facts) = self.survey.facts.get_mut(container) {
+                (facts.uid, facts.gid, facts.user_is_a_guess) = (*uid, *gid, false);
+            }
+            let known = self.identities.iter_mut().find(|(name, _)| name == container).map(|(_, known)| known);
+            if let Some(known) = known.filter(|known| known.assignment == Assignment::Unknown) {
+                (known.assignment, known.uid, known.gid) = (Assignment::Kept, *uid, *gid);
+            }
         }
     }
 
@@ -666,6 +777,16 @@ fn reread(obstacle: Obstacle, facts: &Facts) -> Obstacle {
     }
     let cause = format!("the container's user may not create {path}, which the image has not");
     Obstacle { operation: Operation::Create, category: Category::UnwritablePath, cause, ..obstacle }
+}
+
+/// What the directories hold today that some edits make volumes of.
+fn held(edits: &[Edit], held: &BTreeMap<(String, String), u64>) -> Vec<Edit> {
+    let holds = edits.iter().filter_map(|edit| {
+        let Edit::Directory { container, path, .. } = edit else { return None };
+        let bytes = *held.get(&(container.clone(), path.clone()))?;
+        Some(Edit::Holds { container: container.clone(), path: path.clone(), bytes })
+    });
+    holds.collect()
 }
 
 fn changes_identity(proposal: &Proposal) -> bool {
@@ -765,6 +886,7 @@ mod tests {
             root_pod: None,
             traces: Vec::new(),
             images: Vec::new(),
+            configurations: Vec::new(),
             volumes: &volumes,
             options: Options { runs: false, ..Options::default() },
             owner: OnceLock::new(),
@@ -867,6 +989,7 @@ mod tests {
             reads: false,
             traces: Once::Not,
             waits: Once::Not,
+            held: BTreeMap::new(),
             notes: Vec::new(),
             works: None,
         };

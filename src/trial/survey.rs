@@ -11,15 +11,17 @@ use kube::runtime::watcher::watch_object;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::watch::{LOST, START, has_expired};
+use super::watch::{LOST, START, has_expired, ready_after, running_user};
 use super::{Progress, Trial, copy};
 use crate::error::Error;
-use crate::evidence::cluster::{Cluster, Place, Text};
+use crate::evidence::cluster::{Cluster, Place, Text, TrialPlace};
 use crate::evidence::inside;
+use crate::evidence::pods;
 use crate::foresight;
 use crate::model::edit::Edit;
 use crate::model::facts::{Facts, VolumeKind, VolumeMount};
-use crate::model::identity::Candidate;
+use crate::model::identity::{Assignment, Candidate};
+use crate::model::image::Config;
 use crate::model::inside::Inside;
 use crate::model::obstacle::Obstacle;
 use crate::model::volume::{SharedVolume, claim_name, common_group};
@@ -45,6 +47,8 @@ const LOOKER: u32 = 1000;
 #[derive(Default)]
 pub(super) struct Survey {
     pub facts: BTreeMap<String, Facts>,
+    /// The user that each container has in the first plan.
+    pub assigned: BTreeMap<String, Candidate>,
     /// The containers as they run as root.
     pub root: BTreeMap<String, Inside>,
     /// What the root pod is refused as well, and lives with.
@@ -57,6 +61,18 @@ pub(super) struct Survey {
     asked: BTreeSet<String>,
     /// Container and path of every look.
     looked: BTreeSet<(String, String)>,
+}
+
+impl Survey {
+    /// Whether somebody sleeps in the images who can be asked what they have.
+    pub(super) fn has_looked_into_images(&self) -> bool {
+        self.asleep.is_some()
+    }
+
+    /// Whether a container has the user in the plan that it has today.
+    pub(super) fn keeps_user(&self, container: &str) -> bool {
+        self.assigned.get(container).is_some_and(|assigned| !assigned.assignment.is_written())
+    }
 }
 
 impl Trial<'_> {
@@ -79,10 +95,12 @@ impl Trial<'_> {
                 }
             }
         }
+        let live = self.live_pod().await;
         let mut survey = Survey {
+            assigned: BTreeMap::new(),
             facts: BTreeMap::new(),
             usual: self.usual(spec, &root).await,
-            took: self.took().await,
+            took: live.as_ref().and_then(ready_after).unwrap_or_default(),
             root,
             asleep: self.sleep().await?,
             asked: BTreeSet::new(),
@@ -92,6 +110,7 @@ impl Trial<'_> {
             Some(cluster) => cluster.terms(&self.namespace).await.and_then(|terms| terms.uid_range),
             None => None,
         };
+        let chosen_by_cluster = range.is_some() || self.object["kind"] == "DeploymentConfig";
         let mut main: Option<Candidate> = None;
         let init: Vec<&Container> = spec.init_containers.iter().flatten().collect();
         for container in spec.containers.iter().chain(init.iter().copied()) {
@@ -154,16 +173,6 @@ impl Trial<'_> {
             let facts = &survey.facts[&name];
             looked.extend(facts.volumes.iter().chain(&facts.written).cloned());
             self.look(&mut survey, &name, &looked).await;
-            let present = container
-                .security_context
-                .as_ref()
-                .and_then(|context| context.run_as_user.zip(context.run_as_group.or(context.run_as_user)))
-                .or_else(|| {
-                    let context = spec.security_context.as_ref()?;
-                    context.run_as_user.zip(context.run_as_group.or(context.run_as_user))
-                })
-                .filter(|(uid, _)| *uid != 0)
-                .and_then(|(uid, gid)| Some((u32::try_from(uid).ok()?, u32::try_from(gid).ok()?)));
             let mut names = vec![name.clone(), container.image.clone().unwrap_or_default()];
             names.extend(container.command.iter().flatten().chain(container.args.iter().flatten()).cloned());
             let inside = survey.root.get(&name);
@@ -181,7 +190,9 @@ impl Trial<'_> {
             let inside = survey.root.get(&name);
             let image = self.image(&name);
             let image_user = image.and_then(|image| image.user().ok());
+            let declared_user = self.configuration(&name).map(Config::declared_user);
             let drops = image.map(|image| image.drops(container.command.as_deref().unwrap_or_default()));
+            let running = live.as_ref().and_then(|pod| running_user(pod, &name));
             if let Some(facts) = survey.facts.get_mut(&name) {
                 let known = Known {
                     inside,
@@ -190,27 +201,36 @@ impl Trial<'_> {
                     traced: self.traced(&name),
                     accounts: &facts.accounts,
                     inodes: &facts.inodes,
-                    present,
+                    declared: pods::run_as(spec, &name),
+                    non_root: pods::run_as_non_root(spec, &name),
+                    user_namespace: spec.host_users == Some(false),
+                    running,
+                    image: declared_user.as_ref(),
                     names: &names,
+                    chosen_by_cluster,
                     range,
                 };
                 facts.candidates = plan::candidates(known);
+                let mut assigned = plan::assigned(known, &facts.candidates);
                 // An init container prepares what the others use: as one of them it does so best.
                 if init.iter().any(|one| one.name == name)
                     && let Some(first) = main.clone()
+                    && assigned.assignment.is_written()
                 {
+                    assigned = first.clone();
                     facts.candidates.retain(|candidate| (candidate.uid, candidate.gid) != (first.uid, first.gid));
                     facts.candidates.insert(0, first);
                 }
                 if let Some((uid, gid)) = self.options.run_as {
                     facts.candidates.retain(|candidate| (candidate.uid, candidate.gid) != (uid, gid));
                     let why = "it was asked for".to_owned();
-                    facts.candidates.insert(0, Candidate { uid, gid, groups: Vec::new(), why });
+                    assigned = Candidate { uid, gid, why, ..Candidate::default() };
+                    facts.candidates.insert(0, assigned.clone());
                 }
-                main = main.or_else(|| facts.candidates.first().cloned());
-                if let Some(best) = facts.candidates.first() {
-                    (facts.uid, facts.gid, facts.groups) = (best.uid, best.gid, best.groups.clone());
-                }
+                main = main.or_else(|| assigned.assignment.is_written().then(|| assigned.clone()));
+                (facts.uid, facts.gid, facts.groups) = (assigned.uid, assigned.gid, assigned.groups.clone());
+                facts.user_is_a_guess = assigned.assignment == Assignment::Unknown;
+                survey.assigned.insert(name, assigned);
             }
         }
         Ok(survey)
@@ -306,6 +326,17 @@ impl Trial<'_> {
         Some((self.cluster?, Place { namespace, pod, container }))
     }
 
+    /// How many bytes some directories of a container hold: in the pod that runs, else in the image.
+    pub(super) async fn usage(&self, survey: &Survey, container: &str, paths: &[&str]) -> Vec<(String, u64)> {
+        let runs = survey.root.contains_key(container);
+        let place = match (self.cluster, &self.root_pod) {
+            (Some(cluster), Some((namespace, pod))) if runs => Some((cluster, Place { namespace, pod, container })),
+            _ => self.place(survey.asleep.as_deref(), container),
+        };
+        let Some((cluster, place)) = place else { return Vec::new() };
+        cluster.usage_of(place, paths).await.unwrap_or_default()
+    }
+
     /// Searches a container's image for what an obstacle that names no path may be about.
     pub(super) async fn search(&self, survey: &mut Survey, container: &str, words: &[&str]) {
         let Some((cluster, place)) = self.place(survey.asleep.as_deref(), container) else { return };
@@ -350,7 +381,9 @@ impl Trial<'_> {
             calls = cluster.calls_of(place, &words).await.unwrap_or_default();
             // A script has no help; what it becomes has.
             let called = calls.iter().rev().find_map(|(_, line)| remedy::called(line));
-            options = cluster.help_of(place, called.unwrap_or(program)).await.unwrap_or_default();
+            if let Some(place) = TrialPlace::new(place) {
+                options = cluster.help_of(place, called.unwrap_or(program)).await.unwrap_or_default();
+            }
             named = cluster.named_by(place, &words).await.unwrap_or_default();
         }
         let directory = survey.facts.get(container).and_then(|facts| facts.directory.clone());
@@ -363,7 +396,7 @@ impl Trial<'_> {
 
     /// The words with which a container's program starts, watched from beside it.
     async fn started(&self, planned: &Value, container: &str, attempt: usize) -> Option<Vec<String>> {
-        let name = format!("nonroot-trial-{}-watch-{attempt}", self.id);
+        let name = self.pod_name(&format!("watch-{attempt}"));
         let pod = self.copy(planned, &name);
         let pod = copy::watching(&pod, container, inside::STARTED);
         if self.create(&pod).await.ok()?.is_some() {
@@ -405,11 +438,11 @@ impl Trial<'_> {
         if !self.options.runs {
             return Ok(None);
         }
-        let name = format!("nonroot-trial-{}-survey", self.id);
+        let name = self.pod_name("survey");
         let planned = plan::compose(
             self.object,
             self.options.level,
-            &[Edit::RunAs { container: None, uid: LOOKER, gid: LOOKER }],
+            &[Edit::NonRoot, Edit::RunAs { container: None, uid: LOOKER, gid: LOOKER }],
         );
         let pod = copy::survey(&self.copy(&planned, &name));
         if self.create(&pod).await?.is_some() {

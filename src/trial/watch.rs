@@ -43,6 +43,8 @@ pub(super) struct Run {
     pub(super) obstacles: Vec<Obstacle>,
     /// What it does not do that the root pod does.
     pub(super) notes: Vec<String>,
+    /// uid and gid of each container whose process the runtime has told.
+    pub(super) users: Vec<(String, (u32, u32))>,
 }
 
 /// How often the log of a pod that runs and is not ready is looked at.
@@ -108,7 +110,7 @@ impl Trial<'_> {
                 if obstacles.is_empty() {
                     return Err(Error::remote(attempted, status.message.lines().next().unwrap_or_default()));
                 }
-                Ok(Some(Run { end: End::NotStarted, obstacles, notes: Vec::new() }))
+                Ok(Some(Run { end: End::NotStarted, obstacles, notes: Vec::new(), users: Vec::new() }))
             }
             Err(error) => Err(Error::remote(attempted, crate::evidence::cluster::innermost(&error))),
         }
@@ -186,12 +188,11 @@ impl Trial<'_> {
         }
     }
 
-    /// How long the root pod took to be ready; nothing where there is none, or where it is not known.
-    pub(super) async fn took(&self) -> Duration {
-        let (Some(cluster), Some((namespace, pod))) = (self.cluster, &self.root_pod) else { return Duration::ZERO };
+    /// The pod of the workload that runs today.
+    pub(super) async fn live_pod(&self) -> Option<Pod> {
+        let (cluster, (namespace, pod)) = (self.cluster?, self.root_pod.as_ref()?);
         let pods: Api<Pod> = Api::namespaced(cluster.client(), namespace);
-        let pod = pods.get_opt(pod).await.ok().flatten();
-        pod.as_ref().and_then(ready_after).unwrap_or_default()
+        pods.get_opt(pod).await.ok().flatten()
     }
 
     /// How long a pod that runs may take to be ready: as long as its own probes would wait, or as the root pod took, and at
@@ -281,7 +282,10 @@ impl Trial<'_> {
             let facts = text.container.as_ref().and_then(|name| survey.facts.get(name));
             text.directory = facts.and_then(|facts| facts.directory.clone());
         }
-        let mut run = Run { end, obstacles: super::diagnosed(&texts).obstacles, notes: Vec::new() };
+        let unknown: Vec<&String> =
+            survey.facts.values().filter(|facts| facts.user_is_a_guess).map(|facts| &facts.container).collect();
+        let users = if unknown.is_empty() { Vec::new() } else { self.users(name, &unknown).await };
+        let mut run = Run { end, obstacles: super::diagnosed(&texts).obstacles, notes: Vec::new(), users };
         self.read_trace(name, pod, &mut run).await;
         if end == End::Works {
             // What an init container of ours left out of a copy, the program may not read either.
@@ -290,6 +294,14 @@ impl Trial<'_> {
             self.compare(name, survey, &mut run).await;
         }
         Ok(run)
+    }
+
+    /// Who some containers of a run are.
+    async fn users(&self, pod: &str, containers: &[&String]) -> Vec<(String, (u32, u32))> {
+        let Ok(pods) = self.pods() else { return Vec::new() };
+        let Ok(Some(pod)) = pods.get_opt(pod).await else { return Vec::new() };
+        let known = containers.iter().filter_map(|name| Some(((*name).clone(), running_user(&pod, name)?)));
+        known.collect()
     }
 
     /// What a copy that works lacks beside the root pod, and what it may not write that it was made to write.
@@ -303,6 +315,10 @@ impl Trial<'_> {
                 let (obstacles, notes) = foresight::missing(container, root, &copy);
                 run.obstacles.extend(obstacles);
                 run.notes.extend(notes);
+            }
+            // Who keeps its user may write what it may write today.
+            if survey.keeps_user(container) {
+                continue;
             }
             // The home of root is not that of another user.
             let written = facts.written.iter().filter(|path| !Path::new(path).starts_with("/root"));
@@ -324,8 +340,17 @@ fn has_ended(container: &ContainerStatus) -> bool {
     container.state.as_ref().is_some_and(|state| state.terminated.is_some())
 }
 
+/// uid and gid that the runtime reports of a container's first process (KEP-3619).
+pub(super) fn running_user(pod: &Pod, container: &str) -> Option<(u32, u32)> {
+    let status = pod.status.as_ref()?;
+    let mut statuses =
+        status.container_statuses.iter().flatten().chain(status.init_container_statuses.iter().flatten());
+    let user = statuses.find(|status| status.name == container)?.user.as_ref()?.linux.as_ref()?;
+    Some((u32::try_from(user.uid).ok()?, u32::try_from(user.gid).ok()?))
+}
+
 /// From the start of a pod's last container to the pod's readiness, in whole seconds.
-fn ready_after(pod: &Pod) -> Option<Duration> {
+pub(super) fn ready_after(pod: &Pod) -> Option<Duration> {
     let status = pod.status.as_ref()?;
     let running =
         status.container_statuses.iter().flatten().filter_map(|container| container.state.as_ref()?.running.as_ref());

@@ -169,6 +169,14 @@ pub(in super::super) fn allowed(attempted: &str, why: &str, prompt: &str) -> Res
 
 /// A copy does what the program does: that is the user's to allow.
 pub(super) fn start(subject: &Subject, with_volumes: &[String]) -> Result<(), Fault> {
+    match may_start(subject, with_volumes)? {
+        true => Ok(()),
+        false => Err(Error::input(format!("start a copy of {}", subject.name()), "it was not allowed").into()),
+    }
+}
+
+/// Whether a copy may start, by who is asked.
+pub(super) fn may_start(subject: &Subject, with_volumes: &[String]) -> Result<bool, Fault> {
     let name = subject.name();
     let attempted = format!("start a copy of {name}");
     if !is_answered() {
@@ -184,10 +192,7 @@ pub(super) fn start(subject: &Subject, with_volumes: &[String]) -> Result<(), Fa
     for effect in trial::side_effects(&subject.object) {
         say(format_args!("  It {effect}."));
     }
-    match is_confirmed("Start it?")? {
-        true => Ok(()),
-        false => Err(Error::input(attempted, "it was not allowed").into()),
-    }
+    is_confirmed("Start it?")
 }
 
 /// A yes; no is the answer of who only presses Enter.

@@ -130,7 +130,9 @@ pub(super) async fn interactive(cluster: Option<&Cluster>, args: &FixArgs, subje
         print(&report::text(&fix(&one), &diff(&one)?, width()))?;
         match ask::next(&one.subject, one.is_proven(), cluster.is_some())? {
             Next::Try => {
-                ask::start(&one.subject, &args.with_volumes)?;
+                if !ask::may_start(&one.subject, &args.with_volumes)? {
+                    continue;
+                }
                 one = planned(cluster, args, one.subject, true, None).await?;
             }
             Next::Apply => {
@@ -184,7 +186,7 @@ async fn chosen(cluster: Option<&Cluster>, args: &FixArgs, one: Fixed) -> Result
             number += 1;
             !without.contains(&(number - 1))
         });
-        let edits = plan::edits(&one.plan.identities, &steps);
+        let edits = plan::edits(&one.subject.object, &one.plan.identities, &steps);
         let object = plan::compose(&one.subject.object, args.level(), &edits);
         one.plan = Plan { steps, object, ..one.plan };
     }

@@ -23,7 +23,7 @@ use crate::model::plan::{Plan, Proof};
 use crate::model::podsecurity::Level;
 use crate::model::workload::Location;
 use crate::output::fix as report;
-use crate::plan::{self, Owner};
+use crate::plan::Owner;
 use crate::trial;
 use arguments::ChosenLevel;
 pub(super) use arguments::FixArgs;
@@ -39,6 +39,8 @@ struct Fixed {
     proof: Option<Proof>,
     /// What is left as it is, or forbidden still.
     warnings: Vec<String>,
+    /// The level forbids nothing of what the plan leads to.
+    is_admitted: bool,
     owner: Option<Owner>,
     /// Why pods of the trial may still be there.
     left_behind: Option<Error>,
@@ -61,15 +63,7 @@ impl Fixed {
 
     /// Nothing is left that an exit code should tell.
     fn is_good(&self) -> bool {
-        self.proof.as_ref().is_none_or(|proof| proof.ready) && !self.is_left_alone()
-    }
-
-    fn is_left_alone(&self) -> bool {
-        plan::pod_spec(&self.subject.object).is_some_and(|spec| {
-            let left = plan::privileged(spec);
-            let containers = spec["containers"].as_array().into_iter().flatten();
-            !left.is_empty() && containers.filter_map(|one| one["name"].as_str()).all(|name| left.contains_key(name))
-        })
+        self.proof.as_ref().is_none_or(|proof| proof.ready) && self.is_admitted
     }
 }
 
@@ -117,19 +111,29 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
     }
     if asks {
         if !files && nothing_named {
-            subjects.retain(|subject| plan::compose(&subject.object, args.level(), &[]) != subject.object);
+            subjects.retain(|subject| planning::wants(&subject.object, args.level()));
         }
         let chosen = if subjects.len() > 1 { ask::which(&subjects)? } else { 0 };
         if chosen >= subjects.len() {
             say(format_args!("Nothing is left to fix in this namespace."));
             return Ok(0);
         }
-        return deliver::interactive(cluster.as_ref(), &args, subjects.swap_remove(chosen)).await;
+        let mut chosen = subjects.swap_remove(chosen);
+        if !args.offline && !args.images {
+            subject::ask_images(cluster.as_ref(), &args.registry, std::slice::from_mut(&mut chosen)).await;
+        }
+        return deliver::interactive(cluster.as_ref(), &args, chosen).await;
     }
     for volume in &args.with_volumes {
         if !subjects.iter().any(|subject| subject.has_volume(volume)) {
             let why = format!("no workload has a volume of the name {volume}");
             return Err(Error::input("mount a volume with its data (--with-volumes)", why).into());
+        }
+    }
+    if !args.offline && !args.images {
+        tokio::select! {
+            () = subject::ask_images(cluster.as_ref(), &args.registry, &mut subjects) => {}
+            () = stopped() => return Err(Error::input("ask the images for their users", "it was interrupted").into()),
         }
     }
     let several = subjects.len() > 1;
@@ -176,7 +180,8 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
     }
     if args.prints_changes() {
         for one in &fixed {
-            for warning in render::warnings(one) {
+            let guesses = if one.proof.is_none() { planning::guesses(&one.plan) } else { Vec::new() };
+            for warning in guesses.into_iter().chain(render::warnings(one)) {
                 say(format_args!("warning: {}: {warning}", one.subject.name()));
             }
         }

@@ -169,7 +169,7 @@ pub(super) fn fix(one: &Fixed) -> report::Fix {
     if let Some(manifest) = &one.subject.manifest {
         warnings.extend(file::edited(&manifest.file, &[one]).errors.iter().map(ToString::to_string));
     }
-    let mut fix = report::Fix::new(one.subject.before(), &one.after(), &one.plan, proof, warnings);
+    let mut fix = report::Fix::new(one.subject.before(), &one.after(), &one.plan, one.is_admitted, proof, warnings);
     if let Some(manifest) = &one.subject.manifest {
         fix.workload.name = json!(manifest.workload.name);
     }

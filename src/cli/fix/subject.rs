@@ -1,16 +1,23 @@
 //! What is to be fixed: workloads of the cluster, or of files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::Fault;
+use super::super::image::{self, RegistryFlags};
+use super::super::progress::Spinner;
 use super::super::target::{self, Target};
+use super::super::{Fault, say};
 use super::{FixArgs, file};
 use crate::error::{Error, Read};
 use crate::evidence::cluster::{Cluster, Detail, Namespaces, Scope, Selection};
+use crate::evidence::image::{Source, Wanted, configurations};
 use crate::evidence::manifests::{self, File, Manifest};
+use crate::model::container::Container;
+use crate::model::identity::Origin;
+use crate::model::image::Config;
 use crate::model::podsecurity::Level;
 use crate::model::template::{Path, Pod, Shape};
 use crate::model::volume::{self, Volumes};
@@ -37,6 +44,8 @@ pub(super) struct Subject {
     pub(super) volumes: Arc<Volumes>,
     /// Where it stands in a file.
     pub(super) manifest: Option<Manifest>,
+    /// The configurations of its images, each by its container, and why those are missing that could not be read.
+    pub(super) configurations: Read<Vec<(String, Config)>>,
 }
 
 impl Subject {
@@ -114,13 +123,28 @@ impl Subject {
             workload: None,
             volumes: Arc::default(),
             manifest: None,
+            configurations: Read::clean(Vec::new()),
         }
+    }
+
+    /// What is known of its containers: live, else by its file.
+    pub(super) fn known(&self) -> Option<&Workload> {
+        self.workload.as_ref().or_else(|| self.manifest.as_ref().map(|manifest| &manifest.workload))
+    }
+
+    /// Its containers whose user only their image tells: the spec gives them none, and no pod runs that would show that it
+    /// is root.
+    fn undecided(&self) -> impl Iterator<Item = &Container> {
+        let containers = self.known().map(|workload| workload.containers.as_slice()).unwrap_or_default();
+        containers.iter().filter(|container| match container.user.origin {
+            Origin::Container | Origin::Pod => false,
+            _ => container.user.uid != Some(0),
+        })
     }
 
     /// Whether a container of it was root until now, or may have been.
     pub(super) fn was_root(&self, container: &str) -> bool {
-        let workload = self.workload.as_ref().or_else(|| self.manifest.as_ref().map(|manifest| &manifest.workload));
-        let known = workload.and_then(|workload| workload.containers.iter().find(|known| known.name == container));
+        let known = self.known().and_then(|workload| workload.containers.iter().find(|known| known.name == container));
         known.is_none_or(|known| known.root != Some(false))
     }
 
@@ -243,6 +267,7 @@ pub(super) fn of_manifest(manifest: Manifest, namespace: &str) -> Subject {
         workload: None,
         volumes: Arc::default(),
         manifest: Some(manifest),
+        configurations: Read::clean(Vec::new()),
     }
 }
 
@@ -328,8 +353,47 @@ async fn of_name(cluster: &Cluster, target: &Target) -> Result<Subject, Error> {
 }
 
 async fn root_pod(cluster: &Cluster, object: &Value, namespace: &str) -> Option<(String, String)> {
-    let pods = cluster.running_pods(object, namespace).await.unwrap_or_default();
-    pods.into_iter().next().map(|pod| (namespace.to_owned(), pod))
+    let (pod, is_well) = cluster.live_pod(object, namespace).await.ok().flatten()?;
+    if !is_well {
+        say(format_args!("note: pod {pod} runs and is not ready: what it shows may not be all that it does"));
+    }
+    Some((namespace.to_owned(), pod))
+}
+
+/// How long registries are waited for that shall tell whom images are made for.
+const REGISTRIES: Duration = Duration::from_secs(5);
+
+/// Asks the images for their users where nothing else tells, each image once and all side by side.
+pub(super) async fn ask_images(cluster: Option<&Cluster>, registry: &RegistryFlags, subjects: &mut [Subject]) {
+    let mut wanted: Vec<Wanted> = Vec::new();
+    for subject in subjects.iter() {
+        let Some(workload) = subject.known() else { continue };
+        for container in subject.undecided() {
+            if container.image.is_empty() || wanted.iter().any(|(name, ..)| *name == container.image) {
+                continue;
+            }
+            let (source, options) = match cluster.filter(|_| subject.workload.is_some()) {
+                Some(cluster) => image::source(cluster, workload, container, registry).await.value,
+                None => (Source::Registry(container.image.clone()), registry.options()),
+            };
+            wanted.push((container.image.clone(), source, options));
+        }
+    }
+    if wanted.is_empty() {
+        return;
+    }
+    let _spinner = Spinner::start("asking the images for their users");
+    let names: Vec<String> = wanted.iter().map(|(name, ..)| name.clone()).collect();
+    let read = configurations(wanted, REGISTRIES).await;
+    let read: BTreeMap<String, Result<Config, Error>> = names.into_iter().zip(read).collect();
+    for subject in subjects {
+        let of_each = subject.undecided().filter_map(|one| Some((one.name.clone(), read.get(&one.image)?.clone())));
+        let of_each = of_each.map(|(name, read)| read.map(|config| (name, config)));
+        let mut configurations = Read::of(of_each.collect::<Vec<_>>());
+        let mut said = BTreeSet::new();
+        configurations.errors.retain(|error| said.insert(error.to_string()));
+        subject.configurations = configurations;
+    }
 }
 
 fn foreign(kind: &str, name: &str) -> Error {

@@ -28,7 +28,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::access::Right;
 pub use self::connection::{Connection, Entries};
-pub use self::exec::Place;
+pub use self::exec::{Place, TrialPlace};
 pub use self::failure::Text;
 pub use self::protobuf::parse_pod;
 pub use self::scope::{Detail, Namespaces, Scope, Selection};

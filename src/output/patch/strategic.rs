@@ -44,8 +44,13 @@ pub(super) fn named(original: &Value, change: Option<Value>) -> Value {
         patch["metadata"]["namespace"] = original["metadata"]["namespace"].clone();
     }
     if let Some(Value::Object(changes)) = change {
-        for (key, value) in changes.into_iter().filter(|(key, _)| key != "metadata") {
-            patch[key] = value;
+        for (key, value) in changes {
+            match (key.as_str(), value) {
+                ("metadata", Value::Object(fields)) => {
+                    fields.into_iter().for_each(|(field, value)| patch["metadata"][field] = value);
+                }
+                (_, value) => patch[key] = value,
+            }
         }
     }
     patch
