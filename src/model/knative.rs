@@ -22,6 +22,23 @@ const TAKEN: [&str; 7] = [
 /// Fields of a pod's security context that each container can have instead.
 const OF_EACH: [&str; 4] = ["runAsNonRoot", "runAsUser", "runAsGroup", "seccompProfile"];
 
+/// Remedies, by their ids, of what is the pod's own.
+const OF_POD: [&str; 4] = ["sysctl", "fs-group", "supplemental-groups", "user-namespace"];
+
+/// Remedies, by their ids, that an init container makes.
+const OF_INIT_CONTAINERS: [&str; 7] =
+    ["config", "copied-file", "own-directory", "passwd-entry", "seeded-empty-dir", "skipped-command", "writable-file"];
+
+/// The remedies that its webhook refuses to a pod template, unless an administrator has enabled what they need: who uses a
+/// feature already has it.
+#[must_use]
+pub fn refused_remedies(template: &Value) -> Vec<&'static str> {
+    let spec = &template["spec"];
+    let of_pod = OF_POD.iter().filter(|_| spec.get("securityContext").is_none());
+    let of_init = OF_INIT_CONTAINERS.iter().filter(|_| spec.get("initContainers").is_none());
+    of_pod.chain(of_init).copied().collect()
+}
+
 /// Whether an object is one of its kinds with a pod template.
 #[must_use]
 pub fn is_of(object: &Value) -> bool {
@@ -143,6 +160,13 @@ mod tests {
 
     fn containers_of(template: &Value) -> &Vec<Value> {
         template["spec"]["containers"].as_array().expect("containers")
+    }
+
+    #[test]
+    fn who_uses_a_feature_has_it() {
+        assert_eq!(refused_remedies(&json!({"spec": {}})).len(), OF_POD.len() + OF_INIT_CONTAINERS.len());
+        let both = json!({"spec": {"securityContext": {}, "initContainers": []}});
+        assert_eq!(refused_remedies(&both), Vec::<&str>::new());
     }
 
     #[test]

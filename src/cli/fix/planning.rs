@@ -86,7 +86,8 @@ pub(super) async fn planned(
             minimize: !args.no_minimize,
             runs: proves,
             run_as: args.run_as,
-            without: args.without.clone(),
+            without: [args.without.clone(), subject.refused_remedies().iter().map(ToString::to_string).collect()]
+                .concat(),
             changes: Changes {
                 with_volumes: args.with_volumes.clone(),
                 command: args.command.as_ref().map(|words| words.0.clone()).unwrap_or_default(),

@@ -100,6 +100,12 @@ impl Subject {
         }
     }
 
+    /// Remedies, by their ids, that the object's kind does not take.
+    pub(super) fn refused_remedies(&self) -> Vec<&'static str> {
+        let manifest = self.manifest.as_ref().filter(|manifest| knative::is_of(&manifest.object));
+        manifest.map(|manifest| knative::refused_remedies(&manifest.pod.template(&manifest.object))).unwrap_or_default()
+    }
+
     /// What of a plan the object's kind does not take.
     pub(super) fn left_out(&self, planned: &Value) -> Option<String> {
         let (_, at) = self.framed()?;
@@ -252,7 +258,14 @@ fn violates(manifest: &Manifest, level: Level) -> bool {
 pub(super) fn of_manifest(manifest: Manifest, namespace: &str) -> Subject {
     let Manifest { pod, object, workload, .. } = &manifest;
     let (mended, template, misplaced) = misplaced::of_pod_in(object, pod);
-    let notes = misplaced.iter().map(|one| one.mended(pod)).collect();
+    let mut notes: Vec<String> = misplaced.iter().map(|one| one.mended(pod)).collect();
+    if knative::is_of(object) && !knative::refused_remedies(&template).is_empty() {
+        notes.push(
+            "Knative takes no security context of the pod and no init container unless its administrator enables them \
+             (config-features): each container has its own, and remedies that need these are not proposed"
+                .to_owned(),
+        );
+    }
     let place = |path: &str| {
         let file = workload.source.as_ref().map_or("", |source| source.file.as_str());
         format!("{file}:{}: {}/{}", manifest.line_of(path), workload.kind.to_lowercase(), own_name(object))
@@ -399,4 +412,17 @@ pub(super) async fn ask_images(cluster: Option<&Cluster>, registry: &RegistryFla
 fn foreign(kind: &str, name: &str) -> Error {
     Error::input(format!("fix {}/{name}", kind.to_lowercase()), "only built-in kinds can be fixed")
         .help("change it where its own controller takes its pod template from")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::remedy::REMEDIES;
+
+    #[test]
+    fn what_knative_refuses_are_remedies() {
+        for id in knative::refused_remedies(&json!({})) {
+            assert!(REMEDIES.iter().any(|remedy| remedy.id == id), "{id}");
+        }
+    }
 }
