@@ -47,6 +47,7 @@ pub mod output;
 pub mod plan;
 pub mod policy;
 pub mod remedy;
-pub mod trial;
+pub mod run;
+pub mod search;
 
 pub use error::{Class, Error};

@@ -57,7 +57,7 @@ const WRITES: &[&str] = &[
 
 /// Where they may stand: the trial makes and removes pods of its own, and the cache of images is files of its own; what a
 /// user asks for is written in one place.
-const WRITERS: &[&str] = &["src/trial/", "src/apply/", "src/evidence/image/cache.rs"];
+const WRITERS: &[&str] = &["src/run/", "src/apply/", "src/evidence/image/cache.rs"];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

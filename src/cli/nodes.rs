@@ -15,8 +15,8 @@ use crate::model::podsecurity::{Level, Policy, Version, Violation};
 use crate::model::workload::Workload;
 use crate::output::nodes::{self as report, Nodes};
 use crate::policy;
-use crate::trial;
-use crate::trial::probe::Probe;
+use crate::run;
+use crate::run::node_probe::Probe;
 
 /// Show what each node allows a pod that is not root, and what each namespace would refuse
 ///
@@ -136,7 +136,7 @@ async fn probed(
         () = work => true,
         () = super::fix::stopped() => false,
     };
-    if let Err(error) = trial::clean(cluster, namespace, Some(&id)).await {
+    if let Err(error) = run::clean(cluster, namespace, Some(&id)).await {
         errors.push(error);
     }
     if !done {

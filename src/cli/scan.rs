@@ -31,7 +31,7 @@ use crate::output::table::{self, View};
 use crate::output::terminal::Clean;
 use crate::output::{html, junit, markdown, sarif};
 use crate::policy;
-use crate::trial::diagnosed;
+use crate::run::diagnosed;
 
 /// Find what runs as root, what Pod Security would refuse and what fails
 ///

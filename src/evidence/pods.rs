@@ -82,21 +82,6 @@ pub fn run_as_group(spec: &PodSpec, container: &str) -> Option<u32> {
     gid.and_then(|gid| u32::try_from(gid).ok())
 }
 
-/// The user that the spec gives a container, its own or the pod's, and the group, where one is given.
-#[must_use]
-pub fn run_as(spec: &PodSpec, container: &str) -> Option<(u32, Option<u32>)> {
-    let of_pod = || spec.security_context.as_ref().and_then(|context| context.run_as_user);
-    let uid = context(spec, container).and_then(|context| context.run_as_user).or_else(of_pod)?;
-    Some((u32::try_from(uid).ok()?, run_as_group(spec, container)))
-}
-
-/// Whether `runAsNonRoot: true` holds for a container: its own, else the pod's.
-#[must_use]
-pub fn run_as_non_root(spec: &PodSpec, container: &str) -> bool {
-    let of_pod = || spec.security_context.as_ref().and_then(|context| context.run_as_non_root);
-    context(spec, container).and_then(|context| context.run_as_non_root).or_else(of_pod) == Some(true)
-}
-
 /// `supplementalGroupsPolicy: Strict` (KEP-3619): the image's /etc/group adds none.
 #[must_use]
 pub fn strict_groups(spec: &PodSpec) -> bool {

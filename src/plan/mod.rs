@@ -6,6 +6,7 @@ mod identity;
 mod owner;
 mod ownership;
 mod privilege;
+mod user;
 
 use std::collections::BTreeSet;
 
@@ -17,6 +18,7 @@ pub use self::identity::{Known, assigned, candidates, of_image};
 pub use self::owner::{Owner, owner};
 pub use self::ownership::{Transfer, job, transfers};
 pub use self::privilege::{privileged, retained, retained_capabilities, windows};
+pub use self::user::{run_as, run_as_non_root};
 
 use crate::model::edit::Edit;
 use crate::model::identity::Candidate;

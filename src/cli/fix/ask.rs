@@ -10,7 +10,7 @@ use super::subject::Subject;
 use crate::error::Error;
 use crate::model::plan::Plan;
 use crate::output::terminal::Clean;
-use crate::trial;
+use crate::run;
 
 /// What to do with a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,7 +189,7 @@ pub(super) fn may_start(subject: &Subject, with_volumes: &[String]) -> Result<bo
         format!("with the data of {}, which it may change", with_volumes.join(", "))
     };
     say(format_args!("A copy of {name} will run in the cluster, {data}, and do what the program does."));
-    for effect in trial::side_effects(&subject.object) {
+    for effect in run::side_effects(&subject.object) {
         say(format_args!("  It {effect}."));
     }
     is_confirmed("Start it?")

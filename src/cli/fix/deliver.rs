@@ -19,7 +19,7 @@ use crate::output::explanation::{Explanation, Terminal};
 use crate::output::fix as report;
 use crate::output::patch;
 use crate::plan;
-use crate::trial;
+use crate::run;
 
 /// Applies every plan, if the flags ask to. False: something was not, and that was said.
 pub(super) async fn all(
@@ -106,7 +106,7 @@ async fn applied(cluster: &Cluster, args: &FixArgs, one: &Fixed) -> Result<bool,
 /// Says why a new pod failed, before it is gone.
 async fn explained(cluster: &Cluster, subject: &Subject, pod: &str) {
     let Ok(texts) = cluster.failure_texts(&subject.namespace, pod, None, false).await else { return };
-    let diagnosed = trial::diagnosed(&texts.value);
+    let diagnosed = run::diagnosed(&texts.value);
     let obstacles = diagnosed.obstacles.into_iter().map(explain::explained).collect();
     let explanation = Explanation::new(Vec::new(), obstacles, diagnosed.looks_like.map(str::to_owned));
     // Its lines are clean and styled already.

@@ -24,7 +24,7 @@ use crate::model::podsecurity::Level;
 use crate::model::workload::Location;
 use crate::output::fix as report;
 use crate::plan::Owner;
-use crate::trial;
+use crate::run;
 use arguments::ChosenLevel;
 pub(super) use arguments::FixArgs;
 use file::Edited;
@@ -247,7 +247,7 @@ fn plain() -> Result<FixArgs, Error> {
 
 async fn clean(cluster: &Cluster, args: &FixArgs) -> Result<u8, Fault> {
     let namespace = args.trial_namespace.as_deref().unwrap_or(&cluster.namespace);
-    let count = trial::clean(cluster, namespace, None).await?;
+    let count = run::clean(cluster, namespace, None).await?;
     say(format_args!("{count} trial pods removed from namespace {namespace}."));
     Ok(0)
 }

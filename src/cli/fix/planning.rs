@@ -28,8 +28,9 @@ use crate::model::trace::Traced;
 use crate::plan;
 use crate::policy;
 use crate::remedy;
-use crate::trial::copy::Changes;
-use crate::trial::{self, End, Options, Progress, Proven, Trial};
+use crate::run::pod::Changes;
+use crate::run::{self, Options, Progress, Proven, Trial};
+use crate::search::{self, End};
 
 /// How long the API server may take to create what was asked for just before an interrupt.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
@@ -78,16 +79,20 @@ pub(super) async fn planned(
         traces: traces(args, &subject)?,
         volumes: &subject.volumes,
         options: Options {
-            level: args.level(),
-            max_rounds: args.max_rounds,
+            search: search::Options {
+                level: args.level(),
+                runs: proves,
+                max_rounds: args.max_rounds,
+                read_only_root: args.read_only_root,
+                user_namespace,
+                run_as: args.run_as,
+                without: [args.without.clone(), subject.refused_remedies().iter().map(ToString::to_string).collect()]
+                    .concat(),
+                minimize: !args.no_minimize,
+                with_volumes: args.with_volumes.clone(),
+                strace: args.strace_image.is_some(),
+            },
             timeout: Duration::from_secs(args.timeout),
-            read_only_root: args.read_only_root,
-            user_namespace,
-            minimize: !args.no_minimize,
-            runs: proves,
-            run_as: args.run_as,
-            without: [args.without.clone(), subject.refused_remedies().iter().map(ToString::to_string).collect()]
-                .concat(),
             changes: Changes {
                 with_volumes: args.with_volumes.clone(),
                 command: args.command.as_ref().map(|words| words.0.clone()).unwrap_or_default(),
@@ -96,6 +101,7 @@ pub(super) async fn planned(
             strace_image: args.strace_image.clone(),
             ..Options::default()
         },
+        inspection_pod: OnceLock::new(),
         owner: OnceLock::new(),
         progress: &tell,
     };
@@ -222,7 +228,7 @@ async fn failed(cluster: Option<&Cluster>, subject: &Subject) -> Vec<Obstacle> {
         return Vec::new();
     }
     match explain::failure_texts(cluster, workload, None, false).await {
-        Ok(texts) => trial::diagnosed(&texts.value).obstacles,
+        Ok(texts) => run::diagnosed(&texts.value).obstacles,
         Err(_) => Vec::new(),
     }
 }

@@ -6,7 +6,7 @@ use kube::api::PostParams;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use super::{Progress, Trial, copy};
+use super::{Progress, Trial, pod};
 use crate::error::Error;
 use crate::evidence::cluster::{TrialPlace, insist};
 
@@ -19,7 +19,7 @@ fn job(name: &str, trial: &str, seconds: u64) -> Value {
         "kind": "Job",
         "metadata": {
             "name": name,
-            "labels": copy::labels(trial),
+            "labels": pod::labels(trial),
         },
         "spec": {
             "parallelism": 0,

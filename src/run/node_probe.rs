@@ -9,7 +9,7 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::copy;
+use super::pod;
 use crate::error::{Error, Read};
 use crate::evidence::cluster::{Cluster, Right};
 use crate::model::node::{Probed, Told};
@@ -32,7 +32,7 @@ const SLOW: Duration = Duration::from_secs(4);
 const LOOK: Duration = Duration::from_millis(300);
 
 /// Prints what the kernel shows a pod, a `name=value` a line; sh and cat are all that it needs.
-const SCRIPT: &str = include_str!("probe.sh");
+const SCRIPT: &str = include_str!("node_probe.sh");
 
 /// Where the pods of a probe run, and what they are.
 #[derive(Debug, Clone)]
@@ -94,7 +94,7 @@ impl Probe<'_> {
         let mut pod = json!({
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": format!("nonroot-{}-{suffix}", self.id), "labels": copy::labels(self.id)},
+            "metadata": {"name": format!("nonroot-{}-{suffix}", self.id), "labels": pod::labels(self.id)},
             "spec": {
                 "nodeName": node,
                 "restartPolicy": "Never",
