@@ -66,7 +66,7 @@ fn report() -> ScanReport {
         plan: None,
     };
     let mut file = Workload {
-        source: Some(Source { file: text(), line: 7 }),
+        source: Some(Source { file: text(), line: 7, path: Some(text()) }),
         failures: Vec::new(),
         obstacles: Vec::new(),
         ..live.clone()
@@ -157,7 +157,7 @@ fn sarif_names_every_finding_by_a_rule() {
 fn a_fingerprint_outlives_lines_and_words() {
     let mut moved = report().workloads.remove(1);
     let before: Vec<String> = moved.findings.iter().map(|finding| finding.fingerprint.clone()).collect();
-    moved.source = Some(Source { file: "elsewhere.yaml".to_owned(), line: 99 });
+    moved.source = Some(Source { file: "elsewhere.yaml".to_owned(), line: 99, path: None });
     moved.pod_security.restricted[0].detail = "other words of a newer version".to_owned();
     let after: Vec<String> =
         finding::of(&moved, Level::Restricted).into_iter().map(|finding| finding.fingerprint).collect();

@@ -315,7 +315,8 @@ fn only(words: &[String]) -> Result<Option<Target>, Error> {
 }
 
 fn of_manifest(file: &str) -> Result<Workload, Error> {
-    let Read { value: mut found, errors } = manifests::read(&[file.to_owned()], false, |manifest| manifest.workload);
+    let Read { value: read, errors } = manifests::read(&[file.to_owned()], false, |manifest| manifest.workload);
+    let mut found = read.workloads;
     if let Some(error) = errors.into_iter().next() {
         return Err(error);
     }

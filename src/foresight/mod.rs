@@ -1,6 +1,7 @@
 //! What will stand in the way, from what the program does as root today, and from what its spec gives it.
 
 pub mod devices;
+mod identity;
 pub mod image;
 pub mod se_linux;
 pub mod trace;
@@ -25,6 +26,7 @@ pub fn of_spec(workload: &Workload, shared: &se_linux::Shared) -> Vec<Obstacle> 
     let without_root = workload.containers.iter().all(|container| container.root == Some(false));
     let mut foreseen = if works && without_root { Vec::new() } else { devices::obstacles(&workload.spec) };
     foreseen.extend_from_slice(shared.obstacles(workload));
+    foreseen.extend(identity::contradictions(workload));
     foreseen
 }
 

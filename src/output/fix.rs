@@ -35,6 +35,7 @@ pub struct Fix {
 pub struct Workload {
     pub kind: Value,
     pub namespace: Value,
+    /// Of a pod inside another kind with where it stands.
     pub name: Value,
 }
 
@@ -117,6 +118,7 @@ impl Fix {
     #[must_use]
     pub fn new(
         object: &Value,
+        planned: &Value,
         plan: &ModelPlan,
         is_admitted: bool,
         proof: Option<Proof>,
@@ -144,8 +146,8 @@ impl Fix {
             },
             is_admitted,
             proof,
-            patch: applicable(&plan.object),
-            strategic_patch: patch::strategic(object, &plan.object),
+            patch: applicable(planned),
+            strategic_patch: patch::kubectl(object, planned).1,
         }
     }
 }

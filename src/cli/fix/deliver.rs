@@ -119,7 +119,7 @@ pub(super) async fn interactive(cluster: Option<&Cluster>, args: &FixArgs, subje
         ask::start(&subject, &args.with_volumes)?;
     }
     let mut one = planned(cluster, args, subject, args.trial, None).await?;
-    if one.plan.object == one.subject.object {
+    if !one.changes() {
         print(&rendered(std::slice::from_ref(&one), &[], &[], args)?)?;
         return Ok(u8::from(!one.is_good()));
     }

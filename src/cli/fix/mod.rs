@@ -30,7 +30,7 @@ pub(super) use arguments::FixArgs;
 use file::Edited;
 use planning::planned;
 use render::{fix, rendered};
-use subject::Subject;
+use subject::{OfFiles, Subject};
 
 /// What came of one workload.
 struct Fixed {
@@ -47,6 +47,16 @@ struct Fixed {
 }
 
 impl Fixed {
+    /// The object with the plan in it, as its file or the cluster has it.
+    fn after(&self) -> serde_json::Value {
+        self.subject.after(&self.plan.object)
+    }
+
+    /// Whether there is anything to change.
+    fn changes(&self) -> bool {
+        self.after() != *self.subject.before()
+    }
+
     fn is_proven(&self) -> bool {
         self.proof.as_ref().is_some_and(|proof| proof.ready)
     }
@@ -75,16 +85,17 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
         let error = Error::input("fix", "no workload is named");
         return Err(error.help("name one as TYPE/NAME; kubectl nonroot scan lists them").into());
     }
-    let (texts, mut subjects, errors) = match &cluster {
+    let (found, errors) = match &cluster {
         Some(cluster) if !files => {
             let _spinner = Spinner::start("reading workloads");
             let (subjects, errors) = subject::of_cluster(cluster, &args).await?;
-            (Vec::new(), subjects, errors)
+            (OfFiles { subjects, ..OfFiles::default() }, errors)
         }
         _ => subject::of_files(&args, cluster.as_ref().map_or("default", |cluster| cluster.namespace.as_str())),
     };
-    for error in &errors {
-        say(format_args!("warning: {error}"));
+    let OfFiles { files: texts, mut subjects, notes, saw_others, left_alone } = found;
+    for warning in errors.iter().map(ToString::to_string).chain(notes) {
+        say(format_args!("warning: {warning}"));
     }
     if subjects.is_empty() {
         let text = rendered(&[], &texts, &[], &args)?;
@@ -93,7 +104,10 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
         } else {
             print(&text)?
         }
-        return Ok(exit_code(&errors, true));
+        if errors.is_empty() && !saw_others {
+            say(format_args!("No workloads found."));
+        }
+        return Ok(exit_code(&errors, left_alone));
     }
     if asks {
         if !files && nothing_named {
@@ -179,7 +193,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
         }
     }
     let delivered = deliver::all(cluster.as_ref(), &args, &fixed, &mut errors).await?;
-    Ok(exit_code(&errors, !good || !delivered))
+    Ok(exit_code(&errors, !good || !delivered || left_alone))
 }
 
 /// Trials are of one workload after another; plans only read.

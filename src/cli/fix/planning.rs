@@ -17,6 +17,7 @@ use super::{Fixed, file, stopped, users};
 use crate::error::{Error, Read};
 use crate::evidence::cluster::Cluster;
 use crate::foresight;
+use crate::model::defaults;
 use crate::model::edit::Edit;
 use crate::model::identity::{Assignment, Candidate};
 use crate::model::image::Image;
@@ -85,7 +86,8 @@ pub(super) async fn planned(
                 read_only_root: args.read_only_root,
                 user_namespace,
                 run_as: args.run_as,
-                without: args.without.clone(),
+                without: [args.without.clone(), subject.refused_remedies().iter().map(ToString::to_string).collect()]
+                    .concat(),
                 minimize: !args.no_minimize,
                 with_volumes: args.with_volumes.clone(),
                 strace: args.strace_image.is_some(),
@@ -235,7 +237,8 @@ async fn failed(cluster: Option<&Cluster>, subject: &Subject) -> Vec<Obstacle> {
 fn forbidden(object: &Value, level: Level) -> Vec<String> {
     let template = plan::template_path(object).iter().try_fold(object, |value, key| value.get(key));
     let Some(Ok(template)) = template.map(PodTemplateSpec::deserialize) else { return Vec::new() };
-    let (metadata, spec) = (template.metadata.unwrap_or_default(), template.spec.unwrap_or_default());
+    let (metadata, mut spec) = (template.metadata.unwrap_or_default(), template.spec.unwrap_or_default());
+    defaults::pod(&mut spec);
     let violations = policy::evaluate(&metadata, &spec, level, policy::newest_version());
     violations
         .into_iter()

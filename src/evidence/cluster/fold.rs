@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::protobuf;
 use crate::evidence::pods;
 use crate::model::container::{Container, Role};
+use crate::model::defaults;
 use crate::model::workload::{Failure, Workload};
 
 /// Kinds that another controller makes as a means: their owner is what a user deployed and would edit.
@@ -451,6 +452,8 @@ impl<'a> Members<'a> {
         }
         let template = newest.map(|(_, pod)| &pod.template).or(self.declared().map(|declared| &declared.template));
         let (mut metadata, mut spec) = template.map(Template::unpacked).unwrap_or_default();
+        // Those of pods are there; a template has them only once a pod is made of it.
+        defaults::host_network_ports(&mut spec);
         if let Some((id, pod)) = newest {
             (metadata.name, metadata.creation_timestamp) = (Some(id.name.clone()), pod.created.clone());
             spec.node_name = Some(pod.node.to_string()).filter(|node| !node.is_empty());
