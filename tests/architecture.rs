@@ -160,3 +160,71 @@ fn every_room_is_on_the_map() {
         left = open;
     }
 }
+
+/// The modules of a file: `src/plan/compose.rs` is `plan::compose`, and `src/plan/mod.rs` is `plan`.
+fn module(path: &Path) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let path = path.strip_prefix(&root).expect("a file of the source").with_extension("");
+    let mut parts: Vec<String> = path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    parts.retain(|part| part != "mod");
+    parts.join("::")
+}
+
+/// The modules that a file names, of those that are files.
+fn named(path: &Path, modules: &BTreeSet<String>) -> BTreeSet<String> {
+    let own: Vec<String> = module(path).split("::").map(str::to_owned).collect();
+    let code = code(path);
+    let mut found = BTreeSet::new();
+    for (prefix, at) in [("crate::", 0), ("super::super::", 2), ("super::", 1)] {
+        for (start, _) in code.match_indices(prefix) {
+            let is_part_of_more = code[..start].ends_with("super::") || code[..start].ends_with(char::is_alphanumeric);
+            let rest = &code[start + prefix.len()..];
+            if is_part_of_more || rest.starts_with("super::") {
+                continue;
+            }
+            let base = if at == 0 { &[][..] } else { &own[..own.len() - at] };
+            let names: Vec<&str> = match rest.strip_prefix('{') {
+                Some(list) => list.split('}').next().unwrap_or_default().split(',').map(str::trim).collect(),
+                None => vec![rest],
+            };
+            for name in names {
+                let end = name.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(name.len());
+                let mut parts = base.to_vec();
+                parts.extend(name[..end].split("::").filter(|part| !part.is_empty()).map(str::to_owned));
+                // The longest beginning that is a file.
+                while !parts.is_empty() && !modules.contains(&parts.join("::")) {
+                    parts.pop();
+                }
+                found.insert(parts.join("::"));
+            }
+        }
+    }
+    found.retain(|name| !name.is_empty() && *name != module(path));
+    found
+}
+
+/// Files that name each other cannot be read one after another. A file and those in the directory of its name are one.
+#[test]
+fn files_name_each_other_without_a_circle() {
+    let files = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let modules: BTreeSet<String> = files.iter().map(|path| module(path)).filter(|name| name != "lib").collect();
+    let is_kin =
+        |one: &str, other: &str| one.starts_with(&format!("{other}::")) || other.starts_with(&format!("{one}::"));
+    let mut left: Vec<(String, BTreeSet<String>)> = Vec::new();
+    for path in &files {
+        let name = module(path);
+        let mut names = named(path, &modules);
+        names.retain(|other| !is_kin(&name, other));
+        left.push((name, names));
+    }
+    assert!(left.iter().filter(|(_, names)| !names.is_empty()).count() > 100, "imports are found");
+    loop {
+        let here: BTreeSet<String> = left.iter().map(|(name, _)| name.clone()).collect();
+        let count = left.len();
+        left.retain(|(_, names)| names.iter().any(|name| here.contains(name)));
+        if left.len() == count {
+            break;
+        }
+    }
+    assert!(left.is_empty(), "circles, or what leads into them: {left:#?}");
+}

@@ -5,7 +5,8 @@
 
 use nonroot::model::podsecurity::Level;
 use nonroot::output::explanation::{Evidence, Explained, Remedy};
-use nonroot::output::finding::{self, Accepted};
+use nonroot::output::finding::Accepted;
+use nonroot::output::findings;
 use nonroot::output::report::{
     Baseline, Container, Entry, Failure, PodSecurity, ScanReport, Source, User, Violation, Workload,
 };
@@ -72,8 +73,8 @@ fn report() -> ScanReport {
         ..live.clone()
     };
     let mut live = live;
-    live.findings = finding::of(&live, Level::Restricted);
-    file.findings = finding::of(&file, Level::Restricted);
+    live.findings = findings::of(&live, Level::Restricted);
+    file.findings = findings::of(&file, Level::Restricted);
     file.findings[0].accepted =
         Some(Accepted { reason: text(), expires: Some("2027-03-31".to_owned()), by: "baseline" });
     let entry = Entry { line: 4, workload: text(), check: text(), reason: text(), expires: None };
@@ -160,10 +161,10 @@ fn a_fingerprint_outlives_lines_and_words() {
     moved.source = Some(Source { file: "elsewhere.yaml".to_owned(), line: 99, path: None });
     moved.pod_security.restricted[0].detail = "other words of a newer version".to_owned();
     let after: Vec<String> =
-        finding::of(&moved, Level::Restricted).into_iter().map(|finding| finding.fingerprint).collect();
+        findings::of(&moved, Level::Restricted).into_iter().map(|finding| finding.fingerprint).collect();
     assert_eq!(before, after);
     moved.name = "another".to_owned();
-    assert!(finding::of(&moved, Level::Restricted).iter().all(|finding| !before.contains(&finding.fingerprint)));
+    assert!(findings::of(&moved, Level::Restricted).iter().all(|finding| !before.contains(&finding.fingerprint)));
 }
 
 #[test]

@@ -23,7 +23,8 @@ use crate::model::podsecurity::{Level, Namespace, Version};
 use crate::model::virtual_machine::VirtualMachines;
 use crate::model::volume::{self, SharedVolume, Storage};
 use crate::model::workload::{Unjudged, Workload};
-use crate::output::finding::{self, Class, Finding};
+use crate::output::finding::{Class, Finding};
+use crate::output::findings;
 use crate::output::fix::Fix;
 use crate::output::image::ImageReport;
 use crate::output::report::{self, ScanReport};
@@ -207,7 +208,7 @@ struct Judged {
 
 impl Row {
     fn judge(&mut self, args: &ScanArgs) {
-        self.workload.findings = finding::of(&self.workload, args.judged_level());
+        self.workload.findings = findings::of(&self.workload, args.judged_level());
     }
 }
 

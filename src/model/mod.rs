@@ -3,6 +3,7 @@
 pub mod acceptance;
 pub mod access;
 pub mod accounts;
+pub mod answer;
 pub mod can_i;
 pub mod capability;
 pub mod container;

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::API_VERSION;
 use super::explanation::Explained;
-use super::markdown::{code, plain};
+use super::markdown_text::{code, plain};
 use super::patch;
-use super::report::API_VERSION;
 use super::terminal::{Clean, Tone, painted, tone, wrapped};
 use crate::model::identity::{Assignment, Candidate};
 use crate::model::plan::{Plan as ModelPlan, Step as ModelStep};

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::API_VERSION;
 use super::explanation::Explained;
 use super::finding::{Class, Finding};
 use super::fix::{Fix, Plan};
@@ -12,9 +13,6 @@ use crate::model::podsecurity::{
     Namespace as ModelNamespace, Policy as ModelPolicy, Version, Violation as ModelViolation,
 };
 use crate::model::workload::{Failure as ModelFailure, Location, Unjudged as ModelUnjudged, Workload as ModelWorkload};
-
-/// The version of this contract.
-pub const API_VERSION: &str = "nonroot/v1";
 
 /// `kind: ScanReport`.
 #[derive(Debug, Clone, Serialize)]

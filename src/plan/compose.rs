@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use super::demand::{demand, demand_of_container};
+use super::fields::{add, containers_mut, field, find_container, list, named, names, remove_if, with_container};
 use super::privilege::privileged;
 use crate::model::edit::{Edit, Fill};
 use crate::model::podsecurity::Level;
@@ -431,78 +432,6 @@ fn quoted(text: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
     let quoted = if text.chars().all(safe) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) };
     quoted.replace('$', "$$")
-}
-
-pub(super) fn field<'a>(value: &'a mut Value, key: &str) -> &'a mut Value {
-    if !value.is_object() {
-        *value = json!({});
-    }
-    let child = &mut value[key];
-    if child.is_null() {
-        *child = json!({});
-    }
-    child
-}
-
-fn list<'a>(value: &'a mut Value, key: &str) -> &'a mut Vec<Value> {
-    if !value.is_object() {
-        *value = json!({});
-    }
-    let child = &mut value[key];
-    if !child.is_array() {
-        *child = json!([]);
-    }
-    match child {
-        Value::Array(items) => items,
-        _ => unreachable!("it was made an array"),
-    }
-}
-
-fn add(list: &mut Vec<Value>, value: Value) {
-    if !list.contains(&value) {
-        list.push(value);
-    }
-}
-
-/// The item of a list with this name, made where it is missing.
-fn named<'a>(list: &'a mut Vec<Value>, name: &str) -> &'a mut Value {
-    let at = list.iter().position(|item| item["name"].as_str() == Some(name)).unwrap_or_else(|| {
-        list.push(json!({"name": name}));
-        list.len() - 1
-    });
-    &mut list[at]
-}
-
-pub(super) fn remove_if(value: &mut Value, key: &str, unwanted: impl Fn(&Value) -> bool) {
-    if value.get(key).is_some_and(unwanted)
-        && let Some(fields) = value.as_object_mut()
-    {
-        fields.shift_remove(key);
-    }
-}
-
-const LISTS: [&str; 2] = ["initContainers", "containers"];
-
-pub(super) fn containers_mut(spec: &mut Value) -> impl Iterator<Item = &mut Value> {
-    let lists = spec.as_object_mut().into_iter().flat_map(|fields| fields.iter_mut());
-    lists.filter(|(key, _)| LISTS.contains(&key.as_str())).filter_map(|(_, list)| list.as_array_mut()).flatten()
-}
-
-/// The names of a spec's containers, init containers first.
-fn names(spec: &Value) -> impl Iterator<Item = &str> {
-    let lists = LISTS.iter().filter_map(|list| spec.get(list)).filter_map(Value::as_array).flatten();
-    lists.filter_map(|container| container["name"].as_str())
-}
-
-fn find_container<'a>(spec: &'a Value, name: &str) -> Option<&'a Value> {
-    let lists = LISTS.iter().filter_map(|list| spec.get(list)).filter_map(Value::as_array).flatten();
-    lists.into_iter().find(|container| container["name"].as_str() == Some(name))
-}
-
-fn with_container(spec: &mut Value, name: &str, change: impl FnOnce(&mut Value)) {
-    if let Some(container) = containers_mut(spec).find(|container| container["name"].as_str() == Some(name)) {
-        change(container);
-    }
 }
 
 #[cfg(test)]

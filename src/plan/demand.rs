@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::compose::{containers_mut, field, remove_if};
+use super::fields::{containers_mut, field, remove_if};
 use super::privilege::is_retained;
 use crate::model::podsecurity::Level;
 

@@ -2,6 +2,7 @@
 
 mod compose;
 mod demand;
+mod fields;
 mod identity;
 mod owner;
 mod ownership;

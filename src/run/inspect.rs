@@ -24,7 +24,7 @@ use crate::model::inside::{Inode, Inside};
 use crate::model::obstacle::Obstacle;
 use crate::plan;
 use crate::remedy;
-use crate::search::{self, Answer, OBSERVER_UID, Observations, Program, Question, Search};
+use crate::search::{self, Learned, OBSERVER_UID, Observations, Program, Question, Search};
 
 /// How often a program is started to be seen: on a busy node one may end before it was.
 const ATTEMPTS: usize = 3;
@@ -81,7 +81,7 @@ impl Trial<'_> {
     }
 
     /// Looks up what a search asks.
-    pub(super) async fn answers(&self, search: &Search<'_>, questions: Vec<Question>) -> Vec<Answer> {
+    pub(super) async fn answers(&self, search: &Search<'_>, questions: Vec<Question>) -> Vec<Learned> {
         let mut answers = Vec::new();
         for question in questions {
             answers.push(self.answer(search, question).await);
@@ -89,26 +89,26 @@ impl Trial<'_> {
         answers
     }
 
-    async fn answer(&self, search: &Search<'_>, question: Question) -> Answer {
+    async fn answer(&self, search: &Search<'_>, question: Question) -> Learned {
         match question {
             Question::Look { container, paths } => {
                 let inodes = self.look(&container, &paths).await;
-                Answer::Look { container, paths, inodes }
+                Learned::Look { container, paths, inodes }
             }
             Question::Configuration { container, words } => {
                 let found = match self.place(&container) {
                     Some((cluster, place)) => cluster.find_in(place, words).await.unwrap_or_default(),
                     None => Default::default(),
                 };
-                Answer::Configuration { container, words, found }
+                Learned::Configuration { container, words, found }
             }
             Question::Program { container, command, args, planned } => {
                 let program = self.program(&container, command, &args, &planned).await;
-                Answer::Program { container, program }
+                Learned::Program { container, program }
             }
             Question::Usage { container, paths } => {
                 let used = self.usage(search, &container, &paths).await;
-                Answer::Usage { container, paths, used }
+                Learned::Usage { container, paths, used }
             }
         }
     }

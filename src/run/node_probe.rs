@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep};
 use super::pod;
 use crate::error::{Error, Read};
 use crate::evidence::cluster::{Cluster, Right};
-use crate::model::node::{Probed, Told};
+use crate::model::answer::Answer;
+use crate::model::node::Probed;
 
 /// What a probe does in its namespace.
 const RIGHTS: &[Right] = &[
@@ -82,7 +83,7 @@ impl Probe<'_> {
         match self.run(cluster, &self.pod(node, &format!("{number}-users"), profile, true)).await {
             Ok(Ended::Said(text)) => read.value.user_namespaces = Some(mapped(&text)),
             // A pod that does not run without a namespace of its own either says nothing about that.
-            Ok(Ended::Refused(why)) if read.errors.is_empty() => read.value.user_namespaces = Some(Told::no(why)),
+            Ok(Ended::Refused(why)) if read.errors.is_empty() => read.value.user_namespaces = Some(Answer::no(why)),
             Ok(Ended::Refused(_)) => {}
             Err(error) => read.errors.push(error),
         }
@@ -215,15 +216,15 @@ fn said(text: &str, profile: bool) -> Probed {
 }
 
 /// Whether uid 0 inside is another outside, by user_namespaces(7): inside, outside, how many.
-fn mapped(text: &str) -> Told {
+fn mapped(text: &str) -> Answer {
     let map: Vec<u64> =
         value(text, "uid_map").unwrap_or_default().split_whitespace().filter_map(|id| id.parse().ok()).collect();
     match map.as_slice() {
-        [0, 0, ..] => Told::no("a pod with hostUsers: false ran in the node's own user namespace"),
-        [inside, outside, count, ..] => Told::yes(format!(
+        [0, 0, ..] => Answer::no("a pod with hostUsers: false ran in the node's own user namespace"),
+        [inside, outside, count, ..] => Answer::yes(format!(
             "in a pod with hostUsers: false, {count} ids from {inside} on are {outside} and following of the node"
         )),
-        _ => Told::unknown("a pod with hostUsers: false ran, and could not read its uid_map"),
+        _ => Answer::unknown("a pod with hostUsers: false ran, and could not read its uid_map"),
     }
 }
 

@@ -125,7 +125,7 @@ pub struct Program {
 
 /// What was learned; empty where nothing could be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum Learned {
     Look { container: String, paths: Vec<String>, inodes: Vec<Inode> },
     Configuration { container: String, words: &'static [&'static str], found: Found },
     Program { container: String, program: Program },
@@ -328,6 +328,7 @@ impl<'a> Search<'a> {
     }
 
     /// What it wants next. Until it was told, it wants the same.
+    #[expect(clippy::should_implement_trait, reason = "it is no iterator: what comes next is what it was told")]
     pub fn next(&mut self) -> Next {
         loop {
             let phase = std::mem::replace(&mut self.phase, Phase::Done);
@@ -397,22 +398,22 @@ impl<'a> Search<'a> {
     }
 
     /// Takes up what it asked for.
-    pub fn learned(&mut self, answers: Vec<Answer>) {
+    pub fn learned(&mut self, answers: Vec<Learned>) {
         for answer in answers {
             match answer {
-                Answer::Look { container, paths, inodes } => self.seen(&container, paths, inodes),
-                Answer::Configuration { container, words, found } => {
+                Learned::Look { container, paths, inodes } => self.seen(&container, paths, inodes),
+                Learned::Configuration { container, words, found } => {
                     self.asked.insert(Asked::Configuration(container.clone(), words));
                     self.found.insert((container, words), found);
                 }
-                Answer::Program { container, program } => {
+                Learned::Program { container, program } => {
                     if let Some(facts) = self.facts.get_mut(&container) {
                         facts.command = program.command;
                         (facts.calls, facts.options, facts.named) = (program.calls, program.options, program.named);
                     }
                     self.asked.insert(Asked::Program(container));
                 }
-                Answer::Usage { container, paths, used } => {
+                Learned::Usage { container, paths, used } => {
                     for path in paths {
                         let bytes = used.iter().find(|(known, _)| *known == path).map_or(0, |(_, bytes)| *bytes);
                         self.held.insert((container.clone(), path), bytes);

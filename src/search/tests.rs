@@ -31,20 +31,20 @@ fn observed() -> Observations {
 }
 
 /// Answers as an image would whose directories are root's.
-fn answer(question: Question) -> Answer {
+fn answer(question: Question) -> Learned {
     match question {
         Question::Look { container, paths } => {
             let steps = paths.iter().flat_map(|path| {
                 let ends = path.char_indices().filter(|(at, c)| *c == '/' && *at > 0).map(|(at, _)| at);
                 ends.map(|at| inode(&path[..at], 0o040_755, 0, 0)).collect::<Vec<_>>()
             });
-            Answer::Look { inodes: steps.collect(), container, paths }
+            Learned::Look { inodes: steps.collect(), container, paths }
         }
         Question::Configuration { container, words } => {
-            Answer::Configuration { container, words, found: Found::default() }
+            Learned::Configuration { container, words, found: Found::default() }
         }
-        Question::Program { container, .. } => Answer::Program { container, program: Program::default() },
-        Question::Usage { container, paths } => Answer::Usage { container, paths, used: Vec::new() },
+        Question::Program { container, .. } => Learned::Program { container, program: Program::default() },
+        Question::Usage { container, paths } => Learned::Usage { container, paths, used: Vec::new() },
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn rendered(
             [one] => json(&fix(one)),
             several => {
                 let items: Vec<report::Fix> = several.iter().map(fix).collect();
-                json(&json!({"apiVersion": crate::output::report::API_VERSION, "kind": "FixList", "items": items}))
+                json(&json!({"apiVersion": crate::output::API_VERSION, "kind": "FixList", "items": items}))
             }
         },
         Format::Html => html::fixes(&fixed.iter().map(fix).collect::<Vec<_>>()),

@@ -1,6 +1,7 @@
 //! The API server, read only: every request here is a GET, but for the question of what the user may do.
 
 mod access;
+mod change;
 mod connection;
 mod exec;
 mod failure;
@@ -11,6 +12,7 @@ mod names;
 mod namespace;
 mod nodes;
 mod protobuf;
+mod records;
 mod scope;
 mod storage;
 mod virtual_machines;

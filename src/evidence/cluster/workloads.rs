@@ -10,8 +10,9 @@ use kube::api::ListParams;
 use prost::DecodeError;
 use serde_json::Value;
 
-use super::fold::{self, Controller, Fold, Seen};
+use super::fold::{self, Fold};
 use super::list::Form;
+use super::records::{Controller, Seen};
 use super::scope::collection;
 use super::{Cluster, Detail, Namespaces, Refusal, Scope, Selection, protobuf};
 use crate::error::{Error, Read};

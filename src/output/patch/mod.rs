@@ -15,7 +15,7 @@ pub use self::kustomize::kustomize;
 pub use self::manifest::{Unfit, manifest};
 pub use self::merge::merge;
 pub use self::strategic::strategic;
-use super::report::API_VERSION;
+use super::API_VERSION;
 
 /// The groups of kinds of which the API server and kubectl know the merge keys.
 const BUILT_IN: [&str; 4] = ["", "apps", "batch", "extensions"];
