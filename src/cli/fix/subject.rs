@@ -19,6 +19,7 @@ use crate::model::container::Container;
 use crate::model::identity::Origin;
 use crate::model::image::Config;
 use crate::model::podsecurity::Level;
+use crate::model::schema::Takes;
 use crate::model::template::{Path, Pod, Shape};
 use crate::model::volume::{self, Volumes};
 use crate::model::workload::{Unjudged, Workload};
@@ -177,14 +178,43 @@ pub(super) struct OfFiles {
     pub(super) saw_others: bool,
     /// Among that is something that the level forbids, or root.
     pub(super) left_alone: bool,
+    /// Kinds of what is not edited: apiVersion and kind.
+    pub(super) kinds: BTreeSet<(String, String)>,
 }
+
+impl OfFiles {
+    /// Which fields of the kinds that are not edited take a change, where the cluster knows these kinds.
+    pub(super) async fn ask_schemas(&mut self, cluster: &Cluster) {
+        for (api_version, kind) in &self.kinds {
+            let takes = cluster.takes(api_version, kind).await;
+            let places: Vec<&str> = takes
+                .iter()
+                .map(|one| match one {
+                    Takes::Pod(path) | Takes::Context(path) => path.as_str(),
+                })
+                .collect();
+            let more = places.len().saturating_sub(MOST_PLACES);
+            let shown = places.get(..MOST_PLACES).unwrap_or(&places).join(", ");
+            let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+            if !places.is_empty() {
+                let kind = kind.to_lowercase();
+                self.notes.push(format!(
+                    "{kind}: by its schema in the cluster, pods and security contexts are set at {shown}{rest}"
+                ));
+            }
+        }
+    }
+}
+
+/// The most fields of a kind that are told.
+const MOST_PLACES: usize = 8;
 
 /// What is to be done with a workload of a file.
 enum Taken {
     Fixed(Box<Subject>),
     Refused(Error),
-    /// Not all of its pod is there; whether the level forbids what there is.
-    Left(String, bool),
+    /// Not all of its pod is there; of which kind it is, and whether the level forbids what there is.
+    Left(String, (String, String), bool),
 }
 
 /// The files of -f, each once, and their workloads. What cannot be read or is no place for a plan is an error beside the
@@ -200,7 +230,10 @@ pub(super) fn of_files(args: &FixArgs, namespace: &str) -> (OfFiles, Vec<Error>)
     let files: Vec<Arc<File>> = files.into_iter().map(Arc::new).collect();
     let read = manifests::workloads(&files, |manifest| match file::refused(&manifest) {
         Some(error) => Taken::Refused(error),
-        None if !manifest.pod.is_whole => Taken::Left(left(&manifest), violates(&manifest, args.level())),
+        None if !manifest.pod.is_whole => {
+            let kind = (manifest.workload.api_version.clone(), manifest.workload.kind.clone());
+            Taken::Left(left(&manifest), kind, violates(&manifest, args.level()))
+        }
         None => Taken::Fixed(Box::new(of_manifest(manifest, namespace))),
     });
     errors.extend(read.errors);
@@ -208,12 +241,14 @@ pub(super) fn of_files(args: &FixArgs, namespace: &str) -> (OfFiles, Vec<Error>)
     let mut found = OfFiles { files, saw_others: !unjudged.is_empty(), notes, ..OfFiles::default() };
     found.left_alone = unjudged.iter().any(|object| object.root || object.forbidden);
     found.notes.extend(unjudged.iter().map(Unjudged::told));
+    found.kinds.extend(unjudged.into_iter().map(|object| (object.api_version, object.kind)));
     for taken in workloads {
         match taken {
             Taken::Fixed(subject) => found.subjects.push(*subject),
             Taken::Refused(error) => errors.push(error),
-            Taken::Left(why, violates) => {
+            Taken::Left(why, kind, violates) => {
                 found.saw_others = true;
+                found.kinds.insert(kind);
                 found.left_alone |= violates;
                 found.notes.push(why);
             }

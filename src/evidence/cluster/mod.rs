@@ -11,6 +11,7 @@ mod names;
 mod namespace;
 mod nodes;
 mod protobuf;
+mod schema;
 mod scope;
 mod storage;
 mod virtual_machines;

@@ -333,6 +333,7 @@ fn object(document: Document, place: &Place<'_>, take: &mut dyn FnMut(Outcome<Ma
     };
     let template::Found { pods, fragments } = template::find(&object.value);
     let unjudged = |fields: Vec<(String, u64)>, why: Option<String>| Unjudged {
+        api_version: object.api_version.clone(),
         kind: object.kind.clone(),
         namespace: object.namespace.clone(),
         name: object.name.clone(),
