@@ -13,7 +13,6 @@ use kube::runtime::watcher::{self, watch_object};
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
-use super::inspect::logged;
 use super::{Trial, pod, strace};
 use crate::diagnosis::{Context, diagnose};
 use crate::error::Error;
@@ -310,6 +309,12 @@ impl Trial<'_> {
             }
         }
     }
+}
+
+/// What a container logged to a file.
+pub(super) fn logged(container: &str, path: &str, text: String) -> Text {
+    let source = format!("file {path} of container {container}");
+    Text { source, container: Some(container.to_owned()), directory: None, text }
 }
 
 fn has_ended(container: &ContainerStatus) -> bool {

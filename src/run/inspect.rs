@@ -12,10 +12,10 @@ use serde::Deserialize as _;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::await_pod::{LOST, START, has_expired, ready_after, running_user};
+use super::await_pod::{LOST, START, has_expired, logged, ready_after, running_user};
 use super::{Progress, Trial, pod};
 use crate::error::Error;
-use crate::evidence::cluster::{Cluster, Place, Text, TrialPlace};
+use crate::evidence::cluster::{Cluster, Place, TrialPlace};
 use crate::evidence::inside;
 use crate::foresight;
 use crate::model::edit::Edit;
@@ -311,10 +311,4 @@ impl Trial<'_> {
         self.remove(&name).await;
         Ok(())
     }
-}
-
-/// What a container logged to a file.
-pub(super) fn logged(container: &str, path: &str, text: String) -> Text {
-    let source = format!("file {path} of container {container}");
-    Text { source, container: Some(container.to_owned()), directory: None, text }
 }
