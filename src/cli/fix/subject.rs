@@ -52,10 +52,9 @@ pub(super) struct Subject {
 impl Subject {
     /// `deployment/web`, and of a pod inside another kind where it stands: `raycluster/ray:headGroupSpec`.
     pub(super) fn name(&self) -> String {
-        let name = plan::name(&self.object);
-        match self.manifest.as_ref().map(|manifest| manifest.pod.label.as_str()).filter(|label| !label.is_empty()) {
-            Some(label) => format!("{name}:{label}"),
-            None => name,
+        match self.manifest.as_ref().filter(|manifest| !manifest.pod.label.is_empty()) {
+            Some(Manifest { workload, .. }) => format!("{}/{}", workload.kind.to_lowercase(), workload.name),
+            None => plan::name(&self.object),
         }
     }
 
@@ -275,10 +274,10 @@ fn left(manifest: &Manifest) -> String {
         places.extend((0..count).map(|number| pod.place(&format!("spec.{list}[{number}].securityContext"))));
     }
     format!(
-        "{file}:{line}: {}/{} is left as it is, because not all of its pod is here: {} take it",
+        "{file}:{line}: {}/{} is left as it is, because not all of its pod is here; what would change is set at {}",
         workload.kind.to_lowercase(),
         workload.name,
-        places.join(" and ")
+        places.join(", ")
     )
 }
 
@@ -333,7 +332,8 @@ fn view(pod: &Pod, object: &Value, template: Value) -> Value {
         }
         return view;
     }
-    let fields = ["apiVersion", "kind", "metadata"].map(|field| (field.to_owned(), object[field].clone()));
+    let holder = pod.holder.get(object).unwrap_or(object);
+    let fields = ["apiVersion", "kind", "metadata"].map(|field| (field.to_owned(), holder[field].clone()));
     let mut view: Value = fields.into_iter().collect();
     view["spec"] = json!({ "template": template });
     view
