@@ -264,6 +264,7 @@ fn a_manifest_and_its_image_make_a_plan() {
     let nonroot = |more: &[&str]| {
         let run = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"))
             .env("KUBECONFIG", "/nonexistent")
+            .env_remove("NONROOT_OFFLINE")
             .args(["fix", "--yes", "-o", "json", "--images", "--no-image-cache", "-f", manifest.to_str().unwrap()])
             .args(more)
             .output()
@@ -310,6 +311,7 @@ fn a_plan_asks_the_image_for_its_user() {
     let planned = |more: &[&str]| {
         let run = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"))
             .env("KUBECONFIG", "/nonexistent")
+            .env_remove("NONROOT_OFFLINE")
             .args(["fix", "--yes", "-o", "json", "--no-image-cache", "-f", manifest.to_str().unwrap()])
             .args(["--plain-http", &registry.address])
             .args(more)
@@ -349,6 +351,7 @@ fn a_registry_that_does_not_answer_is_said_and_not_waited_for() {
     let begin = Instant::now();
     let run = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"))
         .env("KUBECONFIG", "/nonexistent")
+        .env_remove("NONROOT_OFFLINE")
         .args(["fix", "-o", "json", "--no-image-cache", "--plain-http", &address, "-f"])
         .arg(file.path())
         .output()
