@@ -19,6 +19,7 @@ pub mod node;
 pub mod obstacle;
 pub mod plan;
 pub mod podsecurity;
+pub mod schema;
 pub mod se_linux;
 pub mod template;
 pub mod trace;

@@ -43,6 +43,25 @@ impl Path {
         Path(self.0.iter().cloned().chain([Step::Item(item)]).collect())
     }
 
+    /// The way that a text tells which is made as one is shown: `spec.containers[0].image`.
+    #[must_use]
+    pub fn parse(text: &str) -> Path {
+        let mut path = Path::default();
+        for part in text.split(['.', '[']).filter(|part| !part.is_empty()) {
+            path = match part.strip_suffix(']') {
+                Some(number) => number.parse().map_or_else(|_| path.field(number), |number| path.item(number)),
+                None => path.field(part),
+            };
+        }
+        path
+    }
+
+    /// Takes what is there out of an object, if it is a field.
+    pub fn remove(&self, object: &mut Value) -> Option<Value> {
+        let (Step::Field(field), above) = self.0.split_last()? else { return None };
+        Path(above.to_vec()).get_mut(object)?.as_object_mut()?.shift_remove(field)
+    }
+
     #[must_use]
     pub fn get<'a>(&self, object: &'a Value) -> Option<&'a Value> {
         self.0.iter().try_fold(object, |value, step| match step {
@@ -125,6 +144,8 @@ pub struct Pod {
     pub is_whole: bool,
     /// What tells it from others of the object; empty where it is the object's own.
     pub label: String,
+    /// The nearest object with a kind that has it: in a template of objects, not the outermost.
+    pub holder: Path,
 }
 
 /// What an object says of pods that are not here to be judged.
@@ -241,7 +262,8 @@ pub fn find(object: &Value) -> Found {
     if let Some(path) = own(object, text("kind")) {
         let spec = path.field("spec");
         let is_whole = !is_custom || knative::is_of(object) || spec.get(object).is_some_and(is_whole_spec);
-        let pod = Pod { path, shape: Shape::Template, is_own: true, is_whole, label: String::new() };
+        let pod =
+            Pod { path, shape: Shape::Template, is_own: true, is_whole, label: String::new(), holder: Path::default() };
         return Found { pods: vec![pod], fragments: Vec::new() };
     }
     // OpenShift's Template had no group once, and holds whole objects.
@@ -334,6 +356,7 @@ impl Search<'_> {
                 is_own: false,
                 is_whole: is_whole_spec(&value["spec"]),
                 label: String::new(),
+                holder: Path::default(),
             });
             self.beside(&value["spec"], &spec, context, &OF_POD_SPEC);
             self.beside(value, path, context, &["spec", "metadata"]);
@@ -346,12 +369,20 @@ impl Search<'_> {
                 is_own: false,
                 is_whole: is_whole_spec(value),
                 label: String::new(),
+                holder: Path::default(),
             });
             self.beside(value, path, context, &OF_POD_SPEC);
             return;
         }
         if let Some(shape) = parts(value, path, context, self.object) {
-            self.add(Pod { path: path.clone(), shape, is_own: false, is_whole: false, label: String::new() });
+            self.add(Pod {
+                path: path.clone(),
+                shape,
+                is_own: false,
+                is_whole: false,
+                label: String::new(),
+                holder: Path::default(),
+            });
             self.beside(value, path, context, &OF_PARTS);
             return;
         }
@@ -571,7 +602,7 @@ impl Pod {
             },
             shape => shape,
         };
-        Pod { path: outer.join(&self.path), shape, is_own: false, ..self }
+        Pod { path: outer.join(&self.path), shape, is_own: false, holder: outer.join(&self.holder), ..self }
     }
 
     /// The pod as a template that can be read as one.
@@ -835,6 +866,17 @@ mod tests {
             (pods[0].path.to_string().as_str(), pods[0].label.as_str()),
             ("objects[0].spec.template", "objects[web]")
         );
+    }
+
+    #[test]
+    fn a_path_is_read_as_it_is_shown() {
+        for text in ["spec.containers[0].image", "spec", "objects[1].spec.template", ""] {
+            assert_eq!(Path::parse(text).to_string(), text);
+        }
+        let mut object = json!({"a": [{"b": 1, "c": 2}]});
+        assert_eq!(Path::parse("a[0].b").remove(&mut object), Some(json!(1)));
+        assert_eq!(object, json!({"a": [{"c": 2}]}));
+        assert_eq!(Path::parse("a[0]").remove(&mut object), None);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub struct Location {
 /// An object that makes pods of which it does not say enough to judge them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unjudged {
+    pub api_version: String,
     pub kind: String,
     pub namespace: Option<String>,
     pub name: String,

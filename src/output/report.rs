@@ -139,7 +139,9 @@ pub struct Source {
 
 /// An object that was seen and not judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Unjudged {
+    pub api_version: String,
     pub kind: String,
     pub namespace: Option<String>,
     pub name: String,
@@ -156,9 +158,9 @@ pub struct Unjudged {
 
 impl From<ModelUnjudged> for Unjudged {
     fn from(unjudged: ModelUnjudged) -> Self {
-        let ModelUnjudged { kind, namespace, name, source, fields, root, forbidden, why, .. } = unjudged;
+        let ModelUnjudged { api_version, kind, namespace, name, source, fields, root, forbidden, why, .. } = unjudged;
         let fields = fields.into_iter().map(|(path, line)| Field { path, line: Some(line) }).collect();
-        Self { kind, namespace, name, source: Source::from(&source), fields, root, forbidden, why }
+        Self { api_version, kind, namespace, name, source: Source::from(&source), fields, root, forbidden, why }
     }
 }
 

@@ -85,7 +85,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
         let error = Error::input("fix", "no workload is named");
         return Err(error.help("name one as TYPE/NAME; kubectl nonroot scan lists them").into());
     }
-    let (found, errors) = match &cluster {
+    let (mut found, errors) = match &cluster {
         Some(cluster) if !files => {
             let _spinner = Spinner::start("reading workloads");
             let (subjects, errors) = subject::of_cluster(cluster, &args).await?;
@@ -93,7 +93,10 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
         }
         _ => subject::of_files(&args, cluster.as_ref().map_or("default", |cluster| cluster.namespace.as_str())),
     };
-    let OfFiles { files: texts, mut subjects, notes, saw_others, left_alone } = found;
+    if let Some(cluster) = &cluster {
+        found.ask_schemas(cluster).await;
+    }
+    let OfFiles { files: texts, mut subjects, notes, saw_others, left_alone, .. } = found;
     for warning in errors.iter().map(ToString::to_string).chain(notes) {
         say(format_args!("warning: {warning}"));
     }

@@ -19,6 +19,7 @@ use crate::model::container::Container;
 use crate::model::identity::Origin;
 use crate::model::image::Config;
 use crate::model::podsecurity::Level;
+use crate::model::schema::Takes;
 use crate::model::template::{Path, Pod, Shape};
 use crate::model::volume::{self, Volumes};
 use crate::model::workload::{Unjudged, Workload};
@@ -51,10 +52,9 @@ pub(super) struct Subject {
 impl Subject {
     /// `deployment/web`, and of a pod inside another kind where it stands: `raycluster/ray:headGroupSpec`.
     pub(super) fn name(&self) -> String {
-        let name = plan::name(&self.object);
-        match self.manifest.as_ref().map(|manifest| manifest.pod.label.as_str()).filter(|label| !label.is_empty()) {
-            Some(label) => format!("{name}:{label}"),
-            None => name,
+        match self.manifest.as_ref().filter(|manifest| !manifest.pod.label.is_empty()) {
+            Some(Manifest { workload, .. }) => format!("{}/{}", workload.kind.to_lowercase(), workload.name),
+            None => plan::name(&self.object),
         }
     }
 
@@ -177,14 +177,43 @@ pub(super) struct OfFiles {
     pub(super) saw_others: bool,
     /// Among that is something that the level forbids, or root.
     pub(super) left_alone: bool,
+    /// Kinds of what is not edited: apiVersion and kind.
+    pub(super) kinds: BTreeSet<(String, String)>,
 }
+
+impl OfFiles {
+    /// Which fields of the kinds that are not edited take a change, where the cluster knows these kinds.
+    pub(super) async fn ask_schemas(&mut self, cluster: &Cluster) {
+        for (api_version, kind) in &self.kinds {
+            let takes = cluster.takes(api_version, kind).await;
+            let places: Vec<&str> = takes
+                .iter()
+                .map(|one| match one {
+                    Takes::Pod(path) | Takes::Context(path) => path.as_str(),
+                })
+                .collect();
+            let more = places.len().saturating_sub(MOST_PLACES);
+            let shown = places.get(..MOST_PLACES).unwrap_or(&places).join(", ");
+            let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+            if !places.is_empty() {
+                let kind = kind.to_lowercase();
+                self.notes.push(format!(
+                    "{kind}: by its schema in the cluster, pods and security contexts are set at {shown}{rest}"
+                ));
+            }
+        }
+    }
+}
+
+/// The most fields of a kind that are told.
+const MOST_PLACES: usize = 8;
 
 /// What is to be done with a workload of a file.
 enum Taken {
     Fixed(Box<Subject>),
     Refused(Error),
-    /// Not all of its pod is there; whether the level forbids what there is.
-    Left(String, bool),
+    /// Not all of its pod is there; of which kind it is, and whether the level forbids what there is.
+    Left(String, (String, String), bool),
 }
 
 /// The files of -f, each once, and their workloads. What cannot be read or is no place for a plan is an error beside the
@@ -200,7 +229,10 @@ pub(super) fn of_files(args: &FixArgs, namespace: &str) -> (OfFiles, Vec<Error>)
     let files: Vec<Arc<File>> = files.into_iter().map(Arc::new).collect();
     let read = manifests::workloads(&files, |manifest| match file::refused(&manifest) {
         Some(error) => Taken::Refused(error),
-        None if !manifest.pod.is_whole => Taken::Left(left(&manifest), violates(&manifest, args.level())),
+        None if !manifest.pod.is_whole => {
+            let kind = (manifest.workload.api_version.clone(), manifest.workload.kind.clone());
+            Taken::Left(left(&manifest), kind, violates(&manifest, args.level()))
+        }
         None => Taken::Fixed(Box::new(of_manifest(manifest, namespace))),
     });
     errors.extend(read.errors);
@@ -208,12 +240,14 @@ pub(super) fn of_files(args: &FixArgs, namespace: &str) -> (OfFiles, Vec<Error>)
     let mut found = OfFiles { files, saw_others: !unjudged.is_empty(), notes, ..OfFiles::default() };
     found.left_alone = unjudged.iter().any(|object| object.root || object.forbidden);
     found.notes.extend(unjudged.iter().map(Unjudged::told));
+    found.kinds.extend(unjudged.into_iter().map(|object| (object.api_version, object.kind)));
     for taken in workloads {
         match taken {
             Taken::Fixed(subject) => found.subjects.push(*subject),
             Taken::Refused(error) => errors.push(error),
-            Taken::Left(why, violates) => {
+            Taken::Left(why, kind, violates) => {
                 found.saw_others = true;
+                found.kinds.insert(kind);
                 found.left_alone |= violates;
                 found.notes.push(why);
             }
@@ -240,10 +274,10 @@ fn left(manifest: &Manifest) -> String {
         places.extend((0..count).map(|number| pod.place(&format!("spec.{list}[{number}].securityContext"))));
     }
     format!(
-        "{file}:{line}: {}/{} is left as it is, because not all of its pod is here: {} take it",
+        "{file}:{line}: {}/{} is left as it is, because not all of its pod is here; what would change is set at {}",
         workload.kind.to_lowercase(),
         workload.name,
-        places.join(" and ")
+        places.join(", ")
     )
 }
 
@@ -298,7 +332,8 @@ fn view(pod: &Pod, object: &Value, template: Value) -> Value {
         }
         return view;
     }
-    let fields = ["apiVersion", "kind", "metadata"].map(|field| (field.to_owned(), object[field].clone()));
+    let holder = pod.holder.get(object).unwrap_or(object);
+    let fields = ["apiVersion", "kind", "metadata"].map(|field| (field.to_owned(), holder[field].clone()));
     let mut view: Value = fields.into_iter().collect();
     view["spec"] = json!({ "template": template });
     view

@@ -13,6 +13,7 @@ mod namespace;
 mod nodes;
 mod protobuf;
 mod records;
+mod schema;
 mod scope;
 mod storage;
 mod virtual_machines;

@@ -28,6 +28,9 @@ const MAX_FILE_BYTES: u64 = 256 << 20;
 /// The endings that `kubectl -f DIRECTORY` reads (k8s.io/cli-runtime, pkg/resource/builder.go, FileExtensions).
 const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];
 
+/// The most fields of a pod in another kind that are left out of account: where more cannot be read, it is no pod.
+const MOST_UNREADABLE: usize = 16;
+
 /// The name of standard input in `-f` and in reports.
 const STDIN: &str = "-";
 
@@ -333,6 +336,7 @@ fn object(document: Document, place: &Place<'_>, take: &mut dyn FnMut(Outcome<Ma
     };
     let template::Found { pods, fragments } = template::find(&object.value);
     let unjudged = |fields: Vec<(String, u64)>, why: Option<String>| Unjudged {
+        api_version: object.api_version.clone(),
         kind: object.kind.clone(),
         namespace: object.namespace.clone(),
         name: object.name.clone(),
@@ -381,19 +385,40 @@ struct Object {
 
 impl Object {
     /// One of its pods, and what in it is not where it belongs.
-    fn manifest(&self, pod: Pod, place: &Place<'_>) -> Result<(Manifest, Vec<String>), Error> {
+    fn manifest(&self, mut pod: Pod, place: &Place<'_>) -> Result<(Manifest, Vec<String>), Error> {
         let Object { kind, name, value, lines, .. } = self;
         let Place { file, part, item, offset, is_unnamed } = place;
-        let line_of = |field: &str| offset + lines.of(&pod.place(field));
-        let line = if pod.is_own { offset + lines.of("") } else { line_of("") };
-        let raw = pod.template(value);
-        let template = PodTemplateSpec::deserialize(&*raw).map_err(|error| {
+        let (line_of, is_own) = (
+            {
+                let pod = pod.clone();
+                move |field: &str| offset + lines.of(&pod.place(field))
+            },
+            pod.is_own,
+        );
+        let line = if is_own { offset + lines.of("") } else { line_of("") };
+        let mut raw = pod.template(value);
+        let mut unreadable = Vec::new();
+        let template = loop {
+            let error = match PodTemplateSpec::deserialize(&*raw) {
+                Ok(template) => break template,
+                Err(error) => error,
+            };
             let field = misread(&raw, &|template| PodTemplateSpec::deserialize(template).is_ok());
             let field = field.trim_start_matches('.');
-            let what = if field.is_empty() { pod.path.to_string() } else { field.to_owned() };
+            let what = pod.place(field);
             let why = format!("{what} of {kind} {name}: {}", in_words(&error.to_string()));
-            Error::input(format!("read {}:{}", file.name, line_of(field)), why)
-        })?;
+            let error = Error::input(format!("read {}:{}", file.name, line_of(field)), why);
+            // Another kind may have its own types there, or words that are filled in later: the rest is judged without.
+            if pod.is_own
+                || unreadable.len() == MOST_UNREADABLE
+                || template::Path::parse(field).remove(raw.to_mut()).is_none()
+            {
+                return Err(error);
+            }
+            unreadable.push(format!("{error}; the rest of its pod is judged without"));
+        };
+        // What cannot be read is not edited either.
+        pod.is_whole &= unreadable.is_empty();
         let Some(mut spec) = template.spec else {
             return Err(Error::input(format!("read {}:{line}", file.name), format!("{kind} {name} has no pod spec")));
         };
@@ -412,7 +437,7 @@ impl Object {
             let line = offset + lines.of(&one.path(&pod));
             format!("{}:{line}: {}/{name}: {}", file.name, kind.to_lowercase(), one.fault(&pod))
         });
-        let notes = notes.collect();
+        let notes = unreadable.into_iter().chain(notes).collect();
         let annotations = value.pointer("/metadata/annotations").and_then(Value::as_object).into_iter().flatten();
         let annotations =
             annotations.filter_map(|(key, text)| Some((key.clone(), text.as_str()?.to_owned()))).collect();
@@ -574,6 +599,18 @@ mod tests {
         let (found, failed) = read_text(text);
         assert!(found.is_empty());
         assert!(failed[0].contains("f.yaml:6") && failed[0].contains("spec.securityContext.runAsUser"), "{failed:?}");
+    }
+
+    #[test]
+    fn what_is_filled_in_later_is_left_out_of_account_in_another_kind() {
+        let text = "apiVersion: x.example/v1\nkind: Flow\nmetadata: {name: f}\nspec:\n  steps:\n  - image: i\n    securityContext:\n      runAsUser: \"{{uid}}\"\n      privileged: true\n";
+        let file = File { name: "f.yaml".to_owned(), path: None, text: text.to_owned() };
+        let Read { value: Found { workloads, unjudged, notes }, errors } =
+            workloads(&[Arc::new(file)], |manifest| manifest);
+        let context = workloads[0].workload.spec.containers[0].security_context.clone().expect("a context");
+        assert_eq!((context.run_as_user, context.privileged, workloads[0].pod.is_whole), (None, Some(true), false));
+        assert_eq!((unjudged.len(), errors.len()), (0, 0));
+        assert!(notes[0].contains("f.yaml:8: spec.steps[0].securityContext.runAsUser of Flow f"), "{notes:?}");
     }
 
     #[test]
