@@ -111,8 +111,8 @@ Examples:
   kubectl nonroot fix deploy,sts -A --yes -o kustomize
   kubectl nonroot fix --clean -n shop
 
-Exit codes: 0 a plan, or proven, or applied; 1 not proven, or taken back, or needs real privilege; 2 bad usage or input;
-3 cluster or permission failure.";
+Exit codes: 0 a plan, or proven, or applied; 1 not proven, or taken back, or the level still forbids what the plan leaves;
+2 bad usage or input; 3 cluster or permission failure.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
