@@ -244,7 +244,7 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
                 }
                 // The service account's token is mounted there; a copy would outlive it.
                 if one.path == "/run" || one.path == "/var/run" {
-                    let _ = write!(script, " && rm -rf {FILL_MOUNT}/{name}/secrets");
+                    let _ = write!(script, "\nrm -rf {FILL_MOUNT}/{name}/secrets");
                 }
                 fills.entry(one.container).or_default().push((name.clone(), script));
                 json!({"name": name, "mountPath": one.path})
@@ -257,13 +257,13 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
             How::Command(command, script) => {
                 let file = format!("{FILL_MOUNT}/{name}/{command}");
                 let lines = self::quoted(&format!("#!/bin/sh\n{script}"));
-                let script = format!("printf '%s\\n' {lines} > {file} && chmod 0755 {file}");
+                let script = format!("printf '%s\\n' {lines} > {file}\nchmod 0755 {file}");
                 fills.entry(one.container).or_default().push((name.clone(), script));
                 json!({"name": name, "mountPath": one.path})
             }
             How::New => {
                 let new = format!("{FILL_MOUNT}/{name}/{}", self::quoted(file));
-                let script = format!("{{ [ -e {new} ] || : > {new}; }}");
+                let script = format!("if [ ! -e {new} ]; then : > {new}; fi");
                 fills.entry(one.container).or_default().push((name.clone(), script));
                 json!({"name": name, "mountPath": one.path, "subPath": file})
             }
@@ -283,9 +283,9 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
                 let mut script = format!("sed {scripts} {quoted} > {copy}.new");
                 // What sed writes may not be executed, as a script is that was edited.
                 if !one.path.starts_with("/etc/") {
-                    let _ = write!(script, " && if [ -x {quoted} ]; then chmod 0755 {copy}.new; fi");
+                    let _ = write!(script, "\n  if [ -x {quoted} ]; then chmod 0755 {copy}.new; fi");
                 }
-                let script = format!("{{ [ -e {copy} ] || {{ {script} && mv {copy}.new {copy}; }}; }}");
+                let script = format!("if [ ! -e {copy} ]; then\n  {script}\n  mv {copy}.new {copy}\nfi");
                 fills.entry(one.container).or_default().push((name.clone(), script));
                 json!({"name": name, "mountPath": one.path, "subPath": file})
             }
@@ -348,18 +348,47 @@ fn own(spec: &mut Value, volume: &str, mode: u32) -> Option<String> {
 const FUNCTIONS: [(&str, &str); 4] = [
     (
         "copy",
-        r#"copy() { if [ -e "$2/.copying" ] || ! ls -A "$2" | read -r _; then : > "$2/.copying"; chmod -R u+w "$2"/* 2> /dev/null; cp -rf "$1/." "$2/" && rm "$2/.copying"; fi; }"#,
+        r#"copy() { # FROM TO, once: what is there is the program's
+  if [ -e "$2/.copying" ] || ! ls -A "$2" | read -r _; then
+    : > "$2/.copying"
+    chmod -R u+w "$2"/* 2> /dev/null || true
+    cp -rf "$1/." "$2/"
+    rm "$2/.copying"
+  fi
+}"#,
     ),
-    // A failed copy counts as done only where something is there that may not be read.
     (
         "copy_readable",
-        r#"copy_readable() { if [ -e "$2/.copying" ] || ! ls -A "$2" | read -r _; then : > "$2/.copying"; chmod -R u+w "$2"/* 2> /dev/null; { cp -rf "$1/." "$2/" || find "$1" ! -exec test -r {} \; -print | grep -q .; } && rm "$2/.copying"; fi; }"#,
+        r#"copy_readable() { # FROM TO, once, without what may not be read
+  if [ -e "$2/.copying" ] || ! ls -A "$2" | read -r _; then
+    : > "$2/.copying"
+    chmod -R u+w "$2"/* 2> /dev/null || true
+    cp -rf "$1/." "$2/" || find "$1" ! -exec test -r {} \; -print | grep -q .
+    rm "$2/.copying"
+  fi
+}"#,
     ),
     (
         "copy_own",
-        r#"copy_own() { if [ ! -d "$2/own" ]; then chmod -R u+w "$2/new" 2> /dev/null; rm -rf "$2/new" && mkdir -m 0755 "$2/new" && { [ ! -d "$1" ] || cp -r "$1/." "$2/new/"; } && mv "$2/new" "$2/own"; fi; }"#,
+        r#"copy_own() { # FROM TO, once, into a directory of its own
+  if [ ! -d "$2/own" ]; then
+    chmod -R u+w "$2/new" 2> /dev/null || true
+    rm -rf "$2/new"
+    mkdir -m 0755 "$2/new"
+    if [ -d "$1" ]; then cp -r "$1/." "$2/new/"; fi
+    mv "$2/new" "$2/own"
+  fi
+}"#,
     ),
-    ("copy_file", r#"copy_file() { [ -e "$2" ] || { cp -f "$1" "$2.new" && mv "$2.new" "$2"; }; }"#),
+    (
+        "copy_file",
+        r#"copy_file() { # FROM TO, once
+  if [ ! -e "$2" ]; then
+    cp -f "$1" "$2.new"
+    mv "$2.new" "$2"
+  fi
+}"#,
+    ),
 ];
 
 /// The init container that fills the volumes of a container, from the same image and as the same user.
@@ -372,10 +401,15 @@ fn fill_container(spec: &Value, container: &str, scripts: &[(String, String)], l
             init.insert(key.to_owned(), value.clone());
         }
     }
-    let calls = scripts.iter().map(|(_, script)| script.as_str()).collect::<Vec<_>>().join(" && ");
-    let used = FUNCTIONS.iter().filter(|(name, _)| calls.split(' ').any(|word| word == *name));
-    let script: String = used.map(|(_, function)| format!("{function}; ")).collect();
-    init.insert("command".to_owned(), json!(["sh", "-c", script + &calls]));
+    let calls = scripts.iter().map(|(_, script)| script.as_str());
+    let is_used = |name: &str| calls.clone().any(|call| call.split([' ', '\n']).any(|word| word == name));
+    let functions = FUNCTIONS.iter().filter(|(name, _)| is_used(name)).map(|(_, function)| *function);
+    let lines: Vec<&str> = std::iter::once("set -e").chain(functions).chain(calls.clone()).collect();
+    let script = match lines.as_slice() {
+        [_, one] if !one.contains('\n') => (*one).to_owned(),
+        lines => lines.join("\n"),
+    };
+    init.insert("command".to_owned(), json!(["sh", "-c", script]));
     if let Some(resources) = model.get("resources") {
         init.insert("resources".to_owned(), resources.clone());
     }
@@ -498,9 +532,11 @@ mod tests {
         let init = &spec["initContainers"][0];
         assert_eq!((&init["name"], &init["image"]), (&json!("fill-a"), &json!("x")));
         let script = init["command"][2].as_str().unwrap_or_default();
-        let calls =
-            r"copy /run /nonroot/run-a && rm -rf /nonroot/run-a/secrets && copy_own '/var/it'\''s' /nonroot/var-it-s";
-        assert!(script.starts_with("copy() {") && script.ends_with(calls), "{script}");
+        let calls = r"
+copy /run /nonroot/run-a
+rm -rf /nonroot/run-a/secrets
+copy_own '/var/it'\''s' /nonroot/var-it-s";
+        assert!(script.starts_with("set -e\ncopy() {") && script.ends_with(calls), "{script}");
         assert_eq!(compose(&planned, Level::Restricted, &edits), planned, "a second time changes nothing");
     }
 
@@ -555,9 +591,14 @@ mod tests {
             spec["containers"][0]["volumeMounts"][1],
             json!({"name": "usr-bin-ping", "mountPath": "/usr/bin/ping", "subPath": "ping"})
         );
-        let script = "{ [ -e /nonroot/etc-h-cfg/h.cfg ] || { sed -e '/^chroot$$/d' -e '/^user/d' /etc/h.cfg > /nonroot/etc-h-cfg/h.cfg.new && mv /nonroot/etc-h-cfg/h.cfg.new /nonroot/etc-h-cfg/h.cfg; }; } && copy_file /usr/bin/ping /nonroot/usr-bin-ping/ping";
+        let script = "
+if [ ! -e /nonroot/etc-h-cfg/h.cfg ]; then
+  sed -e '/^chroot$$/d' -e '/^user/d' /etc/h.cfg > /nonroot/etc-h-cfg/h.cfg.new
+  mv /nonroot/etc-h-cfg/h.cfg.new /nonroot/etc-h-cfg/h.cfg
+fi
+copy_file /usr/bin/ping /nonroot/usr-bin-ping/ping";
         let command = spec["initContainers"][0]["command"][2].as_str().unwrap_or_default();
-        assert!(command.starts_with("copy_file() {") && command.ends_with(script), "{command}");
+        assert!(command.starts_with("set -e\ncopy_file() {") && command.ends_with(script), "{command}");
     }
 
     #[test]
