@@ -337,7 +337,7 @@ _kubectl__nonroot() {
             return 0
             ;;
         kubectl__subcmd__nonroot__subcmd__explain)
-            opts="-f -c -p -o -n -s -v -h --filename --container --previous --all --output --exit-zero --namespace --context --kubeconfig --cluster --user --as --as-group --server --token --certificate-authority --insecure-skip-tls-verify --tls-server-name --request-timeout --v --help"
+            opts="-f -c -p -o -n -s -v -h --filename --container --previous --all-remedies --all --output --exit-zero --namespace --context --kubeconfig --cluster --user --as --as-group --server --token --certificate-authority --insecure-skip-tls-verify --tls-server-name --request-timeout --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -121,6 +121,7 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain"
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l request-timeout -d 'How long to wait for one answer, such as 30s or 1m; 0 waits for ever' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -s v -l v -d 'Say on standard error what is asked of the cluster; -v=6 and -v=8 say more' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -s p -l previous -d 'Read the logs of containers that ended, not of those that replaced them'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l all-remedies -d 'Show every remedy, not only the first three of each obstacle'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l all -d 'Show everything: refusals that did not stop the program, and long lists whole'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l exit-zero -d 'Exit with 0 though something was refused'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'

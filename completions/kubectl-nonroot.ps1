@@ -128,6 +128,7 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-nonroot' -ScriptBlock {
             [CompletionResult]::new('--v', '--v', [CompletionResultType]::ParameterName, 'Say on standard error what is asked of the cluster; -v=6 and -v=8 say more')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Read the logs of containers that ended, not of those that replaced them')
             [CompletionResult]::new('--previous', '--previous', [CompletionResultType]::ParameterName, 'Read the logs of containers that ended, not of those that replaced them')
+            [CompletionResult]::new('--all-remedies', '--all-remedies', [CompletionResultType]::ParameterName, 'Show every remedy, not only the first three of each obstacle')
             [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Show everything: refusals that did not stop the program, and long lists whole')
             [CompletionResult]::new('--exit-zero', '--exit-zero', [CompletionResultType]::ParameterName, 'Exit with 0 though something was refused')
             [CompletionResult]::new('--insecure-skip-tls-verify', '--insecure-skip-tls-verify', [CompletionResultType]::ParameterName, 'Do not check the API server''s certificate')

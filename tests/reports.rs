@@ -31,6 +31,7 @@ fn obstacle(fatal: bool) -> Explained {
         why: vec![text()],
         evidence: Evidence { source: text(), line: Some(3), text: text() },
         remedies: vec![Remedy { id: "empty-dir", level: "pod", summary: text() }],
+        left_out: 0,
     }
 }
 

@@ -41,6 +41,9 @@ pub(super) struct ExplainArgs {
     /// Read the logs of containers that ended, not of those that replaced them
     #[arg(short, long, conflicts_with = "filename")]
     previous: bool,
+    /// Show every remedy, not only the first three of each obstacle
+    #[arg(long)]
+    all_remedies: bool,
     #[command(flatten)]
     shown: RefusalFlags,
 }
@@ -95,7 +98,10 @@ pub(super) async fn run(flags: &ClusterFlags, args: ExplainArgs) -> Result<u8, F
             advice.summary = setting;
         }
     }
-    let text = || Terminal { explanation: &explanation, all: args.shown.all, width: width() }.to_string();
+    let text = || {
+        let shown = if args.all_remedies { explanation.clone() } else { explanation.brief() };
+        Terminal { explanation: &shown, all: args.shown.all, width: width() }.to_string()
+    };
     print(&args.shown.output.rendered(&explanation, text)?)?;
     for error in &read.errors {
         say(format_args!("warning: {error}"));

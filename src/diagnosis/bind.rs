@@ -43,6 +43,7 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "dnsmasq: failed to create listening socket for port 53: Permission denied",
             says: "bind EACCES 53 privileged-port",
         },
+        Example { log: "Could not open time socket on 0.0.0.0:123", says: "bind - 123 privileged-port" },
         Example { log: "[ERROR] Can't connect to ('0.0.0.0', 80)", says: "bind - 80 privileged-port" },
         Example {
             log: "[ALERT] (1) : Binding [/etc/h.cfg:5] for frontend GLOBAL: cannot bind UNIX socket (Permission denied) [/run/h/admin.sock]",
@@ -54,6 +55,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         },
     ],
     near_misses: &[
+        "Error: listen EACCES: permission denied 0.0.0.0:3000",
         "nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)",
         "listen tcp :8080: bind: address already in use",
         "bind: Cannot assign requested address 10.0.0.1:80",
@@ -71,8 +73,8 @@ fn read(scene: &Scene) -> Option<Finding> {
             r"server_bind",
             r"serve",
             r"add command channel",
-            r"socketexception",
-            r"bindexception",
+            r"(?:[\w.]+\.)?socketexception(?: \(13\))?",
+            r"(?:[\w.]+\.)?bindexception",
             r"tcp_listen",
             r"tcp port",
             r"udp port",
@@ -91,8 +93,17 @@ fn read(scene: &Scene) -> Option<Finding> {
     let errno = scene.refusal()?.errno;
     let finding = |category| Finding::new(Operation::Bind, category).errno(errno).distance(verb.distance);
     let port = place::ports(scene.text()).find(|(_, at)| *at >= verb.end).or_else(|| place::ports(scene.text()).last());
+    // Other ports need no privilege: a security module, a sandbox or another system refused it.
+    if port.is_some_and(|(port, _)| port >= FIRST_FREE) {
+        return None;
+    }
     if let Some((port, _)) = port {
         return Some(finding(Category::PrivilegedPort).port(Some(port)).capability("NET_BIND_SERVICE"));
+    }
+    // `failed to bind service; nested: AccessDeniedException[/srv/x]`: the exception is about another thing.
+    let is_exception = scene.text()[..scene.refusal()?.span.end].ends_with("Exception");
+    if is_exception && !is_unix(scene.text()) {
+        return None;
     }
     if let Some(path) = scene
         .object(verb)
@@ -110,6 +121,23 @@ fn read(scene: &Scene) -> Option<Finding> {
         return Some(judge::finding(&access).distance(verb.distance));
     }
     Some(finding(Category::PrivilegedPort).port(port_nearby(scene)).capability("NET_BIND_SERVICE"))
+}
+
+/// The first port that everybody may bind, where the node does not say otherwise.
+const FIRST_FREE: u16 = 1024;
+
+/// Whether a message is about a port that everybody may bind: no change of the user opens it.
+pub(super) fn is_free_port(text: &str) -> bool {
+    static BINDS: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r"(?i)\b(?:bind(?:ing)?|listen(?:ing)?|socketexception|make_sock)\b")
+    });
+    let mut ports = place::ports(text).map(|(port, _)| port).peekable();
+    // A file that was refused beside it is another matter.
+    BINDS.is_match(text)
+        && !is_unix(text)
+        && place::paths(text).is_empty()
+        && ports.peek().is_some()
+        && ports.all(|port| port >= FIRST_FREE)
 }
 
 fn is_unix(text: &str) -> bool {
@@ -154,7 +182,7 @@ fn port_nearby(scene: &Scene) -> Option<u16> {
 fn without_errno(scene: &Scene) -> Option<Finding> {
     static SAYS: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r"(?i)can't connect to \('|\b(?:unable|failed|could not|couldn't|cannot|can't) (?:to )?(?:bind|listen)\b|interface ignored",
+            r"(?i)can't connect to \('|\b(?:unable|failed|could not|couldn't|cannot|can't) (?:to )?(?:bind|listen)\b|interface ignored|\b(?:unable to|failed to|could not|couldn't|cannot|can't) open (?:[\w-]+ ){0,3}(?:socket|port|listener) (?:on|for|at)\b",
         )
     });
     static OTHER_REASON: LazyLock<Regex> = LazyLock::new(|| {

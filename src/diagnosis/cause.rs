@@ -8,8 +8,23 @@ pub(super) fn sentence(finding: &Finding) -> String {
     if let Some(cause) = &finding.cause {
         return cause.clone();
     }
-    let place =
-        finding.path.as_deref().map_or_else(|| "a path that the message does not name".to_owned(), str::to_owned);
+    let unnamed = match finding.category {
+        _ if finding.path.is_some() => None,
+        Category::UnwritablePath | Category::HomeUnwritable => {
+            Some("the container's user may not write where the program wants to, and the log does not say where")
+        }
+        Category::UnreadableFile => {
+            Some("the container's user may not read a file that the program wants, and the log does not say which")
+        }
+        Category::ReadOnlyRootfs => Some(
+            "the program wants to write on a file system that is mounted read-only, and the log does not say where",
+        ),
+        _ => None,
+    };
+    if let Some(sentence) = unnamed {
+        return sentence.to_owned();
+    }
+    let place = finding.path.as_deref().unwrap_or("a file").to_owned();
     let act = act(finding, &place);
     match finding.category {
         Category::UnwritablePath => format!("the container's user may not {act}: it belongs to another user, most likely root"),
@@ -61,6 +76,9 @@ fn act(finding: &Finding, place: &str) -> String {
         Operation::Chown => format!("change the owner of {place}"),
         Operation::Open if finding.category == Category::UnreadableFile => format!("read {place}"),
         Operation::Open | Operation::Device => format!("open {place}"),
+        Operation::Other if place.ends_with(".sock") => format!("connect to {place}"),
+        Operation::Other if finding.category == Category::UnreadableFile => format!("read {place}"),
+        Operation::Other => format!("write {place}"),
         _ => format!("use {place}"),
     }
 }

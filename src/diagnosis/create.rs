@@ -47,11 +47,29 @@ pub(super) const PATTERN: Pattern = Pattern {
             says: "create EACCES /srv/.index.html.Xy12 unwritable-path",
         },
         Example {
+            log: "cannot open the cache: chtimes /srv/cache/0a: operation not permitted",
+            says: "other EPERM /srv/cache/0a ownership-change",
+        },
+        Example {
+            log: "rsync: [generator] failed to set times on \"/srv/data/.\": Operation not permitted (1)",
+            says: "other EPERM /srv/data/. ownership-change",
+        },
+        Example { log: "failed to create thing Operation not permitted", says: "other EPERM capability-missing" },
+        Example {
+            log: "java.io.IOException: Read-only file system\n\tat java.base/java.io.UnixFileSystem.createFileExclusively0(Native Method)",
+            says: "create EROFS read-only-rootfs",
+        },
+        Example {
+            log: "/srv/init: 12: cannot create /srv/test of a name: Permission denied",
+            says: "create EACCES /srv/test of a name unwritable-path",
+        },
+        Example {
             log: "ln: failed to create symbolic link '/srv/current': Permission denied",
             says: "create EACCES /srv/current unwritable-path",
         },
     ],
     near_misses: &[
+        "CREATE DATABASE permission denied in database 'main'.",
         "cp: cannot create regular file '/srv/a/b': No such file or directory",
         "could not write to /srv/x: No space left on device",
     ],
@@ -92,9 +110,11 @@ fn read(scene: &Scene) -> Option<Finding> {
             r"persist",
             r"stor(?:e|ing)",
             r"(?:[\w.]+\.)?fswriteerror",
-            r"utime",
-            r"preserving times for",
-            r"setting times of",
+            r"[fl]?chtimes",
+            r"[fl]?utimes?",
+            r"utimensat",
+            r"futimens",
+            r"(?:set|sett|preserv|updat|chang|copy)\w* (?:the )?(?:\w+ )?times?(?:tamps?)?(?: (?:of|on|for))?",
         ])
     });
     judge::access(scene, &WORDS, Operation::Create)

@@ -60,6 +60,10 @@ fn read(scene: &Scene) -> Option<Finding> {
     });
     let verb = scene.verb(&WORDS, Operation::Device)?;
     let errno = scene.refusal()?.errno;
+    // The device is open, and the network interface is what was refused.
+    if scene.text().contains("TUNSETIFF") {
+        return None;
+    }
     let path = scene.object(verb).filter(|path| judge::is_device(path));
     (errno != Errno::Erofs).then(|| {
         Finding::new(Operation::Device, Category::DeviceAccess).errno(errno).path(path).distance(verb.distance)

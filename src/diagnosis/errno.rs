@@ -198,8 +198,9 @@ static LABELLED: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// A number beside the words: `(13: Permission denied)`, `(13)Permission denied`, `Permission denied (13)`.
-static BESIDE: LazyLock<Regex> =
-    LazyLock::new(|| compile(r"^\s*\.?\s*[\[(](?:error\s|errno\s|code\s)?-?(\d{1,3})[\])]|\(-?(\d{1,3})[:)]\s*$"));
+static BESIDE: LazyLock<Regex> = LazyLock::new(|| {
+    compile(r#"^\s*\.?\s*[\[(](?:error\s|errno\s|code\s)?-?(\d{1,3})[\])]|\(-?(\d{1,3})[:),]\s*['"]?$"#)
+});
 
 /// The errno that the message gives. A number beside the words is believed over the words, which a locale or a
 /// programmer may have changed.
@@ -262,6 +263,7 @@ mod tests {
     fn every_shape_of_an_errno() {
         let cases = [
             ("mkdir() \"/x\" failed (13: Permission denied)", Some(Errno::Eacces)),
+            ("OSError(30, 'Read-only file system')", Some(Errno::Erofs)),
             ("(13)Permission denied: AH00091", Some(Errno::Eacces)),
             ("failed to open /run/x.pid: (13) Permission denied", Some(Errno::Eacces)),
             ("Unable to create the PID file (/run/x.pid).: Read-only file system (30)", Some(Errno::Erofs)),

@@ -49,6 +49,24 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "/usr/local/bin/start.sh: line 10: /etc/app/settings.php: Permission denied",
             says: "open EACCES /etc/app/settings.php unwritable-path",
         },
+        Example {
+            log: "Nov 24 10:11:12 /superd: game /srv/bin/game: line 12: /srv/game/server.x86_64: Permission denied",
+            says: "exec EACCES /srv/game/server.x86_64 not-executable",
+        },
+        Example {
+            log: "/srv/start.sh: 7: /srv/start.sh: ./worker.sh: Permission denied",
+            says: "exec EACCES ./worker.sh not-executable",
+        },
+        Example {
+            log: "b'starting process caused \"exec: \\\\\\\"/srv/run.sh\\\\\\\": permission denied\"'",
+            says: "exec EACCES /srv/run.sh not-executable",
+        },
+        Example {
+            log: "bash: /srv/run.sh: /bin/bash: bad interpreter: Permission denied",
+            says: "exec EACCES /srv/run.sh not-executable",
+        },
+        Example { log: "/usr/bin/env: 'node': Permission denied", says: "exec EACCES node not-executable" },
+        Example { log: "/bin/sh: /root/start: Permission denied", says: "open EACCES /root/start unreadable-file" },
         Example { log: "./run.sh: permission denied", says: "exec EACCES ./run.sh not-executable" },
         Example { log: "env: '/srv/run.sh': Permission denied", says: "exec EACCES /srv/run.sh not-executable" },
         Example { log: "fork/exec /srv/run: permission denied", says: "exec EACCES /srv/run not-executable" },
@@ -66,7 +84,7 @@ pub(super) const PATTERN: Pattern = Pattern {
 };
 
 fn read(scene: &Scene) -> Option<Finding> {
-    let whole_messages = [by_shell, script, looked_for];
+    let whole_messages = [by_interpreter, by_env, by_shell, script, looked_for];
     if let Some(finding) = whole_messages.iter().find_map(|read| read(scene)) {
         return Some(finding);
     }
@@ -102,6 +120,27 @@ fn finding(errno: Errno, path: Option<String>) -> Finding {
     Finding::new(Operation::Exec, category).errno(errno).path(path)
 }
 
+/// `bash: /srv/run.sh: /bin/bash: bad interpreter: Permission denied`: the script's file system is mounted noexec, or its
+/// interpreter lacks the bit.
+fn by_interpreter(scene: &Scene) -> Option<Finding> {
+    static BAD: LazyLock<Regex> = LazyLock::new(|| compile(r"(?P<what>[^\s:]+): \S+: bad interpreter: ?$"));
+    let refusal = scene.refusal()?;
+    let what = BAD.captures(scene.text().get(..refusal.span.start)?)?.name("what")?.as_str();
+    (refusal.errno != Errno::Erofs).then(|| finding(refusal.errno, Some(what.to_owned())))
+}
+
+/// `/usr/bin/env: 'node': Permission denied`
+fn by_env(scene: &Scene) -> Option<Finding> {
+    static ENV: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r#"^(?:/\S*/)?(?:env|nohup|timeout|nice|stdbuf|setsid): (?:failed to run command )?['‘`"](?P<what>[^'’"]+)['’"]: ?$"#,
+        )
+    });
+    let refusal = scene.refusal()?;
+    let what = ENV.captures(scene.text().get(..refusal.span.start)?)?.name("what")?.as_str();
+    (refusal.errno != Errno::Erofs).then(|| finding(refusal.errno, Some(what.to_owned())))
+}
+
 /// A script that starts the message and is all of it: `./run.sh: permission denied`, as runtimes and shells end theirs.
 fn script(scene: &Scene) -> Option<Finding> {
     static SCRIPT: LazyLock<Regex> = LazyLock::new(|| compile(r"^(?P<what>(?:\./|/)\S*\.(?:sh|bash|py|pl|rb)): ?$"));
@@ -123,7 +162,7 @@ fn looked_for(scene: &Scene) -> Option<Finding> {
 fn by_shell(scene: &Scene) -> Option<Finding> {
     static SHELL: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r"^(?P<name>-?(?:/\S*/)?(?:ba|da|a|z|k|busybox )?sh|\S+)(?:\[\d+\])?: (?P<before>exec: )?(?:(?P<bash>line )?(?P<number>\d+):? )?(?P<exec>exec: )?(?P<what>[^\s:]+): ?$",
+            r"(?:^|\s)(?P<name>-?(?:/\S*/)?(?:ba|da|a|z|k|busybox )?sh|\S+)(?:\[\d+\])?: (?P<before>exec: )?(?:(?P<bash>line )?(?P<number>\d+):? )?(?:(?P<again>[^\s:]+): )??(?P<exec>exec: )?(?P<what>[^\s:]+): ?$",
         )
     });
     let refusal = scene.refusal()?;
@@ -132,6 +171,19 @@ fn by_shell(scene: &Scene) -> Option<Finding> {
     let is_shell =
         captures.name("name").is_some_and(|name| name.as_str().ends_with("sh") && !name.as_str().ends_with(".sh"));
     let numbered = captures.name("number").is_some();
+    // dash names the script twice; any other name there is that of a command which speaks for itself.
+    let name = captures.name("name")?;
+    let speaks_itself = captures.name("again").is_some_and(|again| again.as_str() != name.as_str());
+    // What stands before the script's name is a supervisor's.
+    if speaks_itself || (name.start() > 0 && !numbered) {
+        return None;
+    }
+    // A script that a shell was to read: in the home of root, whatever its mode is, nobody else reaches it; and what bash finds
+    // in PATH and may not execute it names with its directory.
+    let is_operand = name.as_str().ends_with("bash") && !what.contains('/') && captures.name("exec").is_none();
+    if !numbered && is_shell && captures.name("before").is_none() && (what.starts_with("/root/") || is_operand) {
+        return Some(Finding::new(Operation::Open, Category::UnreadableFile).errno(refusal.errno).path(Some(what)));
+    }
     if !(is_shell || numbered) || refusal.errno == Errno::Erofs || what.starts_with("/dev/") {
         return None;
     }
@@ -157,7 +209,7 @@ fn is_program(name: &str) -> bool {
     }
     static PROGRAM: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r"(?:^|/)s?bin/|\.(?:sh|bash|py|pl|rb|js|run|bin|exe|php|x86_64|amd64|i386|arm64|aarch64|AppImage)$|^(?:\./)?(?:[\w-]+/)*(?:docker-)?(?:entrypoint|start|run|init|launch|gradlew|mvnw|configure|manage|server|app|main)[\w-]*$|^\./[\w/-]+$|^[\w-]+$",
+            r"(?:^|/)s?bin/|\.(?:sh|bash|py|pl|rb|run|bin|exe|x86_64|amd64|i386|arm64|aarch64|AppImage)$|^(?:\./)?(?:[\w-]+/)*(?:docker-)?(?:entrypoint|start|run|init|launch|gradlew|mvnw|configure|manage|server|app|main)[\w-]*$|^\./[\w/-]+$|^[\w-]+$",
         )
     });
     PROGRAM.is_match(name)

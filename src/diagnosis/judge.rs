@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::{
     errno::compile,
-    scene::{Finding, Scene},
+    scene::{BEHIND, Finding, Scene},
 };
 use crate::model::obstacle::{Category, Errno, Operation};
 
@@ -23,11 +23,15 @@ pub(super) struct Access<'a> {
 pub(super) fn access(scene: &Scene, verbs: &Regex, operation: Operation) -> Option<Finding> {
     let verb = scene.verb(verbs, operation)?;
     let path = if operation == Operation::Create { scene.target(verb) } else { None }.or_else(|| scene.object(verb));
-    // A single word after "open" or "access" is as often a thing as a file.
-    let path = path.filter(|path| operation != Operation::Open || path.contains(['/', '.']));
-    let errno = scene.refusal().map(|refusal| refusal.errno);
+    // Words that others use as well, and behind them a verb, without a path: `permission denied: bob cannot access team x`.
+    let refusal = scene.refusal()?;
+    if path.is_none() && !refusal.from_kernel && verb.distance >= BEHIND {
+        return None;
+    }
+    let errno = Some(refusal.errno);
     let access = Access { operation, errno, path: path.as_deref(), text: scene.text() };
     let mut finding = finding(&access).spoken(scene, operation).distance(verb.distance);
+    finding.category = by_frames(scene, &finding);
     // Go says what it was about, and then the call: `cannot create log: open /x: permission denied`.
     static TO_CREATE: LazyLock<Regex> = LazyLock::new(|| {
         compile(r"(?i)\bcreat(?:e|ing) (?:(?:[\w'’-]+ ){0,4}(?:file|log)|/[^\s:]+) ?: (?:[^:]*: )?open$")
@@ -35,11 +39,45 @@ pub(super) fn access(scene: &Scene, verbs: &Regex, operation: Operation) -> Opti
     if finding.operation == Operation::Open && TO_CREATE.is_match(&scene.text()[..verb.end.min(scene.text().len())]) {
         finding.operation = Operation::Create;
     }
-    // A copy that may write but not make the new file like the old one: its owner, mode bits or times.
-    if operation == Operation::Create && errno == Some(Errno::Eperm) {
-        finding.category = Category::OwnershipChange;
+    if errno == Some(Errno::Eperm) {
+        let until_errno = &scene.text()[..scene.refusal()?.span.start];
+        return Some(not_permitted(finding, &scene.text()[..verb.end.min(scene.text().len())], until_errno));
     }
     Some(finding)
+}
+
+/// The category of a file that was opened to be read or to be written, where the frames tell which.
+pub(super) fn by_frames(scene: &Scene, finding: &Finding) -> Category {
+    let opens = matches!(finding.operation, Operation::Open | Operation::Create);
+    match (finding.category, scene.frames_write().filter(|_| opens)) {
+        (Category::UnreadableFile, Some(true)) => Category::UnwritablePath,
+        (Category::UnwritablePath, Some(false)) => Category::UnreadableFile,
+        (category, _) => category,
+    }
+}
+
+/// What EPERM means, which mode bits never give: the owner's business, or a privilege.
+fn not_permitted(finding: Finding, until_verb: &str, until_errno: &str) -> Finding {
+    static TIMES: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"(?i)(?:\b[fl]?ch?times|\b[fl]?utimes?|utimensat|futimens|\btimes?(?:tamps?)?(?: (?:of|on|for))?)(?:\(\))?$",
+        )
+    });
+    static FAILED: LazyLock<Regex> = LazyLock::new(|| compile(r"(?i)\butime failed:? ?$"));
+    if TIMES.is_match(until_verb) || FAILED.is_match(until_errno) {
+        let place = finding.path.as_deref().unwrap_or("a file").to_owned();
+        let cause = format!("only the owner of {place} or root may set its times");
+        return Finding { operation: Operation::Other, category: Category::OwnershipChange, ..finding }.cause(cause);
+    }
+    match finding.operation {
+        // Nothing says what it was done to: a thing of the kernel's as well as a file.
+        Operation::Create | Operation::Open if finding.path.is_none() => {
+            Finding { operation: Operation::Other, category: Category::CapabilityMissing, ..finding }
+        }
+        // A copy that may write but not make the new file like the old one: its owner or its mode bits.
+        Operation::Create => Finding { category: Category::OwnershipChange, ..finding },
+        _ => finding,
+    }
 }
 
 /// The finding for an access to a path that was refused.
@@ -64,6 +102,9 @@ fn category(access: &Access<'_>) -> Category {
     let path = access.path.unwrap_or_default();
     if is_device(path) {
         return Category::DeviceAccess;
+    }
+    if access.operation == Operation::Open && is_program_of_root(access.text, path) {
+        return Category::UnreadableFile;
     }
     if in_home(path) {
         return Category::HomeUnwritable;
@@ -152,10 +193,30 @@ pub(super) fn is_device(path: &str) -> bool {
 pub(super) fn in_home(path: &str) -> bool {
     static HOME: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r"^/*(?:~|root|home/[^/]+|nonexistent|var/empty|var/www|Users/[^/]+)?/*(?:\.[A-Za-z][\w.-]*)(?:/|$)|^~|^/+(?:root|nonexistent|home/[^/]+)(?:/|$)",
+            r"^(?:/+|~/*)(?:(?:root|home/[^/]+|nonexistent|var/empty|var/www|Users/[^/]+)/+)?\.[A-Za-z][\w.-]*(?:/|$)|^~|^/+(?:root|nonexistent|home/[^/]+)(?:/|$)",
         )
     });
     HOME.is_match(path)
+}
+
+/// A program or a part of one that an interpreter was to read, in the home of root, which nobody else may enter.
+fn is_program_of_root(text: &str, path: &str) -> bool {
+    static READS: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r"^(?:/\S*/)?(?:python[\d.]*|node|perl|ruby|php|java|sh|bash|dash|ash|lua\S*|Rscript)(?:\[\d+\])?: ")
+    });
+    static PROGRAM: LazyLock<Regex> =
+        LazyLock::new(|| compile(r"\.(?:py|pyz|pyc|js|mjs|cjs|sh|bash|pl|pm|rb|php|jar|lua|R|exs?|so(?:\.[\d.]+)?)$"));
+    path.starts_with("/root/") && (PROGRAM.is_match(path) || READS.is_match(text))
+}
+
+/// Logs that the runtime and the kubelet write on the node, and what else of the node a container has under /host.
+fn is_of_node(path: &str) -> bool {
+    static NODE: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"^(?:/host(?:fs|root)?)?/(?:var/log/(?:pods|containers|journal|audit)|var/lib/docker/containers|run/log/journal)(?:/|$)|^/(?:host|hostfs|rootfs|host_mnt)/",
+        )
+    });
+    NODE.is_match(path)
 }
 
 /// Whether an `open` was for reading: by the message's word, else by what kind of file it is. Most programs print the
@@ -180,8 +241,8 @@ fn reads(text: &str, path: &str) -> bool {
         LazyLock::new(|| compile(r"^(?:/\S*/)?(?:tee|dd|touch|truncate|sponge|wget|split): "));
     static READ_ONLY_KIND: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r"(?ix) \.(?:pem|crt|cer|key|p12|pfx|jks|keystore|truststore|htpasswd|keytab|so|so\.[\d.]+|dll|jar|war|class|py|pyc|rb|js|mjs|cjs|ts|php|pl|lua|html?|css|conf|cnf|cfg|ini|ya?ml|toml|json|xml|properties|env|ejs|hcl|config|template|tmpl|rules|proto|wasm|mmdb)$
-            | /(?:etc|secrets?|certs?|ssl|tls|pki|keys?|config(?:s|uration)?|conf\.d|node_modules|site-packages|dist-packages|usr/lib\d*|usr/share|lib|vendor|run/secrets|serviceaccount)/
+            r"(?ix) \.(?:pem|crt|cer|key|p12|pfx|jks|keystore|truststore|htpasswd|keytab|so|so\.[\d.]+|dll|jar|war|class|py|pyc|rb|js|mjs|cjs|ts|php|pl|lua|html?|css|conf|cnf|cfg|sql|ini|ya?ml|toml|json|xml|properties|env|ejs|hcl|config|template|tmpl|rules|proto|wasm|mmdb)$
+            | /(?:etc|secrets?|certs?|ssl|tls|pki|keys?|config(?:s|uration)?|conf\.d|usr/lib\d*|usr/share|lib|vendor|run/secrets|serviceaccount)/
             | (?:^|/)(?:id_(?:rsa|dsa|ecdsa|ed25519)|ssh_host_\w+|shadow|sudoers|token|password|ssh)$ | ^/(?:proc|sys)/",
         )
     });
@@ -203,7 +264,7 @@ fn reads(text: &str, path: &str) -> bool {
     // Said so, whatever kind of file it is.
     static ONLY_READS: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r"(?i)\b(?:error|failed|failure|unable|cannot|can't|could not|problem)(?: when| while)? (?:to )?read(?:ing)?(?: from)?(?: the)?(?: contents? of)?(?: file)? \W?/|@ rb_file_s_(?:l?stat|size)\b",
+            r"(?i)\b(?:error|failed|failure|unable|cannot|can't|could not|problem)(?: when| while)? (?:to )?read(?:ing)?(?: from)?(?: the)?(?: contents? of)?(?: file)? \W?/|\b(?:cannot|can't|could not|unable to|failed to|error) (?:load(?:ing)?|pars(?:e|ing)|includ(?:e|ing)|import(?:ing)?|sourc(?:e|ing))\b|\b(?:tail(?:er|ing|ed)?|in_tail|harvest(?:er|ing)?|filelog|filestream)\b|@ rb_file_s_(?:l?stat|size)\b",
         )
     });
     // A message may speak of a "config file" and still want to write it; only a clear word for writing says so.
@@ -211,11 +272,15 @@ fn reads(text: &str, path: &str) -> bool {
     if READER.is_match(text) || SECRET.is_match(path) || ONLY_READS.is_match(text) {
         return true;
     }
+    if is_of_node(path) && !text.contains("creat") {
+        return true;
+    }
     if WRITER.is_match(text) || WRITTEN_KIND.is_match(path) {
         return false;
     }
     // `while reading upstream` is what the server was about, not what failed.
-    let quiet = text.split(" while ").next().unwrap_or(text).replace(path, " ");
+    // `access denied` is the refusal itself.
+    let quiet = text.split(" while ").next().unwrap_or(text).replace(path, " ").replace("access denied", " ");
     if READS.is_match(&quiet) && !WRITES.is_match(&quiet) {
         return true;
     }

@@ -34,23 +34,31 @@ pub(super) struct Line {
     pub refusal: Option<Refusal>,
     /// The line as it stood in the source, if the message is only a part of it.
     pub whole: Option<String>,
+    /// It fills its row in a terminal's box: the next row goes on in the middle of a word.
+    pub fills_row: bool,
 }
 
 impl Line {
     fn new(number: u64, text: &str, severity: Option<Severity>) -> Self {
         let body = unlisted(text.trim_start());
         let indent = text[..text.len() - body.len()].chars().map(|c| if c == '\t' { 8 } else { 1 }).sum();
-        let text = body.trim_end().to_owned();
+        let text = typed(body.trim_end()).into_owned();
         let refusal = errno::find(&text);
         let severity = severity.unwrap_or_else(|| severity_of(&text));
-        Line { number, indent, text, severity, refusal, whole: None }
+        Line { number, indent, text, severity, refusal, whole: None, fills_row: false }
     }
 
-    /// Joins a line that was broken in two.
-    pub(super) fn append(&mut self, rest: &Line) {
-        self.text.push(' ');
+    /// Joins a line that was broken in two, in the middle of a word or between two.
+    pub(super) fn append(&mut self, rest: &Line, between: &str) {
+        if let Some(whole) = &mut self.whole {
+            whole.push_str(between);
+            whole.push_str(&rest.text);
+        }
+        self.text.push_str(between);
         self.text.push_str(&rest.text);
         self.refusal = errno::find(&self.text);
+        self.severity = self.severity.max(rest.severity);
+        self.fills_row = rest.fills_row;
     }
 
     /// A line without a message.
@@ -75,13 +83,118 @@ pub(super) fn parse(number: u64, raw: &[u8]) -> Vec<Line> {
     let raw = String::from_utf8_lossy(raw);
     let plain = strip_escapes(raw.trim_end_matches(['\r', '\n']));
     let mut lines = Vec::new();
-    unwrap(number, &plain, None, DEPTH, &mut lines);
-    for line in &mut lines {
-        if line.text.len() + line.indent < plain.len() {
-            line.whole = Some(plain.trim().to_owned());
+    for row in rows(&plain) {
+        let before = lines.len();
+        unwrap(number, row.text, None, DEPTH, &mut lines);
+        for line in &mut lines[before..] {
+            if line.text.len() + line.indent < row.text.len() {
+                line.whole = Some(row.text.trim().to_owned());
+            }
+            line.fills_row = row.is_full;
         }
     }
     lines
+}
+
+/// A line, or what a terminal's box has of one.
+struct Row<'t> {
+    text: &'t str,
+    /// It reaches the right border.
+    is_full: bool,
+}
+
+/// What k9s, Terraform and other programs that draw boxes put around lines, taken off. Two rows that were copied as one line
+/// stand apart again.
+fn rows(text: &str) -> Vec<Row<'_>> {
+    const BORDERS: [char; 4] = ['│', '┃', '║', '▏'];
+    if !text.contains(BORDERS) {
+        return vec![Row { text, is_full: false }];
+    }
+    let pieces = text.split("││").flat_map(|piece| piece.split("┃┃"));
+    let mut rows: Vec<Row> = Vec::new();
+    for piece in pieces {
+        let piece = piece.trim_start();
+        let inside = piece.strip_prefix(BORDERS).map_or(piece, |rest| rest.strip_prefix(' ').unwrap_or(rest));
+        let without = inside.trim_end();
+        let (inside, is_full) = match without.strip_suffix(BORDERS) {
+            Some(left) => (left, !left.is_empty() && left.len() - left.trim_end().len() <= 1),
+            None => (without, false),
+        };
+        if !inside.trim().is_empty() {
+            rows.push(Row { text: inside.trim_end(), is_full });
+        }
+    }
+    if rows.is_empty() {
+        rows.push(Row { text: "", is_full: false });
+    }
+    rows
+}
+
+/// Quotes that were damaged on their way from a terminal to a report, as they were typed: bytes as octal numbers or in angle
+/// brackets, UTF-8 that was taken for another encoding, entities of HTML, `\u2018`, and a question mark for what had no letter.
+fn typed(text: &str) -> Cow<'_, str> {
+    static DAMAGED: LazyLock<Regex> = LazyLock::new(|| {
+        errno::compile(
+            "(?:\\\\[2-3][0-7]{2}){2,4}|(?:<[89A-F][0-9A-F]>){2,4}|\\\\u(?:20[0-9a-fA-F]{2}|00[2-7][0-9a-fA-F])|&(?:#39|#x27|#34|quot|apos|amp|lt|gt|rsquo|lsquo|rdquo|ldquo);|â€[\u{2dc}\u{2122}\u{153}\u{9d}]|\u{e2}\u{80}[\u{98}\u{99}\u{9c}\u{9d}]|ΓÇ[ÿÖ£¥]",
+        )
+    });
+    // `?/srv/x?:`, as a log shows that has no letter for a typographic quote.
+    static LOST: LazyLock<Regex> = LazyLock::new(|| {
+        errno::compile(
+            "(?P<before>^|[\\s(:=])(?:\\?{1,3}|\u{fffd}{1,3})(?P<path>(?:\\.{1,2}|~)?/[^?\u{fffd}\r\n]*?)(?:\\?{1,3}|\u{fffd}{1,3})(?P<behind>$|[\\s:),.;])",
+        )
+    });
+    let may_be = |byte| memchr::memchr(byte, text.as_bytes()).is_some();
+    let mut typed = Cow::Borrowed(text);
+    if may_be(b'\\') || may_be(b'&') || may_be(b'<') || may_be(0xc3) || may_be(0xce) {
+        typed = match DAMAGED.replace_all(text, |captures: &regex::Captures| mended(&captures[0])) {
+            Cow::Borrowed(_) => typed,
+            Cow::Owned(mended) => Cow::Owned(mended),
+        };
+    }
+    if may_be(b'?') || may_be(0xef) {
+        typed = match LOST.replace_all(&typed, "${before}'${path}'${behind}") {
+            Cow::Borrowed(_) => typed,
+            Cow::Owned(mended) => Cow::Owned(mended),
+        };
+    }
+    typed
+}
+
+/// What one damaged letter was, or the letter as it is where that cannot be told.
+fn mended(damaged: &str) -> String {
+    let number = |digits: &str, radix| u8::from_str_radix(digits, radix).ok();
+    let bytes: Option<Vec<u8>> = match damaged.as_bytes() {
+        [b'\\', b'u', ..] => {
+            let letter = u32::from_str_radix(&damaged[2..], 16).ok().and_then(char::from_u32);
+            return letter.map_or_else(|| damaged.to_owned(), String::from);
+        }
+        [b'\\', ..] => damaged.split('\\').skip(1).map(|digits| number(digits, 8)).collect(),
+        [b'<', ..] => damaged.split('<').skip(1).map(|digits| number(digits.trim_end_matches('>'), 16)).collect(),
+        _ => None,
+    };
+    if let Some(letters) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) {
+        return letters;
+    }
+    let letter = match damaged {
+        "&quot;" | "&#34;" => "\"",
+        "&amp;" => "&",
+        "&lt;" => "<",
+        "&gt;" => ">",
+        "&#39;" | "&#x27;" | "&apos;" => "'",
+        "&lsquo;" => "‘",
+        "&rsquo;" => "’",
+        "&ldquo;" => "“",
+        "&rdquo;" => "”",
+        _ => match damaged.chars().last() {
+            Some('\u{2dc}' | '\u{98}' | 'ÿ') => "‘",
+            Some('\u{2122}' | '\u{99}' | 'Ö') => "’",
+            Some('\u{153}' | '\u{9c}' | '£') => "“",
+            Some('\u{9d}' | '¥') => "”",
+            _ => damaged,
+        },
+    };
+    letter.to_owned()
 }
 
 fn unwrap(number: u64, text: &str, severity: Option<Severity>, depth: usize, lines: &mut Vec<Line>) {
@@ -97,7 +210,13 @@ fn unwrap(number: u64, text: &str, severity: Option<Severity>, depth: usize, lin
     if !message.contains('\\') {
         return lines.push(Line::new(number, message, severity));
     }
-    let unescaped = unescape(message);
+    let mut unescaped = unescape(message);
+    // Quoted, and quoted again.
+    for _ in 0..2 {
+        if unescaped.contains("\\\"") {
+            unescaped = unescape(&unescaped);
+        }
+    }
     // What stands first in an escaped trace says how bad it is; the rest of it is indented under that.
     lines.extend(unescaped.split('\n').map(|part| Line::new(number, part, severity)));
 }
@@ -127,16 +246,24 @@ fn unwrap_json(
             _ => None,
         })
         .or(severity);
-    let message =
-        ["msg", "message", "log", "MESSAGE"].iter().find_map(|key| object.get(*key)?.as_str()).unwrap_or_default();
+    let message_of = |object: &serde_json::Map<String, Value>| {
+        ["msg", "message", "log", "MESSAGE"].iter().find_map(|key| object.get(*key)?.as_str().map(str::to_owned))
+    };
+    let whole = message_of(object).unwrap_or_default();
     let mut seen: Vec<&str> = Vec::new();
-    leaves("", object, depth, &mut |key, text| {
+    leaves("", object, depth, &mut |key, text, around| {
+        // What stands beside a reason is nearer to it than what all of the entry says.
+        let beside = around.and_then(message_of);
+        let message = beside.as_deref().unwrap_or(&whole);
         if seen.contains(&text) {
             return;
         }
         seen.push(text);
         let is_place = matches!(key, "path" | "file" | "filename" | "dir" | "directory" | "dest") && text.len() < 4096;
-        let is_reason = matches!(key, "error" | "err" | "reason" | "cause" | "exception" | "e");
+        let is_reason = matches!(
+            key,
+            "error" | "err" | "reason" | "cause" | "exception" | "e" | "error_str" | "strerror" | "errmsg"
+        );
         if is_place {
             lines.push(Line::new(number, &format!("{key}={text}"), severity));
         } else if is_reason && !text.contains(['/', '\n']) && !message.is_empty() && !message.contains(text) {
@@ -158,21 +285,21 @@ fn unwrap_json(
     });
 }
 
-/// Calls `visit` with each string below `object` and the key it stands under.
+/// Calls `visit` with each string below `object`, the key that it stands under, and the object that has it.
 fn leaves<'v>(
     above: &'v str,
     object: &'v serde_json::Map<String, Value>,
     depth: usize,
-    visit: &mut impl FnMut(&'v str, &'v str),
+    visit: &mut impl FnMut(&'v str, &'v str, Option<&'v serde_json::Map<String, Value>>),
 ) {
     for (key, value) in object {
         match value {
-            Value::String(text) if !text.trim().is_empty() => visit(key, text),
+            Value::String(text) if !text.trim().is_empty() => visit(key, text, Some(object)),
             Value::Object(inner) if depth > 0 => leaves(key, inner, depth - 1, visit),
             Value::Array(items) if depth > 0 => {
                 for item in items {
                     match item {
-                        Value::String(text) => visit(above, text),
+                        Value::String(text) => visit(above, text, None),
                         Value::Object(inner) => leaves(key, inner, depth - 1, visit),
                         _ => {}
                     }
@@ -211,7 +338,7 @@ static PREFIXES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"^\s*\[?\d{1,2}[-/](?:\w{3}|\d{1,2})[-/]\d{2,4}[ :]\d{1,2}:\d\d:\d\d(?:[.,]\d+)?(?: ?[AP]M)?(?: [A-Z]{3,4} | [+-]\d{4})?\]?:? ?",
         // `Tue Nov 24 08:59:46 2026`, syslog's `Nov 20 08:06:17 host prog[123]: `.
         r"^\s*\[?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? (?:\w{3} {1,2}\d{1,2}|\d{1,2} \w{3} \d{4}) \d\d:\d\d:\d\d(?:\.\d+)?(?: [A-Z]{3,4})?(?: \d{4})?(?: \(\d+\))?\]?:? ?",
-        r"^\s*(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) {1,2}\d{1,2} \d\d:\d\d:\d\d(?:\.\d+)? [\w.-]+ [\w./@-]+(?:\[\d+\])?: ?",
+        r"^\s*(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) {1,2}\d{1,2} \d\d:\d\d:\d\d(?:\.\d+)? (?:[\w.-]+ [\w./@-]+(?:\[\d+\])?|/[\w./-]+): ?",
         // klog: `E1124 08:41:16.123456   1 file.go:123] `.
         r"^\s*[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+ [\w./-]+:\d+\] ",
         // A time alone, and seconds since 1970 or since the start.
@@ -221,6 +348,12 @@ static PREFIXES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"^\s*[\w.@/-]+\s*\| ",
         r"^\s*\[(?:pod|container|docker|compose)/[\w./-]+\] ",
         r"^\s*<\d{1,3}>(?:\d )?",
+        // stern's and kubetail's pod and container: the end of a pod's name has letters of Kubernetes' own alphabet.
+        r"^\s*[a-z0-9][a-z0-9-]*-(?:[bcdf-hj-np-tv-xz2456789]{8,10}|\d{8,10})-[bcdf-hj-np-tv-xz2456789]{5} [a-z0-9][a-z0-9-]* ",
+        // uvicorn's and a quoting shell's or mail's.
+        r"^(?:ERROR:    |INFO:     |WARNING:  |CRITICAL: |DEBUG:    )",
+        r"^> ",
+        r"^##\[\w+\]",
     ]
     .iter()
     .map(|prefix| errno::compile(prefix))
@@ -241,6 +374,9 @@ fn strip_prefixes(text: &str) -> (&str, Option<Severity>) {
                 b'F' => Some(Severity::Fatal),
                 _ => severity,
             };
+        }
+        if let Some(level) = klog.strip_suffix(' ').and_then(|label| label.trim_end().strip_suffix(':')) {
+            severity = severity_word(level).or(severity);
         }
         rest = &rest[found.end()..];
     }

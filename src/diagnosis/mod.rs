@@ -7,6 +7,7 @@
 //! `rank` puts what was found in order.
 
 mod bind;
+mod call;
 mod capability;
 mod cause;
 mod chmod;
@@ -57,7 +58,9 @@ use memchr::{memchr, memrchr};
 pub use merge::merge;
 pub use search::{Searched, search};
 
-use crate::model::obstacle::Obstacle;
+use regex::Regex;
+
+use crate::model::obstacle::{Errno, Obstacle};
 use line::{Line, Severity};
 use rank::{Collected, Found};
 use scene::{Finding, Scene};
@@ -236,6 +239,7 @@ impl Diagnosis {
             &self.context.source,
             self.context.container.as_deref(),
             self.context.directory.as_deref(),
+            self.lines,
         );
         Diagnosed { obstacles, looks_like }
     }
@@ -353,13 +357,14 @@ impl Diagnosis {
     fn read_record(&mut self, records: &[record::Record], at: usize) {
         let record = &records[at];
         let vetoed = record.is_trace
-            && record.lines.iter().any(|line| !line.text.starts_with("at ") && restraint::forbids(&line.text));
+            && record.lines.iter().any(|line| !line.text.starts_with("at ") && restraint::forbids(line));
         let mut read: Vec<(usize, Finding)> = Vec::new();
         for (index, line) in record.lines.iter().enumerate() {
             if (line.refusal.is_none() && !TELLING.is_in(line.text.as_bytes())) || is_call(&line.text) {
                 continue;
             }
-            if vetoed || restraint::forbids(&line.text) {
+            let is_free_port = line.refusal.is_some() && bind::is_free_port(&line.text);
+            if vetoed || is_free_port || restraint::forbids(line) || is_broken_disk(records, at, index) {
                 self.looks_like = self.looks_like.or_else(|| restraint::looks_like(&line.text));
                 continue;
             }
@@ -380,6 +385,23 @@ impl Diagnosis {
             self.collected.add(Found { finding, severity, program: program(&line.text), line: line.number, text });
         }
     }
+}
+
+/// A file system that the kernel itself made read-only, since its disk fails: who runs does not matter, and no volume helps.
+fn is_broken_disk(records: &[record::Record], at: usize, index: usize) -> bool {
+    static FAILS: LazyLock<Regex> = LazyLock::new(|| {
+        errno::compile(
+            r"(?i)\bremounting filesystem read-only|\b(?:EXT4-fs|XFS|BTRFS)\b[^:]*:? ?(?:error|critical|.*(?:shutdown|corruption|forced readonly))|\bbuffer I/O error|\bblk_update_request: .*error|\bemergency_ro\b",
+        )
+    });
+    let is_read_only = |line: &Line| line.refusal.as_ref().is_some_and(|refusal| refusal.errno == Errno::Erofs);
+    let scene = || Scene::new(records, at, index);
+    records[at].lines.get(index).is_some_and(is_read_only)
+        && scene()
+            .before()
+            .take(LINES_BEFORE)
+            .chain(scene().after().take(LINES_BEFORE))
+            .any(|line| FAILS.is_match(&line.text))
 }
 
 /// A frame of a stack trace, as Java and JavaScript print it: what it calls itself is no message.
@@ -416,7 +438,10 @@ fn read_line(scene: &Scene) -> Vec<Finding> {
 fn one_failure(read: Vec<(usize, Finding)>) -> Vec<(usize, Finding)> {
     let best = read.iter().position(|(_, finding)| finding.path.is_some() || finding.port.is_some()).unwrap_or(0);
     let Some((index, mut finding)) = read.get(best).cloned() else { return read };
-    let mut causes = read[best..].iter().filter(|(_, other)| other.category == finding.category);
+    let is_cause = |(_, other): &&(usize, Finding)| {
+        other.category == finding.category || (other.path.is_none() && other.port.is_none())
+    };
+    let mut causes = read[best..].iter().filter(is_cause);
     finding.errno = causes.find_map(|(_, cause)| cause.errno);
     vec![(index, finding)]
 }

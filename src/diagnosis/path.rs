@@ -55,9 +55,20 @@ fn read(scene: &Scene) -> Option<Finding> {
     if path.is_none() && refusal.errno == Errno::Eperm {
         return Some(Finding::new(operation, Category::CapabilityMissing).errno(refusal.errno).distance(LAST + 1));
     }
+    // What Python and others refuse with EPERM and a path is the owner's to do: open(2) answers EACCES.
+    if refusal.errno == Errno::Eperm && spoken.is_none() && path.as_deref().is_some_and(|path| !judge::is_device(path))
+    {
+        let place = path.as_deref().unwrap_or_default();
+        let cause =
+            format!("only the owner of {place} or root may do that: change its owner, its mode bits or its times");
+        let finding = Finding::new(Operation::Other, Category::OwnershipChange).errno(refusal.errno).path(path);
+        return Some(finding.cause(cause).distance(LAST));
+    }
     let access = Access { operation, errno: Some(refusal.errno), path: path.as_deref(), text: scene.text() };
     let distance = if path.is_none() { LAST + 1 } else { LAST };
-    Some(judge::finding(&access).distance(distance))
+    let mut finding = judge::finding(&access).distance(distance);
+    finding.category = judge::by_frames(scene, &finding);
+    Some(finding)
 }
 
 /// Words without a number, a path or a verb mean an errno only where they end the message, as perror(3) has them.

@@ -96,8 +96,8 @@ fn is_plausible(text: &str, path: &Path<'_>) -> bool {
 /// A word in quotes that has no slash at its start: a relative path where the message speaks of one.
 pub(super) fn quoted_word(text: &str) -> Option<Path<'_>> {
     static WORD: LazyLock<Regex> =
-        LazyLock::new(|| compile(&format!(r"[{OPEN}]([^\s{OPEN}{CLOSE}/][^{OPEN}{CLOSE}\s]*)[{CLOSE}]")));
-    let word = WORD.captures(text)?.get(1)?;
+        LazyLock::new(|| compile(&format!(r"[{OPEN}]([^\s{OPEN}{CLOSE}/][^{OPEN}{CLOSE}\s:=]*)[{CLOSE}]")));
+    let word = WORD.captures(text)?.get(1).filter(|word| !is_class(word.as_str()))?;
     Some(Path { text: word.as_str(), span: word.range() })
 }
 
@@ -114,9 +114,60 @@ pub(super) fn last_file_name(text: &str) -> Option<Path<'_>> {
     static LAST: LazyLock<Regex> = LazyLock::new(|| {
         compile(r#"(?:^|[\s"'`(\[=])([\w@%+~-][\w./@%+~-]*[./][\w@%+~-][\w./@%+~-]*?)["'`)\]]?[:,]?\s*[\[(]?$"#)
     });
-    let word = LAST.captures(text)?.get(1)?;
-    let number = word.as_str().bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    (!number).then(|| Path { text: word.as_str(), span: word.range() })
+    let word = LAST.captures(text)?.get(1).filter(|word| is_file_name(word.as_str()))?;
+    Some(Path { text: word.as_str(), span: word.range() })
+}
+
+/// What a server calls its routes, and no file is called.
+pub(super) fn is_route(path: &str) -> bool {
+    static ROUTE: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r"(?i)^/(?:api|apis|rest|graphql|oauth2?|auth|login|user|users|healthz?|v\d+)(?:/|$)")
+    });
+    ROUTE.is_match(path)
+}
+
+/// The name of a class or of a function of one: `java.io.IOException`, `Errno::EACCES`.
+fn is_class(word: &str) -> bool {
+    let (before, last) = word.rsplit_once('.').unwrap_or(("", word));
+    let is_camel =
+        last.starts_with(|c: char| c.is_ascii_uppercase()) && last.contains(|c: char| c.is_ascii_lowercase());
+    word.contains("::") || (!before.is_empty() && is_camel && !before.contains('/'))
+}
+
+/// Whether a bare word has the shape of a file's name: a directory before it, or an extension behind it. Names of classes,
+/// hosts, versions and `read/write` have not.
+pub(super) fn is_file_name(word: &str) -> bool {
+    const HOSTS: [&str; 8] = ["com", "org", "net", "local", "internal", "svc", "cluster", "example"];
+    const PAIRS: [&str; 12] = [
+        "read/write",
+        "create/write",
+        "open/create",
+        "and/or",
+        "input/output",
+        "i/o",
+        "n/a",
+        "user/group",
+        "uid/gid",
+        "owner/group",
+        "tcp/ip",
+        "client/server",
+    ];
+    let word = word.trim_end_matches(':');
+    if is_class(word) || word.contains('@') || PAIRS.contains(&word.to_ascii_lowercase().as_str()) {
+        return false;
+    }
+    if word.contains('/') {
+        let is_pair = word.bytes().all(|b| b.is_ascii_uppercase() || b == b'/');
+        return !is_pair && (!word.ends_with('/') || word.len() > 2);
+    }
+    let Some((name, extension)) = word.rsplit_once('.') else { return false };
+    let is_number = word.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    // `libx.so.2`
+    let is_library = name.contains(".so") && extension.bytes().all(|b| b.is_ascii_digit());
+    let is_extension = (1..=10).contains(&extension.len())
+        && extension.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && extension.bytes().any(|b| b.is_ascii_alphabetic());
+    !is_number && (is_library || name.is_empty() || (is_extension && !HOSTS.contains(&extension)))
 }
 
 /// The first port that `text` gives with an address, or by name.
@@ -128,7 +179,7 @@ pub(super) fn port(text: &str) -> Option<u16> {
 pub(super) fn ports(text: &str) -> impl Iterator<Item = (u16, usize)> {
     static PORT: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r#"(?ix) (?: (?:\d{1,3}\.){3}\d{1,3} | \[[0-9a-f:.%\w]*\] | \[?:{2,3} | \*\]? | \blocalhost | \bany | \b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,} )
+            r#"(?ix) (?: (?:\d{1,3}\.){3}\d{1,3} | \[[0-9a-f:.%\w]*\] | \[?:{2,3} | \*\]? | \blocalhost | \bany | <null> | \b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,} )
                 (?: : | \# | /(?:tcp|udp)?/? ) (\d{1,5}) (?: \b )
             | \b port s? [\s"'=:\#(\[]* (?:number\s*|is\s*|tcp\s*|udp\s*)? (\d{1,5}) \b
             | [('\[] (?:'[^']*'|"[^"]*"|[\w.:]*) ,\s* (\d{1,5}) \s* [)\]]
@@ -187,6 +238,17 @@ mod tests {
         ] {
             let found: Vec<_> = paths(text).into_iter().map(|path| path.text).collect();
             assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bare_word_is_a_file_by_its_shape() {
+        for word in ["rules.log", "libx.so.2", "maildrop/812.9", "tmp/pids/server.pid", ".env", "META-INF/MANIFEST.MF"]
+        {
+            assert!(is_file_name(word), "{word}");
+        }
+        for word in ["java.io.IOException", "Errno::EACCES", "1.2.3", "db.example.com", "thing", "read/write"] {
+            assert!(!is_file_name(word), "{word}");
         }
     }
 

@@ -30,6 +30,8 @@ pub(super) const PATTERN: Pattern = Pattern {
         "memory locking",
         "cannot allocate memory",
         "denied on key",
+        "newuidmap",
+        "newgidmap",
     ],
     examples: &[
         Example {
@@ -84,6 +86,10 @@ pub(super) const PATTERN: Pattern = Pattern {
         Example {
             log: "E! ping failed: could not run pinger: socket: permission denied",
             says: "socket-raw EACCES raw-socket",
+        },
+        Example {
+            log: "error: failed to map ids: newuidmap 7 [0 1000 1] failed: newuidmap: Could not set caps",
+            says: "other - capability-missing",
         },
         Example { log: "cannot create tap device node: operation not permitted", says: "mknod EPERM device-access" },
         Example { log: "mknod: /dev/net/tun: Operation not permitted", says: "mknod EPERM /dev/net/tun device-access" },
@@ -352,7 +358,11 @@ fn read(scene: &Scene) -> Option<Finding> {
     } else {
         None
     };
-    let path = path.filter(|path| path.contains('/'));
+    // A map of eBPF is pinned at a path of its own file system.
+    let pinned = || {
+        scene.paths().into_iter().map(|path| path.text).find(|path| path.starts_with("/sys/fs/bpf/")).map(str::to_owned)
+    };
+    let path = path.filter(|path| path.contains('/')).or_else(|| pinned().filter(|_| call.capability == "BPF"));
     // Who makes the node of a device wants the device.
     let text_names_device = scene.text().contains("device");
     let category = match call.operation {
@@ -377,7 +387,7 @@ fn without_errno(scene: &Scene) -> Option<Finding> {
         ])
     });
     static CHROOT: LazyLock<Regex> =
-        LazyLock::new(|| verb::any_of(&[r"(?:cannot|can't|unable to|failed to|could not) chroot"]));
+        LazyLock::new(|| verb::any_of(&[r"(?:cannot|can't|unable to|failed to|could not) chroot\d?"]));
     static CAPTURE: LazyLock<Regex> = LazyLock::new(|| {
         verb::any_of(&[
             "(?:permission|right|privilege)s? to (?:capture|perform this capture)",
@@ -393,6 +403,12 @@ fn without_errno(scene: &Scene) -> Option<Finding> {
     if SYSCTL.is_match(scene.text()) {
         let finding = Finding::new(Operation::Other, CapabilityMissing).errno(Errno::Eacces).capability("SYS_ADMIN");
         return Some(finding.harmless(scene.text().contains("ignoring")));
+    }
+    static ID_MAP: LazyLock<Regex> = LazyLock::new(|| {
+        verb::any_of(&[r"using new[ug]idmap", r"new[ug]idmap: (?:could not|cannot|unable to|failed to)"])
+    });
+    if scene.refusal().is_none() && ID_MAP.is_match(scene.text()) {
+        return Some(Finding::new(Operation::Other, CapabilityMissing).capability("SETUID"));
     }
     if LOCKED.is_match(scene.text()) {
         return Some(Finding::new(Operation::Other, CapabilityMissing).capability("IPC_LOCK"));

@@ -57,8 +57,10 @@ impl Collected {
         source: &str,
         container: Option<&str>,
         directory: Option<&str>,
+        lines: u64,
     ) -> Vec<Obstacle> {
         inherit(&mut self.found);
+        self.found = joined(self.found);
         let mut order: Vec<usize> = (0..self.found.len()).collect();
         order.sort_by_key(|&index| (std::cmp::Reverse(weight(&self.found, index)), index));
         order
@@ -67,7 +69,9 @@ impl Collected {
             .map(|(rank, index)| {
                 let found = &self.found[index];
                 let finding = &found.finding;
-                let fatal = !finding.harmless && (rank == 0 || found.severity >= Severity::Error);
+                // A log that says nothing else ended with it.
+                let fatal = rank == 0 && (lines == 1 || !finding.harmless)
+                    || !finding.harmless && found.severity >= Severity::Error;
                 Obstacle {
                     container: container.map(str::to_owned),
                     program: found.program.clone(),
@@ -104,6 +108,59 @@ fn inherit(found: &mut [Found]) {
     }
 }
 
+/// Lines between two halves of one message, at most.
+const BETWEEN: u64 = 3;
+
+/// Puts the halves of one failure together: a line that says what was wanted and one near by that says why not, each of which
+/// keeps the other half to itself; and the same refusal told once by its name and once with the call that failed.
+fn joined(found: Vec<Found>) -> Vec<Found> {
+    let mut all: Vec<Found> = Vec::with_capacity(found.len());
+    for new in found {
+        let near = |old: &Found| new.line.abs_diff(old.line) <= BETWEEN && old.finding.harmless == new.finding.harmless;
+        let of_files = |found: &Found| {
+            matches!(found.finding.operation, Operation::Open | Operation::Create | Operation::Mkdir | Operation::Other)
+                && matches!(
+                    found.finding.category,
+                    Category::UnwritablePath
+                        | Category::HomeUnwritable
+                        | Category::UnreadableFile
+                        | Category::ReadOnlyRootfs
+                )
+        };
+        let is_half = |a: &Found, b: &Found| {
+            a.finding.path.is_some()
+                && a.finding.errno.is_none()
+                && b.finding.path.is_none()
+                && b.finding.errno.is_some()
+        };
+        let place = all.iter().rposition(|old| {
+            let halves = is_half(old, &new) || is_half(&new, old);
+            let again = old.finding.path.is_some()
+                && old.finding.path == new.finding.path
+                && old.finding.category == new.finding.category
+                && old.finding.errno == new.finding.errno
+                && old.finding.operation == Operation::Open
+                && !matches!(new.finding.operation, Operation::Other | Operation::Open);
+            of_files(old) && of_files(&new) && near(old) && (halves || again)
+        });
+        let Some(old) = place.and_then(|place| all.get_mut(place)) else {
+            all.push(new);
+            continue;
+        };
+        let severity = old.severity.max(new.severity);
+        if is_half(&new, old) {
+            let errno = old.finding.errno;
+            *old = Found { finding: new.finding.errno(errno), ..new };
+        } else if old.finding.path == new.finding.path {
+            old.finding.operation = new.finding.operation;
+        } else {
+            old.finding.errno = new.finding.errno;
+        }
+        old.severity = severity;
+    }
+    all
+}
+
 /// Severity by the program's own word first. Where it does not say, a refusal that names what was refused counts like an
 /// error: coreutils and shells print no severity, and entrypoints run with `set -e`.
 fn weight(found: &[Found], index: usize) -> i32 {
@@ -119,12 +176,26 @@ fn weight(found: &[Found], index: usize) -> i32 {
     let known = known + i32::from(this.finding.errno.is_some()) * 2;
     let harmless = if this.finding.harmless { -30 } else { 0 };
     let tolerated = if is_often_tolerated(&this.finding) { -6 } else { 0 };
-    severity + known + harmless + tolerated
+    let survived = if is_survived(found, index) { -6 } else { 0 };
+    // The audit log tells why the kernel refused what others only report.
+    let explains = if this.finding.category == Category::Selinux && !this.finding.harmless { 8 } else { 0 };
+    severity + known + harmless + tolerated + survived + explains
+}
+
+/// Commands of a script that went on: another program said afterwards that it failed.
+fn is_survived(found: &[Found], index: usize) -> bool {
+    const COMMANDS: [&str; 16] = [
+        "sed", "chown", "chmod", "chgrp", "mkdir", "touch", "rm", "cp", "mv", "ln", "cat", "tee", "install", "find",
+        "sh", "rsync",
+    ];
+    let is_command = |found: &Found| found.program.as_deref().is_some_and(|program| COMMANDS.contains(&program));
+    let failed = |later: &Found| later.severity >= Severity::Error && !is_command(later) && !later.finding.harmless;
+    is_command(&found[index]) && found[index + 1..].iter().any(failed)
 }
 
 /// Entrypoints commonly ignore a chown or chmod that fails (`|| :`), and go on.
 fn is_often_tolerated(finding: &Finding) -> bool {
-    matches!(finding.operation, Operation::Chmod | Operation::Chown)
+    matches!(finding.operation, Operation::Chmod | Operation::Chown) || finding.category == Category::OwnershipChange
 }
 
 /// A relative path in the container's working directory, where that is known.

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{errno::compile, line::Line};
+use super::{errno::compile, line::Line, place};
 use crate::model::obstacle::Operation;
 
 /// One message and what continues it.
@@ -20,10 +20,10 @@ pub(super) fn split(lines: Vec<Line>) -> Vec<Record> {
     let mut records: Vec<Record> = Vec::new();
     let mut state = State::default();
     for line in lines {
-        if let Some(last) =
-            records.last_mut().and_then(|record| record.lines.last_mut()).filter(|_| is_wrapped(&line.text))
+        if let Some(last) = records.last_mut().and_then(|record| record.lines.last_mut())
+            && let Some(between) = wrapped(last, &line)
         {
-            last.append(&line);
+            last.append(&line, between);
             continue;
         }
         let joins = state.joins(&line);
@@ -97,12 +97,70 @@ impl State {
     }
 }
 
-/// nginx's `(13: Permission denied)` at the start of a line: a terminal or an editor broke the line before it. libpcap's
-/// `(socket: Operation not permitted)` stands there by itself.
-fn is_wrapped(text: &str) -> bool {
-    static WRAPPED: LazyLock<Regex> = LazyLock::new(|| compile(r"^\((?:\d{1,3}|socket): [A-Z]"));
-    WRAPPED.is_match(text)
+/// Bytes of a line beyond which no terminal breaks it.
+const WIDEST: usize = 400;
+
+/// What stood between two lines that a terminal, an editor or a mail broke; `None` where they are two.
+fn wrapped(last: &Line, next: &Line) -> Option<&'static str> {
+    if last.fills_row {
+        return Some("");
+    }
+    // nginx's `(13: Permission denied)` at the start of a line. libpcap's `(socket: Operation not permitted)` stands there by
+    // itself.
+    static REASON: LazyLock<Regex> = LazyLock::new(|| compile(r"^\((?:\d{1,3}|socket): [A-Z]"));
+    if REASON.is_match(&next.text) {
+        return Some(" ");
+    }
+    if last.number == next.number || last.text.len() > WIDEST || next.text.len() > WIDEST {
+        return None;
+    }
+    // A path that the words before it lead to, and no end of a sentence between them.
+    static LEADS: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"(?i)[a-z@] (?:(?:to|at|in|of|for|on|into|under|directory|file|path|folder|open|mkdir|create|cannot|-)|[\w ]+:)$",
+        )
+    });
+    static PATH: LazyLock<Regex> =
+        LazyLock::new(|| compile(r#"^["'`‘“(]?(?:\.{1,2}|~)?/[\w.][^"'`’”:]*(?:["'`’”:)]|$)"#));
+    let is_telling = |line: &Line| line.refusal.is_some() || super::TELLING.is_in(line.text.as_bytes());
+    if LEADS.is_match(&last.text) && PATH.is_match(&next.text) && (is_telling(last) || is_telling(next)) {
+        return Some(" ");
+    }
+    // A sentence that is not over, and goes on to the refusal.
+    static HANGS: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r"(?i)[a-z):] (?:failed to|could not|cannot|unable to|to|the|a|of|for|from|with|not|is|and|while)$")
+    });
+    let goes_on = next.refusal.is_some() && next.text.starts_with(|c: char| c.is_ascii_lowercase());
+    if goes_on && last.refusal.is_none() && HANGS.is_match(&last.text) {
+        return Some(" ");
+    }
+    let is_reason = next.refusal.as_ref().is_some_and(|refusal| {
+        refusal.span.start == 0 && next.text[refusal.span.end..].trim_matches(|c: char| !c.is_alphanumeric()).is_empty()
+    });
+    if is_reason && last.refusal.is_none() && last.text.ends_with(':') && !place::paths(&last.text).is_empty() {
+        return Some(" ");
+    }
+    // The words of an errno, broken between two of them.
+    static BROKEN: [(&str, &str); 5] = [
+        ("permission", "denied"),
+        ("operation not", "permitted"),
+        ("operation", "not permitted"),
+        ("read-only file", "system"),
+        ("read-only", "file system"),
+    ];
+    let (end, start) = (last.text.to_ascii_lowercase(), next.text.to_ascii_lowercase());
+    if BROKEN.iter().any(|(before, behind)| end.ends_with(before) && start.starts_with(behind)) {
+        return Some(" ");
+    }
+    // A path in quotes, broken in the middle of a name.
+    static OPEN: LazyLock<Regex> = LazyLock::new(|| compile(r#"(?:^|[\s(])["'`‘“](?:\.{1,2}|~)?/[^"'`’”\s]*$"#));
+    static CLOSE: LazyLock<Regex> = LazyLock::new(|| compile(r#"^[\w./@+-]+["'’”][:),. ]"#));
+    let is_broken = last.text.len() >= NARROWEST && next.refusal.is_some();
+    (is_broken && OPEN.is_match(&last.text) && CLOSE.is_match(&next.text)).then_some("")
 }
+
+/// Bytes of a line that a terminal breaks, at least.
+const NARROWEST: usize = 38;
 
 fn tool(text: &str) -> Option<&'static str> {
     ["npm ERR!", "npm error", "npm WARN"].into_iter().find(|start| text.starts_with(start))
@@ -136,7 +194,7 @@ fn is_frame(line: &Line) -> bool {
 const FRAMES: &[(Operation, &str)] = &[
     (
         Operation::Mkdir,
-        r"\bcreateDirector(?:y|ies)\b|\bcreateAndCheckIsDirectory\b|\bCreateDirector(?:y|ies)\b|\bmkdirSync\b|\bmkdir(?:_p|s)?\b|\bmakedirs\b|\bfu_mkdir\b|\bmkdtemp\w*|\bcreateTempDirectory\b|\bMkdirAll\b|\bensure_?dir\w*",
+        r"\bcreateDirector(?:y|ies)0?\b|\bcreateAndCheckIsDirectory\b|\bCreateDirector(?:y|ies)\b|\bmkdirSync\b|\bmkdir(?:_p|s)?\b|\bmakedirs\b|\bfu_mkdir\b|\bmkdtemp\w*|\bcreateTempDirectory\b|\bMkdirAll\b|\bensure_?dir\w*",
     ),
     (
         Operation::Unlink,
@@ -153,7 +211,7 @@ const FRAMES: &[(Operation, &str)] = &[
     ),
     (
         Operation::Bind,
-        r"\bserver_bind\b|\bsocket\.bind\b|\bsock\.bind\b|\.bind\(|\bbind0\b|\bNet\.bind\b|\bServerSocket\.bind\b|\bDoBind\b|\bdoBind\b|\bsetupListenHandle\b|\blistenInCluster\b|\bSocket\.Bind\b|\bcreate_server\b|\bTCPServer\b",
+        r"\bserver_bind\b|\bsocket\.bind\b|\bsock\.bind\b|\.[Bb]ind ?\(|\b(?:tcp|udp|uv|uv_tcp)_bind\b|\bbind0\b|\bNet\.bind\b|\bServerSocket\.bind\b|\bDoBind\b|\bdoBind\b|\bsetupListenHandle\b|\blistenInCluster\b|\bSocket\.Bind\b|\bcreate_server\b|\bTCPServer\b",
     ),
     (Operation::SocketRaw, r"\braw[-_]?socket\b|\bSOCK_RAW\b|\bRawSocket\b|\bIPPROTO_ICMP\b"),
     (Operation::Setgroups, r"\bos\.(?:setgroups|initgroups)\b"),
@@ -165,7 +223,7 @@ const FRAMES: &[(Operation, &str)] = &[
     ),
     (
         Operation::Create,
-        r"\bcopyFile\w*\b|\bCopyFile\b|\bcreateNewFile\b|\bcreateTempFile\b|\bTempFileHelper\b|\bcreateFile\b|\bwriteFileSync\b|\bcreateSymbolicLink\b|\bcreateLink\b|\bos\.(?:symlink|link|mkfifo)\b|\bshutil\.copy\w*|\bcopyfile\b|\b_?mkstemp\w*|\bFile\.Create\b|\bWriteAllText\b|\bWriteAllBytes\b|\bcreateFileExclusively\b",
+        r"\bcopyFile\w*\b|\bCopyFile\b|\bcreateNewFile\b|\bcreateTempFile\b|\bTempFileHelper\b|\bcreateFile\b|\bwriteFileSync\b|\bcreateSymbolicLink\b|\bcreateLink\b|\bos\.(?:symlink|link|mkfifo)\b|\bshutil\.copy\w*|\bcopyfile\b|\b_?mkstemp\w*|\bFile\.Create\b|\bWriteAllText\b|\bWriteAllBytes\b|\bcreateFileExclusively0?\b",
     ),
     (
         Operation::Open,
@@ -200,6 +258,7 @@ impl Record {
     }
 }
 
-fn operation_of(frame: &str) -> Option<Operation> {
+/// The operation of a frame, or of the source in it.
+pub(super) fn operation_of(frame: &str) -> Option<Operation> {
     COMPILED.iter().find(|(_, pattern)| pattern.is_match(frame)).map(|(operation, _)| *operation)
 }

@@ -4,11 +4,16 @@ use std::sync::LazyLock;
 
 use regex::{Regex, RegexSet};
 
+use super::{call, line::Line};
+
 /// A refusal that no change of the pod's user removes.
 struct Other {
     looks_like: &'static str,
     /// No obstacle may be read from a message that says so; otherwise it only helps to name what else it is.
     forbids: bool,
+    /// It is told by words that a command line, a URL or a name may have as well: where the message has the form of a call
+    /// that the kernel refused, they count for nothing.
+    yields: bool,
     says: &'static str,
 }
 
@@ -16,116 +21,151 @@ const OTHERS: &[Other] = &[
     Other {
         looks_like: "Kubernetes RBAC: the service account lacks a permission",
         forbids: true,
+        yields: false,
         says: r#"cannot (?:get|list|watch|create|update|patch|delete|deletecollection|impersonate|use|bind|escalate) resource|is forbidden: User "|is forbidden: error looking up service account|forbidden: user ["'`]?system:|attempting to grant RBAC|User "?system:serviceaccount"#,
     },
     Other {
         looks_like: "a gRPC service that denied the call",
         forbids: true,
+        yields: true,
         says: r"rpc error: code = (?:PermissionDenied|Unauthenticated)|rpc error making call|code ?[:=] ?PERMISSION_DENIED|status ?[:=] ?\W?PERMISSION_DENIED|StatusCode\.PERMISSION_DENIED|PERMISSION_DENIED:|grpc.*permission.?denied|io\.grpc\.Status",
     },
     Other {
         looks_like: "a database that denied access: grants or credentials",
         forbids: true,
-        says: r"SQLSTATE\W{0,3}(?:42501|28)|\b42501\b|InsufficientPrivilege|permission denied (?:for|to) (?:table|relation|schema|database|sequence|function|view|tablespace|language|create|role|set|user|column|materialized|type|extension|terminate|foreign|alter|type|large object)|must be (?:owner|superuser|member)|Access denied for user|ERROR 1(?:044|045|142|227)\b|Error 1(?:044|045|142|227)\b|ORA-\d+|not authorized on \w+ to execute|password authentication failed|authentication failed for user|no pg_hba\.conf entry|pg_hba|NOPERM|NOAUTH|WRONGPASS|READONLY You can't|MongoServerError|Unauthorized.*requires authentication|permission denied:? .*(?:keyspace|collection)|ACL_DENIED|TopicAuthorization|GroupAuthorization|ClusterAuthorization|ACCESS_REFUSED|AuthenticationException|security_exception",
+        yields: true,
+        says: r"SQLSTATE\W{0,3}(?:42501|28)|\b42501\b|InsufficientPrivilege|permission denied (?:for|to) (?:table|relation|schema|database|sequence|function|view|tablespace|language|create|role|set|user|column|materialized|type|extension|terminate|foreign|alter|type|large object)|(?:^|\W)[Mm]ust be (?:owner|superuser|member)|^(?:.* )?(?:HINT|DETAIL):  |[Pp]ermission (?:was )?denied (?:in|on) (?:the )?(?:database|object|schema|table)|Access denied for user|ERROR 1(?:044|045|142|227)\b|Error 1(?:044|045|142|227)\b|ORA-\d+|not authorized on \w+ to execute|permission denied: .\w+. is a system|password authentication failed|authentication failed for user|no pg_hba\.conf entry|pg_hba|NOPERM|NOAUTH|WRONGPASS|READONLY You can't|MongoServerError|Unauthorized.*requires authentication|permission denied:? .*(?:keyspace|collection)|ACL_DENIED|TopicAuthorization|GroupAuthorization|ClusterAuthorization|ACCESS_REFUSED|AuthenticationException|security_exception",
     },
     Other {
         looks_like: "object storage or a cloud API that denied the request (IAM)",
         forbids: true,
-        says: r"AmazonS3Exception|S3Exception|AccessDenied\b[^E/]|AccessDenied$|s3:\w+|arn:aws|not authorized to perform|IAM |iam\.|does not have \S+ (?:access|permission) to|storage\.(?:objects|buckets)|AuthorizationFailed|AuthorizationPermissionMismatch|googleapi: Error 403|AADSTS|InvalidAccessKeyId|SignatureDoesNotMatch|caller does not have permission|UnauthorizedOperation",
+        yields: true,
+        says: r"AmazonS3Exception|S3Exception|AccessDenied\b[^E/]|AccessDenied$|\bs3:[A-Z]\w+|arn:aws|not authorized to perform|IAM |iam\.|does not have \S+ (?:access|permission) to|storage\.(?:objects|buckets)|AuthorizationFailed|AuthorizationPermissionMismatch|googleapi: Error 403|AADSTS|InvalidAccessKeyId|SignatureDoesNotMatch|caller does not have permission|UnauthorizedOperation",
     },
     Other {
         looks_like: "an HTTP server that refused the request (401 or 403)",
         forbids: true,
-        says: r"\b(?:HTTP(?:/[\d.]+)?|status(?: ?code)?|code|response|error|returned|got|StatusCode)\W{0,4}(?:401|403)\b|\b403 (?:Forbidden|\()|\b401 Unauthorized|403 - Forbidden|Forbidden \(403\)|: 403\b|statuscode=403|denied: requested access|unauthorized: (?:authentication|access)|insufficient_scope|pull access denied|access to the resource is denied|denied: permission",
+        yields: true,
+        says: r"\b(?:HTTP(?:/[\d.]+)?|status(?: ?code)?|code|response|error|returned|got|StatusCode)\W{0,4}(?:401|403)\b|\b403 (?:Forbidden|\()|\b401 Unauthorized|403 - Forbidden|springframework\.security|\bexceptions\.PermissionDenied|AccessDeniedException: Access is denied|[Pp]ermission denied by\b|Forbidden \(403\)|: 403\b|statuscode=403|denied: requested access|unauthorized: (?:authentication|access)|insufficient_scope|pull access denied|access to the resource is denied|denied: permission",
     },
     Other {
         looks_like: "an SSH or Git server that refused the key or the user",
         forbids: true,
+        yields: true,
         says: r"Permission denied \([a-z,-]*(?:publickey|password|keyboard|gssapi|hostbased)|Permission denied, please try again|Permission denied \(publickey|Permission to \S+ denied to|remote: Permission|fatal: Authentication failed|Host key verification failed|git@\S+: Permission denied|Load key .*(?:invalid format|error in libcrypto)",
     },
     Other {
         looks_like: "a port that another process holds",
         forbids: true,
+        yields: false,
         says: r"(?i)address (?:is )?already in use|EADDRINUSE|\bin use\b.*port|port .* (?:is )?(?:already )?(?:in use|allocated)|address in use|only one usage of each socket",
     },
     Other {
         looks_like: "a full disk or a quota",
         forbids: true,
+        yields: false,
         says: r"(?i)no space left on device|ENOSPC|disk quota exceeded|EDQUOT|exceeded quota",
     },
     Other {
         looks_like: "a limit of the node: files, watches or processes",
         forbids: false,
+        yields: false,
         says: r"(?i)too many open files|\bE[MN]FILE\b|inotify(?: \w+)? (?:limit|instances)|max_user_watches|resource temporarily unavailable",
     },
     Other {
         looks_like: "a kernel interface that the runtime masks for every user",
         forbids: true,
+        yields: false,
         says: r"(?i)(?:^|[\s'\x22`(=:])/sys/(?:class|fs/cgroup|kernel|devices|block|bus|firmware|module|power)|/proc/(?:kcore|kmsg|timer_list|sched_debug|scsi|acpi|latency_stats|keys)\b",
     },
     Other {
         looks_like: "the container engine's own work on the node, before the container's user matters",
         forbids: true,
-        says: r"(?i)error while creating mount source path|nvidia-container-cli|error running (?:pre|post)?\w*\s?hook|profile=.?/usr/bin/dockerd?\b|failed to register layer|error creating overlay mount|ApplyLayer",
+        yields: false,
+        says: r"(?i)error while creating mount source path|nvidia-container-cli|error running (?:pre|post)?\w*\s?hook|profile=.?/usr/bin/dockerd?\b|failed to register layer|(?:error response from daemon: |for \S+ +)?cannot (?:stop|kill|restart|remove) container|unable to signal init|failed to (?:generate|create) (?:container|containerd task)\b.*failed to mkdir|\bmounting \S+ to rootfs\b.*\bmkdir\b|mountvolume\.(?:setup|mountdevice) failed for .*\bmount failed|error response from daemon: mkdir|error creating overlay mount|ApplyLayer",
     },
     Other {
         looks_like: "an AppArmor profile of the node that denied the access",
         forbids: true,
+        yields: false,
         says: r#"apparmor=.?"?DENIED"#,
     },
     Other {
         looks_like: "a program that minds running as root",
         forbids: true,
+        yields: true,
         says: r"(?i)is running as root|running (?:\w+ ){0,3}with super-?user privileges|running as root without|should not be run as root|do not run .* as root|can not run .* as root|refusing to run as root|cannot be run as root|must not be run as root|don't run this as root|not (?:be )?run(?:ning)? as root|can only run as pid 1",
     },
     Other {
         looks_like: "a network policy or firewall that refused the connection",
         forbids: true,
-        says: r"dial tcp \S+ connect: (?:permission denied|operation not permitted)|connect\(\) to (?:\d|\[)",
+        yields: false,
+        says: r"dial tcp \S+ connect: (?:permission denied|operation not permitted)|\(connect failed\)|\bsend(?:to|msg)?(?:\(\))?: (?:\w+ )?[Oo]peration not permitted|\bwrite udp \S+ |connect\(\) to (?:\d|\[)",
     },
     Other {
         looks_like: "a service with permissions of its own",
         forbids: true,
-        says: r"etcdserver:|AccessControlException|user=\S+, access=|\brados|\bcephx|NT_STATUS_ACCESS_DENIED|access denied by server|mount error\(13\)|\blibrbd|\brbd: |\bkinit|\bKrb5|GSSAPI|\b550 \d|ldap_|Insufficient access",
+        yields: true,
+        says: r"etcdserver:|AccessControlException|user=\S+, access=|(?i:\brados\b)|\bcephx|NT_STATUS_ACCESS_DENIED|access denied by server|mount error\(13\)|\blibrbd|\brbd: |\bkinit|\bKrb5|GSSAPI|\b550 \d|ldap_|Insufficient access|\bremote (?:open|mkdir|setstat|fsetstat|rename|readdir|opendir|remove)\(|\(in \w+\) failed|\brequires? (?:the )?(?:\w+ )?(?:role|scope|permission)\b|mount\.(?:nfs4?|cifs|ceph|smb3)\b.*(?:Permission|access) denied|(?:token|role|user|account|principal|identity)\b[^:]{0,40} (?:lacks?|is missing|does not have|has no|without) (?:the )?(?:permission|policy|scope|privilege)|Permission denied: (?:token|anonymous|user|account|role|not allowed|requires)",
+    },
+    Other {
+        looks_like: "a program on Windows or macOS, outside of a container",
+        forbids: true,
+        yields: false,
+        says: r#"(?:path|file|directory|folder) ['"]?[A-Z]:\\|\b[A-Z]:\\{1,2}(?:WINDOWS|Windows|Users|Program|ProgramData|inetpub)\b|['" ]/Users/[^/'"]+/(?:Documents|Desktop|Downloads|Library)\b|['" ]/(?:Library|Volumes|System/Library)/"#,
+    },
+    Other {
+        looks_like: "a rule of the language's own, which its configuration sets",
+        forbids: true,
+        yields: false,
+        says: r#"open_basedir|access denied \("java\.|AccessControlException: access denied|ERR_ACCESS_DENIED"#,
     },
     Other {
         looks_like: "a kernel setting that is read-only in every container",
         forbids: true,
+        yields: false,
         says: r"(?i)(?:sysctl: |/proc/sys/\S*).*read-only file ?system",
     },
     Other {
         looks_like: "what the audit log records beside a denial",
         forbids: true,
+        yields: false,
         says: r"^type=(?:SYSCALL|PROCTITLE|PATH|CWD|EXECVE)\b",
     },
     Other {
         looks_like: "Deno's own permissions, which its flags grant",
         forbids: true,
+        yields: false,
         says: r"with the --allow-\w+ flag|Requires \w+ access to",
     },
     Other {
         looks_like: "a program for another architecture, or a script without a #! line",
         forbids: true,
+        yields: false,
         says: r"(?i)exec format error",
     },
     Other {
         looks_like: "a system service manager or bus that is not there",
         forbids: true,
-        says: r"Failed to connect to (?:system )?bus|not been booted with systemd",
+        yields: false,
+        says: r"Failed to (?:connect to|get) (?:system )?(?:D-)?[Bb]us|not been booted with systemd",
     },
     Other {
         looks_like: "a network service that refused or cut the connection",
         forbids: false,
+        yields: false,
         says: r"(?i)connection refused|ECONNREFUSED|ETIMEDOUT|connection reset|connection timed out|no route to host|network is unreachable",
     },
     Other {
         looks_like: "a missing file or program",
         forbids: false,
+        yields: false,
         says: r"(?i)no such file or directory|ENOENT|executable file not found|command not found|cannot find module|ModuleNotFoundError|ClassNotFoundException",
     },
     Other {
         looks_like: "memory that ran out",
         forbids: false,
+        yields: false,
         says: r"(?i)OutOfMemory|out of memory|OOMKilled|cannot allocate memory",
     },
 ];
@@ -170,14 +210,19 @@ fn set() -> &'static RegexSet {
 }
 
 /// Whether somebody other than the kernel refuses in this message.
-pub(super) fn forbids(text: &str) -> bool {
+pub(super) fn forbids(line: &Line) -> bool {
     // Kubernetes' own refusals of a pod are `forbidden` too, and are ours.
     static OURS: LazyLock<Regex> = LazyLock::new(|| {
         super::errno::compile(
-            r"PodSecurity|security context constraint|pod security policy|image will run as root|non-numeric user|breaks non-root policy",
+            r"PodSecurity|security context constraint|pod security policy|image will run as root|non-numeric user|breaks non-root policy|^FAIL - |(?i:containers?) (?:must|should|may) not run as root",
         )
     });
-    set().matches(text).iter().any(|index| OTHERS[index].forbids) && !OURS.is_match(text)
+    let found = set().matches(&line.text);
+    let forbids = |index: usize| {
+        let other = &OTHERS[index];
+        other.forbids && !(other.yields && call::is_kernels(&line.text, line.refusal.as_ref()))
+    };
+    found.iter().any(forbids) && !OURS.is_match(&line.text)
 }
 
 /// In a few words, what a message looks like that is no obstacle.

@@ -53,7 +53,7 @@ fn read(scene: &Scene) -> Option<Finding> {
     static INSISTS: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r"(?ix) \b(?:must|has\sto|have\sto|needs?\sto|can\sonly|should|may\sonly)\s(?:only\s)?be\s(?:run|started|executed|launched|invoked)\s(?:as|by|with|under)\s(?:the\s)?(?:user\s)?\W?(?:root|super-?user|uid\s0)
-            | \b(?:must|need\sto|have\sto)\sbe\s(?:(?:an?|the)\s)?(?:\w+\s){0,2}(?:root|super-?user)\b | \bonly\s(?:the\s)?(?:root|superuser)\s(?:user\s)?(?:may|can)\b | \(are\syou\sroot\?\)
+            | \b(?:must|need\sto|have\sto)\sbe\s(?:(?:an?|the)\s)?(?:\w+\s){0,2}(?:root|super-?user)\b | \bonly\s(?:the\s)?(?:root|superuser)\s(?:user\s)?(?:may|can)\b | \bare\syou\sroot\?
             | \brequires?\s(?:root|super-?user)\b | \b(?:needs?|require)\s(?:root|superuser)\s(?:privileges?|access|rights|permissions?) | \bplease\srun\s(?:\S+\s){0,3}as\s(?:the\s)?root\b
             | \bnot\s(?:run(?:ning)?|started)\sas\sroot\b.*\b(?:exit|abort|fail|error|cannot|must) | \bwith\ssuper-?user\sprivileges",
         )

@@ -60,5 +60,9 @@ fn read(scene: &Scene) -> Option<Finding> {
     let category =
         if path.as_deref().is_some_and(judge::in_home) { Category::HomeUnwritable } else { Category::UnwritablePath };
     let harmless = HARMLESS.is_match(scene.text());
-    Some(Finding::new(Operation::Other, category).errno(errno).path(path).distance(verb.distance).harmless(harmless))
+    let place = path.as_deref().unwrap_or("the working directory");
+    let cause =
+        format!("the container's user may not enter {place}: it, or a directory above it, is closed to this user");
+    let finding = Finding::new(Operation::Other, category).errno(errno).path(path).cause(cause);
+    Some(finding.distance(verb.distance).harmless(harmless))
 }

@@ -7,6 +7,7 @@ use regex::Regex;
 use super::{
     Example, Pattern, Read,
     errno::compile,
+    line::Severity,
     scene::{Finding, Scene},
 };
 use crate::model::obstacle::{Category, Errno, Operation};
@@ -49,11 +50,31 @@ pub(super) const PATTERN: Pattern = Pattern {
             says: "other EPERM seccomp",
         },
         Example {
+            log: "stat: cannot statx '/srv/certs': Operation not permitted",
+            says: "other EPERM /srv/certs seccomp",
+        },
+        Example {
+            log: "FATAL:  could not set up the io_uring queue: Operation not permitted",
+            says: "other EPERM seccomp",
+        },
+        Example {
+            log: "java.lang.RuntimeException: io_uring ring fd could not be made Operation not permitted",
+            says: "other EPERM seccomp",
+        },
+        Example {
+            log: "runtime: failed to create new OS thread (have 2 already; errno=1)",
+            says: "other EPERM seccomp",
+        },
+        Example {
             log: "[Warning] mariadbd: io_uring_queue_init() failed with EPERM: sysctl kernel.io_uring_disabled has the value 2",
             says: "other EPERM seccomp",
         },
     ],
-    near_misses: &["seccomp: enabled", "WARNING: Support for seccomp is experimental"],
+    near_misses: &[
+        "HINT:  Check if io_uring is disabled via /proc/sys/kernel/io_uring_disabled.",
+        "seccomp: enabled",
+        "WARNING: Support for seccomp is experimental",
+    ],
     read: Read::One(read),
 };
 
@@ -68,8 +89,15 @@ fn read(scene: &Scene) -> Option<Finding> {
             r"(?i)no usable sandbox|failed to move to new namespace|suid sandbox helper|(?:bwrap|bubblewrap): (?:no permissions|creating new namespace|setting up uid map|failed|can't)|sandbox.*(?:not permitted|unprivileged user namespaces)",
         )
     });
-    // containerd 2.0 took io_uring out of its profile; programs then do their I/O another way.
-    static IO_URING: LazyLock<Regex> = LazyLock::new(|| compile(r"\bio_uring_(?:queue_init|setup|enter|register)\b"));
+    // containerd 2.0 took io_uring out of its profile; many programs then do their I/O another way, and warn.
+    static IO_URING: LazyLock<Regex> = LazyLock::new(|| compile(r"(?i)\b(?:io_?uring|ioUring)\w*"));
+    // Calls that no kernel refuses for a lack of privilege, and that profiles older than they are do not know: libseccomp and
+    // runtimes before 2020 answer EPERM to those.
+    static UNKNOWN: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"(?i)\b(?:statx|cannot (?:l?stat|access)|faccessat2?|clone3|pthread_create|openat2|close_range|clock_\w+64|futex_waitv|rseq|getrandom|renameat2|epoll_pwait2|memfd_create|membarrier)\b|failed to create new OS thread|\bclock_gettime\b|\bsys/(?:pal/)?unix/time\.rs|can't initialize time|cannot get entropy|\buv_thread_create\b",
+        )
+    });
     let text = scene.text();
     let errno = scene.refusal().map(|refusal| refusal.errno).filter(|errno| *errno != Errno::Erofs);
     if KILLED.is_match(text) {
@@ -77,7 +105,22 @@ fn read(scene: &Scene) -> Option<Finding> {
     }
     let refused = |is_harmless| Finding::new(Operation::Other, Category::Seccomp).errno(errno).harmless(is_harmless);
     if errno.is_some() && IO_URING.is_match(text) {
-        return Some(refused(true));
+        return Some(refused(false));
+    }
+    if errno == Some(Errno::Eperm) && UNKNOWN.is_match(text) {
+        let path = scene.paths().first().map(|path| path.text.to_owned());
+        return Some(refused(false).path(path).cause(
+            "a system call that no mode bits refuse with EPERM: the node's runtime or its seccomp profile is older than the call",
+        ));
+    }
+    static NO_URING: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"(?i)\bio_uring (?:is )?(?:not available|not supported|disabled|unavailable)|\b(?:failed|unable|could not|cannot|can't)(?: to)? (?:initiali[sz]e|init|set ?up|create|use) (?:the |an )?io_uring",
+        )
+    });
+    if errno.is_none() && NO_URING.is_match(text) {
+        let goes_on = scene.line().severity <= Severity::Warning && scene.line().severity != Severity::Unsaid;
+        return Some(Finding::new(Operation::Other, Category::Seccomp).distance(25_000).harmless(goes_on));
     }
     SANDBOX.is_match(text).then(|| refused(false))
 }

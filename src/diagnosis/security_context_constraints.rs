@@ -27,6 +27,12 @@ pub(super) const PATTERN: Pattern = Pattern {
         "validatingadmissionpolicy",
         "validation error",
         "gatekeeper",
+        "runasnonroot",
+        "allowprivilegeescalation",
+        "readonlyrootfilesystem",
+        "running as root is not",
+        "not run as root",
+        "privileged mode",
     ],
     examples: &[
         Example {
@@ -42,6 +48,18 @@ pub(super) const PATTERN: Pattern = Pattern {
             says: "admission - pod-security",
         },
         Example {
+            log: "policy no-root -> resource shop/Deployment/web failed:\n1. autogen-no-root: Running as root is not allowed. Set runAsNonRoot to true.",
+            says: "admission - pod-security",
+        },
+        Example {
+            log: "Error from server: admission webhook \"validate.example.svc\" denied the request:\n\nresource Deployment/shop/web was blocked due to the following policies\n\nno-root:\n  autogen-check: 'validation error: Running as root is not allowed.'",
+            says: "admission - pod-security",
+        },
+        Example {
+            log: "FAIL - web.yaml - main - Containers must not run as root in Deployment web",
+            says: "admission - pod-security",
+        },
+        Example {
             log: "pods \"web\" is forbidden: unable to validate against any pod security policy: []",
             says: "admission - pod-security",
         },
@@ -51,11 +69,15 @@ pub(super) const PATTERN: Pattern = Pattern {
         },
     ],
     near_misses: &[
+        "applied policy restricted to deployment web: runAsNonRoot=true allowPrivilegeEscalation=false",
         "admission webhook \"vingress.elbv2.k8s.aws\" denied the request: invalid ingress class",
         "exceeded quota: compute, requested: pods=1",
     ],
     read: Read::One(read),
 };
+
+/// Lines around a rule in which the policy is named.
+const NEAR: usize = 6;
 
 fn read(scene: &Scene) -> Option<Finding> {
     static RULES: LazyLock<Regex> = LazyLock::new(|| {
@@ -71,7 +93,41 @@ fn read(scene: &Scene) -> Option<Finding> {
             r"(?i)runAsNonRoot|run-?as-?non-?root|runAsUser|runAsGroup|run(?:ning)? as root|privileged|privilege escalation|allowPrivilegeEscalation|capabilit|seccomp|hostNetwork|hostPath|host(?:PID|IPC| namespace| path| port)|readOnlyRootFilesystem|read-?only root|securityContext|fsGroup|sysctl|procMount|SELinux|AppArmor|root user|root group",
         )
     });
+    // Who enforces it, where the message itself does not say: engines print the rules below the policies' names.
+    static POLICY: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"(?i)\bpolic(?:y|ies)\b|\bkyverno|gatekeeper|\bconstraint|admission|conftest|\bopa\b|^FAIL -|validati(?:ng|on)\b",
+        )
+    });
+    static REFUSES: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"(?i)\bnot allowed|disallowed|\bmust (?:not )?(?:be|set|have|run|use|define|specify)|\bforbidden\b|\bdenied\b|\bblocked\b|violat|\b(?:is|are) required|\bshould (?:not )?(?:be|run|have|set)|does not set|not set to",
+        )
+    });
+    // Fields and sentences that stand in no other message.
+    static FIELD: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"runAsNonRoot|runAsUser|runAsGroup|allowPrivilegeEscalation|readOnlyRootFilesystem|securityContext\b|hostNetwork|hostPID|hostIPC|(?i:running as root is not allowed|containers? (?:must|should|may) not run as (?:root|privileged)|privileged (?:mode|containers?) (?:is|are) (?:not allowed|disallowed)|privilege escalation (?:is )?(?:not allowed|disallowed))",
+        )
+    });
     let text = scene.text();
-    let applies = RULES.is_match(text) || (ENGINE.is_match(text) && OF_THIS_KIND.is_match(text));
+    let near = || scene.before().take(NEAR).chain(scene.after().take(NEAR));
+    let denied_below = || {
+        static DENIED: LazyLock<Regex> = LazyLock::new(|| compile(r"(?i)denied the request:?\s*$"));
+        // Or the line was broken in the middle of the reason.
+        let broken = || {
+            let next = scene.after().next().map_or("", |line| line.text.as_str());
+            OF_THIS_KIND.is_match(&format!("{text} {next}"))
+        };
+        broken() || DENIED.is_match(text) && scene.after().take(2 * NEAR).any(|line| OF_THIS_KIND.is_match(&line.text))
+    };
+    let by_field = || {
+        FIELD.is_match(text)
+            && REFUSES.is_match(text)
+            && (POLICY.is_match(text) || near().any(|line| POLICY.is_match(&line.text)))
+    };
+    let applies = RULES.is_match(text)
+        || (ENGINE.is_match(text) && (OF_THIS_KIND.is_match(text) || denied_below()))
+        || by_field();
     applies.then(|| Finding::new(Operation::Admission, Category::PodSecurity))
 }

@@ -47,7 +47,13 @@ fn read(scene: &Scene) -> Option<Finding> {
     static PREVENTS: LazyLock<Regex> =
         LazyLock::new(|| compile(r"SELinux is preventing \S+ from .* access on the \w+ (\S+?)\.(?:\s|$)"));
     let text = scene.text();
-    if let Some(prevents) = PREVENTS.captures(text) {
+    // Services of the node, which setroubleshoot speaks of as well.
+    static OF_THE_NODE: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"preventing (?:\S*/)?(?:systemd[\w-]*|sshd|chronyd|NetworkManager|polkitd|abrt\S*|rsyslogd|logrotate|firewalld|auditd|dbus-\S+|gdm\S*|kubelet|crio|containerd|dockerd|runc|conmon) ",
+        )
+    });
+    if let Some(prevents) = PREVENTS.captures(text).filter(|_| !OF_THE_NODE.is_match(text)) {
         return Some(
             Finding::new(Operation::Selinux, Category::Selinux)
                 .path(Some(&prevents[1]))
@@ -60,7 +66,9 @@ fn read(scene: &Scene) -> Option<Finding> {
     let is_of_containers = |context: &str| {
         let label = context.split(':').nth(2).unwrap_or_default();
         let prefixes = ["svirt", "spc_t"].iter().any(|prefix| label.starts_with(prefix));
-        prefixes || ["container", "docker", "openshift"].iter().any(|word| label.contains(word))
+        // What belongs to the runtime is the host's.
+        let is_runtimes = label.starts_with("container_runtime");
+        prefixes || !is_runtimes && ["container", "docker", "openshift"].iter().any(|word| label.contains(word))
     };
     if !is_of_containers(source) && !is_of_containers(target) {
         return None;

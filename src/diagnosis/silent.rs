@@ -8,9 +8,10 @@ use super::{
     Example, Pattern, Read,
     errno::compile,
     judge::{self, Access},
+    place,
     scene::{Finding, Scene},
 };
-use crate::model::obstacle::{Category, Operation};
+use crate::model::obstacle::{Category, Demand, Operation};
 
 pub(super) const PATTERN: Pattern = Pattern {
     id: "silent",
@@ -95,6 +96,16 @@ pub(super) const PATTERN: Pattern = Pattern {
         "couldn't create",
         "write to the backend",
         "not permitted to",
+        "possible to create",
+        "must be accessible",
+        "read-only directory",
+        "can only be",
+        "must only be",
+        "write-able",
+        "unreadable",
+        "access is denied",
+        "create or write",
+        "insufficient permission",
     ],
     examples: &[
         Example {
@@ -113,6 +124,34 @@ pub(super) const PATTERN: Pattern = Pattern {
         Example {
             log: "There was a problem when trying to write in your cache folder (/nonexistent/.cache/hub).",
             says: "other - /nonexistent/.cache/hub home-unwritable",
+        },
+        Example {
+            log: "Exiting: config file (\"agent.yml\") must be owned by the user of the agent (uid=1000) or root",
+            says: "other - agent.yml volume-ownership",
+        },
+        Example {
+            log: "config file (\"/srv/agent.yml\") can only be writable by the owner but the permissions are \"-rw-rw-r--\"",
+            says: "other - /srv/agent.yml volume-ownership",
+        },
+        Example {
+            log: "error: insufficient permission for adding an object to repository database .git/objects",
+            says: "create - .git/objects unwritable-path",
+        },
+        Example {
+            log: "The working directory /srv/kc/../tmp does not exist and it was not possible to create it.",
+            says: "mkdir - /srv/kc/../tmp unwritable-path",
+        },
+        Example {
+            log: "Could not make the cache: Unable to create the cache directory (/srv/var/cache) in /srv/HttpKernel.php",
+            says: "mkdir - /srv/var/cache unwritable-path",
+        },
+        Example {
+            log: "There was an error while trying to write to\n`/srv/bundle/config`. Grant write permissions for that path.",
+            says: "other - /srv/bundle/config unwritable-path",
+        },
+        Example {
+            log: "ERROR: cannot open log file /srv/log/app.log for writing.\nERROR: Permission denied.",
+            says: "open EACCES /srv/log/app.log unwritable-path",
         },
         Example {
             log: "Error: The directory /srv/app/cache is not writable.",
@@ -140,6 +179,9 @@ pub(super) const PATTERN: Pattern = Pattern {
         "READONLY You can't write against a read only replica.",
         "ERROR: cannot execute INSERT in a read-only transaction",
         "could not write to file: No space left on device",
+        "SQLSTATE[HY000]: General error: 5 database is locked",
+        "InnoDB: Unable to lock ./data1 error: 35",
+        "login failed path=/api/v1/login reason=\"no permission\"",
         "could not create connection to /srv/db: Connection refused",
         "error: failed to write new configuration file /srv/config.lock\nerror: unable to create temporary file: No space left on device",
     ],
@@ -150,19 +192,26 @@ struct Message {
     operation: Operation,
     /// `None`: by the kind of path, as for a message with an errno.
     category: Option<Category>,
+    /// What is demanded of the path, where more than access.
+    demand: Option<Demand>,
     /// The path, where there is one, is the group `p`.
     says: &'static str,
 }
 
 const fn message(operation: Operation, says: &'static str) -> Message {
-    Message { operation, category: None, says }
+    Message { operation, category: None, demand: None, says }
+}
+
+/// A demand on whose a path is, or on who else may use it.
+const fn demand(demand: Demand, says: &'static str) -> Message {
+    Message { operation: Operation::Other, category: Some(Category::VolumeOwnership), demand: Some(demand), says }
 }
 
 /// A path in quotes, brackets or bare.
 const P: &str = r#"["'`‘“(\[]*(?P<p>(?:\.{0,2}|~)/[^"'`’”)\],;\s]*)["'`’”)\]]*"#;
 
 /// What may follow the path of a message that gives no reason.
-const T: &str = r"\W*(?:$|because|check|please|make sure|permission|\(check|->|wrong)";
+const T: &str = r"\W*(?:(?:directory|folder|file)\W*$|$|because|check|please|make sure|permission|\(check|->|wrong)";
 
 /// A word that is a relative path, or a path.
 const W: &str = r#"["'`‘“]*(?P<p>[\w./~+-]*\w)["'`’”]*"#;
@@ -173,36 +222,66 @@ const MESSAGES: &[Message] = &[
     Message {
         operation: Operation::Other,
         category: Some(Category::VolumeOwnership),
+        demand: Some(Demand::Owner),
         says: r"detected dubious ownership in repository at {P}",
     },
     Message {
         operation: Operation::Other,
         category: Some(Category::VolumeOwnership),
+        demand: Some(Demand::Owner),
         says: r"(?:data directory|directory|file|repository) {P} (?:has wrong ownership|is not owned by|must be owned by|is owned by)",
     },
     Message {
         operation: Operation::Other,
         category: Some(Category::VolumeOwnership),
-        says: r"(?:directory|folder|file|key) {P} has (?:group or world access|invalid permissions|group or other access|too open permissions)|permissions (?:on|for|of) {P2} (?:are|is) too open",
+        demand: Some(Demand::Private),
+        says: r"(?:directory|folder|file|key) {P} has (?:group or world access|invalid permissions|group or other access|too open permissions)|permissions (?:\d+ )?(?:on|for|of) {P2} (?:are|is) too open",
     },
     Message {
         operation: Operation::Mkdir,
         category: None,
+        demand: None,
         says: r"(?:insufficient|no|not enough|missing) (?:privileges?|permissions?|rights) to (?:create|make) (?:the )?(?:folder|directory|dir) {W}",
     },
     Message {
         operation: Operation::Create,
         category: None,
+        demand: None,
         says: r"(?:insufficient|no|not enough|missing|have) (?:privileges?|permissions?|rights) to (?:create|write)(?: to)?(?: the)?(?: file)? {P}",
     },
     Message {
         operation: Operation::Other,
         category: Some(Category::VolumeOwnership),
+        demand: Some(Demand::Owner),
         says: r"{P}:? (?:has wrong ownership|is not owned by|must be owned by|belongs to (?:uid|user|gid) \S+ instead|is owned by (?:a different|another|user|uid|root))",
+    },
+    // Beats, Postfix, logrotate, sudo: what others may write is not trusted.
+    demand(Demand::Owner, r"(?:{P}|{W2})[\s\W]*(?:can only|must only|may only|must) be owned by\b"),
+    demand(
+        Demand::Private,
+        r"(?:{P}|{W2})[\s\W]*(?:can only|must only|may only|must) be (?:writ(?:e?able)|readable|accessible) (?:by|only)\b",
+    ),
+    demand(Demand::Private, r"\bload key {P}:? bad permissions"),
+    demand(Demand::Sticky, r"\b(?:te?mp\w*|temporary) [\w ]*is (?:world|group)[ -]writ(?:e?able):? {P}"),
+    demand(
+        Demand::Private,
+        r"{P}:? (?:is|are) (?:group|world|other)s?[ -](?:(?:and|or|/) ?(?:group|world|other)s?[ -])?(?:writ(?:e?able)|readable|accessible)\b|is (?:group|world)[ -](?:writ(?:e?able)|readable):? {P2}",
+    ),
+    Message {
+        operation: Operation::Create,
+        category: None,
+        demand: None,
+        says: r"insufficient permissions? for (?:\w+ ){1,6}{W}$",
+    },
+    Message {
+        operation: Operation::Mkdir,
+        category: None,
+        demand: None,
+        says: r"{P}[\s\W]*(?:does not exist|doesn't exist|is missing)?,? (?:and|but|as)? ?(?:it was not possible to|could not be|cannot be|can't be|couldn't be) creat",
     },
     message(
         Operation::Open,
-        r"attempt to write a readonly database|unable to open (?:the )?database file|readonly database",
+        r"attempt to write a readonly database|unable to open (?:the )?database file(?:: {P}$)?|readonly database",
     ),
     message(Operation::Create, r"no usable temporary directory found in {P}|no usable temporary directory"),
     message(Operation::Lock, r"lock file on a read-only directory:? {P}"),
@@ -211,6 +290,7 @@ const MESSAGES: &[Message] = &[
     Message {
         operation: Operation::Other,
         category: Some(Category::VolumeOwnership),
+        demand: None,
         says: r"does not match the owner of the data",
     },
     message(Operation::Lock, r"failed to obtain node locks?, tried {P}"),
@@ -225,7 +305,10 @@ const MESSAGES: &[Message] = &[
         r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) (?:write|append|save|store|update|modify) (?:to |in |into )?(?:the )?(?:[\w"'-]+ ){0,4}{P}{T}"#,
     ),
     message(Operation::Rename, r"unable to rename \({P} -> .*access denied"),
-    message(Operation::Other, r"\b(?:file|drive|disk) access denied|unable to use the drive"),
+    message(
+        Operation::Other,
+        r"unable to use the drive {P}|\b(?:file|drive|disk|path|prefix) access (?:is )?denied:? {W2}$|\b(?:file|drive|disk) access denied|unable to use the drive",
+    ),
     message(Operation::Mkdir, r"unable to create tempdir\. java\.io\.tmpdir is set to {P}"),
     message(Operation::Other, r"cannot cache function .* no locator available for file {P}"),
     message(Operation::Other, r"permissionerror at {P}"),
@@ -239,11 +322,12 @@ const MESSAGES: &[Message] = &[
     Message {
         operation: Operation::Open,
         category: Some(Category::UnreadableFile),
+        demand: None,
         says: r"failed opening required {P}|read error, check permissions:? {P2}",
     },
     message(
         Operation::Mkdir,
-        r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) (?:create|make|write in) (?:the |a )?(?:[\w"'-]+ ){0,4}(?:director(?:y|ies)|repository|folder|dir)(?: at| for| in)?\W{0,3} ?{P}"#,
+        r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) (?:create or write|create|make|write)(?: in| into| to)? (?:the |a )?(?:[\w"'-]+ ){0,4}(?:director(?:y|ies)|repository|folder|dir)(?: at| for(?: \w+)?| in)?\W{0,3} ?{P}"#,
     ),
     message(
         Operation::Create,
@@ -252,11 +336,11 @@ const MESSAGES: &[Message] = &[
     message(Operation::Other, r"cannot write into \S+ directory"),
     message(
         Operation::Other,
-        r"{P}(?: directory| folder| file| path)?\W{0,3}(?:because |as |since )?(?:it |does not exist or |must )?(?:is|are|be present and)? ?(?:not |isn't )?(?:a )?writ(?:e?able)",
+        r"{P}(?: directory| folder| file| path)?\W{0,3}(?:because |as |since )?(?:it |does not exist or |must )?(?:is|are|be present and)? ?(?:not |isn't )?(?:a )?writ(?:e-?)?able",
     ),
     message(
         Operation::Other,
-        r"(?:not|isn't|nor|must be|should be|needs? to be|is it|be) (?:\w+ )?writ(?:e?able)(?: \w+){0,5}:? {P}",
+        r"\b(?:(?:not|isn't|nor|must be|should be|needs? to be|is it|be) (?:\w+ )?writ(?:e-?)?able|unwrit(?:e-?)?able)(?: \w+){0,5}:? {P}",
     ),
     message(
         Operation::Other,
@@ -277,17 +361,34 @@ const MESSAGES: &[Message] = &[
     message(Operation::Other, r"unable to write to (?:the )?backend"),
     message(
         Operation::Other,
-        r"(?:directory|folder|home|cache|path)[^.]{0,60} (?:is not|isn't|must be|not) (?:be )?writ(?:e?able)",
+        r"(?:directory|folder|file|path) {P}[^.;:]{0,50} (?:is|are) not (?:owned|writ(?:e-?)?able|accessible)\b",
+    ),
+    message(
+        Operation::Other,
+        r"(?:directory|folder|home|cache|path|destination)(?: \.{1,2}|[^.]{0,60}) (?:is not|isn't|must be|not) (?:be )?writ(?:e-?)?able",
     ),
     Message {
         operation: Operation::Open,
         category: Some(Category::UnreadableFile),
+        demand: None,
         says: r"{P}(?: file)? (?:is not|isn't) readable|(?:not|isn't) readable:? {P2}",
     },
-    Message { operation: Operation::Open, category: Some(Category::UnreadableFile), says: r"no hostkeys available" },
+    Message {
+        operation: Operation::Open,
+        category: Some(Category::UnreadableFile),
+        demand: None,
+        says: r"{P} (?:is )?unreadable\b",
+    },
+    Message {
+        operation: Operation::Open,
+        category: Some(Category::UnreadableFile),
+        demand: None,
+        says: r"no hostkeys available",
+    },
     Message {
         operation: Operation::Exec,
         category: Some(Category::NotExecutable),
+        demand: None,
         says: r"{P}(?: is|: is|:)? (?:not|isn't) (?:an )?executable",
     },
 ];
@@ -295,12 +396,21 @@ const MESSAGES: &[Message] = &[
 /// Lines around a message that may tell its reason.
 const NEAR: usize = 6;
 
-/// Another reason than a refusal, and what only sounds like one.
-const OTHERWISE: &str = r"(?i)\b(?:no space left|no such file|not found|already exists|file exists|is a directory|not a directory|connection|replica|transaction|timed? ?out|refused|too many|quota|broken pipe|bad file descriptor|invalid argument|in use|table|topic|bucket|http|status code|token|request|response|remote|stdin)";
+/// Another reason than a refusal, wherever the message gives it.
+const OTHERWISE: &str = r"(?i)\b(?:no space left|no such file|not found|already exists|file exists|is a directory|not a directory|connection (?:refused|reset|closed|timed)|timed? ?out|refused|too many|quota|broken pipe|bad file descriptor|invalid argument\b|in use|status code|read.only (?:replica|transaction))";
+
+/// What is no file, where the words that tell of the refusal speak of it. Elsewhere in the line, as in the name of a script,
+/// such a word says nothing.
+const NO_FILE: &str =
+    r"(?i)\b(?:connection|replica|transaction|tables?|topics?|buckets?|http|token|requests?|responses?|remote|stdin)\b";
+
+/// Where the clause of a message ends that begins with what it says.
+const CLAUSE: &str = r"[.;] |, | while | during | when | in /| in class |\bstack trace";
 
 fn read(scene: &Scene) -> Option<Finding> {
     static COMPILED: LazyLock<Vec<(&'static Message, Regex)>> = LazyLock::new(|| {
         let second = P.replace("?P<p>", "?P<q>");
+        let second_word = W.replace("?P<p>", "?P<q>");
         MESSAGES
             .iter()
             .map(|message| {
@@ -308,15 +418,31 @@ fn read(scene: &Scene) -> Option<Finding> {
                     message,
                     compile(&format!(
                         "(?i){}",
-                        message.says.replace("{P2}", &second).replace("{P}", P).replace("{T}", T).replace("{W}", W)
+                        message
+                            .says
+                            .replace("{P2}", &second)
+                            .replace("{P}", P)
+                            .replace("{T}", T)
+                            .replace("{W2}", &second_word)
+                            .replace("{W}", W)
                     )),
                 )
             })
             .collect()
     });
     static OTHER: LazyLock<Regex> = LazyLock::new(|| compile(OTHERWISE));
+    static NOT: LazyLock<Regex> = LazyLock::new(|| compile(NO_FILE));
+    static END: LazyLock<Regex> = LazyLock::new(|| compile(&format!("(?i){CLAUSE}")));
     let text = scene.text();
     // sudo says first what it does not like of its settings, and then why it does not work.
+    // An errno that is none of a refusal's: `Unable to lock ./data error: 35`.
+    static NUMBER: LazyLock<Regex> =
+        LazyLock::new(|| compile(r"(?i)\b(?:errno|error|err|os error|rc)[ :=#(]{1,3}-?(\d{1,3})(?:$|[),;\]])"));
+    let number = NUMBER.captures(text).and_then(|captures| captures.get(1)?.as_str().parse::<u32>().ok());
+    let temporary = text.contains("usable temporary");
+    if !temporary && number.is_some_and(|number| !matches!(number, 0 | 1 | 13 | 30)) {
+        return None;
+    }
     if scene.refusal().is_some() || (text.starts_with("sudo: ") && text.ends_with("should be 0")) {
         return None;
     }
@@ -327,10 +453,17 @@ fn read(scene: &Scene) -> Option<Finding> {
         .map(|path| path.as_str().trim_end_matches(['.', ':', '!', '?']).to_owned());
     // `does not have write permissions to a required path.`, and on a line of its own `path: /x`. In other messages such a
     // field is as often a request's.
+    if path.as_deref().is_some_and(place::is_route) {
+        return None;
+    }
     let path = path.or_else(|| scene.field().filter(|_| text.ends_with(" path.")));
     let rest = path.as_ref().map_or_else(|| text.to_owned(), |path| text.replace(path.as_str(), " "));
-    let temporary = text.contains("usable temporary");
-    if !temporary && OTHER.is_match(&rest) {
+    let said = captures.get(0)?;
+    let end = END.find_at(text, said.end()).map_or(text.len(), |end| end.start());
+    let clause = path
+        .as_ref()
+        .map_or_else(|| text[said.start()..end].to_owned(), |path| text[said.start()..end].replace(path.as_str(), " "));
+    if !temporary && (OTHER.is_match(&rest) || NOT.is_match(&clause)) {
         return None;
     }
     // Where the disk is full, a program that keeps the errno to itself means that.
@@ -342,6 +475,9 @@ fn read(scene: &Scene) -> Option<Finding> {
     let mut finding = judge::finding(&access).distance(30_000);
     if let Some(category) = message.category {
         finding.category = category;
+    }
+    if let (Some(demand), Some(path)) = (message.demand, &finding.path) {
+        finding.cause = Some(demand.sentence(path));
     }
     Some(finding)
 }

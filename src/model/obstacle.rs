@@ -247,6 +247,38 @@ impl fmt::Display for Category {
     }
 }
 
+/// What a program demands of a path, beyond access to it: then more access is no remedy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Demand {
+    /// It is to be the program's own.
+    Owner,
+    /// Nobody but its owner is to read or to write it.
+    Private,
+    /// Of a directory that everybody may write, the sticky bit.
+    Sticky,
+}
+
+impl Demand {
+    const ALL: [(Demand, &str); 3] = [
+        (Demand::Owner, "the program demands to own "),
+        (Demand::Private, "the program refuses what others than its owner may read or write: "),
+        (Demand::Sticky, "the program refuses a directory that everybody may write and that has no sticky bit: "),
+    ];
+
+    /// The cause of an obstacle, in one sentence.
+    #[must_use]
+    pub fn sentence(self, path: &str) -> String {
+        let start = Demand::ALL.iter().find(|(demand, _)| *demand == self).map_or("", |(_, start)| *start);
+        format!("{start}{path}")
+    }
+
+    /// The demand that a cause tells of.
+    #[must_use]
+    pub fn of(cause: &str) -> Option<Demand> {
+        Demand::ALL.iter().find(|(_, start)| cause.starts_with(start)).map(|(demand, _)| *demand)
+    }
+}
+
 /// Where a fact comes from, so that a reader can check it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {

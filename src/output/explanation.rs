@@ -39,6 +39,9 @@ pub struct Explained {
     pub evidence: Evidence,
     /// In the order in which they should be tried.
     pub remedies: Vec<Remedy>,
+    /// Remedies that are left out of the view.
+    #[serde(skip)]
+    pub left_out: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -59,6 +62,17 @@ impl Explanation {
     #[must_use]
     pub fn new(warnings: Vec<String>, obstacles: Vec<Explained>, looks_like: Option<String>) -> Self {
         Explanation { api_version: "nonroot/v1", kind: "Explanation", warnings, obstacles, looks_like }
+    }
+
+    /// The same with only the first remedies of each obstacle.
+    #[must_use]
+    pub fn brief(&self) -> Self {
+        let mut brief = self.clone();
+        for obstacle in &mut brief.obstacles {
+            obstacle.left_out = obstacle.remedies.len().saturating_sub(FIRST);
+            obstacle.remedies.truncate(FIRST);
+        }
+        brief
     }
 }
 
@@ -83,9 +97,13 @@ impl Explained {
                 text: obstacle.evidence.text,
             },
             remedies,
+            left_out: 0,
         }
     }
 }
+
+/// Remedies that are shown at first sight.
+const FIRST: usize = 3;
 
 /// How each part of the terminal view looks; the writer takes the colours off where nobody sees them.
 const FATAL: Style = AnsiColor::Red.on_default().bold();
@@ -162,7 +180,10 @@ pub(super) fn one(f: &mut fmt::Formatter<'_>, obstacle: &Explained, width: usize
     writeln!(f, "{GUTTER}{number} |{GUTTER:#} {before}{telling}{after}")?;
     let (indent, marks) = (console::measure_text_width(&before), console::measure_text_width(&telling));
     if marks > 0 {
-        let mut what = format!("{} refused", obstacle.operation);
+        let mut what = match obstacle.operation {
+            "other" => "refused".to_owned(),
+            operation => format!("{operation} refused"),
+        };
         if let Some(errno) = obstacle.errno {
             write!(what, " with {errno}")?;
         }
@@ -187,6 +208,10 @@ pub(super) fn one(f: &mut fmt::Formatter<'_>, obstacle: &Explained, width: usize
         let head = format!("{margin} {GUTTER}={GUTTER:#} {HELP}{label}{HELP:#}: ");
         let text = format!("{} [{}, {}]", Clean(&remedy.summary), remedy.id, remedy.level);
         wrapped(f, &head, margin.len() + 11, &text, width)?;
+    }
+    if obstacle.left_out > 0 {
+        let more = if obstacle.left_out == 1 { "one more".to_owned() } else { format!("{} more", obstacle.left_out) };
+        writeln!(f, "{margin} {GUTTER}={GUTTER:#} {more} with --all-remedies")?;
     }
     Ok(())
 }
@@ -230,20 +255,70 @@ fn ending(text: &str, room: usize) -> String {
     }
 }
 
-/// The path or the port where the text names it, else all of it.
+/// The path or the port where the text names it, else the words that tell the reason, else all of it.
 fn telling(text: &str, obstacle: &Explained) -> (usize, usize) {
     let port = obstacle.port.map(|port| port.to_string());
-    let by_path = obstacle.path.as_deref().and_then(|path| Some((text.find(path)?, path.len())));
-    let by_port = port.as_deref().and_then(|port| Some((text.rfind(port)?, port.len())));
-    match by_path.or(by_port).filter(|(_, length)| *length > 0) {
-        Some((at, length)) => (at, at + length),
-        None => (0, text.len()),
-    }
+    let by_path = obstacle.path.as_deref().and_then(|path| Some((whole(text, path, false)?, path.len())));
+    let by_port = port.as_deref().and_then(|port| Some((whole(text, port, true)?, port.len())));
+    let found = by_path.or(by_port).filter(|(_, length)| *length > 0);
+    found.or_else(|| reason(text)).map_or((0, text.len()), |(at, length)| (at, at + length))
 }
+
+/// Where a text has a word as a whole, and not as a part of another: the first, or the last.
+fn whole(text: &str, word: &str, last: bool) -> Option<usize> {
+    let is_whole = |at: &usize| {
+        let part = |c: char| c.is_alphanumeric() || c == '_';
+        let ends = word.ends_with(part) && text[at + word.len()..].starts_with(part);
+        let begins = word.starts_with(part) && text[..*at].ends_with(|c| part(c) || c == '.');
+        !ends && !begins
+    };
+    let quoted = |at: &usize| text[..*at].ends_with(['"', '\'', '`', '‘']);
+    let places = || text.match_indices(word).map(|(at, _)| at).filter(is_whole);
+    let found = places().find(quoted);
+    let found = found.or_else(|| if last { places().last() } else { places().next() });
+    found.or_else(|| if last { text.rfind(word) } else { text.find(word) })
+}
+
+/// The words of a long line without a path that tell the reason.
+fn reason(text: &str) -> Option<(usize, usize)> {
+    // What admission refuses it lists behind.
+    const LISTS: [&str; 6] = [
+        "unable to validate against",
+        "violates PodSecurity",
+        "violate PodSecurity",
+        "denied the request",
+        "container has runAsNonRoot",
+        "runAsUser breaks",
+    ];
+    const REASONS: [&str; 6] = [
+        "Operation not permitted",
+        "operation not permitted",
+        "Permission denied",
+        "permission denied",
+        "Read-only file system",
+        "read-only file system",
+    ];
+    if console::measure_text_width(text) < SHORT {
+        return None;
+    }
+    let list = LISTS.iter().filter_map(|words| text.find(words)).min().map(|at| (at, text.len() - at));
+    list.or_else(|| REASONS.iter().filter_map(|words| Some((text.find(words)?, words.len()))).min())
+}
+
+/// Columns of a line that is seen at a glance.
+const SHORT: usize = 90;
 
 #[cfg(test)]
 mod tests {
     use super::{Evidence, Explained, Explanation, Remedy, Terminal};
+
+    #[test]
+    fn a_path_is_marked_where_it_is_a_whole_word() {
+        let line = "audit(1575.582:3210): denied { search } name=\"1\" dev=\"proc\"";
+        assert_eq!(super::whole(line, "1", false), line.find("1\" dev"));
+        assert_eq!(super::whole("bind() to 0.0.0.0:80 failed", "80", true), Some(18));
+        assert_eq!(super::whole("open /a/bc and /a/b", "/a/b", false), Some(15));
+    }
 
     const LINE: &str =
         "2026/11/24 10:53:15 [emerg] 1#1: mkdir() \"/var/cache/nginx/client_temp\" failed (13: Permission denied)";
@@ -265,6 +340,7 @@ mod tests {
             why: vec!["/var/cache/nginx drwxr-xr-x 0:0: others may not write and search".to_owned()],
             evidence: Evidence { source: "web.log".to_owned(), line: Some(3), text: LINE.to_owned() },
             remedies: vec![Remedy { id: "seeded-empty-dir", level: "pod", summary }],
+            left_out: 0,
         };
         let explanation = Explanation::new(Vec::new(), vec![obstacle], None);
         for width in [30, 40, 60, 80, 100, 200] {

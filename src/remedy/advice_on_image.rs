@@ -28,10 +28,16 @@ pub(super) const REMEDY: Remedy = Remedy {
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
     let path = obstacle.path.as_deref();
+    if path.is_some_and(super::is_of_node) {
+        return None;
+    }
     Some(match (obstacle.category, path) {
         (Category::UnwritablePath, Some(path)) => format!(
             "in the image, make the directory of {path} with COPY --chown or install -d -o for the program's user"
         ),
+        (Category::UnreadableFile, Some(path)) if path.starts_with("/root/") => {
+            format!("in the image, put {path} somewhere else than /root, which nobody but root may enter")
+        }
         (Category::UnreadableFile, Some(path)) => {
             format!("in the image, give {path} to the program's user with COPY --chown")
         }

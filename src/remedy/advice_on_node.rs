@@ -2,7 +2,7 @@
 
 use super::{Level, Remedy, no_edits};
 use crate::model::node::{DEVICE_OWNERSHIP_SETTINGS, Runtime, device_ownership_setting};
-use crate::model::obstacle::{Category, Errno, Obstacle, Operation};
+use crate::model::obstacle::{Category, Demand, Errno, Obstacle, Operation};
 use crate::model::se_linux::Mismatch;
 
 pub(super) const REMEDY: Remedy = Remedy {
@@ -41,15 +41,26 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
             ))
         }
         Category::Selinux => labelled(&obstacle.cause),
+        Category::Seccomp if obstacle.cause.ends_with("older than the call") => Some(
+            "update the runtime and libseccomp of the nodes: they answer EPERM to calls that they do not know; until then use an \
+             image whose C library is as old as they are"
+                .to_owned(),
+        ),
         Category::Seccomp => {
             Some("use a seccompProfile of type Localhost that allows the call, installed on the nodes".to_owned())
         }
+        Category::VolumeOwnership if Demand::of(&obstacle.cause).is_some_and(|demand| demand != Demand::Owner) => None,
         Category::VolumeOwnership => match obstacle.operation {
             Operation::Chmod => Some(
                 "copy the key in an init container into an emptyDir, where it is the user's own with mode 0600".to_owned(),
             ),
             Operation::Mount => Some("let one pod have the claim, or make it ReadWriteOnce or ReadWriteMany".to_owned()),
             Operation::Open => Some("or give the key a mode that others may read (defaultMode 0444)".to_owned()),
+            _ if Demand::of(&obstacle.cause).is_some() => Some(
+                "change the owner of what a claim holds once: by a Job that may be root (kubectl nonroot fix -o ownership-job \
+                 prints it), or on the server where NFS squashes root"
+                    .to_owned(),
+            ),
             _ => Some(
                 "where fsGroup does nothing, run as the owner of the files, or change their owner once: by a Job that may \
                  be root (kubectl nonroot fix -o ownership-job prints it), on the server where NFS squashes root"

@@ -21,7 +21,7 @@ pub(super) const REMEDY: Remedy = Remedy {
 fn suggest(obstacle: &Obstacle) -> Option<String> {
     let path = obstacle.path.as_deref().filter(|_| obstacle.category != Category::UnreadableFile)?;
     let dir = directory_by_text(path, obstacle.operation)?;
-    Some(format!("mount an emptyDir at {dir}, if the image has nothing in it"))
+    Some(format!("mount an emptyDir at {dir}, if the image has nothing in it: it would hide what is there"))
 }
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
@@ -125,19 +125,38 @@ pub(super) fn parent(path: &str) -> &str {
     }
 }
 
-/// The directory by the text alone: of a directory to be made the parent, of a file the directory that it is in.
+/// The directory by the text alone: of a directory to be made the parent, of a file the directory that it is in. A message
+/// that says of a directory that it is not writable is about that directory. `None` where no volume may be, or none helps.
 pub(super) fn directory_by_text(path: &str, operation: Operation) -> Option<&str> {
+    let path = path.trim_end_matches('/');
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let is_file = name.trim_start_matches('.').contains('.');
     let dir = match operation {
         Operation::Mkdir if parent(path) == "/" => path,
+        Operation::Other if !is_file => path,
         _ => parent(path),
     };
-    (path.starts_with('/') && !NEVER.contains(&dir)).then_some(dir)
+    (path.starts_with('/') && !NEVER.contains(&dir) && !super::is_of_node(path)).then_some(dir)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::inside::Inode;
+
+    #[test]
+    fn a_message_about_a_directory_is_about_that_directory() {
+        let dir = |path, operation| directory_by_text(path, operation);
+        assert_eq!(dir("/srv/app/logs", Operation::Other), Some("/srv/app/logs"));
+        assert_eq!(dir("/srv/app/logs/", Operation::Other), Some("/srv/app/logs"));
+        assert_eq!(dir("/srv/app/app.log", Operation::Other), Some("/srv/app"));
+        assert_eq!(dir("/tmp", Operation::Other), Some("/tmp"));
+        assert_eq!(dir("/spool", Operation::Mkdir), Some("/spool"));
+        assert_eq!(dir("/srv/spool/x", Operation::Mkdir), Some("/srv/spool"));
+        for never in ["/etc/x.conf", "/var/log/pods/1.log", "/run/docker.sock", "x"] {
+            assert_eq!(dir(never, Operation::Open), None, "{never}");
+        }
+    }
 
     #[test]
     fn a_refusal_without_a_path_may_be_of_the_working_directory() {

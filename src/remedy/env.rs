@@ -18,6 +18,13 @@ pub(super) const REMEDY: Remedy = Remedy {
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
+    // getpass.getuser() of Python looks at these before it looks the uid up.
+    if obstacle.category == Category::MissingPasswdEntry {
+        let is_python = obstacle.evidence.text.contains("getpwuid(): uid not found");
+        return is_python.then(|| {
+            "set the environment variables USER and LOGNAME to any name: Python looks at them before it looks the uid up".to_owned()
+        });
+    }
     (obstacle.category == Category::HomeUnwritable
         || obstacle.category == Category::UnwritablePath && is_of_home(obstacle))
     .then(|| "set the environment variable HOME to a directory that the user may write, such as /tmp".to_owned())

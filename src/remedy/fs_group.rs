@@ -3,7 +3,7 @@
 use super::{Level, Proposal, Remedy};
 use crate::model::edit::Edit;
 use crate::model::facts::{Facts, VolumeKind};
-use crate::model::obstacle::{Category, Obstacle, Operation};
+use crate::model::obstacle::{Category, Demand, Obstacle, Operation};
 use crate::model::volume::FsGroup;
 
 pub(super) const REMEDY: Remedy = Remedy {
@@ -24,7 +24,14 @@ pub(super) const REMEDY: Remedy = Remedy {
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
-    let path = obstacle.path.as_deref().unwrap_or("it");
+    // The owner stays, and more may write than before.
+    if Demand::of(&obstacle.cause).is_some() {
+        return None;
+    }
+    let path = obstacle.path.as_deref()?;
+    if super::is_of_node(path) || !path.starts_with('/') {
+        return None;
+    }
     match (obstacle.category, obstacle.operation) {
         // It is known to do nothing there, or is what opened too much.
         (Category::VolumeOwnership, Operation::Chown | Operation::Chmod | Operation::Mount) => None,

@@ -5,7 +5,7 @@ use crate::model::accounts::Account;
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
 use crate::model::identity::Candidate;
-use crate::model::obstacle::{Category, Errno, Obstacle, Operation};
+use crate::model::obstacle::{Category, Demand, Errno, Obstacle, Operation};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "identity",
@@ -53,10 +53,28 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
         Category::NonNumericUser => {
             Some("set runAsUser to the number that the image's /etc/passwd gives its USER".to_owned())
         }
-        Category::UnwritablePath | Category::UnreadableFile => Some(format!(
-            "set runAsUser and runAsGroup to the owner of {}, if the image gives it to a user other than root",
-            path.unwrap_or("it")
-        )),
+        // What the node has and what lies in root's home is root's.
+        Category::UnwritablePath | Category::UnreadableFile
+            if path.is_some_and(|path| path.starts_with("/root/") || super::is_of_node(path)) =>
+        {
+            None
+        }
+        Category::UnwritablePath | Category::UnreadableFile => match path {
+            Some(path) => Some(format!(
+                "set runAsUser and runAsGroup to the owner of {path}, if the image gives it to a user other than root"
+            )),
+            None => Some("run as the user that the image made for the program, if it has one".to_owned()),
+        },
+        Category::HomeUnwritable => {
+            let name = path?.strip_prefix("/home/")?.split('/').next().filter(|name| !name.is_empty())?;
+            Some(format!(
+                "run as {name}, whose home it is: set runAsUser and runAsGroup to the numbers that the image's /etc/passwd has \
+                 for that name"
+            ))
+        }
+        Category::VolumeOwnership if Demand::of(&obstacle.cause) == Some(Demand::Owner) => {
+            Some(format!("set runAsUser to the owner of {}, if that is a user other than root", path.unwrap_or("it")))
+        }
         _ => None,
     }
 }

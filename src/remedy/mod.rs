@@ -14,6 +14,7 @@ mod identity;
 mod own_directory;
 mod passwd_entry;
 mod pod_security;
+mod real_privilege;
 mod se_linux_level;
 mod seeded_empty_dir;
 mod skipped_command;
@@ -124,6 +125,7 @@ pub const REMEDIES: &[Remedy] = &[
     bypassed_launcher::REMEDY,
     args::REMEDY,
     config::REMEDY,
+    real_privilege::REMEDY,
     se_linux_level::REMEDY,
     user_namespace::REMEDY,
     advice_on_image::REMEDY,
@@ -141,12 +143,56 @@ fn for_category(category: Category) -> impl Iterator<Item = &'static Remedy> {
 /// What would remove an obstacle, in the order in which it should be tried, by the text alone.
 #[must_use]
 pub fn remedies(obstacle: &Obstacle) -> Vec<Suggestion> {
-    for_category(obstacle.category)
-        .filter_map(|remedy| {
-            let summary = (remedy.suggest)(obstacle)?;
-            Some(Suggestion { id: remedy.id, level: remedy.level, summary })
-        })
-        .collect()
+    let suggested = for_category(obstacle.category).filter_map(|remedy| {
+        let summary = (remedy.suggest)(obstacle)?;
+        Some(Suggestion { id: remedy.id, level: remedy.level, summary })
+    });
+    let mut suggested: Vec<Suggestion> = suggested.collect();
+    suggested.sort_by_key(|suggestion| later(suggestion.id, obstacle));
+    suggested
+}
+
+/// Remedies that come after the others, though they stand on a lower rung: where nothing is known of the image, what can do no
+/// harm is tried first.
+fn later(id: &str, obstacle: &Obstacle) -> u8 {
+    let ships = obstacle.path.as_deref().is_some_and(ships_content);
+    match id {
+        "real-privilege" if real_privilege::is_certain(obstacle) => 0,
+        // It hides what is there, and a copy of what is there does not.
+        "empty-dir" if ships => 2,
+        // The last resort.
+        "user-namespace" => 3,
+        _ => 1,
+    }
+}
+
+/// Where images have programs and settings, by custom.
+fn ships_content(path: &str) -> bool {
+    const PLACES: [&str; 8] = ["/app/", "/opt/", "/srv/", "/usr/", "/etc/", "/var/www/", "/home/", "/bin/"];
+    // Caches, logs and the like are empty wherever they are.
+    const EMPTY: [&str; 8] = ["/cache/", "/.cache/", "/tmp/", "/temp/", "/run/", "/log/", "/logs/", "/uploads/"];
+    let path = format!("{path}/");
+    PLACES.iter().any(|place| path.starts_with(place)) && !EMPTY.iter().any(|place| path.contains(place))
+}
+
+/// Files of the node that no volume of a pod replaces: the runtime's logs, what is mounted below /host, and its sockets.
+fn is_of_node(path: &str) -> bool {
+    const PLACES: [&str; 7] = [
+        "/var/log/pods/",
+        "/var/log/containers/",
+        "/var/lib/docker/",
+        "/var/lib/kubelet/",
+        "/host/",
+        "/rootfs/",
+        "/proc/",
+    ];
+    PLACES.iter().any(|place| path.starts_with(place)) || is_engine_socket(path)
+}
+
+/// The socket of a container engine, by which one is root on the node.
+fn is_engine_socket(path: &str) -> bool {
+    const SOCKETS: [&str; 5] = ["docker.sock", "containerd.sock", "crio.sock", "podman.sock", "buildkitd.sock"];
+    path.rsplit('/').next().is_some_and(|name| SOCKETS.contains(&name))
 }
 
 /// What could remove an obstacle, in the order in which it should be tried, as edits.

@@ -3,7 +3,7 @@
 use super::{Level, Proposal, Remedy};
 use crate::model::edit::Edit;
 use crate::model::facts::{Facts, VolumeKind, VolumeMount};
-use crate::model::obstacle::{Category, Obstacle};
+use crate::model::obstacle::{Category, Demand, Obstacle};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "own-directory",
@@ -15,19 +15,40 @@ pub(super) const REMEDY: Remedy = Remedy {
               directory in the emptyDir, which belongs to the user who made it, and every container mounts that one with \
               `subPath`. Of claims only for one that is not there yet: what is in it would else be out of \
               sight.",
-    removes: &[Category::OwnershipChange],
+    removes: &[Category::OwnershipChange, Category::VolumeOwnership],
     suggest,
     propose,
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
     let path = obstacle.path.as_deref()?;
-    Some(format!(
-        "if {path} is an emptyDir or a new claim: mount a directory of it that an init container of the same user makes"
-    ))
+    let demand = Demand::of(&obstacle.cause);
+    if demand.is_none() && obstacle.category == Category::VolumeOwnership {
+        return None;
+    }
+    Some(match demand {
+        Some(Demand::Private) => format!(
+            "let an init container of the same user copy {path} into an emptyDir and set its mode to 0400 there, and mount the \
+             copy: it is the user's own"
+        ),
+        Some(Demand::Sticky) => format!(
+            "let an init container of the same user make a directory with mode 1777 in an emptyDir, and mount that at {path} \
+             with subPath; or set TMPDIR to a directory that only this user may write"
+        ),
+        Some(Demand::Owner) => format!(
+            "mount a directory of an emptyDir or of a new claim at {path} that an init container of the same user makes: who \
+             makes it owns it"
+        ),
+        None => format!(
+            "if {path} is an emptyDir or a new claim: mount a directory of it that an init container of the same user makes"
+        ),
+    })
 }
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
+    if obstacle.category == Category::VolumeOwnership && Demand::of(&obstacle.cause) != Some(Demand::Owner) {
+        return Vec::new();
+    }
     let point = |path: &str| path.trim_end_matches("/.").trim_end_matches('/').to_owned();
     let Some(path) = obstacle.path.as_deref().map(|path| facts.resolved(&point(path))) else { return Vec::new() };
     let is_it = |mount: &&VolumeMount| {

@@ -15,6 +15,14 @@ pub(super) const REMEDY: Remedy = Remedy {
     propose: no_edits,
 };
 
-fn suggest(_: &Obstacle) -> Option<String> {
+fn suggest(obstacle: &Obstacle) -> Option<String> {
+    // OpenShift's constraints name the uids that the namespace has.
+    let text = &obstacle.evidence.text;
+    let range = text.split_once("must be in the ranges: [").and_then(|(_, rest)| rest.split_once(']'));
+    if let Some((range, _)) = range {
+        return Some(format!(
+            "leave runAsUser and fsGroup out, so that the pod gets a uid of its namespace, or take one of {range}"
+        ));
+    }
     Some("set the fields that the level demands, as the refusal names them".to_owned())
 }

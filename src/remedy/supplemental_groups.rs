@@ -22,6 +22,21 @@ pub(super) const REMEDY: Remedy = Remedy {
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
     let path = obstacle.path.as_deref()?;
+    if super::is_engine_socket(path) {
+        return Some(format!(
+            "do without the socket: ask the cluster's API, or build with what needs no engine. Whoever may use {path} is root on \
+             the node; if that is wanted, add the group that owns it there to supplementalGroups"
+        ));
+    }
+    if super::is_of_node(path) && obstacle.category == Category::UnreadableFile {
+        return Some(format!(
+            "add the group that owns {path} on the node to supplementalGroups, where its mode lets a group read it; else this one \
+             workload has to run as root, with drop: [ALL] and a read-only hostPath"
+        ));
+    }
+    if path.starts_with("/root/") {
+        return None;
+    }
     (obstacle.category == Category::UnreadableFile)
         .then(|| format!("add the group of {path} to supplementalGroups, if its mode lets the group read it"))
 }

@@ -18,7 +18,11 @@ pub(super) const REMEDY: Remedy = Remedy {
     propose,
 };
 
-fn suggest(_: &Obstacle) -> Option<String> {
+fn suggest(obstacle: &Obstacle) -> Option<String> {
+    // Root of a user namespace is nobody to the node's files.
+    if obstacle.path.as_deref().is_some_and(super::is_of_node) {
+        return None;
+    }
     Some(
         "as a last resort keep root inside and nobody outside: hostUsers: false, where the nodes support it".to_owned(),
     )
