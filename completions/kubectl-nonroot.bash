@@ -439,7 +439,7 @@ _kubectl__nonroot() {
             return 0
             ;;
         kubectl__subcmd__nonroot__subcmd__fix)
-            opts="-A -l -f -R -y -w -o -n -s -v -h --all-namespaces --selector --field-selector --filename --recursive --trial --yes --apply --dry-run --force --write --level --run-as --without --read-only-root --user-namespace --max-rounds --timeout --no-minimize --parallel --with-volumes --command --env --strace-image --trial-namespace --clean --trace --images --output --plain-http --registry-mirror --content-store --no-image-cache --image-cache-size --namespace --context --kubeconfig --cluster --user --as --as-group --server --token --certificate-authority --insecure-skip-tls-verify --tls-server-name --request-timeout --v --help"
+            opts="-A -l -f -R -y -w -o -n -s -v -h --all-namespaces --selector --field-selector --filename --recursive --trial --yes --apply --dry-run --force --write --level --run-as --without --read-only-root --user-namespace --max-rounds --timeout --no-minimize --parallel --with-volumes --command --env --strace-image --trial-namespace --clean --trace --images --offline --output --plain-http --registry-mirror --content-store --no-image-cache --image-cache-size --namespace --context --kubeconfig --cluster --user --as --as-group --server --token --certificate-authority --insecure-skip-tls-verify --tls-server-name --request-timeout --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -182,6 +182,7 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l 
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l no-minimize -d 'Keep what was added on a guess, even if it may not be needed'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l clean -d 'Remove what trials that were cut off left behind, and do nothing else'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l images -d 'Read the images too: whom they are made for, what they ship and what their programs carry'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l offline -d 'Ask no registry who a container\'s image runs as'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l no-image-cache -d 'Keep nothing that was pulled or read'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -193,6 +193,7 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-nonroot' -ScriptBlock {
             [CompletionResult]::new('--no-minimize', '--no-minimize', [CompletionResultType]::ParameterName, 'Keep what was added on a guess, even if it may not be needed')
             [CompletionResult]::new('--clean', '--clean', [CompletionResultType]::ParameterName, 'Remove what trials that were cut off left behind, and do nothing else')
             [CompletionResult]::new('--images', '--images', [CompletionResultType]::ParameterName, 'Read the images too: whom they are made for, what they ship and what their programs carry')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Ask no registry who a container''s image runs as')
             [CompletionResult]::new('--no-image-cache', '--no-image-cache', [CompletionResultType]::ParameterName, 'Keep nothing that was pulled or read')
             [CompletionResult]::new('--insecure-skip-tls-verify', '--insecure-skip-tls-verify', [CompletionResultType]::ParameterName, 'Do not check the API server''s certificate')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')

@@ -9,27 +9,38 @@
 //!    |
 //! remedy                       obstacle -> edits, lowest rung first
 //!    |
-//! plan                         identity and edits -> one planned object
+//! plan                         users and edits -> one planned object
 //!    |
-//! trial                        runs a copy of it: ready, or new obstacles, and again
+//! search                       what to learn, to run, to add and to leave out next, until it works
+//!    |
+//! run                          looks it up and runs a copy: ready, or new obstacles, and again
 //!    |
 //! apply                        writes it, watches the rollout, takes it back where that fails
 //!    |
 //! output                       report -> table, JSON, YAML
 //! ```
 //!
-//! | room | may import | must not touch |
+//! | room | may import | kind |
 //! |---|---|---|
-//! | [`model`] | std, serde, Kubernetes' data types | kube's client, files, any room |
-//! | [`policy`], [`diagnosis`], [`foresight`], [`remedy`], [`plan`] | model | each other, I/O, the clock |
-//! | [`evidence`] | model; kube, oci-client, files | any other room; any write but to its own cache |
-//! | [`trial`] | all of the above | output, prompts: it reports progress through a callback |
-//! | [`apply`] | model, evidence | any other room |
-//! | [`output`] | model, and the id and explanation of what the lists hold | evidence, kube, prompts |
-//! | [`cli`] | all | |
+//! | [`model`] | | pure |
+//! | [`policy`] | model | pure |
+//! | [`diagnosis`] | model | pure |
+//! | [`foresight`] | model | pure |
+//! | [`remedy`] | model | pure |
+//! | [`plan`] | model, policy, remedy | pure |
+//! | [`search`] | model, foresight, plan, remedy | pure |
+//! | [`evidence`] | model, error | reads |
+//! | [`run`] | model, error, diagnosis, evidence, foresight, plan, policy, remedy, search | writes |
+//! | [`apply`] | model, error, evidence | writes |
+//! | [`output`] | model, error, diagnosis, policy, remedy | prints |
+//! | [`cli`] | all | joins |
 //!
-//! Invariants, each with a test in `tests/architecture.rs`:
-//! - Only [`trial`] and [`apply`] change a cluster, and only [`apply`] a user's file.
+//! A pure room touches no file, no network and no clock. One that reads asks nobody and changes nothing but its own cache; one
+//! that writes changes a cluster or a user's file, and asks nobody either. One that prints has its text from types. Only
+//! [`cli`] asks a person.
+//!
+//! `tests/architecture.rs` holds the code to this table, and to the first of these:
+//! - Only [`run`] and [`apply`] change a cluster, and only [`apply`] a user's file.
 //! - Readers never give up over one bad item: they return what was good and the errors beside it.
 //! - A check, a pattern and a remedy are constants of plain structs in one explicit list.
 //! - A diagnosis names no remedy and a remedy reads no log: what joins them is the obstacle.
@@ -47,6 +58,7 @@ pub mod output;
 pub mod plan;
 pub mod policy;
 pub mod remedy;
-pub mod trial;
+pub mod run;
+pub mod search;
 
 pub use error::{Class, Error};

@@ -14,6 +14,8 @@ fn sessions() {
     for name in SCRUBBED {
         cases.env(name, "");
     }
+    // No registry is asked: what it would say is not ours to know.
+    cases.env("NONROOT_OFFLINE", "1");
     // They show what a person at a terminal sees.
     cases.env("COLUMNS", "100");
     cases.register_bin("kubectl", trycmd::schema::Bin::Path(root.join("tests/cli/kubectl")));

@@ -55,7 +55,7 @@ fn every_kind_of_workload_is_told_as_it_is() {
     let settled = |report: &Value| {
         let failing = report["summary"]["failing"] == 3;
         let crashing = workload(report, "Deployment", "uid-1000")["failures"][0]["exitCode"] == 1;
-        let known = ["root", "parts", "named-user"].iter().all(|name| {
+        let known = ["root", "parts", "named-user", "alone"].iter().all(|name| {
             let workloads = report["workloads"].as_array().expect("workloads");
             let found = workloads.iter().find(|workload| workload["name"] == *name).expect("a workload");
             found["containers"].as_array().expect("containers").iter().all(|container| !container["root"].is_null())

@@ -4,7 +4,7 @@
 
 mod kubernetes;
 
-use kubernetes::{Namespace, kubectl, nonroot};
+use kubernetes::{Namespace, kubectl, nonroot, written};
 use serde_json::Value;
 
 /// nginx as its image runs it: root, with a cache, a port and a pid file of root's.
@@ -110,18 +110,111 @@ fn what_another_tool_would_take_back_is_refused() {
 
 #[test]
 #[ignore = "needs cluster (creates pods)"]
-fn many_are_fixed_at_once_and_what_needs_privilege_is_left() {
+fn many_are_fixed_at_once_and_what_needs_privilege_stays() {
     let namespace = deployed("nonroot-test-fix-many");
     let name = namespace.name();
     kubectl(&["create", "deployment", "idle", "-n", name, "--image=localhost/test-report:1", "--", "sleep", "600"]);
     let patch = r#"{"spec":{"template":{"spec":{"hostNetwork":true,"containers":[{"name":"test-report","imagePullPolicy":"Never"}]}}}}"#;
     kubectl(&["patch", "deployment", "idle", "-n", name, "-p", patch]);
+    kubectl(&["rollout", "status", "-n", name, "deployment/idle", "--timeout=90s"]);
     let run = nonroot(&["fix", "deploy", "-n", name, "--yes", "-o", "json"]);
     assert_eq!(run.code, 1, "{}", run.stderr);
     let list = run.json();
     let items = list["items"].as_array().expect("items");
     let of = |name: &str| items.iter().find(|item| item["workload"]["name"] == name).expect("the workload");
     assert!(of("idle")["warnings"][0].as_str().is_some_and(|warning| warning.contains("hostNetwork")), "{list:#}");
-    assert_eq!(of("idle")["patch"]["spec"]["template"]["spec"]["securityContext"], serde_json::json!({}));
+    // The rest is set; its image's user is not root, and stays whom it runs as.
+    let spec = &of("idle")["patch"]["spec"]["template"]["spec"];
+    assert_eq!((&spec["hostNetwork"], &spec["securityContext"]["runAsNonRoot"]), (&true.into(), &true.into()));
+    assert_eq!(spec["securityContext"]["runAsUser"], 4242);
+    assert_eq!((&of("idle")["isAdmitted"], &of("web")["isAdmitted"]), (&false.into(), &true.into()));
     assert_eq!(of("web")["patch"]["spec"]["template"]["spec"]["securityContext"]["runAsNonRoot"], true);
+}
+
+/// A program whose spec declares what it does not need, beside one that is as it should be.
+const DECLARED: &str = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: declares}
+spec:
+  selector: {matchLabels: {app: declares}}
+  template:
+    metadata: {labels: {app: declares}}
+    spec:
+      containers:
+        - name: a
+          image: localhost/test-report:1
+          imagePullPolicy: Never
+          command: [sleep, "600"]
+          securityContext: {capabilities: {add: [IPC_LOCK, NET_ADMIN]}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: admitted}
+spec:
+  selector: {matchLabels: {app: admitted}}
+  template:
+    metadata: {labels: {app: admitted}}
+    spec:
+      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+      containers:
+        - name: a
+          image: localhost/test-report:1
+          imagePullPolicy: Never
+          command: [sleep, "600"]
+          ports: [{containerPort: 80}]
+          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+"#;
+
+#[test]
+#[ignore = "needs cluster (creates pods)"]
+fn a_field_changes_only_for_a_reason() {
+    let namespace = Namespace::new("nonroot-test-reason", &[]);
+    let name = namespace.name();
+    let file = written("declared.yaml", DECLARED);
+    kubectl(&["apply", "-n", name, "-f", &file]);
+    for deployment in ["declares", "admitted"] {
+        kubectl(&["rollout", "status", "-n", name, &format!("deployment/{deployment}"), "--timeout=90s"]);
+    }
+    let context = |fix: &Value| fix["patch"]["spec"]["template"]["spec"]["containers"][0]["securityContext"].clone();
+    // What restricted admits is left alone: live, from a file, and after a trial.
+    for more in [[].as_slice(), &["--trial"]] {
+        for what in [["deploy/admitted"].as_slice(), &["-f", &file]] {
+            let run = nonroot(&[&["fix", "-n", name, "--yes", "-o", "json"], what, more].concat());
+            let json = run.json();
+            let items = json["items"].as_array().cloned().unwrap_or_else(|| vec![json.clone()]);
+            let admitted = items.iter().find(|item| item["workload"]["name"] == "admitted").expect("the workload");
+            let spec = &admitted["patch"]["spec"]["template"]["spec"];
+            assert_eq!(
+                spec["securityContext"],
+                serde_json::json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}})
+            );
+            assert_eq!(admitted["strategicPatch"]["spec"], Value::Null, "{more:?} {what:?}");
+            assert_eq!(admitted["plan"]["identity"]["assignment"], "kept");
+            assert_eq!(
+                admitted["plan"]["identity"]["uid"].as_u64().is_some(),
+                more.len() + usize::from(what.len() == 1) > 0
+            );
+        }
+    }
+    // Without a trial nobody knows whether a capability is needed; with one it is left out, and found not to be.
+    let planned = nonroot(&["fix", "-n", name, "deploy/declares", "--yes", "-o", "json"]);
+    assert_eq!((planned.code, &planned.json()["isAdmitted"]), (1, &false.into()), "{}", planned.stderr);
+    let capabilities = serde_json::json!({"add": ["IPC_LOCK", "NET_ADMIN"], "drop": ["ALL"]});
+    assert_eq!(context(&planned.json())["capabilities"], capabilities);
+    let proven = nonroot(&["fix", "-n", name, "deploy/declares", "--trial", "--yes", "-o", "json"]);
+    assert_eq!((proven.code, &proven.json()["proof"]["ready"]), (0, &true.into()), "{}", proven.stderr);
+    assert_eq!(context(&proven.json())["capabilities"], serde_json::json!({"drop": ["ALL"]}));
+}
+
+#[test]
+#[ignore = "needs cluster (creates pods)"]
+fn a_namespace_that_gives_uids_out_gets_none_pinned() {
+    let namespace = deployed("nonroot-test-range");
+    let name = namespace.name();
+    kubectl(&["annotate", "namespace", name, "openshift.io/sa.scc.uid-range=1000680000/10000"]);
+    let fix = nonroot(&["fix", "-n", name, "deploy/web", "--yes", "-o", "json"]).json();
+    let context = &fix["patch"]["spec"]["template"]["spec"]["securityContext"];
+    assert_eq!((&context["runAsUser"], &context["runAsGroup"]), (&Value::Null, &Value::Null), "{context:#}");
+    assert_eq!((&context["runAsNonRoot"], &fix["plan"]["identity"]["uid"]), (&true.into(), &1_000_680_000.into()));
 }

@@ -629,10 +629,10 @@ async fn what_an_image_tells_before_it_runs() {
     let archive = docker_archive(&config(run, &layers, &["ADD . /"]), &layers);
     let image = read_path(&save(directory.path(), "web.tar", &archive), options()).await.unwrap();
 
-    let mut facts = Facts { container: "web".to_owned(), looker: 1000, ..Facts::default() };
+    let mut facts = Facts { container: "web".to_owned(), observer_uid: 1000, ..Facts::default() };
     foresight::image::learn(&mut facts, &image);
     assert_eq!((facts.low_ports.as_slice(), facts.volumes.as_slice()), (&[80][..], &["/var/www".to_owned()][..]));
-    assert_eq!((facts.directory.as_deref(), facts.looker), (Some("/srv"), 0));
+    assert_eq!((facts.directory.as_deref(), facts.observer_uid), (Some("/srv"), 0));
     assert!(!facts.has_shell, "mkdir is missing");
     facts.inodes = foresight::image::look(&image, "/var/www");
     facts.inodes.extend(foresight::image::look(&image, "/srv/missing/too"));

@@ -22,10 +22,11 @@ fn fixed(file: &Path) -> (Vec<u8>, String) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"))
         .current_dir(root)
-        .args(["fix", "--run-as", "101:102", "-o", "yaml", "-f"])
+        .args(["fix", "--run-as", "101:102", "--offline", "-o", "yaml", "-f"])
         .arg(file)
         .env("KUBECONFIG", "/dev/null")
         .env("HOME", "/nonexistent")
+        .env("NONROOT_OFFLINE", "1")
         .env_remove("KUBERNETES_SERVICE_HOST")
         .output()
         .expect("it runs");

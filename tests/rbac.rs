@@ -88,11 +88,11 @@ fn every_command_gets_by_with_the_rights_of_its_manifest() {
     let all = nonroot(&["scan", "-A", "-o", "json", "--as", &everywhere]);
     assert_eq!((all.code, &all.json()["warnings"]), (1, &json!([])), "{}", all.stderr);
 
-    let looker = somebody(name, &["scan", "exec", "platform"]);
-    is_enough(&run(&looker, &["fix", "deploy/web", "--yes"]), 0);
-    is_enough(&run(&looker, &["can-i", "write", "/var/cache/nginx", "deploy/web"]), 0);
+    let observer_uid = somebody(name, &["scan", "exec", "platform"]);
+    is_enough(&run(&observer_uid, &["fix", "deploy/web", "--yes"]), 0);
+    is_enough(&run(&observer_uid, &["can-i", "write", "/var/cache/nginx", "deploy/web"]), 0);
     let store = kubernetes::content_store();
-    is_enough(&run(&looker, &["image", "deploy/web", "--content-store", &store]), 0);
+    is_enough(&run(&observer_uid, &["image", "deploy/web", "--content-store", &store]), 0);
 
     let trier = somebody(name, &["scan", "exec", "trial"]);
     is_enough(&run(&trier, &["fix", "deploy/web", "--trial", "--yes"]), 0);

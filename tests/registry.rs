@@ -264,6 +264,7 @@ fn a_manifest_and_its_image_make_a_plan() {
     let nonroot = |more: &[&str]| {
         let run = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"))
             .env("KUBECONFIG", "/nonexistent")
+            .env_remove("NONROOT_OFFLINE")
             .args(["fix", "--yes", "-o", "json", "--images", "--no-image-cache", "-f", manifest.to_str().unwrap()])
             .args(more)
             .output()
@@ -292,6 +293,74 @@ fn a_manifest_and_its_image_make_a_plan() {
     assert_eq!(code, Some(0));
     assert!(fix["warnings"][0].as_str().unwrap().contains("cannot read image"), "{}", fix["warnings"]);
     assert_eq!(fix["patch"]["spec"]["initContainers"], serde_json::Value::Null);
+}
+
+#[test]
+#[ignore = "needs docker-registry"]
+fn a_plan_asks_the_image_for_its_user() {
+    let registry = Registry::start(None);
+    let layer = LayerTar::default()
+        .file("etc/passwd", 0o644, (0, 0), b"root:x:0:0::/root:/bin/sh\nweb:x:101:102::/:/bin/sh\n")
+        .build();
+    let image = format!("{}/team/web:1", registry.address);
+    let manifest = registry.storage.path().join("web.yaml");
+    let pod = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec: {{containers: [{{name: a, image: '{image}'}}]}}\n"
+    );
+    std::fs::write(&manifest, pod).unwrap();
+    let planned = |more: &[&str]| {
+        let run = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"))
+            .env("KUBECONFIG", "/nonexistent")
+            .env_remove("NONROOT_OFFLINE")
+            .args(["fix", "--yes", "-o", "json", "--no-image-cache", "-f", manifest.to_str().unwrap()])
+            .args(["--plain-http", &registry.address])
+            .args(more)
+            .output()
+            .unwrap();
+        let fix: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+        assert_eq!(fix["patch"]["spec"]["securityContext"]["runAsNonRoot"], true);
+        (fix["patch"]["spec"]["securityContext"]["runAsUser"].as_u64(), fix["plan"]["identity"]["assignment"].clone())
+    };
+    for (user, more, uid, assignment) in [
+        // A number other than root is all that runAsNonRoot wants to see.
+        ("999", [].as_slice(), None, "kept"),
+        ("999:0", &[], None, "kept"),
+        // A name is none, and its number is in the layers.
+        ("web", &[], Some(1000), "guess"),
+        ("web", &["--images"], Some(101), "set"),
+        ("", &[], Some(1000), "guess"),
+        ("0", &["--images"], Some(101), "set"),
+        ("999", &["--offline"], Some(1000), "guess"),
+    ] {
+        let run = serde_json::json!({ "User": user });
+        registry.push(&config(run, std::slice::from_ref(&layer), &["ADD . /"]), &[gzip(&layer)]);
+        assert_eq!(planned(more), (uid, assignment.into()), "USER {user} {more:?}");
+    }
+}
+
+#[test]
+fn a_registry_that_does_not_answer_is_said_and_not_waited_for() {
+    // It takes connections, and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let container = |n: u8| format!("{{name: c{n}, image: '{address}/web:{n}'}}");
+    let containers = (0..20).map(container).collect::<Vec<_>>().join(", ");
+    let pod = format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec: {{containers: [{containers}]}}\n");
+    std::fs::write(file.path(), pod).unwrap();
+    let begin = Instant::now();
+    let run = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"))
+        .env("KUBECONFIG", "/nonexistent")
+        .env_remove("NONROOT_OFFLINE")
+        .args(["fix", "-o", "json", "--no-image-cache", "--plain-http", &address, "-f"])
+        .arg(file.path())
+        .output()
+        .unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+    assert_eq!(run.status.code(), Some(0));
+    let fix: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+    let late = |warning: &serde_json::Value| warning.as_str().unwrap().contains("no answer came within 5 s");
+    assert!(fix["warnings"].as_array().unwrap().iter().any(late), "{}", fix["warnings"]);
 }
 
 #[tokio::test]

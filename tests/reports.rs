@@ -5,7 +5,8 @@
 
 use nonroot::model::podsecurity::Level;
 use nonroot::output::explanation::{Evidence, Explained, Remedy};
-use nonroot::output::finding::{self, Accepted};
+use nonroot::output::finding::Accepted;
+use nonroot::output::findings;
 use nonroot::output::report::{
     Baseline, Container, Entry, Failure, PodSecurity, ScanReport, Source, User, Violation, Workload,
 };
@@ -67,14 +68,14 @@ fn report() -> ScanReport {
         plan: None,
     };
     let mut file = Workload {
-        source: Some(Source { file: text(), line: 7 }),
+        source: Some(Source { file: text(), line: 7, path: Some(text()) }),
         failures: Vec::new(),
         obstacles: Vec::new(),
         ..live.clone()
     };
     let mut live = live;
-    live.findings = finding::of(&live, Level::Restricted);
-    file.findings = finding::of(&file, Level::Restricted);
+    live.findings = findings::of(&live, Level::Restricted);
+    file.findings = findings::of(&file, Level::Restricted);
     file.findings[0].accepted =
         Some(Accepted { reason: text(), expires: Some("2027-03-31".to_owned()), by: "baseline" });
     let entry = Entry { line: 4, workload: text(), check: text(), reason: text(), expires: None };
@@ -100,7 +101,14 @@ fn pages_hold_names_as_text() {
         warnings: vec![HOSTILE.to_owned()],
         workload: fix::Workload { kind: json!(HOSTILE), namespace: json!(HOSTILE), name: json!(HOSTILE) },
         plan: fix::Plan {
-            identity: fix::Identity { uid: 101, gid: 102, groups: vec![4], why: HOSTILE.to_owned() },
+            identity: Some(fix::Identity {
+                assignment: "set",
+                uid: Some(101),
+                gid: Some(102),
+                groups: vec![4],
+                why: HOSTILE.to_owned(),
+            }),
+            basis: vec![HOSTILE.to_owned()],
             remedies: vec![fix::Remedy {
                 id: "empty-dir",
                 obstacle: HOSTILE.to_owned(),
@@ -108,6 +116,7 @@ fn pages_hold_names_as_text() {
                 summary: HOSTILE.to_owned(),
             }],
         },
+        is_admitted: false,
         proof: Some(fix::Proof {
             ready: false,
             rounds: vec![fix::Round { obstacles: vec![obstacle(true)], added: vec![HOSTILE.to_owned()], seconds: 3 }],
@@ -150,13 +159,13 @@ fn sarif_names_every_finding_by_a_rule() {
 fn a_fingerprint_outlives_lines_and_words() {
     let mut moved = report().workloads.remove(1);
     let before: Vec<String> = moved.findings.iter().map(|finding| finding.fingerprint.clone()).collect();
-    moved.source = Some(Source { file: "elsewhere.yaml".to_owned(), line: 99 });
+    moved.source = Some(Source { file: "elsewhere.yaml".to_owned(), line: 99, path: None });
     moved.pod_security.restricted[0].detail = "other words of a newer version".to_owned();
     let after: Vec<String> =
-        finding::of(&moved, Level::Restricted).into_iter().map(|finding| finding.fingerprint).collect();
+        findings::of(&moved, Level::Restricted).into_iter().map(|finding| finding.fingerprint).collect();
     assert_eq!(before, after);
     moved.name = "another".to_owned();
-    assert!(finding::of(&moved, Level::Restricted).iter().all(|finding| !before.contains(&finding.fingerprint)));
+    assert!(findings::of(&moved, Level::Restricted).iter().all(|finding| !before.contains(&finding.fingerprint)));
 }
 
 #[test]

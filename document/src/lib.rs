@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use serde_saphyr::Spanned;
+use serde_saphyr::options::DuplicateKeyPolicy;
 
 /// The lines of a document's nodes, in the shape of the document. Lines are 1-based within the document.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +33,8 @@ impl Lines {
             let next = match (&node.children, step) {
                 (Children::Items(items), Step::Index(index)) => items.get(index),
                 (Children::Fields(fields), Step::Field(name)) => {
-                    fields.iter().find(|(key, _)| key == name).map(|(_, lines)| lines)
+                    // Of a key that is there twice, the last counts.
+                    fields.iter().rfind(|(key, _)| key == name).map(|(_, lines)| lines)
                 }
                 _ => None,
             };
@@ -47,7 +49,7 @@ impl Lines {
     /// The lines of one item of the list under `field`, as the items of a `kind: List` are read.
     fn into_items(self, field: &str) -> Vec<Lines> {
         let Children::Fields(fields) = self.children else { return Vec::new() };
-        match fields.into_iter().find(|(key, _)| key == field) {
+        match fields.into_iter().rfind(|(key, _)| key == field) {
             Some((_, Lines { children: Children::Items(items), .. })) => items,
             _ => Vec::new(),
         }
@@ -81,6 +83,17 @@ fn steps(path: &str) -> impl Iterator<Item = Step<'_>> {
 pub struct Document {
     pub value: Value,
     pub lines: Lines,
+    /// Keys that stand in one map more than once: the last one counts.
+    pub repeated: Vec<Repeated>,
+}
+
+/// A key that its map has already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repeated {
+    pub key: String,
+    /// Where it stands, 1-based within the document, and where it stood before.
+    pub line: u64,
+    pub before: u64,
 }
 
 /// Why a document could not be read, at a 1-based line of it.
@@ -91,11 +104,11 @@ pub struct Malformed {
 }
 
 impl Document {
-    /// Reads one document as kubectl does: YAML 1.1 (`yes` is true, `0644` is octal), of which JSON is a part.
-    /// An empty document, or one of comments only, is `None`.
+    /// Reads one document as kubectl does: YAML 1.1 (`yes` is true, `0644` is octal), of which JSON is a part; of a key that is
+    /// there twice, the last counts. An empty document, or one of comments only, is `None`.
     ///
     /// # Errors
-    /// Syntax errors, duplicate keys, and documents that grow beyond their text by aliases ("billion laughs").
+    /// Syntax errors, and documents that grow beyond their text by aliases ("billion laughs").
     pub fn parse(text: &str) -> Result<Option<Document>, Malformed> {
         plain::document(text).map_or_else(|| Document::parse_any(text), Ok)
     }
@@ -108,6 +121,7 @@ impl Document {
         let options = serde_saphyr::options! {
             legacy_octal_numbers: true,
             emit_comments: false,
+            duplicate_keys: DuplicateKeyPolicy::LastWins,
             budget: serde_saphyr::budget! {
                 max_events: most,
                 max_nodes: most,
@@ -119,8 +133,9 @@ impl Document {
         };
         match serde_saphyr::from_str_with_options::<Option<Spanned<Node>>>(text, options) {
             Ok(Some(node)) => {
-                let (value, lines) = located(node);
-                Ok(if value.is_null() { None } else { Some(Document { value, lines }) })
+                let mut repeated = Vec::new();
+                let (value, lines) = located(node, &mut repeated);
+                Ok(if value.is_null() { None } else { Some(Document { value, lines, repeated }) })
             }
             Ok(None) => Ok(None),
             Err(error) => {
@@ -133,22 +148,37 @@ impl Document {
     /// Whether it is a `kind: List` (or PodList, DeploymentList ...) that has items.
     #[must_use]
     pub fn is_list(&self) -> bool {
-        let kind = self.value.get("kind").and_then(Value::as_str).unwrap_or_default();
-        kind.ends_with("List") && self.value.get("items").is_some_and(Value::is_array)
+        self.item_kind().is_some() && self.value.get("items").is_some_and(Value::is_array)
+    }
+
+    /// What the items of a list of this kind are: `Pod` of a PodList, and nothing of a List.
+    fn item_kind(&self) -> Option<&str> {
+        self.value.get("kind").and_then(Value::as_str)?.strip_suffix("List")
     }
 
     /// The items of a `kind: List` (or PodList, DeploymentList ...), each as a document of its own; another document
-    /// is its own only item.
+    /// is its own only item. An item that has neither kind nor apiVersion has those of its list
+    /// (k8s.io/apimachinery, pkg/apis/meta/v1/unstructured/unstructured.go, decodeToList).
     #[must_use]
     pub fn items(mut self) -> Vec<Document> {
-        let kind = self.value.get("kind").and_then(Value::as_str).unwrap_or_default();
-        if !kind.ends_with("List") {
-            return vec![self];
-        }
+        let Some(kind) = self.item_kind().map(str::to_owned) else { return vec![self] };
+        let api_version = self.value.get("apiVersion").cloned().unwrap_or_default();
         match self.value.get_mut("items").map(Value::take) {
             Some(Value::Array(values)) => {
                 let lines = self.lines.into_items("items");
-                values.into_iter().zip(lines).map(|(value, lines)| Document { value, lines }).collect()
+                let mut repeated = self.repeated;
+                let items = values.into_iter().zip(lines).map(|(mut value, lines)| {
+                    if let Some(fields) = value.as_object_mut()
+                        && !kind.is_empty()
+                        && ["kind", "apiVersion"].iter().all(|field| !fields.contains_key(*field))
+                    {
+                        fields.insert("apiVersion".to_owned(), api_version.clone());
+                        fields.insert("kind".to_owned(), Value::String(kind.clone()));
+                    }
+                    // They are told once for the whole.
+                    Document { value, lines, repeated: std::mem::take(&mut repeated) }
+                });
+                items.collect()
             }
             Some(Value::Null) => Vec::new(),
             _ => vec![self],
@@ -176,26 +206,36 @@ enum Node {
     Fields(Vec<(Spanned<String>, Spanned<Node>)>),
 }
 
-fn located(node: Spanned<Node>) -> (Value, Lines) {
+fn located(node: Spanned<Node>, repeated: &mut Vec<Repeated>) -> (Value, Lines) {
     let line = node.referenced.line();
     match node.value {
         Node::Scalar(value) => (value, Lines { line, children: Children::None }),
         Node::Items(items) => {
-            let (values, lines) = items.into_iter().map(located).unzip();
+            let (values, lines) = items.into_iter().map(|item| located(item, repeated)).unzip();
             (Value::Array(values), Lines { line, children: Children::Items(lines) })
         }
         Node::Fields(fields) => {
             let mut values = Map::with_capacity(fields.len());
             let mut children = Vec::with_capacity(fields.len());
             for (key, field) in fields {
-                let (value, mut lines) = located(field);
+                let (value, mut lines) = located(field, repeated);
                 // A block mapping starts on the line after its key: the key is what a person looks for.
                 lines.line = key.referenced.line();
-                values.insert(key.value.clone(), value);
+                if values.insert(key.value.clone(), value).is_some() {
+                    repeated.extend(Repeated::of(&key.value, lines.line, &children));
+                }
                 children.push((key.value, lines));
             }
             (Value::Object(values), Lines { line, children: Children::Fields(children) })
         }
+    }
+}
+
+impl Repeated {
+    /// A key at a line, of a map that has these fields before it.
+    fn of(key: &str, line: u64, fields: &[(String, Lines)]) -> Option<Repeated> {
+        let (_, before) = fields.iter().rfind(|(known, _)| known == key)?;
+        Some(Repeated { key: key.to_owned(), line, before: before.line })
     }
 }
 
@@ -271,7 +311,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
 mod tests {
     use serde_json::json;
 
-    use super::Document;
+    use super::{Document, Repeated};
 
     fn parse(text: &str) -> Document {
         Document::parse(text).expect("well formed").expect("not empty")
@@ -319,8 +359,31 @@ mod tests {
         let malformed = Document::parse("kind: Pod\nmetadata: {name: a\nspec:\n").expect_err("unclosed brace");
         assert!(malformed.line >= 2, "{malformed:?}");
         assert!(!malformed.why.is_empty() && !malformed.why.contains('\n'), "{malformed:?}");
-        let twice = Document::parse("a: 1\na: 2\n").expect_err("a duplicate key");
-        assert_eq!(twice.line, 2);
+    }
+
+    #[test]
+    fn of_a_key_that_is_there_twice_the_last_counts() {
+        for text in ["a: 1\nb:\n  c: 1\n  d: {}\n  c: 2\na: 3\n", "a: &x 1\nb:\n  c: *x\n  d: {}\n  c: 2\na: 3\n"] {
+            let document = parse(text);
+            assert_eq!(document.value, json!({"a": 3, "b": {"c": 2, "d": {}}}), "{text}");
+            let repeated = [("c", 5, 3), ("a", 6, 1)];
+            let repeated = repeated.map(|(key, line, before)| Repeated { key: key.to_owned(), line, before });
+            assert_eq!(document.repeated, repeated, "{text}");
+            assert_eq!((document.lines.of("a"), document.lines.of("b.c")), (6, 5));
+        }
+        let merged = parse("x: &x {u: 0}\na:\n  <<: *x\n  u: 1\nb:\n  u: 1\n  <<: *x\n");
+        assert_eq!((&merged.value["a"], &merged.value["b"]), (&json!({"u": 1}), &json!({"u": 1})));
+        assert_eq!(merged.repeated, []);
+    }
+
+    #[test]
+    fn items_without_a_kind_have_the_lists() {
+        let items = |text: &str| parse(text).items().into_iter().map(|item| item.value).collect::<Vec<_>>();
+        let pod = json!({"metadata": {"name": "a"}, "apiVersion": "v1", "kind": "Pod"});
+        assert_eq!(items("apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: a}\n"), [pod]);
+        let half = json!({"kind": "Pod"});
+        assert_eq!(items("apiVersion: v1\nkind: PodList\nitems:\n- kind: Pod\n"), [half]);
+        assert_eq!(items("apiVersion: v1\nkind: List\nitems:\n- metadata: {}\n"), [json!({"metadata": {}})]);
     }
 
     #[test]

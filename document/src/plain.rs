@@ -6,7 +6,7 @@
 use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput};
 use serde_json::{Map, Value};
 
-use super::{Children, Document, Lines};
+use super::{Children, Document, Lines, Repeated};
 
 /// Collections within collections: no real document comes near, and each takes a piece of the stack.
 const DEEPEST: usize = 64;
@@ -17,12 +17,15 @@ const WORDS: [&str; 9] = ["y", "yes", "on", "true", "n", "no", "off", "false", "
 /// What numbers of any notation are made of.
 const OF_NUMBERS: &[u8] = b"0123456789abcdefABCDEFxXoO_.+-";
 
-struct Reader<'a>(Parser<'a, StrInput<'a>>);
+struct Reader<'a> {
+    events: Parser<'a, StrInput<'a>>,
+    repeated: Vec<Repeated>,
+}
 
 /// Reads a document of which it is certain what it means; the outer `None` where it is not, or where it is malformed.
 pub(super) fn document(text: &str) -> Option<Option<Document>> {
     let options = granit_parser::options! { emit_comments: false };
-    let mut reader = Reader(Parser::new_from_str_with_options(text, options));
+    let mut reader = Reader { events: Parser::new_from_str_with_options(text, options), repeated: Vec::new() };
     let (Event::StreamStart, _) = reader.next()? else { return None };
     match reader.next()? {
         (Event::StreamEnd, _) => return Some(None),
@@ -32,12 +35,13 @@ pub(super) fn document(text: &str) -> Option<Option<Document>> {
     let (event, span) = reader.next()?;
     let (value, lines) = reader.node(event, span, 0)?;
     let ((Event::DocumentEnd, _), (Event::StreamEnd, _)) = (reader.next()?, reader.next()?) else { return None };
-    Some((!value.is_null()).then_some(Document { value, lines }))
+    let repeated = reader.repeated;
+    Some((!value.is_null()).then_some(Document { value, lines, repeated }))
 }
 
 impl<'a> Reader<'a> {
     fn next(&mut self) -> Option<(Event<'a>, Span)> {
-        self.0.next_event()?.ok()
+        self.events.next_event()?.ok()
     }
 
     /// The node that an event without an anchor and a tag begins.
@@ -76,7 +80,7 @@ impl<'a> Reader<'a> {
             let (event, span) = self.next()?;
             let (value, Lines { children, .. }) = self.node(event, span, depth)?;
             if values.insert(key.clone(), value).is_some() {
-                return None;
+                self.repeated.extend(Repeated::of(&key, line, &lines));
             }
             lines.push((key, Lines { line, children }));
         }
@@ -127,9 +131,7 @@ mod tests {
                     b: 10.0.0.1\n  c: \"0644\"\n  d: ~\n  e:\n  f: false\n  list:\n  - name: \"x\"\n    emptyDir: {}\n  - |\n    y\n";
         assert!(document(text).is_some_and(|read| read.is_some()));
         agrees(text);
-        for odd in
-            ["a: &x 1\n", "a: !!str 1\n", "<<: {a: 1}\n", "a: 1\na: 2\n", "1: a\n", "a: 0644\n", "a: 1.5\n", "a: [\n"]
-        {
+        for odd in ["a: &x 1\n", "a: !!str 1\n", "<<: {a: 1}\n", "1: a\n", "a: 0644\n", "a: 1.5\n", "a: [\n"] {
             assert_eq!(document(odd), None, "{odd:?}");
         }
     }

@@ -1,4 +1,4 @@
-//! What a user asked to be written: the second room, beside `trial`, that changes a cluster, and the only one that changes
+//! What a user asked to be written: the second room, beside `run`, that changes a cluster, and the only one that changes
 //! a user's file.
 
 pub mod baseline;

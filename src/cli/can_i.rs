@@ -315,7 +315,8 @@ fn only(words: &[String]) -> Result<Option<Target>, Error> {
 }
 
 fn of_manifest(file: &str) -> Result<Workload, Error> {
-    let Read { value: mut found, errors } = manifests::read(&[file.to_owned()], false, |manifest| manifest.workload);
+    let Read { value: read, errors } = manifests::read(&[file.to_owned()], false, |manifest| manifest.workload);
+    let mut found = read.workloads;
     if let Some(error) = errors.into_iter().next() {
         return Err(error);
     }
@@ -399,8 +400,8 @@ async fn look(
 ) -> Result<Option<Looked>, Error> {
     let mut standing = cluster.standing(place, &[]).await?;
     let Some(own) = &standing.own else { return Ok(None) };
-    let looker = Subject::from(own);
-    let mut seen = Seen::by(looker.clone());
+    let observer = Subject::from(own);
+    let mut seen = Seen::by(observer.clone());
     let paths: Vec<&str> = things.iter().filter(|(_, port)| port.is_none()).map(|(thing, _)| *thing).collect();
     loop {
         let next: std::collections::BTreeSet<String> = paths.iter().filter_map(|path| seen.unseen(path)).collect();
@@ -417,7 +418,7 @@ async fn look(
         let lookup = |path: &str| seen.lookup(path);
         let files = Files::new(&lookup, read_only, mounts.clone());
         // Whoever it is for, these are the files that it is about.
-        let file = |path: &&str| decide(&looker, &files, path, Access::Execute).steps.pop().map(|step| step.path);
+        let file = |path: &&str| decide(&observer, &files, path, Access::Execute).steps.pop().map(|step| step.path);
         let about: std::collections::BTreeSet<String> = paths.iter().filter_map(file).collect();
         let about: Vec<&str> = about.iter().map(String::as_str).collect();
         standing.file_capabilities = cluster.standing(place, &about).await?.file_capabilities;

@@ -20,7 +20,7 @@ use crate::model::workload::Workload;
 use crate::output::explanation::{self, Explained, Explanation, Terminal};
 use crate::output::obstacles;
 use crate::remedy;
-use crate::trial::diagnosed;
+use crate::run::diagnosed;
 
 /// Explain why a container failed: a pod, a log, or the name of an obstacle
 ///

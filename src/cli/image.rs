@@ -238,7 +238,7 @@ pub(super) async fn of_container(
 }
 
 /// Where a container's image is to be found, and how.
-async fn source(
+pub(super) async fn source(
     cluster: &Cluster,
     workload: &Workload,
     container: &Container,

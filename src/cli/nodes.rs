@@ -10,13 +10,14 @@ use super::progress::Spinner;
 use super::{Fault, exit_code, print, say, width};
 use crate::error::{Error, Read};
 use crate::evidence::cluster::{Cluster, Detail, Inventory, Namespaces, Place, Scope, Selection};
-use crate::model::node::{Node, Probed, Told};
+use crate::model::answer::Answer;
+use crate::model::node::{Node, Probed};
 use crate::model::podsecurity::{Level, Policy, Version, Violation};
 use crate::model::workload::Workload;
 use crate::output::nodes::{self as report, Nodes};
 use crate::policy;
-use crate::trial;
-use crate::trial::probe::Probe;
+use crate::run;
+use crate::run::node_probe::Probe;
 
 /// Show what each node allows a pod that is not root, and what each namespace would refuse
 ///
@@ -136,7 +137,7 @@ async fn probed(
         () = work => true,
         () = super::fix::stopped() => false,
     };
-    if let Err(error) = trial::clean(cluster, namespace, Some(&id)).await {
+    if let Err(error) = run::clean(cluster, namespace, Some(&id)).await {
         errors.push(error);
     }
     if !done {
@@ -166,7 +167,7 @@ fn allowed(args: &NodesArgs, nodes: usize, namespace: &str) -> Result<(), Fault>
 }
 
 /// Whom the block volume of a non-root container belongs to, of one that runs on the node.
-async fn device_ownership(cluster: &Cluster, node: &str, workloads: &[Workload]) -> Option<Told> {
+async fn device_ownership(cluster: &Cluster, node: &str, workloads: &[Workload]) -> Option<Answer> {
     for workload in workloads.iter().filter(|workload| workload.spec.node_name.as_deref() == Some(node)) {
         for container in &workload.spec.containers {
             let Some(device) = container.volume_devices.iter().flatten().next() else { continue };
@@ -181,7 +182,7 @@ async fn device_ownership(cluster: &Cluster, node: &str, workloads: &[Workload])
                 "{path} of container {} of pod {namespace}/{pod}, which runs as uid {uid}, belongs to uid {}",
                 container.name, inode.uid
             );
-            return Some(Told { value: Some(i64::from(inode.uid) == uid), why });
+            return Some(Answer { value: Some(i64::from(inode.uid) == uid), why });
         }
     }
     None

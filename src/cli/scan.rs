@@ -22,8 +22,9 @@ use crate::model::obstacle::Obstacle;
 use crate::model::podsecurity::{Level, Namespace, Version};
 use crate::model::virtual_machine::VirtualMachines;
 use crate::model::volume::{self, SharedVolume, Storage};
-use crate::model::workload::Workload;
-use crate::output::finding::{self, Class, Finding};
+use crate::model::workload::{Unjudged, Workload};
+use crate::output::finding::{Class, Finding};
+use crate::output::findings;
 use crate::output::fix::Fix;
 use crate::output::image::ImageReport;
 use crate::output::report::{self, ScanReport};
@@ -31,7 +32,7 @@ use crate::output::table::{self, View};
 use crate::output::terminal::Clean;
 use crate::output::{html, junit, markdown, sarif};
 use crate::policy;
-use crate::trial::diagnosed;
+use crate::run::diagnosed;
 
 /// Find what runs as root, what Pod Security would refuse and what fails
 ///
@@ -149,7 +150,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: ScanArgs) -> Result<u8, Faul
     }
     let live = args.selection.filename.is_empty();
     let Read { value, errors } = if live { cluster(flags, &args).await? } else { files(&args).await };
-    let Inventoried { mut rows, namespaces, images, manifests, scanned, notes } = value;
+    let Inventoried { mut rows, namespaces, images, manifests, scanned, notes, unjudged } = value;
     for row in &mut rows {
         row.workload.learn(&images);
     }
@@ -162,11 +163,21 @@ pub(super) async fn run(flags: &ClusterFlags, args: ScanArgs) -> Result<u8, Faul
     }
     let open = |finding: &Finding| finding.accepted.is_none() && args.counts(finding.class);
     let stale = baseline.as_ref().is_some_and(|file| !file.expired.is_empty() || !file.unmatched.is_empty());
-    let found = workloads.iter().flat_map(|row| &row.findings).any(open) || (stale && args.fails_on(FailOn::Stale));
-    let warnings = errors.iter().map(Error::to_string).chain(doubts.iter().cloned()).collect();
+    let tells =
+        |object: &Unjudged| object.root && args.counts(Class::Root) || object.forbidden && args.counts(Class::Baseline);
+    let found = workloads.iter().flat_map(|row| &row.findings).any(open)
+        || (stale && args.fails_on(FailOn::Stale))
+        || unjudged.iter().any(tells);
+    let told = unjudged.iter().map(Unjudged::told);
+    let warnings = errors.iter().map(Error::to_string).chain(doubts.iter().cloned()).chain(told).collect();
+    let unjudged = unjudged.into_iter().map(report::Unjudged::from).collect();
     // Given back with the process, as what it was made of.
-    let report =
-        ManuallyDrop::new(ScanReport { baseline, images, ..ScanReport::new(workloads, &namespaces, warnings) });
+    let report = ManuallyDrop::new(ScanReport {
+        baseline,
+        images,
+        unjudged,
+        ..ScanReport::new(workloads, &namespaces, warnings)
+    });
     print(&rendered(&report, &args)?)?;
     for warning in &report.warnings {
         say(format_args!("warning: {warning}"));
@@ -182,7 +193,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: ScanArgs) -> Result<u8, Faul
             say(format_args!("warning: {file}:{line} {what}: {check} of {workload}"));
         }
     }
-    if report.workloads.is_empty() && errors.is_empty() {
+    if report.workloads.is_empty() && report.unjudged.is_empty() && errors.is_empty() {
         say(format_args!("No workloads found."));
     }
     Ok(exit_code(&errors, found && !args.exit_zero))
@@ -197,7 +208,7 @@ struct Judged {
 
 impl Row {
     fn judge(&mut self, args: &ScanArgs) {
-        self.workload.findings = finding::of(&self.workload, args.judged_level());
+        self.workload.findings = findings::of(&self.workload, args.judged_level());
     }
 }
 
@@ -270,6 +281,7 @@ struct Inventoried {
     scanned: Scanned,
     /// What stays unknown though nothing failed.
     notes: Vec<String>,
+    unjudged: Vec<Unjudged>,
 }
 
 async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Inventoried>, Fault> {
@@ -310,7 +322,8 @@ async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Inventori
         false => Scanned::Namespace(cluster.namespace.clone()),
     };
     let (images, notes) = (images.value, around.storage.notes);
-    let value = Inventoried { rows, namespaces, images, manifests: Vec::new(), scanned, notes };
+    let manifests = Vec::new();
+    let value = Inventoried { rows, namespaces, images, manifests, scanned, notes, unjudged: Vec::new() };
     Ok(Read { value, errors: read.errors })
 }
 
@@ -430,13 +443,14 @@ async fn files(args: &ScanArgs) -> Read<Inventoried> {
     let paths = &args.selection.filename;
     let Read { value, mut errors } = manifests::read(paths, args.selection.recursive, |manifest| {
         let row = row(&manifest.workload, version, &|field| Some(manifest.line(field)));
-        let planned = args.plan.then(|| manifest.clone());
+        let planned = (args.plan && manifest.pod.is_whole).then(|| manifest.clone());
         // In a box: all three are large, and are handed on more than once.
         Box::new((row, manifest.workload, planned))
     });
-    let (mut rows, mut workloads) = (Vec::with_capacity(value.len()), Vec::with_capacity(value.len()));
+    let manifests::Found { workloads: read, unjudged, notes } = value;
+    let (mut rows, mut workloads) = (Vec::with_capacity(read.len()), Vec::with_capacity(read.len()));
     let mut manifests = Vec::new();
-    for one in value {
+    for one in read {
         let (row, workload, planned) = *one;
         rows.push(row);
         workloads.push(workload);
@@ -460,7 +474,7 @@ async fn files(args: &ScanArgs) -> Read<Inventoried> {
     // Files one by one are what a commit changed; a directory is all there is.
     let is_directory = |path: &String| std::path::Path::new(path).is_dir();
     let scanned = if paths.iter().any(is_directory) { Scanned::Everything } else { Scanned::Part };
-    Read { value: Inventoried { rows, namespaces: Vec::new(), images, manifests, scanned, notes: Vec::new() }, errors }
+    Read { value: Inventoried { rows, namespaces: Vec::new(), images, manifests, scanned, notes, unjudged }, errors }
 }
 
 fn row(workload: &Workload, version: Version, line: &dyn Fn(&str) -> Option<u64>) -> Row {

@@ -48,7 +48,11 @@ pub fn parse(file: &str, text: String) -> Result<Baseline, Error> {
     let fail = |line: u64, why: &str| Error::input(format!("read the baseline {file}:{line}"), why);
     let mut entries = Vec::new();
     let document = Document::parse(&text).map_err(|malformed| fail(malformed.line, &malformed.why))?;
-    if let Some(Document { value, lines }) = document {
+    if let Some(Document { value, lines, repeated }) = document {
+        // What is accepted is not to depend on which of two reasons counts.
+        if let Some(again) = repeated.first() {
+            return Err(fail(again.line, &format!("{} is there twice", again.key)));
+        }
         if (value["apiVersion"].as_str(), value["kind"].as_str()) != (Some("nonroot/v1"), Some("Baseline")) {
             let help = "kubectl nonroot scan --baseline FILE --write-baseline makes one";
             return Err(fail(1, "it has no apiVersion: nonroot/v1 and kind: Baseline").help(help));
@@ -84,6 +88,7 @@ mod tests {
         for bad in [
             "- workload: a/b/c\n  check: x\n",
             "- workload: a/b/c\n  check: x\n  reason: ' '\n",
+            "- {workload: a/b/c, check: x, check: y, reason: x}\n",
             "- workload: a/b/c\n  check: x\n  reason: x\n  expires: 2027-02-30\n",
             "- workload: a/b/c\n  check: x\n  reason: x\n  container: x\n",
         ] {

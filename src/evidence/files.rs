@@ -33,7 +33,7 @@ fn node(inode: &Inode) -> Node {
 /// What looks into a running container saw, by one user's eyes: what that user may not reach is not known.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    looker: Subject,
+    observer: Subject,
     nodes: BTreeMap<String, Node>,
     asked: BTreeSet<String>,
 }
@@ -41,8 +41,8 @@ pub struct Seen {
 impl Seen {
     /// Nothing yet.
     #[must_use]
-    pub fn by(looker: Subject) -> Seen {
-        Seen { looker, nodes: BTreeMap::new(), asked: BTreeSet::new() }
+    pub fn by(observer: Subject) -> Seen {
+        Seen { observer, nodes: BTreeMap::new(), asked: BTreeSet::new() }
     }
 
     /// Adds what a look at these paths brought.
@@ -64,7 +64,7 @@ impl Seen {
         let parent = path.rfind('/').map(|at| if at == 0 { "/" } else { &path[..at] });
         let searched = parent.and_then(|parent| self.nodes.get(parent)).is_some_and(|parent| {
             const SEARCH: u16 = 1;
-            !matches!(permission(&self.looker, parent, SEARCH), Finding::Mode { granted: false, .. })
+            !matches!(permission(&self.observer, parent, SEARCH), Finding::Mode { granted: false, .. })
         });
         if searched && self.was_asked(path) { Lookup::Missing } else { Lookup::Unknown }
     }

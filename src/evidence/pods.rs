@@ -28,7 +28,7 @@ pub fn containers(spec: &PodSpec, status: Option<&PodStatus>) -> Vec<Container> 
         .map(|(role, seen)| {
             let reported = status.and_then(|status| status_of(status, role, seen.name));
             let user = user(spec, seen.context, reported);
-            let root = root(spec, seen.context, &user);
+            let root = root(spec, seen.context, &user, reported.is_some_and(|status| status.user.is_some()));
             let image = seen.image.unwrap_or_default().to_owned();
             Container { name: seen.name.to_owned(), role, image, user, root }
         })
@@ -159,17 +159,22 @@ pub fn spec_groups(spec: &PodSpec) -> Vec<i64> {
     groups
 }
 
-/// Whether the first process has uid 0. Without a uid, only `runAsNonRoot: true` answers: the kubelet then starts no
-/// container as root (pkg/kubelet/kuberuntime/security_context.go, verifyRunAsNonRoot).
-fn root(spec: &PodSpec, context: Option<&SecurityContext>, user: &User) -> Option<bool> {
+/// Whether the first process has uid 0; `is_reported` where the runtime says so of a process that runs. With `runAsNonRoot:
+/// true` the kubelet starts no container as root, whoever asks for it (pkg/kubelet/kuberuntime/security_context.go,
+/// verifyRunAsNonRoot): without a uid that is all that is known, and with uid 0 nothing ever runs.
+fn root(spec: &PodSpec, context: Option<&SecurityContext>, user: &User, is_reported: bool) -> Option<bool> {
+    let requires = requires_non_root(spec, context);
     match user.uid {
+        Some(0) if requires && !is_reported => Some(false),
         Some(uid) => Some(uid == 0),
-        None => {
-            let pod = spec.security_context.as_ref().and_then(|pod| pod.run_as_non_root);
-            let non_root = context.and_then(|context| context.run_as_non_root).or(pod);
-            (non_root == Some(true)).then_some(false)
-        }
+        None => requires.then_some(false),
     }
+}
+
+/// `runAsNonRoot: true`, of the container or else of its pod.
+fn requires_non_root(spec: &PodSpec, context: Option<&SecurityContext>) -> bool {
+    let pod = spec.security_context.as_ref().and_then(|pod| pod.run_as_non_root);
+    context.and_then(|context| context.run_as_non_root).or(pod) == Some(true)
 }
 
 /// Waiting reasons of a container that is merely on its way.

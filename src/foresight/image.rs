@@ -26,7 +26,7 @@ pub fn learn(facts: &mut Facts, image: &Image) {
     let exposed = image.config.exposed_ports.iter().filter(|port| port.privileged());
     facts.low_ports.extend(exposed.map(|port| port.number));
     // Every byte of the image was read, as it is before anything runs.
-    (facts.looker, facts.looked_at_running) = (0, false);
+    (facts.observer_uid, facts.looked_at_running) = (0, false);
 }
 
 /// What stands at a path and on the way to it, and in it where it is a directory; links are not followed.

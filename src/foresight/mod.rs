@@ -1,6 +1,7 @@
 //! What will stand in the way, from what the program does as root today, and from what its spec gives it.
 
 pub mod devices;
+mod identity;
 pub mod image;
 pub mod se_linux;
 pub mod trace;
@@ -25,6 +26,7 @@ pub fn of_spec(workload: &Workload, shared: &se_linux::Shared) -> Vec<Obstacle> 
     let without_root = workload.containers.iter().all(|container| container.root == Some(false));
     let mut foreseen = if works && without_root { Vec::new() } else { devices::obstacles(&workload.spec) };
     foreseen.extend_from_slice(shared.obstacles(workload));
+    foreseen.extend(identity::contradictions(workload));
     foreseen
 }
 
@@ -52,8 +54,10 @@ const FEW: usize = 3;
 pub fn written<'a>(inside: &'a Inside) -> Vec<String> {
     let open = inside.open_for_writing.iter().map(|open| open.path.as_str());
     let open = open.filter(|path| is_the_programs(path) || path.starts_with("/etc/"));
-    let changed =
-        inside.changed.iter().filter(|inode| !is_only_parent(inode, &inside.changed)).map(|inode| inode.path.as_str());
+    let mounted = |inode: &Inode| inside.mounts.iter().any(|mount| is_below(&mount.point, &inode.path));
+    let changed = inside.changed.iter().filter(|inode| !is_only_parent(inode, &inside.changed));
+    // The runtime made the mount points in it, and nobody wrote.
+    let changed = changed.filter(|inode| !(inode.is_dir() && mounted(inode))).map(|inode| inode.path.as_str());
     let mut paths: BTreeSet<&'a str> = open.chain(changed.filter(|path| is_the_programs(path))).collect();
     loop {
         let mut siblings: BTreeMap<&'a str, usize> = BTreeMap::new();
@@ -79,13 +83,13 @@ fn parent(path: &str) -> Option<&str> {
 
 /// A directory changes when something in it is made; that is then told by itself.
 fn is_only_parent(inode: &Inode, changed: &[Inode]) -> bool {
-    inode.is_dir()
-        && changed.iter().any(|other| {
-            other
-                .path
-                .strip_prefix(inode.path.trim_end_matches('/'))
-                .is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
-        })
+    inode.is_dir() && changed.iter().any(|other| is_below(&other.path, &inode.path))
+}
+
+/// Whether a path is below a directory, and not the directory itself.
+fn is_below(path: &str, directory: &str) -> bool {
+    let rest = path.strip_prefix(directory.trim_end_matches('/'));
+    rest.is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
 }
 
 fn is_the_programs(path: &str) -> bool {

@@ -23,7 +23,9 @@ impl Edit {
     pub fn container(&self) -> Option<&str> {
         match self {
             Edit::RunAs { container, .. } => container.as_deref(),
-            Edit::AddCapability { container, .. }
+            Edit::Holds { container, .. }
+            | Edit::AddCapability { container, .. }
+            | Edit::RemoveCapability { container, .. }
             | Edit::Env { container, .. }
             | Edit::Directory { container, .. }
             | Edit::File { container, .. }
@@ -32,7 +34,8 @@ impl Edit {
             | Edit::EditedFile { container, .. }
             | Edit::ReplacedCommand { container, .. }
             | Edit::Command { container, .. } => Some(container),
-            Edit::SupplementalGroup(_)
+            Edit::NonRoot
+            | Edit::SupplementalGroup(_)
             | Edit::FsGroup(_)
             | Edit::Sysctl { .. }
             | Edit::UserNamespace
@@ -44,6 +47,8 @@ impl Edit {
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Edit {
+    /// `runAsNonRoot: true` of every container that lacks it.
+    NonRoot,
     /// `runAsUser` and `runAsGroup`, for one container or for all that have none of their own.
     RunAs { container: Option<String>, uid: u32, gid: u32 },
     /// `supplementalGroups` of the pod.
@@ -52,12 +57,16 @@ pub enum Edit {
     FsGroup(u32),
     /// A safe sysctl of the pod (k8s.io/kubernetes, pkg/kubelet/sysctl/safe_sysctls.go).
     Sysctl { name: String, value: String },
-    /// `capabilities.add`.
+    /// A name more in `capabilities.add`.
     AddCapability { container: String, name: String },
+    /// A name less in `capabilities.add`.
+    RemoveCapability { container: String, name: String },
     /// An environment variable with a plain value, set or replaced.
     Env { container: String, name: String, value: String },
     /// An emptyDir over a directory of the image.
     Directory { container: String, path: String, fill: Fill },
+    /// How many bytes a directory holds today, so that its emptyDir may hold as many and more.
+    Holds { container: String, path: String, bytes: u64 },
     /// A copy of one file of the image, mounted over it. A copy loses file capabilities and belongs to the uid.
     File { container: String, path: String },
     /// The same with an edit: a script for sed(1).

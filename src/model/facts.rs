@@ -76,6 +76,8 @@ pub struct Facts {
     pub uid: u32,
     pub gid: u32,
     pub groups: Vec<u32>,
+    /// Nothing has told yet who the image's user is: uid and gid are a guess.
+    pub user_is_a_guess: bool,
     /// Whom it could run as, best first.
     pub candidates: Vec<Candidate>,
     /// /etc/passwd of the image.
@@ -83,7 +85,7 @@ pub struct Facts {
     /// What the image has at the paths that were looked at: each step on the way, and the entries of directories.
     pub inodes: Vec<Inode>,
     /// The uid and gid that looked: of a directory that it may not read, nobody knows what is in it. Root reads all.
-    pub looker: u32,
+    pub observer_uid: u32,
     /// The looks were at a container that runs: what the program made is there as well as what the image has.
     pub looked_at_running: bool,
     pub mounts: Vec<VolumeMount>,
@@ -139,8 +141,8 @@ impl Facts {
     /// Whether the image has anything in a directory, or may have.
     #[must_use]
     pub fn has_content(&self, dir: &str) -> bool {
-        let looker = (self.looker, self.looker);
-        let hidden = |inode: &Inode| inode.is_dir() && self.looker != 0 && !self.may(looker, inode, 4);
+        let observer_uid = (self.observer_uid, self.observer_uid);
+        let hidden = |inode: &Inode| inode.is_dir() && self.observer_uid != 0 && !self.may(observer_uid, inode, 4);
         self.entries(dir).next().is_some() || self.existing(dir).is_some_and(hidden)
     }
 
@@ -345,10 +347,10 @@ mod tests {
 
     #[test]
     fn what_nobody_may_see_may_be_there() {
-        let facts = Facts { looker: 1000, ..facts() };
+        let facts = Facts { observer_uid: 1000, ..facts() };
         assert!(facts.has_content("/run"));
         assert!(facts.has_content("/run/app"), "mode 0750 hides it");
-        assert!(!Facts { looker: 33, ..facts }.has_content("/run/app"));
+        assert!(!Facts { observer_uid: 33, ..facts }.has_content("/run/app"));
     }
 
     #[test]

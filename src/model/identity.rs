@@ -43,9 +43,32 @@ impl User {
     pub const UNKNOWN: User = User { uid: None, gid: None, groups: Vec::new(), origin: Origin::Unknown };
 }
 
+/// How a container of a plan comes by its user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Assignment {
+    /// The plan writes `runAsUser` and `runAsGroup`.
+    #[default]
+    Set,
+    /// As `Set`, where nothing points at a certain user.
+    Guess,
+    /// The spec, the image or the cluster gives it already: the plan writes no user.
+    Kept,
+    /// As `Kept`, and nothing has told yet which uid that is: the ids of the candidate are a guess.
+    Unknown,
+}
+
+impl Assignment {
+    /// Whether the plan writes the user.
+    #[must_use]
+    pub fn is_written(self) -> bool {
+        matches!(self, Assignment::Set | Assignment::Guess)
+    }
+}
+
 /// A uid and gid that a container could run as, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Candidate {
+    pub assignment: Assignment,
     pub uid: u32,
     pub gid: u32,
     /// Supplementary groups that go with it.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::answer::Answer;
 use super::user_namespace;
 
 /// What is known of one node.
@@ -67,30 +68,9 @@ pub struct Probed {
     pub seccomp: Option<u8>,
     pub cgroup: Option<u8>,
     /// Whether a pod with `hostUsers: false` ran in a namespace of its own, and what shows it.
-    pub user_namespaces: Option<Told>,
+    pub user_namespaces: Option<Answer>,
     /// Whether a device of a container belongs to the container's user, and what shows it.
-    pub device_ownership: Option<Told>,
-}
-
-/// An answer and what it rests on. What is only likely is no answer: it stands in `why`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
-    pub value: Option<bool>,
-    pub why: String,
-}
-
-impl Told {
-    pub(crate) fn yes(why: impl Into<String>) -> Self {
-        Self { value: Some(true), why: why.into() }
-    }
-
-    pub(crate) fn no(why: impl Into<String>) -> Self {
-        Self { value: Some(false), why: why.into() }
-    }
-
-    pub(crate) fn unknown(why: impl Into<String>) -> Self {
-        Self { value: None, why: why.into() }
-    }
+    pub device_ownership: Option<Answer>,
 }
 
 impl Runtime {
@@ -186,15 +166,15 @@ impl Node {
     /// Whether a pod with `hostUsers: false` gets a user namespace here, with the runtime handler of its RuntimeClass;
     /// that of none is "".
     #[must_use]
-    pub fn user_namespaces(&self, handler: &str) -> Told {
+    pub fn user_namespaces(&self, handler: &str) -> Answer {
         if let Some(told) = self.probed.as_ref().and_then(|probed| probed.user_namespaces.clone()) {
             return told;
         }
         if self.is_windows() {
-            return Told::no("Windows has none");
+            return Answer::no("Windows has none");
         }
         let Some(minor) = self.minor() else {
-            return Told::unknown(format!("its kubelet's version is {:?}", self.kubelet));
+            return Answer::unknown(format!("its kubelet's version is {:?}", self.kubelet));
         };
         let gate = user_namespace::gate(minor, self.gate("UserNamespacesSupport"));
         if gate.value == Some(false) {
@@ -202,22 +182,24 @@ impl Node {
         }
         let reported = self.handlers.iter().find(|known| known.name == handler).map(|known| known.user_namespaces);
         match reported {
-            None if !self.handlers.is_empty() => Told::no(format!("it has no runtime handler {handler:?}")),
-            Some(Some(false)) => Told::no(format!("{} cannot, it says (status.runtimeHandlers)", self.runtime)),
-            Some(Some(true)) => Told { value: gate.value, why: format!("{} can, it says; {}", self.runtime, gate.why) },
-            _ => Told::unknown(format!("its kubelet does not report what {} can; {}", self.runtime, gate.why)),
+            None if !self.handlers.is_empty() => Answer::no(format!("it has no runtime handler {handler:?}")),
+            Some(Some(false)) => Answer::no(format!("{} cannot, it says (status.runtimeHandlers)", self.runtime)),
+            Some(Some(true)) => {
+                Answer { value: gate.value, why: format!("{} can, it says; {}", self.runtime, gate.why) }
+            }
+            _ => Answer::unknown(format!("its kubelet does not report what {} can; {}", self.runtime, gate.why)),
         }
     }
 
     /// Whether a port below 1024 needs no privilege in a pod that asks for nothing.
     #[must_use]
-    pub fn low_ports(&self) -> Told {
+    pub fn low_ports(&self) -> Answer {
         if let Some(first) = self.probed.as_ref().and_then(|probed| probed.first_open_port) {
             let why = format!("ip_unprivileged_port_start is {first} in a pod");
-            return Told { value: Some(first <= 1), why };
+            return Answer { value: Some(first <= 1), why };
         }
         if self.is_windows() {
-            return Told::unknown("Windows has no such rule");
+            return Answer::unknown("Windows has no such rule");
         }
         let likely = match (self.runtime.name.as_str(), self.runtime.major()) {
             ("containerd", Some(2..)) => "probably: containerd 2 opens them unless enable_unprivileged_ports = false",
@@ -226,16 +208,16 @@ impl Node {
             ("docker", _) => "probably: Docker opens them from 20.10 on",
             _ => "it depends on the runtime",
         };
-        Told::unknown(format!("{likely}; {PROBE}"))
+        Answer::unknown(format!("{likely}; {PROBE}"))
     }
 
     #[must_use]
-    pub fn se_linux(&self) -> Told {
+    pub fn se_linux(&self) -> Answer {
         let label = self.probed.as_ref().and_then(|probed| probed.label.as_deref());
         match label {
             // user:role:type:level, where the level has colons of its own.
-            Some(label) if label.split(':').count() >= 4 => return Told::yes(format!("a pod's process is {label}")),
-            Some(_) => return Told::no("a pod's process has no such label"),
+            Some(label) if label.split(':').count() >= 4 => return Answer::yes(format!("a pod's process is {label}")),
+            Some(_) => return Answer::no("a pod's process has no such label"),
             None => {}
         }
         self.by_system(
@@ -255,12 +237,12 @@ impl Node {
     }
 
     #[must_use]
-    pub fn app_armor(&self) -> Told {
+    pub fn app_armor(&self) -> Answer {
         if let Some(enabled) = self.probed.as_ref().and_then(|probed| probed.app_armor) {
-            return Told { value: Some(enabled), why: "by /sys/module/apparmor in a pod".to_owned() };
+            return Answer { value: Some(enabled), why: "by /sys/module/apparmor in a pod".to_owned() };
         }
         if self.says_app_armor {
-            return Told::yes("its kubelet says so");
+            return Answer::yes("its kubelet says so");
         }
         self.by_system(
             &["ubuntu", "debian", "container-optimized os", "suse linux enterprise server", "opensuse leap"],
@@ -269,31 +251,31 @@ impl Node {
     }
 
     /// No node reports its security module: what a distribution ships is a guess.
-    fn by_system(&self, systems: &[&str], module: &str) -> Told {
+    fn by_system(&self, systems: &[&str], module: &str) -> Answer {
         let image = self.os_image.to_lowercase();
         if self.is_windows() {
-            return Told::no("Windows has none");
+            return Answer::no("Windows has none");
         }
         let likely = if systems.iter().any(|system| image.contains(system)) {
             format!("probably: {} comes with {module}", self.os_image)
         } else {
             format!("probably not: {} does not come with {module}", self.os_image)
         };
-        Told::unknown(format!("{likely}; {PROBE}"))
+        Answer::unknown(format!("{likely}; {PROBE}"))
     }
 
     /// Whether a container without a seccomp profile gets the runtime's (`seccompDefault`).
     #[must_use]
-    pub fn seccomp_default(&self) -> Told {
+    pub fn seccomp_default(&self) -> Answer {
         if let Some(mode) = self.probed.as_ref().and_then(|probed| probed.seccomp) {
-            return Told { value: Some(mode != 0), why: format!("Seccomp is {mode} in a pod that sets no profile") };
+            return Answer { value: Some(mode != 0), why: format!("Seccomp is {mode} in a pod that sets no profile") };
         }
         match &self.configuration {
             Some(configuration) => {
                 let why = format!("seccompDefault is {} in its kubelet's configuration", configuration.seccomp_default);
-                Told { value: Some(configuration.seccomp_default), why }
+                Answer { value: Some(configuration.seccomp_default), why }
             }
-            None => Told::unknown("probably not: a kubelet's seccompDefault is false unless it is set"),
+            None => Answer::unknown("probably not: a kubelet's seccompDefault is false unless it is set"),
         }
     }
 
@@ -314,18 +296,18 @@ impl Node {
 
     /// Whether devices belong to the container's user.
     #[must_use]
-    pub fn device_ownership(&self) -> Told {
+    pub fn device_ownership(&self) -> Answer {
         if let Some(told) = self.probed.as_ref().and_then(|probed| probed.device_ownership.clone()) {
             return told;
         }
         if self.is_windows() {
-            return Told::unknown("Windows has no owners of devices");
+            return Answer::unknown("Windows has no owners of devices");
         }
         let Some(setting) = device_ownership_setting(&self.runtime) else {
             let why = format!("{} has no setting for it that is known here", self.runtime);
-            return Told::unknown(why);
+            return Answer::unknown(why);
         };
-        Told::unknown(format!("probably not, by default; the setting is {setting}"))
+        Answer::unknown(format!("probably not, by default; the setting is {setting}"))
     }
 
     /// Whether a pod with this node selector may come here.

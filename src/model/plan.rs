@@ -1,5 +1,7 @@
 //! What is to be done to a workload, why, and what showed that it works.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use crate::model::edit::Edit;
@@ -20,6 +22,32 @@ pub struct Step {
     pub doubtful: bool,
 }
 
+/// What a plan is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Basis {
+    /// A pod of the workload that runs, by its name.
+    Pod(String),
+    /// What a strace told, by its file.
+    Trace(String),
+    /// The images, with all that is in them.
+    Image,
+    /// The configurations of the images alone.
+    Configuration,
+    Spec,
+}
+
+impl fmt::Display for Basis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Basis::Pod(name) => write!(f, "the running pod {name}"),
+            Basis::Trace(file) => write!(f, "the trace {file}"),
+            Basis::Image => f.write_str("its images"),
+            Basis::Configuration => f.write_str("the configuration of its images"),
+            Basis::Spec => f.write_str("its spec"),
+        }
+    }
+}
+
 /// An identity, and the remedies that go with it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
@@ -30,6 +58,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The whole object with the plan in it.
     pub object: Value,
+    /// What it is made from, the most telling first.
+    pub basis: Vec<Basis>,
 }
 
 /// One run of a trial.

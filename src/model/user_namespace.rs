@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::core::v1::{PodSpec, Volume};
 
-use super::node::Told;
+use super::answer::Answer;
 
 /// Ids that a pod's user namespace maps: 0 to this, exclusive. The kubelet's default, pkg/kubelet/userns.
 const IDS: i64 = 65_536;
@@ -12,15 +12,15 @@ const IDS: i64 = 65_536;
 /// (pkg/features/kube_features.go): alpha 1.25, off until 1.33, locked from 1.36 on. `set` is the gate's value where the
 /// kubelet's configuration names it.
 #[must_use]
-pub fn gate(minor: u32, set: Option<bool>) -> Told {
+pub fn gate(minor: u32, set: Option<bool>) -> Answer {
     const GATE: &str = "the gate UserNamespacesSupport";
     match (minor, set) {
-        (36.., _) => Told::yes("kubelets from v1.36 on always do"),
-        (25.., Some(true)) => Told::yes(format!("{GATE} of its kubelet is on")),
-        (25.., Some(false)) => Told::no(format!("{GATE} of its kubelet is off")),
-        (33.., None) => Told::yes("kubelets from v1.33 on do by default"),
-        (25.., None) => Told::unknown(format!("{GATE} of its kubelet is off before v1.33 unless it is set")),
-        _ => Told::no(format!("its kubelet is v1.{minor}, and none before v1.25 can")),
+        (36.., _) => Answer::yes("kubelets from v1.36 on always do"),
+        (25.., Some(true)) => Answer::yes(format!("{GATE} of its kubelet is on")),
+        (25.., Some(false)) => Answer::no(format!("{GATE} of its kubelet is off")),
+        (33.., None) => Answer::yes("kubelets from v1.33 on do by default"),
+        (25.., None) => Answer::unknown(format!("{GATE} of its kubelet is off before v1.33 unless it is set")),
+        _ => Answer::no(format!("its kubelet is v1.{minor}, and none before v1.25 can")),
     }
 }
 

@@ -13,6 +13,54 @@ pub struct Location {
     pub file: String,
     /// 1-based.
     pub line: u64,
+    /// Where in its object a pod stands that is not at the place that the kind has for one.
+    pub path: Option<String>,
+}
+
+/// An object that makes pods of which it does not say enough to judge them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unjudged {
+    pub api_version: String,
+    pub kind: String,
+    pub namespace: Option<String>,
+    pub name: String,
+    pub source: Location,
+    /// What it says of them: paths in the object, each with its line.
+    pub fields: Vec<(String, u64)>,
+    /// Something there makes a container root, whatever else the pod has.
+    pub root: bool,
+    /// Something there is forbidden at every level, as a privileged container is.
+    pub forbidden: bool,
+    /// It only looks as if it made pods: it has replicas, or a template of something.
+    pub is_hint: bool,
+    /// Why a pod that is there cannot be read.
+    pub why: Option<String>,
+}
+
+/// The most places that are told where none says who a pod runs as.
+const MOST_HINTS: usize = 2;
+
+impl Unjudged {
+    /// What was seen and not judged, as a sentence without a full stop.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let Unjudged { kind, name, source, fields, .. } = self;
+        let mut places: Vec<String> = fields.iter().map(|(path, line)| format!("{path} (line {line})")).collect();
+        if self.is_hint {
+            places.truncate(MOST_HINTS);
+        }
+        let how = match (self.root, self.forbidden) {
+            (true, _) => ", and makes a container root",
+            (false, true) => ", and sets what baseline forbids",
+            (false, false) => "",
+        };
+        let what = match &self.why {
+            Some(why) => format!("a pod of it is not judged, since it cannot be read ({why})"),
+            None if self.is_hint => "it may make pods, which are not here to be judged".to_owned(),
+            None => format!("what it says of pods is not judged, since not all of them is here{how}"),
+        };
+        format!("{}:{}: {}/{name}: {what}; see {}", source.file, source.line, kind.to_lowercase(), places.join(", "))
+    }
 }
 
 /// One workload as evidence found it.

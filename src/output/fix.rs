@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::API_VERSION;
 use super::explanation::Explained;
-use super::markdown::{code, plain};
+use super::markdown_text::{code, plain};
 use super::patch;
-use super::report::API_VERSION;
 use super::terminal::{Clean, Tone, painted, tone, wrapped};
-use crate::model::identity::Candidate;
+use crate::model::identity::{Assignment, Candidate};
 use crate::model::plan::{Plan as ModelPlan, Step as ModelStep};
 
 /// `kind: Fix`.
@@ -22,6 +22,8 @@ pub struct Fix {
     pub warnings: Vec<String>,
     pub workload: Workload,
     pub plan: Plan,
+    /// Whether the level forbids nothing of what the plan leads to.
+    pub is_admitted: bool,
     pub proof: Option<Proof>,
     /// The planned object, ready for `kubectl apply`.
     pub patch: Value,
@@ -33,21 +35,59 @@ pub struct Fix {
 pub struct Workload {
     pub kind: Value,
     pub namespace: Value,
+    /// Of a pod inside another kind with where it stands.
     pub name: Value,
 }
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Plan {
-    pub identity: Identity,
+    /// Of the container that counts most; `null` where users are none of the plan's business.
+    pub identity: Option<Identity>,
     pub remedies: Vec<Remedy>,
+    /// What the plan is made from, the most telling first.
+    pub basis: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Identity {
-    pub uid: u32,
-    pub gid: u32,
+    /// `set` where the plan writes it, `guess` where nothing points at that one, `kept` where the container has it
+    /// already.
+    pub assignment: &'static str,
+    /// `null` where nothing tells which uid the image's own user has.
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
     pub groups: Vec<u32>,
     pub why: String,
+}
+
+impl Identity {
+    fn new(candidate: &Candidate) -> Self {
+        let known = candidate.assignment != Assignment::Unknown;
+        let assignment = match candidate.assignment {
+            Assignment::Set => "set",
+            Assignment::Guess => "guess",
+            Assignment::Kept | Assignment::Unknown => "kept",
+        };
+        Identity {
+            assignment,
+            uid: known.then_some(candidate.uid),
+            gid: known.then_some(candidate.gid),
+            groups: candidate.groups.clone(),
+            why: candidate.why.clone(),
+        }
+    }
+
+    /// `101:102`, or that it stays.
+    fn ids(&self) -> String {
+        match (self.uid, self.gid) {
+            (Some(uid), Some(gid)) => match self.assignment {
+                "set" => format!("{uid}:{gid}"),
+                "guess" => format!("{uid}:{gid}, a guess"),
+                _ => format!("{uid}:{gid}, as it is"),
+            },
+            _ => "as it is".to_owned(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -76,15 +116,20 @@ pub struct Round {
 
 impl Fix {
     #[must_use]
-    pub fn new(object: &Value, plan: &ModelPlan, proof: Option<Proof>, warnings: Vec<String>) -> Self {
+    pub fn new(
+        object: &Value,
+        planned: &Value,
+        plan: &ModelPlan,
+        is_admitted: bool,
+        proof: Option<Proof>,
+        warnings: Vec<String>,
+    ) -> Self {
         let remedy = |step: &ModelStep| Remedy {
             id: step.remedy,
             obstacle: step.obstacle.cause.clone(),
             level: step.level,
             summary: step.summary.clone(),
         };
-        let unknown = Candidate { uid: 1000, gid: 1000, groups: Vec::new(), why: "nothing says more".to_owned() };
-        let identity = plan.identities.first().map_or(&unknown, |(_, identity)| identity);
         Fix {
             api_version: API_VERSION,
             kind: "Fix",
@@ -95,18 +140,26 @@ impl Fix {
                 name: object["metadata"]["name"].clone(),
             },
             plan: Plan {
-                identity: Identity {
-                    uid: identity.uid,
-                    gid: identity.gid,
-                    groups: identity.groups.clone(),
-                    why: identity.why.clone(),
-                },
+                identity: plan.identities.first().map(|(_, candidate)| Identity::new(candidate)),
                 remedies: plan.steps.iter().map(remedy).collect(),
+                basis: plan.basis.iter().map(ToString::to_string).collect(),
             },
+            is_admitted,
             proof,
-            patch: applicable(&plan.object),
-            strategic_patch: patch::strategic(object, &plan.object),
+            patch: applicable(planned),
+            strategic_patch: patch::kubectl(object, planned).1,
         }
+    }
+}
+
+impl Fix {
+    fn changes_nothing(&self) -> bool {
+        self.strategic_patch.get("spec").is_none() && self.strategic_patch.pointer("/metadata/annotations").is_none()
+    }
+
+    /// Why nothing changes, after the word "nothing".
+    fn nothing(&self) -> &'static str {
+        if self.is_admitted { "to do: the level admits it as it is" } else { "that a plan could change" }
     }
 }
 
@@ -179,11 +232,16 @@ pub fn discreet(before: &Value, after: &Value) -> (Value, Value) {
 #[must_use]
 pub fn text(fix: &Fix, diff: &str, width: usize) -> String {
     let mut out = String::new();
-    let Identity { uid, gid, why, .. } = &fix.plan.identity;
     let mut field = |name: &str, text: String| {
         let _ = wrapped(&mut out, &format!("{name} "), 9, &text, width);
     };
-    field(&tone(Tone::Strong, "identity"), format!("{uid}:{gid} ({})", Clean(why)));
+    if fix.changes_nothing() {
+        field(&tone(Tone::Good, "nothing "), fix.nothing().to_owned());
+    }
+    if let Some(identity) = &fix.plan.identity {
+        field(&tone(Tone::Strong, "identity"), format!("{} ({})", identity.ids(), Clean(&identity.why)));
+    }
+    field("from    ", Clean(&fix.plan.basis.join(", ")).to_string());
     for remedy in &fix.plan.remedies {
         field(&tone(Tone::Strong, "remedy  "), Clean(&remedy.summary).to_string());
         field("        ", format!("because {}", Clean(&remedy.obstacle)));
@@ -222,8 +280,13 @@ pub fn markdown(fix: &Fix, diff: &str) -> String {
     let mut out = String::new();
     let name = format!("{}/{}", text(&fix.workload.kind).to_lowercase(), text(&fix.workload.name));
     let _ = writeln!(out, "## {} off root\n", code(&name));
-    let Identity { uid, gid, why, .. } = &fix.plan.identity;
-    let _ = writeln!(out, "Runs as {}: {}.\n", code(&format!("{uid}:{gid}")), plain(why));
+    if fix.changes_nothing() {
+        let _ = writeln!(out, "Nothing {}.\n", fix.nothing());
+    }
+    if let Some(identity) = &fix.plan.identity {
+        let _ = writeln!(out, "Runs as {}: {}.\n", code(&identity.ids()), plain(&identity.why));
+    }
+    let _ = writeln!(out, "Planned from {}.\n", plain(&fix.plan.basis.join(", ")));
     if !fix.plan.remedies.is_empty() {
         let _ = writeln!(out, "| remedy | because |\n|---|---|");
     }

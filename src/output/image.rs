@@ -213,7 +213,7 @@ impl ImageReport {
             volumes: image.config.volumes.iter().map(|path| directory(image, path)).collect(),
             identities: identities
                 .into_iter()
-                .map(|Candidate { uid, gid, groups, why }| Identity { uid, gid, groups, why })
+                .map(|Candidate { uid, gid, groups, why, .. }| Identity { uid, gid, groups, why })
                 .collect(),
             users: image
                 .made_users()

@@ -1,28 +1,11 @@
-//! The scan report as Markdown, for a comment or a job's summary; and how text from outside is put into Markdown.
+//! The scan report as Markdown, for a comment or a job's summary.
 
 use std::fmt::Write as _;
 
 use super::finding::Finding;
+use super::markdown_text::{code, code_in_cell, plain};
 use super::report::{ScanReport, Workload};
-use super::terminal::Clean;
 use crate::model::acceptance::workload_key;
-
-/// A name or a value as code, which it cannot end.
-pub(super) fn code(text: &str) -> String {
-    format!("`{}`", Clean(text).to_string().replace('`', "'"))
-}
-
-/// The same in a cell of a table, which a bar ends even within code.
-fn code_in_cell(text: &str) -> String {
-    // Before a bar, a backslash of the text would be read as the one that keeps the cell together.
-    if text.contains('\\') { plain(text) } else { code(text).replace('|', "\\|") }
-}
-
-/// A sentence in which nothing is markup.
-pub(super) fn plain(text: &str) -> String {
-    let text = Clean(text).to_string();
-    text.chars().flat_map(|c| if "\\`*_[]<>|#&~".contains(c) { vec!['\\', c] } else { vec![c] }).collect()
-}
 
 /// The report: the numbers, what is open, and what is accepted; ends in a line break.
 #[must_use]
@@ -86,18 +69,5 @@ fn place(workload: &Workload, finding: &Finding) -> String {
         Some(source) => code_in_cell(&format!("{}:{}", source.file, finding.line.unwrap_or(source.line))),
         None if finding.containers.is_empty() => String::new(),
         None => code_in_cell(&finding.containers.join(", ")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{code, code_in_cell, plain};
-
-    #[test]
-    fn code_and_sentences_hold_whatever_they_say() {
-        assert_eq!(code("a`b|c"), "`a'b|c`");
-        assert_eq!(code_in_cell("a`b|c"), "`a'b\\|c`");
-        assert_eq!(code_in_cell("a\\|c"), "a\\\\\\|c");
-        assert_eq!(plain("*a* | [b](c)"), "\\*a\\* \\| \\[b\\](c)");
     }
 }

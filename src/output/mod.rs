@@ -3,11 +3,13 @@
 pub mod can_i;
 pub mod explanation;
 pub mod finding;
+pub mod findings;
 pub mod fix;
 pub mod html;
 pub mod image;
 pub mod junit;
 pub mod markdown;
+mod markdown_text;
 pub mod nodes;
 pub mod obstacles;
 pub mod patch;
@@ -18,3 +20,6 @@ pub mod table;
 mod template;
 pub mod terminal;
 pub mod trace;
+
+/// The version of this contract.
+pub const API_VERSION: &str = "nonroot/v1";

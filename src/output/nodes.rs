@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::report::{API_VERSION, Policy, Violation};
+use super::API_VERSION;
+use super::report::{Policy, Violation};
 use super::terminal::{Clean, Tone, painted, tone, wrapped};
-use crate::model::node::{Node as ModelNode, Setting as ModelSetting, Told as ModelTold, device_ownership_setting};
+use crate::model::answer::Answer as ModelAnswer;
+use crate::model::node::{Node as ModelNode, Setting as ModelSetting, device_ownership_setting};
 use crate::model::podsecurity::{Namespace as ModelNamespace, Policy as ModelPolicy, Violation as ModelViolation};
 use crate::model::workload::Workload;
 
@@ -32,14 +34,14 @@ pub struct Node {
     pub os_image: String,
     pub architecture: String,
     /// Whether a pod of the default runtime handler may have `hostUsers: false`.
-    pub user_namespaces: Told,
+    pub user_namespaces: Answer,
     /// Whether ports below 1024 need no privilege in a pod that asks for nothing.
-    pub unprivileged_ports: Told,
-    pub se_linux: Told,
-    pub app_armor: Told,
-    pub seccomp_default: Told,
+    pub unprivileged_ports: Answer,
+    pub se_linux: Answer,
+    pub app_armor: Answer,
+    pub seccomp_default: Answer,
     pub cgroup_version: CgroupVersion,
-    pub device_ownership_from_security_context: Told,
+    pub device_ownership_from_security_context: Answer,
     /// Where that is set on this node.
     pub device_ownership_setting: Option<Setting>,
 }
@@ -52,7 +54,7 @@ pub struct Runtime {
 
 /// An answer and what it rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Told {
+pub struct Answer {
     pub value: Option<bool>,
     pub why: String,
 }
@@ -129,8 +131,8 @@ impl From<&ModelNode> for Node {
     }
 }
 
-impl From<ModelTold> for Told {
-    fn from(ModelTold { value, why }: ModelTold) -> Self {
+impl From<ModelAnswer> for Answer {
+    fn from(ModelAnswer { value, why }: ModelAnswer) -> Self {
         Self { value, why }
     }
 }
@@ -201,7 +203,7 @@ pub fn text(report: &Nodes, width: usize) -> String {
     painted(&out)
 }
 
-fn properties(node: &Node) -> [(&'static str, &Told); 6] {
+fn properties(node: &Node) -> [(&'static str, &Answer); 6] {
     [
         ("user namespaces", &node.user_namespaces),
         ("low ports open", &node.unprivileged_ports),

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::API_VERSION;
 use super::explanation::Explained;
 use super::finding::{Class, Finding};
 use super::fix::{Fix, Plan};
@@ -11,10 +12,7 @@ use crate::model::container::Container as ModelContainer;
 use crate::model::podsecurity::{
     Namespace as ModelNamespace, Policy as ModelPolicy, Version, Violation as ModelViolation,
 };
-use crate::model::workload::{Failure as ModelFailure, Workload as ModelWorkload};
-
-/// The version of this contract.
-pub const API_VERSION: &str = "nonroot/v1";
+use crate::model::workload::{Failure as ModelFailure, Location, Unjudged as ModelUnjudged, Workload as ModelWorkload};
 
 /// `kind: ScanReport`.
 #[derive(Debug, Clone, Serialize)]
@@ -26,6 +24,8 @@ pub struct ScanReport {
     pub summary: Summary,
     pub namespaces: Vec<Namespace>,
     pub workloads: Vec<Workload>,
+    /// Objects of manifests that make pods of which they do not say enough to judge them.
+    pub unjudged: Vec<Unjudged>,
     /// The file of accepted findings, where one was named.
     pub baseline: Option<Baseline>,
     /// What the containers run, where that was asked for.
@@ -133,6 +133,41 @@ impl From<Fix> for Planned {
 pub struct Source {
     pub file: String,
     pub line: u64,
+    /// Where in its object the pod stands, if that is no place that the kind has for one.
+    pub path: Option<String>,
+}
+
+/// An object that was seen and not judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unjudged {
+    pub api_version: String,
+    pub kind: String,
+    pub namespace: Option<String>,
+    pub name: String,
+    pub source: Source,
+    /// What it says of its pods, in the object.
+    pub fields: Vec<Field>,
+    /// Something there makes a container root.
+    pub root: bool,
+    /// Something there is forbidden at every level.
+    pub forbidden: bool,
+    /// Why a pod that is there cannot be read.
+    pub why: Option<String>,
+}
+
+impl From<ModelUnjudged> for Unjudged {
+    fn from(unjudged: ModelUnjudged) -> Self {
+        let ModelUnjudged { api_version, kind, namespace, name, source, fields, root, forbidden, why, .. } = unjudged;
+        let fields = fields.into_iter().map(|(path, line)| Field { path, line: Some(line) }).collect();
+        Self { api_version, kind, namespace, name, source: Source::from(&source), fields, root, forbidden, why }
+    }
+}
+
+impl From<&Location> for Source {
+    fn from(Location { file, line, path }: &Location) -> Self {
+        Self { file: file.clone(), line: *line, path: path.clone() }
+    }
 }
 
 /// What each level forbids in a workload's pods.
@@ -153,7 +188,7 @@ pub struct Violation {
     pub fields: Vec<Field>,
 }
 
-/// A field of the pod template.
+/// A field of the pod template, or of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Field {
     pub path: String,
@@ -217,6 +252,7 @@ impl ScanReport {
             summary,
             namespaces,
             workloads,
+            unjudged: Vec::new(),
             baseline: None,
             images: Vec::new(),
         }
@@ -239,7 +275,7 @@ impl Workload {
             kind: workload.kind.clone(),
             namespace: workload.namespace.clone(),
             name: workload.name.clone(),
-            source: workload.source.as_ref().map(|source| Source { file: source.file.clone(), line: source.line }),
+            source: workload.source.as_ref().map(Source::from),
             pods: workload.pods,
             root,
             user_namespace: workload.spec.host_users == Some(false),

@@ -180,7 +180,10 @@ impl Rows {
         if summary.unknown > 0 {
             parts.push(format!("{} unknown", summary.unknown));
         }
-        parts.push(format!("{} admitted by restricted", summary.restricted));
+        parts.push(match self.view.level {
+            Level::Baseline => format!("{} admitted by baseline", summary.baseline),
+            _ => format!("{} admitted by restricted", summary.restricted),
+        });
         if self.is_live() {
             parts.push(format!("{} failing now", summary.failing));
         }
@@ -211,6 +214,7 @@ const NOW: &str = "NOW";
 
 /// Columns that names keep at least, the last one's sentence keeps, and names keep where it stands below its row.
 const LEAST_NAME: usize = 16;
+const LEAST_PATH: usize = 20;
 const LEAST_NOW: usize = 24;
 const LEAST_NAME_ALONE: usize = 12;
 
@@ -222,7 +226,9 @@ fn narrowed(grid: Grid<'_>, tail: &str, tells: &[bool], width: usize) -> String 
     }
     let mut table = grid.clone();
     table.shorten(NOW, LEAST_NOW, width, terminal::cut);
-    [NAMESPACE, WORKLOAD, LINE].into_iter().for_each(|name| table.shorten(name, LEAST_NAME, width, shortened));
+    // The end of a path tells most, and the name of a workload tells more than its directory.
+    table.shorten(LINE, LEAST_PATH, width, ending);
+    [NAMESPACE, WORKLOAD].into_iter().for_each(|name| table.shorten(name, LEAST_NAME, width, shortened));
     if table.width() <= width {
         return table.drawn(&[]);
     }
@@ -331,6 +337,21 @@ fn shortened(text: &str, width: usize) -> String {
     format!("{start}…{end}")
 }
 
+/// `manifests/base/web.yaml:12` as `…base/web.yaml:12`.
+fn ending(text: &str, width: usize) -> String {
+    let count = text.chars().count();
+    if count <= width {
+        return text.to_owned();
+    }
+    let end: String = text.chars().skip(count - width.saturating_sub(1)).collect();
+    format!("…{end}")
+}
+
+/// Whether a container asks for uid 0 and forbids it, so that nothing ever runs.
+fn cannot_start(workload: &Workload) -> bool {
+    workload.containers.iter().any(|container| container.user.uid == Some(0) && container.root == Some(false))
+}
+
 fn root(workload: &Workload) -> String {
     let containers = &workload.containers;
     let as_root = containers.iter().filter(|container| container.root == Some(true)).count();
@@ -340,6 +361,7 @@ fn root(workload: &Workload) -> String {
         Some(true) if counts(workload, RUNS_AS_ROOT) == (0, as_root) => tone(Tone::Doubtful, "accepted"),
         Some(true) if as_root == containers.len() => tone(Tone::Bad, "yes"),
         Some(true) => tone(Tone::Bad, format_args!("{as_root} of {}", containers.len())),
+        Some(false) if cannot_start(workload) => tone(Tone::Bad, "cannot start"),
         Some(false) => tone(Tone::Good, "no"),
         None => tone(Tone::Doubtful, "unknown"),
     }
@@ -455,6 +477,9 @@ fn details(workload: &Workload, View { level, width, .. }: View) -> String {
         };
         let (name, image) = (Clean(&container.name), Clean(&container.image));
         line(&format!("{} {name}: {user}{groups} ({image})", container.role));
+    }
+    if let Some(path) = workload.source.as_ref().and_then(|source| source.path.as_ref()) {
+        line(&format!("its pod stands at {}", Clean(path)));
     }
     if workload.user_namespace {
         line("its pods have a user namespace (hostUsers: false): root inside is an unprivileged uid of the node");

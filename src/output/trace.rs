@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::API_VERSION;
 use super::explanation::{self, Explained};
-use super::report::API_VERSION;
 use super::terminal::{Clean, Tone, painted, tone, wrapped};
 use crate::model::inside::Listener;
 use crate::model::trace::{Change, Lines, Then, Traced};

@@ -5,13 +5,18 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
+use super::demand::{demand, demand_of_container};
+use super::fields::{add, containers_mut, field, find_container, list, named, names, remove_if, with_container};
 use super::privilege::privileged;
 use crate::model::edit::{Edit, Fill};
 use crate::model::podsecurity::Level;
 
-/// The most that an emptyDir of ours may hold. The directory lived on the node's disk without a bound before; with one,
-/// a runaway program is evicted alone.
-const SIZE_LIMIT: &str = "1Gi";
+/// The least bound of an emptyDir of ours, in GiB. The directory lived on the node's disk without a bound before; with
+/// one, a runaway program is evicted alone.
+const SIZE_LIMIT: u64 = 1;
+
+/// How much more an emptyDir may hold than its directory holds today, which the kubelet's bound would else evict.
+const ROOM: u64 = 2;
 
 /// How the names of init containers of ours begin; the container whose volumes they fill follows.
 pub const FILL: &str = "fill-";
@@ -33,24 +38,23 @@ pub fn template_path(object: &Value) -> &'static [&'static str] {
     }
 }
 
-/// Applies edits, and the fields that a level demands, to an object with a pod template. Doing it again with the result
-/// changes nothing. Containers that need real privilege stay as they are; the others of their pod then have the fields
-/// that are else the pod's.
+/// Applies edits, and the fields that a level demands and the object lacks, to an object with a pod template. Doing it
+/// again with the result changes nothing. Containers that need real privilege stay as they are; the others of their pod
+/// then have the fields that are else the pod's.
 #[must_use]
 pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
     let mut planned = object.clone();
     let template = template_path(object).iter().fold(&mut planned, |value, key| field(value, key));
-    let spec = field(template, "spec");
-    let left = privileged(spec);
+    let left = privileged(field(template, "spec"));
     let is_left = |name: &str| left.contains_key(name);
-    if !left.is_empty() && names(spec).all(is_left) {
+    if !left.is_empty() && names(field(template, "spec")).all(is_left) {
         return object.clone();
     }
     let edits: Vec<Edit> = edits
         .iter()
         .filter(|edit| !edit.container().is_some_and(is_left))
         .flat_map(|edit| match edit {
-            Edit::RunAs { container: None, uid, gid } if !left.is_empty() => names(spec)
+            Edit::RunAs { container: None, uid, gid } if !left.is_empty() => names(field(template, "spec"))
                 .filter(|name| !is_left(name))
                 .map(|name| Edit::RunAs { container: Some(name.to_owned()), uid: *uid, gid: *gid })
                 .collect(),
@@ -59,15 +63,12 @@ pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
         .collect();
     let edits = edits.as_slice();
     let root_inside = edits.contains(&Edit::UserNamespace);
+    let is_inside = root_inside || field(template, "spec").get("hostUsers") == Some(&json!(false));
+    let non_root = edits.contains(&Edit::NonRoot) && !is_inside;
+    demand(template, level, non_root, &is_left);
+    let spec = field(template, "spec");
     if root_inside {
         spec["hostUsers"] = json!(false);
-    }
-    if left.is_empty() {
-        demand(spec, level);
-    } else {
-        demand_of_each(spec, level, &is_left);
-    }
-    if root_inside {
         // What the namespace is for is not to be forbidden inside.
         remove_if(field(spec, "securityContext"), "runAsNonRoot", |required| *required == json!(true));
         for container in containers_mut(spec) {
@@ -80,6 +81,12 @@ pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
                 let context = field(spec, "securityContext");
                 context["runAsUser"] = json!(uid);
                 context["runAsGroup"] = json!(gid);
+                // What is the pod's now is not contradicted by a container.
+                for container in containers_mut(spec) {
+                    if let Some(context) = container.get_mut("securityContext") {
+                        remove_if(context, "runAsUser", |uid| *uid == json!(0));
+                    }
+                }
             }
             Edit::RunAs { container: Some(name), uid, gid } => {
                 with_container(spec, name, |container| {
@@ -134,7 +141,16 @@ pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
                     }
                 });
             }
-            Edit::UserNamespace
+            Edit::RemoveCapability { container, name } => with_container(spec, container, |container| {
+                let Some(capabilities) = container.pointer_mut("/securityContext/capabilities") else { return };
+                if let Some(added) = capabilities.get_mut("add").and_then(Value::as_array_mut) {
+                    added.retain(|known| known.as_str().map(|known| known.trim_start_matches("CAP_")) != Some(name));
+                }
+                remove_if(capabilities, "add", |added| added.as_array().is_some_and(Vec::is_empty));
+            }),
+            Edit::NonRoot
+            | Edit::Holds { .. }
+            | Edit::UserNamespace
             | Edit::Directory { .. }
             | Edit::File { .. }
             | Edit::NewFile { .. }
@@ -142,65 +158,14 @@ pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
             | Edit::OwnVolume { .. } => {}
         }
     }
+    if non_root && containers_mut(spec).all(|container| container["securityContext"]["runAsUser"].is_u64()) {
+        // Nobody has it from the pod any more.
+        if let Some(context) = spec.get_mut("securityContext") {
+            remove_if(context, "runAsUser", |uid| *uid == json!(0));
+        }
+    }
     volumes(spec, edits, level);
     planned
-}
-
-/// Sets what the level demands of every pod and container, and takes away what it forbids and nothing needs.
-fn demand(spec: &mut Value, level: Level) {
-    let in_user_namespace = spec.get("hostUsers") == Some(&json!(false));
-    let context = field(spec, "securityContext");
-    if !in_user_namespace {
-        context["runAsNonRoot"] = json!(true);
-        remove_if(context, "runAsUser", |uid| *uid == json!(0));
-    }
-    if level == Level::Restricted {
-        let profile = context.pointer("/seccompProfile/type").and_then(Value::as_str);
-        if !matches!(profile, Some("RuntimeDefault" | "Localhost")) {
-            context["seccompProfile"] = json!({"type": "RuntimeDefault"});
-        }
-    }
-    for container in containers_mut(spec) {
-        demand_of_container(container, level, in_user_namespace);
-    }
-}
-
-/// The same where some containers are left as they are: what would be the pod's is each other container's own.
-fn demand_of_each(spec: &mut Value, level: Level, is_left: &dyn Fn(&str) -> bool) {
-    for container in containers_mut(spec) {
-        if container["name"].as_str().is_none_or(is_left) {
-            continue;
-        }
-        demand_of_container(container, level, false);
-        let context = field(container, "securityContext");
-        context["runAsNonRoot"] = json!(true);
-        let profile = context.pointer("/seccompProfile/type").and_then(Value::as_str);
-        if level == Level::Restricted && !matches!(profile, Some("RuntimeDefault" | "Localhost")) {
-            context["seccompProfile"] = json!({"type": "RuntimeDefault"});
-        }
-    }
-}
-
-fn demand_of_container(container: &mut Value, level: Level, in_user_namespace: bool) {
-    if level == Level::Restricted {
-        let context = field(container, "securityContext");
-        context["allowPrivilegeEscalation"] = json!(false);
-        remove_if(context, "seccompProfile", |profile| {
-            !matches!(profile["type"].as_str(), Some("RuntimeDefault" | "Localhost"))
-        });
-        let capabilities = field(context, "capabilities");
-        capabilities["drop"] = json!(["ALL"]);
-        if let Some(added) = capabilities.get_mut("add").and_then(Value::as_array_mut) {
-            added.retain(|name| *name == json!("NET_BIND_SERVICE"));
-        }
-        remove_if(capabilities, "add", |added| added.as_array().is_none_or(Vec::is_empty));
-    }
-    if let Some(context) = container.get_mut("securityContext")
-        && !in_user_namespace
-    {
-        remove_if(context, "runAsUser", |uid| *uid == json!(0));
-        remove_if(context, "runAsNonRoot", |required| *required == json!(false));
-    }
 }
 
 /// One volume of ours: what of which container it takes the place of.
@@ -272,41 +237,38 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
         let mount = match &one.how {
             How::Directory(Fill::Empty) => json!({"name": name, "mountPath": one.path}),
             How::Directory(fill @ (Fill::Copy | Fill::Seen | Fill::Readable)) => {
-                let mut script = format!("cp -r {quoted}/. {FILL_MOUNT}/{name}/");
+                let function = if *fill == Fill::Readable { "copy_readable" } else { "copy" };
+                let mut script = format!("{function} {quoted} {FILL_MOUNT}/{name}");
                 if *fill == Fill::Seen {
                     script = format!("if [ -d {quoted} ]; then {script}; fi");
                 }
-                if *fill == Fill::Readable {
-                    // A failed copy counts as done only where something is there that may not be read.
-                    script = format!("{{ {script} || find {quoted} ! -exec test -r {{}} \\; -print | grep -q .; }}");
-                }
                 // The service account's token is mounted there; a copy would outlive it.
                 if one.path == "/run" || one.path == "/var/run" {
-                    let _ = write!(script, " && rm -rf {FILL_MOUNT}/{name}/secrets");
+                    let _ = write!(script, "\nrm -rf {FILL_MOUNT}/{name}/secrets");
                 }
                 fills.entry(one.container).or_default().push((name.clone(), script));
                 json!({"name": name, "mountPath": one.path})
             }
             How::Directory(Fill::Own) => {
-                let own = format!("{FILL_MOUNT}/{name}/own");
-                let script = format!("mkdir -m 0755 {own} && if [ -d {quoted} ]; then cp -r {quoted}/. {own}/; fi");
+                let script = format!("copy_own {quoted} {FILL_MOUNT}/{name}");
                 fills.entry(one.container).or_default().push((name.clone(), script));
                 json!({"name": name, "mountPath": one.path, "subPath": "own"})
             }
             How::Command(command, script) => {
                 let file = format!("{FILL_MOUNT}/{name}/{command}");
                 let lines = self::quoted(&format!("#!/bin/sh\n{script}"));
-                let script = format!("printf '%s\\n' {lines} > {file} && chmod 0755 {file}");
+                let script = format!("printf '%s\\n' {lines} > {file}\nchmod 0755 {file}");
                 fills.entry(one.container).or_default().push((name.clone(), script));
                 json!({"name": name, "mountPath": one.path})
             }
             How::New => {
-                let script = format!(": > {FILL_MOUNT}/{name}/{}", self::quoted(file));
+                let new = format!("{FILL_MOUNT}/{name}/{}", self::quoted(file));
+                let script = format!("if [ ! -e {new} ]; then : > {new}; fi");
                 fills.entry(one.container).or_default().push((name.clone(), script));
                 json!({"name": name, "mountPath": one.path, "subPath": file})
             }
             How::File => {
-                let script = format!("cp {quoted} {FILL_MOUNT}/{name}/");
+                let script = format!("copy_file {quoted} {FILL_MOUNT}/{name}/{}", self::quoted(file));
                 fills.entry(one.container).or_default().push((name.clone(), script));
                 json!({"name": name, "mountPath": one.path, "subPath": file})
             }
@@ -318,16 +280,18 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
                     }
                 };
                 let copy = format!("{FILL_MOUNT}/{name}/{}", self::quoted(file));
-                let mut script = format!("sed {scripts} {quoted} > {copy}");
+                let mut script = format!("sed {scripts} {quoted} > {copy}.new");
                 // What sed writes may not be executed, as a script is that was edited.
                 if !one.path.starts_with("/etc/") {
-                    let _ = write!(script, " && if [ -x {quoted} ]; then chmod 0755 {copy}; fi");
+                    let _ = write!(script, "\n  if [ -x {quoted} ]; then chmod 0755 {copy}.new; fi");
                 }
+                let script = format!("if [ ! -e {copy} ]; then\n  {script}\n  mv {copy}.new {copy}\nfi");
                 fills.entry(one.container).or_default().push((name.clone(), script));
                 json!({"name": name, "mountPath": one.path, "subPath": file})
             }
         };
-        list(spec, "volumes").push(json!({"name": name, "emptyDir": {"sizeLimit": SIZE_LIMIT}}));
+        let limit = size_limit(edits, one.container, &one.path);
+        list(spec, "volumes").push(json!({"name": name, "emptyDir": {"sizeLimit": limit}}));
         with_container(spec, one.container, |container| list(container, "volumeMounts").push(mount));
     }
     for edit in edits {
@@ -340,6 +304,18 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
         let init = fill_container(spec, container, &scripts, level);
         list(spec, "initContainers").insert(0, init);
     }
+}
+
+/// The bound of the emptyDir at a path: room for what is there today, and no less than [`SIZE_LIMIT`].
+fn size_limit(edits: &[Edit], container: &str, path: &str) -> String {
+    let held = edits.iter().filter_map(|edit| match edit {
+        Edit::Holds { container: of, path: held, bytes } if of == container && held.trim_end_matches('/') == path => {
+            Some(*bytes)
+        }
+        _ => None,
+    });
+    let held = held.max().unwrap_or(0).saturating_mul(ROOM).div_ceil(1 << 30);
+    format!("{}Gi", held.max(SIZE_LIMIT))
 }
 
 /// Moves every mount of a volume into a directory of it, and makes the script that makes them before the kubelet would.
@@ -366,6 +342,55 @@ fn own(spec: &mut Value, volume: &str, mode: u32) -> Option<String> {
     Some(format!("mkdir -p -m {mode:04o} {}", directories.join(" ")))
 }
 
+/// What the scripts of init containers are made of. A pod's init containers run again when its node restarts, over volumes
+/// that are full: what was copied is the program's by then and stays, a copy that was cut off is made again, and files that
+/// may not be written are no hindrance.
+const FUNCTIONS: [(&str, &str); 4] = [
+    (
+        "copy",
+        r#"copy() { # FROM TO, once: what is there is the program's
+  if [ -e "$2/.copying" ] || ! ls -A "$2" | read -r _; then
+    : > "$2/.copying"
+    chmod -R u+w "$2"/* 2> /dev/null || true
+    cp -rf "$1/." "$2/"
+    rm "$2/.copying"
+  fi
+}"#,
+    ),
+    (
+        "copy_readable",
+        r#"copy_readable() { # FROM TO, once, without what may not be read
+  if [ -e "$2/.copying" ] || ! ls -A "$2" | read -r _; then
+    : > "$2/.copying"
+    chmod -R u+w "$2"/* 2> /dev/null || true
+    cp -rf "$1/." "$2/" || find "$1" ! -exec test -r {} \; -print | grep -q .
+    rm "$2/.copying"
+  fi
+}"#,
+    ),
+    (
+        "copy_own",
+        r#"copy_own() { # FROM TO, once, into a directory of its own
+  if [ ! -d "$2/own" ]; then
+    chmod -R u+w "$2/new" 2> /dev/null || true
+    rm -rf "$2/new"
+    mkdir -m 0755 "$2/new"
+    if [ -d "$1" ]; then cp -r "$1/." "$2/new/"; fi
+    mv "$2/new" "$2/own"
+  fi
+}"#,
+    ),
+    (
+        "copy_file",
+        r#"copy_file() { # FROM TO, once
+  if [ ! -e "$2" ]; then
+    cp -f "$1" "$2.new"
+    mv "$2.new" "$2"
+  fi
+}"#,
+    ),
+];
+
 /// The init container that fills the volumes of a container, from the same image and as the same user.
 fn fill_container(spec: &Value, container: &str, scripts: &[(String, String)], level: Level) -> Value {
     let mut init = Map::new();
@@ -376,7 +401,14 @@ fn fill_container(spec: &Value, container: &str, scripts: &[(String, String)], l
             init.insert(key.to_owned(), value.clone());
         }
     }
-    let script = scripts.iter().map(|(_, script)| script.as_str()).collect::<Vec<_>>().join(" && ");
+    let calls = scripts.iter().map(|(_, script)| script.as_str());
+    let is_used = |name: &str| calls.clone().any(|call| call.split([' ', '\n']).any(|word| word == name));
+    let functions = FUNCTIONS.iter().filter(|(name, _)| is_used(name)).map(|(_, function)| *function);
+    let lines: Vec<&str> = std::iter::once("set -e").chain(functions).chain(calls.clone()).collect();
+    let script = match lines.as_slice() {
+        [_, one] if !one.contains('\n') => (*one).to_owned(),
+        lines => lines.join("\n"),
+    };
     init.insert("command".to_owned(), json!(["sh", "-c", script]));
     if let Some(resources) = model.get("resources") {
         init.insert("resources".to_owned(), resources.clone());
@@ -394,7 +426,7 @@ fn fill_container(spec: &Value, container: &str, scripts: &[(String, String)], l
     if !context.is_empty() {
         init["securityContext"] = Value::Object(context);
     }
-    demand_of_container(&mut init, level, false);
+    demand_of_container(&mut init, level);
     init
 }
 
@@ -436,78 +468,6 @@ fn quoted(text: &str) -> String {
     quoted.replace('$', "$$")
 }
 
-fn field<'a>(value: &'a mut Value, key: &str) -> &'a mut Value {
-    if !value.is_object() {
-        *value = json!({});
-    }
-    let child = &mut value[key];
-    if child.is_null() {
-        *child = json!({});
-    }
-    child
-}
-
-fn list<'a>(value: &'a mut Value, key: &str) -> &'a mut Vec<Value> {
-    if !value.is_object() {
-        *value = json!({});
-    }
-    let child = &mut value[key];
-    if !child.is_array() {
-        *child = json!([]);
-    }
-    match child {
-        Value::Array(items) => items,
-        _ => unreachable!("it was made an array"),
-    }
-}
-
-fn add(list: &mut Vec<Value>, value: Value) {
-    if !list.contains(&value) {
-        list.push(value);
-    }
-}
-
-/// The item of a list with this name, made where it is missing.
-fn named<'a>(list: &'a mut Vec<Value>, name: &str) -> &'a mut Value {
-    let at = list.iter().position(|item| item["name"].as_str() == Some(name)).unwrap_or_else(|| {
-        list.push(json!({"name": name}));
-        list.len() - 1
-    });
-    &mut list[at]
-}
-
-fn remove_if(value: &mut Value, key: &str, unwanted: impl Fn(&Value) -> bool) {
-    if value.get(key).is_some_and(unwanted)
-        && let Some(fields) = value.as_object_mut()
-    {
-        fields.shift_remove(key);
-    }
-}
-
-const LISTS: [&str; 2] = ["initContainers", "containers"];
-
-fn containers_mut(spec: &mut Value) -> impl Iterator<Item = &mut Value> {
-    let lists = spec.as_object_mut().into_iter().flat_map(|fields| fields.iter_mut());
-    lists.filter(|(key, _)| LISTS.contains(&key.as_str())).filter_map(|(_, list)| list.as_array_mut()).flatten()
-}
-
-/// The names of a spec's containers, init containers first.
-fn names(spec: &Value) -> impl Iterator<Item = &str> {
-    let lists = LISTS.iter().filter_map(|list| spec.get(list)).filter_map(Value::as_array).flatten();
-    lists.filter_map(|container| container["name"].as_str())
-}
-
-fn find_container<'a>(spec: &'a Value, name: &str) -> Option<&'a Value> {
-    let lists = LISTS.iter().filter_map(|list| spec.get(list)).filter_map(Value::as_array).flatten();
-    lists.into_iter().find(|container| container["name"].as_str() == Some(name))
-}
-
-fn with_container(spec: &mut Value, name: &str, change: impl FnOnce(&mut Value)) {
-    if let Some(container) = containers_mut(spec).find(|container| container["name"].as_str() == Some(name)) {
-        change(container);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -531,7 +491,8 @@ mod tests {
             "initContainers": [{"name": "i", "securityContext": {"runAsUser": 0, "privileged": false}}],
             "containers": [{"name": "a", "image": "x", "securityContext": {"runAsNonRoot": false, "capabilities": {"add": ["CHOWN", "NET_BIND_SERVICE"]}}}],
         }));
-        let planned = compose(&original, Level::Restricted, &[Edit::RunAs { container: None, uid: 101, gid: 102 }]);
+        let edits = [Edit::NonRoot, Edit::RunAs { container: None, uid: 101, gid: 102 }];
+        let planned = compose(&original, Level::Restricted, &edits);
         let restricted = |extra: Value| {
             let mut context = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}});
             for (key, value) in extra.as_object().expect("fields") {
@@ -570,13 +531,21 @@ mod tests {
         assert_eq!(spec["volumes"].as_array().expect("volumes").len(), 3);
         let init = &spec["initContainers"][0];
         assert_eq!((&init["name"], &init["image"]), (&json!("fill-a"), &json!("x")));
-        assert_eq!(
-            init["command"][2],
-            json!(
-                r"cp -r /run/. /nonroot/run-a/ && rm -rf /nonroot/run-a/secrets && mkdir -m 0755 /nonroot/var-it-s/own && if [ -d '/var/it'\''s' ]; then cp -r '/var/it'\''s'/. /nonroot/var-it-s/own/; fi"
-            )
-        );
+        let script = init["command"][2].as_str().unwrap_or_default();
+        let calls = r"
+copy /run /nonroot/run-a
+rm -rf /nonroot/run-a/secrets
+copy_own '/var/it'\''s' /nonroot/var-it-s";
+        assert!(script.starts_with("set -e\ncopy() {") && script.ends_with(calls), "{script}");
         assert_eq!(compose(&planned, Level::Restricted, &edits), planned, "a second time changes nothing");
+    }
+
+    #[test]
+    fn a_volume_has_room_for_what_its_directory_holds() {
+        let holds = |bytes| Edit::Holds { container: "a".to_owned(), path: "/var/cache/x".to_owned(), bytes };
+        let limit = |edits: &[Edit]| size_limit(edits, "a", "/var/cache/x");
+        assert_eq!([limit(&[]), limit(&[holds(100 << 20)]), limit(&[holds(3 << 30)])], ["1Gi", "1Gi", "6Gi"]);
+        assert_eq!(size_limit(&[holds(3 << 30)], "b", "/var/cache/x"), "1Gi");
     }
 
     #[test]
@@ -622,8 +591,14 @@ mod tests {
             spec["containers"][0]["volumeMounts"][1],
             json!({"name": "usr-bin-ping", "mountPath": "/usr/bin/ping", "subPath": "ping"})
         );
-        let script = "sed -e '/^chroot$$/d' -e '/^user/d' /etc/h.cfg > /nonroot/etc-h-cfg/h.cfg && cp /usr/bin/ping /nonroot/usr-bin-ping/";
-        assert_eq!(spec["initContainers"][0]["command"][2], json!(script));
+        let script = "
+if [ ! -e /nonroot/etc-h-cfg/h.cfg ]; then
+  sed -e '/^chroot$$/d' -e '/^user/d' /etc/h.cfg > /nonroot/etc-h-cfg/h.cfg.new
+  mv /nonroot/etc-h-cfg/h.cfg.new /nonroot/etc-h-cfg/h.cfg
+fi
+copy_file /usr/bin/ping /nonroot/usr-bin-ping/ping";
+        let command = spec["initContainers"][0]["command"][2].as_str().unwrap_or_default();
+        assert!(command.starts_with("set -e\ncopy_file() {") && command.ends_with(script), "{command}");
     }
 
     #[test]

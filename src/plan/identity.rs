@@ -1,8 +1,8 @@
 //! Whom a container could run as, best first.
 
 use crate::model::accounts::{Account, Identity};
-use crate::model::identity::Candidate;
-use crate::model::image::Image;
+use crate::model::identity::{Assignment, Candidate};
+use crate::model::image::{DeclaredUser, Image};
 use crate::model::inside::{Inode, Inside};
 use crate::model::trace::Traced;
 
@@ -68,8 +68,18 @@ pub struct Known<'a> {
     pub accounts: &'a [Account],
     /// What stands at paths that the program writes or reads.
     pub inodes: &'a [Inode],
-    /// uid and gid that the spec asks for, or that the image gave the running process.
-    pub present: Option<(u32, u32)>,
+    /// `runAsUser` and `runAsGroup` that the spec gives it, its own or the pod's; root's too.
+    pub declared: Option<(u32, Option<u32>)>,
+    /// `runAsNonRoot: true` holds for it.
+    pub non_root: bool,
+    /// `hostUsers: false`: whoever it is inside, outside it is nobody (KEP-127).
+    pub user_namespace: bool,
+    /// uid and gid of its first process as it runs today.
+    pub running: Option<(u32, u32)>,
+    /// What the image's USER says, where its configuration was read.
+    pub image: Option<&'a DeclaredUser>,
+    /// The cluster chooses the uid, as OpenShift's default constraints do (MustRunAsRange).
+    pub chosen_by_cluster: bool,
     /// Whom the image's USER means.
     pub image_user: Option<&'a Identity>,
     /// Whom the image's entrypoint goes over to.
@@ -86,7 +96,7 @@ pub fn candidates(known: Known<'_>) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = Vec::new();
     let mut propose = |uid: u32, gid: u32, groups: Vec<u32>, why: String| {
         if uid != 0 && !found.iter().any(|known| known.uid == uid && known.gid == gid) {
-            found.push(Candidate { uid, gid, groups, why });
+            found.push(Candidate { assignment: Assignment::Set, uid, gid, groups, why });
         }
     };
     if let Some((first, _)) = known.range {
@@ -97,7 +107,10 @@ pub fn candidates(known: Known<'_>) -> Vec<Candidate> {
             "the first uid of the namespace's range (openshift.io/sa.scc.uid-range)".to_owned(),
         );
     }
-    if let Some((uid, gid)) = known.present {
+    if let Some((uid, gid)) = known.declared.map(|(uid, gid)| (uid, gid.unwrap_or_else(|| primary(known, uid)))) {
+        propose(uid, gid, Vec::new(), "the spec has this user".to_owned());
+    }
+    if let Some((uid, gid)) = known.running {
         propose(uid, gid, Vec::new(), "it runs as this user already".to_owned());
     }
     for process in known.inside.iter().flat_map(|inside| &inside.processes) {
@@ -148,16 +161,93 @@ pub fn candidates(known: Known<'_>) -> Vec<Candidate> {
     for account in known.accounts.iter().filter(|account| !is_distribution(account)) {
         propose(account.uid, account.gid, Vec::new(), format!("the image has a user {}", account.name));
     }
-    propose(
-        NOBODY_IN_PARTICULAR,
-        NOBODY_IN_PARTICULAR,
-        Vec::new(),
-        "nothing in the image asks for a certain user".to_owned(),
-    );
+    let guess = Candidate {
+        assignment: Assignment::Guess,
+        uid: NOBODY_IN_PARTICULAR,
+        gid: NOBODY_IN_PARTICULAR,
+        groups: Vec::new(),
+        why: if known.accounts.is_empty() {
+            "nobody looked into its image".to_owned()
+        } else {
+            "nothing in the image asks for a certain user".to_owned()
+        },
+    };
+    if !found.iter().any(|known| (known.uid, known.gid) == (guess.uid, guess.gid)) {
+        found.push(guess);
+    }
     if let Some((first, count)) = known.range {
         found.retain(|candidate| candidate.uid >= first && candidate.uid - first < count);
     }
     found
+}
+
+/// The group that a runtime gives a user of whom only the number is known: that of its passwd line, else root's
+/// (containerd, pkg/oci/spec_opts.go, WithUserID).
+fn primary(known: Known<'_>, uid: u32) -> u32 {
+    known.accounts.iter().find(|account| account.uid == uid).map_or(0, |account| account.gid)
+}
+
+/// The user that a container has in a plan: the one that it has already, wherever it is not root; else the best of its
+/// candidates. A user that nobody asked to replace stays.
+#[must_use]
+pub fn assigned(known: Known<'_>, candidates: &[Candidate]) -> Candidate {
+    let best = candidates.first().cloned().unwrap_or_default();
+    let kept = |uid: u32, gid: Option<u32>, why: &str| Candidate {
+        assignment: Assignment::Kept,
+        uid,
+        gid: gid.unwrap_or_else(|| primary(known, uid)),
+        groups: Vec::new(),
+        why: why.to_owned(),
+    };
+    let unknown = |why: &str| Candidate { assignment: Assignment::Unknown, why: why.to_owned(), ..best.clone() };
+    if known.user_namespace {
+        let (uid, gid) = known.declared.unwrap_or_default();
+        return kept(uid, gid, "it is in a user namespace (hostUsers: false)");
+    }
+    match known.declared {
+        Some((0, _)) => return best,
+        Some((uid, gid)) => return kept(uid, gid, "the spec has this user"),
+        None => {}
+    }
+    if known.chosen_by_cluster {
+        return match known.range {
+            Some((first, _)) => {
+                kept(first, Some(0), "the namespace's range gives it its uid (openshift.io/sa.scc.uid-range)")
+            }
+            None => unknown("OpenShift gives it a uid of its namespace's range"),
+        };
+    }
+    match (known.image, known.running) {
+        (Some(DeclaredUser::Number(uid, gid)), _) => kept(*uid, *gid, "the image's USER is this number"),
+        (Some(DeclaredUser::Root), _) | (_, Some((0, _))) => best,
+        // It runs under runAsNonRoot: its image's USER is a number, or the kubelet would have refused it.
+        (_, Some((uid, gid))) if known.non_root => kept(uid, Some(gid), "it runs as this user already"),
+        (Some(DeclaredUser::Name(name)), _) => named(known, name).unwrap_or_else(|| Candidate {
+            assignment: Assignment::Guess,
+            why: format!("the image's USER is {name}, whose number --images reads"),
+            ..best
+        }),
+        (None, Some((uid, gid))) => Candidate {
+            assignment: Assignment::Set,
+            uid,
+            gid,
+            groups: Vec::new(),
+            why: "it runs as this user already, and runAsNonRoot wants a number".to_owned(),
+        },
+        (None, None) if known.non_root => unknown("the image's own user, which runAsNonRoot keeps from being root"),
+        (None, None) => best,
+    }
+}
+
+/// The number of the image's USER, which is a name.
+fn named(known: Known<'_>, name: &str) -> Option<Candidate> {
+    let why = format!("the image's USER is {name}, and runAsNonRoot wants a number");
+    let of_image = known.image_user.map(|user| (user.uid, user.gid, user.groups.clone()));
+    let account = known.accounts.iter().find(|account| account.name == name);
+    let of_account = account.map(|account| (account.uid, account.gid, Vec::new()));
+    let running = known.running.map(|(uid, gid)| (uid, gid, Vec::new()));
+    let (uid, gid, groups) = of_image.or(running).or(of_account).filter(|(uid, ..)| *uid != 0)?;
+    Some(Candidate { assignment: Assignment::Set, uid, gid, groups, why })
 }
 
 /// Ranks the users that an image could run as, by the image alone. `command` is the pod's own, empty where the image's
@@ -229,7 +319,8 @@ mod tests {
         assert_eq!(first(Known { inside: Some(&inside), ..known }), (33, 7));
         assert_eq!(first(known), (100, 101), "a name beats the last package");
         assert_eq!(first(Known { names: &[], ..known }), (101, 102));
-        assert_eq!(first(Known { present: Some((42, 43)), ..known }), (42, 43));
+        assert_eq!(first(Known { declared: Some((42, Some(43))), ..known }), (42, 43));
+        assert_eq!(first(Known { running: Some((44, 45)), ..known }), (44, 45));
     }
 
     #[test]
@@ -242,6 +333,53 @@ mod tests {
     fn nothing_points_anywhere() {
         let accounts = [account("root", 0), account("www-data", 33), account("nobody", 65_534)];
         assert_eq!(first(Known { accounts: &accounts, ..Known::default() }), (1000, 1000));
+    }
+
+    /// What is written of a container's user: uid and gid, or how it comes by the one that it keeps.
+    fn written(known: Known<'_>) -> Result<(u32, u32), (Assignment, u32, u32)> {
+        let Candidate { assignment, uid, gid, .. } = assigned(known, &candidates(known));
+        if assignment.is_written() { Ok((uid, gid)) } else { Err((assignment, uid, gid)) }
+    }
+
+    #[test]
+    fn a_user_that_is_not_root_stays() {
+        use Assignment::{Kept, Unknown};
+        let accounts = [account("root", 0), account("web", 101)];
+        let nothing = Known::default();
+        let number = DeclaredUser::Number(999, Some(0));
+        let (root, name) = (DeclaredUser::Root, DeclaredUser::Name("web".to_owned()));
+        let non_root = Known { non_root: true, ..nothing };
+        for (known, expected) in [
+            (nothing, Ok((1000, 1000))),
+            // The group that the spec leaves open is the image's, and is not written.
+            (Known { declared: Some((1001, None)), ..nothing }, Err((Kept, 1001, 0))),
+            (Known { declared: Some((101, None)), accounts: &accounts, ..nothing }, Err((Kept, 101, 102))),
+            (Known { declared: Some((0, None)), ..non_root }, Ok((1000, 1000))),
+            (non_root, Err((Unknown, 1000, 1000))),
+            (Known { image: Some(&number), ..nothing }, Err((Kept, 999, 0))),
+            (Known { image: Some(&root), ..non_root }, Ok((1000, 1000))),
+            (Known { image: Some(&name), ..non_root }, Ok((1000, 1000))),
+            (Known { image: Some(&name), accounts: &accounts, ..non_root }, Ok((101, 102))),
+            (Known { running: Some((33, 34)), ..non_root }, Err((Kept, 33, 34))),
+            (Known { running: Some((33, 34)), ..nothing }, Ok((33, 34))),
+            (Known { running: Some((0, 0)), ..nothing }, Ok((1000, 1000))),
+            (Known { running: Some((999, 0)), image: Some(&number), ..nothing }, Err((Kept, 999, 0))),
+            (Known { user_namespace: true, ..nothing }, Err((Kept, 0, 0))),
+            (Known { chosen_by_cluster: true, ..nothing }, Err((Unknown, 1000, 1000))),
+            (Known { chosen_by_cluster: true, range: Some((5000, 10)), ..nothing }, Err((Kept, 5000, 0))),
+            (Known { chosen_by_cluster: true, declared: Some((7, Some(8))), ..nothing }, Err((Kept, 7, 8))),
+        ] {
+            assert_eq!(written(known), expected, "{known:?}");
+        }
+    }
+
+    #[test]
+    fn a_guess_is_called_a_guess() {
+        let assigned = |known: Known<'_>| assigned(known, &candidates(known));
+        assert_eq!(assigned(Known::default()).assignment, Assignment::Guess);
+        let name = DeclaredUser::Name("web".to_owned());
+        let named = assigned(Known { image: Some(&name), ..Known::default() });
+        assert!(named.assignment == Assignment::Guess && named.why.contains("--images"), "{named:?}");
     }
 
     #[test]

@@ -201,7 +201,7 @@ mod tests {
             add(name, Backing::Local);
         }
         add("old", Backing::HostPath);
-        let candidate = Candidate { uid: 5, gid: 6, groups: Vec::new(), why: String::new() };
+        let candidate = Candidate { uid: 5, gid: 6, ..Candidate::default() };
         let identities = [("db".to_owned(), candidate.clone()), ("side".to_owned(), candidate)];
         let object = stateful_set();
         let found = transfers(&object, "n", &identities, &storage, &|container| container == "db");

@@ -99,12 +99,16 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         let better = facts.candidates.iter().take_while(|candidate| (candidate.uid, candidate.gid) != now);
         whom.extend(better.cloned());
     }
+    if facts.user_is_a_guess {
+        whom.extend(facts.candidates.first().cloned());
+        return whom.into_iter().map(|candidate| proposal(&candidate, facts)).collect();
+    }
     whom.retain(|candidate| (candidate.uid, candidate.gid) != now);
     whom.into_iter().map(|candidate| proposal(&candidate, facts)).collect()
 }
 
 fn proposal(candidate: &Candidate, facts: &Facts) -> Proposal {
-    let Candidate { uid, gid, groups, why } = candidate;
+    let Candidate { uid, gid, groups, why, .. } = candidate;
     let mut edits = vec![Edit::RunAs { container: Some(facts.container.clone()), uid: *uid, gid: *gid }];
     edits.extend(groups.iter().map(|group| Edit::SupplementalGroup(*group)));
     REMEDY.proposal(format!("run as {uid}:{gid}: {why}"), edits)
@@ -124,11 +128,11 @@ fn owner(path: &str, obstacle: &Obstacle, facts: &Facts) -> Option<Candidate> {
     facts.may((there.uid, gid), there, wants).then(|| Candidate {
         uid: there.uid,
         gid,
-        groups: Vec::new(),
         why: match account {
             Some(account) => format!("{} belongs to {}", there.path, account.name),
             None => format!("{} belongs to this uid", there.path),
         },
+        ..Candidate::default()
     })
 }
 
@@ -169,8 +173,8 @@ fn named(text: &str, facts: &Facts) -> Vec<Candidate> {
     let found = facts.accounts.iter().filter(is_named).map(|account| Candidate {
         uid: account.uid,
         gid: account.gid,
-        groups: Vec::new(),
         why: format!("the refusal speaks of {}", account.name),
+        ..Candidate::default()
     });
     found.collect()
 }

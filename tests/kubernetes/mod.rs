@@ -95,6 +95,8 @@ pub(crate) fn nonroot_at(columns: usize, arguments: &[&str]) -> Run {
 fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"));
     command.env_clear().env("KUBECONFIG", kubeconfig()).env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+    // The images of these tests are in no registry.
+    command.env("NONROOT_OFFLINE", "1");
     command
 }
 
@@ -281,4 +283,27 @@ impl Line {
             }
         })
     }
+}
+
+/// containerd's own client, on the namespace of the kubelet's containers; it must succeed.
+pub(crate) fn ctr(arguments: &[&str]) -> String {
+    let mut command = Command::new(format!("{}/bin/ctr", directory()));
+    let socket = format!("{}/run/containerd.sock", directory());
+    let output = command.args(["-a", &socket, "-n", "k8s.io"]).args(arguments).output().expect("ctr runs");
+    let run = Run::of(output);
+    assert_eq!(run.code, 0, "ctr {}: {}", arguments.join(" "), run.stderr);
+    run.stdout
+}
+
+/// The process on the node that a container of the runtime began with.
+pub(crate) fn process_of(container: &str) -> u32 {
+    let tasks = ctr(&["tasks", "ls"]);
+    let mut rows = tasks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|row| row.first() == Some(&container)).unwrap_or_else(|| panic!("{container}: {tasks}"));
+    row[1].parse().expect("a process")
+}
+
+/// A field of the first pod that a label selects.
+pub(crate) fn of_pod(namespace: &str, selector: &str, path: &str) -> String {
+    kubectl(&["get", "pods", "-n", namespace, "-l", selector, "-o", &format!("jsonpath={{.items[0]{path}}}")])
 }

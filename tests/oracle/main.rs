@@ -15,13 +15,16 @@ use std::{
     io::{BufRead, BufReader, BufWriter, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{LazyLock, mpsc},
+    sync::{Arc, LazyLock, mpsc},
     thread,
 };
 
 use k8s_openapi::api::core::v1::{Pod, Volume};
 use nonroot::{
-    evidence::pods,
+    evidence::{
+        manifests::{self, File},
+        pods,
+    },
     foresight,
     model::{
         podsecurity::{Level, Version},
@@ -117,7 +120,7 @@ fn fixtures_are_judged_alike_at_their_version_and_at_every_other() {
     for Fixture { level, version, name, allowed, check, mut pod } in fixtures {
         let about = format!("{level}/{version}/{name}");
         let (level, version) = (level.parse().unwrap(), version.parse().unwrap());
-        let (forbidden, _) = evaluate(&with_default_volumes(pod.clone()), level, version);
+        let forbidden = scanned(&pod, level, version);
         assert_eq!(forbidden.is_empty(), allowed, "{about}: {forbidden:?}");
         // A baseline check that is overridden at the fixture's level leaves the verdict to the one that overrides it.
         let judged_by_its_check = policy::in_force(level, version).iter().any(|in_force| in_force.id == check);
@@ -288,18 +291,18 @@ fn the_recorded_verdicts_are_the_oracles() {
     }
 }
 
-/// Upstream shows its fixtures to an API server, which makes a volume without a source an emptyDir before it judges.
-fn with_default_volumes(mut pod: Value) -> Value {
-    for volume in pod["spec"]["volumes"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
-        if volume.keys().eq(["name"]) {
-            volume.insert("emptyDir".to_owned(), json!({}));
-        }
-    }
-    pod
-}
-
 fn every_policy() -> Vec<(Level, Version)> {
     LEVELS.into_iter().flat_map(|level| versions().into_iter().map(move |version| (level, version))).collect()
+}
+
+/// What a scan finds in the manifest of a pod. It judges what the API server makes of it, as upstream's fixtures mean it.
+fn scanned(pod: &Value, level: Level, version: Version) -> Vec<Finding> {
+    let mut pod = pod.clone();
+    (pod["apiVersion"], pod["kind"]) = (json!("v1"), json!("Pod"));
+    let file = File { name: "pod.json".to_owned(), path: None, text: pod.to_string() };
+    let read = manifests::workloads(&[Arc::new(file)], |manifest| manifest.workload);
+    let [Workload { metadata, spec, .. }] = read.value.workloads.as_slice() else { panic!("{:?}: {pod}", read.errors) };
+    policy::evaluate(metadata, spec, level, version).into_iter().map(Finding::from).collect()
 }
 
 /// Our findings and their joined text.

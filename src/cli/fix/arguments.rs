@@ -1,10 +1,12 @@
 //! What fix can be told.
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
 use super::super::flags::SelectionFlags;
 use super::super::image::RegistryFlags;
 use crate::model::podsecurity::Level;
+use crate::remedy;
 
 /// Make workloads run as non-root, and prove it
 ///
@@ -44,7 +46,7 @@ pub(in crate::cli) struct FixArgs {
     #[arg(long, value_name = "UID[:GID]", value_parser = user)]
     pub(super) run_as: Option<(u32, u32)>,
     /// Leave a remedy out, by its id; may be repeated
-    #[arg(long, value_name = "REMEDY")]
+    #[arg(long, value_name = "REMEDY", value_parser = remedy_id)]
     pub(super) without: Vec<String>,
     /// Make the root file system read-only too, once the pod works without it
     #[arg(long)]
@@ -86,8 +88,11 @@ pub(in crate::cli) struct FixArgs {
     #[arg(long, value_name = "[CONTAINER=]FILE")]
     pub(super) trace: Vec<String>,
     /// Read the images too: whom they are made for, what they ship and what their programs carry
-    #[arg(long)]
+    #[arg(long, conflicts_with = "offline")]
     pub(super) images: bool,
+    /// Ask no registry who a container's image runs as
+    #[arg(long, env = "NONROOT_OFFLINE", value_parser = FalseyValueParser::new(), hide_env_values = true)]
+    pub(super) offline: bool,
     /// Output format; without one, and with a terminal, it asks
     #[arg(short, long, value_enum)]
     pub(super) output: Option<Format>,
@@ -106,8 +111,8 @@ Examples:
   kubectl nonroot fix deploy,sts -A --yes -o kustomize
   kubectl nonroot fix --clean -n shop
 
-Exit codes: 0 a plan, or proven, or applied; 1 not proven, or taken back, or needs real privilege; 2 bad usage or input;
-3 cluster or permission failure.";
+Exit codes: 0 a plan, or proven, or applied; 1 not proven, or taken back, or the level still forbids what the plan leaves;
+2 bad usage or input; 3 cluster or permission failure.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
@@ -167,6 +172,15 @@ fn user(text: &str) -> Result<(u32, u32), String> {
         (0, _) => Err("0 is root".to_owned()),
         ids => Ok(ids),
     }
+}
+
+/// The id of a remedy.
+fn remedy_id(text: &str) -> Result<String, String> {
+    let ids: Vec<&str> = remedy::REMEDIES.iter().map(|remedy| remedy.id).collect();
+    if ids.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("there is no such remedy; there are {}", ids.join(", ")))
 }
 
 /// A command and its arguments.

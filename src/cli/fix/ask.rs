@@ -10,7 +10,7 @@ use super::subject::Subject;
 use crate::error::Error;
 use crate::model::plan::Plan;
 use crate::output::terminal::Clean;
-use crate::trial;
+use crate::run;
 
 /// What to do with a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,6 +169,14 @@ pub(in super::super) fn allowed(attempted: &str, why: &str, prompt: &str) -> Res
 
 /// A copy does what the program does: that is the user's to allow.
 pub(super) fn start(subject: &Subject, with_volumes: &[String]) -> Result<(), Fault> {
+    match may_start(subject, with_volumes)? {
+        true => Ok(()),
+        false => Err(Error::input(format!("start a copy of {}", subject.name()), "it was not allowed").into()),
+    }
+}
+
+/// Whether a copy may start, by who is asked.
+pub(super) fn may_start(subject: &Subject, with_volumes: &[String]) -> Result<bool, Fault> {
     let name = subject.name();
     let attempted = format!("start a copy of {name}");
     if !is_answered() {
@@ -181,13 +189,10 @@ pub(super) fn start(subject: &Subject, with_volumes: &[String]) -> Result<(), Fa
         format!("with the data of {}, which it may change", with_volumes.join(", "))
     };
     say(format_args!("A copy of {name} will run in the cluster, {data}, and do what the program does."));
-    for effect in trial::side_effects(&subject.object) {
+    for effect in run::side_effects(&subject.object) {
         say(format_args!("  It {effect}."));
     }
-    match is_confirmed("Start it?")? {
-        true => Ok(()),
-        false => Err(Error::input(attempted, "it was not allowed").into()),
-    }
+    is_confirmed("Start it?")
 }
 
 /// A yes; no is the answer of who only presses Enter.

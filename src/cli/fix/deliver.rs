@@ -19,7 +19,7 @@ use crate::output::explanation::{Explanation, Terminal};
 use crate::output::fix as report;
 use crate::output::patch;
 use crate::plan;
-use crate::trial;
+use crate::run;
 
 /// Applies every plan, if the flags ask to. False: something was not, and that was said.
 pub(super) async fn all(
@@ -106,7 +106,7 @@ async fn applied(cluster: &Cluster, args: &FixArgs, one: &Fixed) -> Result<bool,
 /// Says why a new pod failed, before it is gone.
 async fn explained(cluster: &Cluster, subject: &Subject, pod: &str) {
     let Ok(texts) = cluster.failure_texts(&subject.namespace, pod, None, false).await else { return };
-    let diagnosed = trial::diagnosed(&texts.value);
+    let diagnosed = run::diagnosed(&texts.value);
     let obstacles = diagnosed.obstacles.into_iter().map(explain::explained).collect();
     let explanation = Explanation::new(Vec::new(), obstacles, diagnosed.looks_like.map(str::to_owned));
     // Its lines are clean and styled already.
@@ -119,7 +119,7 @@ pub(super) async fn interactive(cluster: Option<&Cluster>, args: &FixArgs, subje
         ask::start(&subject, &args.with_volumes)?;
     }
     let mut one = planned(cluster, args, subject, args.trial, None).await?;
-    if one.plan.object == one.subject.object {
+    if !one.changes() {
         print(&rendered(std::slice::from_ref(&one), &[], &[], args)?)?;
         return Ok(u8::from(!one.is_good()));
     }
@@ -130,7 +130,9 @@ pub(super) async fn interactive(cluster: Option<&Cluster>, args: &FixArgs, subje
         print(&report::text(&fix(&one), &diff(&one)?, width()))?;
         match ask::next(&one.subject, one.is_proven(), cluster.is_some())? {
             Next::Try => {
-                ask::start(&one.subject, &args.with_volumes)?;
+                if !ask::may_start(&one.subject, &args.with_volumes)? {
+                    continue;
+                }
                 one = planned(cluster, args, one.subject, true, None).await?;
             }
             Next::Apply => {
@@ -184,7 +186,7 @@ async fn chosen(cluster: Option<&Cluster>, args: &FixArgs, one: Fixed) -> Result
             number += 1;
             !without.contains(&(number - 1))
         });
-        let edits = plan::edits(&one.plan.identities, &steps);
+        let edits = plan::edits(&one.subject.object, &one.plan.identities, &steps);
         let object = plan::compose(&one.subject.object, args.level(), &edits);
         one.plan = Plan { steps, object, ..one.plan };
     }

@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::{Fault, FixArgs, Fixed, say};
 use crate::apply;
 use crate::error::Error;
@@ -30,7 +28,7 @@ impl Edited {
 
 /// Edits a file, a document at a time: what cannot be edited stays, and is told.
 pub(super) fn edited(file: &Arc<File>, fixed: &[&Fixed]) -> Edited {
-    let changed = fixed.iter().filter(|one| one.plan.object != one.subject.object);
+    let changed = fixed.iter().filter(|one| one.changes());
     let mut plans: Vec<(&Manifest, &Fixed)> = changed
         .filter_map(|one| Some((one.subject.manifest.as_ref()?, *one)))
         .filter(|(manifest, _)| Arc::ptr_eq(&manifest.file, file))
@@ -70,8 +68,10 @@ fn document(text: &str, plans: &[(&Manifest, &Fixed)]) -> Result<String, patch::
             Some(item) => planned.get_mut("items").and_then(|items| items.get_mut(item)),
             None => Some(&mut planned),
         };
-        if let Some(place) = place {
-            *place = Value::clone(&one.plan.object);
+        let Some(place) = place else { continue };
+        one.subject.put(&one.plan.object, place);
+        if let Some(fields) = place.as_object_mut().filter(|_| manifest.is_unnamed) {
+            fields.retain(|field, _| !["kind", "apiVersion"].contains(&field.as_str()));
         }
     }
     patch::manifest(text, &original, &planned, &read)

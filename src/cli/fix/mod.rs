@@ -23,14 +23,14 @@ use crate::model::plan::{Plan, Proof};
 use crate::model::podsecurity::Level;
 use crate::model::workload::Location;
 use crate::output::fix as report;
-use crate::plan::{self, Owner};
-use crate::trial;
+use crate::plan::Owner;
+use crate::run;
 use arguments::ChosenLevel;
 pub(super) use arguments::FixArgs;
 use file::Edited;
 use planning::planned;
 use render::{fix, rendered};
-use subject::Subject;
+use subject::{OfFiles, Subject};
 
 /// What came of one workload.
 struct Fixed {
@@ -39,27 +39,31 @@ struct Fixed {
     proof: Option<Proof>,
     /// What is left as it is, or forbidden still.
     warnings: Vec<String>,
+    /// The level forbids nothing of what the plan leads to.
+    is_admitted: bool,
     owner: Option<Owner>,
     /// Why pods of the trial may still be there.
     left_behind: Option<Error>,
 }
 
 impl Fixed {
+    /// The object with the plan in it, as its file or the cluster has it.
+    fn after(&self) -> serde_json::Value {
+        self.subject.after(&self.plan.object)
+    }
+
+    /// Whether there is anything to change.
+    fn changes(&self) -> bool {
+        self.after() != *self.subject.before()
+    }
+
     fn is_proven(&self) -> bool {
         self.proof.as_ref().is_some_and(|proof| proof.ready)
     }
 
     /// Nothing is left that an exit code should tell.
     fn is_good(&self) -> bool {
-        self.proof.as_ref().is_none_or(|proof| proof.ready) && !self.is_left_alone()
-    }
-
-    fn is_left_alone(&self) -> bool {
-        plan::pod_spec(&self.subject.object).is_some_and(|spec| {
-            let left = plan::privileged(spec);
-            let containers = spec["containers"].as_array().into_iter().flatten();
-            !left.is_empty() && containers.filter_map(|one| one["name"].as_str()).all(|name| left.contains_key(name))
-        })
+        self.proof.as_ref().is_none_or(|proof| proof.ready) && self.is_admitted
     }
 }
 
@@ -81,16 +85,20 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
         let error = Error::input("fix", "no workload is named");
         return Err(error.help("name one as TYPE/NAME; kubectl nonroot scan lists them").into());
     }
-    let (texts, mut subjects, errors) = match &cluster {
+    let (mut found, errors) = match &cluster {
         Some(cluster) if !files => {
             let _spinner = Spinner::start("reading workloads");
             let (subjects, errors) = subject::of_cluster(cluster, &args).await?;
-            (Vec::new(), subjects, errors)
+            (OfFiles { subjects, ..OfFiles::default() }, errors)
         }
         _ => subject::of_files(&args, cluster.as_ref().map_or("default", |cluster| cluster.namespace.as_str())),
     };
-    for error in &errors {
-        say(format_args!("warning: {error}"));
+    if let Some(cluster) = &cluster {
+        found.ask_schemas(cluster).await;
+    }
+    let OfFiles { files: texts, mut subjects, notes, saw_others, left_alone, .. } = found;
+    for warning in errors.iter().map(ToString::to_string).chain(notes) {
+        say(format_args!("warning: {warning}"));
     }
     if subjects.is_empty() {
         let text = rendered(&[], &texts, &[], &args)?;
@@ -99,23 +107,36 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
         } else {
             print(&text)?
         }
-        return Ok(exit_code(&errors, true));
+        if errors.is_empty() && !saw_others {
+            say(format_args!("No workloads found."));
+        }
+        return Ok(exit_code(&errors, left_alone));
     }
     if asks {
         if !files && nothing_named {
-            subjects.retain(|subject| plan::compose(&subject.object, args.level(), &[]) != subject.object);
+            subjects.retain(|subject| planning::wants(&subject.object, args.level()));
         }
         let chosen = if subjects.len() > 1 { ask::which(&subjects)? } else { 0 };
         if chosen >= subjects.len() {
             say(format_args!("Nothing is left to fix in this namespace."));
             return Ok(0);
         }
-        return deliver::interactive(cluster.as_ref(), &args, subjects.swap_remove(chosen)).await;
+        let mut chosen = subjects.swap_remove(chosen);
+        if !args.offline && !args.images {
+            subject::ask_images(cluster.as_ref(), &args.registry, std::slice::from_mut(&mut chosen)).await;
+        }
+        return deliver::interactive(cluster.as_ref(), &args, chosen).await;
     }
     for volume in &args.with_volumes {
         if !subjects.iter().any(|subject| subject.has_volume(volume)) {
             let why = format!("no workload has a volume of the name {volume}");
             return Err(Error::input("mount a volume with its data (--with-volumes)", why).into());
+        }
+    }
+    if !args.offline && !args.images {
+        tokio::select! {
+            () = subject::ask_images(cluster.as_ref(), &args.registry, &mut subjects) => {}
+            () = stopped() => return Err(Error::input("ask the images for their users", "it was interrupted").into()),
         }
     }
     let several = subjects.len() > 1;
@@ -162,7 +183,8 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
     }
     if args.prints_changes() {
         for one in &fixed {
-            for warning in render::warnings(one) {
+            let guesses = if one.proof.is_none() { planning::guesses(&one.plan) } else { Vec::new() };
+            for warning in guesses.into_iter().chain(render::warnings(one)) {
                 say(format_args!("warning: {}: {warning}", one.subject.name()));
             }
         }
@@ -174,7 +196,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
         }
     }
     let delivered = deliver::all(cluster.as_ref(), &args, &fixed, &mut errors).await?;
-    Ok(exit_code(&errors, !good || !delivered))
+    Ok(exit_code(&errors, !good || !delivered || left_alone))
 }
 
 /// Trials are of one workload after another; plans only read.
@@ -228,7 +250,7 @@ fn plain() -> Result<FixArgs, Error> {
 
 async fn clean(cluster: &Cluster, args: &FixArgs) -> Result<u8, Fault> {
     let namespace = args.trial_namespace.as_deref().unwrap_or(&cluster.namespace);
-    let count = trial::clean(cluster, namespace, None).await?;
+    let count = run::clean(cluster, namespace, None).await?;
     say(format_args!("{count} trial pods removed from namespace {namespace}."));
     Ok(0)
 }

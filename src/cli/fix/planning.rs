@@ -17,6 +17,9 @@ use super::{Fixed, file, stopped, users};
 use crate::error::{Error, Read};
 use crate::evidence::cluster::Cluster;
 use crate::foresight;
+use crate::model::defaults;
+use crate::model::edit::Edit;
+use crate::model::identity::{Assignment, Candidate};
 use crate::model::image::Image;
 use crate::model::obstacle::{Errno, Obstacle};
 use crate::model::plan::Plan;
@@ -25,8 +28,9 @@ use crate::model::trace::Traced;
 use crate::plan;
 use crate::policy;
 use crate::remedy;
-use crate::trial::copy::Changes;
-use crate::trial::{self, End, Options, Progress, Proven, Trial};
+use crate::run::pod::Changes;
+use crate::run::{self, Options, Progress, Proven, Trial};
+use crate::search::{self, End};
 
 /// How long the API server may take to create what was asked for just before an interrupt.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
@@ -43,8 +47,13 @@ pub(super) async fn planned(
     let live = proves.then(|| Live::start(several.unwrap_or(&MultiProgress::new())));
     let tell = |progress: Progress<'_>| told(&progress, &prefix, live.as_ref());
     let left = plan::pod_spec(&subject.object).map(plan::privileged).unwrap_or_default();
+    let nodes_say = plan::pod_spec(&subject.object).and_then(plan::windows).filter(|field| *field != "os.name");
     let mut warnings: Vec<String> =
         left.iter().map(|(container, why)| format!("container {container} is left as it is: {why}")).collect();
+    warnings
+        .extend(nodes_say.map(|_| {
+            "spec.os.name: windows tells Pod Security that none of Linux' fields are wanted of it".to_owned()
+        }));
     warnings.extend(devices(&subject.object));
     let without_namespace = match args.user_namespace {
         true => users::refused(cluster, &subject).await,
@@ -57,9 +66,11 @@ pub(super) async fn planned(
         () = stopped() => return Err(Error::input("read the images", "it was interrupted").into()),
     };
     warnings.extend(images.errors.iter().map(Error::to_string));
+    warnings.extend(subject.configurations.errors.iter().map(Error::to_string));
     let trial = Trial {
         cluster,
         images: images.value,
+        configurations: subject.configurations.value.clone(),
         namespace: args.trial_namespace.clone().unwrap_or_else(|| subject.namespace.clone()),
         object: &subject.object,
         id: trial_id(&subject.object),
@@ -68,15 +79,20 @@ pub(super) async fn planned(
         traces: traces(args, &subject)?,
         volumes: &subject.volumes,
         options: Options {
-            level: args.level(),
-            max_rounds: args.max_rounds,
+            search: search::Options {
+                level: args.level(),
+                runs: proves,
+                max_rounds: args.max_rounds,
+                read_only_root: args.read_only_root,
+                user_namespace,
+                run_as: args.run_as,
+                without: [args.without.clone(), subject.refused_remedies().iter().map(ToString::to_string).collect()]
+                    .concat(),
+                minimize: !args.no_minimize,
+                with_volumes: args.with_volumes.clone(),
+                strace: args.strace_image.is_some(),
+            },
             timeout: Duration::from_secs(args.timeout),
-            read_only_root: args.read_only_root,
-            user_namespace,
-            minimize: !args.no_minimize,
-            runs: proves,
-            run_as: args.run_as,
-            without: args.without.clone(),
             changes: Changes {
                 with_volumes: args.with_volumes.clone(),
                 command: args.command.as_ref().map(|words| words.0.clone()).unwrap_or_default(),
@@ -85,6 +101,7 @@ pub(super) async fn planned(
             strace_image: args.strace_image.clone(),
             ..Options::default()
         },
+        inspection_pod: OnceLock::new(),
         owner: OnceLock::new(),
         progress: &tell,
     };
@@ -103,6 +120,7 @@ pub(super) async fn planned(
             tell(Progress::Note(error.to_string()));
         }
         let Proven { plan, proof } = proven?;
+        warnings.extend(not_shared(&subject.object));
         warnings.extend(proof.notes.iter().cloned());
         (plan, Some(proof))
     } else {
@@ -125,10 +143,13 @@ pub(super) async fn planned(
     };
     warnings.extend(subject.volumes.storage.notes.iter().cloned());
     warnings.extend(transfers(&subject, &plan).iter().map(plan::Transfer::warning));
-    warnings.extend(forbidden(&plan.object, args.level()));
+    warnings.extend(plan::pod_spec(&plan.object).map(plan::retained).unwrap_or_default());
+    let forbidden = forbidden(&plan.object, args.level());
+    let is_admitted = forbidden.is_empty();
+    warnings.extend(forbidden);
     warnings.extend(subject.manifest.as_ref().and_then(file::rendered));
     let owner = plan::owner(&subject.object).filter(|_| subject.manifest.is_none());
-    Ok(Fixed { subject, plan, proof, warnings, owner, left_behind })
+    Ok(Fixed { subject, plan, proof, warnings, is_admitted, owner, left_behind })
 }
 
 /// The images of `--images`, each with its container. One that cannot be read is an error beside the rest.
@@ -207,7 +228,7 @@ async fn failed(cluster: Option<&Cluster>, subject: &Subject) -> Vec<Obstacle> {
         return Vec::new();
     }
     match explain::failure_texts(cluster, workload, None, false).await {
-        Ok(texts) => trial::diagnosed(&texts.value).obstacles,
+        Ok(texts) => run::diagnosed(&texts.value).obstacles,
         Err(_) => Vec::new(),
     }
 }
@@ -216,12 +237,39 @@ async fn failed(cluster: Option<&Cluster>, subject: &Subject) -> Vec<Obstacle> {
 fn forbidden(object: &Value, level: Level) -> Vec<String> {
     let template = plan::template_path(object).iter().try_fold(object, |value, key| value.get(key));
     let Some(Ok(template)) = template.map(PodTemplateSpec::deserialize) else { return Vec::new() };
-    let (metadata, spec) = (template.metadata.unwrap_or_default(), template.spec.unwrap_or_default());
+    let (metadata, mut spec) = (template.metadata.unwrap_or_default(), template.spec.unwrap_or_default());
+    defaults::pod(&mut spec);
     let violations = policy::evaluate(&metadata, &spec, level, policy::newest_version());
     violations
         .into_iter()
         .map(|violation| format!("{} still forbids it: {}: {}", level.as_str(), violation.reason, violation.detail))
         .collect()
+}
+
+/// What of the node the copy has not had, so that nothing is proven of it.
+fn not_shared(object: &Value) -> Option<String> {
+    let spec = plan::pod_spec(object)?;
+    let shares = ["hostNetwork", "hostPID", "hostIPC"].into_iter().filter(|field| spec[*field] == true);
+    let volumes = spec["volumes"].as_array().into_iter().flatten();
+    let paths = volumes.filter_map(|volume| volume.pointer("/hostPath/path")?.as_str());
+    let missing: Vec<&str> = shares.chain(paths).collect();
+    let missing = (!missing.is_empty()).then(|| missing.join(", "))?;
+    Some(format!("the copy had nothing of the node's ({missing}): what the program needs of that is not proven"))
+}
+
+/// Users that are a guess, each with its container: for outputs that show nothing of the plan but the change.
+pub(super) fn guesses(plan: &Plan) -> Vec<String> {
+    let guessed = plan.identities.iter().filter(|(_, one)| one.assignment == Assignment::Guess);
+    guessed
+        .map(|(container, Candidate { uid, gid, why, .. })| {
+            format!("container {container}: user {uid}:{gid} is a guess: {why}; --trial finds out whether it works")
+        })
+        .collect()
+}
+
+/// Whether a level forbids anything in an object, or a container of it may be root.
+pub(super) fn wants(object: &Value, level: Level) -> bool {
+    plan::compose(object, level, &[Edit::NonRoot]) != *object || !forbidden(object, level).is_empty()
 }
 
 /// A name that no other trial has: a workload's, and the time.

@@ -32,19 +32,26 @@ pub(super) fn rendered(
             [one] => json(&fix(one)),
             several => {
                 let items: Vec<report::Fix> = several.iter().map(fix).collect();
-                json(&json!({"apiVersion": crate::output::report::API_VERSION, "kind": "FixList", "items": items}))
+                json(&json!({"apiVersion": crate::output::API_VERSION, "kind": "FixList", "items": items}))
             }
         },
         Format::Html => html::fixes(&fixed.iter().map(fix).collect::<Vec<_>>()),
-        Format::Json6902 => {
-            let patches = fixed.iter().map(|one| json(&patch::json6902(&one.subject.object, &one.plan.object)));
-            Ok(patches.collect::<Result<Vec<_>, _>>()?.concat())
-        }
+        Format::Json6902 => match objects(fixed).as_slice() {
+            [(before, after)] => json(&patch::json6902(before, after)),
+            several => {
+                let patches = several.iter().map(|(before, after)| (before, "json", patch::json6902(before, after)));
+                json(&patch::list(patches))
+            }
+        },
         Format::Kustomize => {
-            let changed = fixed.iter().filter(|one| one.plan.object != one.subject.object);
-            let patches: Vec<Value> =
-                changed.map(|one| patch::strategic(&one.subject.object, &one.plan.object)).collect();
-            as_yaml(&patch::kustomize(&patches)?)
+            for one in fixed.iter().filter(|one| !one.subject.before()["metadata"]["name"].is_string() && one.changes())
+            {
+                let name = one.subject.name();
+                say(format_args!(
+                    "warning: {name}: kustomize finds an object by its name, and this has none: it is left out"
+                ));
+            }
+            as_yaml(&patch::kustomize(&objects(fixed))?)
         }
         Format::Yaml if fixed.is_empty() => Ok(file::stream(files.iter().map(|file| file.text.as_str()))),
         Format::Yaml if !files.is_empty() => Ok(file::stream(edited.iter().map(|edited| edited.text.as_str()))),
@@ -52,10 +59,16 @@ pub(super) fn rendered(
             Ok(files.iter().zip(edited).map(|(file, edited)| edited.diff(file)).collect())
         }
         Format::Yaml => yaml(fixed),
-        Format::Patch => {
-            let patches = fixed.iter().map(|one| as_yaml(&patch::strategic(&one.subject.object, &one.plan.object)));
-            Ok(patches.collect::<Result<Vec<_>, _>>()?.join("---\n"))
-        }
+        Format::Patch => match objects(fixed).as_slice() {
+            [(before, after)] => as_yaml(&patch::kubectl(before, after).1),
+            several => {
+                let patches = several.iter().map(|(before, after)| {
+                    let (kind, patch) = patch::kubectl(before, after);
+                    (before, kind, patch)
+                });
+                as_yaml(&patch::list(patches))
+            }
+        },
         Format::Diff => fixed.iter().map(diff).collect::<Result<Vec<_>, _>>().map(|diffs| diffs.concat()),
         Format::Markdown => {
             let parts = fixed.iter().map(|one| Ok(report::markdown(&fix(one), &diff(one)?)));
@@ -70,6 +83,24 @@ pub(super) fn rendered(
             parts.collect::<Result<Vec<_>, Error>>().map(|parts| parts.join("\n"))
         }
     }
+}
+
+/// Each object before and after, with the plans of all its pods.
+fn objects(fixed: &[Fixed]) -> Vec<(Value, Value)> {
+    let is_same = |one: &Fixed, other: &Fixed| match (&one.subject.manifest, &other.subject.manifest) {
+        (Some(one), Some(other)) => {
+            Arc::ptr_eq(&one.file, &other.file) && (&one.part, one.item) == (&other.part, other.item)
+        }
+        _ => false,
+    };
+    let mut objects = Vec::new();
+    for of_one in fixed.chunk_by(is_same) {
+        let before = of_one[0].subject.before().clone();
+        let mut after = before.clone();
+        of_one.iter().for_each(|one| one.subject.put(&one.plan.object, &mut after));
+        objects.push((before, after));
+    }
+    objects
 }
 
 /// A Job for each claim, with what to know before it is run; nothing where no root wrote on a claim.
@@ -99,7 +130,7 @@ fn ownership_jobs(fixed: &[Fixed]) -> Result<String, Error> {
 
 /// Whole objects.
 pub(super) fn yaml(fixed: &[Fixed]) -> Result<String, Error> {
-    let objects = fixed.iter().map(|one| as_yaml(&report::applicable(&one.plan.object)));
+    let objects = objects(fixed).into_iter().map(|(_, after)| as_yaml(&report::applicable(&after)));
     Ok(objects.collect::<Result<Vec<_>, _>>()?.join("---\n"))
 }
 
@@ -113,7 +144,7 @@ pub(super) fn diff(one: &Fixed) -> Result<String, Error> {
     }
     let text = |object: &Value| as_yaml(&report::applicable(object));
     let name = Clean(&one.subject.name()).to_string();
-    let (before, after) = report::discreet(&one.subject.object, &one.plan.object);
+    let (before, after) = report::discreet(one.subject.before(), &one.after());
     let (before, after) = (text(&before)?, text(&after)?);
     Ok(patch::diff((&name, &before), (&format!("{name} (nonroot)"), &after)))
 }
@@ -138,7 +169,11 @@ pub(super) fn fix(one: &Fixed) -> report::Fix {
     if let Some(manifest) = &one.subject.manifest {
         warnings.extend(file::edited(&manifest.file, &[one]).errors.iter().map(ToString::to_string));
     }
-    report::Fix::new(&one.subject.object, &one.plan, proof, warnings)
+    let mut fix = report::Fix::new(one.subject.before(), &one.after(), &one.plan, one.is_admitted, proof, warnings);
+    if let Some(manifest) = &one.subject.manifest {
+        fix.workload.name = json!(manifest.workload.name);
+    }
+    fix
 }
 
 /// What a reader should know beside the plan.
@@ -147,5 +182,7 @@ pub(super) fn warnings(one: &Fixed) -> Vec<String> {
         .owner
         .as_ref()
         .map(|Owner { who, advice }| format!("it belongs to {who}, which would take the change back: {advice}"));
-    one.warnings.iter().cloned().chain(owner).collect()
+    let of_kind = one.subject.left_out(&one.plan.object);
+    let notes = one.subject.notes.iter().cloned();
+    notes.chain(one.warnings.iter().cloned()).chain(of_kind).chain(owner).collect()
 }

@@ -18,7 +18,7 @@ use crate::evidence::strace::Strace;
 use crate::model::container::Role;
 use crate::model::podsecurity::Level;
 use crate::model::trace::{Lines, Traced};
-use crate::trial::tracer::{Profile, Tracer};
+use crate::run::tracer::{Profile, Tracer};
 
 /// How a pod is traced.
 #[derive(Debug, Args)]

@@ -27,6 +27,22 @@ pub struct Place<'a> {
     pub container: &'a str,
 }
 
+/// A container of a pod that a trial made, in which the image's own programs may be executed. In the pods of a user only
+/// scripts that read are run, and those take a [`Place`].
+#[derive(Debug, Clone, Copy)]
+pub struct TrialPlace<'a>(Place<'a>);
+
+impl<'a> TrialPlace<'a> {
+    /// How the names of a trial's pods begin.
+    pub const PREFIX: &'static str = "nonroot-trial-";
+
+    /// `None` where the pod's name is not that of a trial's pod.
+    #[must_use]
+    pub fn new(place: Place<'a>) -> Option<Self> {
+        place.pod.starts_with(Self::PREFIX).then_some(TrialPlace(place))
+    }
+}
+
 impl Cluster {
     /// What a running container shows of itself, in one round trip.
     ///
@@ -52,12 +68,13 @@ impl Cluster {
         Ok(inside::found(&self.shell(place, inside::FIND, words).await?))
     }
 
-    /// The options of a program of a running container, as its own help tells them.
+    /// The options of a program, as its own help tells them. The program is executed for that: one that knows no `--help`
+    /// starts, and is ended.
     ///
     /// # Errors
     /// As [`Cluster::look_inside`].
-    pub async fn help_of(&self, place: Place<'_>, program: &str) -> Result<Vec<CommandOption>, Error> {
-        Ok(inside::options(&self.shell(place, inside::HELP, &[program]).await?))
+    pub async fn help_of(&self, place: TrialPlace<'_>, program: &str) -> Result<Vec<CommandOption>, Error> {
+        Ok(inside::options(&self.shell(place.0, inside::HELP, &[program]).await?))
     }
 
     /// How the scripts among some words become a program, in a running container: file and line of each call.
@@ -74,6 +91,14 @@ impl Cluster {
     /// As [`Cluster::look_inside`].
     pub async fn log_files(&self, place: Place<'_>) -> Result<Vec<(String, String)>, Error> {
         Ok(inside::logs(&self.shell(place, inside::LOGS, &[]).await?))
+    }
+
+    /// How many bytes some directories of a running container hold, where it has du(1).
+    ///
+    /// # Errors
+    /// As [`Cluster::look_inside`].
+    pub async fn usage_of(&self, place: Place<'_>, paths: &[&str]) -> Result<Vec<(String, u64)>, Error> {
+        Ok(inside::usage(&self.shell(place, inside::USAGE, paths).await?))
     }
 
     /// Those of some paths that the user of a running container may not write, nor make where they are missing.

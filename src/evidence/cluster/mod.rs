@@ -1,6 +1,7 @@
 //! The API server, read only: every request here is a GET, but for the question of what the user may do.
 
 mod access;
+mod change;
 mod connection;
 mod exec;
 mod failure;
@@ -11,6 +12,8 @@ mod names;
 mod namespace;
 mod nodes;
 mod protobuf;
+mod records;
+mod schema;
 mod scope;
 mod storage;
 mod virtual_machines;
@@ -28,7 +31,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::access::Right;
 pub use self::connection::{Connection, Entries};
-pub use self::exec::Place;
+pub use self::exec::{Place, TrialPlace};
 pub use self::failure::Text;
 pub use self::protobuf::parse_pod;
 pub use self::scope::{Detail, Namespaces, Scope, Selection};

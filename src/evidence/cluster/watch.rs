@@ -10,14 +10,16 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue};
 use k8s_openapi::api::core::v1::Event;
 use kube::api::{ListParams, WatchParams};
 use kube::client::Body;
-use kube::core::{Request, Status};
+use kube::core::Request;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use super::fold::{Controller, Fold, Key, Seen};
+use super::change::{Change, INITIAL_EVENTS_END};
+use super::fold::Fold;
 use super::list::{self, Form};
+use super::records::{Controller, Key, Seen};
 use super::scope::collection;
 use super::workloads::{Asked, CONTROLLERS};
 use super::{Cluster, Namespaces, Refusal, Scope, innermost, protobuf};
@@ -29,9 +31,6 @@ use crate::model::workload::Workload;
 const EVENTS: &str = "application/vnd.kubernetes.protobuf;stream=watch,application/json;stream=watch";
 const JSON_EVENTS: &str = "application/json;stream=watch";
 
-/// The annotation of the bookmark after the last object that was there before (KEP-3157).
-pub(super) const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
-
 /// How long a server that streams its lists (KEP-3157) is silent before the last of it. One that knows nothing of that
 /// is silent for ever.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -41,17 +40,6 @@ const RECONNECT: Duration = Duration::from_secs(1);
 
 /// The longest event: etcd holds no object of more than 1.5 MiB, and JSON may be some times its size.
 const LONGEST_EVENT: usize = 64 << 20;
-
-/// One event of a watch.
-pub(super) enum Change<T> {
-    Put(T),
-    Gone(T),
-    /// Nothing changed up to this version; whether it is the end of what was there before.
-    Bookmark {
-        is_initial_end: bool,
-    },
-    Failed(Box<Status>),
-}
 
 /// The workloads of a scope as they are now.
 pub struct Watch<'a> {

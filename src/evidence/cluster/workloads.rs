@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use futures::future::join_all;
-use k8s_openapi::api::core::v1::{Event, Namespace as ApiNamespace, Pod};
+use k8s_openapi::api::core::v1::{ContainerStatus, Event, Namespace as ApiNamespace, Pod};
 use kube::api::ListParams;
 use prost::DecodeError;
 use serde_json::Value;
 
-use super::fold::{self, Controller, Fold, Seen};
+use super::fold::{self, Fold};
 use super::list::Form;
+use super::records::{Controller, Seen};
 use super::scope::collection;
 use super::{Cluster, Detail, Namespaces, Refusal, Scope, Selection, protobuf};
 use crate::error::{Error, Read};
@@ -288,6 +289,18 @@ impl Cluster {
         Ok(pods.into_iter().filter(well).filter_map(|pod| pod.metadata.name).collect())
     }
 
+    /// A pod of a workload that runs, and whether it is well. Where none is, one whose containers all run tells as much of
+    /// what they do.
+    ///
+    /// # Errors
+    /// As [`Cluster::pods_of`].
+    pub async fn live_pod(&self, object: &Value, namespace: &str) -> Result<Option<(String, bool)>, Error> {
+        let pods = self.pods_of(object, namespace).await?;
+        let live = pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none() && all_run(pod));
+        let told = live.filter_map(|pod| Some((pod.metadata.name.clone()?, pods::failures(pod).is_empty())));
+        Ok(told.max_by_key(|(_, is_well)| *is_well))
+    }
+
     /// What one namespace, or with `None` every one, demands of its pods.
     pub(super) async fn namespaces(&self, name: Option<&str>) -> Read<Vec<Namespace>> {
         let mut found = Vec::new();
@@ -308,4 +321,12 @@ impl Cluster {
         let errors = answer.err().map(|refusal| refusal.error).into_iter().collect();
         Read { value: found, errors }
     }
+}
+
+/// Whether every container of a pod runs now.
+fn all_run(pod: &Pod) -> bool {
+    let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    let runs = |status: &ContainerStatus| status.state.as_ref().is_some_and(|state| state.running.is_some());
+    let count = pod.spec.as_ref().map_or(0, |spec| spec.containers.len());
+    count > 0 && statuses.filter(|status| runs(status)).count() == count
 }

@@ -2,6 +2,7 @@
 
 mod archive;
 mod cache;
+mod configurations;
 mod digest;
 mod index;
 pub mod layer;
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 pub use cache::Cache;
+pub use configurations::{Wanted, configurations};
 pub use registry::Access;
 
 use crate::error::Error;

@@ -2,7 +2,7 @@
 
 mod parse;
 
-pub use self::parse::{calls, found, inside, logs, look, options, paths, standing, started};
+pub use self::parse::{calls, found, inside, logs, look, options, paths, standing, started, usage};
 
 /// Gathers all of [`crate::model::inside::Inside`]; run as `sh -c GATHER`.
 pub const GATHER: &str = include_str!("gather.sh");
@@ -35,3 +35,6 @@ pub const REFUSED: &str = include_str!("refused.sh");
 
 /// Shows the ends of log files; run as `sh -c LOGS`.
 pub const LOGS: &str = include_str!("logs.sh");
+
+/// The script for a running container that tells how much some directories hold.
+pub const USAGE: &str = include_str!("usage.sh");

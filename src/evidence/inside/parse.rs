@@ -164,6 +164,17 @@ pub fn paths(answer: &str) -> Vec<String> {
     body.lines().filter(|line| line.starts_with('/')).take(MOST).map(str::to_owned).collect()
 }
 
+/// Reads the answer of `usage.sh`: path and bytes of each.
+#[must_use]
+pub fn usage(answer: &str) -> Vec<(String, u64)> {
+    let Some((_, _, body)) = sections(answer).find(|(name, ..)| *name == "usage") else { return Vec::new() };
+    let row = |line: &str| {
+        let (kib, path) = line.split_once('\t')?;
+        Some((path.to_owned(), kib.parse::<u64>().ok()?.saturating_mul(1024)))
+    };
+    body.lines().filter_map(row).take(MOST).collect()
+}
+
 /// Reads the answer of `logs.sh`: path and text of each file.
 #[must_use]
 pub fn logs(answer: &str) -> Vec<(String, String)> {

@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 use self::document::{Document, Lines};
 use crate::error::{Error, Read};
 use crate::evidence::pods;
-use crate::model::volume;
-use crate::model::workload::{Location, Workload};
+use crate::model::template::{self, Pod};
+use crate::model::workload::{Location, Unjudged, Workload};
+use crate::model::{defaults, misplaced, volume};
 
 /// The most bytes that one manifest may have. A dump of a whole cluster's objects stays below it; a device or an
 /// endless pipe does not.
@@ -26,6 +27,9 @@ const MAX_FILE_BYTES: u64 = 256 << 20;
 
 /// The endings that `kubectl -f DIRECTORY` reads (k8s.io/cli-runtime, pkg/resource/builder.go, FileExtensions).
 const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];
+
+/// The most fields of a pod in another kind that are left out of account: where more cannot be read, it is no pod.
+const MOST_UNREADABLE: usize = 16;
 
 /// The name of standard input in `-f` and in reports.
 const STDIN: &str = "-";
@@ -57,25 +61,51 @@ pub struct Manifest {
     pub item: Option<usize>,
     pub workload: Workload,
     /// The whole object, with the fields that our types do not know.
-    pub object: Value,
-    lines: Lines,
+    pub object: Arc<Value>,
+    lines: Arc<Lines>,
     /// The line before the document's first.
     offset: u64,
-    /// Where the pod template stands in the document.
-    template: &'static str,
+    /// Where the pod stands in the object.
+    pub pod: Pod,
+    /// The item has neither kind nor apiVersion in the file, but those of its list.
+    pub is_unnamed: bool,
 }
 
 impl Manifest {
+    /// The line in the file of a field of the object, or of its nearest ancestor.
+    #[must_use]
+    pub fn line_of(&self, path: &str) -> u64 {
+        self.offset + self.lines.of(path)
+    }
+
     /// The line in the file of a field of the pod template, as `spec.containers[0].image`, or of its nearest ancestor.
     #[must_use]
     pub fn line(&self, field: &str) -> u64 {
-        self.offset + self.lines.of(&format!("{}.{field}", self.template))
+        self.offset + self.lines.of(&self.pod.place(field))
     }
+}
+
+/// What files hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found<T> {
+    pub workloads: Vec<T>,
+    /// Objects that make pods of which they do not say enough.
+    pub unjudged: Vec<Unjudged>,
+    /// What is not as its writer meant it, though it can be read.
+    pub notes: Vec<String>,
+}
+
+/// What comes of a document.
+enum Outcome<T> {
+    Workload(T),
+    Unjudged(Unjudged),
+    Note(String),
+    Failed(Error),
 }
 
 /// Reads the workloads of files, directories and standard input (`-`), in that order, and what `make` makes of each on
 /// whatever thread; what cannot be read is an error, and the rest is still read.
-pub fn read<T: Send>(paths: &[String], recursive: bool, make: impl Fn(Manifest) -> T + Sync) -> Read<Vec<T>> {
+pub fn read<T: Send>(paths: &[String], recursive: bool, make: impl Fn(Manifest) -> T + Sync) -> Read<Found<T>> {
     let Read { value: files, mut errors } = files(paths, recursive);
     let files: Vec<Arc<File>> = files.into_iter().map(Arc::new).collect();
     let Read { value, errors: broken } = workloads(&files, make);
@@ -160,27 +190,44 @@ fn text(reader: impl io::Read, name: &str) -> Result<String, Error> {
 }
 
 /// Reads every document of files; one that is broken costs nothing but itself.
-pub fn workloads<T: Send>(files: &[Arc<File>], make: impl Fn(Manifest) -> T + Sync) -> Read<Vec<T>> {
+pub fn workloads<T: Send>(files: &[Arc<File>], make: impl Fn(Manifest) -> T + Sync) -> Read<Found<T>> {
     let files = files.iter().filter(|file| !source::is_kustomization(file));
     let parts: Vec<_> = files.flat_map(|file| split(file.body()).map(move |part| (file, part))).collect();
     let read = parallel::each(&parts, |(file, part)| {
         let mut read = Vec::new();
-        let mut take = |manifest: Result<Manifest, Error>| read.push(manifest.map(&make));
+        let mut take = |outcome: Outcome<Manifest>| {
+            read.push(match outcome {
+                Outcome::Workload(manifest) => Outcome::Workload(make(manifest)),
+                Outcome::Unjudged(unjudged) => Outcome::Unjudged(unjudged),
+                Outcome::Note(note) => Outcome::Note(note),
+                Outcome::Failed(error) => Outcome::Failed(error),
+            });
+        };
         json_values(*part).into_iter().for_each(|part| documents(file, part, &mut take));
         read
     });
-    Read::of(read.into_iter().flatten())
+    let mut found = Found { workloads: Vec::new(), unjudged: Vec::new(), notes: Vec::new() };
+    let mut errors = Vec::new();
+    for outcome in read.into_iter().flatten() {
+        match outcome {
+            Outcome::Workload(workload) => found.workloads.push(workload),
+            Outcome::Unjudged(unjudged) => found.unjudged.push(unjudged),
+            Outcome::Note(note) => found.notes.push(note),
+            Outcome::Failed(error) => errors.push(error),
+        }
+    }
+    Read { value: found, errors }
 }
 
 /// Reads one document, which may be a list of objects.
-fn documents(file: &Arc<File>, part: Part<'_>, take: &mut dyn FnMut(Result<Manifest, Error>)) {
+fn documents(file: &Arc<File>, part: Part<'_>, take: &mut dyn FnMut(Outcome<Manifest>)) {
     let Part { line: offset, start, text } = part;
     let document = match Document::parse(text) {
         Ok(None) => return,
         Ok(Some(document)) => document,
         Err(malformed) => {
             let error = Error::input(format!("read {}:{}", file.name, offset + malformed.line), malformed.why);
-            take(Err(match source::chart(file) {
+            take(Outcome::Failed(match source::chart(file) {
                 _ if !text.contains("{{") => error,
                 Some(chart) => error.help(chart.advice()),
                 None => error.help("it looks like a template: helm template CHART | kubectl nonroot scan -f -"),
@@ -190,9 +237,22 @@ fn documents(file: &Arc<File>, part: Part<'_>, take: &mut dyn FnMut(Result<Manif
     };
     let start = file.text.len() - file.body().len() + start;
     let is_list = document.is_list();
+    let is_named = |item: &Value| item.get("kind").is_some() || item.get("apiVersion").is_some();
+    let items = document.value["items"].as_array().filter(|_| is_list);
+    let unnamed: Vec<bool> = items.into_iter().flatten().map(|item| !is_named(item)).collect();
     for (number, item) in document.items().into_iter().enumerate() {
-        let place = Place { file, part: start..start + text.len(), item: is_list.then_some(number), offset };
-        workload(item, place).transpose().into_iter().for_each(&mut *take);
+        for document::Repeated { key, line, before } in &item.repeated {
+            take(Outcome::Note(format!(
+                "{}:{}: {key} is there twice in one map, and the last one counts: line {} is ignored",
+                file.name,
+                offset + line,
+                offset + before
+            )));
+        }
+        let is_unnamed = unnamed.get(number).copied().unwrap_or(false);
+        let item_number = is_list.then_some(number);
+        let place = Place { file, part: start..start + text.len(), item: item_number, offset, is_unnamed };
+        object(item, &place, take);
     }
 }
 
@@ -202,6 +262,7 @@ struct Place<'a> {
     part: Range<usize>,
     item: Option<usize>,
     offset: u64,
+    is_unnamed: bool,
 }
 
 /// A part of a text: the lines and the bytes before it.
@@ -254,75 +315,181 @@ fn json_values(part: Part<'_>) -> Vec<Part<'_>> {
     parts
 }
 
-/// The pod template of a document, if it is a workload of any kind, known or not.
-fn template_path(document: &Value) -> Option<&'static str> {
-    let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default();
-    let candidates: &[&str] = match kind {
-        "Pod" => &[""],
-        "PodTemplate" => &["template"],
-        "CronJob" => &["spec.jobTemplate.spec.template", "spec.template"],
-        _ => &["spec.template", "spec.jobTemplate.spec.template"],
-    };
-    let known = matches!(
-        kind,
-        "Pod" | "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "ReplicationController" | "Job"
-    );
-    candidates.iter().copied().find(|path| {
-        let template = at(document, path);
-        known && template.is_some()
-            || template.and_then(|template| template.pointer("/spec/containers")).is_some_and(Value::is_array)
-    })
-}
-
-fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('.').filter(|step| !step.is_empty()).try_fold(value, |value, step| value.get(step))
-}
-
-fn workload(document: Document, place: Place<'_>) -> Result<Option<Manifest>, Error> {
-    let Document { value, lines } = document;
-    let Place { file, part, item, offset } = place;
-    let name_of_file = file.name.as_str();
-    let line = offset + lines.of("");
-    let text = |path: &str| at(&value, path).and_then(Value::as_str).map(str::to_owned);
+/// Reads one object: the pods in it, and what it says of others.
+fn object(document: Document, place: &Place<'_>, take: &mut dyn FnMut(Outcome<Manifest>)) {
+    let Document { value, lines, .. } = document;
+    let Place { file, offset, .. } = place;
+    let text = |field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
     let (Some(kind), Some(api_version)) = (text("kind"), text("apiVersion")) else {
         let why = "it has no apiVersion and kind, so it is no Kubernetes object";
-        return Err(Error::input(format!("read {name_of_file}:{line}"), why));
+        let line = offset + lines.of("");
+        return take(Outcome::Failed(Error::input(format!("read {}:{line}", file.name), why)));
     };
-    let Some(path) = template_path(&value) else { return Ok(None) };
-    let name = text("metadata.name").or_else(|| text("metadata.generateName")).unwrap_or_default();
-    let raw = at(&value, path).unwrap_or(&Value::Null);
-    let template = PodTemplateSpec::deserialize(raw).map_err(|error| {
-        let field = misread(raw, &|template| PodTemplateSpec::deserialize(template).is_ok());
-        let line = offset + lines.of(&format!("{path}{field}"));
-        let field = if field.is_empty() { path } else { field.trim_start_matches('.') };
-        Error::input(format!("read {name_of_file}:{line}"), format!("{field} of {kind} {name}: {error}"))
-    })?;
-    let Some(mut spec) = template.spec else {
-        return Err(Error::input(format!("read {name_of_file}:{line}"), format!("{kind} {name} has no pod spec")));
-    };
-    // Its controller gives the pods these volumes.
-    let templates = at(&value, "spec.volumeClaimTemplates").and_then(Value::as_array);
-    let templates = templates.into_iter().flatten().filter_map(|claim| claim["metadata"]["name"].as_str());
-    let claims: Vec<Volume> = templates.map(|template| volume::templated(template, &name)).collect();
-    if !claims.is_empty() {
-        spec.volumes.get_or_insert_default().extend(claims);
-    }
-    let annotations = at(&value, "metadata.annotations").and_then(Value::as_object).into_iter().flatten();
-    let annotations = annotations.filter_map(|(key, text)| Some((key.clone(), text.as_str()?.to_owned()))).collect();
-    let workload = Workload {
+    let of_metadata = |field: &str| value["metadata"][field].as_str().map(str::to_owned);
+    let object = Object {
+        name: of_metadata("name").or_else(|| of_metadata("generateName")).unwrap_or_default(),
+        namespace: of_metadata("namespace"),
         api_version,
         kind,
-        namespace: text("metadata.namespace"),
-        name,
-        annotations,
-        source: Some(Location { file: name_of_file.to_owned(), line }),
-        pods: 0,
-        metadata: template.metadata.unwrap_or_default(),
-        containers: pods::containers(&spec, None),
-        spec,
-        failures: Vec::new(),
+        value: Arc::new(value),
+        lines: Arc::new(lines),
     };
-    Ok(Some(Manifest { file: Arc::clone(file), part, item, workload, object: value, lines, offset, template: path }))
+    let template::Found { pods, fragments } = template::find(&object.value);
+    let unjudged = |fields: Vec<(String, u64)>, why: Option<String>| Unjudged {
+        api_version: object.api_version.clone(),
+        kind: object.kind.clone(),
+        namespace: object.namespace.clone(),
+        name: object.name.clone(),
+        source: Location { file: file.name.clone(), line: offset + object.lines.of(""), path: None },
+        fields,
+        root: fragments.iter().any(|fragment| fragment.is_root),
+        forbidden: fragments.iter().any(|fragment| fragment.is_forbidden),
+        is_hint: why.is_none() && fragments.iter().all(|fragment| fragment.is_hint),
+        why,
+    };
+    for pod in pods {
+        let (path, is_own) = (pod.path.to_string(), pod.is_own);
+        match object.manifest(pod, place) {
+            Ok((manifest, notes)) => {
+                notes.into_iter().for_each(|note| take(Outcome::Note(note)));
+                take(Outcome::Workload(manifest));
+            }
+            Err(error) if is_own => take(Outcome::Failed(error)),
+            // Another kind may have its own types there, or words that are filled in later.
+            Err(error) => {
+                let line = offset + object.lines.of(&path);
+                take(Outcome::Unjudged(Unjudged {
+                    root: false,
+                    forbidden: false,
+                    ..unjudged(vec![(path, line)], Some(error.why))
+                }));
+            }
+        }
+    }
+    if !fragments.is_empty() {
+        let fields = fragments.iter().map(|fragment| fragment.path.to_string());
+        let fields = fields.map(|path| (path.clone(), offset + object.lines.of(&path))).collect();
+        take(Outcome::Unjudged(unjudged(fields, None)));
+    }
+}
+
+/// An object with a kind.
+struct Object {
+    api_version: String,
+    kind: String,
+    namespace: Option<String>,
+    name: String,
+    value: Arc<Value>,
+    lines: Arc<Lines>,
+}
+
+impl Object {
+    /// One of its pods, and what in it is not where it belongs.
+    fn manifest(&self, mut pod: Pod, place: &Place<'_>) -> Result<(Manifest, Vec<String>), Error> {
+        let Object { kind, name, value, lines, .. } = self;
+        let Place { file, part, item, offset, is_unnamed } = place;
+        let (line_of, is_own) = (
+            {
+                let pod = pod.clone();
+                move |field: &str| offset + lines.of(&pod.place(field))
+            },
+            pod.is_own,
+        );
+        let line = if is_own { offset + lines.of("") } else { line_of("") };
+        let mut raw = pod.template(value);
+        let mut unreadable = Vec::new();
+        let template = loop {
+            let error = match PodTemplateSpec::deserialize(&*raw) {
+                Ok(template) => break template,
+                Err(error) => error,
+            };
+            let field = misread(&raw, &|template| PodTemplateSpec::deserialize(template).is_ok());
+            let field = field.trim_start_matches('.');
+            let what = pod.place(field);
+            let why = format!("{what} of {kind} {name}: {}", in_words(&error.to_string()));
+            let error = Error::input(format!("read {}:{}", file.name, line_of(field)), why);
+            // Another kind may have its own types there, or words that are filled in later: the rest is judged without.
+            if pod.is_own
+                || unreadable.len() == MOST_UNREADABLE
+                || template::Path::parse(field).remove(raw.to_mut()).is_none()
+            {
+                return Err(error);
+            }
+            unreadable.push(format!("{error}; the rest of its pod is judged without"));
+        };
+        // What cannot be read is not edited either.
+        pod.is_whole &= unreadable.is_empty();
+        let Some(mut spec) = template.spec else {
+            return Err(Error::input(format!("read {}:{line}", file.name), format!("{kind} {name} has no pod spec")));
+        };
+        if pod.is_own {
+            // Its controller gives the pods these volumes.
+            let templates = value.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
+            let templates = templates.into_iter().flatten().filter_map(|claim| claim["metadata"]["name"].as_str());
+            let claims: Vec<Volume> = templates.map(|template| volume::templated(template, name)).collect();
+            if !claims.is_empty() {
+                spec.volumes.get_or_insert_default().extend(claims);
+            }
+        }
+        defaults::pod(&mut spec);
+        let misplaced = misplaced::in_pod(value, &pod, &raw).into_iter();
+        let notes = misplaced.map(|one| {
+            let line = offset + lines.of(&one.path(&pod));
+            format!("{}:{line}: {}/{name}: {}", file.name, kind.to_lowercase(), one.fault(&pod))
+        });
+        let notes = unreadable.into_iter().chain(notes).collect();
+        let annotations = value.pointer("/metadata/annotations").and_then(Value::as_object).into_iter().flatten();
+        let annotations =
+            annotations.filter_map(|(key, text)| Some((key.clone(), text.as_str()?.to_owned()))).collect();
+        let path = (!pod.is_own).then(|| pod.path.to_string());
+        let workload = Workload {
+            api_version: self.api_version.clone(),
+            kind: kind.clone(),
+            namespace: self.namespace.clone(),
+            name: if pod.label.is_empty() { name.clone() } else { format!("{name}:{}", pod.label) },
+            annotations,
+            source: Some(Location { file: file.name.clone(), line, path }),
+            pods: 0,
+            metadata: template.metadata.unwrap_or_default(),
+            containers: pods::containers(&spec, None),
+            spec,
+            failures: Vec::new(),
+        };
+        let manifest = Manifest {
+            file: Arc::clone(file),
+            part: part.clone(),
+            item: *item,
+            workload,
+            object: Arc::clone(value),
+            lines: Arc::clone(lines),
+            offset: *offset,
+            pod,
+            is_unnamed: *is_unnamed,
+        };
+        Ok((manifest, notes))
+    }
+}
+
+/// What a reader of types says of a value, in words of the API.
+fn in_words(error: &str) -> String {
+    let Some((found, expected)) = error.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "))
+    else {
+        return error.to_owned();
+    };
+    let found = ["string ", "integer ", "boolean ", "floating point "]
+        .iter()
+        .find_map(|kind| found.strip_prefix(kind))
+        .map_or(found.to_owned(), |value| value.trim_matches('`').to_owned());
+    let expected = match expected {
+        "i32" | "i64" | "u32" | "u64" => "a whole number",
+        "a boolean" => "true or false",
+        "a string" => "a text",
+        "a sequence" => "a list",
+        "a map" => "a map",
+        "f64" => "a number",
+        other => other.strip_prefix("struct ").map_or(other, |_| "a map"),
+    };
+    format!("it is {found}, where {expected} belongs")
 }
 
 /// The first field of a value that cannot be read, as `.spec.containers[0].image`; `reads` says whether a value can, and
@@ -370,7 +537,7 @@ mod tests {
     fn read_text(text: &str) -> (Vec<Manifest>, Vec<String>) {
         let file = Arc::new(File { name: "f.yaml".to_owned(), path: None, text: text.to_owned() });
         let Read { value, errors } = workloads(&[file], |manifest| manifest);
-        (value, errors.iter().map(Error::to_string).collect())
+        (value.workloads, errors.iter().map(Error::to_string).collect())
     }
 
     #[test]
@@ -432,6 +599,18 @@ mod tests {
         let (found, failed) = read_text(text);
         assert!(found.is_empty());
         assert!(failed[0].contains("f.yaml:6") && failed[0].contains("spec.securityContext.runAsUser"), "{failed:?}");
+    }
+
+    #[test]
+    fn what_is_filled_in_later_is_left_out_of_account_in_another_kind() {
+        let text = "apiVersion: x.example/v1\nkind: Flow\nmetadata: {name: f}\nspec:\n  steps:\n  - image: i\n    securityContext:\n      runAsUser: \"{{uid}}\"\n      privileged: true\n";
+        let file = File { name: "f.yaml".to_owned(), path: None, text: text.to_owned() };
+        let Read { value: Found { workloads, unjudged, notes }, errors } =
+            workloads(&[Arc::new(file)], |manifest| manifest);
+        let context = workloads[0].workload.spec.containers[0].security_context.clone().expect("a context");
+        assert_eq!((context.run_as_user, context.privileged, workloads[0].pod.is_whole), (None, Some(true), false));
+        assert_eq!((unjudged.len(), errors.len()), (0, 0));
+        assert!(notes[0].contains("f.yaml:8: spec.steps[0].securityContext.runAsUser of Flow f"), "{notes:?}");
     }
 
     #[test]

@@ -67,7 +67,34 @@ pub struct Config {
     pub labels: BTreeMap<String, String>,
 }
 
+/// What an image's USER says of the user that a container runs as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeclaredUser {
+    /// Nothing, `root` or `0`.
+    Root,
+    /// A number, which is all that `runAsNonRoot` can judge (pkg/kubelet/kuberuntime/security_context.go,
+    /// verifyRunAsNonRoot); with the group, where that is a number too.
+    Number(u32, Option<u32>),
+    /// A name, which only the image's /etc/passwd makes a number of.
+    Name(String),
+}
+
 impl Config {
+    /// Who USER names, by its text alone.
+    #[must_use]
+    pub fn declared_user(&self) -> DeclaredUser {
+        let (user, group) = match self.user.split_once(':') {
+            Some((user, group)) => (user, group.parse().ok()),
+            None => (self.user.as_str(), None),
+        };
+        match user.parse() {
+            Ok(0) => DeclaredUser::Root,
+            Ok(uid) => DeclaredUser::Number(uid, group),
+            Err(_) if user.is_empty() || user == "root" => DeclaredUser::Root,
+            Err(_) => DeclaredUser::Name(user.to_owned()),
+        }
+    }
+
     /// The value that a process sees: the last one given.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {

@@ -4,13 +4,55 @@ mod diff;
 mod json6902;
 mod kustomize;
 mod manifest;
+mod merge;
 mod strategic;
+
+use serde_json::{Value, json};
 
 pub use self::diff::diff;
 pub use self::json6902::json6902;
 pub use self::kustomize::kustomize;
 pub use self::manifest::{Unfit, manifest};
+pub use self::merge::merge;
 pub use self::strategic::strategic;
+use super::API_VERSION;
+
+/// The groups of kinds of which the API server and kubectl know the merge keys.
+const BUILT_IN: [&str; 4] = ["", "apps", "batch", "extensions"];
+
+/// Whether a strategic merge patch can be made for an object: of custom kinds nobody knows how their lists merge.
+#[must_use]
+pub fn is_strategic(object: &Value) -> bool {
+    let api_version = object["apiVersion"].as_str().unwrap_or_default();
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    // OpenShift's kinds had no group once.
+    BUILT_IN.contains(&group) && !(group.is_empty() && object["kind"] == "DeploymentConfig")
+}
+
+/// The patch of an object for `kubectl patch`, and the `--type` that it is of.
+#[must_use]
+pub fn kubectl(original: &Value, planned: &Value) -> (&'static str, Value) {
+    if is_strategic(original) {
+        ("strategic", strategic(original, planned))
+    } else {
+        ("merge", merge(original, planned))
+    }
+}
+
+/// Patches of several objects as one document, each with the object that it is for and its `--type`.
+#[must_use]
+pub fn list<'a>(patches: impl Iterator<Item = (&'a Value, &'static str, Value)>) -> Value {
+    let items: Vec<Value> = patches
+        .map(|(object, kind, patch)| {
+            let mut target = json!({"apiVersion": object["apiVersion"], "kind": object["kind"]});
+            for field in ["namespace", "name"].into_iter().filter(|field| object["metadata"][*field].is_string()) {
+                target[field] = object["metadata"][field].clone();
+            }
+            json!({"target": target, "type": kind, "patch": patch})
+        })
+        .collect();
+    json!({"apiVersion": API_VERSION, "kind": "PatchList", "items": items})
+}
 
 #[cfg(test)]
 mod tests {

@@ -8,16 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use k8s_openapi::jiff::Timestamp;
 
 use super::message as proto;
-
-/// A list of Go's that JSON leaves out where it is empty.
-pub(super) fn list<T, U: From<T>>(items: Vec<T>) -> Option<Vec<U>> {
-    (!items.is_empty()).then(|| items.into_iter().map(U::from).collect())
-}
-
-/// A string of Go's that JSON leaves out where it is empty.
-pub(super) fn text(text: String) -> Option<String> {
-    (!text.is_empty()).then_some(text)
-}
+use super::zero::{list, text};
 
 /// Go's zero time stands for none.
 fn time(time: Option<proto::Time>) -> Option<meta::Time> {

@@ -9,6 +9,7 @@ mod convert;
 mod envelope;
 mod message;
 mod volume;
+mod zero;
 
 use bytes::Bytes;
 use k8s_openapi::api::core::v1::Pod;
@@ -17,8 +18,8 @@ use kube::core::Status;
 use kube::core::response::StatusDetails;
 use prost::{DecodeError, Message as _};
 
-use super::fold::{Controller, Declared, Seen, Template, replica_failure};
-use super::watch::{Change, INITIAL_EVENTS_END};
+use super::change::{Change, INITIAL_EVENTS_END};
+use super::records::{Controller, Declared, Seen, Template, replica_failure};
 use crate::model::workload::Failure;
 
 /// The media type.
@@ -101,7 +102,7 @@ pub(super) fn pod(item: Bytes) -> Result<Seen, DecodeError> {
     let mounts = spec.containers.iter_mut().chain(&mut spec.init_containers).flat_map(|one| &mut one.volume_mounts);
     let names = spec.volumes.iter_mut().map(|one| &mut one.name).chain(mounts.map(|one| &mut one.name));
     names.filter(|name| name.starts_with(TOKEN_VOLUME)).for_each(|name| name.truncate(TOKEN_VOLUME.len()));
-    let template = Template::Protobuf(pod.encode_to_vec().into());
+    let template = Template::Protobuf(pod.encode_to_vec().into(), self::template);
     if let (Some(metadata), Some(spec)) = (&mut pod.metadata, &mut pod.spec) {
         (metadata.name, metadata.creation_timestamp, spec.node_name) = (name, created, node);
     }
@@ -117,7 +118,7 @@ pub fn parse_pod(item: Bytes) -> Result<Pod, DecodeError> {
 }
 
 /// Reads back what [`Template::Protobuf`] holds.
-pub(super) fn template(bytes: &[u8]) -> Pod {
+fn template(bytes: &[u8]) -> Pod {
     // We wrote it ourselves.
     message::Pod::decode(bytes).unwrap_or_default().into()
 }
@@ -170,7 +171,7 @@ fn controller(
     failures: Vec<Failure>,
 ) -> Controller {
     let metadata: ObjectMeta = metadata.map(Into::into).unwrap_or_default();
-    let template = template.map(|template| Template::Protobuf(template.encode_to_vec().into()));
+    let template = template.map(|template| Template::Protobuf(template.encode_to_vec().into(), self::template));
     Controller { metadata, declared: template.map(|template| Declared { template, failures }) }
 }
 

@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::core::v1 as api;
 
-use super::convert::{list, text};
+use super::zero::{list, text};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Volume {

@@ -102,11 +102,13 @@ impl Editor<'_> {
     ) -> Result<(), Unfit> {
         let own = |name: &str| fields.iter().find(|field| field.name.as_deref() == Some(name));
         let mut gone = Vec::new();
-        for field in fields {
+        for (number, field) in fields.iter().enumerate() {
             let Some(name) = field.name.as_deref() else { return Err(Unfit::new(field.key.start, "a key is no word")) };
             let (before, after) = (old.get(name), new.get(name));
             gone.push(before.is_some() && after.is_none());
-            if let (Some(before), Some(after)) = (before, after)
+            // Of a key that is there twice, the last counts.
+            let counts = !fields[number + 1..].iter().any(|other| other.name.as_deref() == Some(name));
+            if let (Some(before), Some(after), true) = (before, after, counts)
                 && before != after
             {
                 let intro = field
@@ -463,6 +465,8 @@ fn hanging(lines: Vec<String>) -> Vec<String> {
 fn identity(list: &str, item: &Value) -> String {
     let key = MERGE_KEYS.iter().find(|(name, _)| *name == list).map_or("name", |(_, key)| key);
     match (&item[key], &item["metadata"]) {
+        // Of some kinds a container needs no name.
+        (Value::Null, Value::Null) if item["image"].is_string() => item["image"].to_string(),
         (Value::Null, Value::Null) => item.to_string(),
         (Value::Null, metadata) => format!("{} {} {}", item["kind"], metadata["namespace"], metadata["name"]),
         (name, _) => name.to_string(),

@@ -9,10 +9,11 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::copy;
+use super::pod;
 use crate::error::{Error, Read};
 use crate::evidence::cluster::{Cluster, Right};
-use crate::model::node::{Probed, Told};
+use crate::model::answer::Answer;
+use crate::model::node::Probed;
 
 /// What a probe does in its namespace.
 const RIGHTS: &[Right] = &[
@@ -32,7 +33,7 @@ const SLOW: Duration = Duration::from_secs(4);
 const LOOK: Duration = Duration::from_millis(300);
 
 /// Prints what the kernel shows a pod, a `name=value` a line; sh and cat are all that it needs.
-const SCRIPT: &str = include_str!("probe.sh");
+const SCRIPT: &str = include_str!("node_probe.sh");
 
 /// Where the pods of a probe run, and what they are.
 #[derive(Debug, Clone)]
@@ -82,7 +83,7 @@ impl Probe<'_> {
         match self.run(cluster, &self.pod(node, &format!("{number}-users"), profile, true)).await {
             Ok(Ended::Said(text)) => read.value.user_namespaces = Some(mapped(&text)),
             // A pod that does not run without a namespace of its own either says nothing about that.
-            Ok(Ended::Refused(why)) if read.errors.is_empty() => read.value.user_namespaces = Some(Told::no(why)),
+            Ok(Ended::Refused(why)) if read.errors.is_empty() => read.value.user_namespaces = Some(Answer::no(why)),
             Ok(Ended::Refused(_)) => {}
             Err(error) => read.errors.push(error),
         }
@@ -94,7 +95,7 @@ impl Probe<'_> {
         let mut pod = json!({
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": format!("nonroot-{}-{suffix}", self.id), "labels": copy::labels(self.id)},
+            "metadata": {"name": format!("nonroot-{}-{suffix}", self.id), "labels": pod::labels(self.id)},
             "spec": {
                 "nodeName": node,
                 "restartPolicy": "Never",
@@ -215,15 +216,15 @@ fn said(text: &str, profile: bool) -> Probed {
 }
 
 /// Whether uid 0 inside is another outside, by user_namespaces(7): inside, outside, how many.
-fn mapped(text: &str) -> Told {
+fn mapped(text: &str) -> Answer {
     let map: Vec<u64> =
         value(text, "uid_map").unwrap_or_default().split_whitespace().filter_map(|id| id.parse().ok()).collect();
     match map.as_slice() {
-        [0, 0, ..] => Told::no("a pod with hostUsers: false ran in the node's own user namespace"),
-        [inside, outside, count, ..] => Told::yes(format!(
+        [0, 0, ..] => Answer::no("a pod with hostUsers: false ran in the node's own user namespace"),
+        [inside, outside, count, ..] => Answer::yes(format!(
             "in a pod with hostUsers: false, {count} ids from {inside} on are {outside} and following of the node"
         )),
-        _ => Told::unknown("a pod with hostUsers: false ran, and could not read its uid_map"),
+        _ => Answer::unknown("a pod with hostUsers: false ran, and could not read its uid_map"),
     }
 }
 

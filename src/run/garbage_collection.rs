@@ -6,9 +6,9 @@ use kube::api::PostParams;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use super::{Progress, Trial, copy};
+use super::{Progress, Trial, pod};
 use crate::error::Error;
-use crate::evidence::cluster::insist;
+use crate::evidence::cluster::{TrialPlace, insist};
 
 /// A Job that never starts a pod. Its deadline ends it, `ttlSecondsAfterFinished: 0` lets the TTL controller delete it,
 /// and the garbage collector deletes the pods that name it as their owner. A bare pod has no such deadline: its own
@@ -19,7 +19,7 @@ fn job(name: &str, trial: &str, seconds: u64) -> Value {
         "kind": "Job",
         "metadata": {
             "name": name,
-            "labels": copy::labels(trial),
+            "labels": pod::labels(trial),
         },
         "spec": {
             "parallelism": 0,
@@ -52,7 +52,7 @@ impl Trial<'_> {
     /// Creates the owner, which every pod of the trial then names. Without it a trial runs all the same, and says so.
     pub(super) async fn create_owner(&self) -> Result<(), Error> {
         let jobs: Api<Job> = Api::namespaced(self.cluster()?.client(), &self.namespace);
-        let name = format!("nonroot-trial-{}", self.id);
+        let name = format!("{}{}", TrialPlace::PREFIX, self.id);
         // Each part of a trial may take its whole time once: the rounds, the last of them, and what minimizes.
         let job = Job::deserialize(&job(&name, &self.id, self.options.timeout.as_secs().saturating_mul(3)));
         let job = job.map_err(|error| Error::input("create the owner of a trial's pods", error))?;

@@ -34,7 +34,7 @@ pub struct Changes {
 /// touches none of the original's data: claims, hostPaths and the claims of a StatefulSet's templates become empty
 /// volumes, but for those that the changes name.
 #[must_use]
-pub fn pod(object: &Value, name: &str, trial: &str, seconds: u64, changes: &Changes) -> Value {
+pub fn copy(object: &Value, name: &str, trial: &str, seconds: u64, changes: &Changes) -> Value {
     let is_kept = |name: &Value| changes.with_volumes.iter().any(|kept| name == kept);
     let template = template_path(object).iter().try_fold(object, |value, key| value.get(key)).unwrap_or(object);
     let mut spec = template.get("spec").cloned().unwrap_or_else(|| json!({}));
@@ -43,7 +43,8 @@ pub fn pod(object: &Value, name: &str, trial: &str, seconds: u64, changes: &Chan
     spec["terminationGracePeriodSeconds"] = json!(1);
     if let Some(fields) = spec.as_object_mut() {
         // The node is the scheduler's to choose, and an identity in a StatefulSet's DNS would be the original's.
-        for field in ["nodeName", "hostname", "subdomain", "ephemeralContainers"] {
+        // What it shares with the node is the original's, too: a port can be had once.
+        for field in ["nodeName", "hostname", "subdomain", "ephemeralContainers", "hostNetwork", "hostPID", "hostIPC"] {
             fields.shift_remove(field);
         }
     }
@@ -126,7 +127,7 @@ fn leave_out_blocks(container: &mut Value, is_kept: &dyn Fn(&Value) -> bool) {
 
 /// The same pod with its containers asleep, so that its images can be looked at. Nothing of the program runs.
 #[must_use]
-pub fn survey(pod: &Value) -> Value {
+pub fn inspection(pod: &Value) -> Value {
     let mut pod = pod.clone();
     let spec = &mut pod["spec"];
     // Init containers are looked at as well, beside the others.
@@ -151,7 +152,7 @@ pub const READER: &str = "nonroot-reader";
 /// The same pod with one more container, of the image, the user and the volumes of another: it sleeps on when that one
 /// has died, so that the files can be read that it logged to.
 #[must_use]
-pub fn read(pod: &Value, container: &str) -> Value {
+pub fn with_reader(pod: &Value, container: &str) -> Value {
     let mut pod = pod.clone();
     let Some(containers) = pod["spec"]["containers"].as_array_mut() else { return pod };
     let Some(model) = containers.iter().find(|one| one["name"] == container) else { return pod };
@@ -223,13 +224,13 @@ mod tests {
                 },
             },
         });
-        let copy = pod(&workload, "n", "t", 60, &Changes::default());
+        let pod = copy(&workload, "n", "t", 60, &Changes::default());
         assert_eq!(
-            copy["metadata"]["labels"],
+            pod["metadata"]["labels"],
             json!({"nonroot/trial": "t", "app.kubernetes.io/managed-by": "kubectl-nonroot"})
         );
-        assert_eq!(copy["metadata"]["annotations"]["sidecar.example.com/inject"], "true");
-        let spec = &copy["spec"];
+        assert_eq!(pod["metadata"]["annotations"]["sidecar.example.com/inject"], "true");
+        let spec = &pod["spec"];
         assert_eq!(
             spec["volumes"],
             json!([
@@ -241,7 +242,7 @@ mod tests {
         );
         assert!(spec.get("nodeName").is_none());
         assert_eq!(spec["containers"][0]["ports"], json!([{"containerPort": 1}]));
-        let asleep = survey(&copy);
+        let asleep = inspection(&pod);
         assert!(asleep["spec"]["containers"][0].get("args").is_none());
         assert_eq!(asleep["spec"]["containers"][0]["command"][0], "sh");
     }
@@ -268,9 +269,9 @@ mod tests {
             command: words(&["db", "--standalone"]),
             env: vec![("A".to_owned(), "3".to_owned())],
         };
-        let copy = pod(&workload, "n", "t", 60, &changes);
+        let pod = copy(&workload, "n", "t", 60, &changes);
         assert_eq!(
-            copy["spec"]["volumes"],
+            pod["spec"]["volumes"],
             json!([
                 {"name": "host", "emptyDir": {}},
                 {"name": "old", "persistentVolumeClaim": {"claimName": "c"}},
@@ -280,7 +281,7 @@ mod tests {
         );
         let (a, b) = (json!({"name": "A", "value": "3"}), json!({"name": "B", "value": "2"}));
         assert_eq!(
-            copy["spec"]["containers"],
+            pod["spec"]["containers"],
             json!([
                 {"name": "db", "command": ["db", "--standalone"], "env": [b, a]},
                 {"name": "side", "command": ["side"], "env": [a]},

@@ -7,11 +7,11 @@
 use serde_json::{Map, Value, json};
 
 use super::Trial;
-use super::watch::Run;
 use crate::diagnosis::Context;
 use crate::diagnosis::trace::Trace;
 use crate::evidence::strace::Strace;
 use crate::model::facts::Facts;
+use crate::search::Outcome;
 
 /// The container that prints the trace, and the volume that the trace is in.
 pub(super) const STRACE: &str = "nonroot-strace";
@@ -79,7 +79,7 @@ pub(super) fn under(pod: &Value, container: &str, image: &str, facts: &Facts) ->
 
 impl Trial<'_> {
     /// What the trace of a run adds to what its texts tell; nothing where it did not run under strace.
-    pub(super) async fn read_trace(&self, name: &str, pod: &Value, run: &mut Run) {
+    pub(super) async fn read_trace(&self, name: &str, pod: &Value, run: &mut Outcome) {
         // The container that prints stands before the one that is traced.
         let containers: Vec<&str> =
             pod["spec"]["containers"].as_array().into_iter().flatten().filter_map(|one| one["name"].as_str()).collect();

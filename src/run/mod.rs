@@ -2,17 +2,16 @@
 //!
 //! The one room, beside `apply`, that writes to a cluster: pods of its own, which it removes again.
 
-mod apart;
-pub mod copy;
-mod guess;
-mod owner;
-pub mod probe;
-mod rounds;
+mod await_pod;
+mod garbage_collection;
+mod inspect;
+pub mod node_probe;
+pub mod pod;
+mod proof_limits;
 mod side_effects;
 mod strace;
-mod survey;
 pub mod tracer;
-mod watch;
+mod trial;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -26,42 +25,27 @@ use serde_json::Value;
 
 use crate::diagnosis::{self, Context, Diagnosed};
 use crate::error::Error;
-use crate::evidence::cluster::{Cluster, Text, insist};
-use crate::model::image::Image;
+use crate::evidence::cluster::{Cluster, Text, TrialPlace, insist};
+use crate::model::image::{Config, Image};
 use crate::model::plan::{Round, Step};
-use crate::model::podsecurity::Level;
 use crate::model::trace::Traced;
 use crate::model::volume::Volumes;
+use crate::search::{self, End};
 
-pub use self::rounds::Proven;
 pub use self::side_effects::side_effects;
-pub use self::watch::End;
+pub use self::trial::Proven;
 
 /// How a trial is run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    pub level: Level,
-    /// Runs at the most.
-    pub max_rounds: usize,
+    pub search: search::Options,
     /// For all of the trial.
     pub timeout: Duration,
     /// How long a pod that runs may at least take to be ready.
     pub patience: Duration,
     /// How long a pod must stay ready.
     pub settle: Duration,
-    /// Prove `readOnlyRootFilesystem` as well, once the pod works without it.
-    pub read_only_root: bool,
-    /// Root in a user namespace may be the answer.
-    pub user_namespace: bool,
-    /// Pods may be created. Without, there is only a plan from what can be read.
-    pub runs: bool,
-    /// Whom every container runs as, whatever the evidence says.
-    pub run_as: Option<(u32, u32)>,
-    /// Ids of remedies that are not to be used.
-    pub without: Vec<String>,
-    /// Leave out again what was taken on a guess, where the pod works without.
-    pub minimize: bool,
-    pub changes: copy::Changes,
+    pub changes: pod::Changes,
     /// An image with a static strace and sh: what dies in silence runs once more under it.
     pub strace_image: Option<String>,
 }
@@ -69,18 +53,11 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            level: Level::Restricted,
-            max_rounds: 20,
+            search: search::Options::default(),
             timeout: Duration::from_secs(600),
             patience: Duration::from_secs(20),
             settle: Duration::from_secs(4),
-            read_only_root: false,
-            user_namespace: false,
-            runs: true,
-            run_as: None,
-            without: Vec::new(),
-            minimize: true,
-            changes: copy::Changes::default(),
+            changes: pod::Changes::default(),
             strace_image: None,
         }
     }
@@ -120,9 +97,13 @@ pub struct Trial<'a> {
     pub traces: Vec<(String, String, Traced)>,
     /// The images of containers that were read: container, image.
     pub images: Vec<(String, Image)>,
+    /// The configurations of images of which no more was read: container, configuration.
+    pub configurations: Vec<(String, Config)>,
     /// The storage behind its volumes, and who shares them.
     pub volumes: &'a Volumes,
     pub options: Options,
+    /// The pod in which the images are looked at, once it runs.
+    pub inspection_pod: OnceLock<String>,
     /// What owns its pods: `metadata.ownerReferences`, once it is created.
     pub owner: OnceLock<Value>,
     pub progress: &'a (dyn Fn(Progress<'_>) + Sync),
@@ -138,19 +119,19 @@ impl Trial<'_> {
         Ok(Api::namespaced(self.cluster()?.client(), &self.namespace))
     }
 
-    /// What a trace of a container told.
-    fn traced(&self, container: &str) -> Option<&Traced> {
-        self.traces.iter().find(|(name, ..)| name == container).map(|(_, _, traced)| traced)
-    }
-
     /// The image of a container, if it was read.
     fn image(&self, container: &str) -> Option<&Image> {
         self.images.iter().find(|(name, _)| name == container).map(|(_, image)| image)
     }
 
+    /// The name of one of its pods.
+    fn pod_name(&self, part: &str) -> String {
+        format!("{}{}-{part}", TrialPlace::PREFIX, self.id)
+    }
+
     /// A copy of the workload's pod with a plan in it.
     fn copy(&self, planned: &Value, name: &str) -> Value {
-        copy::pod(planned, name, &self.id, self.options.timeout.as_secs(), &self.options.changes)
+        pod::copy(planned, name, &self.id, self.options.timeout.as_secs(), &self.options.changes)
     }
 
     async fn remove(&self, name: &str) {
@@ -184,7 +165,7 @@ impl Trial<'_> {
 /// # Errors
 /// The cluster does not answer, or does not let us.
 pub async fn clean(cluster: &Cluster, namespace: &str, trial: Option<&str>) -> Result<usize, Error> {
-    let selector = trial.map_or(copy::LABEL.to_owned(), |trial| format!("{}={trial}", copy::LABEL));
+    let selector = trial.map_or(pod::LABEL.to_owned(), |trial| format!("{}={trial}", pod::LABEL));
     let fail = |error: &kube::Error| {
         let why = crate::evidence::cluster::innermost(error);
         Error::remote(format!("remove the trial pods of namespace {namespace}"), why)

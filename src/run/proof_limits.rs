@@ -8,12 +8,12 @@ use kube::api::ListParams;
 use kube::core::{Selector, SelectorExt as _};
 use serde_json::Value;
 
-use super::{Trial, copy};
+use super::{Trial, pod};
 use crate::plan;
 
 impl Trial<'_> {
     /// What of the workload's surroundings the proof does not cover, a sentence each.
-    pub(super) async fn apart(&self) -> Vec<String> {
+    pub(super) async fn proof_limits(&self) -> Vec<String> {
         let mut notes = self.blocks_left_out();
         let Ok(cluster) = self.cluster() else { return notes };
         let home = self.object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(&self.namespace);
@@ -84,7 +84,7 @@ impl Trial<'_> {
 }
 
 fn copy_labels(trial: &str) -> BTreeMap<String, String> {
-    copy::labels(trial).into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    pod::labels(trial).into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 /// Whether a policy is about pods with some labels.

@@ -13,37 +13,13 @@ use kube::runtime::watcher::{self, watch_object};
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
-use super::survey::{Survey, logged};
-use super::{Trial, copy, strace};
+use super::{Trial, pod, strace};
 use crate::diagnosis::{Context, diagnose};
 use crate::error::Error;
 use crate::evidence::cluster::{Place, Text, insist, is_unauthorized};
 use crate::foresight;
-use crate::model::obstacle::Obstacle;
 use crate::plan;
-
-/// How a run went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// Ready, and still so after the time to settle; or, for a workload that runs to an end, well ended.
-    Works,
-    /// A container ended that should not have, or ended badly.
-    Died,
-    /// The API server, the kubelet or the runtime did not start it.
-    NotStarted,
-    /// It runs and does not get ready.
-    NotReady,
-}
-
-/// What a run showed.
-#[derive(Debug, Clone)]
-pub(super) struct Run {
-    pub(super) end: End,
-    /// What its texts tell, the most telling first.
-    pub(super) obstacles: Vec<Obstacle>,
-    /// What it does not do that the root pod does.
-    pub(super) notes: Vec<String>,
-}
+use crate::search::{End, Outcome, Search};
 
 /// How often the log of a pod that runs and is not ready is looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -71,14 +47,14 @@ impl Trial<'_> {
     ///
     /// # Errors
     /// The cluster does not answer, or does not let us create or watch the pod.
-    pub(super) async fn run(&self, pod: &Value, survey: &Survey) -> Result<Run, Error> {
+    pub(super) async fn run(&self, pod: &Value, search: &Search<'_>, startup_time: Duration) -> Result<Outcome, Error> {
         if let Some(refused) = self.create(pod).await? {
             return Ok(refused);
         }
         let name = pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        let end = self.watched(&name, pod, survey.took).await;
+        let end = self.watched(&name, pod, startup_time).await;
         let run = match end {
-            Ok(end) => self.evidence(&name, end, pod, survey).await,
+            Ok(end) => self.evidence(&name, end, pod, search).await,
             Err(error) => Err(error),
         };
         self.remove(&name).await;
@@ -86,7 +62,7 @@ impl Trial<'_> {
     }
 
     /// Creates a pod. A refusal that is about the pod is a result, not an error.
-    pub(super) async fn create(&self, pod: &Value) -> Result<Option<Run>, Error> {
+    pub(super) async fn create(&self, pod: &Value) -> Result<Option<Outcome>, Error> {
         let path = format!("/api/v1/namespaces/{}/pods", self.namespace);
         let attempted = format!("create a trial pod in namespace {}", self.namespace);
         let mut pod = pod.clone();
@@ -108,16 +84,16 @@ impl Trial<'_> {
                 if obstacles.is_empty() {
                     return Err(Error::remote(attempted, status.message.lines().next().unwrap_or_default()));
                 }
-                Ok(Some(Run { end: End::NotStarted, obstacles, notes: Vec::new() }))
+                Ok(Some(Outcome::new(End::NotStarted, obstacles)))
             }
             Err(error) => Err(Error::remote(attempted, crate::evidence::cluster::innermost(&error))),
         }
     }
 
-    async fn watched(&self, name: &str, pod: &Value, took: Duration) -> Result<End, Error> {
+    async fn watched(&self, name: &str, pod: &Value, startup_time: Duration) -> Result<End, Error> {
         let pods = self.pods()?;
         let mut states = pin!(watch_object(pods, name).default_backoff());
-        let patience = self.patience(pod, took);
+        let patience = self.patience(pod, startup_time);
         let mut deadline = Instant::now() + START;
         let mut look = Instant::now() + LOOK;
         let mut ready_until: Option<Instant> = None;
@@ -186,17 +162,16 @@ impl Trial<'_> {
         }
     }
 
-    /// How long the root pod took to be ready; nothing where there is none, or where it is not known.
-    pub(super) async fn took(&self) -> Duration {
-        let (Some(cluster), Some((namespace, pod))) = (self.cluster, &self.root_pod) else { return Duration::ZERO };
+    /// The pod of the workload that runs today.
+    pub(super) async fn live_pod(&self) -> Option<Pod> {
+        let (cluster, (namespace, pod)) = (self.cluster?, self.root_pod.as_ref()?);
         let pods: Api<Pod> = Api::namespaced(cluster.client(), namespace);
-        let pod = pods.get_opt(pod).await.ok().flatten();
-        pod.as_ref().and_then(ready_after).unwrap_or_default()
+        pods.get_opt(pod).await.ok().flatten()
     }
 
-    /// How long a pod that runs may take to be ready: as long as its own probes would wait, or as the root pod took, and at
+    /// How long a pod that runs may take to be ready: as long as its own probes would wait, or as the root pod startup_time, and at
     /// least so long that a program of ordinary slowness starts.
-    fn patience(&self, pod: &Value, took: Duration) -> Duration {
+    fn patience(&self, pod: &Value, startup_time: Duration) -> Duration {
         let seconds = |probe: &Value| {
             let number = |field: &str, default: u64| probe[field].as_u64().unwrap_or(default);
             number("initialDelaySeconds", 0) + number("periodSeconds", 10) * number("failureThreshold", 3)
@@ -207,7 +182,7 @@ impl Trial<'_> {
             .flatten()
             .flat_map(|container| [&container["readinessProbe"], &container["startupProbe"]]);
         let longest = probes.filter(|probe| probe.is_object()).map(seconds).max().unwrap_or(0);
-        Duration::from_secs(longest).max(took).max(self.options.patience).min(self.options.timeout)
+        Duration::from_secs(longest).max(startup_time).max(self.options.patience).min(self.options.timeout)
     }
 
     /// How long a pod must stay ready to count. Without a readiness probe a pod is ready at once, and tells nothing yet.
@@ -222,7 +197,7 @@ impl Trial<'_> {
         let phase = status.phase.as_deref();
         let init = status.init_container_statuses.iter().flatten();
         let main = status.container_statuses.iter().flatten();
-        let main = main.filter(|container| container.name != copy::READER && container.name != strace::STRACE);
+        let main = main.filter(|container| container.name != pod::READER && container.name != strace::STRACE);
         for container in init.chain(main.clone()) {
             let state = container.state.clone().unwrap_or_default();
             let stuck = |reason: &str| {
@@ -258,7 +233,7 @@ impl Trial<'_> {
         texts.is_ok_and(|texts| super::diagnosed(&texts.value).obstacles.iter().any(|obstacle| obstacle.fatal))
     }
 
-    async fn evidence(&self, name: &str, end: End, pod: &Value, survey: &Survey) -> Result<Run, Error> {
+    async fn evidence(&self, name: &str, end: End, pod: &Value, search: &Search<'_>) -> Result<Outcome, Error> {
         let cluster = self.cluster()?;
         let texts = cluster.failure_texts(&self.namespace, name, None, false).await?;
         for error in &texts.errors {
@@ -269,40 +244,56 @@ impl Trial<'_> {
             pod["spec"]["containers"].as_array().into_iter().flatten().filter_map(|one| one["name"].as_str()).collect();
         // Who runs may say in a file what it is refused; who died can be read where somebody sleeps beside.
         let runs = matches!(end, End::NotReady | End::Works);
-        for container in containers.iter().filter(|container| runs || **container == copy::READER) {
+        for container in containers.iter().filter(|container| runs || **container == pod::READER) {
             let place = Place { namespace: &self.namespace, pod: name, container };
-            let read = (*container == copy::READER).then(|| containers.iter().find(|other| **other != copy::READER));
+            let read = (*container == pod::READER).then(|| containers.iter().find(|other| **other != pod::READER));
             let whose = read.flatten().unwrap_or(container);
             for (path, text) in cluster.log_files(place).await.unwrap_or_default() {
                 texts.push(logged(whose, &path, text));
             }
         }
         for text in texts.iter_mut().filter(|text| text.directory.is_none()) {
-            let facts = text.container.as_ref().and_then(|name| survey.facts.get(name));
+            let facts = text.container.as_ref().and_then(|name| search.facts(name));
             text.directory = facts.and_then(|facts| facts.directory.clone());
         }
-        let mut run = Run { end, obstacles: super::diagnosed(&texts).obstacles, notes: Vec::new() };
+        let unknown: Vec<&String> =
+            search.all_facts().filter(|facts| facts.user_is_a_guess).map(|facts| &facts.container).collect();
+        let users = if unknown.is_empty() { Vec::new() } else { self.users(name, &unknown).await };
+        let mut run = Outcome { users, ..Outcome::new(end, super::diagnosed(&texts).obstacles) };
         self.read_trace(name, pod, &mut run).await;
         if end == End::Works {
             // What an init container of ours left out of a copy, the program may not read either.
             run.obstacles
                 .retain(|obstacle| !obstacle.container.as_ref().is_some_and(|name| name.starts_with(plan::FILL)));
-            self.compare(name, survey, &mut run).await;
+            self.compare(name, search, &mut run).await;
         }
         Ok(run)
     }
 
+    /// Who some containers of a run are.
+    async fn users(&self, pod: &str, containers: &[&String]) -> Vec<(String, (u32, u32))> {
+        let Ok(pods) = self.pods() else { return Vec::new() };
+        let Ok(Some(pod)) = pods.get_opt(pod).await else { return Vec::new() };
+        let known = containers.iter().filter_map(|name| Some(((*name).clone(), running_user(&pod, name)?)));
+        known.collect()
+    }
+
     /// What a copy that works lacks beside the root pod, and what it may not write that it was made to write.
-    async fn compare(&self, pod: &str, survey: &Survey, run: &mut Run) {
+    async fn compare(&self, pod: &str, search: &Search<'_>, run: &mut Outcome) {
         let Some(cluster) = self.cluster else { return };
-        for (container, facts) in &survey.facts {
+        for facts in search.all_facts() {
+            let container = &facts.container;
             let place = Place { namespace: &self.namespace, pod, container };
-            if let Some(root) = survey.root.get(container)
+            if let Some(root) = search.running().get(container)
                 && let Ok(copy) = cluster.look_inside(place).await
             {
                 let (obstacles, notes) = foresight::missing(container, root, &copy);
                 run.obstacles.extend(obstacles);
                 run.notes.extend(notes);
+            }
+            // Who keeps its user may write what it may write today.
+            if search.keeps_user(container) {
+                continue;
             }
             // The home of root is not that of another user.
             let written = facts.written.iter().filter(|path| !Path::new(path).starts_with("/root"));
@@ -320,12 +311,27 @@ impl Trial<'_> {
     }
 }
 
+/// What a container logged to a file.
+pub(super) fn logged(container: &str, path: &str, text: String) -> Text {
+    let source = format!("file {path} of container {container}");
+    Text { source, container: Some(container.to_owned()), directory: None, text }
+}
+
 fn has_ended(container: &ContainerStatus) -> bool {
     container.state.as_ref().is_some_and(|state| state.terminated.is_some())
 }
 
+/// uid and gid that the runtime reports of a container's first process (KEP-3619).
+pub(super) fn running_user(pod: &Pod, container: &str) -> Option<(u32, u32)> {
+    let status = pod.status.as_ref()?;
+    let mut statuses =
+        status.container_statuses.iter().flatten().chain(status.init_container_statuses.iter().flatten());
+    let user = statuses.find(|status| status.name == container)?.user.as_ref()?.linux.as_ref()?;
+    Some((u32::try_from(user.uid).ok()?, u32::try_from(user.gid).ok()?))
+}
+
 /// From the start of a pod's last container to the pod's readiness, in whole seconds.
-fn ready_after(pod: &Pod) -> Option<Duration> {
+pub(super) fn ready_after(pod: &Pod) -> Option<Duration> {
     let status = pod.status.as_ref()?;
     let running =
         status.container_statuses.iter().flatten().filter_map(|container| container.state.as_ref()?.running.as_ref());

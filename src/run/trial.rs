@@ -1,0 +1,151 @@
+//! Drives a search: what it asks is looked up, what it wants to try is run, until it is done.
+
+use std::time::Instant;
+
+use super::{Progress, Trial, pod, strace};
+use crate::error::Error;
+use crate::evidence::cluster::Right;
+use crate::model::obstacle::Obstacle;
+use crate::model::plan::{Plan, Proof};
+use crate::search::{Attempt, End, Evidence, News, Next, Outcome, Search};
+
+/// A plan, and what its trial showed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proven {
+    pub plan: Plan,
+    pub proof: Proof,
+}
+
+/// What a trial does to a cluster, and what it makes better plans with.
+const RIGHTS: &[Right] = &[
+    Right { verb: "create", resource: "pods", subresource: None },
+    Right { verb: "get", resource: "pods", subresource: None },
+    Right { verb: "list", resource: "pods", subresource: None },
+    Right { verb: "watch", resource: "pods", subresource: None },
+    Right { verb: "delete", resource: "pods", subresource: None },
+    Right { verb: "get", resource: "pods", subresource: Some("log") },
+    Right { verb: "create", resource: "pods", subresource: Some("exec") },
+];
+
+impl Trial<'_> {
+    /// Runs what the search wants until the pod works, nothing is left to try, or the bounds of the options are met.
+    ///
+    /// # Errors
+    /// The cluster does not answer, or does not let us run the trial. A workload that cannot be made to work is none: its
+    /// proof says what remains.
+    pub async fn prove(&self) -> Result<Proven, Error> {
+        let begin = Instant::now();
+        self.check_rights().await?;
+        self.create_owner().await?;
+        let limits = self.proof_limits().await;
+        let mut search = self.search(Vec::new()).await?;
+        loop {
+            match search.next() {
+                Next::Learn(questions) => {
+                    let answers = self.answers(&search, questions).await;
+                    search.learned(answers);
+                }
+                Next::Run(_) if begin.elapsed() >= self.options.timeout => search.stop(),
+                Next::Run(attempt) => {
+                    self.tell(&mut search);
+                    self.round(&mut search, &attempt).await?;
+                }
+                Next::Done => break,
+            }
+            self.tell(&mut search);
+        }
+        let ready = search.is_proven();
+        let (rounds, remaining, mut notes) = search.proof();
+        notes.extend(limits);
+        let proof = Proof { ready, rounds, seconds: begin.elapsed().as_secs(), remaining, notes };
+        Ok(Proven { plan: search.plan(self.pod_of_today()), proof })
+    }
+
+    /// The plan as far as what runs and what failed tells, without a trial: nothing is written to the cluster.
+    ///
+    /// # Errors
+    /// The pod template cannot be parsed.
+    pub async fn plan(&self, failed: Vec<Obstacle>) -> Result<Plan, Error> {
+        let mut search = self.search(failed).await?;
+        while let Next::Learn(questions) = search.next() {
+            let answers = self.answers(&search, questions).await;
+            search.learned(answers);
+        }
+        self.tell(&mut search);
+        Ok(search.plan(self.pod_of_today()))
+    }
+
+    /// The search, with what can be observed before it begins.
+    async fn search(&self, failed: Vec<Obstacle>) -> Result<Search<'_>, Error> {
+        let (observed, startup_time) = self.observe().await?;
+        let evidence = Evidence {
+            observed,
+            traces: &self.traces,
+            images: &self.images,
+            configurations: &self.configurations,
+            failed,
+            startup_time,
+        };
+        Search::new(self.object, self.options.search.clone(), evidence)
+            .map_err(|why| Error::input("read the pod template", why))
+    }
+
+    async fn round(&self, search: &mut Search<'_>, attempt: &Attempt) -> Result<(), Error> {
+        let number = search.rounds() + 1;
+        (self.progress)(Progress::Running(number));
+        let mut copy = self.copy(&attempt.object, &self.pod_name(&number.to_string()));
+        if let Some(container) = &attempt.read_log_files_of {
+            copy = pod::with_reader(&copy, container);
+        }
+        if let Some(container) = &attempt.strace {
+            let facts = search.facts(container).zip(self.options.strace_image.as_ref());
+            match facts.and_then(|(facts, image)| strace::under(&copy, container, image, facts)) {
+                Some(traced) => copy = traced,
+                None => (self.progress)(Progress::Note(format!(
+                    "container {container} is not traced: nothing tells what its image runs"
+                ))),
+            }
+        }
+        let begin = Instant::now();
+        let outcome = self.run(&copy, search, attempt.startup_time).await?;
+        let outcome = Outcome { seconds: begin.elapsed().as_secs(), ..outcome };
+        let end: End = outcome.end;
+        let round = search.ran(outcome);
+        (self.progress)(Progress::Ended(number, end, round));
+        Ok(())
+    }
+
+    /// Hands on what the search has to tell.
+    fn tell(&self, search: &mut Search<'_>) {
+        for news in search.news() {
+            match news {
+                News::Adding(step) => (self.progress)(Progress::Adding(&step)),
+                News::LeavingOut(step) => (self.progress)(Progress::LeavingOut(&step)),
+                News::Note(note) => (self.progress)(Progress::Note(note)),
+            }
+        }
+    }
+
+    fn pod_of_today(&self) -> Option<&str> {
+        self.root_pod.as_ref().map(|(_, pod)| pod.as_str())
+    }
+
+    /// Asks before the first pod whether every right is there.
+    async fn check_rights(&self) -> Result<(), Error> {
+        let missing = self.cluster()?.missing(&self.namespace, RIGHTS).await;
+        let (looks, needed): (Vec<Right>, Vec<Right>) =
+            missing.into_iter().partition(|right| right.subresource == Some("exec"));
+        if !looks.is_empty() {
+            let note =
+                "without the right to create pods/exec nothing can be looked at from inside: more rounds, and guesses";
+            (self.progress)(Progress::Note(note.to_owned()));
+        }
+        if needed.is_empty() {
+            return Ok(());
+        }
+        let list: Vec<String> = needed.iter().map(Right::to_string).collect();
+        let attempted = format!("run a trial in namespace {}", self.namespace);
+        Err(Error::remote(attempted, format!("you may not {} there", list.join(", ")))
+            .help("docs/rbac.md has a Role with all that a trial needs"))
+    }
+}

@@ -1,0 +1,360 @@
+//! The transitions of a search, without a cluster: what is told, and what it wants next.
+
+use serde_json::json;
+
+use super::*;
+use crate::model::inside::Inside;
+use crate::model::obstacle::{Category, Errno, Operation};
+use crate::remedy;
+
+fn pod() -> Value {
+    json!({"kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [{"name": "web", "image": "web"}]}})
+}
+
+fn inode(path: &str, mode: u32, uid: u32, gid: u32) -> Inode {
+    Inode { path: path.to_owned(), mode, uid, gid, size: 0, target: None }
+}
+
+fn refused(operation: Operation, category: Category, path: Option<&str>, fatal: bool) -> Obstacle {
+    let container = Some("web".to_owned());
+    Obstacle { container, path: path.map(str::to_owned), fatal, ..Obstacle::new(operation, category) }
+}
+
+fn mkdir(path: &str) -> Obstacle {
+    refused(Operation::Mkdir, Category::UnwritablePath, Some(path), true)
+}
+
+/// An image with a shell, whose directories are root's and empty.
+fn observed() -> Observations {
+    let images = BTreeMap::from([("web".to_owned(), Inside::default())]);
+    Observations { looked_into_images: true, images, ..Observations::default() }
+}
+
+/// Answers as an image would whose directories are root's.
+fn answer(question: Question) -> Learned {
+    match question {
+        Question::Look { container, paths } => {
+            let steps = paths.iter().flat_map(|path| {
+                let ends = path.char_indices().filter(|(at, c)| *c == '/' && *at > 0).map(|(at, _)| at);
+                ends.map(|at| inode(&path[..at], 0o040_755, 0, 0)).collect::<Vec<_>>()
+            });
+            Learned::Look { inodes: steps.collect(), container, paths }
+        }
+        Question::Configuration { container, words } => {
+            Learned::Configuration { container, words, found: Found::default() }
+        }
+        Question::Program { container, .. } => Learned::Program { container, program: Program::default() },
+        Question::Usage { container, paths } => Learned::Usage { container, paths, used: Vec::new() },
+    }
+}
+
+/// Drives a search with what its runs show, one after another, and tells what was added after each; the last outcome
+/// counts for all further runs.
+fn driven<'a>(
+    object: &'a Value,
+    options: Options,
+    evidence: Evidence<'a>,
+    outcomes: &[Outcome],
+) -> (Search<'a>, Vec<Attempt>) {
+    let mut search = Search::new(object, options, evidence).expect("a pod template");
+    let mut attempts: Vec<Attempt> = Vec::new();
+    let mut asked: Vec<Question> = Vec::new();
+    loop {
+        match search.next() {
+            Next::Learn(questions) => {
+                for question in &questions {
+                    assert!(!asked.contains(question), "asked twice: {question:?}");
+                    asked.push(question.clone());
+                }
+                search.learned(questions.into_iter().map(answer).collect());
+            }
+            Next::Run(attempt) => {
+                let outcome = outcomes.get(attempts.len()).or(outcomes.last()).expect("an outcome").clone();
+                attempts.push(*attempt);
+                assert!(attempts.len() < 50, "it does not end");
+                search.ran(outcome);
+            }
+            Next::Done => return (search, attempts),
+        }
+    }
+}
+
+fn trial(options: Options, outcomes: &[Outcome]) -> (Vec<Vec<String>>, bool, Vec<&'static str>) {
+    let object = pod();
+    let evidence = Evidence { observed: observed(), ..Evidence::default() };
+    let (mut search, _) = driven(&object, options, evidence, outcomes);
+    let ready = search.is_proven();
+    let remedies = search.plan(None).steps.iter().map(|step| step.remedy).collect();
+    let (rounds, ..) = search.proof();
+    (rounds.into_iter().map(|round| round.added).collect(), ready, remedies)
+}
+
+fn works() -> Outcome {
+    Outcome::new(End::Works, Vec::new())
+}
+
+fn died(obstacles: Vec<Obstacle>) -> Outcome {
+    Outcome::new(End::Died, obstacles)
+}
+
+#[test]
+fn what_works_is_done() {
+    assert_eq!(trial(Options::default(), &[works()]), (vec![vec![]], true, vec![]));
+}
+
+#[test]
+fn what_is_refused_is_remedied_and_run_again() {
+    let (added, ready, remedies) = trial(Options::default(), &[died(vec![mkdir("/var/cache/web/tmp")]), works()]);
+    assert_eq!((ready, remedies), (true, vec!["empty-dir"]));
+    assert_eq!((added.len(), added[0].len(), added[1].len()), (2, 1, 0));
+}
+
+#[test]
+fn a_remedy_that_did_not_help_gives_way_to_the_next() {
+    let stubborn = died(vec![mkdir("/var/cache/web/tmp")]);
+    let object = pod();
+    let evidence = Evidence { observed: observed(), ..Evidence::default() };
+    let options = Options { max_rounds: 4, ..Options::default() };
+    let (_, attempts) = driven(&object, options, evidence, &[stubborn]);
+    let objects: Vec<String> = attempts.iter().map(|attempt| attempt.object.to_string()).collect();
+    let different: BTreeSet<&String> = objects.iter().collect();
+    assert_eq!((objects.len(), different.len()), (4, 4), "nothing is tried twice");
+}
+
+#[test]
+fn silence_escalates_in_order() {
+    let not_ready = Outcome::new(End::NotReady, Vec::new());
+    let options = Options { strace: true, user_namespace: false, max_rounds: 6, ..Options::default() };
+    let object = pod();
+    let evidence = Evidence { observed: observed(), ..Evidence::default() };
+    let (mut search, attempts) = driven(&object, options, evidence, &[not_ready, died(Vec::new())]);
+    let (rounds, ..) = search.proof();
+    let said: Vec<String> = rounds.into_iter().map(|round| round.added.join(" ")).collect();
+    assert!(said[0].contains("wait for 60 seconds"), "{said:?}");
+    assert!(attempts[1].startup_time == Duration::from_secs(60) && attempts[2].startup_time.is_zero());
+    assert!(said[1].contains("under strace"), "{said:?}");
+    assert_eq!(attempts[2].strace.as_deref(), Some("web"));
+    assert!(attempts[3].strace.is_none(), "once");
+    assert!(said[2].contains("HOME") || said[2].contains("writable"), "everything at once: {said:?}");
+    // What logs to a volume is read, from then on in every run.
+    assert!(said[3].contains("files that it logs to"), "{said:?}");
+    assert!(attempts[3].read_log_files_of.is_none() && attempts[4].read_log_files_of.as_deref() == Some("web"));
+}
+
+#[test]
+fn a_pod_that_was_slow_as_root_is_not_waited_for_twice() {
+    let object = pod();
+    let startup_time = Duration::from_secs(90);
+    let evidence = Evidence { observed: observed(), startup_time, ..Evidence::default() };
+    let options = Options { max_rounds: 2, ..Options::default() };
+    let (mut search, attempts) = driven(&object, options, evidence, &[Outcome::new(End::NotReady, Vec::new())]);
+    assert!(attempts.iter().all(|attempt| attempt.startup_time == startup_time));
+    assert!(!search.proof().0[0].added.join(" ").contains("wait"));
+}
+
+#[test]
+fn guesses_are_left_out_again_where_it_works_without() {
+    let worse = died(vec![mkdir("/srv/x/y")]);
+    // It dies in silence, works with all guesses, and needs only the last one.
+    let (added, ready, remedies) = trial(Options::default(), &[died(Vec::new()), works(), worse, works()]);
+    assert!(ready);
+    let left_out = added.iter().flatten().filter(|line| line.starts_with("left out")).count();
+    assert!(left_out >= 2, "{added:?}");
+    assert_eq!(remedies.len(), 1, "{added:?}");
+    let (_, _, all) = trial(Options { minimize: false, ..Options::default() }, &[died(Vec::new()), works()]);
+    assert!(all.len() > remedies.len());
+}
+
+#[test]
+fn a_refusal_that_stops_nothing_is_remedied_and_what_makes_it_worse_goes_again() {
+    let complains = Outcome::new(
+        End::Works,
+        vec![refused(Operation::Create, Category::UnwritablePath, Some("/var/log/web/x"), false)],
+    );
+    let (added, ready, remedies) = trial(Options::default(), &[complains.clone(), works()]);
+    assert_eq!((added.len(), ready, remedies.len()), (2, true, 1));
+    let (added, ready, remedies) = trial(Options::default(), &[complains.clone(), died(vec![mkdir("/srv/x")])]);
+    assert_eq!((added.len(), ready, remedies.len()), (2, true, 0), "what worked before is the plan");
+    // It is not polished for ever.
+    let (added, ready, _) = trial(Options::default(), &[complains]);
+    assert!(ready && added.len() <= MAX_POLISH + 1, "{added:?}");
+}
+
+#[test]
+fn the_root_file_system_becomes_read_only_once_it_works() {
+    let options = Options { read_only_root: true, ..Options::default() };
+    let object = pod();
+    let evidence = || Evidence { observed: observed(), ..Evidence::default() };
+    let (search, attempts) = driven(&object, options.clone(), evidence(), &[works()]);
+    let read_only = |attempt: &Attempt| attempt.object.to_string().contains("readOnlyRootFilesystem");
+    assert_eq!(attempts.iter().map(read_only).collect::<Vec<_>>(), [false, true]);
+    assert!(search.is_proven());
+    // What was asked for counts as proven only if all of it is; what worked before stays the plan.
+    let erofs = died(vec![Obstacle {
+        errno: Some(Errno::Erofs),
+        ..refused(Operation::Other, Category::ReadOnlyRootfs, None, true)
+    }]);
+    let (search, _) = driven(&object, options, evidence(), &[works(), erofs]);
+    assert!(!search.is_proven() && !search.plan(None).object.to_string().contains("readOnlyRootFilesystem"));
+}
+
+#[test]
+fn a_user_that_nobody_knew_is_learned_from_the_run_and_not_written() {
+    let object = json!({"kind": "Pod", "metadata": {"name": "web"}, "spec": {
+        "securityContext": {"runAsNonRoot": true}, "containers": [{"name": "web"}]}});
+    let evidence = Evidence { observed: observed(), ..Evidence::default() };
+    let told = Outcome { users: vec![("web".to_owned(), (4242, 4242))], ..works() };
+    let (search, _) = driven(&object, Options::default(), evidence, &[told]);
+    let plan = search.plan(None);
+    assert_eq!((plan.identities[0].1.assignment, plan.identities[0].1.uid), (Assignment::Kept, 4242));
+    assert_eq!(plan.object.pointer("/spec/securityContext/runAsUser"), None);
+    // Where the image is root's after all, one is chosen.
+    let evidence = Evidence { observed: observed(), ..Evidence::default() };
+    let root =
+        Outcome::new(End::NotStarted, vec![refused(Operation::ImageUser, Category::ImageRunsAsRoot, None, true)]);
+    let (search, _) = driven(&object, Options::default(), evidence, &[root, works()]);
+    assert_eq!(search.plan(None).object.pointer("/spec/securityContext/runAsUser"), Some(&1000.into()));
+}
+
+#[test]
+fn the_bounds_hold() {
+    let stubborn = [died(vec![mkdir("/var/cache/web/tmp")])];
+    let (added, ready, _) = trial(Options { max_rounds: 3, ..Options::default() }, &stubborn);
+    assert_eq!((added.len(), ready), (3, false));
+    // Its time is over: what worked is kept.
+    let object = pod();
+    let evidence = Evidence { observed: observed(), ..Evidence::default() };
+    let mut search = Search::new(&object, Options::default(), evidence).expect("a pod template");
+    let mut runs = 0;
+    loop {
+        match search.next() {
+            Next::Learn(questions) => search.learned(questions.into_iter().map(answer).collect()),
+            Next::Run(_) if runs == 1 => search.stop(),
+            Next::Run(_) => {
+                runs += 1;
+                search.ran(Outcome::new(
+                    End::Works,
+                    vec![refused(Operation::Create, Category::UnwritablePath, Some("/run/x"), false)],
+                ));
+            }
+            Next::Done => break,
+        }
+    }
+    assert!(search.is_proven() && search.plan(None).steps.is_empty());
+}
+
+#[test]
+fn what_root_is_refused_as_well_is_no_obstacle() {
+    let object = pod();
+    let known = refused(Operation::Other, Category::CapabilityMissing, None, false);
+    let evidence = Evidence {
+        observed: Observations { known_refusals: vec![known.clone()], ..observed() },
+        ..Evidence::default()
+    };
+    let (mut search, attempts) =
+        driven(&object, Options::default(), evidence, &[Outcome::new(End::Works, vec![known])]);
+    assert_eq!((attempts.len(), search.proof().0[0].obstacles.len()), (1, 0));
+}
+
+#[test]
+fn what_was_declared_is_tried_without() {
+    let context = json!({"capabilities": {"add": ["IPC_LOCK"]}});
+    let object = json!({"kind": "Pod", "metadata": {"name": "web"}, "spec": {
+        "containers": [{"name": "web", "securityContext": context}]}});
+    for (runs, left) in [(true, json!({"drop": ["ALL"]})), (false, json!({"add": ["IPC_LOCK"], "drop": ["ALL"]}))] {
+        let evidence = Evidence { observed: observed(), ..Evidence::default() };
+        let (search, _) = driven(&object, Options { runs, ..Options::default() }, evidence, &[works()]);
+        let planned = search.plan(None).object;
+        assert_eq!(planned.pointer("/spec/containers/0/securityContext/capabilities"), Some(&left));
+    }
+}
+
+/// The ids of the remedies of a plan without a cluster, for what failed.
+fn planned(failed: Vec<Obstacle>) -> Vec<&'static str> {
+    let object = pod();
+    let options = Options { runs: false, ..Options::default() };
+    let (search, _) = driven(&object, options, Evidence { failed, ..Evidence::default() }, &[]);
+    search.plan(None).steps.iter().map(|step| step.remedy).collect()
+}
+
+#[test]
+fn what_was_only_mentioned_is_remedied_where_what_ended_it_has_no_remedy() {
+    let fatal = refused(Operation::Seccomp, Category::Seccomp, None, true);
+    let path = |fatal| refused(Operation::Mkdir, Category::UnwritablePath, Some("/var/cache/web"), fatal);
+    let other = |fatal| refused(Operation::Create, Category::UnwritablePath, Some("/srv/web/log"), fatal);
+    assert_eq!(planned(vec![fatal.clone()]), [""; 0]);
+    let mentioned = planned(vec![fatal, path(false)]);
+    assert_eq!(mentioned, planned(vec![path(true)]));
+    assert_eq!(mentioned.len(), 1);
+    // Where there is a remedy for what ended it, what was mentioned waits for the next run.
+    assert_eq!(planned(vec![path(false), other(true)]), planned(vec![other(true)]));
+}
+
+#[test]
+fn what_the_image_has_not_was_to_be_written_and_not_executed() {
+    let inodes = vec![inode("/srv", 0o40755, 0, 0), inode("/srv/run.py", 0o100_644, 0, 0)];
+    let facts = Facts { inodes, observer_uid: 1000, ..Facts::default() };
+    let read = |path: &str| {
+        let mut obstacle = refused(Operation::Exec, Category::NotExecutable, Some(path), true);
+        obstacle.errno = Some(Errno::Eacces);
+        let obstacle = accept::reread(obstacle, &facts);
+        (obstacle.operation, obstacle.category)
+    };
+    assert_eq!(read("/srv/settings.py"), (Operation::Create, Category::UnwritablePath));
+    assert_eq!(read("/srv/run.py"), (Operation::Exec, Category::NotExecutable));
+    assert_eq!(read("/opt/run.py"), (Operation::Exec, Category::NotExecutable), "nobody looked there");
+}
+
+#[test]
+fn a_link_in_a_closed_directory_leads_nowhere() {
+    let link = Inode { target: Some("/dev/stderr".to_owned()), ..inode("/var/log/web/error.log", 0o120_777, 0, 0) };
+    let directories = ["/", "/var", "/var/log", "/dev"].map(|path| inode(path, 0o040_755, 0, 0));
+    let mut inodes = directories.to_vec();
+    inodes.extend([inode("/var/log/web", 0o040_750, 0, 4), link, inode("/dev/stderr", 0o020_666, 0, 0)]);
+    let mut facts = Facts { uid: 33, gid: 33, inodes, ..Facts::default() };
+    let log = refused(Operation::Create, Category::UnwritablePath, Some("/var/log/web/error.log"), true);
+    assert!(!accept::is_allowed(&log, &facts, None));
+    let first = remedy::proposals(&log, &facts).into_iter().next().expect("a proposal");
+    assert_eq!(first.edits, [Edit::SupplementalGroup(4)]);
+    facts.groups.push(4);
+    assert!(accept::is_allowed(&log, &facts, None));
+}
+
+#[test]
+fn a_claim_that_its_user_owns_is_left_alone() {
+    let facts = |root: Inode| Facts {
+        uid: 100,
+        gid: 102,
+        mounts: vec![VolumeMount { root: Some(root), ..VolumeMount::new("/data", VolumeKind::Claim, "data") }],
+        ..Facts::default()
+    };
+    let inside = |changed: Inode| Inside { changed: vec![changed], ..Inside::default() };
+    let writes = refused(Operation::Create, Category::UnwritablePath, Some("/data"), false);
+    let own = facts(inode("/data", 0o040_700, 100, 100));
+    let allowed = |facts: &Facts, inside: Option<&Inside>| accept::is_allowed(&writes, facts, inside);
+    assert!(allowed(&own, Some(&inside(inode("/data/base", 0o100_600, 100, 100)))));
+    assert!(!allowed(&own, Some(&inside(inode("/data/base", 0o100_600, 0, 0)))), "root left a file there");
+    assert!(!allowed(&facts(inode("/data", 0o040_755, 0, 0)), None), "it is root's");
+}
+
+#[test]
+fn what_took_one_request_away_stays_as_a_guess() {
+    let object = pod();
+    let mut search = Search::new(&object, Options::default(), Evidence::default()).expect("a pod template");
+    let obstacle = refused(Operation::Setgid, Category::IdentitySwitch, None, true);
+    let other = refused(Operation::Bind, Category::PrivilegedPort, None, true);
+    let edited =
+        Edit::EditedFile { container: "web".to_owned(), path: "/etc/web.conf".to_owned(), sed: "/^user/d".to_owned() };
+    let proposal = |edit: &Edit| Proposal {
+        remedy: "x",
+        level: remedy::Level::Pod,
+        summary: String::new(),
+        edits: vec![edit.clone()],
+    };
+    search.add(&obstacle, proposal(&edited));
+    search.add(&obstacle, proposal(&Edit::FsGroup(7)));
+    search.add(&other, proposal(&Edit::FsGroup(8)));
+    search.forget(&obstacle);
+    let left: Vec<(Edit, bool)> = search.steps.iter().map(|step| (step.edits[0].clone(), step.doubtful)).collect();
+    assert_eq!(left, [(edited, true), (Edit::FsGroup(8), false)]);
+}
