@@ -201,8 +201,11 @@ pub fn assigned(known: Known<'_>, candidates: &[Candidate]) -> Candidate {
     };
     let unknown = |why: &str| Candidate { assignment: Assignment::Unknown, why: why.to_owned(), ..best.clone() };
     if known.user_namespace {
-        let (uid, gid) = known.declared.unwrap_or_default();
-        return kept(uid, gid, "it is in a user namespace (hostUsers: false)");
+        let why = "it is in a user namespace (hostUsers: false)";
+        return known
+            .declared
+            .or(known.running.map(|(uid, gid)| (uid, Some(gid))))
+            .map_or_else(|| unknown(why), |(uid, gid)| kept(uid, gid, why));
     }
     match known.declared {
         Some((0, _)) => return best,
@@ -364,7 +367,9 @@ mod tests {
             (Known { running: Some((33, 34)), ..nothing }, Ok((33, 34))),
             (Known { running: Some((0, 0)), ..nothing }, Ok((1000, 1000))),
             (Known { running: Some((999, 0)), image: Some(&number), ..nothing }, Err((Kept, 999, 0))),
-            (Known { user_namespace: true, ..nothing }, Err((Kept, 0, 0))),
+            (Known { user_namespace: true, ..nothing }, Err((Unknown, 1000, 1000))),
+            (Known { user_namespace: true, running: Some((0, 0)), ..nothing }, Err((Kept, 0, 0))),
+            (Known { user_namespace: true, declared: Some((0, None)), ..nothing }, Err((Kept, 0, 0))),
             (Known { chosen_by_cluster: true, ..nothing }, Err((Unknown, 1000, 1000))),
             (Known { chosen_by_cluster: true, range: Some((5000, 10)), ..nothing }, Err((Kept, 5000, 0))),
             (Known { chosen_by_cluster: true, declared: Some((7, Some(8))), ..nothing }, Err((Kept, 7, 8))),

@@ -24,6 +24,7 @@ pub use self::user::{run_as, run_as_non_root};
 use crate::model::edit::Edit;
 use crate::model::identity::Candidate;
 use crate::model::plan::Step;
+use crate::model::podsecurity::Level;
 use crate::model::volume;
 
 /// The pod spec in an object with a pod template.
@@ -51,7 +52,7 @@ pub fn templated(object: &Value, name: &str) -> Option<Volume> {
 /// containers is the pod's. Where they differ, the first is the pod's and each other has its own; unless a container
 /// keeps its own without saying so in full, which the pod's would change: then each that changes has its own.
 #[must_use]
-pub fn edits(object: &Value, identities: &[(String, Candidate)], steps: &[Step]) -> Vec<Edit> {
+pub fn edits(object: &Value, level: Level, identities: &[(String, Candidate)], steps: &[Step]) -> Vec<Edit> {
     let (set, kept): (Vec<_>, Vec<_>) = identities.iter().partition(|(_, one)| one.assignment.is_written());
     let run_as = |container: Option<&String>, one: &Candidate| Edit::RunAs {
         container: container.cloned(),
@@ -63,7 +64,8 @@ pub fn edits(object: &Value, identities: &[(String, Candidate)], steps: &[Step])
         context.is_none_or(|context| context["runAsUser"].is_null() || context["runAsGroup"].is_null())
     };
     let mut edits = Vec::new();
-    if !identities.is_empty() {
+    // Only the restricted level asks who is no root already to promise it.
+    if !set.is_empty() || level == Level::Restricted && !identities.is_empty() {
         edits.push(Edit::NonRoot);
     }
     if kept.iter().any(|(name, _)| is_open(name)) {

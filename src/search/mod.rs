@@ -595,7 +595,7 @@ impl<'a> Search<'a> {
     /// All edits that are chosen so far.
     fn edits(&self) -> Vec<Edit> {
         let identities = if self.leaves_users() { &[] } else { self.identities.as_slice() };
-        let mut edits = plan::edits(self.object, identities, &self.steps);
+        let mut edits = plan::edits(self.object, self.level(), identities, &self.steps);
         let holds = self.holds(&edits);
         edits.extend(holds);
         edits

@@ -257,6 +257,23 @@ fn what_root_is_refused_as_well_is_no_obstacle() {
 }
 
 #[test]
+fn baseline_asks_no_promise_of_who_is_no_root() {
+    let pod = |context: Value| {
+        json!({"kind": "Pod", "metadata": {"name": "web"}, "spec": {
+            "containers": [{"name": "web", "securityContext": context}]}})
+    };
+    let options = Options { runs: false, level: Level::Baseline, ..Options::default() };
+    for (context, changes) in [(json!({"runAsUser": 1001}), false), (json!({"runAsUser": 0}), true), (json!({}), true)]
+    {
+        let object = pod(context);
+        let (search, _) = driven(&object, options.clone(), Evidence::default(), &[]);
+        let planned = search.plan(None).object;
+        assert_eq!(planned != object, changes, "{planned}");
+        assert_eq!(planned.pointer("/spec/securityContext/runAsNonRoot").is_some(), changes);
+    }
+}
+
+#[test]
 fn what_was_declared_is_tried_without() {
     let context = json!({"capabilities": {"add": ["IPC_LOCK"]}});
     let object = json!({"kind": "Pod", "metadata": {"name": "web"}, "spec": {

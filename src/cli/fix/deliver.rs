@@ -186,7 +186,7 @@ async fn chosen(cluster: Option<&Cluster>, args: &FixArgs, one: Fixed) -> Result
             number += 1;
             !without.contains(&(number - 1))
         });
-        let edits = plan::edits(&one.subject.object, &one.plan.identities, &steps);
+        let edits = plan::edits(&one.subject.object, args.level(), &one.plan.identities, &steps);
         let object = plan::compose(&one.subject.object, args.level(), &edits);
         one.plan = Plan { steps, object, ..one.plan };
     }
