@@ -122,3 +122,21 @@ impl Namespace {
         Self { enforce: policy("enforce"), audit: policy("audit"), warn: policy("warn"), name }
     }
 }
+
+/// Capabilities that the baseline level lets a container add, those that a runtime grants by itself without NET_RAW
+/// (k8s.io/pod-security-admission, policy/check_capabilities_baseline.go).
+pub const BASELINE_CAPABILITIES: [&str; 13] = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];

@@ -4,23 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// Capabilities that the baseline level lets a container add (k8s.io/pod-security-admission,
-/// policy/check_capabilities_baseline.go): programs ask for these out of habit and do without them as another user.
-const ORDINARY: [&str; 13] = [
-    "AUDIT_WRITE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "MKNOD",
-    "NET_BIND_SERVICE",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYS_CHROOT",
-];
+use crate::model::podsecurity::BASELINE_CAPABILITIES;
 
 /// Labels by which a node tells its operating system (k8s.io/api, core/v1/well_known_labels.go).
 const OS_LABELS: [&str; 2] = ["kubernetes.io/os", "beta.kubernetes.io/os"];
@@ -111,7 +95,7 @@ pub fn retained_capabilities(container: &Value) -> Vec<String> {
 
 /// Whether an added capability is real privilege, and no habit of programs that run as root.
 pub(super) fn is_retained(name: &Value) -> bool {
-    name.as_str().is_some_and(|name| !ORDINARY.contains(&name.trim_start_matches("CAP_")))
+    name.as_str().is_some_and(|name| !BASELINE_CAPABILITIES.contains(&name.trim_start_matches("CAP_")))
 }
 
 fn added(container: &Value) -> impl Iterator<Item = &Value> {

@@ -2,12 +2,12 @@
 //! default set must be disallowed.
 //!
 //! Restricted field: `spec.containers[*].securityContext.capabilities.add`.
-//! Allowed values: undefined, empty, and values from the default set of [`DEFAULT`].
+//! Allowed values: undefined, empty, and values from the default set of [`BASELINE_CAPABILITIES`].
 
 use std::collections::BTreeSet;
 
 use super::{Check, Forbidden, Pod, Since, wording};
-use crate::model::podsecurity::Level;
+use crate::model::podsecurity::{BASELINE_CAPABILITIES, Level};
 
 pub(super) const CHECK: Check = Check {
     id: "capabilities_baseline",
@@ -19,24 +19,8 @@ pub(super) const CHECK: Check = Check {
     versions: &[Since(0, beyond_default, &[])],
 };
 
-const DEFAULT: [&str; 13] = [
-    "AUDIT_WRITE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "MKNOD",
-    "NET_BIND_SERVICE",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYS_CHROOT",
-];
-
 fn beyond_default(pod: &Pod<'_>) -> Option<Forbidden> {
-    let (detail, fields) = added_beyond(&DEFAULT, pod)?;
+    let (detail, fields) = added_beyond(&BASELINE_CAPABILITIES, pod)?;
     Some(Forbidden { reason: "non-default capabilities", detail, fields })
 }
 
@@ -68,12 +52,14 @@ pub(super) fn added_beyond(allowed: &[&str], pod: &Pod<'_>) -> Option<(String, V
 mod tests {
     use serde_json::json;
 
-    use super::{CHECK, DEFAULT};
+    use super::{BASELINE_CAPABILITIES, CHECK};
     use crate::policy::testing::{allows, forbids};
 
     #[test]
     fn the_default_set_may_be_added_and_anything_dropped() {
-        for capabilities in [json!({}), json!({"add": []}), json!({"add": DEFAULT, "drop": ["ALL", "FOO"]})] {
+        for capabilities in
+            [json!({}), json!({"add": []}), json!({"add": BASELINE_CAPABILITIES, "drop": ["ALL", "FOO"]})]
+        {
             let container = json!({"name": "a", "securityContext": {"capabilities": capabilities}});
             allows(&CHECK, 0..=38, &json!({"spec": {"containers": [{"name": "b"}, container]}}));
         }

@@ -2,6 +2,7 @@
 
 use super::{Level, Remedy, no_edits};
 use crate::model::obstacle::{Category, Obstacle};
+use crate::model::podsecurity::BASELINE_CAPABILITIES;
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "real-privilege",
@@ -18,23 +19,6 @@ pub(super) const REMEDY: Remedy = Remedy {
     propose: no_edits,
 };
 
-/// What the baseline level lets a container add (k8s.io/pod-security-admission, capabilities_baseline).
-const BASELINE: [&str; 13] = [
-    "AUDIT_WRITE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "MKNOD",
-    "NET_BIND_SERVICE",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYS_CHROOT",
-];
-
 /// Capabilities that programs ask for and do without, where they are told to.
 const DONE_WITHOUT: [&str; 6] = ["IPC_LOCK", "SYS_NICE", "SYS_RESOURCE", "SYS_CHROOT", "SETFCAP", "AUDIT_WRITE"];
 
@@ -46,7 +30,7 @@ pub(super) fn is_certain(obstacle: &Obstacle) -> bool {
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
     let capability = obstacle.capability.as_deref()?;
-    let level = if BASELINE.contains(&capability) { "baseline" } else { "privileged" };
+    let level = if BASELINE_CAPABILITIES.contains(&capability) { "baseline" } else { "privileged" };
     let start = if is_certain(obstacle) { "if this is its work" } else { "if it cannot do without" };
     Some(format!(
         "{start}: run this one workload as root with drop: [ALL] and add: [{capability}], in a namespace whose level is \
