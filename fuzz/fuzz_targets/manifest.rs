@@ -19,7 +19,7 @@ fn read(text: &str) -> Option<Value> {
 fuzz_target!(|text: &[u8]| {
     let file = format!("/dev/shm/nonroot-fuzz-{}.yaml", std::process::id());
     fs::write(&file, text).expect("a file in memory");
-    for manifest in manifests::read(&[file], false, |manifest| manifest).value {
+    for manifest in manifests::read(&[file], false, |manifest| manifest).value.workloads {
         let workload = &manifest.workload;
         for violation in policy::evaluate(&workload.metadata, &workload.spec, Level::Restricted, Version::Latest) {
             violation.fields.iter().for_each(|field| assert!(manifest.line(field) > 0));

@@ -10,6 +10,9 @@ use crate::remedy::{self, Proposal};
 /// Seconds of runs that may be spent on what is not needed; one that has begun is finished.
 const MAX_SECONDS: u64 = 60;
 
+/// The id of the step that makes the root file system read-only. It removes no obstacle: it is asked for.
+pub const READ_ONLY_ROOT: &str = "read-only-root";
+
 impl Search<'_> {
     /// Leaves out the next doubtful step below `at`, the youngest first.
     pub(super) fn minimize(&mut self, at: usize) -> (Phase, Option<Next>) {
@@ -46,7 +49,8 @@ impl Search<'_> {
     /// The root file system becomes read-only once, when the pod works without, with volumes where the running pod writes.
     /// False: that was not asked for, or was done.
     pub(super) fn begin_read_only(&mut self) -> bool {
-        if !self.options.read_only_root || self.tried.contains([Edit::ReadOnlyRoot].as_slice()) {
+        let is_left_out = self.options.without.iter().any(|id| id == READ_ONLY_ROOT);
+        if !self.options.read_only_root || is_left_out || self.tried.contains([Edit::ReadOnlyRoot].as_slice()) {
             return false;
         }
         self.restore();
@@ -57,7 +61,7 @@ impl Search<'_> {
             ..Obstacle::new(Operation::Other, Category::ReadOnlyRootfs)
         };
         let proposal = Proposal {
-            remedy: "read-only-root",
+            remedy: READ_ONLY_ROOT,
             level: remedy::Level::Pod,
             summary: "make the root file system of every container read-only".to_owned(),
             edits: vec![Edit::ReadOnlyRoot],

@@ -7,6 +7,7 @@ use super::super::flags::SelectionFlags;
 use super::super::image::RegistryFlags;
 use crate::model::podsecurity::Level;
 use crate::remedy;
+use crate::search::READ_ONLY_ROOT;
 
 /// Make workloads run as non-root, and prove it
 ///
@@ -176,7 +177,7 @@ fn user(text: &str) -> Result<(u32, u32), String> {
 
 /// The id of a remedy.
 fn remedy_id(text: &str) -> Result<String, String> {
-    let ids: Vec<&str> = remedy::REMEDIES.iter().map(|remedy| remedy.id).collect();
+    let ids: Vec<&str> = remedy::REMEDIES.iter().map(|remedy| remedy.id).chain([READ_ONLY_ROOT]).collect();
     if ids.contains(&text) {
         return Ok(text.to_owned());
     }
