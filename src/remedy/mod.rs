@@ -29,6 +29,7 @@ pub use self::advice_on_node::device_ownership;
 pub use self::args::called;
 pub use self::config::directives;
 pub use self::copied_file::SEARCH_PATH;
+pub use self::pod_security::POD_SECURITY_FIELDS;
 
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;

@@ -3,8 +3,11 @@
 use super::{Level, Remedy, no_edits};
 use crate::model::obstacle::{Category, Obstacle};
 
+/// Of what a level demands of every pod.
+pub const POD_SECURITY_FIELDS: &str = "pod-security-fields";
+
 pub(super) const REMEDY: Remedy = Remedy {
-    id: "pod-security-fields",
+    id: POD_SECURITY_FIELDS,
     level: Level::Pod,
     title: "Set the fields that the Pod Security level demands",
     explain: "The restricted level wants `runAsNonRoot: true`, `allowPrivilegeEscalation: false`, `capabilities.drop: \

@@ -29,7 +29,7 @@ impl Search<'_> {
                 };
                 let edit = Edit::RemoveCapability { container: name.to_owned(), name: capability.clone() };
                 let proposal = Proposal {
-                    remedy: "pod-security",
+                    remedy: remedy::POD_SECURITY_FIELDS,
                     level: remedy::Level::Pod,
                     summary: format!("leave out the capability {capability} of container {name}"),
                     edits: vec![edit],

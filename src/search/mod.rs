@@ -35,7 +35,7 @@ use crate::model::podsecurity::Level;
 use crate::model::trace::Traced;
 use crate::model::volume::FsGroup;
 use crate::plan;
-use crate::remedy::Proposal;
+use crate::remedy::{self, Proposal};
 
 /// How a search is made.
 #[derive(Debug, Clone)]
@@ -589,7 +589,7 @@ impl<'a> Search<'a> {
 
     /// The level whose fields the plan sets.
     fn level(&self) -> Level {
-        let is_left_out = self.options.without.iter().any(|id| id == "pod-security");
+        let is_left_out = self.options.without.iter().any(|id| id == remedy::POD_SECURITY_FIELDS);
         if is_left_out { Level::Privileged } else { self.options.level }
     }
 

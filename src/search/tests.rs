@@ -5,7 +5,6 @@ use serde_json::json;
 use super::*;
 use crate::model::inside::Inside;
 use crate::model::obstacle::{Category, Errno, Operation};
-use crate::remedy;
 
 fn pod() -> Value {
     json!({"kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [{"name": "web", "image": "web"}]}})
@@ -270,6 +269,26 @@ fn baseline_asks_no_promise_of_who_is_no_root() {
         let planned = search.plan(None).object;
         assert_eq!(planned != object, changes, "{planned}");
         assert_eq!(planned.pointer("/spec/securityContext/runAsNonRoot").is_some(), changes);
+    }
+}
+
+#[test]
+fn what_is_left_out_by_its_id_is_not_done() {
+    let object = pod();
+    let planned = |without: &str| {
+        let options = Options { runs: false, without: vec![without.to_owned()], ..Options::default() };
+        let (search, _) = driven(&object, options, Evidence::default(), &[]);
+        search.plan(None).object["spec"].clone()
+    };
+    let without_user = planned("identity");
+    assert_eq!(without_user.pointer("/securityContext/runAsUser"), None);
+    assert_eq!(without_user.pointer("/securityContext/runAsNonRoot"), None, "it would not start");
+    assert!(without_user.pointer("/containers/0/securityContext/capabilities").is_some());
+    let without_fields = planned(remedy::POD_SECURITY_FIELDS);
+    assert_eq!(without_fields.pointer("/containers/0/securityContext"), None);
+    assert_eq!(without_fields.pointer("/securityContext/runAsUser"), Some(&1000.into()));
+    for id in [remedy::POD_SECURITY_FIELDS, "identity", "user-namespace"] {
+        assert!(remedy::REMEDIES.iter().any(|remedy| remedy.id == id), "{id}");
     }
 }
 

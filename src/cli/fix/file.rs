@@ -112,6 +112,11 @@ pub(super) fn refused(manifest: &Manifest) -> Option<Error> {
             );
         }
     }
+    // A directive of a strategic merge patch (kubernetes/community, sig-api-machinery/strategic-merge-patch.md).
+    if text.contains("$patch:") {
+        let error = Error::input(attempted(), "it is a strategic merge patch ($patch) and no whole object");
+        return Some(error.help("fix the resource that it changes, or what comes of it"));
+    }
     let kustomization = source::patched_by(file)?;
     let directory = kustomization.parent().unwrap_or(Path::new(".")).display().to_string();
     let why = format!("it is a patch of {} and no whole object", kustomization.display());
