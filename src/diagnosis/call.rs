@@ -17,6 +17,13 @@ static GO: LazyLock<Regex> = LazyLock::new(|| {
 static DASH: LazyLock<Regex> =
     LazyLock::new(|| compile(r#": (?:line )?\d+: (?:cannot|can't) (?:create|open) (?P<path>[^:"']+)$"#));
 
+/// GHC's IOError: `app: /srv/x: openFile: permission denied (Permission denied)`.
+static GHC: LazyLock<Regex> = LazyLock::new(|| {
+    compile(
+        r"(?:^|: )(?P<path>[^:\s][^:]*): (?:with(?:Binary)?File|open(?:Binary)?(?:Temp)?File\w*|openFd|createDirectory\w*|getDirectoryContents\w*|remove(?:File|Link|Directory)\w*|rename(?:File|Path|Directory)\w*|copyFile\w*|createSymbolicLink|getFileStatus|setFileMode|setOwnerAndGroup)$",
+    )
+});
+
 /// The JDK's: `FileNotFoundException: /srv/x (Permission denied)`, `FileSystemException: /srv/x: Read-only file system`.
 static JAVA: LazyLock<Regex> =
     LazyLock::new(|| compile(r"\b(?:FileNotFoundException|FileSystemException): (?P<path>/[^:()]*?)(?: \(|: )$"));
@@ -52,6 +59,9 @@ pub(super) fn path<'t>(text: &'t str, refusal: &Refusal) -> Option<&'t str> {
         return is_path.then_some(path);
     }
     let head = before.trim_end().strip_suffix(':')?.trim_end();
+    if let Some(captures) = GHC.captures(head) {
+        return Some(captures.name("path")?.as_str());
+    }
     let found = GO.captures(head).or_else(|| DASH.captures(head))?.name("path")?;
     let path = without_rest(found.as_str());
     // Only what is rooted has spaces: `open TUN/TAP dev /dev/net/tun`.
@@ -137,6 +147,7 @@ mod tests {
             ("open /srv/x read-write: Permission denied", Some("/srv/x")),
             ("run: 3: cannot create /srv/a b: Permission denied", Some("/srv/a b")),
             ("java.io.FileNotFoundException: /srv/a b.txt (Permission denied)", Some("/srv/a b.txt")),
+            ("app: state: createDirectory: permission denied (Permission denied)", Some("state")),
             ("chtimes cache/abc: operation not permitted", Some("cache/abc")),
             ("cannot open the door: permission denied", None),
         ] {

@@ -27,6 +27,10 @@ pub(super) fn sentence(finding: &Finding) -> String {
     let place = finding.path.as_deref().unwrap_or("a file").to_owned();
     let act = act(finding, &place);
     match finding.category {
+        // Everybody may write there, where nothing was changed.
+        Category::UnwritablePath if matches!(place.as_str(), "/tmp" | "/var/tmp") => {
+            format!("the container's user may not {act}: its mode is not the usual 1777, or it is mounted read-only")
+        }
         Category::UnwritablePath => format!("the container's user may not {act}: it belongs to another user, most likely root"),
         Category::HomeUnwritable => format!("the container's user may not {act}: its home directory is missing, or is not its own"),
         Category::ReadOnlyRootfs => format!("the program wants to {act}, on a file system that is mounted read-only"),

@@ -69,6 +69,8 @@ pub(super) const PATTERN: Pattern = Pattern {
         },
     ],
     near_misses: &[
+        "scp: /srv/drop/x: Permission denied",
+        "api error AccessDeniedException: the key may not be used",
         "CREATE DATABASE permission denied in database 'main'.",
         "cp: cannot create regular file '/srv/a/b': No such file or directory",
         "could not write to /srv/x: No space left on device",

@@ -21,6 +21,7 @@ pub(super) struct Refusal {
 const ENGLISH: &[(Errno, &str)] = &[
     (Errno::Eacces, "permission denied"),
     (Errno::Eacces, "permission was denied"),
+    (Errno::Eacces, "access to file denied"),
     (Errno::Eperm, "operation not permitted"),
     (Errno::Eperm, "operation is not permitted"),
     (Errno::Eperm, "not owner"),
@@ -223,7 +224,12 @@ fn words(text: &str) -> Option<(Errno, Range<usize>)> {
     let (search, errnos) = &*WORDS;
     // "(read-only file system?)" is a program's guess: nginx's entrypoint prints it for any failure to write.
     let found = search.find_iter(text).find(|found| !text[found.end()..].starts_with('?'))?;
-    Some((errnos[found.pattern()], found.range()))
+    // GHC has one word for several errnos, and the kernel's behind it: `permission denied (Read-only file system)`.
+    let behind = text[found.end()..].strip_prefix(" (").and_then(|rest| {
+        let said = search.find(rest).filter(|said| said.start() == 0 && rest[said.end()..].starts_with(')'))?;
+        Some(errnos[said.pattern()])
+    });
+    Some((behind.unwrap_or(errnos[found.pattern()]), found.range()))
 }
 
 fn beside(text: &str, span: &Range<usize>) -> Option<Errno> {
@@ -274,6 +280,7 @@ mod tests {
             ("Os { code: 13, kind: PermissionDenied, message: \"x\" }", Some(Errno::Eacces)),
             ("Error: Os { code: 1, kind: PermissionDenied, message: \"Operation not permitted\" }", Some(Errno::Eperm)),
             ("open: Keine Berechtigung", Some(Errno::Eacces)),
+            ("x: /a: openFile: permission denied (Read-only file system)", Some(Errno::Erofs)),
             ("Не удалось (Отказано в доступе)", Some(Errno::Eacces)),
             ("InnoDB: Unable to create temporary file; errno: 30", Some(Errno::Erofs)),
             ("{error,\"Error when reading /x: eacces\"}", Some(Errno::Eacces)),

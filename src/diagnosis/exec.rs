@@ -97,7 +97,7 @@ fn read(scene: &Scene) -> Option<Finding> {
             r"start(?:ing)? (?:container )?(?:process|command)",
             r"run(?:ning)? (?:command|script|hook|program)",
             r"(?:failed|unable|cannot|could not) (?:to )?run",
-            r"(?:/\S*/)?(?:env|nohup|timeout|nice|setsid|stdbuf|chpst|setpriv|su-exec|gosu|tini|dumb-init|catatonit|xargs|time|watch|entrypoint|start-stop-daemon|sudo|s6-\w+|runsv|unshare)\]?(?: \(\d+\)\])?",
+            r"(?:/\S*/)?(?:env|nohup|timeout|nice|setsid|stdbuf|chpst|setpriv|su-exec|gosu|tini|dumb-init|catatonit|xargs|entrypoint|start-stop-daemon|sudo|s6-\w+|runsv|unshare)\]?(?: \(\d+\)\])?",
             r"cannot run program",
             r"launch(?:ing)?",
             r"invoke",

@@ -34,7 +34,7 @@ pub(super) fn access(scene: &Scene, verbs: &Regex, operation: Operation) -> Opti
     finding.category = by_frames(scene, &finding);
     // Go says what it was about, and then the call: `cannot create log: open /x: permission denied`.
     static TO_CREATE: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?i)\bcreat(?:e|ing) (?:(?:[\w'’-]+ ){0,4}(?:file|log)|/[^\s:]+) ?: (?:[^:]*: )?open$")
+        compile(r#"(?i)\bcreat(?:e|ing) (?:(?:[\w'’-]+ ){0,4}(?:file|log)(?: "[^"]*")?|/[^\s:]+) ?: (?:[^:]*: )?open$"#)
     });
     if finding.operation == Operation::Open && TO_CREATE.is_match(&scene.text()[..verb.end.min(scene.text().len())]) {
         finding.operation = Operation::Create;
@@ -104,6 +104,9 @@ fn category(access: &Access<'_>) -> Category {
         return Category::DeviceAccess;
     }
     if access.operation == Operation::Open && is_program_of_root(access.text, path) {
+        return Category::UnreadableFile;
+    }
+    if access.operation == Operation::Open && is_read_in_home(access.text, path) {
         return Category::UnreadableFile;
     }
     if in_home(path) {
@@ -207,6 +210,16 @@ fn is_program_of_root(text: &str, path: &str) -> bool {
     static PROGRAM: LazyLock<Regex> =
         LazyLock::new(|| compile(r"\.(?:py|pyz|pyc|js|mjs|cjs|sh|bash|pl|pm|rb|php|jar|lua|R|exs?|so(?:\.[\d.]+)?)$"));
     path.starts_with("/root/") && (PROGRAM.is_match(path) || READS.is_match(text))
+}
+
+/// What is in the home of a named user and was only to be looked at: no cache or setting that a program would make there.
+fn is_read_in_home(text: &str, path: &str) -> bool {
+    static READS: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"(?i)\b(?:can(?:'t|not| not)|could(?: not|n't)|unable to|failed to) (?:read|access|stat|list|enter|look (?:at|into)|get information)\b",
+        )
+    });
+    (path.starts_with("/home/") || path.starts_with("/root/")) && !path.contains("/.") && READS.is_match(text)
 }
 
 /// Logs that the runtime and the kubelet write on the node, and what else of the node a container has under /host.

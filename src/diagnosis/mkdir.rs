@@ -66,6 +66,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             says: "mkdir EACCES /srv/spool unwritable-path",
         },
         Example {
+            log: "app: state: createDirectory: permission denied (Read-only file system)",
+            says: "mkdir EROFS state read-only-rootfs",
+        },
+        Example {
             log: "mkdir: das Verzeichnis '/srv/spool' kann nicht angelegt werden: Keine Berechtigung",
             says: "mkdir EACCES /srv/spool unwritable-path",
         },

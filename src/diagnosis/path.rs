@@ -22,6 +22,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "java.nio.file.AccessDeniedException: /srv/data/x.db",
             says: "open EACCES /srv/data/x.db unwritable-path",
         },
+        Example {
+            log: "PermissionError: [Errno 13] Permission denied: '/srv/a'\npool.errors.WorkerError: PermissionError: [Errno 13] Permission denied: '/srv/b'",
+            says: "open EACCES /srv/b unwritable-path",
+        },
         Example { log: "Error: Permission denied (os error 13)", says: "other EACCES unwritable-path" },
         Example {
             log: "Error loading shared library libx.so.2: Permission denied (needed by /bin/x)",

@@ -86,7 +86,11 @@ fn is_plausible(text: &str, path: &Path<'_>) -> bool {
     let after = text[path.span.end..].strip_prefix(':').and_then(|rest| rest.chars().next());
     let is_source = [".c", ".cc", ".cpp", ".cxx", ".h", ".hpp"].iter().any(|ending| path.text.ends_with(ending))
         && after.is_some_and(|next| next.is_ascii_digit());
+    // `192.0.2.7:/export` is another machine's.
+    static REMOTE: LazyLock<Regex> = LazyLock::new(|| compile(r"(?:^|[\s'\x22(=])\d{1,3}(?:\.\d{1,3}){3}:$"));
+    let remote = path.span.start == before.len() && before.ends_with(':') && REMOTE.is_match(before);
     !url && !fraction
+        && !remote
         && !is_source
         && path.text.len() < 4096
         && !path.text.starts_with("/(")

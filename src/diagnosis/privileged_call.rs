@@ -215,7 +215,7 @@ const CALLS: &[Call] = &[
             r"socket for lpf",
             r"ping(?:6|er)?(?:: (?:\w+: )?socket)?",
             r"ip[46]:icmp\S*(?: \S+)? socket",
-            r"pcap\w*",
+            r"(?:lib)?pcap\w*",
             r"arping",
             r"traceroute",
             r"tcpdump",

@@ -1,8 +1,10 @@
 //! Which obstacle killed the container, and which are warnings before it or consequences after.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::LazyLock};
 
-use super::{cause, line::Severity, scene::Finding};
+use regex::Regex;
+
+use super::{cause, errno::compile, line::Severity, scene::Finding};
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
 
 /// Distinct obstacles that are kept; a log that goes on for days repeats itself.
@@ -141,7 +143,7 @@ fn joined(found: Vec<Found>) -> Vec<Found> {
                 && old.finding.errno == new.finding.errno
                 && old.finding.operation == Operation::Open
                 && !matches!(new.finding.operation, Operation::Other | Operation::Open);
-            of_files(old) && of_files(&new) && near(old) && (halves || again)
+            of_files(old) && of_files(&new) && near(old) && (halves || again) || near(old) && is_echo(old, &new)
         });
         let Some(old) = place.and_then(|place| all.get_mut(place)) else {
             all.push(new);
@@ -151,6 +153,7 @@ fn joined(found: Vec<Found>) -> Vec<Found> {
         if is_half(&new, old) {
             let errno = old.finding.errno;
             *old = Found { finding: new.finding.errno(errno), ..new };
+        } else if is_echo(old, &new) {
         } else if old.finding.path == new.finding.path {
             old.finding.operation = new.finding.operation;
         } else {
@@ -159,6 +162,20 @@ fn joined(found: Vec<Found>) -> Vec<Found> {
         old.severity = severity;
     }
     all
+}
+
+/// A line that repeats what one just before said, and leaves out on what: it lends it only its severity.
+fn is_echo(old: &Found, new: &Found) -> bool {
+    let (said, again) = (&old.finding, &new.finding);
+    let same = said.operation == again.operation
+        || again.operation == Operation::Other
+        || again.operation == Operation::Exec && again.errno.is_some();
+    let is_nameless = again.path.is_none() && again.port.is_none() && said.path.is_some();
+    let is_refused_alike = match again.errno {
+        Some(errno) => said.errno == Some(errno),
+        None => said.errno.is_some() && said.category == again.category,
+    };
+    is_nameless && same && is_refused_alike
 }
 
 /// Severity by the program's own word first. Where it does not say, a refusal that names what was refused counts like an
@@ -179,7 +196,17 @@ fn weight(found: &[Found], index: usize) -> i32 {
     let survived = if is_survived(found, index) { -6 } else { 0 };
     // The audit log tells why the kernel refused what others only report.
     let explains = if this.finding.category == Category::Selinux && !this.finding.harmless { 8 } else { 0 };
-    severity + known + harmless + tolerated + survived + explains
+    // An exception in another: what was thrown on ended it, and what stands alone may have been caught.
+    let thrown_on = if is_wrapped(&this.text) { 3 } else { 0 };
+    severity + known + harmless + tolerated + survived + explains + thrown_on
+}
+
+/// `some.module.WrapperError: PermissionError: ...`
+fn is_wrapped(text: &str) -> bool {
+    static WRAPPED: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r"^(?:[\w$]+\.)+[A-Z]\w*(?:Error|Exception): (?:[\w$]+\.)*[A-Z]\w*(?:Error|Exception): ")
+    });
+    WRAPPED.is_match(text)
 }
 
 /// Commands of a script that went on: another program said afterwards that it failed.

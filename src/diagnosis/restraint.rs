@@ -40,7 +40,7 @@ const OTHERS: &[Other] = &[
         looks_like: "object storage or a cloud API that denied the request (IAM)",
         forbids: true,
         yields: true,
-        says: r"AmazonS3Exception|S3Exception|AccessDenied\b[^E/]|AccessDenied$|\bs3:[A-Z]\w+|arn:aws|not authorized to perform|IAM |iam\.|does not have \S+ (?:access|permission) to|storage\.(?:objects|buckets)|AuthorizationFailed|AuthorizationPermissionMismatch|googleapi: Error 403|AADSTS|InvalidAccessKeyId|SignatureDoesNotMatch|caller does not have permission|UnauthorizedOperation",
+        says: r"AmazonS3Exception|S3Exception|AccessDenied\b[^E/]|AccessDenied$|operation error [\w ]+: \w+,|\bapi error |Error Code: \w|\(Service: \w+|\bs3:[A-Z]\w+|arn:aws|not authorized to perform|IAM |iam\.|does not have \S+ (?:access|permission) to|storage\.(?:objects|buckets)|AuthorizationFailed|AuthorizationPermissionMismatch|googleapi: Error 403|AADSTS|InvalidAccessKeyId|SignatureDoesNotMatch|caller does not have permission|UnauthorizedOperation",
     },
     Other {
         looks_like: "an HTTP server that refused the request (401 or 403)",
@@ -52,7 +52,7 @@ const OTHERS: &[Other] = &[
         looks_like: "an SSH or Git server that refused the key or the user",
         forbids: true,
         yields: true,
-        says: r"Permission denied \([a-z,-]*(?:publickey|password|keyboard|gssapi|hostbased)|Permission denied, please try again|Permission denied \(publickey|Permission to \S+ denied to|remote: Permission|fatal: Authentication failed|Host key verification failed|git@\S+: Permission denied|Load key .*(?:invalid format|error in libcrypto)",
+        says: r"Permission denied \([a-z,-]*(?:publickey|password|keyboard|gssapi|hostbased)|Permission denied, please try again|Permission denied \(publickey|Permission to \S+ denied to|remote: Permission|fatal: Authentication failed|Host key verification failed|git@\S+: Permission denied|\bscp: /|\bdest open\(|remote couldn't|Load key .*(?:invalid format|error in libcrypto)",
     },
     Other {
         looks_like: "a port that another process holds",
@@ -100,19 +100,19 @@ const OTHERS: &[Other] = &[
         looks_like: "a network policy or firewall that refused the connection",
         forbids: true,
         yields: false,
-        says: r"dial tcp \S+ connect: (?:permission denied|operation not permitted)|\(connect failed\)|\bsend(?:to|msg)?(?:\(\))?: (?:\w+ )?(?:[Oo]peration not permitted|[Pp]ermission denied)|\bdial udp \S+ connect:|SocketException: Permission denied: connect|\bwrite udp \S+ |connect\(\) to (?:\d|\[)",
+        says: r"dial tcp \S+ connect: (?:permission denied|operation not permitted)|\(connect failed\)|\bsend(?:to|msg)?(?:\(\))?: (?:\w+ )?(?:[Oo]peration not permitted|[Pp]ermission denied)|\bdial udp \S+ connect:|SocketException: Permission denied: connect|\bwrite udp \S+ |\bwrite UDP(?:v[46])?:|connect\(\) to (?:\d|\[)",
     },
     Other {
         looks_like: "a service with permissions of its own",
         forbids: true,
         yields: true,
-        says: r"etcdserver:|AccessControlException|user=\S+, access=|(?i:\brados\b)|\bcephx|NT_STATUS_ACCESS_DENIED|access denied by server|mount error\(13\)|\blibrbd|\brbd: |\bkinit|\bKrb5|GSSAPI|\b550 \d|ldap_|Insufficient access|\bremote (?:open|mkdir|setstat|fsetstat|rename|readdir|opendir|remove)\(|\(in \w+\) failed|\brequires? (?:the )?(?:\w+ )?(?:role|scope|permission)\b|mount\.(?:nfs4?|cifs|ceph|smb3)\b.*(?:Permission|access) denied|(?:token|role|user|account|principal|identity)\b[^:]{0,40} (?:lacks?|is missing|does not have|has no|without) (?:the )?(?:permission|policy|scope|privilege)|Permission denied: (?:token|anonymous|user|account|role|not allowed|requires)",
+        says: r"etcdserver:|AccessControlException|user=\S+, access=|(?i:\brados(?:\b|_connect))|\bcephx|NT_STATUS_ACCESS_DENIED|access denied by server|mount error\(13\)|\blibrbd|\brbd: |\bkinit|\bKrb5|GSSAPI|\bGSS failure|\bserver said: |\(remote /|\b550 (?:\d|[Pp]ermission)|ldap_|Insufficient access|\bremote (?:open|mkdir|setstat|fsetstat|rename|readdir|opendir|remove)\(|\(in \w+\) failed|\brequires? (?:the )?(?:\w+ )?(?:role|scope|permission)\b|mount\.(?:nfs4?|cifs|ceph|smb3)\b.*(?:Permission|access) denied|(?:token|role|user|account|principal|identity)\b[^:]{0,40} (?:lacks?|is missing|does not have|has no|without) (?:the )?(?:permission|policy|scope|privilege)|Permission denied: (?:token|anonymous|user|account|role|not allowed|requires)",
     },
     Other {
-        looks_like: "a program on Windows or macOS, outside of a container",
+        looks_like: "a program on Windows, macOS or Android, outside of a container",
         forbids: true,
         yields: false,
-        says: r#"(?:path|file|directory|folder) ['"]?[A-Z]:\\|\b[A-Z]:\\{1,2}(?:WINDOWS|Windows|Users|Program|ProgramData|inetpub)\b|(?:^|['"(\s])[A-Z]:\\{1,2}[\w.$-]|(?:path|file) '\\{1,4}\w|['" ]/Users/[^/'"]+/|['" ]/(?:Library|Volumes|System/Library)/"#,
+        says: r#"(?:path|file|directory|folder) ['"]?[A-Z]:\\|\b[A-Z]:\\{1,2}(?:WINDOWS|Windows|Users|Program|ProgramData|inetpub)\b|(?:^|['"(\s])[A-Z]:\\{1,2}[\w.$-]|(?:path|file) '\\{1,4}\w|['" ]/Users/[^/'"]+/|['" ]/(?:Library|Volumes|Applications|System/Library)/|(?:^|['" ])/(?:storage/emulated|sdcard|data/user/\d|data/data/\w+\.\w)/|^adb: "#,
     },
     Other {
         looks_like: "a rule of the language's own, which its configuration sets",
@@ -133,6 +133,12 @@ const OTHERS: &[Other] = &[
         says: r"^type=(?:SYSCALL|PROCTITLE|PATH|CWD|EXECVE)\b",
     },
     Other {
+        looks_like: "a browser that asks its user or its policy",
+        forbids: true,
+        yields: false,
+        says: r"\bDOMException\b|\bNotAllowedError\b|Permission denied by system|denied to access property",
+    },
+    Other {
         looks_like: "Deno's own permissions, which its flags grant",
         forbids: true,
         yields: false,
@@ -148,7 +154,7 @@ const OTHERS: &[Other] = &[
         looks_like: "a system service manager or bus that is not there",
         forbids: true,
         yields: false,
-        says: r"Failed to (?:connect to|get) (?:system )?(?:D-)?[Bb]us|not been booted with systemd",
+        says: r"Failed at step \w+ spawning |Failed to (?:start|stop|restart|enable|reload) (?:transient )?(?:\S+ )?(?:service|scope|unit)\b|Failed to (?:connect to|get) (?:system )?(?:D-)?[Bb]us|not been booted with systemd",
     },
     Other {
         looks_like: "a network service that refused or cut the connection",
@@ -219,6 +225,10 @@ pub(super) fn forbids(line: &Line) -> bool {
     });
     if line.refusal.is_some() && is_connection(&line.text) {
         return true;
+    }
+    // A collector puts all records of one event on a line: the denial is among them.
+    if line.text.contains("avc: ") && line.text.contains(" tcontext=") {
+        return false;
     }
     let found = set().matches(&line.text);
     let forbids = |index: usize| {

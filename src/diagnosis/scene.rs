@@ -417,6 +417,7 @@ fn beside_errno(text: &str) -> Option<Spoken> {
             | \(os\serror\s\d+\)[,:]\s(?P<deno>[a-z]+)\b
             | \b(?P<uv2>listen|spawn|bind|connect)\s(?:\S+\s)?E(?:ACCES|PERM|ROFS)\b
             | \b(?P<php>file_put_contents|fopen|touch|copy|tempnam|file_get_contents|move_uploaded_file|include(?:_once)?|require(?:_once)?|unlink|rename|chmod|chown|mkdir|opendir|scandir|symlink|fsockopen|error_log|imagepng|readfile|parse_ini_file)\((?:[^()]*)\):\s
+            | :\s(?P<ghc>(?:with|open|create|getDirectory|remove|rename|copy|setFile|setOwner)[A-Z]\w+|withFile|openFd):\s(?:permission|unsupported|resource)
             | \bE(?:ACCES|PERM|ROFS)\s(?P<bun>reading|writing|opening)\b"#,
         )
     });
@@ -476,6 +477,15 @@ fn system_call(name: &str) -> Option<Operation> {
         | "ftruncate" | "utime" | "utimes" | "futime" | "lutime" | "rb_file_s_symlink" | "rb_file_s_link"
         | "writing" | "mkstemp" | "sendfile" | "file_put_contents" | "touch" | "copy" | "tempnam"
         | "move_uploaded_file" | "error_log" | "imagepng" => Operation::Create,
+        "openTempFile" | "openBinaryTempFile" | "copyFile" | "createSymbolicLink" => Operation::Create,
+        "openFile" | "openBinaryFile" | "withFile" | "withBinaryFile" | "openFd" | "getDirectoryContents" => {
+            Operation::Open
+        }
+        "createDirectory" => Operation::Mkdir,
+        "removeFile" | "removeLink" | "removeDirectory" => Operation::Unlink,
+        "renameFile" | "renamePath" | "renameDirectory" => Operation::Rename,
+        "setFileMode" => Operation::Chmod,
+        "setOwnerAndGroup" => Operation::Chown,
         "unlink" | "rmdir" | "unlinkat" | "rm" | "remove" | "apply2files" | "unlink_internal" | "dir_s_rmdir" => {
             Operation::Unlink
         }

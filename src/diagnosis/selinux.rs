@@ -10,7 +10,7 @@ use super::{
     scene::{Finding, Scene},
 };
 use crate::model::obstacle::{Category, Errno, Operation};
-use crate::model::se_linux::{Label, Mismatch};
+use crate::model::se_linux::{Label, Mismatch, OTHER_PROCESS};
 
 pub(super) const PATTERN: Pattern = Pattern {
     id: "selinux",
@@ -21,6 +21,10 @@ pub(super) const PATTERN: Pattern = Pattern {
     source: "auditd's AVC records; container-selinux; Documentation/admin-guide/LSM/SELinux.rst",
     signals: &["avc:", "type=avc", "type=1400", "selinux"],
     examples: &[
+        Example {
+            log: "type=SYSCALL msg=audit(1.2:3): arch=c000003e syscall=83 success=no exit=-13 comm=\"app\" key=(null) type=AVC msg=audit(1.2:3): avc:  denied  { search } for  pid=9 comm=\"app\" name=\"7\" dev=\"proc\" ino=6 scontext=system_u:system_r:container_t:s0:c1,c2 tcontext=system_u:system_r:init_t:s0 tclass=dir permissive=0",
+            says: "selinux EACCES 7 selinux",
+        },
         Example {
             log: "type=AVC msg=audit(1.2:3): avc:  denied  { write } for  pid=9 comm=\"app\" name=\"data\" dev=\"sda4\" ino=6 scontext=system_u:system_r:container_t:s0:c178,c513 tcontext=system_u:object_r:container_file_t:s0:c351,c450 tclass=dir permissive=0",
             says: "selinux EACCES data selinux",
@@ -79,7 +83,11 @@ fn read(scene: &Scene) -> Option<Finding> {
     });
     let allowed = text.contains("permissive=1");
     let (process, thing) = (Label::parse(source)?, Label::parse(target)?);
-    let mismatch = Mismatch::between(&process, &thing).sentence(&process, &thing);
+    let mismatch = if field(text, "dev").as_deref() == Some("proc") && !thing.kind.ends_with("proc_t") {
+        format!("{OTHER_PROCESS}, which runs as {}, is not open to {}", thing.kind, process.kind)
+    } else {
+        Mismatch::between(&process, &thing).sentence(&process, &thing)
+    };
     let class = field(text, "tclass").unwrap_or_else(|| "object".into());
     let finding = Finding::new(Operation::Selinux, Category::Selinux).path(path).harmless(allowed);
     let finding = if allowed { finding } else { finding.errno(Errno::Eacces) };

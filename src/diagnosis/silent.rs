@@ -106,6 +106,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         "access is denied",
         "create or write",
         "insufficient permission",
+        "be written",
     ],
     examples: &[
         Example {
@@ -334,6 +335,12 @@ const MESSAGES: &[Message] = &[
         r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) create (?:the |a )?(?:[\w"',-]+ ){0,4}{P}{T}"#,
     ),
     message(Operation::Other, r"cannot write into \S+ directory"),
+    message(Operation::Other, r"\b(?:non-?|un)writ(?:e-?)?able (?:director(?:y|ies)|folder|path|location|file):? {P}"),
+    message(
+        Operation::Other,
+        r"(?:directory|folder|path|file)\W{0,2} (?:\w+ )?{P}\W{0,3} (?:\w+ ){0,3}(?:can't|cannot|can not|could not|couldn't) be written\b",
+    ),
+    message(Operation::Other, r"\bfile {W} must be writ(?:e-?)?able$"),
     message(
         Operation::Other,
         r"{P}(?: directory| folder| file| path)?\W{0,3}(?:because |as |since )?(?:it |does not exist or |must )?(?:is|are|be present and)? ?(?:not |isn't )?(?:a )?writ(?:e-?)?able",

@@ -76,6 +76,9 @@ pub enum Mismatch {
 /// What every sentence about categories says.
 const CATEGORIES: &str = "its categories are ";
 
+/// What a sentence says about the entry of a process in /proc, which has the label of the process.
+pub const OTHER_PROCESS: &str = "the entry in /proc of another process";
+
 /// What every sentence about types says.
 const TYPE: &str = "its type ";
 

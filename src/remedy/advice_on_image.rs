@@ -31,6 +31,9 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
     if path.is_some_and(super::is_of_node) {
         return None;
     }
+    if obstacle.category == Category::UnwritablePath && path.is_some_and(super::is_for_everybody) {
+        return None;
+    }
     Some(match (obstacle.category, path) {
         (Category::UnwritablePath, Some(path)) => format!(
             "in the image, make the directory of {path} with COPY --chown or install -d -o for the program's user"

@@ -3,7 +3,7 @@
 use super::{Level, Remedy, no_edits};
 use crate::model::node::{DEVICE_OWNERSHIP_SETTINGS, Runtime, device_ownership_setting};
 use crate::model::obstacle::{Category, Demand, Errno, Obstacle, Operation};
-use crate::model::se_linux::Mismatch;
+use crate::model::se_linux::{Mismatch, OTHER_PROCESS};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "node",
@@ -96,6 +96,14 @@ const BOOLEANS: [(&str, &str); 6] = [
 
 /// What the node's administrator does about a label.
 fn labelled(cause: &str) -> Option<String> {
+    // No file that could be labelled anew.
+    if cause.contains(OTHER_PROCESS) {
+        return Some(
+            "turn off what reads the /proc of other processes; what has to, as a monitor of the node, needs a policy of its own on \
+             the nodes (udica writes one), which the pod names in seLinuxOptions.type"
+                .to_owned(),
+        );
+    }
     match Mismatch::of(cause) {
         Some(Mismatch::Type) => Some(match BOOLEANS.iter().find(|(kind, _)| Mismatch::kind(cause) == Some(*kind)) {
             Some((_, boolean)) => format!("on the nodes, setsebool -P {boolean} on, which opens things of that type to containers"),
@@ -145,6 +153,9 @@ mod tests {
         assert!(
             told("its type var_t is not open to container_t").is_some_and(|told| told.contains("semanage fcontext"))
         );
+        let told_of_process =
+            told("the entry in /proc of another process, which runs as init_t, is not open to container_t");
+        assert!(told_of_process.is_some_and(|told| !told.contains("semanage")));
         assert_eq!(told("its categories are s0:c1, and the process has s0:c2"), None);
     }
 }

@@ -21,6 +21,9 @@ pub(super) const REMEDY: Remedy = Remedy {
 fn suggest(obstacle: &Obstacle) -> Option<String> {
     let path = obstacle.path.as_deref().filter(|_| obstacle.category != Category::UnreadableFile)?;
     let dir = directory_by_text(path, obstacle.operation)?;
+    if super::is_for_everybody(dir) {
+        return Some(format!("mount an emptyDir at {dir}"));
+    }
     Some(format!("mount an emptyDir at {dir}, if the image has nothing in it: it would hide what is there"))
 }
 

@@ -59,6 +59,8 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
         {
             None
         }
+        // These are everybody's, or nobody's.
+        Category::UnwritablePath if path.is_some_and(super::is_for_everybody) => None,
         Category::UnwritablePath | Category::UnreadableFile => match path {
             Some(path) => Some(format!(
                 "set runAsUser and runAsGroup to the owner of {path}, if the image gives it to a user other than root"

@@ -176,6 +176,11 @@ fn ships_content(path: &str) -> bool {
     PLACES.iter().any(|place| path.starts_with(place)) && !EMPTY.iter().any(|place| path.contains(place))
 }
 
+/// Directories for what lives as long as the container, which no image has content in and no program's user owns.
+fn is_for_everybody(path: &str) -> bool {
+    matches!(path.trim_end_matches('/'), "/tmp" | "/var/tmp" | "/run" | "/var/run" | "/run/lock" | "/dev/shm")
+}
+
 /// Files of the node that no volume of a pod replaces: the runtime's logs, what is mounted below /host, and its sockets.
 fn is_of_node(path: &str) -> bool {
     const PLACES: [&str; 7] = [

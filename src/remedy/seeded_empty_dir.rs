@@ -27,7 +27,7 @@ pub(super) const REMEDY: Remedy = Remedy {
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
     let path = obstacle.path.as_deref().filter(|_| obstacle.category != Category::UnreadableFile)?;
-    let dir = directory_by_text(path, obstacle.operation)?;
+    let dir = directory_by_text(path, obstacle.operation).filter(|dir| !super::is_for_everybody(dir))?;
     Some(format!(
         "mount an emptyDir at {dir} that an init container of the same image fills with cp -r, if the image has content there"
     ))
