@@ -31,6 +31,10 @@ pub struct Trace {
     /// Processes that are about to have a child.
     forking: Vec<u32>,
     first: Option<u32>,
+    /// The first was seen to begin: by execve.
+    is_program: bool,
+    /// How many processes were seen.
+    met: usize,
     refused: Vec<Refused>,
     known: HashMap<(Operation, Option<String>, Option<u16>, Category), usize>,
     /// Paths of what was seen.
@@ -47,6 +51,8 @@ impl Trace {
             threads: HashMap::new(),
             forking: Vec::new(),
             first: None,
+            is_program: false,
+            met: 0,
             refused: Vec::new(),
             known: HashMap::new(),
             seen: HashSet::new(),
@@ -57,6 +63,9 @@ impl Trace {
     pub fn take(&mut self, event: Event) {
         let thread = event.pid.unwrap_or(0);
         let pid = self.threads.get(&thread).copied().unwrap_or(thread);
+        if self.first.is_none() {
+            self.is_program = matches!(&event.what, What::Call(call) if call.name.starts_with("execve"));
+        }
         self.meet(pid);
         match event.what {
             What::Forking => self.forking.push(pid),
@@ -83,6 +92,7 @@ impl Trace {
             None => Process { cwd: self.context.directory.clone(), ..Process::default() },
         };
         self.first.get_or_insert(pid);
+        self.met += 1;
         self.processes.insert(pid, process);
     }
 
@@ -204,6 +214,10 @@ impl Trace {
     /// Ends the trace.
     #[must_use]
     pub fn finish(mut self) -> Traced {
+        // A trace that begins in the middle, of several processes, does not tell which of them the program began as.
+        if !self.is_program && self.met > 1 {
+            self.traced.end = None;
+        }
         self.traced.refusals = self.refusals();
         // Users by what was done as each, of each uid the one with the most groups.
         self.traced.became.sort_by_key(|became| std::cmp::Reverse(became.calls));
@@ -237,6 +251,17 @@ mod tests {
         strace.feed(text.as_bytes(), &mut |event| trace.take(event));
         assert_eq!(strace.finish(&mut |event| trace.take(event)).unknown, 0, "{text}");
         trace.finish()
+    }
+
+    #[test]
+    fn a_child_that_ends_is_not_the_program() {
+        let end = |text: &str| traced(text).end;
+        let child = "9 close(3) = 0\n9 +++ exited with 0 +++\n7 close(4) = 0\n";
+        assert_eq!(end(child), None, "it begins in the middle");
+        let alone = "9 close(3) = 0\n9 +++ exited with 3 +++\n";
+        assert_eq!(end(alone).as_deref(), Some("exit code 3"));
+        let whole = format!("9 execve(\"/bin/x\", [\"x\"], 0x1 /* 2 vars */) = 0\n{child}");
+        assert_eq!(end(&whole).as_deref(), Some("exit code 0"));
     }
 
     /// `OPERATION ERRNO PATH|PORT CATEGORY`, with a `!` before what is fatal.
