@@ -24,8 +24,8 @@ impl Class {
 
 /// One failure as one sentence: `cannot ATTEMPTED: WHY; HELP`.
 ///
-/// `attempted` names the action and what it was done to ("list pods in namespace shop"), `why` the cause as the system
-/// gave it, `help` what the reader can do. None of them ends in a full stop.
+/// `attempted` names the action and what it was done to ("list pods in namespace shop"), `why` the
+/// cause as the system gave it, `help` what the reader can do. None of them ends in a full stop.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Error {
     pub class: Class,

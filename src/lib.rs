@@ -1,6 +1,7 @@
 //! `kubectl nonroot`: takes Kubernetes workloads off root, and proves that they still work.
 //!
-//! Data flows one way, and each arrow between the rooms is a plain function over the plain types of [`model`]:
+//! Data flows one way, and each arrow between the rooms is a plain function over the plain types of
+//! [`model`]:
 //!
 //! ```text
 //! evidence                     the only readers: cluster, a running container, manifests, logs, images
@@ -35,9 +36,9 @@
 //! | [`output`] | model, error, diagnosis, policy, remedy | prints |
 //! | [`cli`] | all | joins |
 //!
-//! A pure room touches no file, no network and no clock. One that reads asks nobody and changes nothing but its own cache; one
-//! that writes changes a cluster or a user's file, and asks nobody either. One that prints has its text from types. Only
-//! [`cli`] asks a person.
+//! A pure room touches no file, no network and no clock. One that reads asks nobody and changes
+//! nothing but its own cache; one that writes changes a cluster or a user's file, and asks nobody
+//! either. One that prints has its text from types. Only [`cli`] asks a person.
 //!
 //! `tests/architecture.rs` holds the code to this table, and to the first of these:
 //! - Only [`run`] and [`apply`] change a cluster, and only [`apply`] a user's file.

@@ -1,4 +1,5 @@
-//! The decisions of `model::access` against the kernel: real users try things on a tree of random owners, modes and links.
+//! The decisions of `model::access` against the kernel: real users try things on a tree of random
+//! owners, modes and links.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::fmt::Write as _;
@@ -51,14 +52,18 @@ fn set_owner_and_mode(random: &mut Random, path: &Path, modes: &[u32]) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(random.of(modes))).unwrap();
 }
 
-/// With `fs.protected_symlinks` or `fs.protected_regular`, as systemd sets them, sticky directories that everybody may
-/// write refuse more than the modes say.
+/// With `fs.protected_symlinks` or `fs.protected_regular`, as systemd sets them, sticky directories
+/// that everybody may write refuse more than the modes say.
 fn sticky_directories_are_protected() -> bool {
-    let on = |name| std::fs::read_to_string(format!("/proc/sys/fs/{name}")).is_ok_and(|value| value.trim() != "0");
+    let on = |name| {
+        std::fs::read_to_string(format!("/proc/sys/fs/{name}"))
+            .is_ok_and(|value| value.trim() != "0")
+    };
     on("protected_symlinks") || on("protected_regular")
 }
 
-/// A tree whose directories are mostly passable, so that walks end deep inside as often as on the way.
+/// A tree whose directories are mostly passable, so that walks end deep inside as often as on the
+/// way.
 fn grow(random: &mut Random, root: &Path) -> Vec<PathBuf> {
     let mut directories = vec![root.to_owned()];
     let mut paths = Vec::new();
@@ -71,7 +76,11 @@ fn grow(random: &mut Random, root: &Path) -> Vec<PathBuf> {
     for i in 0..FILES {
         let file = random.of(&directories).join(format!("f{i}"));
         std::fs::write(&file, "").unwrap();
-        set_owner_and_mode(random, &file, &[0o644, 0o600, 0o640, 0o660, 0o666, 0o755, 0o710, 0o705, 0o070, 0o007, 0]);
+        set_owner_and_mode(
+            random,
+            &file,
+            &[0o644, 0o600, 0o640, 0o660, 0o666, 0o755, 0o710, 0o705, 0o070, 0o007, 0],
+        );
         paths.push(file);
     }
     let mut targets = paths.clone();
@@ -81,7 +90,11 @@ fn grow(random: &mut Random, root: &Path) -> Vec<PathBuf> {
         let target = random.of(&targets);
         let relative = target.strip_prefix(root).unwrap();
         let up = "../".repeat(link.strip_prefix(root).unwrap().components().count() - 1);
-        let target = if random.next().is_multiple_of(2) { target.clone() } else { Path::new(&up).join(relative) };
+        let target = if random.next().is_multiple_of(2) {
+            target.clone()
+        } else {
+            Path::new(&up).join(relative)
+        };
         symlink(target, &link).unwrap();
         lchown(&link, Some(random.of(&[0, 1000])), Some(0)).unwrap();
         targets.push(link.clone());
@@ -92,7 +105,10 @@ fn grow(random: &mut Random, root: &Path) -> Vec<PathBuf> {
         set_owner_and_mode(
             random,
             directory,
-            &[0o755, 0o755, 0o755, 0o777, 0o750, 0o700, 0o711, 0o770, 0o1775, everybodys, 0o2770, 0o707],
+            &[
+                0o755, 0o755, 0o755, 0o777, 0o750, 0o700, 0o711, 0o770, 0o1775, everybodys, 0o2770,
+                0o707,
+            ],
         );
     }
     paths
@@ -101,7 +117,10 @@ fn grow(random: &mut Random, root: &Path) -> Vec<PathBuf> {
 #[test]
 #[ignore = "needs root (acts as other users)"]
 fn decisions_are_the_kernels() {
-    let seed = std::env::var("NONROOT_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0x006e_6f6e_726f_6f74);
+    let seed = std::env::var("NONROOT_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or(0x006e_6f6e_726f_6f74);
     let mut random = Random(seed);
     let directory = tempfile::tempdir().unwrap();
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -126,13 +145,22 @@ fn decisions_are_the_kernels() {
     let mut orders = String::new();
     let mut computed = Vec::new();
     for _ in 0..ATTEMPTS {
-        let groups: Vec<u32> = (0..2).filter_map(|_| random.of(&[None, Some(0), Some(1000), Some(2000)])).collect();
+        let groups: Vec<u32> =
+            (0..2).filter_map(|_| random.of(&[None, Some(0), Some(1000), Some(2000)])).collect();
         let subject = Subject {
             capabilities: random.of(&capabilities),
-            ..Subject::plain(random.of(&[0, 1000, 1001, 1002]), random.of(&[0, 1000, 2000, 3000]), &groups)
+            ..Subject::plain(
+                random.of(&[0, 1000, 1001, 1002]),
+                random.of(&[0, 1000, 2000, 3000]),
+                &groups,
+            )
         };
         let path = random.of(&paths);
-        let path = if random.next().is_multiple_of(8) { path.parent().unwrap().join("missing") } else { path };
+        let path = if random.next().is_multiple_of(8) {
+            path.parent().unwrap().join("missing")
+        } else {
+            path
+        };
         let (uid, gid) = (random.of(&[0, 1000, 1001]), random.of(&[0, 1000, 2000]));
         let exists = path.exists();
         let is_link = path.symlink_metadata().is_ok_and(|found| found.is_symlink());
@@ -164,14 +192,18 @@ fn decisions_are_the_kernels() {
         computed.push(decide(&subject, &files, &path, access));
     }
 
-    let mut process = Command::new(&driver).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut process =
+        Command::new(&driver).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = process.stdin.take().unwrap();
     let input = orders.clone();
     let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
     let output = process.wait_with_output().unwrap();
     writer.join().unwrap().unwrap();
-    let answers: Vec<i32> =
-        String::from_utf8(output.stdout).unwrap().lines().map(|line| line.parse().unwrap()).collect();
+    let answers: Vec<i32> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| line.parse().unwrap())
+        .collect();
     assert_eq!(answers.len(), ATTEMPTS, "seed {seed}: the driver stopped early");
 
     let mut seen = std::collections::BTreeMap::new();
@@ -187,6 +219,9 @@ fn decisions_are_the_kernels() {
     }
     println!("{ATTEMPTS} attempts, by errno: {seen:?}");
     for errno in [0, Errno::Eperm.number(), Errno::Eacces.number(), Errno::Enoent.number()] {
-        assert!(seen.get(&errno).is_some_and(|&count| count > 100), "too few attempts end in errno {errno}: {seen:?}");
+        assert!(
+            seen.get(&errno).is_some_and(|&count| count > 100),
+            "too few attempts end in errno {errno}: {seen:?}"
+        );
     }
 }

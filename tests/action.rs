@@ -1,7 +1,13 @@
-//! The steps of action.yml, run as GitHub's runner runs them: their scripts by its bash, with a release that is near.
+//! The steps of action.yml, run as GitHub's runner runs them: their scripts by its bash, with a
+//! release that is near.
 
 #![cfg(unix)]
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -36,12 +42,17 @@ struct Run {
 impl Runner {
     fn new() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let action = serde_yaml::from_str(&fs::read_to_string(root.join("action.yml")).unwrap()).unwrap();
+        let action =
+            serde_yaml::from_str(&fs::read_to_string(root.join("action.yml")).unwrap()).unwrap();
         let directory = TempDir::new().unwrap();
         let runner = Self { directory, action };
-        let program = format!("#!/bin/sh\nexec '{}' \"$@\"\n", env!("CARGO_BIN_EXE_kubectl-nonroot"));
-        for (file, script) in [("packed/kubectl-nonroot", program.as_str()), ("bin/curl", CURL), ("bin/shasum", SHASUM)]
-        {
+        let program =
+            format!("#!/bin/sh\nexec '{}' \"$@\"\n", env!("CARGO_BIN_EXE_kubectl-nonroot"));
+        for (file, script) in [
+            ("packed/kubectl-nonroot", program.as_str()),
+            ("bin/curl", CURL),
+            ("bin/shasum", SHASUM),
+        ] {
             let path = runner.path(file);
             fs::create_dir_all(Path::new(&path).parent().unwrap()).unwrap();
             fs::write(&path, script).unwrap();
@@ -64,14 +75,18 @@ impl Runner {
 
     /// What an expression of the action stands for.
     fn value(&self, text: &str, given: &[(&str, &str)]) -> String {
-        let Some(expression) = text.strip_prefix("${{ ").and_then(|rest| rest.strip_suffix(" }}")) else {
+        let Some(expression) = text.strip_prefix("${{ ").and_then(|rest| rest.strip_suffix(" }}"))
+        else {
             assert!(!text.contains("${{"), "{text}");
             return text.to_owned();
         };
         match expression.split_once('.') {
             Some(("inputs", name)) => match given.iter().find(|(input, _)| *input == name) {
                 Some((_, value)) => (*value).to_owned(),
-                None => self.action["inputs"][name]["default"].as_str().unwrap_or_else(|| panic!("{name}")).to_owned(),
+                None => self.action["inputs"][name]["default"]
+                    .as_str()
+                    .unwrap_or_else(|| panic!("{name}"))
+                    .to_owned(),
             },
             Some(("runner", "os")) => "Linux".to_owned(),
             Some(("runner", "arch")) => "X64".to_owned(),
@@ -83,7 +98,8 @@ impl Runner {
     fn run(&self, given: &[(&str, &str)]) -> Run {
         let known = self.action["inputs"].as_object().unwrap();
         assert!(given.iter().all(|(name, _)| known.contains_key(*name)));
-        let (output, summary, added) = (self.path("output"), self.path("summary"), self.path("path"));
+        let (output, summary, added) =
+            (self.path("output"), self.path("summary"), self.path("path"));
         let mut run = Run { code: 0, printed: String::new() };
         for file in [&output, &summary, &added] {
             fs::write(file, "").unwrap();
@@ -103,7 +119,10 @@ impl Runner {
                 .args(["--noprofile", "--norc", "-eo", "pipefail", &script])
                 .current_dir(env!("CARGO_MANIFEST_DIR"))
                 .envs(env)
-                .env("PATH", format!("{}:{before}:{}", self.path("bin"), std::env::var("PATH").unwrap()))
+                .env(
+                    "PATH",
+                    format!("{}:{before}:{}", self.path("bin"), std::env::var("PATH").unwrap()),
+                )
                 .env("RUNNER_TEMP", self.directory.path())
                 .env("GITHUB_PATH", &added)
                 .env("GITHUB_OUTPUT", &output)
@@ -129,7 +148,8 @@ fn the_action_fails_for_what_counts_and_leaves_its_reports() {
     let run = runner.run(&[("files", "examples"), ("sarif", &sarif)]);
     assert_eq!(run.code, 1, "{}", run.printed);
     assert!(run.printed.contains("5 workloads: 1 as root"), "{}", run.printed);
-    let plugin = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("plugin.yaml")).unwrap();
+    let plugin =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("plugin.yaml")).unwrap();
     let asked = runner.read("asked");
     assert!(plugin.contains(&format!("uri: {asked}")), "krew installs no {asked}");
     assert_eq!(runner.read("output"), format!("sarif={sarif}\n"));
@@ -139,7 +159,8 @@ fn the_action_fails_for_what_counts_and_leaves_its_reports() {
 
     let run = runner.run(&[("files", "examples"), ("sarif", &sarif), ("fail-on", "never")]);
     assert_eq!(run.code, 0, "{}", run.printed);
-    // Files stand on lines as well, one that is broken keeps nobody from the rest, and nothing of a name is executed.
+    // Files stand on lines as well, one that is broken keeps nobody from the rest, and nothing of a
+    // name is executed.
     let broken = runner.path("broken.yaml");
     fs::write(&broken, "kind: [\n").unwrap();
     let files = format!("examples/web.yaml\n{broken}\n$(touch$IFS{}/pwned)", runner.path(""));

@@ -38,11 +38,16 @@ fn taboo(kind: &str) -> &'static [&'static str] {
 
 /// The table of src/lib.rs.
 fn rooms() -> Vec<Room> {
-    let map = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).expect("src/lib.rs");
+    let map = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs"))
+        .expect("src/lib.rs");
     let row = |line: &str| {
         let mut cells = line.strip_prefix("//! | [`")?.split(" | ").map(str::trim);
         let name = cells.next()?.strip_suffix("`]")?.to_owned();
-        let imports = cells.next()?.split(',').map(|room| room.trim().to_owned()).filter(|room| !room.is_empty());
+        let imports = cells
+            .next()?
+            .split(',')
+            .map(|room| room.trim().to_owned())
+            .filter(|room| !room.is_empty());
         let imports = imports.chain([name.clone()]).collect();
         Some(Room { name, imports, kind: cells.next()?.trim_end_matches('|').trim().to_owned() })
     };
@@ -64,8 +69,8 @@ const WRITES: &[&str] = &[
     ".persist(",
 ];
 
-/// Where they may stand: the trial makes and removes pods of its own, and the cache of images is files of its own; what a
-/// user asks for is written in one place.
+/// Where they may stand: the trial makes and removes pods of its own, and the cache of images is
+/// files of its own; what a user asks for is written in one place.
 const WRITERS: &[&str] = &["src/run/", "src/apply/", "src/evidence/image/cache.rs"];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {
@@ -103,8 +108,10 @@ fn rooms_import_only_what_they_may() {
         for path in room_sources(room) {
             let code = code(&path);
             for import in code.split("crate::").skip(1) {
-                let name: String = import.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                let imports_types_of_the_crate = name.chars().next().is_some_and(char::is_uppercase);
+                let name: String =
+                    import.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let imports_types_of_the_crate =
+                    name.chars().next().is_some_and(char::is_uppercase);
                 assert!(
                     room.imports.contains(&name) && !imports_types_of_the_crate,
                     "{} imports crate::{name}: room {} may import {:?}",
@@ -123,7 +130,12 @@ fn rooms_keep_their_hands_off_the_world() {
         for path in room_sources(room) {
             let code = code(&path);
             for word in taboo(&room.kind) {
-                assert!(!code.contains(word), "{} holds {word}, which room {} must not", path.display(), room.name);
+                assert!(
+                    !code.contains(word),
+                    "{} holds {word}, which room {} must not",
+                    path.display(),
+                    room.name
+                );
             }
         }
     }
@@ -144,8 +156,12 @@ fn only_the_writers_write() {
 
 #[test]
 fn every_room_is_on_the_map() {
-    let map = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).expect("src/lib.rs");
-    let declared = map.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).map(str::to_owned);
+    let map = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs"))
+        .expect("src/lib.rs");
+    let declared = map
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+        .map(str::to_owned);
     let declared: BTreeSet<String> = declared.filter(|name| name != "error").collect();
     let rooms: BTreeSet<String> = rooms().into_iter().map(|room| room.name).collect();
     assert_eq!(rooms, declared);
@@ -154,18 +170,22 @@ fn every_room_is_on_the_map() {
     let mut left: Vec<&Room> = rooms.iter().filter(|room| room.kind != "joins").collect();
     while !left.is_empty() {
         let names: BTreeSet<&String> = left.iter().map(|room| &room.name).collect();
-        let is_open = |room: &&&Room| room.imports.iter().any(|name| *name != room.name && names.contains(name));
+        let is_open = |room: &&&Room| {
+            room.imports.iter().any(|name| *name != room.name && names.contains(name))
+        };
         let open: Vec<&Room> = left.iter().filter(is_open).copied().collect();
         assert!(open.len() < left.len(), "a circle: {names:?}");
         left = open;
     }
 }
 
-/// The modules of a file: `src/plan/compose.rs` is `plan::compose`, and `src/plan/mod.rs` is `plan`.
+/// The modules of a file: `src/plan/compose.rs` is `plan::compose`, and `src/plan/mod.rs` is
+/// `plan`.
 fn module(path: &Path) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let path = path.strip_prefix(&root).expect("a file of the source").with_extension("");
-    let mut parts: Vec<String> = path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    let mut parts: Vec<String> =
+        path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
     parts.retain(|part| part != "mod");
     parts.join("::")
 }
@@ -177,20 +197,27 @@ fn named(path: &Path, modules: &BTreeSet<String>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (prefix, at) in [("crate::", 0), ("super::super::", 2), ("super::", 1)] {
         for (start, _) in code.match_indices(prefix) {
-            let is_part_of_more = code[..start].ends_with("super::") || code[..start].ends_with(char::is_alphanumeric);
+            let is_part_of_more = code[..start].ends_with("super::")
+                || code[..start].ends_with(char::is_alphanumeric);
             let rest = &code[start + prefix.len()..];
             if is_part_of_more || rest.starts_with("super::") {
                 continue;
             }
             let base = if at == 0 { &[][..] } else { &own[..own.len() - at] };
             let names: Vec<&str> = match rest.strip_prefix('{') {
-                Some(list) => list.split('}').next().unwrap_or_default().split(',').map(str::trim).collect(),
+                Some(list) => {
+                    list.split('}').next().unwrap_or_default().split(',').map(str::trim).collect()
+                }
                 None => vec![rest],
             };
             for name in names {
-                let end = name.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(name.len());
+                let end = name
+                    .find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':')
+                    .unwrap_or(name.len());
                 let mut parts = base.to_vec();
-                parts.extend(name[..end].split("::").filter(|part| !part.is_empty()).map(str::to_owned));
+                parts.extend(
+                    name[..end].split("::").filter(|part| !part.is_empty()).map(str::to_owned),
+                );
                 // The longest beginning that is a file.
                 while !parts.is_empty() && !modules.contains(&parts.join("::")) {
                     parts.pop();
@@ -203,13 +230,16 @@ fn named(path: &Path, modules: &BTreeSet<String>) -> BTreeSet<String> {
     found
 }
 
-/// Files that name each other cannot be read one after another. A file and those in the directory of its name are one.
+/// Files that name each other cannot be read one after another. A file and those in the directory
+/// of its name are one.
 #[test]
 fn files_name_each_other_without_a_circle() {
     let files = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
-    let modules: BTreeSet<String> = files.iter().map(|path| module(path)).filter(|name| name != "lib").collect();
-    let is_kin =
-        |one: &str, other: &str| one.starts_with(&format!("{other}::")) || other.starts_with(&format!("{one}::"));
+    let modules: BTreeSet<String> =
+        files.iter().map(|path| module(path)).filter(|name| name != "lib").collect();
+    let is_kin = |one: &str, other: &str| {
+        one.starts_with(&format!("{other}::")) || other.starts_with(&format!("{one}::"))
+    };
     let mut left: Vec<(String, BTreeSet<String>)> = Vec::new();
     for path in &files {
         let name = module(path);

@@ -1,6 +1,11 @@
 //! can-i against real attempts: what it answers for a pod, a shell of that pod's user then tries.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a panic is how a test fails")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a panic is how a test fails"
+)]
 
 mod kubernetes;
 
@@ -22,7 +27,8 @@ chmod 0755 tool; chmod 0700 tool-closed; chown 0:4 tool-group; chmod 0710 tool-g
 ln -s open/f link; ln -s ../work/closed/f link-closed; ln -s nowhere dangling; ln -s loop loop; ln -s /usr/../work/own up; ln -s link link-link
 "#;
 
-/// Tries each pair of a verb and a path, and says `VERB PATH 0` where it worked. Everything is put back as it was.
+/// Tries each pair of a verb and a path, and says `VERB PATH 0` where it worked. Everything is put
+/// back as it was.
 const TRY: &str = r#"
 while [ $# -gt 1 ]; do
   verb=$1 path=$2; shift 2
@@ -147,7 +153,14 @@ fn questions() -> Vec<(&'static str, Vec<&'static str>)> {
         "/sys/new",
         "/var/cache/new",
     ];
-    let deeper = ["/work/open/a/b/c", "/work/closed/a/b", "/tmp/a/b/c", "/srv/a/b", "/memory/a/b", "/readonly/a/b"];
+    let deeper = [
+        "/work/open/a/b/c",
+        "/work/closed/a/b",
+        "/tmp/a/b/c",
+        "/srv/a/b",
+        "/memory/a/b",
+        "/readonly/a/b",
+    ];
     let moved = [
         "/work/open/f",
         "/work/closed/f",
@@ -209,7 +222,8 @@ fn questions() -> Vec<(&'static str, Vec<&'static str>)> {
     ]
 }
 
-/// A pod that sleeps, with a volume of every kind; `main` is its security context, the pod's is `of_pod`.
+/// A pod that sleeps, with a volume of every kind; `main` is its security context, the pod's is
+/// `of_pod`.
 fn pod(name: &str, image: &str, user: u32, of_pod: &Value, main: &Value) -> Value {
     let mount = |name: &str, path: &str| json!({"name": name, "mountPath": path});
     let part = |name: &str, path: &str, part: &str| json!({"name": name, "mountPath": path, "subPath": part});
@@ -247,8 +261,7 @@ fn pods() -> Vec<(&'static str, Value)> {
     low_ports["sysctls"] = json!([{"name": "net.ipv4.ip_unprivileged_port_start", "value": "80"}]);
     let (nginx, report, capability) =
         ("localhost/test-nginx:1", "localhost/test-report:1", "localhost/test-file-capability:1");
-    let added =
-        json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}});
+    let added = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}});
     vec![
         ("grouped", pod("grouped", nginx, 1000, &grouped, &read_only)),
         ("low-ports", pod("low-ports", nginx, 33, &low_ports, &json!({}))),
@@ -272,7 +285,8 @@ type Answers = BTreeMap<(String, String), String>;
 fn answered(namespace: &str, more: &[&str]) -> Answers {
     let mut answers = Answers::new();
     for (verb, things) in questions() {
-        let run = nonroot(&[&["can-i", "-n", namespace, "-o", "json", verb], &things[..], more].concat());
+        let run =
+            nonroot(&[&["can-i", "-n", namespace, "-o", "json", verb], &things[..], more].concat());
         let report = run.json();
         for one in report["answers"].as_array().expect("answers") {
             let text = |field: &str| one[field].as_str().unwrap_or_default().to_owned();
@@ -284,7 +298,9 @@ fn answered(namespace: &str, more: &[&str]) -> Answers {
 
 /// What happened when a shell in the pod tried.
 fn tried(namespace: &str, pod: &str) -> Answers {
-    let pairs = questions().into_iter().flat_map(|(verb, things)| things.into_iter().flat_map(move |it| [verb, it]));
+    let pairs = questions()
+        .into_iter()
+        .flat_map(|(verb, things)| things.into_iter().flat_map(move |it| [verb, it]));
     let exec = ["exec", "-n", namespace, pod, "-c", "main", "--", "sh", "-c", TRY, "sh"];
     let output = kubectl(&exec.into_iter().chain(pairs).collect::<Vec<_>>());
     let line = |line: &str| {
@@ -295,14 +311,21 @@ fn tried(namespace: &str, pod: &str) -> Answers {
     output.lines().map(|text| line(text).unwrap_or_else(|| panic!("{text}"))).collect()
 }
 
-/// Every pair whose answer is not what happened, and how many are not known. Only of files that the user may execute and
-/// not read is it allowed not to know: nothing in a container tells their capabilities. `may_not_know` allows more.
-fn differences(who: &str, answers: &Answers, tried: &Answers, may_not_know: bool) -> (Vec<String>, usize) {
+/// Every pair whose answer is not what happened, and how many are not known. Only of files that the
+/// user may execute and not read is it allowed not to know: nothing in a container tells their
+/// capabilities. `may_not_know` allows more.
+fn differences(
+    who: &str,
+    answers: &Answers,
+    tried: &Answers,
+    may_not_know: bool,
+) -> (Vec<String>, usize) {
     assert_eq!(answers.keys().collect::<BTreeSet<_>>(), tried.keys().collect::<BTreeSet<_>>());
     let hidden = ["/work/x", "/work/tool-group"];
     let differs = |((verb, thing), answer): (&(String, String), &String)| {
         let happened = &tried[&(verb.clone(), thing.clone())];
-        let passes = answer == "unknown" && (may_not_know || verb == "exec" && hidden.contains(&thing.as_str()));
+        let passes = answer == "unknown"
+            && (may_not_know || verb == "exec" && hidden.contains(&thing.as_str()));
         (answer != happened && !passes)
             .then(|| format!("{who}: {verb} {thing}: {answer}, and the kernel says {happened}"))
     };
@@ -320,7 +343,10 @@ fn stored(namespace: &str, pod: &str) -> String {
 #[test]
 #[ignore = "needs cluster (creates pods)"]
 fn a_file_capability_of_the_entrypoint_counts_for_it_alone() {
-    let namespace = Namespace::new("nonroot-test-cani-server", &["pod-security.kubernetes.io/enforce=restricted"]);
+    let namespace = Namespace::new(
+        "nonroot-test-cani-server",
+        &["pod-security.kubernetes.io/enforce=restricted"],
+    );
     let name = namespace.name();
     let context = json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
     let main = |add: &[&str]| json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"], "add": add}});
@@ -330,7 +356,8 @@ fn a_file_capability_of_the_entrypoint_counts_for_it_alone() {
             "containers": [{"name": "main", "image": "localhost/test-file-capability:1", "imagePullPolicy": "Never",
                 "securityContext": main, "readinessProbe": {"tcpSocket": {"port": 80}, "periodSeconds": 1}}]}})
     };
-    let (granted, refused) = (server("granted", main(&["NET_BIND_SERVICE"])), server("refused", main(&[])));
+    let (granted, refused) =
+        (server("granted", main(&["NET_BIND_SERVICE"])), server("refused", main(&[])));
     let list = json!({"apiVersion": "v1", "kind": "List", "items": [granted, refused]});
     kubectl(&["apply", "-n", name, "-f", &file("servers.json", &list.to_string())]);
     kubectl(&["wait", "-n", name, "--for=condition=Ready", "pod/granted", "--timeout=120s"]);
@@ -341,23 +368,37 @@ fn a_file_capability_of_the_entrypoint_counts_for_it_alone() {
     let shell = can(&["bind", "80", "pod/granted", "--uid", "1002"]);
     assert_eq!(shell.code, 1);
     assert!(shell.stdout.contains("capabilities.add changes nothing"), "{}", shell.stdout);
-    // The other never starts, so only its image tells; no registry has it, the node's content store does.
+    // The other never starts, so only its image tells; no registry has it, the node's content store
+    // does.
     let store = kubernetes::content_store();
     let told = can(&["exec", "/opt/busybox", "pod/refused", "--image", &stored(name, "granted")]);
     assert_eq!(told.code, 1, "{}{}", told.stdout, told.stderr);
-    assert!(told.stdout.starts_with("no (EPERM)") && told.stdout.contains("lacks NET_BIND_SERVICE"), "{}", told.stdout);
+    assert!(
+        told.stdout.starts_with("no (EPERM)") && told.stdout.contains("lacks NET_BIND_SERVICE"),
+        "{}",
+        told.stdout
+    );
     let nowhere = can(&["exec", "/opt/busybox", "pod/refused", "--no-image-cache"]);
     assert_eq!((nowhere.code, nowhere.stdout.as_str()), (3, ""), "{}", nowhere.stderr);
 
-    let image = nonroot(&["image", "pod/granted", "-n", name, "--content-store", &store, "-o", "json"]);
+    let image =
+        nonroot(&["image", "pod/granted", "-n", name, "--content-store", &store, "-o", "json"]);
     assert_eq!(image.code, 0, "{}", image.stderr);
     let report = image.json();
-    assert_eq!((&report["kind"], report["images"].as_array().map(Vec::len)), (&json!("ImageList"), Some(1)));
+    assert_eq!(
+        (&report["kind"], report["images"].as_array().map(Vec::len)),
+        (&json!("ImageList"), Some(1))
+    );
     let one = &report["images"][0];
     assert_eq!((&one["container"], &one["uid"]), (&json!("main"), &json!(1001)));
     assert_eq!(one["identities"][0]["uid"], 1001);
     assert_eq!(
-        one["privilegedFiles"].as_array().expect("files").iter().filter(|it| it["path"] == "/opt/busybox").count(),
+        one["privilegedFiles"]
+            .as_array()
+            .expect("files")
+            .iter()
+            .filter(|it| it["path"] == "/opt/busybox")
+            .count(),
         1
     );
 }
@@ -377,18 +418,25 @@ fn answers_are_what_happens() {
     kubectl(&["wait", "-n", name, "--for=condition=Ready", "pods", "--all", "--timeout=120s"]);
 
     // All is asked before anything is tried.
-    let running: Vec<(String, Answers)> =
-        pods().iter().map(|(pod, _)| ((*pod).to_owned(), answered(name, &[&format!("pod/{pod}")]))).collect();
+    let running: Vec<(String, Answers)> = pods()
+        .iter()
+        .map(|(pod, _)| ((*pod).to_owned(), answered(name, &[&format!("pod/{pod}")])))
+        .collect();
     // Root's look at its own pod, for the user that another pod of the same kind has.
     let user = ["--uid", "33", "--gid", "33", "--groups", "4"];
     let for_another = answered(name, &[&["pod/root"], &user[..]].concat());
-    let happened: BTreeMap<&str, Answers> = pods().iter().map(|(pod, _)| (*pod, tried(name, pod))).collect();
+    let happened: BTreeMap<&str, Answers> =
+        pods().iter().map(|(pod, _)| (*pod, tried(name, pod))).collect();
     let mut wrong = Vec::new();
     let (mut pairs, mut users) = (0, 0);
     for (pod, answers) in &running {
         let (differ, unknown) = differences(pod, answers, &happened[pod.as_str()], false);
         let yes = answers.values().filter(|answer| *answer == "yes").count();
-        println!("{pod:<10} {} pairs, {yes} yes, {unknown} unknown, {} differ", answers.len(), differ.len());
+        println!(
+            "{pod:<10} {} pairs, {yes} yes, {unknown} unknown, {} differ",
+            answers.len(),
+            differ.len()
+        );
         assert!(yes > 30 && yes + 30 < answers.len(), "the pairs of {pod} do not tell apart");
         (pairs, users) = (pairs + answers.len(), users + 1);
         wrong.extend(differ);
@@ -396,11 +444,23 @@ fn answers_are_what_happens() {
     // That pod opens port 80 and up, and the ids of the files are those of user 33 in both.
     let port = |pair: &(String, String)| pair.0 == "bind";
     let without_ports = |answers: &Answers| -> Answers {
-        answers.iter().filter(|(pair, _)| !port(pair)).map(|(pair, answer)| (pair.clone(), answer.clone())).collect()
+        answers
+            .iter()
+            .filter(|(pair, _)| !port(pair))
+            .map(|(pair, answer)| (pair.clone(), answer.clone()))
+            .collect()
     };
-    let (differ, unknown) =
-        differences("root for 33", &without_ports(&for_another), &without_ports(&happened["low-ports"]), false);
-    println!("root's look for 33: {} pairs, {unknown} unknown, {} differ", for_another.len(), differ.len());
+    let (differ, unknown) = differences(
+        "root for 33",
+        &without_ports(&for_another),
+        &without_ports(&happened["low-ports"]),
+        false,
+    );
+    println!(
+        "root's look for 33: {} pairs, {unknown} unknown, {} differ",
+        for_another.len(),
+        differ.len()
+    );
     wrong.extend(differ);
     // The image and the spec alone know no more than how a pod starts.
     for (pod, spec) in pods().iter().filter(|(pod, _)| ["grouped", "added"].contains(pod)) {
@@ -411,12 +471,22 @@ fn answers_are_what_happens() {
             known.map(|(pair, answer)| (pair.clone(), answer.clone())).collect()
         };
         let answers = starts(&answered(name, &["-f", &path, "--image", &image]));
-        let (differ, unknown) = differences(&format!("image of {pod}"), &answers, &starts(&happened[*pod]), true);
-        println!("image of {pod:<10} {} pairs, {unknown} unknown, {} differ", answers.len(), differ.len());
+        let (differ, unknown) =
+            differences(&format!("image of {pod}"), &answers, &starts(&happened[*pod]), true);
+        println!(
+            "image of {pod:<10} {} pairs, {unknown} unknown, {} differ",
+            answers.len(),
+            differ.len()
+        );
         assert!(unknown * 10 < answers.len(), "the image of {pod} tells too little");
         pairs += answers.len();
         wrong.extend(differ);
     }
     println!("{pairs} pairs of {users} pods");
-    assert!(pairs >= 200 && wrong.is_empty(), "{} of {pairs} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        pairs >= 200 && wrong.is_empty(),
+        "{} of {pairs} differ:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }

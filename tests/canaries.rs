@@ -1,5 +1,6 @@
-//! Values of Secrets, ConfigMaps and environment variables stay where they are: canaries are planted in all of these
-//! places, and no command says one, in no format, not even in the traces of -v=8.
+//! Values of Secrets, ConfigMaps and environment variables stay where they are: canaries are
+//! planted in all of these places, and no command says one, in no format, not even in the traces of
+//! -v=8.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
@@ -44,7 +45,9 @@ fn manifest() -> String {
             container(user)
         )
     };
-    let login = format!(r#"{{\"auths\":{{\"registry.invalid\":{{\"username\":\"u\",\"password\":\"{REGISTRY}\"}}}}}}"#);
+    let login = format!(
+        r#"{{\"auths\":{{\"registry.invalid\":{{\"username\":\"u\",\"password\":\"{REGISTRY}\"}}}}}}"#
+    );
     let secret = format!(
         r#"{{"apiVersion": "v1", "kind": "Secret", "metadata": {{"name": "canary"}}, "stringData": {{"password": "{SECRET}"}}}}"#
     );
@@ -73,13 +76,18 @@ enum Shows {
 fn is_silent(arguments: &[&str], run: &Run, shows: Shows) {
     let shown = if shows == Shows::File { "" } else { &run.stdout };
     let said = format!("{shown}\n{}", run.stderr);
-    for canary in
-        [SECRET, SECRET_BASE64, CONFIG, TOKEN, REGISTRY].into_iter().chain((shows == Shows::Nothing).then_some(ENV))
+    for canary in [SECRET, SECRET_BASE64, CONFIG, TOKEN, REGISTRY]
+        .into_iter()
+        .chain((shows == Shows::Nothing).then_some(ENV))
     {
         let line = said.lines().find(|line| line.contains(canary));
         assert_eq!(line, None, "kubectl nonroot {} says it", arguments.join(" "));
     }
-    assert!(!run.stderr.contains(ENV), "kubectl nonroot {} says it on standard error", arguments.join(" "));
+    assert!(
+        !run.stderr.contains(ENV),
+        "kubectl nonroot {} says it on standard error",
+        arguments.join(" ")
+    );
 }
 
 #[test]
@@ -92,13 +100,25 @@ fn no_command_says_a_value() {
     let path = path.display().to_string();
     kubectl(&["apply", "-n", name, "-f", &path]);
     kubectl(&["rollout", "status", "-n", name, "deployment/root", "--timeout=90s"]);
-    kubernetes::until(&["scan", "-n", name, "-o", "json"], |report| report["summary"]["failing"] == 1);
-    let pod = kubectl(&["get", "pods", "-n", name, "-l", "app=failing", "-o", "jsonpath={.items[0].metadata.name}"]);
+    kubernetes::until(&["scan", "-n", name, "-o", "json"], |report| {
+        report["summary"]["failing"] == 1
+    });
+    let pod = kubectl(&[
+        "get",
+        "pods",
+        "-n",
+        name,
+        "-l",
+        "app=failing",
+        "-o",
+        "jsonpath={.items[0].metadata.name}",
+    ]);
     let log = env::temp_dir().join("nonroot-test-canaries.log");
     fs::write(&log, kubectl(&["logs", "-n", name, &pod, "--ignore-errors"])).expect("a file");
     let log = log.display().to_string();
 
-    // Each command with each of its formats; with the whole object in those that are made to hold it.
+    // Each command with each of its formats; with the whole object in those that are made to hold
+    // it.
     let reports: [&[&str]; 7] = [
         &["scan"],
         &["scan", "deploy/failing"],
@@ -132,7 +152,8 @@ fn no_command_says_a_value() {
             scope.spawn(|| {
                 while let Some(command) = commands.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let arguments: Vec<&str> = command.iter().map(String::as_str).collect();
-                    let asks = |formats: &[&str]| formats.iter().any(|format| arguments.contains(format));
+                    let asks =
+                        |formats: &[&str]| formats.iter().any(|format| arguments.contains(format));
                     let shows = match arguments[..2] {
                         ["fix", "-f"] if asks(&["text", "yaml", "diff", "markdown"]) => Shows::File,
                         ["fix", _] if asks(&["json", "yaml"]) => Shows::Object,

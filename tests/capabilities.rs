@@ -1,5 +1,5 @@
-//! The computation of `model::capability` against the kernel: real processes in random credentials execute real files,
-//! or change their uid, and /proc/self/status must show what was computed.
+//! The computation of `model::capability` against the kernel: real processes in random credentials
+//! execute real files, or change their uid, and /proc/self/status must show what was computed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::fmt::Write as _;
@@ -55,7 +55,11 @@ impl Random {
 
     fn ids(&mut self, choices: &[u32]) -> [u32; 3] {
         let id = self.of(choices);
-        if self.one_in(4) { [self.of(choices), self.of(choices), self.of(choices)] } else { [id; 3] }
+        if self.one_in(4) {
+            [self.of(choices), self.of(choices), self.of(choices)]
+        } else {
+            [id; 3]
+        }
     }
 }
 
@@ -101,22 +105,30 @@ fn compile(source: &Path, program: &Path) {
 #[test]
 #[ignore = "needs root (sets file capabilities)"]
 fn credentials_after_execve_and_setuid_are_the_kernels() {
-    let own = Credentials::from_status(&std::fs::read_to_string("/proc/self/status").unwrap()).unwrap();
+    let own =
+        Credentials::from_status(&std::fs::read_to_string("/proc/self/status").unwrap()).unwrap();
     assert_eq!(own.uid, Ids::all(0), "needs root (sets file capabilities)");
     let within = own.sets.permitted.and(own.sets.bounding).bits();
-    let seed = std::env::var("NONROOT_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0x006e_6f6e_726f_6f74);
+    let seed = std::env::var("NONROOT_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or(0x006e_6f6e_726f_6f74);
     let mut random = Random(seed);
 
     let directory = tempfile::tempdir().unwrap();
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
     let driver = directory.path().join("driver");
-    compile(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/capabilities/driver.c")), &driver);
+    compile(
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/capabilities/driver.c")),
+        &driver,
+    );
 
     let mut orders = String::new();
     let files: Vec<Executable> = (0..FILES)
         .map(|i| {
             let attribute = attribute(&mut random);
-            // No process is in group 4000: a file that its group may not execute stays executable for all of them.
+            // No process is in group 4000: a file that its group may not execute stays executable
+            // for all of them.
             let (mode, gids): (u16, &[u32]) = match random.next() % 6 {
                 0 => (0o4755, &[0, 1000, 2000, 4000]),
                 1 => (0o2755, &[0, 1000, 2000, 4000]),
@@ -128,13 +140,24 @@ fn credentials_after_execve_and_setuid_are_the_kernels() {
                 uid: random.of(&[0, 0, 1000, 1001]),
                 gid: random.of(gids),
                 mode,
-                capabilities: attribute.as_deref().map(|bytes| FileCapabilities::decode(bytes).unwrap()),
+                capabilities: attribute
+                    .as_deref()
+                    .map(|bytes| FileCapabilities::decode(bytes).unwrap()),
                 nosuid: false,
             };
-            let hex = attribute
-                .map_or("-".to_owned(), |bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+            let hex = attribute.map_or("-".to_owned(), |bytes| {
+                bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+            });
             let path = directory.path().join(i.to_string());
-            writeln!(orders, "file {} {} {} {:o} {hex}", path.display(), file.uid, file.gid, file.mode).unwrap();
+            writeln!(
+                orders,
+                "file {} {} {} {:o} {hex}",
+                path.display(),
+                file.uid,
+                file.gid,
+                file.mode
+            )
+            .unwrap();
             file
         })
         .collect();
@@ -168,7 +191,9 @@ fn credentials_after_execve_and_setuid_are_the_kernels() {
         )
         .unwrap();
         match &action {
-            Action::Execve(file) => writeln!(orders, "exec {}", directory.path().join(file.to_string()).display()),
+            Action::Execve(file) => {
+                writeln!(orders, "exec {}", directory.path().join(file.to_string()).display())
+            }
             Action::Setuid(uid) => writeln!(orders, "setuid {uid}"),
             Action::Setresuid([r, e, s]) => writeln!(orders, "setresuid {r} {e} {s}"),
         }
@@ -176,8 +201,11 @@ fn credentials_after_execve_and_setuid_are_the_kernels() {
         actions.push((action, keep_caps != 0));
     }
 
-    let mut process =
-        Command::new(&driver).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the driver starts");
+    let mut process = Command::new(&driver)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the driver starts");
     let mut stdin = process.stdin.take().unwrap();
     let writer = {
         let orders = orders.clone();
@@ -192,8 +220,8 @@ fn credentials_after_execve_and_setuid_are_the_kernels() {
     let orders: Vec<&str> = orders.lines().filter(|line| line.starts_with("case")).collect();
     for ((action, keep_caps), order) in actions.iter().zip(orders) {
         let before = reports.next().unwrap();
-        let before =
-            Credentials::from_status(before).unwrap_or_else(|| panic!("seed {seed}: {order}: before: {before}"));
+        let before = Credentials::from_status(before)
+            .unwrap_or_else(|| panic!("seed {seed}: {order}: before: {before}"));
         let before = Credentials { keep_caps: *keep_caps, ..before };
         let after = reports.next().unwrap();
         let computed = match *action {
@@ -205,15 +233,17 @@ fn credentials_after_execve_and_setuid_are_the_kernels() {
         };
         match computed {
             Ok(computed) => {
-                let kernel = Credentials::from_status(after)
-                    .unwrap_or_else(|| panic!("seed {seed}: {order}: {after}, computed {computed:?}"));
+                let kernel = Credentials::from_status(after).unwrap_or_else(|| {
+                    panic!("seed {seed}: {order}: {after}, computed {computed:?}")
+                });
                 let computed = Credentials { keep_caps: false, ..computed };
                 let Action::Execve(file) = action else {
                     assert_eq!(computed, kernel, "seed {seed}: {order}");
                     continue;
                 };
                 assert_eq!(computed, kernel, "seed {seed}: {order}: {:?}", files[*file]);
-                gained += usize::from(!kernel.sets.permitted.is_empty() && kernel.uid.effective != 0);
+                gained +=
+                    usize::from(!kernel.sets.permitted.is_empty() && kernel.uid.effective != 0);
             }
             Err(()) => {
                 assert_eq!(after.trim(), EPERM, "seed {seed}: {order}");
@@ -224,5 +254,8 @@ fn credentials_after_execve_and_setuid_are_the_kernels() {
     println!(
         "{EXECS} executions and {UID_CHANGES} changes of uid: {refused} refused, {gained} other users with capabilities"
     );
-    assert!(refused > 100 && gained > 100, "{refused} refused, {gained} gained: the cases must reach both");
+    assert!(
+        refused > 100 && gained > 100,
+        "{refused} refused, {gained} gained: the cases must reach both"
+    );
 }

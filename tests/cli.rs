@@ -1,10 +1,18 @@
-//! Sessions of the real binary: those of tests/cli, of the README and of docs, typed and printed as they stand there.
+//! Sessions of the real binary: those of tests/cli, of the README and of docs, typed and printed as
+//! they stand there.
 
 use std::path::Path;
 
 /// The environment of whoever runs the tests must not show in what they print.
-const SCRUBBED: [&str; 7] =
-    ["KUBECONFIG", "HOME", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "KUBERNETES_SERVICE_HOST", "DOCKER_CONFIG"];
+const SCRUBBED: [&str; 7] = [
+    "KUBECONFIG",
+    "HOME",
+    "NO_COLOR",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "KUBERNETES_SERVICE_HOST",
+    "DOCKER_CONFIG",
+];
 
 #[test]
 fn sessions() {

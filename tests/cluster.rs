@@ -1,4 +1,5 @@
-//! scan and explain on a real cluster: tests/cluster/up starts it, tests/cluster/images builds what is deployed.
+//! scan and explain on a real cluster: tests/cluster/up starts it, tests/cluster/images builds what
+//! is deployed.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
@@ -14,12 +15,14 @@ use nonroot::model::podsecurity::{Level, Version};
 use nonroot::policy;
 use serde_json::{Value, json};
 
-const WORKLOADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/manifests/workloads.yaml");
+const WORKLOADS: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/manifests/workloads.yaml");
 const REFUSED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/manifests/refused.yaml");
 
 fn workload<'a>(report: &'a Value, kind: &str, name: &str) -> &'a Value {
     let workloads = report["workloads"].as_array().expect("workloads");
-    let found = workloads.iter().find(|workload| workload["kind"] == kind && workload["name"] == name);
+    let found =
+        workloads.iter().find(|workload| workload["kind"] == kind && workload["name"] == name);
     found.unwrap_or_else(|| panic!("no {kind}/{name} in {report:#}"))
 }
 
@@ -33,7 +36,10 @@ fn checks(workload: &Value) -> Vec<&str> {
 fn every_kind_of_workload_is_told_as_it_is() {
     let namespace = Namespace::new(
         "nonroot-test-scan",
-        &["pod-security.kubernetes.io/warn=restricted", "pod-security.kubernetes.io/warn-version=v1.30"],
+        &[
+            "pod-security.kubernetes.io/warn=restricted",
+            "pod-security.kubernetes.io/warn-version=v1.30",
+        ],
     );
     let name = namespace.name();
     kubectl(&["apply", "-n", name, "-f", WORKLOADS]);
@@ -57,10 +63,17 @@ fn every_kind_of_workload_is_told_as_it_is() {
         let crashing = workload(report, "Deployment", "uid-1000")["failures"][0]["exitCode"] == 1;
         let known = ["root", "parts", "named-user", "alone"].iter().all(|name| {
             let workloads = report["workloads"].as_array().expect("workloads");
-            let found = workloads.iter().find(|workload| workload["name"] == *name).expect("a workload");
-            found["containers"].as_array().expect("containers").iter().all(|container| !container["root"].is_null())
+            let found =
+                workloads.iter().find(|workload| workload["name"] == *name).expect("a workload");
+            found["containers"]
+                .as_array()
+                .expect("containers")
+                .iter()
+                .all(|container| !container["root"].is_null())
         });
-        let debugged = workload(report, "Pod", "alone")["containers"].as_array().expect("containers").len() == 2;
+        let debugged =
+            workload(report, "Pod", "alone")["containers"].as_array().expect("containers").len()
+                == 2;
         failing && crashing && known && debugged
     };
     let run = kubernetes::until(&["scan", "-n", name, "-o", "json"], settled);
@@ -78,11 +91,22 @@ fn every_kind_of_workload_is_told_as_it_is() {
     );
 
     let root = workload(&report, "Deployment", "root");
-    assert_eq!((&root["pods"], &root["root"], &root["failures"]), (&json!(2), &json!(true), &json!([])));
-    assert_eq!(root["containers"][0]["user"], json!({"uid": 0, "gid": 0, "groups": [0], "origin": "image"}));
+    assert_eq!(
+        (&root["pods"], &root["root"], &root["failures"]),
+        (&json!(2), &json!(true), &json!([]))
+    );
+    assert_eq!(
+        root["containers"][0]["user"],
+        json!({"uid": 0, "gid": 0, "groups": [0], "origin": "image"})
+    );
     assert_eq!(
         checks(root),
-        ["allowPrivilegeEscalation", "capabilities_restricted", "runAsNonRoot", "seccompProfile_restricted"]
+        [
+            "allowPrivilegeEscalation",
+            "capabilities_restricted",
+            "runAsNonRoot",
+            "seccompProfile_restricted"
+        ]
     );
 
     let crashing = workload(&report, "Deployment", "uid-1000");
@@ -104,7 +128,10 @@ fn every_kind_of_workload_is_told_as_it_is() {
 
     let refused = workload(&report, "Deployment", "must-not-be-root");
     assert_eq!(refused["failures"][0]["reason"], "CreateContainerConfigError");
-    assert_eq!((&refused["root"], &refused["containers"][0]["user"]["origin"]), (&json!(false), &json!("unknown")));
+    assert_eq!(
+        (&refused["root"], &refused["containers"][0]["user"]["origin"]),
+        (&json!(false), &json!("unknown"))
+    );
     assert_eq!(refused["obstacles"][0]["category"], "image-runs-as-root");
 
     let named = workload(&report, "Deployment", "named-user-must-not-be-root");
@@ -158,11 +185,19 @@ fn table_fits_and_is_sorted(namespace: &str) {
     let lines: Vec<&str> = table.lines().collect();
     assert!(lines.iter().all(|line| line.chars().count() <= 100), "{table}");
     let at = |name: &str| {
-        lines.iter().position(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name} in {table}"))
+        lines
+            .iter()
+            .position(|line| line.starts_with(name))
+            .unwrap_or_else(|| panic!("no {name} in {table}"))
     };
     assert!(at("deployment/uid-1000") < at("deployment/root"), "what fails comes first: {table}");
     assert!(at("deployment/root") < at("cronjob/nightly"), "root comes before unknown: {table}");
-    assert!(table.contains("8 workloads: 3 as root, 1 unknown, 1 admitted by restricted, 3 failing now."), "{table}");
+    assert!(
+        table.contains(
+            "8 workloads: 3 as root, 1 unknown, 1 admitted by restricted, 3 failing now."
+        ),
+        "{table}"
+    );
     assert!(!table.contains('\u{1b}'), "no colours where no terminal is: {table}");
 }
 
@@ -171,13 +206,27 @@ fn targets_and_filters(namespace: &str) {
         let arguments = [&["scan", "-n", namespace, "-o", "name"], arguments].concat();
         nonroot(&arguments).stdout.lines().map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(names(&["deploy/root", "sts/parts"]), ["deployment.apps/root", "statefulset.apps/parts"]);
+    assert_eq!(
+        names(&["deploy/root", "sts/parts"]),
+        ["deployment.apps/root", "statefulset.apps/parts"]
+    );
     assert_eq!(names(&["po"]), ["pod/alone"]);
-    assert_eq!(names(&["-l", "app=root"]), ["deployment.apps/root"], "pods by their label, under their owner");
+    assert_eq!(
+        names(&["-l", "app=root"]),
+        ["deployment.apps/root"],
+        "pods by their label, under their owner"
+    );
     assert_eq!(names(&["--field-selector", "metadata.name=alone"]), ["pod/alone"]);
     assert_eq!(names(&["--only", "root"]).len(), 3);
-    assert!((0..20).any(|_| names(&["--only", "failing"]).len() == 3), "three fail, but for a moment after a restart");
-    assert_eq!(names(&["--only", "violating", "--level", "baseline"]), ["pod/alone"], "a debugger may ptrace");
+    assert!(
+        (0..20).any(|_| names(&["--only", "failing"]).len() == 3),
+        "three fail, but for a moment after a restart"
+    );
+    assert_eq!(
+        names(&["--only", "violating", "--level", "baseline"]),
+        ["pod/alone"],
+        "a debugger may ptrace"
+    );
     // Whose namespace it is stands there with -A, though it may be one alone.
     let everywhere = nonroot(&["scan", "-A", "-l", "app=root"]).stdout;
     assert!(everywhere.starts_with("NAMESPACE "), "{everywhere}");
@@ -200,13 +249,19 @@ fn explain_names_what_killed_it(namespace: &str) {
 #[test]
 #[ignore = "needs cluster (creates pods)"]
 fn what_pod_security_refuses_is_seen_without_a_pod() {
-    let namespace = Namespace::new("nonroot-test-strict", &["pod-security.kubernetes.io/enforce=restricted"]);
+    let namespace =
+        Namespace::new("nonroot-test-strict", &["pod-security.kubernetes.io/enforce=restricted"]);
     let name = namespace.name();
     kubectl(&["apply", "-n", name, "-f", REFUSED]);
-    let run = kubernetes::until(&["scan", "-n", name, "-o", "json"], |report| report["summary"]["failing"] == 1);
+    let run = kubernetes::until(&["scan", "-n", name, "-o", "json"], |report| {
+        report["summary"]["failing"] == 1
+    });
     let report = run.json();
     let refused = workload(&report, "Deployment", "refused");
-    assert_eq!((&refused["pods"], &refused["failures"][0]["reason"]), (&json!(0), &json!("FailedCreate")));
+    assert_eq!(
+        (&refused["pods"], &refused["failures"][0]["reason"]),
+        (&json!(0), &json!("FailedCreate"))
+    );
     assert_eq!(refused["obstacles"][0]["category"], "pod-security");
     // The API server says what we say, to the letter.
     let message = refused["failures"][0]["message"].as_str().expect("a message");
@@ -237,7 +292,14 @@ fn rights_in_one_namespace_give_a_part_and_a_warning() {
         "--clusterrole=view",
         &format!("--serviceaccount={name}:viewer"),
     ]);
-    kubectl(&["run", "-n", name, "one", "--image=localhost/test-report:1", "--image-pull-policy=Never"]);
+    kubectl(&[
+        "run",
+        "-n",
+        name,
+        "one",
+        "--image=localhost/test-report:1",
+        "--image-pull-policy=Never",
+    ]);
     kubectl(&["wait", "-n", name, "--for=condition=Ready", "pod/one", "--timeout=60s"]);
     let user = format!("--as=system:serviceaccount:{name}:viewer");
 
@@ -266,7 +328,9 @@ fn a_watch_prints_what_changes_and_ends_with_an_interrupt() {
     let image = ["--image=localhost/test-report:1", "--image-pull-policy=Never"];
     kubectl(&["create", "deployment", "web", "-n", name, "--replicas=2", image[0]]);
     let mut watch = kubernetes::start_nonroot(&["scan", "-n", name, "--watch"]);
-    let mut lines = BufReader::new(watch.stdout.take().expect("a pipe")).lines().map(|line| line.expect("text"));
+    let mut lines = BufReader::new(watch.stdout.take().expect("a pipe"))
+        .lines()
+        .map(|line| line.expect("text"));
     let mut until = |start: &str, part: &str| {
         let found = lines.find(|line| line.starts_with(start) && line.contains(part));
         found.unwrap_or_else(|| panic!("no {start} {part}"))
@@ -279,12 +343,14 @@ fn a_watch_prints_what_changes_and_ends_with_an_interrupt() {
     until("deployment/web", " 1 ");
     kubectl(&["delete", "-n", name, "pod/one", "--now"]);
     until(&format!("{name}/pod/one"), "gone");
-    let interrupt = Command::new("kill").args(["-INT", &watch.id().to_string()]).status().expect("kill runs");
+    let interrupt =
+        Command::new("kill").args(["-INT", &watch.id().to_string()]).status().expect("kill runs");
     assert!(interrupt.success());
     assert_eq!(watch.wait().expect("it ends").code(), Some(130));
 }
 
-/// The protobuf encoding is read by messages of our own; JSON, with all its fields, has the last word.
+/// The protobuf encoding is read by messages of our own; JSON, with all its fields, has the last
+/// word.
 #[test]
 #[ignore = "needs cluster (creates pods)"]
 fn a_scan_is_the_same_in_protobuf_and_in_json() {
@@ -292,7 +358,8 @@ fn a_scan_is_the_same_in_protobuf_and_in_json() {
     kubectl(&["apply", "-n", namespace.name(), "-f", WORKLOADS]);
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let connection = Connection { kubeconfig: Some(kubernetes::kubeconfig().into()), ..Connection::default() };
+    let connection =
+        Connection { kubeconfig: Some(kubernetes::kubeconfig().into()), ..Connection::default() };
     let cluster = runtime.block_on(Cluster::connect(&connection)).expect("a cluster");
     let judged = |detail| {
         let namespaces = Namespaces::One(namespace.name().to_owned());
@@ -300,9 +367,17 @@ fn a_scan_is_the_same_in_protobuf_and_in_json() {
         let read = runtime.block_on(cluster.inventory(&scope)).expect("an inventory");
         assert_eq!(read.errors, []);
         let workloads = read.value.workloads.into_iter().map(|workload| {
-            let judge = |level| policy::evaluate(&workload.metadata, &workload.spec, level, Version::Latest);
+            let judge = |level| {
+                policy::evaluate(&workload.metadata, &workload.spec, level, Version::Latest)
+            };
             let verdicts = [Level::Baseline, Level::Restricted].map(judge);
-            let name = (workload.api_version, workload.kind, workload.name, workload.pods, workload.metadata.name);
+            let name = (
+                workload.api_version,
+                workload.kind,
+                workload.name,
+                workload.pods,
+                workload.metadata.name,
+            );
             (name, workload.annotations, workload.containers, workload.failures, verdicts)
         });
         workloads.collect::<Vec<_>>()
@@ -314,7 +389,10 @@ fn a_scan_is_the_same_in_protobuf_and_in_json() {
         if protobuf == json && json.len() == 8 {
             break;
         }
-        assert!(start.elapsed() < Duration::from_secs(60), "protobuf: {protobuf:#?}\nJSON: {json:#?}");
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "protobuf: {protobuf:#?}\nJSON: {json:#?}"
+        );
     }
 }
 
@@ -332,7 +410,11 @@ fn a_credential_that_expired_is_named() {
 fn a_server_that_is_gone_is_one_sentence() {
     let run = nonroot(&["scan", "--server", "https://127.0.0.1:1"]);
     assert_eq!((run.code, run.stdout.as_str()), (3, ""));
-    assert!(run.stderr.contains("https://127.0.0.1:1") && run.stderr.contains("refused"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("https://127.0.0.1:1") && run.stderr.contains("refused"),
+        "{}",
+        run.stderr
+    );
     assert_eq!(run.stderr.lines().count(), 1);
 }
 
@@ -347,7 +429,8 @@ fn a_server_that_cannot_answer_for_a_while_is_waited_for() {
         &["429 Too Many Requests", "503 Service Unavailable", "500 Internal Server Error"],
     ] {
         server.fail_next(faults);
-        let run: Run = nonroot(&["scan", "-n", "kube-system", "-o", "json", "--server", &server.url]);
+        let run: Run =
+            nonroot(&["scan", "-n", "kube-system", "-o", "json", "--server", &server.url]);
         assert_eq!((run.code, run.json()), (0, direct.clone()), "{}", run.stderr);
         assert_eq!(server.faults_left(), 0, "the faults were met");
     }

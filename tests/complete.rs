@@ -13,11 +13,15 @@ use kubernetes::{Namespace, kubectl};
 
 /// A directory for PATH with the plugin and what kubectl asks for completion, as a user has them.
 fn installed(name: &str) -> PathBuf {
-    let directory = env::temp_dir().join(format!("nonroot-test-complete-{name}-{}", std::process::id()));
+    let directory =
+        env::temp_dir().join(format!("nonroot-test-complete-{name}-{}", std::process::id()));
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir_all(&directory).expect("a directory");
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kubectl-nonroot"), directory.join("kubectl-nonroot"))
-        .expect("a link");
+    std::os::unix::fs::symlink(
+        env!("CARGO_BIN_EXE_kubectl-nonroot"),
+        directory.join("kubectl-nonroot"),
+    )
+    .expect("a link");
     let shim = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions/kubectl_complete-nonroot");
     let copy = directory.join("kubectl_complete-nonroot");
     fs::copy(shim, &copy).expect("the shim");
@@ -26,11 +30,17 @@ fn installed(name: &str) -> PathBuf {
     directory
 }
 
-/// What kubectl offers: the candidates without their descriptions, and the directive. Nothing may be said beside it.
+/// What kubectl offers: the candidates without their descriptions, and the directive. Nothing may
+/// be said beside it.
 fn offered(path: &Path, kubeconfig: &str, words: &[&str]) -> (Vec<String>, String) {
     let path = format!("{}:/usr/bin:/bin", path.display());
     let mut command = Command::new(format!("{}/bin/kubectl", kubernetes::directory()));
-    command.env_clear().env("PATH", path).env("KUBECONFIG", kubeconfig).args(["__complete", "nonroot"]).args(words);
+    command
+        .env_clear()
+        .env("PATH", path)
+        .env("KUBECONFIG", kubeconfig)
+        .args(["__complete", "nonroot"])
+        .args(words);
     let output = command.output().expect("kubectl runs");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let said: Vec<&str> = said.lines().filter(|line| !is_kubectls(line)).collect();
@@ -56,17 +66,20 @@ fn names_come_live_from_the_cluster() {
         let image = "--image=localhost/test-report:1";
         kubectl(&["create", "deployment", deployment, "-n", name, image, "--", "sleep", "3600"]);
     }
-    let patch =
-        r#"{"spec":{"template":{"spec":{"initContainers":[{"name":"first","image":"localhost/test-report:1"}]}}}}"#;
+    let patch = r#"{"spec":{"template":{"spec":{"initContainers":[{"name":"first","image":"localhost/test-report:1"}]}}}}"#;
     kubectl(&["patch", "deployment", "web", "-n", name, "-p", patch]);
     let path = installed("live");
     let kubeconfig = kubernetes::kubeconfig_with_namespace(name);
     let offer = |words: &[&str]| offered(&path, &kubeconfig, words);
     let has = |words: &[&str], wanted: &[&str], directive: &str| {
-        // A busy cluster may take longer than a shell may wait; whoever presses the key again gets the answer.
-        let all = |(found, _): &(Vec<String>, String)| wanted.iter().all(|name| found.iter().any(|one| one == name));
+        // A busy cluster may take longer than a shell may wait; whoever presses the key again gets
+        // the answer.
+        let all = |(found, _): &(Vec<String>, String)| {
+            wanted.iter().all(|name| found.iter().any(|one| one == name))
+        };
         let mut answers = (0..5).map(|_| offer(words));
-        let (found, ending) = answers.find(all).unwrap_or_else(|| panic!("{words:?} never offers {wanted:?}"));
+        let (found, ending) =
+            answers.find(all).unwrap_or_else(|| panic!("{words:?} never offers {wanted:?}"));
         assert_eq!(ending, directive, "{words:?}");
         found
     };
@@ -90,8 +103,21 @@ fn names_come_live_from_the_cluster() {
     has(&["explain", ""], &["pod/", "privileged-port"], ":4");
     has(&["can-i", ""], &["read", "write", "bind"], ":4");
     assert_eq!(has(&["can-i", "bind", "80", "deploy/we"], &["deploy/web"], ":4").len(), 1);
-    assert_eq!(has(&["can-i", "write", "/run", "deploy/web", "-c", ""], &["test-report", "first"], ":4").len(), 2);
-    let pod = kubectl(&["get", "pods", "-n", name, "-l", "app=web", "-o", "jsonpath={.items[0].metadata.name}"]);
+    assert_eq!(
+        has(&["can-i", "write", "/run", "deploy/web", "-c", ""], &["test-report", "first"], ":4")
+            .len(),
+        2
+    );
+    let pod = kubectl(&[
+        "get",
+        "pods",
+        "-n",
+        name,
+        "-l",
+        "app=web",
+        "-o",
+        "jsonpath={.items[0].metadata.name}",
+    ]);
     has(&["explain", "web-"], &[&pod], ":4");
     has(&["explain", &pod, "-c", ""], &["test-report", "first"], ":4");
     has(&["explain", "privileged-p"], &["privileged-port"], ":4");
@@ -116,9 +142,15 @@ fn without_a_cluster_it_is_quick_and_silent() {
         let start = Instant::now();
         assert_eq!(offered(&path, &kubeconfig, &["fix", "deploy/"]), (Vec::new(), ":4".to_owned()));
         assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
-        assert_eq!(offered(&path, &kubeconfig, &["scan", "--context", ""]), (vec!["far".to_owned()], ":4".to_owned()));
+        assert_eq!(
+            offered(&path, &kubeconfig, &["scan", "--context", ""]),
+            (vec!["far".to_owned()], ":4".to_owned())
+        );
     }
     fs::write(&gone, "{ broken").expect("a file");
-    assert_eq!(offered(&path, &gone.display().to_string(), &["fix", "deploy/"]), (Vec::new(), ":4".to_owned()));
+    assert_eq!(
+        offered(&path, &gone.display().to_string(), &["fix", "deploy/"]),
+        (Vec::new(), ":4".to_owned())
+    );
     assert_eq!(offered(&path, "/nonexistent", &["sc"]), (vec!["scan".to_owned()], ":4".to_owned()));
 }

@@ -1,5 +1,6 @@
-//! A block volume on a real cluster: closed to a user other than root, and open to it once containerd gives it away.
-//! containerd is restarted twice, so nothing else may use the cluster beside this.
+//! A block volume on a real cluster: closed to a user other than root, and open to it once
+//! containerd gives it away. containerd is restarted twice, so nothing else may use the cluster
+//! beside this.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
@@ -22,7 +23,11 @@ impl Loop {
     fn new() -> Self {
         let file = std::env::temp_dir().join("nonroot-test-devices.img");
         File::create(&file).and_then(|created| created.set_len(16 << 20)).expect("a file");
-        let output = Command::new("losetup").args(["--find", "--show"]).arg(&file).output().expect("losetup runs");
+        let output = Command::new("losetup")
+            .args(["--find", "--show"])
+            .arg(&file)
+            .output()
+            .expect("losetup runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Self { device: String::from_utf8_lossy(&output.stdout).trim().to_owned(), file }
     }
@@ -96,7 +101,8 @@ fn apply(namespace: &str, name: &str, text: &str) {
 fn ended(namespace: &str, name: &str) -> String {
     let start = Instant::now();
     loop {
-        let phase = kubectl(&["get", "pod", name, "-n", namespace, "-o", "jsonpath={.status.phase}"]);
+        let phase =
+            kubectl(&["get", "pod", name, "-n", namespace, "-o", "jsonpath={.status.phase}"]);
         if phase == "Succeeded" || phase == "Failed" {
             return phase;
         }
@@ -154,9 +160,16 @@ spec:
         (&"device-access".into(), &"EACCES".into(), &"/data/disk".into()),
         "{report:#}"
     );
-    assert!(obstacle["cause"].as_str().is_some_and(|cause| cause.contains("block volume disk")), "{report:#}");
+    assert!(
+        obstacle["cause"].as_str().is_some_and(|cause| cause.contains("block volume disk")),
+        "{report:#}"
+    );
     let remedies = obstacle["remedies"].to_string();
-    assert!(remedies.contains("[plugins.'io.containerd.cri.v1.runtime'] of /etc/containerd/config.toml"), "{remedies}");
+    assert!(
+        remedies
+            .contains("[plugins.'io.containerd.cri.v1.runtime'] of /etc/containerd/config.toml"),
+        "{remedies}"
+    );
     // The node tells its runtime, but for a heartbeat at which that did not answer the kubelet.
     let start = Instant::now();
     loop {
@@ -164,13 +177,28 @@ spec:
         if run.stdout.contains("on its node, which runs containerd 2") {
             break;
         }
-        let runtime = kubectl(&["get", "node", "node1", "-o", "jsonpath={.status.nodeInfo.containerRuntimeVersion}"]);
-        assert!(start.elapsed() < Duration::from_secs(30), "{runtime}: {} {}", run.stdout, run.stderr);
+        let runtime = kubectl(&[
+            "get",
+            "node",
+            "node1",
+            "-o",
+            "jsonpath={.status.nodeInfo.containerRuntimeVersion}",
+        ]);
+        assert!(
+            start.elapsed() < Duration::from_secs(30),
+            "{runtime}: {} {}",
+            run.stdout,
+            run.stderr
+        );
         std::thread::sleep(Duration::from_secs(1));
     }
     assert!(!remedies.contains("fs-group") && !remedies.contains("empty-dir"), "{remedies}");
     let scan = nonroot(&["scan", "pod/before", "-n", name]);
-    assert!(scan.stdout.contains("device-access: the block volume disk at /data/disk"), "{}", scan.stdout);
+    assert!(
+        scan.stdout.contains("device-access: the block volume disk at /data/disk"),
+        "{}",
+        scan.stdout
+    );
     kubectl(&["delete", "pod", "before", "-n", name, "--grace-period=0", "--force"]);
 
     let ownership = Ownership::on();
@@ -182,10 +210,23 @@ spec:
     // A container that runs with a device of its own shows it to nodes --probe.
     apply(name, "runs", &pod("runs", "sleep 600"));
     kubectl(&["wait", "-n", name, "--for=condition=Ready", "pod/runs", "--timeout=60s"]);
-    let nodes =
-        nonroot(&["nodes", "-n", name, "--probe", "--yes", "--probe-image", "localhost/test-report:1", "-o", "json"]);
+    let nodes = nonroot(&[
+        "nodes",
+        "-n",
+        name,
+        "--probe",
+        "--yes",
+        "--probe-image",
+        "localhost/test-report:1",
+        "-o",
+        "json",
+    ]);
     let node = &nodes.json()["nodes"][0];
-    assert_eq!(node["deviceOwnershipFromSecurityContext"]["value"], true, "{node:#} {}", nodes.stderr);
+    assert_eq!(
+        node["deviceOwnershipFromSecurityContext"]["value"], true,
+        "{node:#} {}",
+        nodes.stderr
+    );
     kubectl(&["delete", "pod", "runs", "-n", name, "--grace-period=0", "--force"]);
     drop(ownership);
 

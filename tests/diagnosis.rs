@@ -1,5 +1,5 @@
-//! Logs of real programs that run as uid 1000 under the restricted fields, recorded on tests/cluster: the first obstacle
-//! of each is the one that stopped it.
+//! Logs of real programs that run as uid 1000 under the restricted fields, recorded on
+//! tests/cluster: the first obstacle of each is the one that stopped it.
 
 #![allow(clippy::expect_used, reason = "a panic is how a test fails")]
 
@@ -15,7 +15,13 @@ fn told(name: &str, log: &[u8]) -> String {
         assert!(obstacle.fatal, "{name} died of its first obstacle");
         let place = obstacle.path.or(obstacle.port.map(|port| port.to_string()));
         let errno = obstacle.errno.map_or("-", |errno| errno.as_str());
-        [obstacle.operation.as_str(), errno, place.as_deref().unwrap_or("-"), obstacle.category.as_str()].join(" ")
+        [
+            obstacle.operation.as_str(),
+            errno,
+            place.as_deref().unwrap_or("-"),
+            obstacle.category.as_str(),
+        ]
+        .join(" ")
     });
     format!("{name}: {told}\n")
 }
@@ -30,11 +36,19 @@ fn the_first_obstacle_of_each_program_is_named() {
         .collect();
     logs.sort();
     assert!(logs.len() >= 15, "the recorded logs are there");
-    let name = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let all: String = logs.iter().map(|path| told(&name(path), &fs::read(path).expect("a log"))).collect();
+    let name = |path: &Path| {
+        path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+    };
+    let all: String =
+        logs.iter().map(|path| told(&name(path), &fs::read(path).expect("a log"))).collect();
     let expected = cases.join("expected.txt");
     if env::var_os("UPDATE").is_some() {
         fs::write(&expected, &all).expect("it can be written");
     }
-    assert_eq!(all, fs::read_to_string(&expected).unwrap_or_default(), "UPDATE=1 writes {}", expected.display());
+    assert_eq!(
+        all,
+        fs::read_to_string(&expected).unwrap_or_default(),
+        "UPDATE=1 writes {}",
+        expected.display()
+    );
 }

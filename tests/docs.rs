@@ -1,6 +1,11 @@
 //! Generated files equal what the code says; `UPDATE=1` writes them.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails"
+)]
 
 // Each test uses its part of it.
 #[allow(dead_code, unreachable_pub)]
@@ -39,14 +44,20 @@ fn the_completion_scripts_are_fresh() {
     ];
     for (shell, file) in shells {
         let mut script = Vec::new();
-        clap_complete::generate(shell, &mut nonroot::cli::command(), "kubectl-nonroot", &mut script);
+        clap_complete::generate(
+            shell,
+            &mut nonroot::cli::command(),
+            "kubectl-nonroot",
+            &mut script,
+        );
         generated(&format!("completions/{file}"), &script);
     }
 }
 
 #[test]
 fn the_man_pages_are_fresh() {
-    let mut pages = vec![nonroot::cli::command().bin_name("kubectl nonroot").display_name("kubectl-nonroot")];
+    let mut pages =
+        vec![nonroot::cli::command().bin_name("kubectl nonroot").display_name("kubectl-nonroot")];
     while let Some(mut command) = pages.pop() {
         command.build();
         let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
@@ -60,23 +71,34 @@ fn the_man_pages_are_fresh() {
 /// krew's release bot fills in the version and the digests of a release.
 #[test]
 fn the_template_for_krews_release_bot_is_fresh() {
-    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("plugin.yaml")).unwrap();
+    let manifest =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("plugin.yaml")).unwrap();
     let version = format!("v{}", env!("CARGO_PKG_VERSION"));
     let template = manifest.replace(&version, "{{ .TagName }}");
-    assert!(template.contains("version: {{ .TagName }}"), "plugin.yaml has another version than Cargo.toml");
-    let lines = template.lines().filter(|line| !line.contains("sha256: ")).map(|line| match line.split_once("uri: ") {
-        Some((indent, address)) => format!("{indent}{{{{addURIAndSha \"{address}\" .TagName }}}}\n"),
-        None => format!("{line}\n"),
+    assert!(
+        template.contains("version: {{ .TagName }}"),
+        "plugin.yaml has another version than Cargo.toml"
+    );
+    let lines = template.lines().filter(|line| !line.contains("sha256: ")).map(|line| {
+        match line.split_once("uri: ") {
+            Some((indent, address)) => {
+                format!("{indent}{{{{addURIAndSha \"{address}\" .TagName }}}}\n")
+            }
+            None => format!("{line}\n"),
+        }
     });
     generated(".krew.yaml", lines.collect::<String>().as_bytes());
 }
 
-/// What a newcomer looks up is there: each command in the README's table, and whatever a page links to.
+/// What a newcomer looks up is there: each command in the README's table, and whatever a page links
+/// to.
 #[test]
 fn the_readme_knows_each_command_and_no_link_is_broken() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = fs::read_to_string(root.join("README.md")).unwrap();
-    for command in nonroot::cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+    for command in
+        nonroot::cli::command().get_subcommands().filter(|command| !command.is_hide_set())
+    {
         let (name, row) = (command.get_name(), format!("\n| `{} ", command.get_name()));
         assert!(readme.contains(&row), "README.md has no row for {name}");
     }
@@ -84,7 +106,9 @@ fn the_readme_knows_each_command_and_no_link_is_broken() {
     let pages = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).chain(docs);
     for page in pages.filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
         let text = fs::read_to_string(&page).unwrap();
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link) {
+        for link in
+            text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link)
+        {
             let file = link.split('#').next().unwrap_or_default();
             let there = link.contains("://") || page.parent().unwrap().join(file).exists();
             assert!(there, "{}: nothing is at {link}", page.display());
@@ -99,7 +123,9 @@ fn the_manifests_of_rights_are_those_of_their_page() {
     let page = fs::read_to_string(docs.join("rbac.md")).unwrap();
     let mut shown: Vec<&str> =
         page.split("```yaml\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
-    let files = fs::read_dir(docs.join("rbac")).unwrap().map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
+    let files = fs::read_dir(docs.join("rbac"))
+        .unwrap()
+        .map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
     let mut files: Vec<String> = files.collect();
     shown.sort_unstable();
     files.sort_unstable();
@@ -114,7 +140,15 @@ fn sections(page: &str) -> BTreeMap<&str, Section<'_>> {
         let mut cells = line.strip_prefix("| `")?.split(" | ");
         let field = cells.next()?.strip_suffix('`')?;
         let kind = cells.next()?;
-        Some((field, (kind, ["live", "rare"].iter().any(|mark| cells.clone().any(|cell| cell.starts_with(mark))))))
+        Some((
+            field,
+            (
+                kind,
+                ["live", "rare"]
+                    .iter()
+                    .any(|mark| cells.clone().any(|cell| cell.starts_with(mark))),
+            ),
+        ))
     }
     let sections = page.split("\n## ").skip(1).map(|section| {
         let (name, rest) = section.split_once('\n').unwrap_or((section, ""));
@@ -124,11 +158,20 @@ fn sections(page: &str) -> BTreeMap<&str, Section<'_>> {
 }
 
 /// Compares a report with a section; what was seen is noted.
-fn compare(sections: &BTreeMap<&str, Section<'_>>, name: &str, value: &Value, seen: &mut BTreeSet<String>) {
-    let section = sections.get(name).unwrap_or_else(|| panic!("docs/json.md has no section {name}"));
-    for (field, value) in value.as_object().unwrap_or_else(|| panic!("{name} is no object: {value}")) {
-        let (kind, _) =
-            section.get(field.as_str()).unwrap_or_else(|| panic!("docs/json.md tells nothing of {name}.{field}"));
+fn compare(
+    sections: &BTreeMap<&str, Section<'_>>,
+    name: &str,
+    value: &Value,
+    seen: &mut BTreeSet<String>,
+) {
+    let section =
+        sections.get(name).unwrap_or_else(|| panic!("docs/json.md has no section {name}"));
+    for (field, value) in
+        value.as_object().unwrap_or_else(|| panic!("{name} is no object: {value}"))
+    {
+        let (kind, _) = section
+            .get(field.as_str())
+            .unwrap_or_else(|| panic!("docs/json.md tells nothing of {name}.{field}"));
         seen.insert(format!("{name}.{field}"));
         let plain = kind.strip_suffix("[]").unwrap_or(kind);
         let fits = |value: &Value| match plain {
@@ -138,7 +181,11 @@ fn compare(sections: &BTreeMap<&str, Section<'_>>, name: &str, value: &Value, se
             "boolean" => value.is_boolean(),
             _ => value.is_object(),
         };
-        let values = if kind.ends_with("[]") { value.as_array().expect("a list") } else { std::slice::from_ref(value) };
+        let values = if kind.ends_with("[]") {
+            value.as_array().expect("a list")
+        } else {
+            std::slice::from_ref(value)
+        };
         for value in values {
             assert!(fits(value), "{name}.{field} is no {plain}: {value}");
             if plain.starts_with(char::is_uppercase) && !value.is_null() {
@@ -168,8 +215,8 @@ fn every_field_of_every_report_is_documented() {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"));
         command.current_dir(root).env_clear().args(arguments).args(["-o", "json"]);
         let output = command.output().expect("the binary runs");
-        let report: Value =
-            serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}"));
+        let report: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{arguments:?}: {error}"));
         compare(&sections, report["kind"].as_str().unwrap_or_default(), &report, &mut seen);
     }
     for (name, section) in &sections {
@@ -180,7 +227,8 @@ fn every_field_of_every_report_is_documented() {
     }
 }
 
-/// A web server as its maintainers package it: started by root, with a user of its own that was given nothing.
+/// A web server as its maintainers package it: started by root, with a user of its own that was
+/// given nothing.
 #[test]
 fn the_image_of_the_examples_is_fresh() {
     const ROOT: (u64, u64) = (0, 0);
@@ -198,7 +246,12 @@ fn the_image_of_the_examples_is_fresh() {
         .file("usr/bin/ping", 0o755, ROOT, b"\x7fELF ping")
         .symlink("var/run", "/run");
     let install = LayerTar::default()
-        .file("etc/passwd", 0o644, ROOT, b"root:x:0:0:root:/root:/bin/sh\nnginx:x:101:102::/nonexistent:/bin/false\n")
+        .file(
+            "etc/passwd",
+            0o644,
+            ROOT,
+            b"root:x:0:0:root:/root:/bin/sh\nnginx:x:101:102::/nonexistent:/bin/false\n",
+        )
         .file("etc/group", 0o644, ROOT, b"root:x:0:\nadm:x:4:nginx\nnginx:x:102:\n")
         .file("etc/nginx/nginx.conf", 0o644, ROOT, b"pid /run/nginx.pid;\n")
         .file("usr/sbin/nginx", 0o755, ROOT, b"\x7fELF nginx")

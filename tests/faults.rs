@@ -1,7 +1,8 @@
-//! scan, fix --apply and fix --trial while the way to the API server breaks: each run ends right, or fails and says what
-//! is left to do; nothing is lost, left behind or applied twice.
+//! scan, fix --apply and fix --trial while the way to the API server breaks: each run ends right,
+//! or fails and says what is left to do; nothing is lost, left behind or applied twice.
 //!
-//! `FAULT_RUNS` says how many runs there are, 24 without it; `FAULT_SEED` repeats one day's weather.
+//! `FAULT_RUNS` says how many runs there are, 24 without it; `FAULT_SEED` repeats one day's
+//! weather.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 #![allow(clippy::print_stdout, reason = "the seed that repeats a run, and how the runs ended")]
@@ -23,7 +24,8 @@ fn number(name: &str) -> Option<u64> {
     env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
-/// Runs a share of all runs, each in weather of its own, told with its number and what it met where it fails.
+/// Runs a share of all runs, each in weather of its own, told with its number and what it met where
+/// it fails.
 fn each(
     share: u64,
     run: impl Fn(&str, u64) -> Run + Sync,
@@ -58,13 +60,19 @@ fn each(
                 }
             }
         };
-        let workers: Vec<_> = (0..AT_ONCE).map(|number| scope.spawn(move || worker(number))).collect();
-        workers.into_iter().flat_map(|worker| worker.join().expect("every run is as it must be")).collect()
+        let workers: Vec<_> =
+            (0..AT_ONCE).map(|number| scope.spawn(move || worker(number))).collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().expect("every run is as it must be"))
+            .collect()
     });
     let mut kinds = ends.clone();
     kinds.sort_unstable();
     kinds.dedup();
-    let counts = kinds.iter().map(|kind| format!("{} {kind}", ends.iter().filter(|end| *end == kind).count()));
+    let counts = kinds
+        .iter()
+        .map(|kind| format!("{} {kind}", ends.iter().filter(|end| *end == kind).count()));
     println!("{} faults; {}", faults.into_inner(), counts.collect::<Vec<_>>().join(", "));
 }
 
@@ -91,11 +99,19 @@ fn idle(namespace: &str, name: &str) {
 }
 
 fn wait(namespace: &str, name: &str) {
-    kubectl(&["rollout", "status", "-n", namespace, &format!("deployment/{name}"), "--timeout=90s"]);
+    kubectl(&[
+        "rollout",
+        "status",
+        "-n",
+        namespace,
+        &format!("deployment/{name}"),
+        "--timeout=90s",
+    ]);
 }
 
 fn deployment(namespace: &str, name: &str) -> Value {
-    serde_json::from_str(&kubectl(&["get", "deployment", name, "-n", namespace, "-o", "json"])).expect("JSON")
+    serde_json::from_str(&kubectl(&["get", "deployment", name, "-n", namespace, "-o", "json"]))
+        .expect("JSON")
 }
 
 #[test]
@@ -109,7 +125,11 @@ fn a_scan_is_whole_or_says_what_it_lacks() {
     (0..5).for_each(|number| wait(name, &format!("idle-{number}")));
     let rows = |report: &Value| -> Vec<String> {
         let workloads = report["workloads"].as_array().expect("workloads").iter();
-        workloads.map(|row| format!("{} {} {}", row["name"], row["root"], row["podSecurity"]["restricted"])).collect()
+        workloads
+            .map(|row| {
+                format!("{} {} {}", row["name"], row["root"], row["podSecurity"]["restricted"])
+            })
+            .collect()
     };
     let whole = nonroot(&["scan", "-n", name, "-o", "json"]).json();
     assert_eq!(rows(&whole).len(), 5);
@@ -117,13 +137,20 @@ fn a_scan_is_whole_or_says_what_it_lacks() {
         60,
         |url, _| nonroot(&["scan", "--server", url, "-n", name, "-o", "json"]),
         |_, run| match run.code {
-            1 if run.json()["warnings"] != json!([]) => Err("its warnings are no failure".to_owned()),
+            1 if run.json()["warnings"] != json!([]) => {
+                Err("its warnings are no failure".to_owned())
+            }
             1 if rows(&run.json()) == rows(&whole) => Ok("whole"),
             1 => Err("it lacks something and does not say so".to_owned()),
             3 if !run.stdout.is_empty() => {
                 let report = run.json();
-                let told = report["warnings"].as_array().is_some_and(|warnings| !warnings.is_empty());
-                if told { Ok("partial, and said") } else { Err("it does not say what it lacks".to_owned()) }
+                let told =
+                    report["warnings"].as_array().is_some_and(|warnings| !warnings.is_empty());
+                if told {
+                    Ok("partial, and said")
+                } else {
+                    Err("it does not say what it lacks".to_owned())
+                }
             }
             _ => failed_clean(run),
         },
@@ -138,12 +165,21 @@ fn a_change_is_applied_once_or_not_at_all() {
     let of = |worker: u64| format!("idle-{worker}");
     (0..AT_ONCE).for_each(|worker| idle(name, &of(worker)));
     let begin = |worker: u64| {
-        kubectl(&["delete", "deployment", &of(worker), "-n", name, "--ignore-not-found", "--wait=true"]);
+        kubectl(&[
+            "delete",
+            "deployment",
+            &of(worker),
+            "-n",
+            name,
+            "--ignore-not-found",
+            "--wait=true",
+        ]);
         idle(name, &of(worker));
         wait(name, &of(worker));
         deployment(name, &of(worker))
     };
-    let before: Vec<std::sync::Mutex<Value>> = (0..AT_ONCE).map(|_| std::sync::Mutex::default()).collect();
+    let before: Vec<std::sync::Mutex<Value>> =
+        (0..AT_ONCE).map(|_| std::sync::Mutex::default()).collect();
     let slot = |worker: u64| &before[usize::try_from(worker).expect("a small number")];
     each(
         20,
@@ -166,18 +202,25 @@ fn a_change_is_applied_once_or_not_at_all() {
             ])
         },
         |worker, run| {
-            let (before, now) = (slot(worker).lock().expect("no thread panicked"), deployment(name, &of(worker)));
-            let changes = now["metadata"]["generation"].as_i64().zip(before["metadata"]["generation"].as_i64());
+            let (before, now) =
+                (slot(worker).lock().expect("no thread panicked"), deployment(name, &of(worker)));
+            let changes = now["metadata"]["generation"]
+                .as_i64()
+                .zip(before["metadata"]["generation"].as_i64());
             let changes = changes.map(|(now, before)| now - before);
             let is_as_before = now["spec"]["template"] == before["spec"]["template"];
             match (run.code, changes, is_as_before) {
                 (0, Some(1), false) => Ok("applied once"),
-                (0, changes, _) => Err(format!("it says that it is applied, after {changes:?} changes")),
+                (0, changes, _) => {
+                    Err(format!("it says that it is applied, after {changes:?} changes"))
+                }
                 // Nothing, or there and back again.
                 (3, Some(0 | 2), true) => failed_clean(run).map(|_| "failed and unchanged"),
                 (1, Some(2), true) => Ok("taken back"),
                 // The change is there, and that is said.
-                (3, Some(1), false) if run.stderr.contains("patched") || run.stderr.contains("kubectl") => {
+                (3, Some(1), false)
+                    if run.stderr.contains("patched") || run.stderr.contains("kubectl") =>
+                {
                     failed_clean(run).map(|_| "failed, and says that the change may be there")
                 }
                 (code, changes, _) => Err(format!("it ends with {code} after {changes:?} changes")),
@@ -195,11 +238,21 @@ fn a_trial_leaves_nothing_behind() {
     wait(name, "idle");
     let before = deployment(name, "idle")["spec"].clone();
     // Every trial has a namespace of its own, so that what is left is known to be its.
-    let spaces: Vec<Namespace> =
-        (0..AT_ONCE).map(|worker| Namespace::new(&format!("nonroot-test-faults-trial-{worker}"), &[])).collect();
+    let spaces: Vec<Namespace> = (0..AT_ONCE)
+        .map(|worker| Namespace::new(&format!("nonroot-test-faults-trial-{worker}"), &[]))
+        .collect();
     let space = |worker: u64| spaces[usize::try_from(worker).expect("a small number")].name();
     let left = |worker: u64| -> Vec<String> {
-        let list = kubectl(&["get", "pods,jobs", "-n", space(worker), "-l", "nonroot/trial", "-o", "json"]);
+        let list = kubectl(&[
+            "get",
+            "pods,jobs",
+            "-n",
+            space(worker),
+            "-l",
+            "nonroot/trial",
+            "-o",
+            "json",
+        ]);
         let list: Value = serde_json::from_str(&list).expect("a list");
         let stays = |one: &&Value| one["metadata"]["deletionTimestamp"].is_null();
         let items = list["items"].as_array().expect("items").iter().filter(stays);
@@ -208,7 +261,16 @@ fn a_trial_leaves_nothing_behind() {
     each(
         20,
         |url, worker| {
-            let to = ["--trial", "--yes", "--trial-namespace", space(worker), "--timeout", "60", "-o", "json"];
+            let to = [
+                "--trial",
+                "--yes",
+                "--trial-namespace",
+                space(worker),
+                "--timeout",
+                "60",
+                "-o",
+                "json",
+            ];
             nonroot(&[&["fix", "--server", url, "-n", name, "deploy/idle"][..], &to].concat())
         },
         |worker, run| {
@@ -226,11 +288,14 @@ fn a_trial_leaves_nothing_behind() {
                 }
             }
             match run.code {
-                0 if !left.is_empty() => Err(format!("it says nothing of {left:?} in its exit code")),
+                0 if !left.is_empty() => {
+                    Err(format!("it says nothing of {left:?} in its exit code"))
+                }
                 0 if run.json()["proof"]["ready"] == true => Ok("proven"),
                 1 if run.json()["proof"]["ready"] == false => Ok("not proven, and said"),
-                _ => failed_clean(run)
-                    .map(|_| if left.is_empty() { "failed clean" } else { "failed, and says what is left" }),
+                _ => failed_clean(run).map(|_| {
+                    if left.is_empty() { "failed clean" } else { "failed, and says what is left" }
+                }),
             }
         },
     );

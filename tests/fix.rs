@@ -1,4 +1,5 @@
-//! `fix` on a real cluster without a trial: the plan from what runs, applied, refused, and taken back.
+//! `fix` on a real cluster without a trial: the plan from what runs, applied, refused, and taken
+//! back.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
@@ -73,7 +74,12 @@ fn what_runs_tells_the_whole_plan_and_apply_rolls_it_out() {
     assert!(managers.split_whitespace().any(|manager| manager == "kubectl-nonroot"), "{managers}");
     let again = nonroot(&["fix", "deploy/web", "-n", name, "--yes", "--apply"]);
     assert_eq!(again.code, 0, "{}", again.stderr);
-    assert!(again.stderr.contains("nothing to change"), "a second plan is empty: {}\n{}", again.stderr, again.stdout);
+    assert!(
+        again.stderr.contains("nothing to change"),
+        "a second plan is empty: {}\n{}",
+        again.stderr,
+        again.stdout
+    );
 }
 
 #[test]
@@ -83,7 +89,8 @@ fn a_rollout_that_fails_is_taken_back_and_explained() {
     let name = namespace.name();
     let before = template(name);
     let without = ["--without", "empty-dir", "--without", "seeded-empty-dir", "--run-as", "4321"];
-    let run = nonroot(&[&["fix", "deploy/web", "-n", name, "--yes", "--apply"][..], &without].concat());
+    let run =
+        nonroot(&[&["fix", "deploy/web", "-n", name, "--yes", "--apply"][..], &without].concat());
     assert_eq!(run.code, 1, "{}", run.stderr);
     assert_eq!(template(name), before);
     for told in ["/var/cache/nginx", "taking the change back", "as it was before"] {
@@ -101,7 +108,11 @@ fn what_another_tool_would_take_back_is_refused() {
     let before = template(name);
     let refused = nonroot(&["fix", "deploy/web", "-n", name, "--yes", "--apply", "-o", "json"]);
     assert_eq!((refused.code, template(name)), (2, before), "{}", refused.stderr);
-    assert!(refused.stderr.contains("Helm release shop") && refused.stderr.contains("values"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("Helm release shop") && refused.stderr.contains("values"),
+        "{}",
+        refused.stderr
+    );
     assert!(warnings(&refused).contains("Helm release shop"));
     let forced = nonroot(&["fix", "deploy/web", "-n", name, "--yes", "--apply", "--force"]);
     assert_eq!(forced.code, 0, "{}", forced.stderr);
@@ -113,7 +124,17 @@ fn what_another_tool_would_take_back_is_refused() {
 fn many_are_fixed_at_once_and_what_needs_privilege_stays() {
     let namespace = deployed("nonroot-test-fix-many");
     let name = namespace.name();
-    kubectl(&["create", "deployment", "idle", "-n", name, "--image=localhost/test-report:1", "--", "sleep", "600"]);
+    kubectl(&[
+        "create",
+        "deployment",
+        "idle",
+        "-n",
+        name,
+        "--image=localhost/test-report:1",
+        "--",
+        "sleep",
+        "600",
+    ]);
     let patch = r#"{"spec":{"template":{"spec":{"hostNetwork":true,"containers":[{"name":"test-report","imagePullPolicy":"Never"}]}}}}"#;
     kubectl(&["patch", "deployment", "idle", "-n", name, "-p", patch]);
     kubectl(&["rollout", "status", "-n", name, "deployment/idle", "--timeout=90s"]);
@@ -121,14 +142,28 @@ fn many_are_fixed_at_once_and_what_needs_privilege_stays() {
     assert_eq!(run.code, 1, "{}", run.stderr);
     let list = run.json();
     let items = list["items"].as_array().expect("items");
-    let of = |name: &str| items.iter().find(|item| item["workload"]["name"] == name).expect("the workload");
-    assert!(of("idle")["warnings"][0].as_str().is_some_and(|warning| warning.contains("hostNetwork")), "{list:#}");
+    let of = |name: &str| {
+        items.iter().find(|item| item["workload"]["name"] == name).expect("the workload")
+    };
+    assert!(
+        of("idle")["warnings"][0].as_str().is_some_and(|warning| warning.contains("hostNetwork")),
+        "{list:#}"
+    );
     // The rest is set; its image's user is not root, and stays whom it runs as.
     let spec = &of("idle")["patch"]["spec"]["template"]["spec"];
-    assert_eq!((&spec["hostNetwork"], &spec["securityContext"]["runAsNonRoot"]), (&true.into(), &true.into()));
+    assert_eq!(
+        (&spec["hostNetwork"], &spec["securityContext"]["runAsNonRoot"]),
+        (&true.into(), &true.into())
+    );
     assert_eq!(spec["securityContext"]["runAsUser"], 4242);
-    assert_eq!((&of("idle")["isAdmitted"], &of("web")["isAdmitted"]), (&false.into(), &true.into()));
-    assert_eq!(of("web")["patch"]["spec"]["template"]["spec"]["securityContext"]["runAsNonRoot"], true);
+    assert_eq!(
+        (&of("idle")["isAdmitted"], &of("web")["isAdmitted"]),
+        (&false.into(), &true.into())
+    );
+    assert_eq!(
+        of("web")["patch"]["spec"]["template"]["spec"]["securityContext"]["runAsNonRoot"],
+        true
+    );
 }
 
 /// A program whose spec declares what it does not need, beside one that is as it should be.
@@ -174,16 +209,28 @@ fn a_field_changes_only_for_a_reason() {
     let file = written("declared.yaml", DECLARED);
     kubectl(&["apply", "-n", name, "-f", &file]);
     for deployment in ["declares", "admitted"] {
-        kubectl(&["rollout", "status", "-n", name, &format!("deployment/{deployment}"), "--timeout=90s"]);
+        kubectl(&[
+            "rollout",
+            "status",
+            "-n",
+            name,
+            &format!("deployment/{deployment}"),
+            "--timeout=90s",
+        ]);
     }
-    let context = |fix: &Value| fix["patch"]["spec"]["template"]["spec"]["containers"][0]["securityContext"].clone();
+    let context = |fix: &Value| {
+        fix["patch"]["spec"]["template"]["spec"]["containers"][0]["securityContext"].clone()
+    };
     // What restricted admits is left alone: live, from a file, and after a trial.
     for more in [[].as_slice(), &["--trial"]] {
         for what in [["deploy/admitted"].as_slice(), &["-f", &file]] {
             let run = nonroot(&[&["fix", "-n", name, "--yes", "-o", "json"], what, more].concat());
             let json = run.json();
             let items = json["items"].as_array().cloned().unwrap_or_else(|| vec![json.clone()]);
-            let admitted = items.iter().find(|item| item["workload"]["name"] == "admitted").expect("the workload");
+            let admitted = items
+                .iter()
+                .find(|item| item["workload"]["name"] == "admitted")
+                .expect("the workload");
             let spec = &admitted["patch"]["spec"]["template"]["spec"];
             assert_eq!(
                 spec["securityContext"],
@@ -197,13 +244,24 @@ fn a_field_changes_only_for_a_reason() {
             );
         }
     }
-    // Without a trial nobody knows whether a capability is needed; with one it is left out, and found not to be.
+    // Without a trial nobody knows whether a capability is needed; with one it is left out, and
+    // found not to be.
     let planned = nonroot(&["fix", "-n", name, "deploy/declares", "--yes", "-o", "json"]);
-    assert_eq!((planned.code, &planned.json()["isAdmitted"]), (1, &false.into()), "{}", planned.stderr);
+    assert_eq!(
+        (planned.code, &planned.json()["isAdmitted"]),
+        (1, &false.into()),
+        "{}",
+        planned.stderr
+    );
     let capabilities = serde_json::json!({"add": ["IPC_LOCK", "NET_ADMIN"], "drop": ["ALL"]});
     assert_eq!(context(&planned.json())["capabilities"], capabilities);
     let proven = nonroot(&["fix", "-n", name, "deploy/declares", "--trial", "--yes", "-o", "json"]);
-    assert_eq!((proven.code, &proven.json()["proof"]["ready"]), (0, &true.into()), "{}", proven.stderr);
+    assert_eq!(
+        (proven.code, &proven.json()["proof"]["ready"]),
+        (0, &true.into()),
+        "{}",
+        proven.stderr
+    );
     assert_eq!(context(&proven.json())["capabilities"], serde_json::json!({"drop": ["ALL"]}));
 }
 
@@ -215,6 +273,13 @@ fn a_namespace_that_gives_uids_out_gets_none_pinned() {
     kubectl(&["annotate", "namespace", name, "openshift.io/sa.scc.uid-range=1000680000/10000"]);
     let fix = nonroot(&["fix", "-n", name, "deploy/web", "--yes", "-o", "json"]).json();
     let context = &fix["patch"]["spec"]["template"]["spec"]["securityContext"];
-    assert_eq!((&context["runAsUser"], &context["runAsGroup"]), (&Value::Null, &Value::Null), "{context:#}");
-    assert_eq!((&context["runAsNonRoot"], &fix["plan"]["identity"]["uid"]), (&true.into(), &1_000_680_000.into()));
+    assert_eq!(
+        (&context["runAsUser"], &context["runAsGroup"]),
+        (&Value::Null, &Value::Null),
+        "{context:#}"
+    );
+    assert_eq!(
+        (&context["runAsNonRoot"], &fix["plan"]["identity"]["uid"]),
+        (&true.into(), &1_000_680_000.into())
+    );
 }

@@ -9,7 +9,10 @@ mod build;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use build::{LayerTar, config, digest, docker_archive, gzip, index, oci, oci_archive, save, write_layout, zstd};
+use build::{
+    LayerTar, config, digest, docker_archive, gzip, index, oci, oci_archive, save, write_layout,
+    zstd,
+};
 use nonroot::error::{Class, Error};
 use nonroot::evidence::image::layer::Limits;
 use nonroot::evidence::image::{Cache, Options, Source, read};
@@ -26,7 +29,8 @@ const ROOT: (u64, u64) = (0, 0);
 const PASSWD: &[u8] = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/sbin/nologin\n";
 const GROUP: &[u8] = b"root:x:0:\nadm:x:4:\n";
 
-/// `security.capability` of `cap_dac_override,cap_fowner=ep`: its mask is 0x0a, a line break within a PAX record.
+/// `security.capability` of `cap_dac_override,cap_fowner=ep`: its mask is 0x0a, a line break within
+/// a PAX record.
 const LINE_BREAK: [u8; 20] = [1, 0, 0, 2, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 fn report(image: &Image, files: Option<PathId>) -> ImageReport {
@@ -50,7 +54,12 @@ fn web() -> (Vec<u8>, Vec<Vec<u8>>) {
         .file("usr/bin/python", 0o755, ROOT, b"#!/bin/true")
         .hard_link("usr/bin/python3", "usr/bin/python");
     let install = LayerTar::default()
-        .file("etc/passwd", 0o644, ROOT, &[PASSWD, b"web:x:101:102:web:/var/lib/web:/sbin/nologin\n"].concat())
+        .file(
+            "etc/passwd",
+            0o644,
+            ROOT,
+            &[PASSWD, b"web:x:101:102:web:/var/lib/web:/sbin/nologin\n"].concat(),
+        )
         .file("etc/group", 0o644, ROOT, &[GROUP, b"web:x:102:\nlog:x:103:web\n"].concat())
         .directory("var/lib/web/", 0o750, (101, 102))
         .file("var/lib/web/seed.db", 0o640, (101, 102), &[1; 500])
@@ -66,8 +75,10 @@ fn web() -> (Vec<u8>, Vec<Vec<u8>>) {
         .directory("app/", 0o755, (101, 102))
         .file("app/main", 0o644, (101, 102), &[3; 4000])
         .file("app/data", 0o600, ROOT, &[4; 1000]);
-    let clean = LayerTar::default().whiteout("var/cache/apk/.wh..wh..opq").whiteout("usr/bin/.wh.su");
-    let layers: Vec<Vec<u8>> = [base, install, copy, chown, clean].into_iter().map(LayerTar::build).collect();
+    let clean =
+        LayerTar::default().whiteout("var/cache/apk/.wh..wh..opq").whiteout("usr/bin/.wh.su");
+    let layers: Vec<Vec<u8>> =
+        [base, install, copy, chown, clean].into_iter().map(LayerTar::build).collect();
     let run = serde_json::json!({
         "User": "web", "ExposedPorts": { "80/tcp": {}, "8080/tcp": {} }, "Entrypoint": ["/run.sh"], "Cmd": ["-v"],
         "Env": ["PATH=/usr/bin", "SECRET=hush"], "WorkingDir": "/app", "Volumes": { "/var/lib/web": {} },
@@ -109,8 +120,11 @@ async fn an_image_is_read_alike_from_every_form() {
     let (config, layers) = web();
     let expected = web_image().await;
     let directory = tempfile::tempdir().unwrap();
-    let compressed: Vec<Vec<u8>> =
-        layers.iter().enumerate().map(|(i, tar)| if i % 2 == 0 { gzip(tar) } else { zstd(tar) }).collect();
+    let compressed: Vec<Vec<u8>> = layers
+        .iter()
+        .enumerate()
+        .map(|(i, tar)| if i % 2 == 0 { gzip(tar) } else { zstd(tar) })
+        .collect();
     let (blobs, manifest) = oci(&config, &compressed);
     let layout = directory.path().join("layout");
     write_layout(&layout, &blobs, &index(std::slice::from_ref(&manifest)));
@@ -118,7 +132,8 @@ async fn an_image_is_read_alike_from_every_form() {
     write_layout(&store, &blobs, b"");
     std::fs::remove_file(store.join("index.json")).unwrap();
     let archive = oci_archive(&blobs, &index(std::slice::from_ref(&manifest)));
-    // Several members make one gzip stream, as pigz and eStargz write it; a skippable frame may come before zstd.
+    // Several members make one gzip stream, as pigz and eStargz write it; a skippable frame may
+    // come before zstd.
     let split = layers[0].len() / 2;
     let members = [gzip(&layers[0][..split]), gzip(&layers[0][split..])].concat();
     let skippable = [b"\x50\x2a\x4d\x18\x03\0\0\0abc".as_slice(), &zstd(&layers[1])].concat();
@@ -136,9 +151,13 @@ async fn an_image_is_read_alike_from_every_form() {
     ];
     paths.push(format!("{}@{}", store.display(), manifest["digest"].as_str().unwrap()).into());
     for path in paths {
-        let image = read_path(&path, options()).await.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let image = read_path(&path, options())
+            .await
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         assert_eq!(files(&image), files(&expected), "{}", path.display());
-        let numbers = |image: &Image| (image.efficiency, image.wasted_bytes, image.chowned_bytes(), image.size());
+        let numbers = |image: &Image| {
+            (image.efficiency, image.wasted_bytes, image.chowned_bytes(), image.size())
+        };
         assert_eq!(numbers(&image), numbers(&expected), "{}", path.display());
         assert_eq!(image.config, expected.config, "{}", path.display());
     }
@@ -214,11 +233,14 @@ async fn layers_are_merged_as_runtimes_merge_them() {
     let path = save(directory.path(), "merge.tar", &docker_archive(&config, &layers));
     let image = read_path(&path, options()).await.unwrap();
     insta::assert_snapshot!("merged", files(&image));
-    assert_eq!(image.warnings, ["layer 1: /dangling is a hard link to nowhere, which is not there: left out"]);
+    assert_eq!(
+        image.warnings,
+        ["layer 1: /dangling is a hard link to nowhere, which is not there: left out"]
+    );
 }
 
-/// dive v0.13.1 printed these numbers for the same archives (`dive docker-archive://FILE -j`); set `NONROOT_KEEP` to a
-/// directory to have them written there.
+/// dive v0.13.1 printed these numbers for the same archives (`dive docker-archive://FILE -j`); set
+/// `NONROOT_KEEP` to a directory to have them written there.
 #[tokio::test]
 async fn efficiency_is_dives() {
     let file = |tar: LayerTar, path: &str, size: usize| tar.file(path, 0o644, ROOT, &vec![1; size]);
@@ -239,13 +261,21 @@ async fn efficiency_is_dives() {
         ),
         (
             "implied-directory-removed",
-            vec![file(new().directory("d", 0o755, ROOT), "d/a", 100), file(new(), "d/b", 50), new().whiteout(".wh.d")],
+            vec![
+                file(new().directory("d", 0o755, ROOT), "d/a", 100),
+                file(new(), "d/b", 50),
+                new().whiteout(".wh.d"),
+            ],
             1.0,
             0,
         ),
         (
             "removes-nothing",
-            vec![file(new(), "z", 100), file(new().whiteout(".wh.m"), "z", 100), file(new(), "z", 100)],
+            vec![
+                file(new(), "z", 100),
+                file(new().whiteout(".wh.m"), "z", 100),
+                file(new(), "z", 100),
+            ],
             0.495,
             200,
         ),
@@ -267,7 +297,13 @@ async fn advised(layers: Vec<LayerTar>) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let config = config(serde_json::json!({}), &layers, &[]);
     let path = save(directory.path(), "web.tar", &docker_archive(&config, &layers));
-    read_path(&path, options()).await.unwrap().advice().into_iter().map(|advice| advice.line).collect()
+    read_path(&path, options())
+        .await
+        .unwrap()
+        .advice()
+        .into_iter()
+        .map(|advice| advice.line)
+        .collect()
 }
 
 #[tokio::test]
@@ -278,17 +314,31 @@ async fn the_programs_own_user_is_advised() {
         let apt = LayerTar::default().file("etc/passwd", 0o644, ROOT, debian);
         apt.directory("var/cache/apt/partial", 0o700, (42, 0)).directory("var/www", 0o755, (33, 33))
     };
-    let passwd = |more: &[u8]| LayerTar::default().file("etc/passwd", 0o644, ROOT, &[debian, more].concat());
-    assert_eq!(advised(vec![base()]).await, ["USER 33:33"], "it owns a directory, if the distribution's");
-    assert_eq!(advised(vec![base(), LayerTar::default().file("app", 0o644, ROOT, b"x")]).await, ["USER 1000:1000"]);
-    assert_eq!(advised(vec![base(), LayerTar::default().directory("log", 0o755, (33, 4))]).await, ["USER 33:33"]);
+    let passwd =
+        |more: &[u8]| LayerTar::default().file("etc/passwd", 0o644, ROOT, &[debian, more].concat());
+    assert_eq!(
+        advised(vec![base()]).await,
+        ["USER 33:33"],
+        "it owns a directory, if the distribution's"
+    );
+    assert_eq!(
+        advised(vec![base(), LayerTar::default().file("app", 0o644, ROOT, b"x")]).await,
+        ["USER 1000:1000"]
+    );
+    assert_eq!(
+        advised(vec![base(), LayerTar::default().directory("log", 0o755, (33, 4))]).await,
+        ["USER 33:33"]
+    );
     let two =
         b"systemd-network:x:998:998::/:/bin/false\nepmd:x:100:102::/:/bin/false\nrabbit:x:101:103::/:/bin/false\n";
     let owned = passwd(two).directory("var/lib/rabbit", 0o750, (101, 103));
     assert_eq!(advised(vec![base(), owned]).await, ["USER 101:103"]);
     let grouped = passwd(two).directory("etc/rabbit", 0o2750, (0, 103));
     assert_eq!(advised(vec![base(), grouped]).await, ["USER 101:103"]);
-    assert_eq!(advised(vec![base(), passwd(b"nginx:x:999:101::/:/bin/false\n")]).await, ["USER 999:101"]);
+    assert_eq!(
+        advised(vec![base(), passwd(b"nginx:x:999:101::/:/bin/false\n")]).await,
+        ["USER 999:101"]
+    );
 }
 
 #[tokio::test]
@@ -303,8 +353,14 @@ async fn a_user_may_do_what_the_merged_files_let_them() {
     assert!(!image.may(&process, "/etc/passwd", Access::Write));
     assert_eq!(image.home(101), "/var/lib/web");
     assert_eq!(image.home(5000), "/");
-    assert_eq!(image.content("/var/lib/web").map(|content| (content.files, content.bytes)), Some((1, 500)));
-    assert_eq!(image.tree.content("/run.sh"), Some(b"#!/bin/sh\nexec su-exec web server\n".as_slice()));
+    assert_eq!(
+        image.content("/var/lib/web").map(|content| (content.files, content.bytes)),
+        Some((1, 500))
+    );
+    assert_eq!(
+        image.tree.content("/run.sh"),
+        Some(b"#!/bin/sh\nexec su-exec web server\n".as_slice())
+    );
 }
 
 /// What the error says for an image of one layer, read with these limits.
@@ -312,7 +368,8 @@ async fn refusal(layer: &[u8], limits: Limits) -> String {
     let (blobs, manifest) = oci(&config(serde_json::json!({}), &[], &[]), &[layer.to_vec()]);
     let directory = tempfile::tempdir().unwrap();
     let path = save(directory.path(), "hostile.tar", &oci_archive(&blobs, &index(&[manifest])));
-    let error = read_path(&path, Options { limits, ..options() }).await.expect_err("the image is refused");
+    let error =
+        read_path(&path, Options { limits, ..options() }).await.expect_err("the image is refused");
     assert_eq!(error.class, Class::Input);
     error.to_string().replace(&digest(layer), "DIGEST")
 }
@@ -333,9 +390,11 @@ async fn hostile_layers_get_a_clear_error() {
         header
     };
     let regular = tar::EntryType::Regular;
-    let traversal = LayerTar::default().header(&raw(b"a/../../etc/cron.d/x", 1, regular), b"x").build();
+    let traversal =
+        LayerTar::default().header(&raw(b"a/../../etc/cron.d/x", 1, regular), b"x").build();
     let huge = LayerTar::default().header(&raw(b"huge", 1 << 40, regular), b"x").build();
-    let long_name = LayerTar::default().header(&raw(b"L", 1 << 34, tar::EntryType::GNULongName), b"x").build();
+    let long_name =
+        LayerTar::default().header(&raw(b"L", 1 << 34, tar::EntryType::GNULongName), b"x").build();
     let long_component = LayerTar::default().file(&"n".repeat(300), 0o644, ROOT, b"").build();
     let long_path = LayerTar::default().file(&"n/".repeat(3000), 0o644, ROOT, b"").build();
     let many = (0..200).fold(LayerTar::default(), |tar, i| tar.whiteout(&format!("f{i}"))).build();
@@ -344,19 +403,31 @@ async fn hostile_layers_get_a_clear_error() {
     let plain = LayerTar::default().file("f", 0o644, ROOT, &[1; 9000]).build();
     let mut checksum = plain.clone();
     checksum[0] ^= 1;
-    let mut pax = LayerTar::default().records(&[("path", b"x".as_slice())]).file("f", 0o644, ROOT, b"").build();
+    let mut pax = LayerTar::default()
+        .records(&[("path", b"x".as_slice())])
+        .file("f", 0o644, ROOT, b"")
+        .build();
     let record = pax.windows(6).position(|window| window == b"9 path").unwrap();
     pax[record] = b'8';
-    let owner = LayerTar::default().records(&[("uid", b"4294967296".as_slice())]).file("f", 0o644, ROOT, b"").build();
+    let owner = LayerTar::default()
+        .records(&[("uid", b"4294967296".as_slice())])
+        .file("f", 0o644, ROOT, b"")
+        .build();
     for (layer, why) in [
         (traversal, "it has a path that leads out of the image, \"a/../../etc/cron.d/x\""),
         (huge, "it is truncated (it ends in the middle of a file)"),
         (long_name, "a name or attribute is longer than 1 MiB"),
         (long_component, "it has a file name of 300 bytes, which is above the limit"),
         (long_path, "it has a path of 6000 bytes, which is above the limit"),
-        (many, "it has so many files that they take more than 50000 bytes of memory, which is above the limit"),
+        (
+            many,
+            "it has so many files that they take more than 50000 bytes of memory, which is above the limit",
+        ),
         (bomb, "it has more than 1048576 bytes unpacked, which is above the limit"),
-        (truncated_gzip[..truncated_gzip.len() / 2].to_vec(), "it is truncated (incomplete deflate stream)"),
+        (
+            truncated_gzip[..truncated_gzip.len() / 2].to_vec(),
+            "it is truncated (incomplete deflate stream)",
+        ),
         (plain[..700].to_vec(), "it is truncated (it ends in the middle of a file)"),
         (plain[..300].to_vec(), "it is truncated (it ends in the middle of a file)"),
         (checksum, "a header's checksum is wrong"),
@@ -364,11 +435,16 @@ async fn hostile_layers_get_a_clear_error() {
         (owner, "an owner or group is above 4294967295"),
         (b"this is no tar at all".to_vec(), "it is truncated (it ends in the middle of a file)"),
     ] {
-        assert_eq!(refusal(&layer, tight()).await, format!("cannot read image test.tar: layer 0 (DIGEST): {why}"));
+        assert_eq!(
+            refusal(&layer, tight()).await,
+            format!("cannot read image test.tar: layer 0 (DIGEST): {why}")
+        );
     }
     let ratio = Limits { ratio: 10, ratio_free: 1 << 20, ..Limits::default() };
     let bomb = gzip(&LayerTar::default().file("zeros", 0o644, ROOT, &vec![0; 3 << 20]).build());
-    assert!(refusal(&bomb, ratio).await.contains("more than 10 bytes unpacked for each stored one"));
+    assert!(
+        refusal(&bomb, ratio).await.contains("more than 10 bytes unpacked for each stored one")
+    );
 }
 
 #[tokio::test]
@@ -387,7 +463,11 @@ async fn links_that_lead_in_circles_lead_nowhere() {
     let path = save(directory.path(), "circles.tar", &docker_archive(&config, &layers));
     let image = read_path(&path, options()).await.unwrap();
     for path in ["/b", "/deep", "/etc/passwd", "/up"] {
-        assert_eq!(image.tree.resolve(path.as_bytes(), true).filter(|found| *found != PathId::ROOT), None, "{path}");
+        assert_eq!(
+            image.tree.resolve(path.as_bytes(), true).filter(|found| *found != PathId::ROOT),
+            None,
+            "{path}"
+        );
     }
     assert!(image.user().is_err());
     insta::assert_snapshot!("circles", files(&image));
@@ -407,9 +487,17 @@ async fn digests_are_checked() {
             Some(colon) if broken >= layers.len() => bytes.insert(colon + 1, b' '),
             _ => bytes[2000] ^= 1,
         }
-        let archive = save(directory.path(), "oci.tar", &oci_archive(&blobs, &index(std::slice::from_ref(&manifest))));
-        let error = read_path(&archive, options()).await.expect_err("a digest is wrong").to_string();
-        assert!(error.contains("digest sha256:") || error.contains("do not have that digest"), "{broken}: {error}");
+        let archive = save(
+            directory.path(),
+            "oci.tar",
+            &oci_archive(&blobs, &index(std::slice::from_ref(&manifest))),
+        );
+        let error =
+            read_path(&archive, options()).await.expect_err("a digest is wrong").to_string();
+        assert!(
+            error.contains("digest sha256:") || error.contains("do not have that digest"),
+            "{broken}: {error}"
+        );
     }
     let mut wrong = layers.clone();
     let end = wrong[2].len() - 1;
@@ -434,7 +522,8 @@ fn indexes(cache: &Path) -> Vec<PathBuf> {
 async fn a_second_look_shows_what_the_first_did() {
     let (config, layers) = web();
     let directory = tempfile::tempdir().unwrap();
-    let (blobs, manifest) = oci(&config, &layers.iter().map(|layer| gzip(layer)).collect::<Vec<_>>());
+    let (blobs, manifest) =
+        oci(&config, &layers.iter().map(|layer| gzip(layer)).collect::<Vec<_>>());
     let layout = directory.path().join("layout");
     write_layout(&layout, &blobs, &index(std::slice::from_ref(&manifest)));
     let store = format!("{}@{}", layout.display(), manifest["digest"].as_str().unwrap());
@@ -444,7 +533,11 @@ async fn a_second_look_shows_what_the_first_did() {
         // It has the blobs of the layout.
         (store.into(), 0),
         (
-            save(directory.path(), "oci.tar", &oci_archive(&blobs, &index(std::slice::from_ref(&manifest)))),
+            save(
+                directory.path(),
+                "oci.tar",
+                &oci_archive(&blobs, &index(std::slice::from_ref(&manifest))),
+            ),
             layers.len(),
         ),
         (save(directory.path(), "docker.tar", &docker), layers.len()),
@@ -467,7 +560,8 @@ async fn a_second_look_shows_what_the_first_did() {
         // Its use is noted.
         let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
         let new: Vec<&PathBuf> = after.iter().filter(|path| !before.contains(path)).collect();
-        new.iter().for_each(|index| std::fs::File::open(index).unwrap().set_modified(long_ago).unwrap());
+        new.iter()
+            .for_each(|index| std::fs::File::open(index).unwrap().set_modified(long_ago).unwrap());
         let second = shown(&read_path(&path, kept()).await.unwrap());
         assert!(new.iter().all(|index| index.metadata().unwrap().modified().unwrap() > long_ago));
         assert_eq!(first, expected, "{}", path.display());
@@ -483,7 +577,11 @@ async fn a_second_look_shows_what_the_first_did() {
         }
         let damaged: Vec<Vec<u8>> = new.iter().map(|index| std::fs::read(index).unwrap()).collect();
         assert_eq!(shown(&read_path(&path, kept()).await.unwrap()), expected, "{}", path.display());
-        assert!(new.iter().zip(damaged).all(|(index, damaged)| std::fs::read(index).unwrap() != damaged));
+        assert!(
+            new.iter()
+                .zip(damaged)
+                .all(|(index, damaged)| std::fs::read(index).unwrap() != damaged)
+        );
     }
 }
 
@@ -500,7 +598,11 @@ async fn no_archive_is_taken_for_another() {
     let (blobs, manifest) = oci(&config, &layers);
     let oci_tar = |layers: &[Vec<u8>]| {
         let contents = layers.iter().chain(blobs[layers.len()..].iter().map(|(_, blob)| blob));
-        let blobs: Vec<_> = blobs.iter().zip(contents).map(|((name, _), blob)| (name.clone(), blob.clone())).collect();
+        let blobs: Vec<_> = blobs
+            .iter()
+            .zip(contents)
+            .map(|((name, _), blob)| (name.clone(), blob.clone()))
+            .collect();
         oci_archive(&blobs, &index(std::slice::from_ref(&manifest)))
     };
     for (name, honest, hostile) in [
@@ -517,7 +619,8 @@ async fn no_archive_is_taken_for_another() {
         std::fs::File::open(&path).unwrap().set_modified(modified).unwrap();
         settle().await;
         for _ in 0..2 {
-            let error = read_path(&path, kept()).await.expect_err("its digest is a lie").to_string();
+            let error =
+                read_path(&path, kept()).await.expect_err("its digest is a lie").to_string();
             assert!(error.contains("its bytes have the digest sha256:"), "{error}");
         }
         // Nor is a copy with these claims under another name.
@@ -545,11 +648,16 @@ async fn the_image_that_is_meant_is_chosen() {
     let mut manifests = Vec::new();
     for (platform, tag, user) in [
         (serde_json::json!({ "os": "linux", "architecture": "amd64" }), "one", "1"),
-        (serde_json::json!({ "os": "linux", "architecture": "arm64", "variant": "v8" }), "one", "2"),
+        (
+            serde_json::json!({ "os": "linux", "architecture": "arm64", "variant": "v8" }),
+            "one",
+            "2",
+        ),
         (serde_json::json!({ "os": "unknown", "architecture": "unknown" }), "one", "3"),
         (serde_json::json!({ "os": "linux", "architecture": "amd64" }), "two", "4"),
     ] {
-        let (blobs, mut manifest) = oci(&config(serde_json::json!({ "User": user }), &[], &[]), &[]);
+        let (blobs, mut manifest) =
+            oci(&config(serde_json::json!({ "User": user }), &[], &[]), &[]);
         manifest["platform"] = platform;
         manifest["annotations"] = serde_json::json!({ "org.opencontainers.image.ref.name": tag });
         all.extend(blobs);
@@ -559,9 +667,15 @@ async fn the_image_that_is_meant_is_chosen() {
     std::fs::create_dir(&layout).unwrap();
     write_layout(&layout, &all, &index(&manifests));
     let ask = async |platform: &str, image: Option<&str>| {
-        let options =
-            Options { platform: Some(platform.to_owned()), image: image.map(str::to_owned), ..Options::default() };
-        read_path(&layout, options).await.map(|image| image.config.user).map_err(|error| error.to_string())
+        let options = Options {
+            platform: Some(platform.to_owned()),
+            image: image.map(str::to_owned),
+            ..Options::default()
+        };
+        read_path(&layout, options)
+            .await
+            .map(|image| image.config.user)
+            .map_err(|error| error.to_string())
     };
     assert_eq!(ask("linux/amd64", Some("one")).await.as_deref(), Ok("1"));
     assert_eq!(ask("linux/arm64", Some("one")).await.as_deref(), Ok("2"));
@@ -573,11 +687,13 @@ async fn the_image_that_is_meant_is_chosen() {
     );
     assert_eq!(
         ask("linux/amd64", Some("three")).await,
-        Err("cannot read image test.tar: it holds no image three, but one, one, one, two".to_owned())
+        Err("cannot read image test.tar: it holds no image three, but one, one, one, two"
+            .to_owned())
     );
     assert_eq!(
         ask("amd64", None).await,
-        Err("cannot read image test.tar: \"amd64\" is no platform; give one such as linux/arm64".to_owned())
+        Err("cannot read image test.tar: \"amd64\" is no platform; give one such as linux/arm64"
+            .to_owned())
     );
 }
 
@@ -585,7 +701,11 @@ async fn the_image_that_is_meant_is_chosen() {
 async fn what_is_no_image_is_said_to_be_none() {
     let directory = tempfile::tempdir().unwrap();
     let text = save(directory.path(), "text", b"FROM scratch\n");
-    let empty = save(directory.path(), "empty.tar", &LayerTar::default().file("f", 0o644, ROOT, b"").build());
+    let empty = save(
+        directory.path(),
+        "empty.tar",
+        &LayerTar::default().file("f", 0o644, ROOT, b"").build(),
+    );
     let folder = directory.path().join("folder");
     std::fs::create_dir(&folder).unwrap();
     let mut cut = docker_archive(&web().0, &web().1);
@@ -609,11 +729,21 @@ const NET_RAW: [u8; 20] = [1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 #[tokio::test]
 async fn what_an_image_tells_before_it_runs() {
     let layer = LayerTar::default()
-        .file("etc/passwd", 0o644, ROOT, &[PASSWD, b"web:x:101:102:web:/srv:/sbin/nologin\n"].concat())
+        .file(
+            "etc/passwd",
+            0o644,
+            ROOT,
+            &[PASSWD, b"web:x:101:102:web:/srv:/sbin/nologin\n"].concat(),
+        )
         .directory("srv/", 0o700, (101, 102))
         .file("srv/seed", 0o640, (101, 102), b"1")
         .symlink("var/www", "/srv")
-        .file("run.sh", 0o755, ROOT, b"#!/bin/sh\n# ping nobody\nping -c1 web && exec server \"$@\"\n")
+        .file(
+            "run.sh",
+            0o755,
+            ROOT,
+            b"#!/bin/sh\n# ping nobody\nping -c1 web && exec server \"$@\"\n",
+        )
         .records(&[("SCHILY.xattr.security.capability", NET_BIND_SERVICE.as_slice())])
         .file("usr/bin/server", 0o755, ROOT, b"\x7fELF server")
         .records(&[("SCHILY.xattr.security.capability", NET_RAW.as_slice())])
@@ -631,27 +761,41 @@ async fn what_an_image_tells_before_it_runs() {
 
     let mut facts = Facts { container: "web".to_owned(), observer_uid: 1000, ..Facts::default() };
     foresight::image::learn(&mut facts, &image);
-    assert_eq!((facts.low_ports.as_slice(), facts.volumes.as_slice()), (&[80][..], &["/var/www".to_owned()][..]));
+    assert_eq!(
+        (facts.low_ports.as_slice(), facts.volumes.as_slice()),
+        (&[80][..], &["/var/www".to_owned()][..])
+    );
     assert_eq!((facts.directory.as_deref(), facts.observer_uid), (Some("/srv"), 0));
     assert!(!facts.has_shell, "mkdir is missing");
     facts.inodes = foresight::image::look(&image, "/var/www");
     facts.inodes.extend(foresight::image::look(&image, "/srv/missing/too"));
     assert_eq!(facts.resolved("/var/www/seed"), "/srv/seed");
-    assert!(!facts.has_content("/srv"), "nobody looked into it, and root would have seen what is there");
+    assert!(
+        !facts.has_content("/srv"),
+        "nobody looked into it, and root would have seen what is there"
+    );
     facts.inodes.extend(foresight::image::look(&image, "/srv"));
     assert!(facts.has_content("/srv"));
     let seed = facts.inode("/srv/seed").unwrap();
     assert_eq!((seed.mode, seed.uid, seed.gid, seed.size), (0o100_640, 101, 102, 1));
 
     let refused = foresight::image::file_capabilities("web", &image, &[]);
-    let mut told: Vec<_> = refused.iter().map(|one| (one.path.as_deref(), one.capability.as_deref())).collect();
+    let mut told: Vec<_> =
+        refused.iter().map(|one| (one.path.as_deref(), one.capability.as_deref())).collect();
     told.sort_unstable();
-    let expected = [(Some("/usr/bin/ping"), Some("NET_RAW")), (Some("/usr/bin/server"), Some("NET_BIND_SERVICE"))];
+    let expected = [
+        (Some("/usr/bin/ping"), Some("NET_RAW")),
+        (Some("/usr/bin/server"), Some("NET_BIND_SERVICE")),
+    ];
     assert_eq!(told, expected);
-    let remedies = |obstacle| remedy::proposals(obstacle, &Facts { has_shell: true, ..facts.clone() });
-    let given_back: Vec<bool> =
-        refused.iter().map(|one| remedies(one).first().is_some_and(|one| one.remedy == "file-capability")).collect();
-    let is_server: Vec<bool> = refused.iter().map(|one| one.path.as_deref() == Some("/usr/bin/server")).collect();
+    let remedies =
+        |obstacle| remedy::proposals(obstacle, &Facts { has_shell: true, ..facts.clone() });
+    let given_back: Vec<bool> = refused
+        .iter()
+        .map(|one| remedies(one).first().is_some_and(|one| one.remedy == "file-capability"))
+        .collect();
+    let is_server: Vec<bool> =
+        refused.iter().map(|one| one.path.as_deref() == Some("/usr/bin/server")).collect();
     assert_eq!(given_back, is_server, "only NET_BIND_SERVICE may be added");
     assert_eq!(foresight::image::file_capabilities("web", &image, &["/bin/sh".to_owned()]), []);
 }

@@ -1,4 +1,5 @@
-//! `fix` as a person uses it: in a terminal of tmux, whose screen is read and whose keys are pressed.
+//! `fix` as a person uses it: in a terminal of tmux, whose screen is read and whose keys are
+//! pressed.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
@@ -68,7 +69,14 @@ impl Drop for Terminal {
 
 fn deployed(name: &str) -> Namespace {
     let namespace = Namespace::new(name, &[]);
-    kubectl(&["create", "deployment", "web", "-n", namespace.name(), "--image=localhost/test-nginx:1"]);
+    kubectl(&[
+        "create",
+        "deployment",
+        "web",
+        "-n",
+        namespace.name(),
+        "--image=localhost/test-nginx:1",
+    ]);
     let pull = r#"{"spec":{"template":{"spec":{"containers":[{"name":"test-nginx","imagePullPolicy":"Never"}]}}}}"#;
     kubectl(&["patch", "deployment", "web", "-n", namespace.name(), "-p", pull]);
     kubectl(&["rollout", "status", "-n", namespace.name(), "deployment/web", "--timeout=90s"]);
@@ -86,8 +94,11 @@ fn a_plan_is_asked_for_shown_and_saved() {
     let file = std::env::temp_dir().join(format!("nonroot-ask-{}.yaml", std::process::id()));
     let _ = fs::remove_file(&file);
     for columns in [100, 46] {
-        let terminal =
-            Terminal::run(&format!("ask-{columns}"), columns, &format!("fix deploy/web -n {}", namespace.name()));
+        let terminal = Terminal::run(
+            &format!("ask-{columns}"),
+            columns,
+            &format!("fix deploy/web -n {}", namespace.name()),
+        );
         let screen = terminal.shows("Whom shall it run as?");
         // A narrow screen wraps the sentence.
         let words = screen.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -122,7 +133,11 @@ fn ctrl_c_at_any_question_changes_nothing_and_gives_the_cursor_back() {
     let before = generation(namespace.name());
     let questions = ["Whom shall it run as?", "Which remedies?", "What next?"];
     for stop in 0..questions.len() {
-        let terminal = Terminal::run(&format!("stop-{stop}"), 80, &format!("fix deploy/web -n {}", namespace.name()));
+        let terminal = Terminal::run(
+            &format!("stop-{stop}"),
+            80,
+            &format!("fix deploy/web -n {}", namespace.name()),
+        );
         for question in &questions[..stop] {
             terminal.shows(question);
             terminal.press(&["Enter"]);
@@ -163,7 +178,9 @@ fn a_plan_is_written_into_its_file_or_saved_as_another() {
     let (file, other) = (directory.path().join("web.yaml"), directory.path().join("other.yaml"));
     let text = "# The front end.\napiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n  - name: web # one\n    image: x\n";
     fs::write(&file, text).expect("it can be written");
-    for (name, keys) in [("save", ["Down", "Down", "Enter"].as_slice()), ("write", &["Down", "Enter"])] {
+    for (name, keys) in
+        [("save", ["Down", "Down", "Enter"].as_slice()), ("write", &["Down", "Enter"])]
+    {
         let terminal = Terminal::run(name, 100, &format!("fix --run-as 101 -f {}", file.display()));
         let screen = terminal.shows("What next?");
         assert!(screen.contains("- name: web # one"), "the diff is that of the file: {screen}");
@@ -176,7 +193,10 @@ fn a_plan_is_written_into_its_file_or_saved_as_another() {
         terminal.shows("ended with 0");
     }
     let saved = fs::read_to_string(&file).expect("it is there");
-    assert!(saved.starts_with("# The front end.\n") && saved.contains("  - name: web # one\n"), "{saved}");
+    assert!(
+        saved.starts_with("# The front end.\n") && saved.contains("  - name: web # one\n"),
+        "{saved}"
+    );
     assert!(saved.contains("    runAsNonRoot: true\n"), "{saved}");
     assert_eq!(fs::read_to_string(&other).expect("it was saved"), saved);
 }

@@ -12,7 +12,8 @@ use std::{env, fs};
 
 use kubernetes::{Namespace, kubectl, nonroot, of_pod, process_of, written};
 
-/// A program that knows no `--help`, runs as root and is not ready, and whose log asks for a look at its configuration.
+/// A program that knows no `--help`, runs as root and is not ready, and whose log asks for a look
+/// at its configuration.
 const WORKLOAD: &str = r#"
 apiVersion: v1
 kind: ConfigMap
@@ -50,7 +51,8 @@ const READERS: [&str; 13] =
 /// How runc becomes itself once more, inside.
 const RUNC_ITSELF: &str = "/proc/self/";
 
-/// Every program that the shim of a pod, and all that comes of it, executes while it is recorded, by strace(1).
+/// Every program that the shim of a pod, and all that comes of it, executes while it is recorded,
+/// by strace(1).
 struct Recording {
     strace: Child,
     file: String,
@@ -61,14 +63,27 @@ impl Recording {
         let id = of_pod(namespace, "app=web", ".status.containerStatuses[0].containerID");
         let process = process_of(id.trim_start_matches("containerd://"));
         let status = fs::read_to_string(format!("/proc/{process}/status")).expect("its status");
-        let shim = status.lines().find_map(|line| line.strip_prefix("PPid:")).expect("its parent").trim().to_owned();
-        let file = env::temp_dir().join(format!("nonroot-test-{}-execve", std::process::id())).display().to_string();
+        let shim = status
+            .lines()
+            .find_map(|line| line.strip_prefix("PPid:"))
+            .expect("its parent")
+            .trim()
+            .to_owned();
+        let file = env::temp_dir()
+            .join(format!("nonroot-test-{}-execve", std::process::id()))
+            .display()
+            .to_string();
         let mut command = Command::new("strace");
         command.args(["-f", "-qq", "-e", "trace=execve", "-s", "200", "-o", &file, "-p", &shim]);
         let strace = command.stderr(Stdio::null()).spawn().expect("strace runs");
-        let traced = |line: &str| line.strip_prefix("TracerPid:").is_some_and(|pid| pid.trim() != "0");
+        let traced =
+            |line: &str| line.strip_prefix("TracerPid:").is_some_and(|pid| pid.trim() != "0");
         let start = Instant::now();
-        while !fs::read_to_string(format!("/proc/{shim}/status")).expect("the shim's status").lines().any(traced) {
+        while !fs::read_to_string(format!("/proc/{shim}/status"))
+            .expect("the shim's status")
+            .lines()
+            .any(traced)
+        {
             assert!(start.elapsed() < Duration::from_secs(20), "strace does not attach");
             thread::sleep(Duration::from_millis(50));
         }
@@ -120,14 +135,18 @@ fn in_a_users_pod_nothing_is_executed_but_what_reads() {
         // A container that runs is evidence, ready or not.
         if command.contains(&"json") {
             let basis = &run.json()["plan"]["basis"][0];
-            assert!(basis.as_str().is_some_and(|basis| basis.starts_with("the running pod web-")), "{basis}");
+            assert!(
+                basis.as_str().is_some_and(|basis| basis.starts_with("the running pod web-")),
+                "{basis}"
+            );
         }
     }
     let programs = recording.programs();
     let named = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
     let names: BTreeSet<String> = programs.iter().map(|path| named(path)).collect();
     assert!(names.contains("sh") && names.contains("stat"), "nothing was recorded: {programs:?}");
-    let is_ours = |path: &String| READERS.contains(&named(path).as_str()) || path.starts_with(RUNC_ITSELF);
+    let is_ours =
+        |path: &String| READERS.contains(&named(path).as_str()) || path.starts_with(RUNC_ITSELF);
     let others: Vec<&String> = programs.iter().filter(|path| !is_ours(path)).collect();
     assert!(others.is_empty(), "executed in the user's pod: {others:?}");
 }

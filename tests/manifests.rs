@@ -1,5 +1,6 @@
-//! Edits of manifests: small files and what `fix` makes of them (tests/cases/manifests; `UPDATE=1` writes what it makes
-//! now), and random edits of random manifests, of which every line that has no part in the change must stay.
+//! Edits of manifests: small files and what `fix` makes of them (tests/cases/manifests; `UPDATE=1`
+//! writes what it makes now), and random edits of random manifests, of which every line that has no
+//! part in the change must stay.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
@@ -37,8 +38,10 @@ fn fixed(file: &Path) -> (Vec<u8>, String) {
 fn every_case_becomes_what_is_expected_and_nothing_more_the_second_time() {
     let cases = Path::new("tests/cases/manifests");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut names: Vec<PathBuf> =
-        fs::read_dir(root.join(cases)).expect("cases").map(|entry| entry.expect("an entry").path()).collect();
+    let mut names: Vec<PathBuf> = fs::read_dir(root.join(cases))
+        .expect("cases")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     names.retain(|path| !path.to_string_lossy().contains(".expected"));
     names.sort();
     assert!(names.len() >= 15, "{names:?}");
@@ -47,7 +50,9 @@ fn every_case_becomes_what_is_expected_and_nothing_more_the_second_time() {
         let expected_path = path.with_file_name(format!("{name}.expected"));
         let (text, said) = fixed(&cases.join(&name));
         let got = [text.as_slice(), b"\0", said.as_bytes()].concat();
-        let got = String::from_utf8(got).expect("text").replace('\0', if said.is_empty() { "" } else { "=== said\n" });
+        let got = String::from_utf8(got)
+            .expect("text")
+            .replace('\0', if said.is_empty() { "" } else { "=== said\n" });
         if env::var_os("UPDATE").is_some() {
             fs::write(&expected_path, &got).expect("it can be written");
         }
@@ -60,7 +65,11 @@ fn every_case_becomes_what_is_expected_and_nothing_more_the_second_time() {
         fs::write(&again, &text).expect("it can be written");
         let (second, _) = fixed(&again);
         fs::remove_file(&again).expect("it can be removed");
-        assert!(second == text, "{name}: a second time changes it:\n{}", String::from_utf8_lossy(&second));
+        assert!(
+            second == text,
+            "{name}: a second time changes it:\n{}",
+            String::from_utf8_lossy(&second)
+        );
     }
 }
 
@@ -133,7 +142,11 @@ impl Writer {
                 for _ in 0..self.rng.usize(..4) {
                     let key = self.word("key");
                     let (value, text) = self.flow(depth - 1);
-                    texts.push(if self.rng.bool() { format!("\"{key}\": {text}") } else { format!("{key}: {text}") });
+                    texts.push(if self.rng.bool() {
+                        format!("\"{key}\": {text}")
+                    } else {
+                        format!("{key}: {text}")
+                    });
                     fields.insert(key, value);
                 }
                 (Value::Object(fields), format!("{{{}}}", texts.join(", ")))
@@ -143,7 +156,14 @@ impl Writer {
     }
 
     /// A field on lines of its own; `first` is what its first line begins with.
-    fn field(&mut self, first: &str, column: usize, key: &str, path: &[String], depth: usize) -> Value {
+    fn field(
+        &mut self,
+        first: &str,
+        column: usize,
+        key: &str,
+        path: &[String],
+        depth: usize,
+    ) -> Value {
         let path = [path, &[key.to_owned()]].concat();
         let kind = if depth == 0 { 9 } else { self.rng.u8(..10) };
         match kind {
@@ -206,11 +226,17 @@ impl Writer {
             let inner = [path, std::slice::from_ref(&word)].concat();
             if !named {
                 let beside = self.beside();
-                self.lines.push((format!("{}- {word}{beside}", " ".repeat(column)), Belongs::Whole(inner)));
+                self.lines.push((
+                    format!("{}- {word}{beside}", " ".repeat(column)),
+                    Belongs::Whole(inner),
+                ));
                 items.push(json!(word));
                 continue;
             }
-            self.lines.push((format!("{}- name: {word}", " ".repeat(column)), Belongs::Key(inner.clone())));
+            self.lines.push((
+                format!("{}- name: {word}", " ".repeat(column)),
+                Belongs::Key(inner.clone()),
+            ));
             let mut fields = json!({"name": word});
             for _ in 0..self.rng.usize(..3) {
                 self.comment(column + 2);
@@ -226,11 +252,26 @@ impl Writer {
     fn new_value(&mut self, depth: usize) -> Value {
         match self.rng.u8(..6) {
             0 if depth > 0 => json!([self.new_value(0), self.word("new")]),
-            1 if depth > 0 => json!([{"name": self.word("new"), "value": self.new_value(depth - 1)}]),
-            2 | 3 if depth > 0 => json!({(self.word("new")): self.new_value(depth - 1), (self.word("new")): {}}),
+            1 if depth > 0 => {
+                json!([{"name": self.word("new"), "value": self.new_value(depth - 1)}])
+            }
+            2 | 3 if depth > 0 => {
+                json!({(self.word("new")): self.new_value(depth - 1), (self.word("new")): {}})
+            }
             4 => json!(
-                ["yes", "0", "a, b", "x: y", "- z", "", "two\nlines\n", "'quoted'", "# c", "{x}", "1.5"]
-                    [self.rng.usize(..11)]
+                [
+                    "yes",
+                    "0",
+                    "a, b",
+                    "x: y",
+                    "- z",
+                    "",
+                    "two\nlines\n",
+                    "'quoted'",
+                    "# c",
+                    "{x}",
+                    "1.5"
+                ][self.rng.usize(..11)]
             ),
             _ => json!(self.count),
         }
@@ -259,8 +300,14 @@ impl Writer {
                 if self.rng.u8(..3) == 0 {
                     let at = self.rng.usize(..=items.len());
                     let word = self.word("new");
-                    items
-                        .insert(at, if named { json!({"name": word, "more": self.new_value(1)}) } else { json!(word) });
+                    items.insert(
+                        at,
+                        if named {
+                            json!({"name": word, "more": self.new_value(1)})
+                        } else {
+                            json!(word)
+                        },
+                    );
                 }
             }
             other if self.rng.u8(..3) == 0 => *other = self.new_value(1),
@@ -296,7 +343,11 @@ fn a_random_edit_keeps_what_it_does_not_touch(seed: u64) -> Option<()> {
     let text = lines.join(line_break) + if last { line_break } else { "" };
     // A block scalar at the very end has no line break without one.
     if read(&text).as_ref() != Some(&original) {
-        assert!(!last, "seed {seed}: the generator and the reader differ:\n{text}\n{original:#}\n{:#}", read(&text)?);
+        assert!(
+            !last,
+            "seed {seed}: the generator and the reader differ:\n{text}\n{original:#}\n{:#}",
+            read(&text)?
+        );
         return None;
     }
     let mut planned = original.clone();
@@ -306,7 +357,8 @@ fn a_random_edit_keeps_what_it_does_not_touch(seed: u64) -> Option<()> {
     if !last && result.as_ref().is_err_and(|unfit| unfit.why.contains("has no line break")) {
         return None;
     }
-    let result = result.unwrap_or_else(|unfit| panic!("seed {seed}: {unfit:?}\n{text}\n=>\n{planned:#}"));
+    let result =
+        result.unwrap_or_else(|unfit| panic!("seed {seed}: {unfit:?}\n{text}\n=>\n{planned:#}"));
     assert_eq!(read(&result).as_ref(), Some(&planned), "seed {seed}:\n{text}\n=>\n{result}");
     let mut after = result.lines();
     for (line, belongs) in &before {
@@ -318,11 +370,20 @@ fn a_random_edit_keeps_what_it_does_not_touch(seed: u64) -> Option<()> {
             }
             Belongs::Comment => false,
         };
-        assert!(!stays || after.any(|other| other == line), "seed {seed}: {line:?} is gone:\n{text}\n=>\n{result}");
+        assert!(
+            !stays || after.any(|other| other == line),
+            "seed {seed}: {line:?} is gone:\n{text}\n=>\n{result}"
+        );
         if let Some((_, comment)) = line.split_once(" # beside ") {
-            assert!(result.contains(&format!("# beside {comment}")), "seed {seed}: {line:?}:\n{text}\n=>\n{result}");
+            assert!(
+                result.contains(&format!("# beside {comment}")),
+                "seed {seed}: {line:?}:\n{text}\n=>\n{result}"
+            );
         } else if matches!(belongs, Belongs::Comment) {
-            assert!(result.contains(line.trim_start()), "seed {seed}: {line:?}:\n{text}\n=>\n{result}");
+            assert!(
+                result.contains(line.trim_start()),
+                "seed {seed}: {line:?}:\n{text}\n=>\n{result}"
+            );
         }
     }
     assert!(

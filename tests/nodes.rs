@@ -40,9 +40,13 @@ fn what_a_probe_finds_is_what_the_node_is() {
     let name = namespace.name();
     let plain = nonroot(&["nodes", "-n", name, "-o", "json"]).json();
     let node = &plain["nodes"][0];
-    let version: Value = serde_json::from_str(&kubectl(&["get", "node", "node1", "-o", "json"])).expect("JSON");
+    let version: Value =
+        serde_json::from_str(&kubectl(&["get", "node", "node1", "-o", "json"])).expect("JSON");
     let info = &version["status"]["nodeInfo"];
-    assert_eq!((&node["kubelet"], &node["kernel"]), (&info["kubeletVersion"], &info["kernelVersion"]));
+    assert_eq!(
+        (&node["kubelet"], &node["kernel"]),
+        (&info["kubeletVersion"], &info["kernelVersion"])
+    );
     let handler = &version["status"]["runtimeHandlers"][0]["features"]["userNamespaces"];
     assert_eq!(&node["userNamespaces"]["value"], handler, "{node:#}");
     // What nobody tells is unknown, whatever is likely.
@@ -56,9 +60,11 @@ fn what_a_probe_finds_is_what_the_node_is() {
     let node = run.json()["nodes"][0].clone();
     // tests/cluster/up closes low ports; whoever runs as root here sees the rest by itself.
     assert_eq!(node["unprivilegedPorts"]["value"], false);
-    let cgroup = if std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists() { 2 } else { 1 };
+    let cgroup =
+        if std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists() { 2 } else { 1 };
     assert_eq!(node["cgroupVersion"]["value"], cgroup);
-    let app_armor = std::fs::read_to_string("/sys/module/apparmor/parameters/enabled").unwrap_or_default();
+    let app_armor =
+        std::fs::read_to_string("/sys/module/apparmor/parameters/enabled").unwrap_or_default();
     assert_eq!(node["appArmor"]["value"], app_armor.trim() == "Y");
     assert_eq!(node["seLinux"]["value"], std::path::Path::new("/sys/fs/selinux/enforce").exists());
     assert_eq!(node["seccompDefault"]["value"], false);
@@ -89,24 +95,36 @@ fn a_probe_needs_a_yes() {
     );
 }
 
-/// What the API server itself warns of when a namespace would enforce restricted, against ours: by owner, and complete.
+/// What the API server itself warns of when a namespace would enforce restricted, against ours: by
+/// owner, and complete.
 #[test]
 #[ignore = "needs cluster (creates pods)"]
 fn a_namespace_is_judged_as_the_api_server_does() {
-    let namespace = Namespace::new("nonroot-test-nodes-levels", &["pod-security.kubernetes.io/warn=baseline"]);
+    let namespace =
+        Namespace::new("nonroot-test-nodes-levels", &["pod-security.kubernetes.io/warn=baseline"]);
     let name = namespace.name();
-    let container = "      containers: [{name: a, image: localhost/test-report:1, imagePullPolicy: Never";
+    let container =
+        "      containers: [{name: a, image: localhost/test-report:1, imagePullPolicy: Never";
     let good = "securityContext: {runAsNonRoot: true, runAsUser: 1, seccompProfile: {type: RuntimeDefault}}";
     let drop = "securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}";
     let manifests = [
-        deployment("open", &format!("{container}}}]")).replace("spec:\n  progress", "spec:\n  replicas: 3\n  progress"),
+        deployment("open", &format!("{container}}}]"))
+            .replace("spec:\n  progress", "spec:\n  replicas: 3\n  progress"),
         deployment("host", &format!("      hostNetwork: true\n{container}}}]")),
         deployment("fine", &format!("      {good}\n{container}, {drop}}}]")),
-        deployment("idle", &format!("{container}}}]")).replace("spec:\n  progress", "spec:\n  replicas: 0\n  progress"),
+        deployment("idle", &format!("{container}}}]"))
+            .replace("spec:\n  progress", "spec:\n  replicas: 0\n  progress"),
     ];
     apply(name, "levels", &manifests.concat());
     for deployment in ["open", "host", "fine"] {
-        kubectl(&["rollout", "status", "-n", name, &format!("deployment/{deployment}"), "--timeout=90s"]);
+        kubectl(&[
+            "rollout",
+            "status",
+            "-n",
+            name,
+            &format!("deployment/{deployment}"),
+            "--timeout=90s",
+        ]);
     }
     let report = nonroot(&["nodes", "-n", name, "-o", "json"]).json();
     let judged = &report["namespaces"][0];
@@ -118,19 +136,30 @@ fn a_namespace_is_judged_as_the_api_server_does() {
         .as_array()
         .expect("a list")
         .iter()
-        .map(|one| (one["name"].as_str().unwrap_or_default(), one["pods"].as_u64().unwrap_or_default()))
+        .map(|one| {
+            (one["name"].as_str().unwrap_or_default(), one["pods"].as_u64().unwrap_or_default())
+        })
         .collect();
-    // The API server tells of pods; a workload that has none now would be refused as well when it is scaled up.
+    // The API server tells of pods; a workload that has none now would be refused as well when it
+    // is scaled up.
     assert_eq!(refused, [("host", 1), ("idle", 0), ("open", 3)]);
 
     let label = "pod-security.kubernetes.io/enforce=restricted";
-    let warned = kubernetes::kubectl_warns(&["label", "namespace", name, label, "--dry-run=server"]);
+    let warned =
+        kubernetes::kubectl_warns(&["label", "namespace", name, label, "--dry-run=server"]);
     for (workload, pods) in refused.into_iter().filter(|(_, pods)| *pods > 0) {
-        let one = judged["refused"].as_array().expect("a list").iter().find(|one| one["name"] == workload).expect("it");
+        let one = judged["refused"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .find(|one| one["name"] == workload)
+            .expect("it");
         let violations = one["violations"].as_array().expect("a list").iter();
-        let reasons: Vec<&str> = violations.filter_map(|violation| violation["reason"].as_str()).collect();
+        let reasons: Vec<&str> =
+            violations.filter_map(|violation| violation["reason"].as_str()).collect();
         // As in `Warning: open-5d6b7-x2 (and 2 other pods): allowPrivilegeEscalation != false, ...`
-        let line = warned.lines().find(|line| line.contains(&format!(" {workload}-"))).expect("a warning");
+        let line =
+            warned.lines().find(|line| line.contains(&format!(" {workload}-"))).expect("a warning");
         assert!(line.ends_with(&reasons.join(", ")), "{line}\n{reasons:?}");
         assert_eq!(line.contains("(and 2 other pods)"), pods == 3, "{line}");
     }
@@ -160,7 +189,10 @@ fn what_may_not_be_read_is_said_beside_the_rest() {
     kubectl(&["delete", "clusterrole,clusterrolebinding", role]);
     let node = run.json()["nodes"][0].clone();
     assert_eq!((run.code, &node["name"]), (3, &json!("node1")), "{}", run.stderr);
-    assert!(node["seccompDefault"]["value"].is_null() && node["cgroupVersion"]["value"].is_null(), "{node:#}");
+    assert!(
+        node["seccompDefault"]["value"].is_null() && node["cgroupVersion"]["value"].is_null(),
+        "{node:#}"
+    );
     assert!(run.stderr.contains("permissions do not reach nodes/proxy"), "{}", run.stderr);
 }
 
@@ -176,18 +208,42 @@ const INSISTS: &str = r#"      containers:
 #[test]
 #[ignore = "needs cluster (runs trial pods)"]
 fn a_program_that_insists_on_root_keeps_it_inside() {
-    let namespace = Namespace::new("nonroot-test-nodes-users", &["pod-security.kubernetes.io/enforce=restricted"]);
+    let namespace = Namespace::new(
+        "nonroot-test-nodes-users",
+        &["pod-security.kubernetes.io/enforce=restricted"],
+    );
     let name = namespace.name();
     let file = std::env::temp_dir().join("nonroot-test-nodes-insists.yaml");
     std::fs::write(&file, deployment("daemon", INSISTS)).expect("a file");
     let file = file.display().to_string();
-    let run = nonroot(&["fix", "-f", &file, "-n", name, "--trial", "--yes", "--user-namespace", "-o", "json"]);
+    let run = nonroot(&[
+        "fix",
+        "-f",
+        &file,
+        "-n",
+        name,
+        "--trial",
+        "--yes",
+        "--user-namespace",
+        "-o",
+        "json",
+    ]);
     let told = nonroot(&["nodes", "-o", "json"]).json()["nodes"][0]["userNamespaces"].clone();
     if told["value"] == false {
-        assert!(run.json()["warnings"].to_string().contains("no user namespace is tried"), "{}", run.stdout);
+        assert!(
+            run.json()["warnings"].to_string().contains("no user namespace is tried"),
+            "{}",
+            run.stdout
+        );
         return;
     }
-    assert_eq!((run.code, &run.json()["proof"]["ready"]), (0, &json!(true)), "{}\n{}", run.stdout, run.stderr);
+    assert_eq!(
+        (run.code, &run.json()["proof"]["ready"]),
+        (0, &json!(true)),
+        "{}\n{}",
+        run.stdout,
+        run.stderr
+    );
     let object = run.json()["patch"].clone();
     assert_eq!(object["spec"]["template"]["spec"]["hostUsers"], false);
     apply(name, "planned", &object.to_string());
@@ -198,27 +254,40 @@ fn a_program_that_insists_on_root_keeps_it_inside() {
     assert_eq!(kubectl(&["exec", "-n", name, "deploy/daemon", "--", "id", "-u"]).trim(), "0");
     // scan tells root inside from root.
     let scan = nonroot(&["scan", "-n", name]);
-    assert!(scan.stdout.contains("inside") && scan.stdout.contains("hostUsers: false"), "{}", scan.stdout);
+    assert!(
+        scan.stdout.contains("inside") && scan.stdout.contains("hostUsers: false"),
+        "{}",
+        scan.stdout
+    );
 }
 
-/// What the API server refuses beside `hostUsers: false` is what is refused before anything is tried.
+/// What the API server refuses beside `hostUsers: false` is what is refused before anything is
+/// tried.
 #[test]
 #[ignore = "needs cluster (asks it)"]
 fn what_forbids_a_user_namespace_is_refused_first() {
     let namespace = Namespace::new("nonroot-test-nodes-forbidden", &[]);
     let name = namespace.name();
-    for (field, says) in
-        [("hostPID: true", "hostPID"), ("hostIPC: true", "hostIPC"), ("hostNetwork: true", "hostNetwork")]
-    {
+    for (field, says) in [
+        ("hostPID: true", "hostPID"),
+        ("hostIPC: true", "hostIPC"),
+        ("hostNetwork: true", "hostNetwork"),
+    ] {
         let spec = format!("      {field}\n{INSISTS}");
         let file = std::env::temp_dir().join("nonroot-test-nodes-forbidden.yaml");
         std::fs::write(&file, deployment("daemon", &spec)).expect("a file");
         let path = file.display().to_string();
-        let run = nonroot(&["fix", "-f", &path, "-n", name, "--user-namespace", "--yes", "-o", "json"]);
+        let run =
+            nonroot(&["fix", "-f", &path, "-n", name, "--user-namespace", "--yes", "-o", "json"]);
         let warnings = run.json()["warnings"].to_string();
-        assert!(warnings.contains("no user namespace is tried") && warnings.contains(says), "{warnings}");
-        std::fs::write(&file, deployment("daemon", &format!("      hostUsers: false\n{spec}"))).expect("a file");
-        let refused = kubernetes::kubectl_warns(&["apply", "-n", name, "-f", &path, "--dry-run=server"]);
+        assert!(
+            warnings.contains("no user namespace is tried") && warnings.contains(says),
+            "{warnings}"
+        );
+        std::fs::write(&file, deployment("daemon", &format!("      hostUsers: false\n{spec}")))
+            .expect("a file");
+        let refused =
+            kubernetes::kubectl_warns(&["apply", "-n", name, "-f", &path, "--dry-run=server"]);
         assert!(refused.contains("when `hostUsers` is false"), "{refused}");
     }
 }
@@ -247,7 +316,9 @@ fn pods_that_share_a_claim_share_a_level() {
         obstacles.filter(|one| one["category"] == "selinux").map(ToString::to_string).collect()
     };
     assert!(
-        told("one").concat().contains("deployment/two shares the claim data with the SELinux level s0:c3,c4"),
+        told("one")
+            .concat()
+            .contains("deployment/two shares the claim data with the SELinux level s0:c3,c4"),
         "{report:#}"
     );
     assert_eq!([told("one").len(), told("two").len(), told("three").len()], [1, 1, 1]);

@@ -1,8 +1,14 @@
-//! `fix --trial` on the programs of tests/programs, none of which any rule knows: from the manifest alone to Ready where
-//! `restricted` is enforced. A program that is not solved says why in a file `unsolved` of its folder, one that keeps root
-//! inside a user namespace in a file `user-namespace`; one with a file `only-by-name` is run where PROGRAM names it.
+//! `fix --trial` on the programs of tests/programs, none of which any rule knows: from the manifest
+//! alone to Ready where `restricted` is enforced. A program that is not solved says why in a file
+//! `unsolved` of its folder, one that keeps root inside a user namespace in a file
+//! `user-namespace`; one with a file `only-by-name` is run where PROGRAM names it.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a panic is how a test fails")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a panic is how a test fails"
+)]
 
 mod kubernetes;
 
@@ -29,11 +35,23 @@ struct Converted {
 
 /// What became of one program, or why it is not proven.
 fn convert(name: &str, folder: &Path) -> Result<Converted, String> {
-    let namespace =
-        Namespace::new(&format!("nonroot-test-program-{name}"), &["pod-security.kubernetes.io/enforce=restricted"]);
+    let namespace = Namespace::new(
+        &format!("nonroot-test-program-{name}"),
+        &["pod-security.kubernetes.io/enforce=restricted"],
+    );
     let workload = folder.join("workload.yaml").display().to_string();
     let start = Instant::now();
-    let run = nonroot(&["fix", "-n", namespace.name(), "-f", &workload, "--trial", "--yes", "-o", "json"]);
+    let run = nonroot(&[
+        "fix",
+        "-n",
+        namespace.name(),
+        "-f",
+        &workload,
+        "--trial",
+        "--yes",
+        "-o",
+        "json",
+    ]);
     let seconds = start.elapsed().as_secs();
     if run.code != 0 {
         return Err(run.stderr.lines().last().unwrap_or_default().to_owned());
@@ -56,15 +74,22 @@ fn convert(name: &str, folder: &Path) -> Result<Converted, String> {
 #[ignore = "needs cluster (creates pods)"]
 fn programs_that_no_rule_knows() {
     let only = env::var("PROGRAM").ok();
-    let mut folders: Vec<_> =
-        fs::read_dir(PROGRAMS).expect("programs").map(|entry| entry.expect("a folder").path()).collect();
+    let mut folders: Vec<_> = fs::read_dir(PROGRAMS)
+        .expect("programs")
+        .map(|entry| entry.expect("a folder").path())
+        .collect();
     folders.retain(|folder| folder.join("workload.yaml").exists());
     folders.sort();
-    let name_of = |folder: &Path| folder.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
+    let name_of = |folder: &Path| {
+        folder.file_name().and_then(|name| name.to_str()).expect("a name").to_owned()
+    };
     folders.retain(|folder| only.as_ref().is_none_or(|only| *only == name_of(folder)));
     folders.retain(|folder| {
-        let reason = fs::read_to_string(folder.join("only-by-name")).ok().filter(|_| only.is_none());
-        reason.iter().for_each(|reason| println!("{:<16} not run  {}", name_of(folder), reason.trim()));
+        let reason =
+            fs::read_to_string(folder.join("only-by-name")).ok().filter(|_| only.is_none());
+        reason
+            .iter()
+            .for_each(|reason| println!("{:<16} not run  {}", name_of(folder), reason.trim()));
         reason.is_none()
     });
     let (next, surprises) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
@@ -80,7 +105,8 @@ fn programs_that_no_rule_knows() {
             }
             // A program that is solved all at once is no longer one that is not.
             let is_root = solved.as_ref().is_ok_and(|converted| converted.uid == 0);
-            if solved.is_err() != folder.join("unsolved").exists() || is_root != folder.join("user-namespace").exists()
+            if solved.is_err() != folder.join("unsolved").exists()
+                || is_root != folder.join("user-namespace").exists()
             {
                 surprises.lock().expect("no panic").push(name);
             }
@@ -91,7 +117,8 @@ fn programs_that_no_rule_knows() {
     assert!(surprises.is_empty(), "not as its folder says: {}", surprises.join(", "));
 }
 
-/// Whom each program's image should be run as: the user of its /etc/passwd that its files are made for, else a number.
+/// Whom each program's image should be run as: the user of its /etc/passwd that its files are made
+/// for, else a number.
 const IDENTITIES: [(&str, &str); 16] = [
     ("chrony", "_chrony"),
     ("file-capability", "1001"),
@@ -118,14 +145,19 @@ fn images_tell_whom_they_could_run_as() {
     let mut wrong = Vec::new();
     for (program, expected) in IDENTITIES {
         let name = format!("localhost/test-{program}:1");
-        let digest = stored.get(&name).unwrap_or_else(|| panic!("no {name}: run tests/cluster/images {program}"));
-        let run = nonroot(&["image", &format!("{}@{digest}", kubernetes::content_store()), "-o", "json"]);
+        let digest = stored
+            .get(&name)
+            .unwrap_or_else(|| panic!("no {name}: run tests/cluster/images {program}"));
+        let run =
+            nonroot(&["image", &format!("{}@{digest}", kubernetes::content_store()), "-o", "json"]);
         assert_eq!(run.code, 0, "{program}: {}", run.stderr);
         let report = run.json();
         let best = &report["identities"][0];
         let users = report["users"].as_array().expect("users");
         let named = users.iter().find(|user| user["uid"] == best["uid"]);
-        let chosen = named.map_or(best["uid"].to_string(), |user| user["name"].as_str().expect("a name").to_owned());
+        let chosen = named.map_or(best["uid"].to_string(), |user| {
+            user["name"].as_str().expect("a name").to_owned()
+        });
         println!("{program:<16} {chosen:<12} {}", best["why"].as_str().unwrap_or_default());
         // A user goes with its own group.
         let same_group = named.is_none_or(|user| user["gid"] == best["gid"]);

@@ -1,4 +1,5 @@
-//! docs/rbac: each command on a real cluster, by somebody who has the rights that its manifest gives, and no others.
+//! docs/rbac: each command on a real cluster, by somebody who has the rights that its manifest
+//! gives, and no others.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
@@ -61,11 +62,19 @@ struct Across(String);
 impl Drop for Across {
     fn drop(&mut self) {
         for kind in ["clusterrolebinding", "clusterrole"] {
-            for name in kubectl(&["get", kind, "-o", "name"]).lines().filter(|name| name.contains(&self.0)) {
+            for name in
+                kubectl(&["get", kind, "-o", "name"]).lines().filter(|name| name.contains(&self.0))
+            {
                 kubectl(&["delete", name, "--ignore-not-found"]);
             }
         }
-        kubectl(&["delete", "clusterrole", "nonroot-scan-all", "nonroot-platform", "--ignore-not-found"]);
+        kubectl(&[
+            "delete",
+            "clusterrole",
+            "nonroot-scan-all",
+            "nonroot-platform",
+            "--ignore-not-found",
+        ]);
     }
 }
 
@@ -79,7 +88,9 @@ fn every_command_gets_by_with_the_rights_of_its_manifest() {
     std::fs::write(&path, NGINX).expect("a file in the temporary directory");
     kubectl(&["apply", "-n", name, "-f", &path.display().to_string()]);
     kubectl(&["rollout", "status", "-n", name, "deployment/web", "--timeout=90s"]);
-    let run = |user: &str, arguments: &[&str]| nonroot(&[arguments, &["-n", name, "--as", user]].concat());
+    let run = |user: &str, arguments: &[&str]| {
+        nonroot(&[arguments, &["-n", name, "--as", user]].concat())
+    };
 
     let viewer = somebody(name, &["scan"]);
     is_enough(&run(&viewer, &["scan"]), 1);
@@ -99,10 +110,14 @@ fn every_command_gets_by_with_the_rights_of_its_manifest() {
     let applier = somebody(name, &["scan", "exec", "apply"]);
     is_enough(&run(&applier, &["fix", "deploy/web", "--yes", "--apply"]), 0);
 
-    // The manifests give no more than their commands need: who may scan may neither look inside, nor try, nor write.
-    for verb in [["create", "pods/exec"], ["create", "pods"], ["patch", "deployments"], ["get", "secrets"]] {
-        let output =
-            std::panic::catch_unwind(|| kubectl(&["auth", "can-i", verb[0], verb[1], "-n", name, "--as", &viewer]));
+    // The manifests give no more than their commands need: who may scan may neither look inside,
+    // nor try, nor write.
+    for verb in
+        [["create", "pods/exec"], ["create", "pods"], ["patch", "deployments"], ["get", "secrets"]]
+    {
+        let output = std::panic::catch_unwind(|| {
+            kubectl(&["auth", "can-i", verb[0], verb[1], "-n", name, "--as", &viewer])
+        });
         assert!(output.is_err(), "who may scan may {verb:?}");
     }
 }

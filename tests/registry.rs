@@ -45,7 +45,10 @@ impl Registry {
         if let Some(htpasswd) = htpasswd {
             let file = storage.path().join("htpasswd");
             std::fs::write(&file, htpasswd).unwrap();
-            yaml.push_str(&format!("auth: {{htpasswd: {{realm: test, path: {}}}}}\n", file.display()));
+            yaml.push_str(&format!(
+                "auth: {{htpasswd: {{realm: test, path: {}}}}}\n",
+                file.display()
+            ));
         }
         let file = storage.path().join("config.yml");
         std::fs::write(&file, yaml).unwrap();
@@ -80,7 +83,8 @@ impl Registry {
         stream.read_to_end(&mut answer).unwrap();
         let answer = String::from_utf8_lossy(&answer);
         let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        let location = answer.lines().find_map(|line| line.strip_prefix("Location: ")).unwrap_or_default();
+        let location =
+            answer.lines().find_map(|line| line.strip_prefix("Location: ")).unwrap_or_default();
         (status, location.trim().to_owned())
     }
 
@@ -89,16 +93,25 @@ impl Registry {
         for (_, blob) in &blobs {
             let digest = digest(blob);
             if manifest["digest"] == digest.as_str() {
-                let (status, _) =
-                    self.request("PUT", "/v2/team/web/manifests/1", "application/vnd.oci.image.manifest.v1+json", blob);
+                let (status, _) = self.request(
+                    "PUT",
+                    "/v2/team/web/manifests/1",
+                    "application/vnd.oci.image.manifest.v1+json",
+                    blob,
+                );
                 assert_eq!(status, 201);
                 continue;
             }
             let (status, location) = self.request("POST", "/v2/team/web/blobs/uploads/", "", b"");
             assert_eq!(status, 202);
-            let target = location.split_once(&self.address).map_or(location.as_str(), |(_, target)| target);
-            let (status, _) =
-                self.request("PUT", &format!("{target}&digest={digest}"), "application/octet-stream", blob);
+            let target =
+                location.split_once(&self.address).map_or(location.as_str(), |(_, target)| target);
+            let (status, _) = self.request(
+                "PUT",
+                &format!("{target}&digest={digest}"),
+                "application/octet-stream",
+                blob,
+            );
             assert_eq!(status, 201);
         }
     }
@@ -106,15 +119,25 @@ impl Registry {
     /// Damages a blob behind the registry's back.
     fn damage(&self, blob: &[u8]) {
         let hex = digest(blob).trim_start_matches("sha256:").to_owned();
-        let path =
-            self.storage.path().join("data/docker/registry/v2/blobs/sha256").join(&hex[..2]).join(&hex).join("data");
+        let path = self
+            .storage
+            .path()
+            .join("data/docker/registry/v2/blobs/sha256")
+            .join(&hex[..2])
+            .join(&hex)
+            .join("data");
         let mut bytes = std::fs::read(&path).unwrap();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         std::fs::write(path, bytes).unwrap();
     }
 
-    async fn pull(&self, name: &str, secret: Option<(&str, &str)>, cache: Option<&Path>) -> Result<Image, Error> {
+    async fn pull(
+        &self,
+        name: &str,
+        secret: Option<(&str, &str)>,
+        cache: Option<&Path>,
+    ) -> Result<Image, Error> {
         let reference = format!("{}/{name}", self.address);
         let pull_secrets = secret.map(|(user, password)| {
             let auth = serde_json::json!({ "username": user, "password": password });
@@ -144,7 +167,8 @@ impl Registry {
 }
 
 fn image() -> (Vec<u8>, Vec<Vec<u8>>) {
-    let random: Vec<u8> = (0..200_000u32).map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+    let random: Vec<u8> =
+        (0..200_000u32).map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
     let layers = [
         LayerTar::default().file("etc/passwd", 0o644, (0, 0), b"web:x:5:6::/:/bin/sh\n").file(
             "data",
@@ -156,7 +180,10 @@ fn image() -> (Vec<u8>, Vec<Vec<u8>>) {
     ]
     .map(LayerTar::build);
     let run = serde_json::json!({ "User": "web" });
-    (config(run, &layers, &["ADD . /", "RUN rm /data"]), layers.iter().map(|layer| gzip(layer)).collect())
+    (
+        config(run, &layers, &["ADD . /", "RUN rm /data"]),
+        layers.iter().map(|layer| gzip(layer)).collect(),
+    )
 }
 
 #[tokio::test]
@@ -175,17 +202,29 @@ async fn an_image_is_pulled_and_kept() {
     for (_, blob) in oci(&config, &layers).0.iter().filter(|(_, blob)| blob.len() > 2000) {
         registry.damage(blob);
     }
-    let kept = registry.pull(&by_digest, None, Some(cache.path())).await.expect("the cache has all of it");
+    let kept =
+        registry.pull(&by_digest, None, Some(cache.path())).await.expect("the cache has all of it");
     assert_eq!(kept.digest, pulled.digest);
     assert_eq!(kept.layers, pulled.layers);
     // What was read of the layers is there, and their blobs are not needed.
     let blobs = cache.path().join("blobs");
     for layer in &layers {
-        std::fs::rename(blobs.join(digest(layer).replace(':', "/")), cache.path().join(&digest(layer)[7..])).unwrap();
+        std::fs::rename(
+            blobs.join(digest(layer).replace(':', "/")),
+            cache.path().join(&digest(layer)[7..]),
+        )
+        .unwrap();
     }
-    let kept = registry.pull(&by_digest, None, Some(cache.path())).await.expect("the cache has what was read");
-    assert_eq!((kept.layers, kept.efficiency, kept.accounts), (pulled.layers, pulled.efficiency, pulled.accounts));
-    // A damaged blob in the cache is pulled again, here to find that the registry's is damaged as well.
+    let kept = registry
+        .pull(&by_digest, None, Some(cache.path()))
+        .await
+        .expect("the cache has what was read");
+    assert_eq!(
+        (kept.layers, kept.efficiency, kept.accounts),
+        (pulled.layers, pulled.efficiency, pulled.accounts)
+    );
+    // A damaged blob in the cache is pulled again, here to find that the registry's is damaged as
+    // well.
     let hex = digest(&layers[0]).replace(':', "/");
     std::fs::remove_dir_all(cache.path().join("indexes")).unwrap();
     std::fs::write(blobs.join(&hex), b"damaged").unwrap();
@@ -222,12 +261,18 @@ async fn what_a_registry_lacks_or_spoils_is_said() {
     let missing = registry.said(registry.pull("team/web:2", None, None).await);
     assert_eq!(missing, "cannot read image REGISTRY/team/web:2: REGISTRY has no such image or tag");
     let missing = registry.said(registry.pull("nobody/none:1", None, None).await);
-    assert_eq!(missing, "cannot read image REGISTRY/nobody/none:1: REGISTRY has no such image or tag");
+    assert_eq!(
+        missing,
+        "cannot read image REGISTRY/nobody/none:1: REGISTRY has no such image or tag"
+    );
 
     registry.damage(&layers[0]);
     let spoilt = registry.said(registry.pull("team/web:1", None, None).await);
     assert!(
-        spoilt.starts_with(&format!("cannot read image REGISTRY/team/web:1: layer 0 ({}): ", digest(&layers[0]))),
+        spoilt.starts_with(&format!(
+            "cannot read image REGISTRY/team/web:1: layer 0 ({}): ",
+            digest(&layers[0])
+        )),
         "{spoilt}"
     );
 }
@@ -240,7 +285,12 @@ const NET_BIND_SERVICE: [u8; 20] = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 fn a_manifest_and_its_image_make_a_plan() {
     let registry = Registry::start(None);
     let layer = LayerTar::default()
-        .file("etc/passwd", 0o644, (0, 0), b"root:x:0:0::/root:/bin/sh\nweb:x:101:102::/data:/bin/sh\n")
+        .file(
+            "etc/passwd",
+            0o644,
+            (0, 0),
+            b"root:x:0:0::/root:/bin/sh\nweb:x:101:102::/data:/bin/sh\n",
+        )
         .directory("data/", 0o755, (0, 0))
         .file("data/seed", 0o644, (0, 0), b"1")
         .directory("spool/", 0o755, (101, 102))
@@ -265,7 +315,16 @@ fn a_manifest_and_its_image_make_a_plan() {
         let run = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"))
             .env("KUBECONFIG", "/nonexistent")
             .env_remove("NONROOT_OFFLINE")
-            .args(["fix", "--yes", "-o", "json", "--images", "--no-image-cache", "-f", manifest.to_str().unwrap()])
+            .args([
+                "fix",
+                "--yes",
+                "-o",
+                "json",
+                "--images",
+                "--no-image-cache",
+                "-f",
+                manifest.to_str().unwrap(),
+            ])
             .args(more)
             .output()
             .unwrap();
@@ -279,7 +338,8 @@ fn a_manifest_and_its_image_make_a_plan() {
         (&spec["securityContext"]["runAsUser"], &spec["securityContext"]["runAsGroup"]),
         (&101.into(), &102.into())
     );
-    let sysctl = serde_json::json!([{"name": "net.ipv4.ip_unprivileged_port_start", "value": "80"}]);
+    let sysctl =
+        serde_json::json!([{"name": "net.ipv4.ip_unprivileged_port_start", "value": "80"}]);
     assert_eq!(spec["securityContext"]["sysctls"], sysctl);
     let added = serde_json::json!({"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]});
     assert_eq!(spec["containers"][0]["securityContext"]["capabilities"], added);
@@ -291,7 +351,11 @@ fn a_manifest_and_its_image_make_a_plan() {
     // Spoken to over TLS the registry does not answer: the plan is made without.
     let (code, fix) = nonroot(&[]);
     assert_eq!(code, Some(0));
-    assert!(fix["warnings"][0].as_str().unwrap().contains("cannot read image"), "{}", fix["warnings"]);
+    assert!(
+        fix["warnings"][0].as_str().unwrap().contains("cannot read image"),
+        "{}",
+        fix["warnings"]
+    );
     assert_eq!(fix["patch"]["spec"]["initContainers"], serde_json::Value::Null);
 }
 
@@ -312,14 +376,25 @@ fn a_plan_asks_the_image_for_its_user() {
         let run = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"))
             .env("KUBECONFIG", "/nonexistent")
             .env_remove("NONROOT_OFFLINE")
-            .args(["fix", "--yes", "-o", "json", "--no-image-cache", "-f", manifest.to_str().unwrap()])
+            .args([
+                "fix",
+                "--yes",
+                "-o",
+                "json",
+                "--no-image-cache",
+                "-f",
+                manifest.to_str().unwrap(),
+            ])
             .args(["--plain-http", &registry.address])
             .args(more)
             .output()
             .unwrap();
         let fix: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
         assert_eq!(fix["patch"]["spec"]["securityContext"]["runAsNonRoot"], true);
-        (fix["patch"]["spec"]["securityContext"]["runAsUser"].as_u64(), fix["plan"]["identity"]["assignment"].clone())
+        (
+            fix["patch"]["spec"]["securityContext"]["runAsUser"].as_u64(),
+            fix["plan"]["identity"]["assignment"].clone(),
+        )
     };
     for (user, more, uid, assignment) in [
         // A number other than root is all that runAsNonRoot wants to see.
@@ -346,7 +421,9 @@ fn a_registry_that_does_not_answer_is_said_and_not_waited_for() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let container = |n: u8| format!("{{name: c{n}, image: '{address}/web:{n}'}}");
     let containers = (0..20).map(container).collect::<Vec<_>>().join(", ");
-    let pod = format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec: {{containers: [{containers}]}}\n");
+    let pod = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec: {{containers: [{containers}]}}\n"
+    );
     std::fs::write(file.path(), pod).unwrap();
     let begin = Instant::now();
     let run = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"))
@@ -359,7 +436,9 @@ fn a_registry_that_does_not_answer_is_said_and_not_waited_for() {
     assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
     assert_eq!(run.status.code(), Some(0));
     let fix: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
-    let late = |warning: &serde_json::Value| warning.as_str().unwrap().contains("no answer came within 5 s");
+    let late = |warning: &serde_json::Value| {
+        warning.as_str().unwrap().contains("no answer came within 5 s")
+    };
     assert!(fix["warnings"].as_array().unwrap().iter().any(late), "{}", fix["warnings"]);
 }
 
@@ -371,9 +450,16 @@ async fn nobody_answers_at_all() {
         (format!("{address}/web:1"), format!("no answer from {address}: ")),
         ("Not A Reference".to_owned(), "\"Not A Reference\" is no image reference: ".to_owned()),
     ] {
-        let options =
-            Options { access: Access { plain_http: vec![address.clone()], ..Access::default() }, ..Options::default() };
-        let error = read(&reference, Source::Registry(reference.clone()), options).await.expect_err("no image");
-        assert!(error.to_string().starts_with(&format!("cannot read image {reference}: {why}")), "{error}");
+        let options = Options {
+            access: Access { plain_http: vec![address.clone()], ..Access::default() },
+            ..Options::default()
+        };
+        let error = read(&reference, Source::Registry(reference.clone()), options)
+            .await
+            .expect_err("no image");
+        assert!(
+            error.to_string().starts_with(&format!("cannot read image {reference}: {why}")),
+            "{error}"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Every report of one hostile scan, fix and image: nothing that hides, reorders or escapes comes out, markup stays text,
-//! and what they say is the same.
+//! Every report of one hostile scan, fix and image: nothing that hides, reorders or escapes comes
+//! out, markup stays text, and what they say is the same.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -38,7 +38,8 @@ fn obstacle(fatal: bool) -> Explained {
 /// A failing live workload and one of a file, one with an accepted finding.
 fn report() -> ScanReport {
     let text = || HOSTILE.to_owned();
-    let violation = Violation { check: "runAsNonRoot", reason: text(), detail: text(), fields: Vec::new() };
+    let violation =
+        Violation { check: "runAsNonRoot", reason: text(), detail: text(), fields: Vec::new() };
     let live = Workload {
         api_version: "apps/v1".to_owned(),
         kind: text(),
@@ -48,7 +49,11 @@ fn report() -> ScanReport {
         pods: 2,
         root: Some(true),
         user_namespace: false,
-        pod_security: PodSecurity { version: "latest".to_owned(), baseline: Vec::new(), restricted: vec![violation] },
+        pod_security: PodSecurity {
+            version: "latest".to_owned(),
+            baseline: Vec::new(),
+            restricted: vec![violation],
+        },
         containers: vec![Container {
             name: text(),
             role: "container",
@@ -99,7 +104,11 @@ fn pages_hold_names_as_text() {
         api_version: "nonroot/v1",
         kind: "Fix",
         warnings: vec![HOSTILE.to_owned()],
-        workload: fix::Workload { kind: json!(HOSTILE), namespace: json!(HOSTILE), name: json!(HOSTILE) },
+        workload: fix::Workload {
+            kind: json!(HOSTILE),
+            namespace: json!(HOSTILE),
+            name: json!(HOSTILE),
+        },
         plan: fix::Plan {
             identity: Some(fix::Identity {
                 assignment: "set",
@@ -119,7 +128,11 @@ fn pages_hold_names_as_text() {
         is_admitted: false,
         proof: Some(fix::Proof {
             ready: false,
-            rounds: vec![fix::Round { obstacles: vec![obstacle(true)], added: vec![HOSTILE.to_owned()], seconds: 3 }],
+            rounds: vec![fix::Round {
+                obstacles: vec![obstacle(true)],
+                added: vec![HOSTILE.to_owned()],
+                seconds: 3,
+            }],
             seconds: 9,
             remaining: vec![obstacle(false)],
         }),
@@ -147,25 +160,36 @@ fn sarif_names_every_finding_by_a_rule() {
     let findings: usize = report.workloads.iter().map(|workload| workload.findings.len()).sum();
     assert_eq!(results.len(), findings);
     for result in results {
-        let index = usize::try_from(result["ruleIndex"].as_u64().expect("an index")).expect("a small one");
+        let index =
+            usize::try_from(result["ruleIndex"].as_u64().expect("an index")).expect("a small one");
         assert_eq!(run["tool"]["driver"]["rules"][index]["id"], result["ruleId"]);
     }
     let suppressed = results.iter().filter(|result| result["suppressions"] != json!([])).count();
     assert_eq!(suppressed, 1, "{text}");
-    assert_eq!(run["tool"]["driver"]["rules"].as_array().map(Vec::len), Some(nonroot::output::rule::all().len()));
+    assert_eq!(
+        run["tool"]["driver"]["rules"].as_array().map(Vec::len),
+        Some(nonroot::output::rule::all().len())
+    );
 }
 
 #[test]
 fn a_fingerprint_outlives_lines_and_words() {
     let mut moved = report().workloads.remove(1);
-    let before: Vec<String> = moved.findings.iter().map(|finding| finding.fingerprint.clone()).collect();
+    let before: Vec<String> =
+        moved.findings.iter().map(|finding| finding.fingerprint.clone()).collect();
     moved.source = Some(Source { file: "elsewhere.yaml".to_owned(), line: 99, path: None });
     moved.pod_security.restricted[0].detail = "other words of a newer version".to_owned();
-    let after: Vec<String> =
-        findings::of(&moved, Level::Restricted).into_iter().map(|finding| finding.fingerprint).collect();
+    let after: Vec<String> = findings::of(&moved, Level::Restricted)
+        .into_iter()
+        .map(|finding| finding.fingerprint)
+        .collect();
     assert_eq!(before, after);
     moved.name = "another".to_owned();
-    assert!(findings::of(&moved, Level::Restricted).iter().all(|finding| !before.contains(&finding.fingerprint)));
+    assert!(
+        findings::of(&moved, Level::Restricted)
+            .iter()
+            .all(|finding| !before.contains(&finding.fingerprint))
+    );
 }
 
 #[test]
@@ -175,23 +199,32 @@ fn junit_counts_what_is_open_and_skips_what_is_accepted() {
     assert!(!text.contains("<script") && !text.contains("]]>"), "{text}");
     let count = |tag: &str| text.matches(tag).count();
     let head = text.lines().nth(1).expect("the root");
-    let number =
-        |name: &str| head.split(&format!(" {name}=\"")).nth(1).and_then(|rest| rest.split('"').next()?.parse().ok());
+    let number = |name: &str| {
+        head.split(&format!(" {name}=\""))
+            .nth(1)
+            .and_then(|rest| rest.split('"').next()?.parse().ok())
+    };
     assert_eq!(number("tests"), Some(count("<testcase")), "{text}");
     assert_eq!(number("skipped"), Some(count("<skipped")));
     assert_eq!(count("<skipped"), 1, "{text}");
     assert!(count("<failure") > 0 && number("failures") <= Some(count("<failure")), "{text}");
-    assert_eq!(count("<testcase"), count("</testcase>") + text.matches("\"/>\n").count() - count("<skipped"), "{text}");
+    assert_eq!(
+        count("<testcase"),
+        count("</testcase>") + text.matches("\"/>\n").count() - count("<skipped"),
+        "{text}"
+    );
 }
 
 #[test]
 fn markdown_holds_no_markup_of_others() {
     let text = markdown::scan(&report());
     is_plain(&text);
-    // Within code, markup is text; outside of it, it is escaped: what is left without the escapes is ours.
+    // Within code, markup is text; outside of it, it is escaped: what is left without the escapes
+    // is ours.
     let escapes = regex::Regex::new(r"\\.").expect("a pattern");
     let outside: String = escapes.replace_all(&text, "").split('`').step_by(2).collect();
     assert!(!outside.contains("<script") && !outside.contains("[a]("), "{text}");
-    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| `unwritable-path`")).collect();
+    let rows: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("| `unwritable-path`")).collect();
     assert!(rows.iter().all(|row| row.ends_with(" |")), "{text}");
 }

@@ -1,4 +1,5 @@
-//! A patched pod starts again: when its node restarts, its init containers run over volumes that are full.
+//! A patched pod starts again: when its node restarts, its init containers run over volumes that
+//! are full.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
@@ -13,8 +14,8 @@ use nonroot::model::podsecurity::Level;
 use nonroot::plan;
 use serde_json::{Value, json};
 
-/// What the program does with the copies: it changes one file and removes another of each, and is ready when all that it
-/// needs is there.
+/// What the program does with the copies: it changes one file and removes another of each, and is
+/// ready when all that it needs is there.
 const PROGRAM: &str = r#"
 for dir in copy seen own readable; do
   [ -e /srv/$dir/closed/c ] || exit 1
@@ -30,7 +31,8 @@ exec sleep 3600
 /// Every kind of init container that a plan can hold.
 fn edits() -> Vec<Edit> {
     let container = || "a".to_owned();
-    let directory = |path: &str, fill| Edit::Directory { container: container(), path: path.to_owned(), fill };
+    let directory =
+        |path: &str, fill| Edit::Directory { container: container(), path: path.to_owned(), fill };
     vec![
         Edit::NonRoot,
         Edit::RunAs { container: None, uid: 4242, gid: 4242 },
@@ -41,7 +43,11 @@ fn edits() -> Vec<Edit> {
         directory("/tmp", Fill::Empty),
         Edit::File { container: container(), path: "/srv/file".to_owned() },
         Edit::NewFile { container: container(), path: "/srv/new".to_owned() },
-        Edit::EditedFile { container: container(), path: "/srv/edited".to_owned(), sed: "s/image/edited/".to_owned() },
+        Edit::EditedFile {
+            container: container(),
+            path: "/srv/edited".to_owned(),
+            sed: "s/image/edited/".to_owned(),
+        },
         Edit::ReplacedCommand {
             container: container(),
             command: "chown".to_owned(),
@@ -92,13 +98,16 @@ fn restarted(namespace: &str, before: &str) {
 #[test]
 #[ignore = "needs cluster (creates pods)"]
 fn every_init_container_of_a_plan_may_run_again() {
-    let namespace = Namespace::new("nonroot-test-again", &["pod-security.kubernetes.io/enforce=restricted"]);
+    let namespace =
+        Namespace::new("nonroot-test-again", &["pod-security.kubernetes.io/enforce=restricted"]);
     let name = namespace.name();
     let planned = plan::compose(&workload(), Level::Restricted, &edits());
     kubectl(&["apply", "-n", name, "-f", &written("again.json", &planned.to_string())]);
     kubectl(&["rollout", "status", "-n", name, "deployment/again", "--timeout=90s"]);
     let left = files(name);
-    for line in ["copy/a program", "own/a program", "readable/a program", "file program", "edited program"] {
+    for line in
+        ["copy/a program", "own/a program", "readable/a program", "file program", "edited program"]
+    {
         assert!(left.lines().any(|known| known == line), "{line}:\n{left}");
     }
     assert!(!left.contains("/b image"), "the program removed it:\n{left}");
@@ -117,7 +126,9 @@ fn every_init_container_of_a_plan_may_run_again() {
     let sandboxes = ctr(&[
         "containers",
         "ls",
-        &format!("labels.\"io.kubernetes.pod.name\"=={pod},labels.\"io.cri-containerd.kind\"==sandbox"),
+        &format!(
+            "labels.\"io.kubernetes.pod.name\"=={pod},labels.\"io.cri-containerd.kind\"==sandbox"
+        ),
         "-q",
     ]);
     let sandbox = sandboxes.lines().next().unwrap_or_else(|| panic!("pod {pod} has no sandbox"));

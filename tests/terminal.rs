@@ -1,7 +1,13 @@
-//! Nothing from outside reaches a terminal as it is: names, paths and logs full of escapes, bidirectional controls and
-//! characters without width, through every command and every format, with and without colours.
+//! Nothing from outside reaches a terminal as it is: names, paths and logs full of escapes,
+//! bidirectional controls and characters without width, through every command and every format,
+//! with and without colours.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails"
+)]
 
 // Each test uses its part of it.
 #[allow(dead_code, unreachable_pub)]
@@ -15,9 +21,9 @@ use std::{env, fs};
 use build::{LayerTar, config, docker_archive};
 use serde_json::json;
 
-/// A title change, a cleared screen by a C1 control, a hidden run of text, a reversed name, letters that nobody sees.
-const HOSTILE: &str =
-    "x\u{1b}]0;owned\u{7}\u{9b}2J\u{1b}[8m\u{202e}txt.exe\u{2066}\u{200b}\u{feff}\u{ad}\u{e0041}\u{8}\r!";
+/// A title change, a cleared screen by a C1 control, a hidden run of text, a reversed name, letters
+/// that nobody sees.
+const HOSTILE: &str = "x\u{1b}]0;owned\u{7}\u{9b}2J\u{1b}[8m\u{202e}txt.exe\u{2066}\u{200b}\u{feff}\u{ad}\u{e0041}\u{8}\r!";
 
 fn directory() -> PathBuf {
     let directory = env::temp_dir().join(format!("nonroot-test-terminal-{}", std::process::id()));
@@ -39,8 +45,7 @@ fn manifest() -> String {
         "volumeMounts": [{"name": HOSTILE, "mountPath": HOSTILE}],
         "securityContext": {"capabilities": {"add": [HOSTILE]}, "procMount": HOSTILE},
     });
-    let metadata =
-        json!({"name": HOSTILE, "namespace": HOSTILE, "labels": {HOSTILE: HOSTILE}, "annotations": {HOSTILE: HOSTILE}});
+    let metadata = json!({"name": HOSTILE, "namespace": HOSTILE, "labels": {HOSTILE: HOSTILE}, "annotations": {HOSTILE: HOSTILE}});
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata,
         "spec": {"selector": {"matchLabels": {"a": HOSTILE}}, "template": {"metadata": metadata, "spec": {
@@ -57,7 +62,10 @@ fn log() -> String {
     let lines = [
         format!("mkdir: cannot create directory '/data/{HOSTILE}': Permission denied"),
         format!("{HOSTILE} open /var/lib/{HOSTILE}/db: permission denied"),
-        format!("{{\"level\":\"fatal\",\"msg\":\"{}: bind: permission denied 0.0.0.0:80\"}}", HOSTILE.escape_default()),
+        format!(
+            "{{\"level\":\"fatal\",\"msg\":\"{}: bind: permission denied 0.0.0.0:80\"}}",
+            HOSTILE.escape_default()
+        ),
         format!("PermissionError: [Errno 13] Permission denied: '/{HOSTILE}'"),
     ];
     lines.join("\n")
@@ -66,7 +74,8 @@ fn log() -> String {
 fn image() -> Vec<u8> {
     const ROOT: (u64, u64) = (0, 0);
     let passwd =
-        format!("root:x:0:0:root:/root:/bin/sh\n{HOSTILE}:x:101:102::/{HOSTILE}:/bin/false\n").replace('\r', "");
+        format!("root:x:0:0:root:/root:/bin/sh\n{HOSTILE}:x:101:102::/{HOSTILE}:/bin/false\n")
+            .replace('\r', "");
     let layer = LayerTar::default()
         .file("etc/passwd", 0o644, ROOT, passwd.as_bytes())
         .file("etc/group", 0o644, ROOT, b"root:x:0:\n")
@@ -97,7 +106,8 @@ fn run(arguments: &[&str], to: To) -> [String; 2] {
     let errors = directory().join("errors");
     if to == To::Terminal {
         // script(1) of util-linux is the terminal.
-        let words = shlex::try_join([program].iter().chain(arguments).copied()).expect("words for a shell");
+        let words =
+            shlex::try_join([program].iter().chain(arguments).copied()).expect("words for a shell");
         let line = format!("{words} 2> '{}'", errors.display());
         command = Command::new("script");
         command.args(["--quiet", "--flush", "--command", &line, "/dev/null"]);
@@ -108,8 +118,12 @@ fn run(arguments: &[&str], to: To) -> [String; 2] {
     if to == To::ColouredPipe {
         command.env("CLICOLOR_FORCE", "1");
     }
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
     // script says the end of its input to the terminal, and nothing here reads it.
     let input = child.stdin.take();
     let output = child.wait_with_output().expect("it ends");
@@ -117,9 +131,10 @@ fn run(arguments: &[&str], to: To) -> [String; 2] {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     match to {
         // A terminal ends its lines by both.
-        To::Terminal => {
-            [text(output.stdout).replace("\r\n", "\n"), fs::read_to_string(errors).expect("standard error")]
-        }
+        To::Terminal => [
+            text(output.stdout).replace("\r\n", "\n"),
+            fs::read_to_string(errors).expect("standard error"),
+        ],
         To::Pipe | To::ColouredPipe => [text(output.stdout), text(output.stderr)],
     }
 }
@@ -130,11 +145,14 @@ fn raw(text: &str, colours: bool) -> Option<String> {
     while let Some(at) = rest.find(|c: char| c != '\n' && nonroot::output::terminal::is_hidden(c)) {
         let found = &rest[at..];
         let style = found.strip_prefix("\u{1b}[").filter(|_| colours);
-        let after = style.map(|style| style.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';'));
+        let after =
+            style.map(|style| style.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';'));
         match after.and_then(|after| after.strip_prefix('m')) {
             // Hidden text (8) is no style of ours.
             Some(after) if !found.starts_with("\u{1b}[8m") => rest = after,
-            _ => return Some(found.chars().take(40).collect::<String>().escape_debug().to_string()),
+            _ => {
+                return Some(found.chars().take(40).collect::<String>().escape_debug().to_string());
+            }
         }
     }
     None
@@ -142,7 +160,8 @@ fn raw(text: &str, colours: bool) -> Option<String> {
 
 #[test]
 fn hostile_text_is_shown_and_never_obeyed() {
-    let (manifest, log) = (written("manifest.json", manifest().as_bytes()), written("log", log().as_bytes()));
+    let (manifest, log) =
+        (written("manifest.json", manifest().as_bytes()), written("log", log().as_bytes()));
     let image = written("image.tar", &image());
     let named = written(&format!("{}.yaml", HOSTILE.replace('/', "_")), manifest.as_bytes());
     let broken = written(
@@ -173,12 +192,20 @@ fn hostile_text_is_shown_and_never_obeyed() {
             for to in [To::Pipe, To::ColouredPipe, To::Terminal] {
                 let arguments = [subject, &["-o", format, "-v=8"]].concat();
                 let streams = run(&arguments, to);
-                // What these print is the user's own file, which a pipe gets as it is: the next test is about that.
-                let is_file = subject[0] == "fix" && ["yaml", "diff"].contains(&format) && to != To::Terminal;
-                for (stream, text) in ["standard output", "standard error"].iter().zip(streams).skip(is_file.into()) {
+                // What these print is the user's own file, which a pipe gets as it is: the next
+                // test is about that.
+                let is_file =
+                    subject[0] == "fix" && ["yaml", "diff"].contains(&format) && to != To::Terminal;
+                for (stream, text) in
+                    ["standard output", "standard error"].iter().zip(streams).skip(is_file.into())
+                {
                     let found = raw(&text, to != To::Pipe);
                     let escaped = text.escape_debug();
-                    assert_eq!(found, None, "{} -o {format} to a {to:?} on {stream}:\n{escaped}", subject[0]);
+                    assert_eq!(
+                        found, None,
+                        "{} -o {format} to a {to:?} on {stream}:\n{escaped}",
+                        subject[0]
+                    );
                     count += text.len();
                 }
             }

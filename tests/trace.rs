@@ -14,11 +14,14 @@ use ::nonroot::model::obstacle::{Errno, Obstacle};
 use ::nonroot::model::trace::Traced;
 use kubernetes::{Namespace, kubectl, nonroot, written};
 
-/// Recordings of programs of tests/programs, as root and as uid 1000, most of them without the calls that move memory and
-/// data: name, and what they tell.
+/// Recordings of programs of tests/programs, as root and as uid 1000, most of them without the
+/// calls that move memory and data: name, and what they tell.
 const RECORDINGS: [(&str, &str); 5] = [
     ("git-daemon-user", "listens 9418 9418"),
-    ("lua-app-user", "!create EACCES /var/lib/luaapp/state unwritable-path; ended with exit code 1"),
+    (
+        "lua-app-user",
+        "!create EACCES /var/lib/luaapp/state unwritable-path; ended with exit code 1",
+    ),
     ("ngircd-root", "listens 6667 6667; becomes 39:39; needs SYS_CHROOT SETGID SETUID; root"),
     (
         "nsd-root",
@@ -38,7 +41,10 @@ fn told(traced: &Traced) -> String {
     for refusal in &traced.refusals {
         let Obstacle { operation, errno, path, category, fatal, .. } = &refusal.obstacle;
         let (errno, path) = (errno.map_or("-", Errno::as_str), path.as_deref().unwrap_or("-"));
-        parts.push(format!("{}{operation} {errno} {path} {category}", if *fatal { "!" } else { "" }));
+        parts.push(format!(
+            "{}{operation} {errno} {path} {category}",
+            if *fatal { "!" } else { "" }
+        ));
     }
     let mut list = |name: &str, words: Vec<String>| {
         if !words.is_empty() {
@@ -48,7 +54,8 @@ fn told(traced: &Traced) -> String {
     list("writes", foresight::written(&foresight::trace::inside(traced)));
     let ports = traced.listeners.iter().filter_map(|(listener, _)| listener.port());
     list("listens", ports.map(|port| port.to_string()).collect());
-    let users = traced.became.iter().map(|one| format!("{}:{}", one.uid, one.gid.unwrap_or_default()));
+    let users =
+        traced.became.iter().map(|one| format!("{}:{}", one.uid, one.gid.unwrap_or_default()));
     list("becomes", users.collect());
     list("needs", traced.needed.iter().map(|one| one.capability.to_owned()).collect());
     list("ended with", traced.end.iter().cloned().collect());
@@ -67,12 +74,17 @@ fn recordings() {
         text.chunks(100).for_each(|piece| strace.feed(piece, &mut |event| trace.take(event)));
         let lines = strace.finish(&mut |event| trace.take(event));
         let count = text.iter().filter(|byte| **byte == b'\n').count() as u64;
-        assert_eq!((lines.total, lines.unknown), (count, 0), "{name}: every line is counted, and is strace's");
+        assert_eq!(
+            (lines.total, lines.unknown),
+            (count, 0),
+            "{name}: every line is counted, and is strace's"
+        );
         assert_eq!(told(&trace.finish()), expected, "{name}");
     }
 }
 
-/// A program that makes a directory again and again where it may not, from an image that has strace as well.
+/// A program that makes a directory again and again where it may not, from an image that has strace
+/// as well.
 const RETRY: &str = r#"
 apiVersion: v1
 kind: Pod
@@ -95,8 +107,16 @@ fn a_pod_is_traced_from_beside() {
     kubectl(&["wait", "-n", name, "pod/retry", "--for=condition=Ready", "--timeout=90s"]);
     // Nobody was asked, and nothing was added.
     let asked = nonroot(&["trace", "-n", name, "retry", "--image", "localhost/test-strace:1"]);
-    assert_eq!((asked.code, asked.stderr.contains("--yes allows it")), (2, true), "{}", asked.stderr);
-    assert_eq!(kubectl(&["get", "-n", name, "pod/retry", "-o", "jsonpath={.spec.ephemeralContainers}"]), "");
+    assert_eq!(
+        (asked.code, asked.stderr.contains("--yes allows it")),
+        (2, true),
+        "{}",
+        asked.stderr
+    );
+    assert_eq!(
+        kubectl(&["get", "-n", name, "pod/retry", "-o", "jsonpath={.spec.ephemeralContainers}"]),
+        ""
+    );
     let run = nonroot(&[
         "trace",
         "-n",
@@ -114,7 +134,10 @@ fn a_pod_is_traced_from_beside() {
     assert!(run.stderr.contains("An ephemeral container cannot be removed"), "{}", run.stderr);
     let trace = run.json();
     let refused = trace["obstacles"].as_array().expect("obstacles");
-    assert!(refused.iter().any(|one| one["path"] == "/opt/retry" && one["operation"] == "mkdir"), "{trace:#}");
+    assert!(
+        refused.iter().any(|one| one["path"] == "/opt/retry" && one["operation"] == "mkdir"),
+        "{trace:#}"
+    );
     assert_eq!(trace["lines"]["unknown"], 0, "{trace:#}");
     assert_eq!(trace["did"]["root"], false);
 }
@@ -122,7 +145,10 @@ fn a_pod_is_traced_from_beside() {
 #[test]
 #[ignore = "needs cluster (creates pods)"]
 fn what_a_namespace_forbids_is_said_before() {
-    let namespace = Namespace::new("nonroot-test-trace-strict", &["pod-security.kubernetes.io/enforce=baseline"]);
+    let namespace = Namespace::new(
+        "nonroot-test-trace-strict",
+        &["pod-security.kubernetes.io/enforce=baseline"],
+    );
     let name = namespace.name();
     kubectl(&["apply", "-n", name, "-f", &written("strict.yaml", RETRY)]);
     kubectl(&["wait", "-n", name, "pod/retry", "--for=condition=Ready", "--timeout=90s"]);
@@ -154,15 +180,21 @@ spec:
 #[test]
 #[ignore = "needs cluster (creates pods)"]
 fn what_dies_in_silence_is_traced() {
-    let namespace = Namespace::new("nonroot-test-trace-silent", &["pod-security.kubernetes.io/enforce=restricted"]);
+    let namespace = Namespace::new(
+        "nonroot-test-trace-silent",
+        &["pod-security.kubernetes.io/enforce=restricted"],
+    );
     let path = written("silent.yaml", SILENT);
     let image = ["--strace-image", "localhost/test-strace:1", "-o", "json"];
-    let run = nonroot(&[&["fix", "-n", namespace.name(), "-f", &path, "--trial", "--yes"][..], &image].concat());
+    let run = nonroot(
+        &[&["fix", "-n", namespace.name(), "-f", &path, "--trial", "--yes"][..], &image].concat(),
+    );
     assert_eq!(run.code, 0, "{}", run.stderr);
     let fix = run.json();
     assert_eq!(fix["proof"]["ready"], true, "{fix:#}");
     let rounds = fix["proof"]["rounds"].as_array().expect("rounds");
-    let traced = rounds.iter().flat_map(|round| round["obstacles"].as_array().into_iter().flatten());
+    let traced =
+        rounds.iter().flat_map(|round| round["obstacles"].as_array().into_iter().flatten());
     let sources: Vec<&str> = traced.filter_map(|one| one["evidence"]["source"].as_str()).collect();
     assert!(sources.contains(&"strace of container silent"), "{fix:#}");
 }

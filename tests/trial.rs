@@ -1,4 +1,5 @@
-//! `fix --trial` on a real cluster: what comes out works, the original is untouched, nothing is left behind.
+//! `fix --trial` on a real cluster: what comes out works, the original is untouched, nothing is
+//! left behind.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
@@ -12,7 +13,8 @@ use fastrand::Rng;
 use kubernetes::{Namespace, kubectl, nonroot, written};
 use serde_json::Value;
 
-/// nginx as its image runs it, root: it makes directories in its cache, binds port 80 and writes a pid file.
+/// nginx as its image runs it, root: it makes directories in its cache, binds port 80 and writes a
+/// pid file.
 const NGINX: &str = r#"
 apiVersion: apps/v1
 kind: Deployment
@@ -29,7 +31,8 @@ spec:
           readinessProbe: {tcpSocket: {port: 80}, periodSeconds: 1}
 "#;
 
-/// What must not change: all of the workload and its pods but what their controllers report of them.
+/// What must not change: all of the workload and its pods but what their controllers report of
+/// them.
 fn state(namespace: &str) -> Value {
     let list = kubectl(&[
         "get",
@@ -65,8 +68,8 @@ fn is_ready_where_restricted_is_enforced(namespace: &str, planned: &str) {
     kubectl(&["rollout", "status", "-n", strict.name(), "deployment/web", "--timeout=90s"]);
 }
 
-/// One container writes for itself and its group, another reads that, and an init container gives the directory the times
-/// of what it copies.
+/// One container writes for itself and its group, another reads that, and an init container gives
+/// the directory the times of what it copies.
 const SIDE_BY_SIDE: &str = r#"
 apiVersion: apps/v1
 kind: Deployment
@@ -107,9 +110,17 @@ fn containers_that_share_a_volume_work_beside_each_other() {
     let run = nonroot(&["fix", "-n", name, "-f", &file, "--trial", "--yes", "-o", "json"]);
     let fix = run.json();
     assert_eq!((run.code, &fix["proof"]["ready"]), (0, &true.into()), "{}", run.stderr);
-    let remedies: Vec<&str> =
-        fix["plan"]["remedies"].as_array().expect("remedies").iter().filter_map(|one| one["id"].as_str()).collect();
-    assert!(remedies.contains(&"own-directory") && remedies.contains(&"fs-group"), "{remedies:?} {}", run.stderr);
+    let remedies: Vec<&str> = fix["plan"]["remedies"]
+        .as_array()
+        .expect("remedies")
+        .iter()
+        .filter_map(|one| one["id"].as_str())
+        .collect();
+    assert!(
+        remedies.contains(&"own-directory") && remedies.contains(&"fs-group"),
+        "{remedies:?} {}",
+        run.stderr
+    );
     assert!(!remedies.contains(&"user-namespace"), "{remedies:?}");
 }
 
@@ -126,7 +137,8 @@ fn what_a_trial_proves_works_and_the_original_is_untouched() {
     assert_eq!((state(name), trial_pods(name)), (before, String::new()));
     let fix = run.json();
     assert_eq!(fix["proof"]["ready"], true);
-    // The workers of the running pod say whom to run as; what it listens on and writes is known before the first round.
+    // The workers of the running pod say whom to run as; what it listens on and writes is known
+    // before the first round.
     assert_eq!(fix["proof"]["rounds"].as_array().map(Vec::len), Some(1), "{fix:#}");
     assert_ne!(fix["plan"]["identity"]["uid"], 0);
     let mut planned: Value = fix["patch"].clone();
@@ -137,10 +149,23 @@ fn what_a_trial_proves_works_and_the_original_is_untouched() {
 #[test]
 #[ignore = "needs cluster (creates pods)"]
 fn a_file_is_enough() {
-    let namespace = Namespace::new("nonroot-test-trial-file", &["pod-security.kubernetes.io/enforce=restricted"]);
+    let namespace = Namespace::new(
+        "nonroot-test-trial-file",
+        &["pod-security.kubernetes.io/enforce=restricted"],
+    );
     let path = written("alone.yaml", NGINX);
-    let run =
-        nonroot(&["fix", "-n", namespace.name(), "-f", &path, "--trial", "--yes", "--read-only-root", "-o", "yaml"]);
+    let run = nonroot(&[
+        "fix",
+        "-n",
+        namespace.name(),
+        "-f",
+        &path,
+        "--trial",
+        "--yes",
+        "--read-only-root",
+        "-o",
+        "yaml",
+    ]);
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert!(run.stdout.contains("readOnlyRootFilesystem: true"), "{}", run.stdout);
     assert_eq!(trial_pods(namespace.name()), "");
@@ -151,10 +176,13 @@ fn a_file_is_enough() {
 #[ignore = "needs cluster (creates pods)"]
 fn what_cannot_work_is_said_and_not_proven() {
     let namespace = Namespace::new("nonroot-test-trial-hopeless", &[]);
-    let hopeless =
-        NGINX.replace("imagePullPolicy: Never", "imagePullPolicy: Never\n          command: [sh, -c, \"exit 3\"]");
+    let hopeless = NGINX.replace(
+        "imagePullPolicy: Never",
+        "imagePullPolicy: Never\n          command: [sh, -c, \"exit 3\"]",
+    );
     let path = written("hopeless.yaml", &hopeless);
-    let run = nonroot(&["fix", "-n", namespace.name(), "-f", &path, "--trial", "--yes", "-o", "json"]);
+    let run =
+        nonroot(&["fix", "-n", namespace.name(), "-f", &path, "--trial", "--yes", "-o", "json"]);
     assert_eq!(run.code, 1, "{}", run.stderr);
     assert_eq!(run.json()["proof"]["ready"], false);
     assert_eq!(trial_pods(namespace.name()), "");
@@ -183,7 +211,8 @@ spec:
 fn what_is_slow_and_says_nothing_is_waited_for() {
     let namespace = Namespace::new("nonroot-test-trial-slow", &[]);
     let path = written("slow.yaml", SLOW);
-    let run = nonroot(&["fix", "-n", namespace.name(), "-f", &path, "--trial", "--yes", "-o", "json"]);
+    let run =
+        nonroot(&["fix", "-n", namespace.name(), "-f", &path, "--trial", "--yes", "-o", "json"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert_eq!(run.json()["proof"]["rounds"].as_array().map(Vec::len), Some(2), "{}", run.stderr);
 }
@@ -200,7 +229,9 @@ fn nobody_to_ask_is_no_yes() {
 fn started(namespace: &str, more: &[&str]) -> Child {
     let path = written(namespace, NGINX);
     let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"));
-    command.env("KUBECONFIG", kubernetes::kubeconfig()).args(["fix", "-n", namespace, "-f", &path, "--trial", "--yes"]);
+    command
+        .env("KUBECONFIG", kubernetes::kubeconfig())
+        .args(["fix", "-n", namespace, "-f", &path, "--trial", "--yes"]);
     command.args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().expect("the binary runs")
 }
@@ -229,10 +260,14 @@ fn is_left_to_the_cluster(namespace: &str) {
 fn an_interrupt_at_any_moment_leaves_nothing_behind() {
     let namespace = Namespace::new("nonroot-test-trial-interrupt", &[]);
     let name = namespace.name();
-    let seed = std::env::var("TRIAL_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    let seed = std::env::var("TRIAL_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(|| fastrand::u64(..));
     println!("TRIAL_SEED={seed}");
     let mut random = Rng::with_seed(seed);
-    // Twenty moments all over a trial of some ten seconds: the look at the image, rounds, between them.
+    // Twenty moments all over a trial of some ten seconds: the look at the image, rounds, between
+    // them.
     for _ in 0..5 {
         let mut moments: Vec<u64> = (0..4).map(|_| random.u64(50..9_000)).collect();
         moments.sort_unstable();
@@ -265,9 +300,22 @@ fn a_lost_connection_ends_a_trial_with_an_error() {
     let namespace = Namespace::new("nonroot-test-trial-lost", &[]);
     let path = written("lost.yaml", NGINX);
     let line = kubernetes::Line::start();
-    let (server, cut) = (format!("https://127.0.0.1:{}", line.port), line.cut_after(Duration::from_secs(3)));
+    let (server, cut) =
+        (format!("https://127.0.0.1:{}", line.port), line.cut_after(Duration::from_secs(3)));
     let name = namespace.name();
-    let run = nonroot(&["fix", "--server", &server, "-n", name, "-f", &path, "--trial", "--yes", "--timeout", "30"]);
+    let run = nonroot(&[
+        "fix",
+        "--server",
+        &server,
+        "-n",
+        name,
+        "-f",
+        &path,
+        "--trial",
+        "--yes",
+        "--timeout",
+        "30",
+    ]);
     cut.join().expect("it was cut");
     assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{}", run.stderr);
     assert!(run.stderr.contains("fix --clean"), "{}", run.stderr);
@@ -284,9 +332,15 @@ fn the_copy_is_what_was_asked_for_and_its_patch_is_the_workloads() {
         "      volumes: [{name: data, persistentVolumeClaim: {claimName: none}}]\n      containers:",
     );
     let path = written("changed.yaml", &claimed);
-    let fix = |more: &[&str]| nonroot(&[&["fix", "-n", name, "-f", &path, "--trial", "--yes"], more].concat());
-    // The claim is not there: with its data the copy could never start, with another command it cannot be ready.
-    let run = fix(&["--command", "sh -c 'test \"$GREETING\" = \"hello you\" && exec nginx -g \"daemon off;\"'"]);
+    let fix = |more: &[&str]| {
+        nonroot(&[&["fix", "-n", name, "-f", &path, "--trial", "--yes"], more].concat())
+    };
+    // The claim is not there: with its data the copy could never start, with another command it
+    // cannot be ready.
+    let run = fix(&[
+        "--command",
+        "sh -c 'test \"$GREETING\" = \"hello you\" && exec nginx -g \"daemon off;\"'",
+    ]);
     assert_eq!(run.code, 1, "{}", run.stderr);
     let run = fix(&[
         "--command",
@@ -297,7 +351,11 @@ fn the_copy_is_what_was_asked_for_and_its_patch_is_the_workloads() {
         "patch",
     ]);
     assert_eq!(run.code, 0, "{}", run.stderr);
-    assert!(!run.stdout.contains("GREETING") && !run.stdout.contains("daemon off"), "{}", run.stdout);
+    assert!(
+        !run.stdout.contains("GREETING") && !run.stdout.contains("daemon off"),
+        "{}",
+        run.stdout
+    );
     let run = fix(&["--with-volumes", "date"]);
     assert_eq!((run.code, run.stdout.as_str()), (2, ""));
     assert!(run.stderr.contains("date"), "{}", run.stderr);
@@ -308,7 +366,10 @@ fn the_copy_is_what_was_asked_for_and_its_patch_is_the_workloads() {
 #[ignore = "needs cluster (creates pods)"]
 fn what_the_proof_does_not_cover_is_said() {
     let namespace = Namespace::new("nonroot-test-trial-policy", &[]);
-    let elsewhere = Namespace::new("nonroot-test-trial-elsewhere", &["pod-security.kubernetes.io/enforce=restricted"]);
+    let elsewhere = Namespace::new(
+        "nonroot-test-trial-elsewhere",
+        &["pod-security.kubernetes.io/enforce=restricted"],
+    );
     let name = namespace.name();
     let policy = |name: &str, selector: &str| {
         format!(
@@ -320,12 +381,17 @@ fn what_the_proof_does_not_cover_is_said() {
     kubectl(&["apply", "-n", name, "-f", &written("policed.yaml", NGINX)]);
     kubectl(&["rollout", "status", "-n", name, "deployment/web", "--timeout=90s"]);
     let warnings = |more: &[&str]| {
-        let run = nonroot(&[&["fix", "-n", name, "deploy/web", "--trial", "--yes", "-o", "json"], more].concat());
+        let run = nonroot(
+            &[&["fix", "-n", name, "deploy/web", "--trial", "--yes", "-o", "json"], more].concat(),
+        );
         assert_eq!(run.code, 0, "{}", run.stderr);
         run.json()["warnings"].to_string()
     };
     let here = warnings(&[]);
-    assert!(here.contains("of-web") && !here.contains("of-all") && !here.contains("enforces"), "{here}");
+    assert!(
+        here.contains("of-web") && !here.contains("of-all") && !here.contains("enforces"),
+        "{here}"
+    );
     let there = warnings(&["--trial-namespace", elsewhere.name()]);
     assert!(there.contains("of-web, of-all") || there.contains("of-all, of-web"), "{there}");
     assert!(there.contains("enforces restricted") && there.contains("enforces nothing"), "{there}");

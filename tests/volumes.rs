@@ -1,5 +1,5 @@
-//! Volumes on a real cluster: what fsGroup does to each kind, who locks out whom on a shared claim, what root wrote; and
-//! virtual machines as KubeVirt has them.
+//! Volumes on a real cluster: what fsGroup does to each kind, who locks out whom on a shared claim,
+//! what root wrote; and virtual machines as KubeVirt has them.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
@@ -13,13 +13,14 @@ use std::time::{Duration, Instant};
 use kubernetes::{Namespace, kubectl, nonroot, written};
 use serde_json::{Value, json};
 
-const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/manifests/kubevirt-crds.yaml");
+const CRDS: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/manifests/kubevirt-crds.yaml");
 
 /// How long pods may take to come or to go.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A directory of the node, root's with mode 0755, and a PersistentVolume over it that a claim of the same name is bound
-/// to.
+/// A directory of the node, root's with mode 0755, and a PersistentVolume over it that a claim of
+/// the same name is bound to.
 struct Disk {
     name: String,
     directory: PathBuf,
@@ -28,11 +29,13 @@ struct Disk {
 impl Disk {
     fn new(namespace: &str, claim: &str, source: &str) -> Self {
         let name = format!("{namespace}-{claim}");
-        let state = std::env::var("CLUSTER_DIR").unwrap_or_else(|_| "/var/cache/nonroot-cluster".to_owned());
+        let state = std::env::var("CLUSTER_DIR")
+            .unwrap_or_else(|_| "/var/cache/nonroot-cluster".to_owned());
         let directory = PathBuf::from(format!("{state}/state/test-volumes/{name}"));
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory).expect("the node's file system is this one");
-        fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).expect("a directory of ours");
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o755))
+            .expect("a directory of ours");
         let mut source = json!({source: {"path": directory}});
         let node = json!({"required": {"nodeSelectorTerms": [{"matchExpressions": [
             {"key": "kubernetes.io/hostname", "operator": "Exists"}]}]}});
@@ -41,8 +44,7 @@ impl Disk {
         source["accessModes"] = json!(["ReadWriteOnce"]);
         source["storageClassName"] = json!("");
         source["persistentVolumeReclaimPolicy"] = json!("Retain");
-        let volume =
-            json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": source});
+        let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": source});
         let spec = json!({"accessModes": ["ReadWriteOnce"], "storageClassName": "", "volumeName": name,
             "resources": {"requests": {"storage": "1Gi"}}});
         let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
@@ -96,13 +98,35 @@ fn user(uid: u32, fs_group: u32) -> Value {
 }
 
 fn is_ready(namespace: &str, name: &str) {
-    kubectl(&["rollout", "status", "-n", namespace, &format!("deployment/{name}"), "--timeout=90s"]);
+    kubectl(&[
+        "rollout",
+        "status",
+        "-n",
+        namespace,
+        &format!("deployment/{name}"),
+        "--timeout=90s",
+    ]);
 }
 
 fn scale(namespace: &str, name: &str, replicas: u32) {
-    kubectl(&["scale", "-n", namespace, &format!("deployment/{name}"), &format!("--replicas={replicas}")]);
+    kubectl(&[
+        "scale",
+        "-n",
+        namespace,
+        &format!("deployment/{name}"),
+        &format!("--replicas={replicas}"),
+    ]);
     if replicas == 0 {
-        kubectl(&["wait", "-n", namespace, "--for=delete", "pod", "-l", &format!("app={name}"), "--timeout=60s"]);
+        kubectl(&[
+            "wait",
+            "-n",
+            namespace,
+            "--for=delete",
+            "pod",
+            "-l",
+            &format!("app={name}"),
+            "--timeout=60s",
+        ]);
     }
 }
 
@@ -110,10 +134,12 @@ fn scale(namespace: &str, name: &str, replicas: u32) {
 fn is_refused(namespace: &str, name: &str) {
     let start = Instant::now();
     loop {
-        let pods = kubectl(&["get", "pods", "-n", namespace, "-l", &format!("app={name}"), "-o", "json"]);
+        let pods =
+            kubectl(&["get", "pods", "-n", namespace, "-l", &format!("app={name}"), "-o", "json"]);
         let pods: Value = serde_json::from_str(&pods).expect("JSON");
         let status = &pods["items"][0]["status"]["containerStatuses"][0];
-        let ended = !status["lastState"]["terminated"].is_null() || !status["state"]["terminated"].is_null();
+        let ended = !status["lastState"]["terminated"].is_null()
+            || !status["state"]["terminated"].is_null();
         if ended {
             let pod = pods["items"][0]["metadata"]["name"].as_str().expect("a name").to_owned();
             let log = kubectl(&["logs", "-n", namespace, &pod]);
@@ -128,12 +154,16 @@ fn is_refused(namespace: &str, name: &str) {
 /// The obstacles that scan has of a workload.
 fn obstacles(report: &Value, name: &str) -> Vec<Value> {
     let workloads = report["workloads"].as_array().expect("workloads");
-    let found = workloads.iter().find(|one| one["name"] == name).unwrap_or_else(|| panic!("no {name}: {report:#}"));
+    let found = workloads
+        .iter()
+        .find(|one| one["name"] == name)
+        .unwrap_or_else(|| panic!("no {name}: {report:#}"));
     found["obstacles"].as_array().expect("obstacles").clone()
 }
 
 fn causes(report: &Value, name: &str) -> String {
-    let causes: Vec<String> = obstacles(report, name).iter().map(|one| one["cause"].to_string()).collect();
+    let causes: Vec<String> =
+        obstacles(report, name).iter().map(|one| one["cause"].to_string()).collect();
     causes.join("\n")
 }
 
@@ -158,8 +188,14 @@ fn a_claim_that_its_user_owns_is_left_alone() {
     let fix = run.json();
     assert_eq!((run.code, &fix["proof"]["ready"]), (0, &true.into()), "{}", run.stderr);
     let spec = &fix["patch"]["spec"]["template"]["spec"];
-    assert!(spec["securityContext"]["fsGroup"].is_null(), "with it the directory would be the group's too: {spec:#}");
-    assert!(spec["containers"][0]["volumeMounts"][0]["subPath"].is_null(), "its data is in sight: {spec:#}");
+    assert!(
+        spec["securityContext"]["fsGroup"].is_null(),
+        "with it the directory would be the group's too: {spec:#}"
+    );
+    assert!(
+        spec["containers"][0]["volumeMounts"][0]["subPath"].is_null(),
+        "its data is in sight: {spec:#}"
+    );
     scale(name, "db", 0);
     kubectl(&["label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted"]);
     apply(name, &[fix["patch"].clone()]);
@@ -173,7 +209,8 @@ fn a_claim_that_its_user_owns_is_left_alone() {
 fn what_fs_group_does_is_what_is_said() {
     let namespace = Namespace::new("nonroot-test-volumes", &[]);
     let name = namespace.name();
-    let (_local, host_path) = (Disk::new(name, "local", "local"), Disk::new(name, "host-path", "hostPath"));
+    let (_local, host_path) =
+        (Disk::new(name, "local", "local"), Disk::new(name, "host-path", "hostPath"));
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key"}, "stringData": {"key": "x"}});
     let key = |fs_group: Value, mode: u32| {
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": if fs_group.is_null() { "closed" } else { "opened" }},
@@ -185,32 +222,58 @@ fn what_fs_group_does_is_what_is_said() {
             "terminationGracePeriodSeconds": 0,
         }})
     };
-    let deployments = ["local", "host-path"].map(|claim| deployment(claim, claim, &user(1000, 1000)));
-    apply(name, &[&deployments[..], &[secret, key(Value::Null, 0o400), key(json!(2000), 0o600)]].concat());
+    let deployments =
+        ["local", "host-path"].map(|claim| deployment(claim, claim, &user(1000, 1000)));
+    apply(
+        name,
+        &[&deployments[..], &[secret, key(Value::Null, 0o400), key(json!(2000), 0o600)]].concat(),
+    );
     is_ready(name, "local");
     is_refused(name, "host-path");
-    kubectl(&["wait", "-n", name, "--for=condition=Ready", "pod/closed", "pod/opened", "--timeout=60s"]);
+    kubectl(&[
+        "wait",
+        "-n",
+        name,
+        "--for=condition=Ready",
+        "pod/closed",
+        "pod/opened",
+        "--timeout=60s",
+    ]);
     let run = nonroot(&["scan", "-n", name, "-o", "json"]);
     let report = run.json();
     assert_eq!(causes(&report, "local"), "");
     let told = causes(&report, "host-path");
-    assert!(told.contains("fsGroup 1000 does nothing for claim host-path") && told.contains("hostPath"), "{told}");
+    assert!(
+        told.contains("fsGroup 1000 does nothing for claim host-path") && told.contains("hostPath"),
+        "{told}"
+    );
     // What is said of keys is what the pods have.
     let look = |pod: &str| {
-        let command = "stat -Lc %a:%u:%g /key/key; cat /key/key > /dev/null 2>&1 && echo read; true";
+        let command =
+            "stat -Lc %a:%u:%g /key/key; cat /key/key > /dev/null 2>&1 && echo read; true";
         kubectl(&["exec", "-n", name, pod, "--", "sh", "-c", command])
     };
     assert_eq!(look("closed").trim(), "400:0:0");
-    assert!(causes(&report, "closed").contains("mode 0400, which uid 1000 may not read"), "{report:#}");
+    assert!(
+        causes(&report, "closed").contains("mode 0400, which uid 1000 may not read"),
+        "{report:#}"
+    );
     assert_eq!(look("opened").trim(), "640:0:2000\nread");
-    assert!(causes(&report, "opened").contains("mode 0600 of a key in volume key 0640"), "{report:#}");
+    assert!(
+        causes(&report, "opened").contains("mode 0600 of a key in volume key 0640"),
+        "{report:#}"
+    );
     let run = nonroot(&["explain", "-n", name, "deploy/host-path", "-o", "json"]);
     let obstacle = &run.json()["obstacles"][0];
     assert_eq!(obstacle["category"], "volume-ownership", "{obstacle:#}");
-    assert!(obstacle["why"].to_string().contains("fsGroup 1000 does nothing for claim host-path"), "{obstacle:#}");
+    assert!(
+        obstacle["why"].to_string().contains("fsGroup 1000 does nothing for claim host-path"),
+        "{obstacle:#}"
+    );
     assert!(!obstacle["remedies"].to_string().contains("fs-group"), "{obstacle:#}");
     // The true answer works: the owner of the files changed once.
-    std::os::unix::fs::chown(&host_path.directory, Some(1000), Some(1000)).expect("the test is root");
+    std::os::unix::fs::chown(&host_path.directory, Some(1000), Some(1000))
+        .expect("the test is root");
     kubectl(&["delete", "pod", "-n", name, "-l", "app=host-path", "--wait=false"]);
     is_ready(name, "host-path");
 }
@@ -234,13 +297,35 @@ fn who_shares_a_claim_is_locked_out_and_one_group_lets_both_in() {
     is_refused(name, "a");
     let report = nonroot(&["scan", "-n", name, "-o", "json"]).json();
     let told = [causes(&report, "a"), causes(&report, "b")];
-    assert!(told[0].contains("deployment/b (1002:1002, fsGroup 3002)") && told[0].contains("group 3002"), "{told:#?}");
-    assert!(told[1].contains("deployment/a (1001:1001, fsGroup 2001)") && told[1].contains("group 2001"), "{told:#?}");
+    assert!(
+        told[0].contains("deployment/b (1002:1002, fsGroup 3002)")
+            && told[0].contains("group 3002"),
+        "{told:#?}"
+    );
+    assert!(
+        told[1].contains("deployment/a (1001:1001, fsGroup 2001)")
+            && told[1].contains("group 2001"),
+        "{told:#?}"
+    );
     // explain tells it of the workload, and of its pod.
-    let pod = kubectl(&["get", "pods", "-n", name, "-l", "app=a", "-o", "jsonpath={.items[0].metadata.name}"]);
+    let pod = kubectl(&[
+        "get",
+        "pods",
+        "-n",
+        name,
+        "-l",
+        "app=a",
+        "-o",
+        "jsonpath={.items[0].metadata.name}",
+    ]);
     for what in ["deploy/a", &pod] {
-        let why = nonroot(&["explain", "-n", name, what, "-o", "json"]).json()["obstacles"][0]["why"].to_string();
-        assert!(why.contains("each start of deployment/b (1002:1002, fsGroup 3002)"), "{what}: {why}");
+        let why =
+            nonroot(&["explain", "-n", name, what, "-o", "json"]).json()["obstacles"][0]["why"]
+                .to_string();
+        assert!(
+            why.contains("each start of deployment/b (1002:1002, fsGroup 3002)"),
+            "{what}: {why}"
+        );
     }
     let plan = nonroot(&["fix", "-n", name, "deploy/a", "--yes", "-o", "json"]);
     assert_eq!(plan.code, 0, "{}", plan.stderr);
@@ -273,20 +358,45 @@ fn what_root_wrote_is_handed_over_by_who_may() {
     let told = causes(&report, "old");
     assert!(told.contains("it writes claim old as root, and fsGroup would do nothing"), "{told}");
     let fix = |format: &str| {
-        let run = nonroot(&["fix", "-n", name, "deploy/old", "--yes", "--run-as", "1000:1000", "-o", format]);
+        let run = nonroot(&[
+            "fix",
+            "-n",
+            name,
+            "deploy/old",
+            "--yes",
+            "--run-as",
+            "1000:1000",
+            "-o",
+            format,
+        ]);
         assert_eq!(run.code, 0, "{}", run.stderr);
         run
     };
     let plan = fix("json").json();
     let warnings = plan["warnings"].to_string();
-    assert!(warnings.contains("no proof covers that") && warnings.contains("-o ownership-job"), "{warnings}");
-    assert!(plan["patch"]["spec"]["template"]["spec"]["securityContext"]["fsGroup"].is_null(), "{plan:#}");
+    assert!(
+        warnings.contains("no proof covers that") && warnings.contains("-o ownership-job"),
+        "{warnings}"
+    );
+    assert!(
+        plan["patch"]["spec"]["template"]["spec"]["securityContext"]["fsGroup"].is_null(),
+        "{plan:#}"
+    );
     let job = fix("ownership-job").stdout;
     assert!(job.starts_with("# Gives every file of claim old to 1000:1000."), "{job}");
     scale(name, "old", 0);
     apply_text(name, &job);
-    kubectl(&["wait", "-n", name, "--for=condition=Complete", "job/nonroot-ownership-old", "--timeout=60s"]);
-    let owner = |path: &std::path::Path| std::os::unix::fs::MetadataExt::uid(&fs::metadata(path).expect("it is there"));
+    kubectl(&[
+        "wait",
+        "-n",
+        name,
+        "--for=condition=Complete",
+        "job/nonroot-ownership-old",
+        "--timeout=60s",
+    ]);
+    let owner = |path: &std::path::Path| {
+        std::os::unix::fs::MetadataExt::uid(&fs::metadata(path).expect("it is there"))
+    };
     assert_eq!(owner(&disk.directory), 1000);
     let files = fs::read_dir(&disk.directory).expect("a directory").flatten();
     assert!(files.map(|file| owner(&file.path())).all(|uid| uid == 1000));
@@ -339,14 +449,22 @@ fn virtual_machines_are_told_by_their_instance() {
             "status": {"phase": "Running", "runtimeUser": runtime_user},
         })
     };
-    let disk =
-        json!([{"name": "d", "hostDisk": {"path": "/data/disk.img", "type": "DiskOrCreate", "capacity": "1Gi"}}]);
+    let disk = json!([{"name": "d", "hostDisk": {"path": "/data/disk.img", "type": "DiskOrCreate", "capacity": "1Gi"}}]);
     let gates = json!({"configuration": {"developerConfiguration": {"featureGates": ["HostDisk", "Root"]}}});
-    let configuration =
-        json!({"apiVersion": "kubevirt.io/v1", "kind": "KubeVirt", "metadata": {"name": "kubevirt"}, "spec": gates});
+    let configuration = json!({"apiVersion": "kubevirt.io/v1", "kind": "KubeVirt", "metadata": {"name": "kubevirt"}, "spec": gates});
     apply(name, &[instance("rootful", 0, disk), instance("plain", 107, json!([])), configuration]);
     let status = r#"{"status":{"observedKubeVirtVersion":"v1.9.0"}}"#;
-    kubectl(&["patch", "-n", name, "kubevirt", "kubevirt", "--subresource=status", "--type=merge", "-p", status]);
+    kubectl(&[
+        "patch",
+        "-n",
+        name,
+        "kubevirt",
+        "kubevirt",
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+        status,
+    ]);
     let launcher = |vm: &str, user: u32| {
         let uid = kubectl(&["get", "-n", name, "vmi", vm, "-o", "jsonpath={.metadata.uid}"]);
         json!({
@@ -366,7 +484,8 @@ fn virtual_machines_are_told_by_their_instance() {
         })
     };
     apply(name, &[launcher("rootful", 0), launcher("plain", 107)]);
-    let pods = ["pod/virt-launcher-rootful-x2x9z", "pod/virt-launcher-plain-x2x9z", "--timeout=60s"];
+    let pods =
+        ["pod/virt-launcher-rootful-x2x9z", "pod/virt-launcher-plain-x2x9z", "--timeout=60s"];
     kubectl(&[&["wait", "-n", name, "--for=condition=Ready"][..], &pods].concat());
     let run = nonroot(&["scan", "-n", name, "-o", "json"]);
     let report = run.json();
@@ -378,7 +497,8 @@ fn virtual_machines_are_told_by_their_instance() {
     let remedies = obstacles(&report, "rootful")[0]["remedies"].to_string();
     assert!(remedies.contains("take the feature gate Root out"), "{remedies}");
     // Without the gate it is a matter of the next start.
-    let gates = r#"{"spec":{"configuration":{"developerConfiguration":{"featureGates":["HostDisk"]}}}}"#;
+    let gates =
+        r#"{"spec":{"configuration":{"developerConfiguration":{"featureGates":["HostDisk"]}}}}"#;
     kubectl(&["patch", "-n", name, "kubevirt", "kubevirt", "--type=merge", "-p", gates]);
     let report = nonroot(&["scan", "-n", name, "-o", "json"]).json();
     assert!(causes(&report, "rootful").contains("new virt-launchers are not root"), "{report:#}");

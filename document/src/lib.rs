@@ -10,7 +10,8 @@ use serde_json::{Map, Number, Value};
 use serde_saphyr::Spanned;
 use serde_saphyr::options::DuplicateKeyPolicy;
 
-/// The lines of a document's nodes, in the shape of the document. Lines are 1-based within the document.
+/// The lines of a document's nodes, in the shape of the document. Lines are 1-based within the
+/// document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lines {
     line: u64,
@@ -25,7 +26,8 @@ enum Children {
 }
 
 impl Lines {
-    /// The line of the node at `path`, as `spec.containers[0].image`, or of its deepest ancestor that is there.
+    /// The line of the node at `path`, as `spec.containers[0].image`, or of its deepest ancestor
+    /// that is there.
     #[must_use]
     pub fn of(&self, path: &str) -> u64 {
         let mut node = self;
@@ -61,7 +63,8 @@ enum Step<'a> {
     Index(usize),
 }
 
-/// Splits `a.b[0].c`; a field in brackets, `annotations[example.com/x]`, is one step though it has dots.
+/// Splits `a.b[0].c`; a field in brackets, `annotations[example.com/x]`, is one step though it has
+/// dots.
 fn steps(path: &str) -> impl Iterator<Item = Step<'_>> {
     let mut rest = path;
     std::iter::from_fn(move || {
@@ -104,8 +107,9 @@ pub struct Malformed {
 }
 
 impl Document {
-    /// Reads one document as kubectl does: YAML 1.1 (`yes` is true, `0644` is octal), of which JSON is a part; of a key that is
-    /// there twice, the last counts. An empty document, or one of comments only, is `None`.
+    /// Reads one document as kubectl does: YAML 1.1 (`yes` is true, `0644` is octal), of which JSON
+    /// is a part; of a key that is there twice, the last counts. An empty document, or one of
+    /// comments only, is `None`.
     ///
     /// # Errors
     /// Syntax errors, and documents that grow beyond their text by aliases ("billion laughs").
@@ -115,8 +119,8 @@ impl Document {
 
     /// Reads a document whatever is in it.
     fn parse_any(text: &str) -> Result<Option<Document>, Malformed> {
-        // Every event has at least a byte of its own in the text, so these bounds let any text through and stop only
-        // what aliases multiply.
+        // Every event has at least a byte of its own in the text, so these bounds let any text
+        // through and stop only what aliases multiply.
         let most = text.len().max(1000);
         let options = serde_saphyr::options! {
             legacy_octal_numbers: true,
@@ -156,9 +160,10 @@ impl Document {
         self.value.get("kind").and_then(Value::as_str)?.strip_suffix("List")
     }
 
-    /// The items of a `kind: List` (or PodList, DeploymentList ...), each as a document of its own; another document
-    /// is its own only item. An item that has neither kind nor apiVersion has those of its list
-    /// (k8s.io/apimachinery, pkg/apis/meta/v1/unstructured/unstructured.go, decodeToList).
+    /// The items of a `kind: List` (or PodList, DeploymentList ...), each as a document of its own;
+    /// another document is its own only item. An item that has neither kind nor apiVersion has
+    /// those of its list (k8s.io/apimachinery, pkg/apis/meta/v1/unstructured/unstructured.go,
+    /// decodeToList).
     #[must_use]
     pub fn items(mut self) -> Vec<Document> {
         let Some(kind) = self.item_kind().map(str::to_owned) else { return vec![self] };
@@ -219,7 +224,8 @@ fn located(node: Spanned<Node>, repeated: &mut Vec<Repeated>) -> (Value, Lines) 
             let mut children = Vec::with_capacity(fields.len());
             for (key, field) in fields {
                 let (value, mut lines) = located(field, repeated);
-                // A block mapping starts on the line after its key: the key is what a person looks for.
+                // A block mapping starts on the line after its key: the key is what a person looks
+                // for.
                 lines.line = key.referenced.line();
                 if values.insert(key.value.clone(), value).is_some() {
                     repeated.extend(Repeated::of(&key.value, lines.line, &children));
@@ -319,15 +325,18 @@ mod tests {
 
     #[test]
     fn reads_yaml_1_1_as_kubectl_does() {
-        let document = parse("a: yes\nb: 0644\nc: \"on\"\nd: 'yes'\ne: 1.5\nf: ~\ng: 2024-01-01\nh: [1, -2]\n");
-        let expected =
-            json!({"a": true, "b": 420, "c": "on", "d": "yes", "e": 1.5, "f": null, "g": "2024-01-01", "h": [1, -2]});
+        let document = parse(
+            "a: yes\nb: 0644\nc: \"on\"\nd: 'yes'\ne: 1.5\nf: ~\ng: 2024-01-01\nh: [1, -2]\n",
+        );
+        let expected = json!({"a": true, "b": 420, "c": "on", "d": "yes", "e": 1.5, "f": null, "g": "2024-01-01", "h": [1, -2]});
         assert_eq!(document.value, expected);
     }
 
     #[test]
     fn finds_the_line_of_a_field_or_of_its_nearest_ancestor() {
-        let lines = parse("kind: Pod\nspec:\n  containers:\n  - name: a\n    image: b\n  - name: c\n").lines;
+        let lines =
+            parse("kind: Pod\nspec:\n  containers:\n  - name: a\n    image: b\n  - name: c\n")
+                .lines;
         assert_eq!(lines.of("spec.containers[0].image"), 5);
         assert_eq!(lines.of("spec.containers[1].securityContext.runAsUser"), 6);
         assert_eq!(lines.of("spec.hostNetwork"), 2);
@@ -356,18 +365,23 @@ mod tests {
 
     #[test]
     fn an_error_names_its_line() {
-        let malformed = Document::parse("kind: Pod\nmetadata: {name: a\nspec:\n").expect_err("unclosed brace");
+        let malformed =
+            Document::parse("kind: Pod\nmetadata: {name: a\nspec:\n").expect_err("unclosed brace");
         assert!(malformed.line >= 2, "{malformed:?}");
         assert!(!malformed.why.is_empty() && !malformed.why.contains('\n'), "{malformed:?}");
     }
 
     #[test]
     fn of_a_key_that_is_there_twice_the_last_counts() {
-        for text in ["a: 1\nb:\n  c: 1\n  d: {}\n  c: 2\na: 3\n", "a: &x 1\nb:\n  c: *x\n  d: {}\n  c: 2\na: 3\n"] {
+        for text in [
+            "a: 1\nb:\n  c: 1\n  d: {}\n  c: 2\na: 3\n",
+            "a: &x 1\nb:\n  c: *x\n  d: {}\n  c: 2\na: 3\n",
+        ] {
             let document = parse(text);
             assert_eq!(document.value, json!({"a": 3, "b": {"c": 2, "d": {}}}), "{text}");
             let repeated = [("c", 5, 3), ("a", 6, 1)];
-            let repeated = repeated.map(|(key, line, before)| Repeated { key: key.to_owned(), line, before });
+            let repeated =
+                repeated.map(|(key, line, before)| Repeated { key: key.to_owned(), line, before });
             assert_eq!(document.repeated, repeated, "{text}");
             assert_eq!((document.lines.of("a"), document.lines.of("b.c")), (6, 5));
         }
@@ -378,12 +392,16 @@ mod tests {
 
     #[test]
     fn items_without_a_kind_have_the_lists() {
-        let items = |text: &str| parse(text).items().into_iter().map(|item| item.value).collect::<Vec<_>>();
+        let items =
+            |text: &str| parse(text).items().into_iter().map(|item| item.value).collect::<Vec<_>>();
         let pod = json!({"metadata": {"name": "a"}, "apiVersion": "v1", "kind": "Pod"});
         assert_eq!(items("apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: a}\n"), [pod]);
         let half = json!({"kind": "Pod"});
         assert_eq!(items("apiVersion: v1\nkind: PodList\nitems:\n- kind: Pod\n"), [half]);
-        assert_eq!(items("apiVersion: v1\nkind: List\nitems:\n- metadata: {}\n"), [json!({"metadata": {}})]);
+        assert_eq!(
+            items("apiVersion: v1\nkind: List\nitems:\n- metadata: {}\n"),
+            [json!({"metadata": {}})]
+        );
     }
 
     #[test]
@@ -394,7 +412,8 @@ mod tests {
 
     #[test]
     fn a_list_is_its_items_with_their_lines() {
-        let items = parse("kind: List\nitems:\n- kind: Pod\n  metadata: {name: a}\n- kind: Pod\n").items();
+        let items =
+            parse("kind: List\nitems:\n- kind: Pod\n  metadata: {name: a}\n- kind: Pod\n").items();
         assert_eq!(items.len(), 2);
         assert_eq!(items[1].lines.of(""), 5);
     }

@@ -1,14 +1,16 @@
 //! Documents as nearly all are: without tags, anchors, merge keys and words that may be a number.
 //!
-//! They are read straight from the events of the parser that serde-saphyr stands on, which takes a third of its time. What
-//! is not certain here is not decided here, so that there is one place that knows YAML 1.1; a test compares the two.
+//! They are read straight from the events of the parser that serde-saphyr stands on, which takes a
+//! third of its time. What is not certain here is not decided here, so that there is one place that
+//! knows YAML 1.1; a test compares the two.
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput};
 use serde_json::{Map, Value};
 
 use super::{Children, Document, Lines, Repeated};
 
-/// Collections within collections: no real document comes near, and each takes a piece of the stack.
+/// Collections within collections: no real document comes near, and each takes a piece of the
+/// stack.
 const DEEPEST: usize = 64;
 
 /// What a plain scalar may mean beside itself, in whatever case.
@@ -22,10 +24,12 @@ struct Reader<'a> {
     repeated: Vec<Repeated>,
 }
 
-/// Reads a document of which it is certain what it means; the outer `None` where it is not, or where it is malformed.
+/// Reads a document of which it is certain what it means; the outer `None` where it is not, or
+/// where it is malformed.
 pub(super) fn document(text: &str) -> Option<Option<Document>> {
     let options = granit_parser::options! { emit_comments: false };
-    let mut reader = Reader { events: Parser::new_from_str_with_options(text, options), repeated: Vec::new() };
+    let mut reader =
+        Reader { events: Parser::new_from_str_with_options(text, options), repeated: Vec::new() };
     let (Event::StreamStart, _) = reader.next()? else { return None };
     match reader.next()? {
         (Event::StreamEnd, _) => return Some(None),
@@ -34,7 +38,9 @@ pub(super) fn document(text: &str) -> Option<Option<Document>> {
     }
     let (event, span) = reader.next()?;
     let (value, lines) = reader.node(event, span, 0)?;
-    let ((Event::DocumentEnd, _), (Event::StreamEnd, _)) = (reader.next()?, reader.next()?) else { return None };
+    let ((Event::DocumentEnd, _), (Event::StreamEnd, _)) = (reader.next()?, reader.next()?) else {
+        return None;
+    };
     let repeated = reader.repeated;
     Some((!value.is_null()).then_some(Document { value, lines, repeated }))
 }
@@ -76,7 +82,9 @@ impl<'a> Reader<'a> {
             if let Event::MappingEnd = event {
                 return Some((Value::Object(values), Children::Fields(lines)));
             }
-            let (Value::String(key), Lines { line, .. }) = self.node(event, span, DEEPEST)? else { return None };
+            let (Value::String(key), Lines { line, .. }) = self.node(event, span, DEEPEST)? else {
+                return None;
+            };
             let (event, span) = self.next()?;
             let (value, Lines { children, .. }) = self.node(event, span, depth)?;
             if values.insert(key.clone(), value).is_some() {
@@ -106,7 +114,11 @@ fn plain(text: &str) -> Option<Value> {
         }
         Some(b'0') if text == "0" => return Some(Value::Number(0.into())),
         // A quantity, a version, an address, a hash.
-        Some(b'0'..=b'9') => text.bytes().any(|byte| !OF_NUMBERS.contains(&byte)) || count(b'.') > 1 || count(b'-') > 1,
+        Some(b'0'..=b'9') => {
+            text.bytes().any(|byte| !OF_NUMBERS.contains(&byte))
+                || count(b'.') > 1
+                || count(b'-') > 1
+        }
         _ => false,
     };
     is_text.then(|| Value::String(text.to_owned()))
@@ -131,7 +143,15 @@ mod tests {
                     b: 10.0.0.1\n  c: \"0644\"\n  d: ~\n  e:\n  f: false\n  list:\n  - name: \"x\"\n    emptyDir: {}\n  - |\n    y\n";
         assert!(document(text).is_some_and(|read| read.is_some()));
         agrees(text);
-        for odd in ["a: &x 1\n", "a: !!str 1\n", "<<: {a: 1}\n", "1: a\n", "a: 0644\n", "a: 1.5\n", "a: [\n"] {
+        for odd in [
+            "a: &x 1\n",
+            "a: !!str 1\n",
+            "<<: {a: 1}\n",
+            "1: a\n",
+            "a: 0644\n",
+            "a: 1.5\n",
+            "a: [\n",
+        ] {
             assert_eq!(document(odd), None, "{odd:?}");
         }
     }

@@ -10,8 +10,9 @@ use nonroot::evidence::image::layer::Limits;
 use nonroot::evidence::image::{Options, Source, read};
 use tokio::runtime::{Builder, Runtime};
 
-static RUNTIME: LazyLock<Runtime> =
-    LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime"));
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
+});
 
 fuzz_target!(|bytes: &[u8]| {
     let file = format!("/dev/shm/nonroot-fuzz-{}.tar", std::process::id());

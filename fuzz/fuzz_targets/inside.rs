@@ -14,5 +14,10 @@ fuzz_target!(|answer: &str| {
     let started = inside::started(answer);
     let options = inside::options(answer);
     let told = format!("{seen:?}{standing:?}{look:?}{found:?}{logs:?}{started:?}{options:?}");
-    assert!(told.len() < 100_000 + 1_000 * answer.len(), "{} bytes from {}", told.len(), answer.len());
+    assert!(
+        told.len() < 100_000 + 1_000 * answer.len(),
+        "{} bytes from {}",
+        told.len(),
+        answer.len()
+    );
 });

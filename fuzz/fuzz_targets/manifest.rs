@@ -1,5 +1,5 @@
-//! Any bytes as a file of manifests, read, judged, planned for, printed and edited: no panic, what is planned once needs no
-//! second plan, and an edited document is the planned one.
+//! Any bytes as a file of manifests, read, judged, planned for, printed and edited: no panic, what
+//! is planned once needs no second plan, and an edited document is the planned one.
 
 #![no_main]
 
@@ -21,7 +21,9 @@ fuzz_target!(|text: &[u8]| {
     fs::write(&file, text).expect("a file in memory");
     for manifest in manifests::read(&[file], false, |manifest| manifest).value.workloads {
         let workload = &manifest.workload;
-        for violation in policy::evaluate(&workload.metadata, &workload.spec, Level::Restricted, Version::Latest) {
+        for violation in
+            policy::evaluate(&workload.metadata, &workload.spec, Level::Restricted, Version::Latest)
+        {
             violation.fields.iter().for_each(|field| assert!(manifest.line(field) > 0));
         }
         let planned = plan::compose(&manifest.object, Level::Restricted, &[]);

@@ -1,4 +1,5 @@
-//! Edits of a baseline: entries go and come, and everything else stays as somebody wrote it, comments and all.
+//! Edits of a baseline: entries go and come, and everything else stays as somebody wrote it,
+//! comments and all.
 
 use std::path::Path;
 
@@ -26,19 +27,25 @@ pub enum Fate {
     Renew(Date),
 }
 
-/// Writes the baseline with its entries changed as `fates` says, one for each, and others added; whole or not at all.
+/// Writes the baseline with its entries changed as `fates` says, one for each, and others added;
+/// whole or not at all.
 ///
 /// # Errors
 /// The file cannot be written, or is written in a way that cannot be edited line by line.
-pub fn write(path: &Path, old: Option<&Baseline>, fates: &[Fate], added: &[Acceptance]) -> Result<(), Error> {
+pub fn write(
+    path: &Path,
+    old: Option<&Baseline>,
+    fates: &[Fate],
+    added: &[Acceptance],
+) -> Result<(), Error> {
     let Some(old) = old else {
         return file::write_new(path, &edited("", &[], &[], added));
     };
     let starts: Vec<u64> = old.entries.iter().map(|(line, _)| *line).collect();
     let text = edited(&old.text, &starts, fates, added);
     let wanted = expected(old, fates, added);
-    let there =
-        baseline::parse(&old.file, text.clone()).map(|new| new.entries.into_iter().map(|(_, one)| one).collect());
+    let there = baseline::parse(&old.file, text.clone())
+        .map(|new| new.entries.into_iter().map(|(_, one)| one).collect());
     if there != Ok(wanted) {
         let why = "its entries do not stand one below the other";
         let help = "put each on lines of its own, beginning with \"- workload:\"";
@@ -56,14 +63,18 @@ fn expected(old: &Baseline, fates: &[Fate], added: &[Acceptance]) -> Vec<Accepta
     kept.chain(added.iter().cloned()).collect()
 }
 
-/// The text with its entries, which begin on the 1-based lines `starts`, changed; new ones follow the last.
+/// The text with its entries, which begin on the 1-based lines `starts`, changed; new ones follow
+/// the last.
 fn edited(text: &str, starts: &[u64], fates: &[Fate], added: &[Acceptance]) -> String {
     let text = if text.trim().is_empty() { HEADER } else { text };
     let lines: Vec<&str> = text.lines().collect();
     let is_comment = |line: &str| line.trim_start().starts_with('#');
     // An entry begins with the comment right above it.
     let begins = |start: u64| {
-        let mut at = usize::try_from(start).unwrap_or(usize::MAX).saturating_sub(1).min(lines.len().saturating_sub(1));
+        let mut at = usize::try_from(start)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(1)
+            .min(lines.len().saturating_sub(1));
         while at > 0 && !lines[at].trim_start().starts_with('-') {
             at -= 1;
         }
@@ -74,7 +85,8 @@ fn edited(text: &str, starts: &[u64], fates: &[Fate], added: &[Acceptance]) -> S
     };
     let list = lines.iter().position(|line| line.starts_with("accepted:"));
     let mut blocks: Vec<usize> = starts.iter().map(|start| begins(*start)).collect();
-    // The last entry ends where something else begins; what is commented out or empty behind it belongs to the file.
+    // The last entry ends where something else begins; what is commented out or empty behind it
+    // belongs to the file.
     let end = match starts.last() {
         Some(start) => {
             let from = usize::try_from(*start).unwrap_or(usize::MAX).min(lines.len());
@@ -107,7 +119,9 @@ fn edited(text: &str, starts: &[u64], fates: &[Fate], added: &[Acceptance]) -> S
         // An empty list needs its brackets, and one with entries cannot have them.
         if empty && line.trim_end() == "accepted:" {
             *line = "accepted: []".to_owned();
-        } else if !empty && line.split('#').next().is_some_and(|line| line.trim_end() == "accepted: []") {
+        } else if !empty
+            && line.split('#').next().is_some_and(|line| line.trim_end() == "accepted: []")
+        {
             *line = line.replacen("accepted: []", "accepted:", 1);
         }
     } else if list.is_none() && !empty {
@@ -119,7 +133,9 @@ fn edited(text: &str, starts: &[u64], fates: &[Fate], added: &[Acceptance]) -> S
 
 /// A line of an entry, with another date if it is the one that has it.
 fn renewed(line: &str, date: Date) -> String {
-    let Some(at) = line.find("expires:").filter(|at| line[..*at].trim_matches([' ', '-']).is_empty()) else {
+    let Some(at) =
+        line.find("expires:").filter(|at| line[..*at].trim_matches([' ', '-']).is_empty())
+    else {
         return line.to_owned();
     };
     let comment = line.find(" #").map_or("", |at| &line[at..]);
@@ -128,7 +144,8 @@ fn renewed(line: &str, date: Date) -> String {
 
 fn written(entry: &Acceptance, indent: &str) -> String {
     let Acceptance { workload, check, containers, reason, expires } = entry;
-    let mut lines = vec![format!("- workload: {}", scalar(workload)), format!("  check: {}", scalar(check))];
+    let mut lines =
+        vec![format!("- workload: {}", scalar(workload)), format!("  check: {}", scalar(check))];
     if !containers.is_empty() {
         let names: Vec<String> = containers.iter().map(|name| scalar(name)).collect();
         lines.push(format!("  containers: [{}]", names.join(", ")));
@@ -138,7 +155,8 @@ fn written(entry: &Acceptance, indent: &str) -> String {
     lines.iter().map(|line| format!("{indent}{line}")).collect::<Vec<_>>().join("\n")
 }
 
-/// A string that every reader of YAML takes for this string: as it is where that is plain, else in JSON's quotes.
+/// A string that every reader of YAML takes for this string: as it is where that is plain, else in
+/// JSON's quotes.
 fn scalar(text: &str) -> String {
     const WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -168,7 +186,8 @@ mod tests {
         let old = baseline::parse("b.yaml", text.to_owned()).expect("a baseline");
         let starts: Vec<u64> = old.entries.iter().map(|(line, _)| *line).collect();
         let new = edited(text, &starts, fates, added);
-        let read = baseline::parse("b.yaml", new.clone()).unwrap_or_else(|error| panic!("{error}\n{new}"));
+        let read =
+            baseline::parse("b.yaml", new.clone()).unwrap_or_else(|error| panic!("{error}\n{new}"));
         let entries: Vec<Acceptance> = read.entries.into_iter().map(|(_, entry)| entry).collect();
         assert_eq!(entries, expected(&old, fates, added), "{new}");
         (new, entries)
@@ -195,7 +214,8 @@ accepted:
 
     #[test]
     fn comments_of_what_stays_stay() {
-        let (new, _) = edit(OURS, &[Fate::Remove, Fate::Keep], &[entry("shop/job/x", "later: \"soon\" # no")]);
+        let (new, _) =
+            edit(OURS, &[Fate::Remove, Fate::Keep], &[entry("shop/job/x", "later: \"soon\" # no")]);
         let wanted = OURS
             .replace(&OURS[OURS.find("  # the vendor").expect("there")..OURS.find("  # needs").expect("there")], "")
             .replace(
@@ -237,7 +257,8 @@ accepted:
         let text = "{apiVersion: nonroot/v1, kind: Baseline, accepted: [{workload: a/b/c, check: x, reason: why}]}\n";
         std::fs::write(&path, text).expect("written");
         let old = baseline::read(&path).expect("read").expect("there");
-        let error = write(&path, Some(&old), &[Fate::Keep], &[entry("d/e/f", "z")]).expect_err("a flow mapping");
+        let error = write(&path, Some(&old), &[Fate::Keep], &[entry("d/e/f", "z")])
+            .expect_err("a flow mapping");
         assert!(error.to_string().contains("one below the other"), "{error}");
         assert_eq!(std::fs::read_to_string(&path).expect("still there"), text);
     }

@@ -20,11 +20,12 @@ pub fn write_new(path: &Path, text: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Puts another text in the place of a file, whole or not at all. Its mode and, where that is allowed, its owner stay; a
-/// link stays, and what it leads to is replaced.
+/// Puts another text in the place of a file, whole or not at all. Its mode and, where that is
+/// allowed, its owner stay; a link stays, and what it leads to is replaced.
 ///
 /// # Errors
-/// It has another text by now than `before`, is no plain file, or cannot be written; it is then as it was.
+/// It has another text by now than `before`, is no plain file, or cannot be written; it is then as
+/// it was.
 pub fn replace(path: &Path, before: &str, text: &str) -> Result<(), Error> {
     let fail = |error: &dyn Display| Error::input(format!("write {}", path.display()), error);
     let target = fs::canonicalize(path).map_err(|error| fail(&error))?;
@@ -53,7 +54,8 @@ pub fn replace(path: &Path, before: &str, text: &str) -> Result<(), Error> {
 
 /// A file of another name in the same directory, whose text is on the disk.
 fn beside(path: &Path, text: &str) -> io::Result<NamedTempFile> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory =
+        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = NamedTempFile::new_in(directory)?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
@@ -87,8 +89,20 @@ mod tests {
         assert!(fs::symlink_metadata(&link).expect("it is there").is_symlink());
         assert_eq!(fs::metadata(&path).expect("it is there").permissions().mode() & 0o7777, 0o640);
         let error = replace(&path, "one", "three").expect_err("it changed");
-        assert!(error.to_string().ends_with("a.yaml: it changed since it was read; run it again"), "{error}");
-        assert!(replace(directory.path(), "", "x").expect_err("a directory").why.contains("no plain file"));
-        assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 2, "nothing else is left");
+        assert!(
+            error.to_string().ends_with("a.yaml: it changed since it was read; run it again"),
+            "{error}"
+        );
+        assert!(
+            replace(directory.path(), "", "x")
+                .expect_err("a directory")
+                .why
+                .contains("no plain file")
+        );
+        assert_eq!(
+            fs::read_dir(directory.path()).expect("a directory").count(),
+            2,
+            "nothing else is left"
+        );
     }
 }

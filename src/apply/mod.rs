@@ -1,5 +1,5 @@
-//! What a user asked to be written: the second room, beside `run`, that changes a cluster, and the only one that changes
-//! a user's file.
+//! What a user asked to be written: the second room, beside `run`, that changes a cluster, and the
+//! only one that changes a user's file.
 
 pub mod baseline;
 mod file;

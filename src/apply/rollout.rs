@@ -16,15 +16,24 @@ pub(super) struct Rollout {
 }
 
 impl Rollout {
-    /// As `kubectl rollout status` sees it (k8s.io/kubectl, pkg/polymorphichelpers/rollout_status.go).
+    /// As `kubectl rollout status` sees it (k8s.io/kubectl,
+    /// pkg/polymorphichelpers/rollout_status.go).
     pub(super) fn of(object: &DynamicObject) -> Rollout {
         let number = |pointer: &str| object.data.pointer(pointer).and_then(Value::as_u64);
         let status = |key: &str| number(&format!("/status/{key}")).unwrap_or(0);
         let generation = object.metadata.generation.unwrap_or(0);
-        let observed = i64::try_from(status("observedGeneration")).is_ok_and(|seen| seen >= generation);
-        let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+        let observed =
+            i64::try_from(status("observedGeneration")).is_ok_and(|seen| seen >= generation);
+        let conditions = object
+            .data
+            .pointer("/status/conditions")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
         let refused = conditions
-            .filter(|condition| condition["type"] == "ReplicaFailure" && condition["status"] == "True")
+            .filter(|condition| {
+                condition["type"] == "ReplicaFailure" && condition["status"] == "True"
+            })
             .filter_map(|condition| condition["message"].as_str().map(str::to_owned))
             .next();
         let daemon = object.types.as_ref().is_some_and(|types| types.kind == "DaemonSet");
@@ -68,9 +77,12 @@ mod tests {
             )
         };
         assert!(deployment(2, 2, 2, 2).is_complete());
-        for unfinished in
-            [deployment(2, 2, 2, 1), deployment(1, 2, 2, 2), deployment(2, 1, 2, 2), deployment(2, 2, 3, 2)]
-        {
+        for unfinished in [
+            deployment(2, 2, 2, 1),
+            deployment(1, 2, 2, 2),
+            deployment(2, 1, 2, 2),
+            deployment(2, 2, 3, 2),
+        ] {
             assert!(!unfinished.is_complete());
         }
     }

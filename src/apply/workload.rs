@@ -20,10 +20,12 @@ pub const FIELD_MANAGER: &str = "kubectl-nonroot";
 /// How often a rollout is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How often a patch is tried against an object that others write as well, by a server that may not answer.
+/// How often a patch is tried against an object that others write as well, by a server that may not
+/// answer.
 const ATTEMPTS: usize = 5;
 
-/// What is applied: an object as it was read, the strategic merge patch that makes the plan of it, and where.
+/// What is applied: an object as it was read, the strategic merge patch that makes the plan of it,
+/// and where.
 #[derive(Debug, Clone, Copy)]
 pub struct Change<'a> {
     pub original: &'a Value,
@@ -60,8 +62,8 @@ pub enum Progress {
 /// Asks the API server whether it would take a change, writes it, and waits until it is rolled out.
 ///
 /// # Errors
-/// The API server refuses it, somebody else changed the object meanwhile, or the cluster is gone; the sentence tells
-/// whether anything was written.
+/// The API server refuses it, somebody else changed the object meanwhile, or the cluster is gone;
+/// the sentence tells whether anything was written.
 pub async fn apply(
     cluster: &Cluster,
     change: Change<'_>,
@@ -77,7 +79,8 @@ pub async fn apply(
         return Ok(Outcome::Accepted);
     }
     let before = pods_of(cluster, change).await.unwrap_or_default();
-    let before: BTreeSet<String> = before.iter().filter_map(|pod| pod.metadata.uid.clone()).collect();
+    let before: BTreeSet<String> =
+        before.iter().filter_map(|pod| pod.metadata.uid.clone()).collect();
     patch(&objects, change, Some(&planned)).await?;
     progress(Progress::Patched);
     if !matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet") {
@@ -99,14 +102,23 @@ pub async fn apply(
             }
             Err(error) if is_unauthorized(&error) => {
                 let kind = kind.to_lowercase();
-                let on = format!("it is written: kubectl rollout status {kind}/{name} -n {} tells", change.namespace);
-                return Err(Error::remote(format!("watch the rollout of {kind}/{name}"), innermost(&error)).help(on));
+                let on = format!(
+                    "it is written: kubectl rollout status {kind}/{name} -n {} tells",
+                    change.namespace
+                );
+                return Err(Error::remote(
+                    format!("watch the rollout of {kind}/{name}"),
+                    innermost(&error),
+                )
+                .help(on));
             }
             // A look that fails is followed by the next; the time bounds them.
             Err(_) => {}
         }
         if let Ok(pods) = pods_of(cluster, change).await {
-            let new = pods.iter().filter(|pod| pod.metadata.uid.as_ref().is_some_and(|uid| !before.contains(uid)));
+            let new = pods
+                .iter()
+                .filter(|pod| pod.metadata.uid.as_ref().is_some_and(|uid| !before.contains(uid)));
             let failing = new.into_iter().find_map(|pod| Some((failure(pod)?, pod.name_any())));
             if let Some((why, pod)) = failing {
                 break (why, Some(pod));
@@ -127,19 +139,24 @@ pub async fn roll_back(cluster: &Cluster, change: Change<'_>) -> Result<(), Erro
     let objects = objects(cluster, change)?;
     let name = change.original["metadata"]["name"].as_str().unwrap_or_default();
     let kind = change.original["kind"].as_str().unwrap_or_default().to_lowercase();
-    let template = if kind == "cronjob" { "/spec/jobTemplate/spec/template" } else { "/spec/template" };
-    let operations = json!([{"op": "replace", "path": template, "value": change.original.pointer(template)}]);
+    let template =
+        if kind == "cronjob" { "/spec/jobTemplate/spec/template" } else { "/spec/template" };
+    let operations =
+        json!([{"op": "replace", "path": template, "value": change.original.pointer(template)}]);
     let fail = |why: String| {
         Error::remote(format!("take the change to {kind}/{name} back"), why)
             .help(format!("kubectl rollout undo {kind}/{name} -n {} does it", change.namespace))
     };
-    let patch: json_patch::Patch = serde_json::from_value(operations).map_err(|error| fail(error.to_string()))?;
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let patch: json_patch::Patch =
+        serde_json::from_value(operations).map_err(|error| fail(error.to_string()))?;
+    let params =
+        PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let patch = Patch::<Value>::Json(patch);
     let done = insist(|| objects.patch(name, &params, &patch)).await;
     done.map_err(|error| fail(innermost(&error)))?;
     if kind == "statefulset" {
-        // Its controller waits for a pod that will never be ready (kubernetes issue 67250); without it, it goes on.
+        // Its controller waits for a pod that will never be ready (kubernetes issue 67250); without
+        // it, it goes on.
         let pods: Api<Pod> = Api::namespaced(cluster.client(), change.namespace);
         for pod in pods_of(cluster, change).await.unwrap_or_default() {
             if failure(&pod).is_some() {
@@ -156,8 +173,11 @@ fn objects(cluster: &Cluster, change: Change<'_>) -> Result<Api<DynamicObject>, 
     let name = change.original["metadata"]["name"].as_str().unwrap_or_default();
     let attempted = format!("apply the change to {}/{name}", kind.to_lowercase());
     if matches!(kind, "Pod" | "Job") {
-        return Err(Error::input(attempted, format!("the pod template of a {kind} cannot be changed"))
-            .help("-o yaml prints the new one: delete the old one and create it"));
+        return Err(Error::input(
+            attempted,
+            format!("the pod template of a {kind} cannot be changed"),
+        )
+        .help("-o yaml prints the new one: delete the old one and create it"));
     }
     let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
     let resource = ApiResource {
@@ -170,9 +190,10 @@ fn objects(cluster: &Cluster, change: Change<'_>) -> Result<Api<DynamicObject>, 
     Ok(Api::namespaced_with(cluster.client(), change.namespace, &resource))
 }
 
-/// Sends the patch, with the version that it was made from, and returns the object that comes of it; without what was
-/// `planned` it only asks. Where only a report on the object changed meanwhile, it is sent again with the new version, and
-/// where the answer got lost, the object tells whether it arrived.
+/// Sends the patch, with the version that it was made from, and returns the object that comes of
+/// it; without what was `planned` it only asks. Where only a report on the object changed
+/// meanwhile, it is sent again with the new version, and where the answer got lost, the object
+/// tells whether it arrived.
 async fn patch(
     objects: &Api<DynamicObject>,
     change: Change<'_>,
@@ -210,13 +231,16 @@ async fn patch(
             Err(error) => return Err(fail(&error)),
         }
         // The version in the patch keeps it from being carried out twice.
-        let now = insist(|| objects.get(name)).await.map_err(|error| fail(last.as_ref().unwrap_or(&error)))?;
+        let now = insist(|| objects.get(name))
+            .await
+            .map_err(|error| fail(last.as_ref().unwrap_or(&error)))?;
         let spec = now.data.get("spec");
         if last.is_some() && planned.is_some_and(|planned| planned.data.get("spec") == spec) {
             return Ok(now);
         }
         if spec != original.get("spec") {
-            return Err(Error::remote(attempted, "somebody else changed it meanwhile").help("run fix again"));
+            return Err(Error::remote(attempted, "somebody else changed it meanwhile")
+                .help("run fix again"));
         }
         version = json!(now.metadata.resource_version);
         tokio::time::sleep(LOOK).await;
@@ -241,7 +265,11 @@ fn failure(pod: &Pod) -> Option<String> {
     let failure = pods::failures(pod).into_iter().next()?;
     let stuck = matches!(
         failure.reason.as_str(),
-        "CrashLoopBackOff" | "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" | "Error"
+        "CrashLoopBackOff"
+            | "CreateContainerConfigError"
+            | "CreateContainerError"
+            | "RunContainerError"
+            | "Error"
     );
     (crashed || stuck).then(|| match &failure.container {
         Some(container) => format!("container {container} of a new pod fails: {}", failure.reason),

@@ -1,4 +1,5 @@
-//! Findings that are accepted: by the file of --baseline, and by annotations of the workloads themselves.
+//! Findings that are accepted: by the file of --baseline, and by annotations of the workloads
+//! themselves.
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +26,8 @@ pub(super) struct AcceptanceFlags {
     /// File of findings that are accepted, each with its reason
     #[arg(long, value_name = "FILE")]
     pub(super) baseline: Option<PathBuf>,
-    /// Write the findings that count into the file of --baseline, and remove what is no longer found
+    /// Write the findings that count into the file of --baseline, and remove what is no longer
+    /// found
     #[arg(long, requires = "baseline")]
     write_baseline: bool,
     /// Reason of the entries that --write-baseline adds
@@ -62,8 +64,9 @@ pub(super) enum Scanned {
     Part,
 }
 
-/// Marks the findings that are accepted, and writes the baseline where that is asked for; `counts` tells which findings it
-/// is to hold. Comes back with what the report says of the file, and with warnings.
+/// Marks the findings that are accepted, and writes the baseline where that is asked for; `counts`
+/// tells which findings it is to hold. Comes back with what the report says of the file, and with
+/// warnings.
 ///
 /// # Errors
 /// The baseline cannot be read or written.
@@ -82,8 +85,10 @@ pub(super) fn apply(
         let fates = fates(read.as_ref(), &hits, rows, scanned, flags.expires, today);
         // An entry that is renewed counts again.
         let renewed = read.iter().flat_map(|baseline| &baseline.entries).zip(&fates);
-        let renewed: Vec<&Acceptance> =
-            renewed.filter(|(_, fate)| matches!(fate, Fate::Renew(_))).map(|((_, entry), _)| entry).collect();
+        let renewed: Vec<&Acceptance> = renewed
+            .filter(|(_, fate)| matches!(fate, Fate::Renew(_)))
+            .map(|((_, entry), _)| entry)
+            .collect();
         let mut added = added(flags, rows, counts, &renewed, today);
         added.sort_by(|a, b| (&a.workload, &a.check).cmp(&(&b.workload, &b.check)));
         edit::write(path, read.as_ref(), &fates, &added)?;
@@ -111,7 +116,8 @@ pub(super) fn read(flags: &AcceptanceFlags) -> Result<Option<Baseline>, Error> {
     let Some(path) = &flags.baseline else { return Ok(None) };
     let read = baseline::read(path)?;
     if read.is_none() && !flags.write_baseline {
-        let error = Error::input(format!("read the baseline {}", path.display()), "there is no such file");
+        let error =
+            Error::input(format!("read the baseline {}", path.display()), "there is no such file");
         return Err(error.help("--write-baseline makes it"));
     }
     Ok(read)
@@ -131,13 +137,16 @@ fn today() -> Date {
 
 /// Accepts what annotations accept; comes back with a warning for each that is none.
 fn by_annotations(rows: &mut [Row]) -> Vec<String> {
-    let known: LazyCell<BTreeSet<&str>> = LazyCell::new(|| rule::all().into_iter().map(|rule| rule.id).collect());
+    let known: LazyCell<BTreeSet<&str>> =
+        LazyCell::new(|| rule::all().into_iter().map(|rule| rule.id).collect());
     let mut warnings = Vec::new();
     for row in rows {
         let key = row.key();
         let (accepted, unreasoned) = acceptance::of_annotations(&key, &row.annotations);
         for annotation in unreasoned {
-            warnings.push(format!("the annotation {annotation} of {key} gives no reason, and so accepts nothing"));
+            warnings.push(format!(
+                "the annotation {annotation} of {key} gives no reason, and so accepts nothing"
+            ));
         }
         for entry in &accepted {
             if entry.check != "*" && !known.contains(entry.check.as_str()) {
@@ -147,14 +156,17 @@ fn by_annotations(rows: &mut [Row]) -> Vec<String> {
             }
         }
         for finding in &mut row.workload.findings {
-            let entry = accepted.iter().find(|entry| entry.covers(&key, &finding.check, &finding.containers));
+            let entry = accepted
+                .iter()
+                .find(|entry| entry.covers(&key, &finding.check, &finding.containers));
             finding.accepted = entry.map(|entry| accepted_by("annotation", entry));
         }
     }
     warnings
 }
 
-/// Accepts what the baseline accepts; tells of each entry whether it is about anything that was found.
+/// Accepts what the baseline accepts; tells of each entry whether it is about anything that was
+/// found.
 fn by_baseline(rows: &mut [Row], baseline: Option<&Baseline>, today: Date) -> Vec<bool> {
     let Some(baseline) = baseline else { return Vec::new() };
     let mut hits = vec![false; baseline.entries.len()];
@@ -176,14 +188,20 @@ fn by_baseline(rows: &mut [Row], baseline: Option<&Baseline>, today: Date) -> Ve
 }
 
 fn accepted_by(by: &'static str, entry: &Acceptance) -> Accepted {
-    Accepted { reason: entry.reason.clone(), expires: entry.expires.map(|date| date.to_string()), by }
+    Accepted {
+        reason: entry.reason.clone(),
+        expires: entry.expires.map(|date| date.to_string()),
+        by,
+    }
 }
 
 /// Whether an entry is about what was scanned, so that it is gone where nothing was found for it.
 fn is_covered(entry: &Acceptance, rows: &[Row], scanned: &Scanned) -> bool {
     match scanned {
         Scanned::Everything => true,
-        Scanned::Namespace(name) => entry.workload.split_once('/').is_some_and(|(namespace, _)| namespace == name),
+        Scanned::Namespace(name) => {
+            entry.workload.split_once('/').is_some_and(|(namespace, _)| namespace == name)
+        }
         Scanned::Part => rows.iter().any(|row| row.key() == entry.workload),
     }
 }
@@ -217,13 +235,22 @@ fn added(
     let mut added: Vec<Acceptance> = Vec::new();
     for row in rows {
         let key = row.key();
-        for finding in row.workload.findings.iter().filter(|finding| finding.accepted.is_none() && counts(finding)) {
+        for finding in row
+            .workload
+            .findings
+            .iter()
+            .filter(|finding| finding.accepted.is_none() && counts(finding))
+        {
             if renewed.iter().any(|entry| entry.covers(&key, &finding.check, &finding.containers)) {
                 continue;
             }
-            match added.iter_mut().find(|entry| entry.workload == key && entry.check == finding.check) {
+            match added
+                .iter_mut()
+                .find(|entry| entry.workload == key && entry.check == finding.check)
+            {
                 Some(entry) => {
-                    let new = finding.containers.iter().filter(|name| !entry.containers.contains(name));
+                    let new =
+                        finding.containers.iter().filter(|name| !entry.containers.contains(name));
                     let new: Vec<String> = new.cloned().collect();
                     entry.containers.extend(new);
                 }
@@ -241,7 +268,13 @@ fn added(
 }
 
 /// What the report says of the file.
-fn told(baseline: &Baseline, hits: &[bool], rows: &[Row], scanned: &Scanned, today: Date) -> report::Baseline {
+fn told(
+    baseline: &Baseline,
+    hits: &[bool],
+    rows: &[Row],
+    scanned: &Scanned,
+    today: Date,
+) -> report::Baseline {
     let mut told = report::Baseline { file: baseline.file.clone(), ..report::Baseline::default() };
     for ((line, entry), hit) in baseline.entries.iter().zip(hits) {
         let entry_told = Entry {

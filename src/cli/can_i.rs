@@ -25,8 +25,8 @@ use crate::output::can_i::{Answered, CanIReport};
 
 /// Tell whether a container may do something, and why: reach a path, execute a file, bind a port
 ///
-/// Looks into a running container of the workload; where there is none, or it has no shell, at its image. Tells what the
-/// kernel would answer, step by step; nothing is tried out.
+/// Looks into a running container of the workload; where there is none, or it has no shell, at its
+/// image. Tells what the kernel would answer, step by step; nothing is tried out.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct CanIArgs {
@@ -50,7 +50,8 @@ pub(super) struct CanIArgs {
     /// Ask for these supplementary groups, not for those that the pod and the image give
     #[arg(long, value_name = "GIDS", value_delimiter = ',')]
     groups: Option<Vec<u32>>,
-    /// Look at this image, not at a running container: a reference, an archive, or a layout's directory
+    /// Look at this image, not at a running container: a reference, an archive, or a layout's
+    /// directory
     #[arg(long, value_name = "REF|FILE")]
     image: Option<String>,
     /// Output format
@@ -113,7 +114,8 @@ const PORT_SYSCTL: &str = "net.ipv4.ip_unprivileged_port_start";
 
 pub(super) async fn run(flags: &ClusterFlags, args: CanIArgs) -> Result<u8, Fault> {
     let is_thing = |word: &&String| {
-        word.starts_with('/') || args.verb == Verb::Bind && word.starts_with(|c: char| c.is_ascii_digit())
+        word.starts_with('/')
+            || args.verb == Verb::Bind && word.starts_with(|c: char| c.is_ascii_digit())
     };
     let (things, words): (Vec<&String>, Vec<&String>) = args.words.iter().partition(is_thing);
     if things.is_empty() {
@@ -121,8 +123,10 @@ pub(super) async fn run(flags: &ClusterFlags, args: CanIArgs) -> Result<u8, Faul
         let why = format!("{} is not {wanted}", args.words.join(" "));
         return Err(Error::input(format!("tell whether it can {}", args.verb.as_str()), why).into());
     }
-    let things: Vec<(&str, Option<u16>)> =
-        things.into_iter().map(|thing| Ok((thing.as_str(), port(args.verb, thing)?))).collect::<Result<_, Error>>()?;
+    let things: Vec<(&str, Option<u16>)> = things
+        .into_iter()
+        .map(|thing| Ok((thing.as_str(), port(args.verb, thing)?)))
+        .collect::<Result<_, Error>>()?;
     let words: Vec<String> = words.into_iter().cloned().collect();
     let Read { value: ground, errors } = ground(flags, &args, &words, &things).await?;
     let process = ground.process(&args)?;
@@ -171,7 +175,10 @@ fn question(verb: Verb, thing: &str, port: Option<u16>, process: &Credentials) -
         Verb::Create => path(Access::Create),
         Verb::Delete => path(Access::Remove),
         Verb::Chmod => path(Access::Chmod),
-        Verb::Chown => path(Access::Chown { uid: Some(process.uid.effective), gid: Some(process.gid.effective) }),
+        Verb::Chown => path(Access::Chown {
+            uid: Some(process.uid.effective),
+            gid: Some(process.gid.effective),
+        }),
         Verb::Exec => Question::Exec(thing.to_owned()),
         Verb::Bind => Question::Bind(port.unwrap_or_default()),
     }
@@ -217,39 +224,62 @@ impl Ground {
 
     fn file_capabilities(&self, path: &str) -> Result<Option<FileCapabilities>, String> {
         match &self.known {
-            Known::Running { standing, .. } => standing.file_capabilities.get(path).copied().ok_or_else(|| {
-                "the container has no tar that tells, or may not read the file; --image tells".to_owned()
-            }),
+            Known::Running { standing, .. } => {
+                standing.file_capabilities.get(path).copied().ok_or_else(|| {
+                    "the container has no tar that tells, or may not read the file; --image tells"
+                        .to_owned()
+                })
+            }
             Known::Image(image) => {
-                let found = image.tree.resolve(path.as_bytes(), false).and_then(|found| image.tree.get(found));
+                let found = image
+                    .tree
+                    .resolve(path.as_bytes(), false)
+                    .and_then(|found| image.tree.get(found));
                 Ok(found.and_then(|file| file.attributes.capabilities))
             }
         }
     }
 
-    /// The process that asks: the container's own, or that of the user given, started as the runtime would start it.
+    /// The process that asks: the container's own, or that of the user given, started as the
+    /// runtime would start it.
     fn process(&self, args: &CanIArgs) -> Result<Credentials, Error> {
         let given = args.uid.is_some() || args.gid.is_some() || args.groups.is_some();
         if let (Known::Running { standing, .. }, false) = (&self.known, given)
             && let Some(own) = &standing.own
         {
-            // The first process has what its own file brought it, unless it went over to another user.
-            let first = standing.first.as_ref().filter(|first| (first.uid, first.gid) == (own.uid, own.gid));
+            // The first process has what its own file brought it, unless it went over to another
+            // user.
+            let first = standing
+                .first
+                .as_ref()
+                .filter(|first| (first.uid, first.gid) == (own.uid, own.gid));
             return Ok(first.unwrap_or(own).clone());
         }
         let own = self.user.as_ref().filter(|(uid, ..)| args.uid.is_none_or(|given| given == *uid));
         let Some(uid) = args.uid.or(own.map(|(uid, ..)| *uid)) else {
             let attempted = format!("tell whom container {} runs as", self.container);
-            return Err(Error::remote(attempted, "neither its pod nor its image says").help("give --uid"));
+            return Err(
+                Error::remote(attempted, "neither its pod nor its image says").help("give --uid")
+            );
         };
-        let gid = args.gid.or(own.map(|(_, gid, _)| *gid)).or_else(|| pods::run_as_group(&self.spec, &self.container));
+        let gid = args
+            .gid
+            .or(own.map(|(_, gid, _)| *gid))
+            .or_else(|| pods::run_as_group(&self.spec, &self.container));
         let identity = self.accounts().of_uid(uid, gid);
-        let groups = args.groups.clone().or_else(|| own.map(|(.., groups)| groups.clone())).unwrap_or_else(|| {
-            let of_image = identity.groups.iter().copied().filter(|_| !pods::strict_groups(&self.spec));
-            ids(pods::spec_groups(&self.spec)).into_iter().chain(of_image).collect()
-        });
-        let process = Credentials::of_container(uid, identity.gid, groups, self.granted, self.no_new_privs);
-        let started = process.execve(&self.program, 0).or_else(|_| process.execve(&Executable::PLAIN, 0));
+        let groups = args
+            .groups
+            .clone()
+            .or_else(|| own.map(|(.., groups)| groups.clone()))
+            .unwrap_or_else(|| {
+                let of_image =
+                    identity.groups.iter().copied().filter(|_| !pods::strict_groups(&self.spec));
+                ids(pods::spec_groups(&self.spec)).into_iter().chain(of_image).collect()
+            });
+        let process =
+            Credentials::of_container(uid, identity.gid, groups, self.granted, self.no_new_privs);
+        let started =
+            process.execve(&self.program, 0).or_else(|_| process.execve(&Executable::PLAIN, 0));
         Ok(started.unwrap_or(process))
     }
 }
@@ -267,17 +297,20 @@ async fn ground(
 ) -> Result<Read<Ground>, Fault> {
     let target = only(words)?;
     match (&target, &args.filename, &args.image) {
-        (Some(_), Some(_), _) => Err(Error::input("look at a workload and at a manifest", "it is one of them").into()),
+        (Some(_), Some(_), _) => {
+            Err(Error::input("look at a workload and at a manifest", "it is one of them").into())
+        }
         (None, file, Some(image)) => {
             let workload = file.as_deref().map(of_manifest).transpose()?;
             let image = image::read(image, &args.registry).await?;
             Ok(Read::clean(of_image(args, workload.as_ref(), image, &Storage::default())?))
         }
-        (None, _, None) => {
-            Err(Error::input(format!("tell whether it can {}", args.verb.as_str()), "what to look at is missing")
-                .help("name a workload as TYPE/NAME, or an image with --image")
-                .into())
-        }
+        (None, _, None) => Err(Error::input(
+            format!("tell whether it can {}", args.verb.as_str()),
+            "what to look at is missing",
+        )
+        .help("name a workload as TYPE/NAME, or an image with --image")
+        .into()),
         (Some(target), None, image) => {
             let cluster = Cluster::connect(&flags.connection()).await?;
             let _spinner = Spinner::start("looking");
@@ -287,16 +320,23 @@ async fn ground(
             let storage = cluster.storage(std::slice::from_ref(&workload)).await;
             if let Some(image) = image {
                 let image = image::read(image, &args.registry).await?;
-                return Ok(Read { value: of_image(args, Some(&workload), image, &storage)?, errors: read.errors });
+                return Ok(Read {
+                    value: of_image(args, Some(&workload), image, &storage)?,
+                    errors: read.errors,
+                });
             }
             match of_running(&cluster, args, &workload, &storage, things).await? {
                 Ok(ground) => Ok(Read { value: ground, errors: read.errors }),
                 Err(why) => {
                     read.errors.extend(why);
                     let container = container(args, &workload)?;
-                    let image = image::of_container(&cluster, &workload, container, &args.registry).await?;
+                    let image =
+                        image::of_container(&cluster, &workload, container, &args.registry).await?;
                     read.errors.extend(image.errors);
-                    Ok(Read { value: of_image(args, Some(&workload), image.value, &storage)?, errors: read.errors })
+                    Ok(Read {
+                        value: of_image(args, Some(&workload), image.value, &storage)?,
+                        errors: read.errors,
+                    })
                 }
             }
         }
@@ -315,7 +355,8 @@ fn only(words: &[String]) -> Result<Option<Target>, Error> {
 }
 
 fn of_manifest(file: &str) -> Result<Workload, Error> {
-    let Read { value: read, errors } = manifests::read(&[file.to_owned()], false, |manifest| manifest.workload);
+    let Read { value: read, errors } =
+        manifests::read(&[file.to_owned()], false, |manifest| manifest.workload);
     let mut found = read.workloads;
     if let Some(error) = errors.into_iter().next() {
         return Err(error);
@@ -326,21 +367,27 @@ fn of_manifest(file: &str) -> Result<Workload, Error> {
         .ok_or_else(|| Error::input(format!("look at {file}"), "it must hold exactly one workload"))
 }
 
-/// The container of -c, else kubectl's own choice (`pkg/cmd/util/podcmd` of its source): the annotated one or the first.
+/// The container of -c, else kubectl's own choice (`pkg/cmd/util/podcmd` of its source): the
+/// annotated one or the first.
 fn container<'w>(args: &CanIArgs, workload: &'w Workload) -> Result<&'w Container, Error> {
     const ANNOTATION: &str = "kubectl.kubernetes.io/default-container";
     let annotations = workload.metadata.annotations.as_ref();
     let annotated = annotations.and_then(|annotations| annotations.get(ANNOTATION));
     let first = workload.spec.containers.first().map(|container| &container.name);
-    let named = |name: &String| workload.containers.iter().find(|container| container.name == *name);
+    let named =
+        |name: &String| workload.containers.iter().find(|container| container.name == *name);
     let found = match &args.container {
         Some(name) => named(name),
         None => annotated.and_then(named).or_else(|| first.and_then(named)),
     };
     found.ok_or_else(|| {
-        let names: Vec<&str> = workload.containers.iter().map(|container| container.name.as_str()).collect();
+        let names: Vec<&str> =
+            workload.containers.iter().map(|container| container.name.as_str()).collect();
         let what = args.container.as_deref().unwrap_or_default();
-        Error::input(format!("look at container {what} of {}", workload.name), format!("it has {}", names.join(", ")))
+        Error::input(
+            format!("look at container {what} of {}", workload.name),
+            format!("it has {}", names.join(", ")),
+        )
     })
 }
 
@@ -380,7 +427,10 @@ async fn of_running(
             }
             Ok(None) => {
                 let attempted = format!("look into container {container} of pod {namespace}/{pod}");
-                why = Some(Error::remote(attempted, "its image has no stat").help("its image is read instead"));
+                why = Some(
+                    Error::remote(attempted, "its image has no stat")
+                        .help("its image is read instead"),
+                );
             }
             Err(error) => why = Some(error),
         }
@@ -390,7 +440,8 @@ async fn of_running(
 
 type Looked = (Seen, Standing, bool, Vec<Mount>);
 
-/// Looks at every path, and at where its links lead; `None` where the container has no means to tell.
+/// Looks at every path, and at where its links lead; `None` where the container has no means to
+/// tell.
 async fn look(
     cluster: &Cluster,
     place: Place<'_>,
@@ -402,9 +453,11 @@ async fn look(
     let Some(own) = &standing.own else { return Ok(None) };
     let observer = Subject::from(own);
     let mut seen = Seen::by(observer.clone());
-    let paths: Vec<&str> = things.iter().filter(|(_, port)| port.is_none()).map(|(thing, _)| *thing).collect();
+    let paths: Vec<&str> =
+        things.iter().filter(|(_, port)| port.is_none()).map(|(thing, _)| *thing).collect();
     loop {
-        let next: std::collections::BTreeSet<String> = paths.iter().filter_map(|path| seen.unseen(path)).collect();
+        let next: std::collections::BTreeSet<String> =
+            paths.iter().filter_map(|path| seen.unseen(path)).collect();
         if next.is_empty() {
             break;
         }
@@ -413,12 +466,16 @@ async fn look(
         seen.add(next, &found);
     }
     let (read_only, mounts) =
-        files::mounted(&workload.spec, place.container, &standing.mounts, &|volume| storage.fs_group(volume, workload));
+        files::mounted(&workload.spec, place.container, &standing.mounts, &|volume| {
+            storage.fs_group(volume, workload)
+        });
     if verb == Verb::Exec {
         let lookup = |path: &str| seen.lookup(path);
         let files = Files::new(&lookup, read_only, mounts.clone());
         // Whoever it is for, these are the files that it is about.
-        let file = |path: &&str| decide(&observer, &files, path, Access::Execute).steps.pop().map(|step| step.path);
+        let file = |path: &&str| {
+            decide(&observer, &files, path, Access::Execute).steps.pop().map(|step| step.path)
+        };
         let about: std::collections::BTreeSet<String> = paths.iter().filter_map(file).collect();
         let about: Vec<&str> = about.iter().map(String::as_str).collect();
         standing.file_capabilities = cluster.standing(place, &about).await?.file_capabilities;
@@ -427,7 +484,12 @@ async fn look(
 }
 
 /// The image, with what the workload's spec makes of it.
-fn of_image(args: &CanIArgs, workload: Option<&Workload>, image: Image, storage: &Storage) -> Result<Ground, Error> {
+fn of_image(
+    args: &CanIArgs,
+    workload: Option<&Workload>,
+    image: Image,
+    storage: &Storage,
+) -> Result<Ground, Error> {
     let container = workload.map(|workload| container(args, workload)).transpose()?;
     let name = container.map_or_else(String::new, |container| container.name.clone());
     let spec = workload.map(|workload| workload.spec.clone()).unwrap_or_default();
@@ -437,13 +499,14 @@ fn of_image(args: &CanIArgs, workload: Option<&Workload>, image: Image, storage:
         mounts.extend(files::volumes(&spec, &name, &|volume| storage.fs_group(volume, workload)));
     }
     let command = pods::command(&spec, &name);
-    let program = image.program(command).and_then(|found| image.tree.get(found)).map(|file| Executable {
-        uid: file.attributes.uid,
-        gid: file.attributes.gid,
-        mode: file.attributes.mode,
-        capabilities: file.attributes.capabilities,
-        nosuid: false,
-    });
+    let program =
+        image.program(command).and_then(|found| image.tree.get(found)).map(|file| Executable {
+            uid: file.attributes.uid,
+            gid: file.attributes.gid,
+            mode: file.attributes.mode,
+            capabilities: file.attributes.capabilities,
+            nosuid: false,
+        });
     let evidence = match container {
         Some(_) => format!("container {name} of image {}", image.name),
         None => format!("image {}", image.name),
@@ -464,7 +527,12 @@ fn of_image(args: &CanIArgs, workload: Option<&Workload>, image: Image, storage:
 }
 
 /// Whom the spec or the status names, else the image's USER.
-fn own_user(spec: &PodSpec, name: &str, container: Option<&Container>, image: &Image) -> Option<(u32, u32, Vec<u32>)> {
+fn own_user(
+    spec: &PodSpec,
+    name: &str,
+    container: Option<&Container>,
+    image: &Image,
+) -> Option<(u32, u32, Vec<u32>)> {
     let user = container.map(|container| &container.user);
     let id = |id: Option<i64>| id.and_then(|id| u32::try_from(id).ok());
     let gid = id(user.and_then(|user| user.gid)).or_else(|| pods::run_as_group(spec, name));

@@ -1,8 +1,10 @@
 //! Answers to a <TAB>, in the form in which kubectl asks a plugin for them (k8s.io/kubectl,
-//! pkg/cmd/plugin/plugin_completion.go): one candidate a line, a tab and what it is, and last a `:` with directives.
+//! pkg/cmd/plugin/plugin_completion.go): one candidate a line, a tab and what it is, and last a `:`
+//! with directives.
 //!
-//! What a word may be comes from the commands as clap has them: its possible values, its id, or its name in the help.
-//! A shell waits for the answer, so a cluster has a second, and no failure is told.
+//! What a word may be comes from the commands as clap has them: its possible values, its id, or its
+//! name in the help. A shell waits for the answer, so a cluster has a second, and no failure is
+//! told.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,15 +23,18 @@ use crate::remedy::REMEDIES;
 /// How long a cluster may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Directives of cobra's `ShellCompDirective`, whose sum ends the answer: 0 lets the shell complete files where no
-/// candidate is left.
+/// Directives of cobra's `ShellCompDirective`, whose sum ends the answer: 0 lets the shell complete
+/// files where no candidate is left.
 const FILES: u8 = 0;
 const NO_SPACE: u8 = 2;
 const NO_FILES: u8 = 4;
 
-/// The words to complete: those after `__complete`, or all where kubectl calls us by the name that it looks for.
+/// The words to complete: those after `__complete`, or all where kubectl calls us by the name that
+/// it looks for.
 pub(super) fn asked(args: &[std::ffi::OsString]) -> Option<Vec<String>> {
-    let text = |args: &[std::ffi::OsString]| args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let text = |args: &[std::ffi::OsString]| {
+        args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
+    };
     let called = Path::new(args.first()?).file_stem()?;
     if called == "kubectl_complete-nonroot" {
         return Some(text(&args[1..]));
@@ -52,7 +57,11 @@ pub(super) async fn run(mut root: Command, words: &[String]) -> Result<u8, Fault
                 directive &= !NO_SPACE;
             }
             let about = about.lines().next().unwrap_or_default();
-            text.push_str(&if about.is_empty() { format!("{value}\n") } else { format!("{value}\t{about}\n") });
+            text.push_str(&if about.is_empty() {
+                format!("{value}\n")
+            } else {
+                format!("{value}\t{about}\n")
+            });
         }
     }
     print(&format!("{text}:{directive}\n"))?;
@@ -95,7 +104,9 @@ struct Line<'c> {
 
 impl<'c> Line<'c> {
     fn read(root: &'c Command, words: &[String]) -> Self {
-        let (last, before) = words.split_last().map_or(("", [].as_slice()), |(last, before)| (last.as_str(), before));
+        let (last, before) = words
+            .split_last()
+            .map_or(("", [].as_slice()), |(last, before)| (last.as_str(), before));
         let mut line = Line {
             command: root,
             flags: Vec::new(),
@@ -146,10 +157,13 @@ impl<'c> Line<'c> {
     fn next_positional(&self) -> Option<&'c Arg> {
         let many = |arg: &&Arg| arg.get_num_args().is_some_and(|range| range.max_values() > 1);
         let mut positionals = self.command.get_positionals();
-        positionals.nth(self.words.len()).or_else(|| self.command.get_positionals().last().filter(many))
+        positionals
+            .nth(self.words.len())
+            .or_else(|| self.command.get_positionals().last().filter(many))
     }
 
-    /// Takes a word that starts with a hyphen, and returns the flag whose value the next word is, if it is.
+    /// Takes a word that starts with a hyphen, and returns the flag whose value the next word is,
+    /// if it is.
     fn flag(&mut self, word: &str) -> Option<&'c Arg> {
         if let Some((name, value)) = word.split_once('=') {
             let flag = self.named(name)?;
@@ -187,8 +201,10 @@ impl<'c> Line<'c> {
     /// The flag `--long` or `-s`.
     fn named(&self, name: &str) -> Option<&'c Arg> {
         let long = name.strip_prefix("--");
-        let short =
-            name.strip_prefix('-').filter(|rest| rest.chars().count() == 1).and_then(|rest| rest.chars().next());
+        let short = name
+            .strip_prefix('-')
+            .filter(|rest| rest.chars().count() == 1)
+            .and_then(|rest| rest.chars().next());
         self.command.get_arguments().find(|arg| match long {
             Some(long) => arg.get_long() == Some(long),
             None => short.is_some() && arg.get_short() == short,
@@ -208,12 +224,15 @@ impl<'c> Line<'c> {
     fn further_flags(&self) -> Vec<Candidate> {
         let again = |arg: &Arg| matches!(arg.get_action(), ArgAction::Append | ArgAction::Count);
         let given = |arg: &Arg| self.flags.iter().any(|(flag, _)| flag.get_id() == arg.get_id());
-        let flags = self.command.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_hide_set());
+        let flags =
+            self.command.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_hide_set());
         let flags = flags.filter(|arg| again(arg) || !given(arg));
         let names = flags.flat_map(|arg| {
             let about = arg.get_help().map(ToString::to_string).unwrap_or_default();
-            let names =
-                [arg.get_long().map(|long| format!("--{long}")), arg.get_short().map(|short| format!("-{short}"))];
+            let names = [
+                arg.get_long().map(|long| format!("--{long}")),
+                arg.get_short().map(|short| format!("-{short}")),
+            ];
             names.into_iter().flatten().map(move |name| Candidate::new(name, &about))
         });
         names.collect()
@@ -223,8 +242,10 @@ impl<'c> Line<'c> {
         let possible = arg.get_possible_values();
         if !possible.is_empty() {
             let shown = possible.iter().filter(|value| !value.is_hide_set());
-            let about = |value: &clap::builder::PossibleValue| value.get_help().map(ToString::to_string);
-            let values = shown.map(|value| Candidate::new(value.get_name(), about(value).unwrap_or_default()));
+            let about =
+                |value: &clap::builder::PossibleValue| value.get_help().map(ToString::to_string);
+            let values = shown
+                .map(|value| Candidate::new(value.get_name(), about(value).unwrap_or_default()));
             return (values.collect(), NO_FILES);
         }
         let told = value_names(arg);
@@ -233,11 +254,15 @@ impl<'c> Line<'c> {
         let mut directive = NO_FILES;
         match arg.get_id().as_str() {
             "namespace" | "trial_namespace" => found.extend(self.ask(namespaces).await),
-            "level" => found.extend(["baseline", "restricted"].map(|level| Candidate::new(level, ""))),
+            "level" => {
+                found.extend(["baseline", "restricted"].map(|level| Candidate::new(level, "")))
+            }
             "context" => found.extend(plain(self.connection().entries().contexts)),
             "cluster" => found.extend(plain(self.connection().entries().clusters)),
             "user" => found.extend(plain(self.connection().entries().users)),
-            "without" => found.extend(REMEDIES.iter().map(|remedy| Candidate::new(remedy.id, remedy.title))),
+            "without" => {
+                found.extend(REMEDIES.iter().map(|remedy| Candidate::new(remedy.id, remedy.title)))
+            }
             "container" => {
                 let target = self.targets().pop();
                 found.extend(self.ask(async |cluster| containers(cluster, target).await).await);
@@ -253,7 +278,9 @@ impl<'c> Line<'c> {
             _ => {}
         }
         if has("OBSTACLE") {
-            found.extend(Category::ALL.map(|category| Candidate::new(category.as_str(), "an obstacle")));
+            found.extend(
+                Category::ALL.map(|category| Candidate::new(category.as_str(), "an obstacle")),
+            );
         }
         if has("FILE") || has("DIRECTORY") {
             directive = directive & !NO_FILES | FILES;
@@ -273,19 +300,25 @@ impl<'c> Line<'c> {
                 (self.ask(async |cluster| names(&cluster, kind, "").await).await, 0)
             }
             _ => {
-                let types = target::TYPES.iter().filter_map(|(kind, names)| Some((kind, names.first()?)));
-                (types.map(|(kind, name)| Candidate::new(format!("{name}/"), kind)).collect(), NO_SPACE)
+                let types =
+                    target::TYPES.iter().filter_map(|(kind, names)| Some((kind, names.first()?)));
+                (
+                    types.map(|(kind, name)| Candidate::new(format!("{name}/"), kind)).collect(),
+                    NO_SPACE,
+                )
             }
         }
     }
 
     /// What the words so far name. Where a pod may stand alone, one word is its name.
     fn targets(&self) -> Vec<Target> {
-        let names = |arg: &Arg, wanted: &str| value_names(arg).iter().any(|name| name.contains(wanted));
+        let names =
+            |arg: &Arg, wanted: &str| value_names(arg).iter().any(|name| name.contains(wanted));
         let words = self.words.iter().filter(|(arg, _)| names(arg, "TYPE/NAME"));
         // Paths and ports stand before the workload.
-        let words: Vec<_> =
-            words.filter(|(_, word)| !word.starts_with(|c: char| c == '/' || c.is_ascii_digit())).collect();
+        let words: Vec<_> = words
+            .filter(|(_, word)| !word.starts_with(|c: char| c == '/' || c.is_ascii_digit()))
+            .collect();
         match words.as_slice() {
             [(arg, word)] if names(arg, "POD") && !is_pair(word) && !target::is_type(word) => {
                 vec![Target { kind: "Pod".to_owned(), name: Some(word.clone()) }]
@@ -301,10 +334,15 @@ impl<'c> Line<'c> {
     fn connection(&self) -> crate::evidence::cluster::Connection {
         let command = ClusterFlags::augment_args(Command::new("flags").no_binary_name(true));
         let known = |flag: &Arg| command.get_arguments().any(|arg| arg.get_id() == flag.get_id());
-        let flags = self.flags.iter().filter(|(flag, _)| known(flag)).filter_map(|(flag, value)| {
-            let long = flag.get_long()?;
-            Some(value.as_ref().map_or_else(|| format!("--{long}"), |value| format!("--{long}={value}")))
-        });
+        let flags =
+            self.flags.iter().filter(|(flag, _)| known(flag)).filter_map(|(flag, value)| {
+                let long = flag.get_long()?;
+                Some(
+                    value
+                        .as_ref()
+                        .map_or_else(|| format!("--{long}"), |value| format!("--{long}={value}")),
+                )
+            });
         let flags: Vec<String> = flags.collect();
         let none = || command.clone().try_get_matches_from(Vec::<String>::new());
         let matches = command.clone().try_get_matches_from(flags).or_else(|_| none());
@@ -325,7 +363,8 @@ impl<'c> Line<'c> {
 
 fn commands(command: &Command) -> Vec<Candidate> {
     let shown = command.get_subcommands().filter(|command| !command.is_hide_set());
-    let about = |command: &Command| command.get_about().map(ToString::to_string).unwrap_or_default();
+    let about =
+        |command: &Command| command.get_about().map(ToString::to_string).unwrap_or_default();
     shown.map(|command| Candidate::new(command.get_name(), about(command))).collect()
 }
 
@@ -357,7 +396,8 @@ fn has_value(flag: &Arg) -> bool {
     flag.get_num_args().is_some_and(|range| range.takes_values())
 }
 
-/// Whether a word is the value of the flag before it; one that may stand alone leaves the next flag alone.
+/// Whether a word is the value of the flag before it; one that may stand alone leaves the next flag
+/// alone.
 fn takes(flag: &Arg, word: &str) -> bool {
     let optional = flag.get_num_args().is_some_and(|range| range.min_values() == 0);
     !(optional && word.starts_with('-'))

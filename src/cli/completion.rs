@@ -6,9 +6,10 @@ use super::{Fault, print};
 
 /// Print a completion script for a shell, or for kubectl itself
 ///
-/// kubectl completes `kubectl nonroot` in every shell that its own completion is set up for, if it finds an executable
-/// kubectl_complete-nonroot in PATH: that is what `completion kubectl` prints. It completes names from the cluster. The
-/// scripts for the shells are for kubectl-nonroot typed with a hyphen: commands, flags and files.
+/// kubectl completes `kubectl nonroot` in every shell that its own completion is set up for, if it
+/// finds an executable kubectl_complete-nonroot in PATH: that is what `completion kubectl` prints.
+/// It completes names from the cluster. The scripts for the shells are for kubectl-nonroot typed
+/// with a hyphen: commands, flags and files.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct CompletionArgs {
@@ -36,8 +37,8 @@ enum For {
 }
 
 impl For {
-    /// Its file in completions/, which tests/docs.rs makes from the commands and flags. To make it here would take longer
-    /// than all the rest of the program.
+    /// Its file in completions/, which tests/docs.rs makes from the commands and flags. To make it
+    /// here would take longer than all the rest of the program.
     fn script(self) -> &'static str {
         match self {
             For::Bash => include_str!("../../completions/kubectl-nonroot.bash"),

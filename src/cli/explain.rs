@@ -24,8 +24,8 @@ use crate::run::diagnosed;
 
 /// Explain why a container failed: a pod, a log, or the name of an obstacle
 ///
-/// Reads the logs, states and events of a pod, or of the failing pod of a workload, and says what was refused, why, and
-/// what would remove it. Reads only.
+/// Reads the logs, states and events of a pod, or of the failing pod of a workload, and says what
+/// was refused, why, and what would remove it. Reads only.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ExplainArgs {
@@ -64,21 +64,28 @@ pub(super) async fn run(flags: &ClusterFlags, args: ExplainArgs) -> Result<u8, F
     let (mut why, mut runtime) = (Vec::new(), None);
     let read = match (args.filename.as_deref(), words.as_slice()) {
         (None | Some("-"), [] | ["-"]) => {
-            let mut diagnosis = Diagnosis::new(Context { source: "stdin".to_owned(), ..Context::default() });
-            let read = logs::standard_input(search, |piece, searched| diagnosis.feed_searched(piece, &searched));
+            let mut diagnosis =
+                Diagnosis::new(Context { source: "stdin".to_owned(), ..Context::default() });
+            let read = logs::standard_input(search, |piece, searched| {
+                diagnosis.feed_searched(piece, &searched)
+            });
             Read { value: diagnosis.finish(), errors: read.errors }
         }
         (Some(path), _) => {
-            let mut diagnosis = Diagnosis::new(Context { source: path.to_owned(), ..Context::default() });
-            let read =
-                logs::file(Path::new(path), search, |piece, searched| diagnosis.feed_searched(piece, &searched))?;
+            let mut diagnosis =
+                Diagnosis::new(Context { source: path.to_owned(), ..Context::default() });
+            let read = logs::file(Path::new(path), search, |piece, searched| {
+                diagnosis.feed_searched(piece, &searched)
+            })?;
             Read { value: diagnosis.finish(), errors: read.errors }
         }
         (None, [name]) if category(name).is_some() => {
             print(&category(name).map(obstacles::page).unwrap_or_default())?;
             return Ok(0);
         }
-        (None, [name]) => live(flags, &args, &mut why, &mut runtime).await.map_err(|fault| misspelt(name, fault))?,
+        (None, [name]) => live(flags, &args, &mut why, &mut runtime)
+            .await
+            .map_err(|fault| misspelt(name, fault))?,
         (None, _) => live(flags, &args, &mut why, &mut runtime).await?,
     };
     let found = !read.value.obstacles.is_empty();
@@ -93,7 +100,10 @@ pub(super) async fn run(flags: &ClusterFlags, args: ExplainArgs) -> Result<u8, F
         }
     }
     for (explained, setting) in explanation.obstacles.iter_mut().zip(settings) {
-        let advice = explained.remedies.iter_mut().find(|remedy| remedy.level == remedy::Level::Node.as_str());
+        let advice = explained
+            .remedies
+            .iter_mut()
+            .find(|remedy| remedy.level == remedy::Level::Node.as_str());
         if let (Some(advice), Some(setting)) = (advice, setting) {
             advice.summary = setting;
         }
@@ -121,7 +131,9 @@ fn category(name: &str) -> Option<Category> {
 /// A word that is no pod may have been meant for the name of an obstacle.
 fn misspelt(name: &str, fault: Fault) -> Fault {
     match (fault, target::nearest(name, Category::ALL.iter().map(|category| category.as_str()))) {
-        (Fault::Error(error), Some(near)) => error.help(format!("did you mean the obstacle {near}?")).into(),
+        (Fault::Error(error), Some(near)) => {
+            error.help(format!("did you mean the obstacle {near}?")).into()
+        }
         (fault, _) => fault,
     }
 }
@@ -161,7 +173,8 @@ async fn live(
     let cluster = Cluster::connect(&flags.connection()).await?;
     let _spinner = Spinner::start("reading logs and events");
     let workload = meant(&cluster, &target, "explain").await?;
-    let mut texts = failure_texts(&cluster, &workload.value, args.container.as_deref(), args.previous).await?;
+    let mut texts =
+        failure_texts(&cluster, &workload.value, args.container.as_deref(), args.previous).await?;
     texts.errors.extend(workload.errors);
     let mut diagnosed = diagnosed(&texts.value);
     foresight::devices::recognise(&mut diagnosed.obstacles, &workload.value.spec);
@@ -177,7 +190,11 @@ async fn live(
 }
 
 /// The workload that a target names; a pod is one of its own, whoever owns it.
-pub(super) async fn meant(cluster: &Cluster, target: &Target, attempt: &str) -> Result<Read<Workload>, Fault> {
+pub(super) async fn meant(
+    cluster: &Cluster,
+    target: &Target,
+    attempt: &str,
+) -> Result<Read<Workload>, Fault> {
     if let (Some(name), "Pod") = (&target.name, target.kind.as_str()) {
         return Ok(Read::clean(cluster.pod(&cluster.namespace, name).await?));
     }
@@ -188,15 +205,20 @@ pub(super) async fn meant(cluster: &Cluster, target: &Target, attempt: &str) -> 
     };
     let inventory = cluster.inventory(&scope).await?;
     let all = inventory.value.workloads;
-    let found = all.iter().find(|workload| target.matches(&workload.kind, &workload.name)).ok_or_else(|| {
-        let name = target.name.as_deref().unwrap_or_default();
-        let why = format!("there is none in namespace {}", cluster.namespace);
-        Error::input(format!("{attempt} {}/{name}", target.kind.to_lowercase()), why).help(target.hint(all.iter()))
-    })?;
+    let found = all
+        .iter()
+        .find(|workload| target.matches(&workload.kind, &workload.name))
+        .ok_or_else(|| {
+            let name = target.name.as_deref().unwrap_or_default();
+            let why = format!("there is none in namespace {}", cluster.namespace);
+            Error::input(format!("{attempt} {}/{name}", target.kind.to_lowercase()), why)
+                .help(target.hint(all.iter()))
+        })?;
     Ok(Read { value: found.clone(), errors: inventory.errors })
 }
 
-/// Pods of a workload that may have a running container: the failing one itself, and others that still run.
+/// Pods of a workload that may have a running container: the failing one itself, and others that
+/// still run.
 pub(super) async fn running(cluster: &Cluster, workload: &Workload) -> Vec<String> {
     let namespace = workload.namespace.as_deref().unwrap_or(&cluster.namespace);
     let own = workload.metadata.name.clone().filter(|_| workload.pods > 0);
@@ -210,7 +232,8 @@ pub(super) async fn running(cluster: &Cluster, workload: &Workload) -> Vec<Strin
     pods
 }
 
-/// The texts about the pod of a workload that fails, else about its newest; and why there is no pod where there is none.
+/// The texts about the pod of a workload that fails, else about its newest; and why there is no pod
+/// where there is none.
 pub(super) async fn failure_texts(
     cluster: &Cluster,
     workload: &Workload,

@@ -108,7 +108,8 @@ pub(super) struct SelectionFlags {
     /// Field selector of pods, such as spec.nodeName=node1
     #[arg(long, value_name = "SELECTOR")]
     pub(super) field_selector: Option<String>,
-    /// Files or directories of manifests instead of a cluster, or - for standard input; may be repeated
+    /// Files or directories of manifests instead of a cluster, or - for standard input; may be
+    /// repeated
     #[arg(short, long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["all_namespaces", "selector", "field_selector"])]
     pub(super) filename: Vec<String>,
     /// Descend into the directories of -f
@@ -117,11 +118,17 @@ pub(super) struct SelectionFlags {
 }
 
 impl SelectionFlags {
-    /// The part of the cluster that they select; `namespace` is the one that holds where none is asked for.
+    /// The part of the cluster that they select; `namespace` is the one that holds where none is
+    /// asked for.
     #[must_use]
     pub(super) fn scope(&self, namespace: &str) -> Scope {
-        let namespaces = if self.all_namespaces { Namespaces::All } else { Namespaces::One(namespace.to_owned()) };
-        let selection = Selection { labels: self.selector.clone(), fields: self.field_selector.clone() };
+        let namespaces = if self.all_namespaces {
+            Namespaces::All
+        } else {
+            Namespaces::One(namespace.to_owned())
+        };
+        let selection =
+            Selection { labels: self.selector.clone(), fields: self.field_selector.clone() };
         Scope { namespaces, selection, detail: Detail::Judged }
     }
 }
@@ -135,7 +142,11 @@ pub(super) enum Format {
 }
 
 impl Format {
-    pub(super) fn rendered(self, report: &impl Serialize, text: impl FnOnce() -> String) -> Result<String, Error> {
+    pub(super) fn rendered(
+        self,
+        report: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Result<String, Error> {
         match self {
             Format::Text => Ok(text()),
             Format::Json => json(report),

@@ -23,13 +23,14 @@ use crate::plan;
 
 /// Show what an image runs as, who owns what in it, and where its bytes are wasted
 ///
-/// Reads an image from a registry, an OCI layout, an archive of docker save, or containerd's content store, without
-/// unpacking it.
+/// Reads an image from a registry, an OCI layout, an archive of docker save, or containerd's
+/// content store, without unpacking it.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ImageArgs {
-    /// A reference such as nginx:1.29, an archive, a layout's directory, CONTENT-STORE@sha256:DIGEST, or a workload as
-    /// TYPE/NAME, whose containers' images are read one after the other
+    /// A reference such as nginx:1.29, an archive, a layout's directory,
+    /// CONTENT-STORE@sha256:DIGEST, or a workload as TYPE/NAME, whose containers' images are
+    /// read one after the other
     #[arg(value_name = "REF|FILE|TYPE/NAME")]
     image: String,
     /// List the files, or those below PATH, with the layer that each came from
@@ -91,7 +92,9 @@ impl RegistryFlags {
                 mirror: self.registry_mirror.clone(),
                 pull_secrets: Vec::new(),
             },
-            cache: cache.map(|directory: PathBuf| Cache::new(directory, self.image_cache_size.saturating_mul(1 << 20))),
+            cache: cache.map(|directory: PathBuf| {
+                Cache::new(directory, self.image_cache_size.saturating_mul(1 << 20))
+            }),
             ..Options::default()
         }
     }
@@ -116,14 +119,20 @@ struct Found {
 
 pub(super) async fn run(flags: &ClusterFlags, args: ImageArgs) -> Result<u8, Fault> {
     let Some(target) = workload(&args.image) else {
-        let options = Options { platform: args.platform.clone(), image: args.name.clone(), ..args.registry.options() };
+        let options = Options {
+            platform: args.platform.clone(),
+            image: args.name.clone(),
+            ..args.registry.options()
+        };
         let spinner = Spinner::start("reading the image");
         let image = image::read(&args.image, Source::of(&args.image), options).await?;
         drop(spinner);
-        show(&args, &Found { container: None, command: Vec::new(), image }, |report| match args.output {
-            Format::Json => json(&report),
-            Format::Html => html::images(&[], &[report]),
-            _ => yaml(&report),
+        show(&args, &Found { container: None, command: Vec::new(), image }, |report| {
+            match args.output {
+                Format::Json => json(&report),
+                Format::Html => html::images(&[], &[report]),
+                _ => yaml(&report),
+            }
         })?;
         return Ok(0);
     };
@@ -179,10 +188,13 @@ pub(super) async fn run(flags: &ClusterFlags, args: ImageArgs) -> Result<u8, Fau
     Ok(exit_code(&errors, false))
 }
 
-/// `deploy/web`, where no file is called so: a workload of a built-in type. Docker Hub has no user with such a name.
+/// `deploy/web`, where no file is called so: a workload of a built-in type. Docker Hub has no user
+/// with such a name.
 fn workload(text: &str) -> Option<Target> {
-    let is_file = matches!(Source::of(text), Source::Archive(_) | Source::Layout(_) | Source::Store(..));
-    let mut targets = target::targets(&[text.to_owned()]).ok().filter(|_| text.contains('/') && !is_file)?;
+    let is_file =
+        matches!(Source::of(text), Source::Archive(_) | Source::Layout(_) | Source::Store(..));
+    let mut targets =
+        target::targets(&[text.to_owned()]).ok().filter(|_| text.contains('/') && !is_file)?;
     targets.pop().filter(Target::is_built_in)
 }
 
@@ -191,8 +203,9 @@ pub(super) async fn read(text: &str, flags: &RegistryFlags) -> Result<Image, Err
     image::read(text, Source::of(text), flags.options()).await
 }
 
-/// What is known of the images that workloads run, each image once, by the name that their pods give it; with no cluster,
-/// from the registry with the user's own login. What could not be read is an error beside the rest.
+/// What is known of the images that workloads run, each image once, by the name that their pods
+/// give it; with no cluster, from the registry with the user's own login. What could not be read is
+/// an error beside the rest.
 pub(super) async fn of_workloads(
     cluster: Option<&Cluster>,
     workloads: &[Workload],
@@ -200,9 +213,13 @@ pub(super) async fn of_workloads(
 ) -> Read<Vec<ImageReport>> {
     let (mut found, mut failed) = (Read::clean(Vec::new()), BTreeSet::new());
     let _spinner = Spinner::start("reading images");
-    for (workload, container) in workloads.iter().flat_map(|one| one.containers.iter().map(move |part| (one, part))) {
+    for (workload, container) in
+        workloads.iter().flat_map(|one| one.containers.iter().map(move |part| (one, part)))
+    {
         let name = &container.image;
-        if failed.contains(name) || found.value.iter().any(|report: &ImageReport| report.name == *name) {
+        if failed.contains(name)
+            || found.value.iter().any(|report: &ImageReport| report.name == *name)
+        {
             continue;
         }
         let read = match cluster {
@@ -212,9 +229,15 @@ pub(super) async fn of_workloads(
         match read {
             Ok(Read { value: image, errors }) => {
                 let command = pods::command(&workload.spec, &container.name).to_vec();
-                let identities = plan::of_image(&image, &command, &[container.name.clone(), program(name)]);
-                found.value.push(ImageReport { name: name.clone(), ..ImageReport::new(&image, identities, None) });
-                found.errors.extend(errors.into_iter().filter(|error| failed.insert(error.to_string())));
+                let identities =
+                    plan::of_image(&image, &command, &[container.name.clone(), program(name)]);
+                found.value.push(ImageReport {
+                    name: name.clone(),
+                    ..ImageReport::new(&image, identities, None)
+                });
+                found
+                    .errors
+                    .extend(errors.into_iter().filter(|error| failed.insert(error.to_string())));
             }
             Err(error) => {
                 failed.insert(name.clone());
@@ -225,15 +248,16 @@ pub(super) async fn of_workloads(
     found
 }
 
-/// The image of a workload's container, with the pod's pull secrets and for its node; what could not be learnt of those
-/// beside it.
+/// The image of a workload's container, with the pod's pull secrets and for its node; what could
+/// not be learnt of those beside it.
 pub(super) async fn of_container(
     cluster: &Cluster,
     workload: &Workload,
     container: &Container,
     flags: &RegistryFlags,
 ) -> Result<Read<Image>, Error> {
-    let Read { value: (source, options), errors } = source(cluster, workload, container, flags).await;
+    let Read { value: (source, options), errors } =
+        source(cluster, workload, container, flags).await;
     Ok(Read { value: image::read(&container.image, source, options).await?, errors })
 }
 
@@ -274,10 +298,15 @@ pub(super) async fn source(
 }
 
 /// Shows an image: as a table, or by a report for tools.
-fn show(args: &ImageArgs, found: &Found, tool: impl FnOnce(ImageReport) -> Result<String, Error>) -> Result<(), Fault> {
+fn show(
+    args: &ImageArgs,
+    found: &Found,
+    tool: impl FnOnce(ImageReport) -> Result<String, Error>,
+) -> Result<(), Fault> {
     let image = &found.image;
     let top = args.tree.as_deref().map(|path| directory(image, path)).transpose()?;
-    let names: Vec<String> = found.container.iter().cloned().chain([program(&image.name)]).collect();
+    let names: Vec<String> =
+        found.container.iter().cloned().chain([program(&image.name)]).collect();
     let report = |top| ImageReport {
         container: found.container.clone(),
         ..ImageReport::new(image, plan::of_image(image, &found.command, &names), top)
@@ -293,7 +322,8 @@ fn show(args: &ImageArgs, found: &Found, tool: impl FnOnce(ImageReport) -> Resul
     Ok(())
 }
 
-/// The last part of a reference or file name without tag, digest and ending: what people call the program by.
+/// The last part of a reference or file name without tag, digest and ending: what people call the
+/// program by.
 fn program(name: &str) -> String {
     let last = name.split('@').next().unwrap_or(name).rsplit('/').next().unwrap_or(name);
     last.split([':', '.']).next().unwrap_or(last).to_owned()

@@ -30,7 +30,13 @@ use crate::output::terminal;
 
 /// Takes Kubernetes workloads off root.
 #[derive(Debug, Parser)]
-#[command(name = "kubectl-nonroot", version, about, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "kubectl-nonroot",
+    version,
+    about,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 struct Cli {
     #[command(flatten)]
     cluster: flags::ClusterFlags,
@@ -59,8 +65,8 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Parses the arguments, runs the command and returns the exit code: 0 nothing to do or done, 1 obstacles found,
-/// 2 bad usage or input, 3 a cluster, registry or permission failure.
+/// Parses the arguments, runs the command and returns the exit code: 0 nothing to do or done, 1
+/// obstacles found, 2 bad usage or input, 3 a cluster, registry or permission failure.
 pub fn run(args: Vec<std::ffi::OsString>) -> u8 {
     if let Some(words) = complete::asked(&args) {
         // Whoever asks for completion shows no error.
@@ -69,10 +75,15 @@ pub fn run(args: Vec<std::ffi::OsString>) -> u8 {
     let command = command();
     let command = match args.first().map(Path::new).and_then(Path::file_name) {
         // kubectl finds a plugin by this name, and its users type the name with a space.
-        Some(name) if name.to_string_lossy().starts_with("kubectl-") => command.bin_name("kubectl nonroot"),
+        Some(name) if name.to_string_lossy().starts_with("kubectl-") => {
+            command.bin_name("kubectl nonroot")
+        }
         _ => command,
     };
-    let cli = match command.try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let cli = match command
+        .try_get_matches_from(args)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+    {
         Ok(cli) => cli,
         Err(error) => {
             // Help that cannot be shown changes nothing.
@@ -101,12 +112,14 @@ pub fn run(args: Vec<std::ffi::OsString>) -> u8 {
     }
 }
 
-/// Waits for what a command does. The threads for that are started here, since a version and a help need none.
+/// Waits for what a command does. The threads for that are started here, since a version and a help
+/// need none.
 fn wait(command: impl Future<Output = Result<u8, Fault>>) -> Result<u8, Fault> {
-    // Two crates of the tree can bring a provider; without a choice rustls panics at the first connection. It fails
-    // only where one is installed already.
+    // Two crates of the tree can bring a provider; without a choice rustls panics at the first
+    // connection. It fails only where one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Runtime::new().map_err(|why| Error::input("start the threads of a command", why))?;
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|why| Error::input("start the threads of a command", why))?;
     // In a box: the loop that drives a command is compiled once, and not for each of them.
     let command: Pin<Box<dyn Future<Output = Result<u8, Fault>>>> = Box::pin(command);
     runtime.block_on(command)
@@ -145,7 +158,8 @@ fn print(text: &str) -> Result<(), Fault> {
 fn print_file(text: &str) -> Result<(), Fault> {
     let mut stdout = io::stdout().lock();
     let written = if io::IsTerminal::is_terminal(&stdout) {
-        text.lines().try_for_each(|line| writeln!(stdout, "{}", crate::output::terminal::Clean(line)))
+        text.lines()
+            .try_for_each(|line| writeln!(stdout, "{}", crate::output::terminal::Clean(line)))
     } else {
         stdout.write_all(text.as_bytes())
     };
@@ -161,41 +175,53 @@ fn say(text: std::fmt::Arguments<'_>) {
     let _ = writeln!(anstream::stderr().lock(), "{}", terminal::Clean(&text.to_string()));
 }
 
-/// The columns to fill: the terminal's, else those of COLUMNS. Without either nothing is cut or wrapped: whoever reads
-/// from a pipe wants whole lines.
+/// The columns to fill: the terminal's, else those of COLUMNS. Without either nothing is cut or
+/// wrapped: whoever reads from a pipe wants whole lines.
 fn width() -> usize {
-    let of_terminal = console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
+    let of_terminal =
+        console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
     of_terminal.or_else(|| std::env::var("COLUMNS").ok()?.parse().ok()).unwrap_or(usize::MAX)
 }
 
 /// A report as JSON for tools.
 fn json(report: &impl Serialize) -> Result<String, Error> {
-    let mut text =
-        serde_json::to_string_pretty(report).map_err(|error| Error::input("write the report as JSON", error))?;
+    let mut text = serde_json::to_string_pretty(report)
+        .map_err(|error| Error::input("write the report as JSON", error))?;
     text.push('\n');
     Ok(terminal::escaped(&text))
 }
 
-/// A report as YAML that YAML 1.1 and 1.2 read alike. One with hidden characters is written as JSON, which is YAML too and
-/// can escape them wherever they stand.
+/// A report as YAML that YAML 1.1 and 1.2 read alike. One with hidden characters is written as
+/// JSON, which is YAML too and can escape them wherever they stand.
 fn yaml(report: &impl Serialize) -> Result<String, Error> {
-    let text = serde_saphyr::to_string(report).map_err(|error| Error::input("write the report as YAML", error))?;
-    if text.contains(|c: char| c != '\n' && terminal::is_hidden(c)) { json(report) } else { Ok(text) }
+    let text = serde_saphyr::to_string(report)
+        .map_err(|error| Error::input("write the report as YAML", error))?;
+    if text.contains(|c: char| c != '\n' && terminal::is_hidden(c)) {
+        json(report)
+    } else {
+        Ok(text)
+    }
 }
 
-/// The exit code of a command that went through: the worst of the errors on its way, else whether it found anything.
+/// The exit code of a command that went through: the worst of the errors on its way, else whether
+/// it found anything.
 fn exit_code(errors: &[Error], found: bool) -> u8 {
     let worst = errors.iter().map(|error| error.class).max();
     worst.map_or(u8::from(found), |class| class.exit_code())
 }
 
-/// Sends traces to standard error, in kubectl's steps of `-v`: requests from 6 on, their details from 8 on.
+/// Sends traces to standard error, in kubectl's steps of `-v`: requests from 6 on, their details
+/// from 8 on.
 fn log(verbosity: u8) {
     let filter = match verbosity {
         0 => return,
         1..=5 => vec![("nonroot", Level::DEBUG)],
         6..=7 => vec![("nonroot", Level::DEBUG), ("kube_client", Level::DEBUG)],
-        _ => vec![("nonroot", Level::TRACE), ("kube_client", Level::TRACE), ("hyper_util", Level::DEBUG)],
+        _ => vec![
+            ("nonroot", Level::TRACE),
+            ("kube_client", Level::TRACE),
+            ("hyper_util", Level::DEBUG),
+        ],
     };
     let filter = Targets::new().with_targets(filter);
     let traces = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| Traces);

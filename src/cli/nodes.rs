@@ -1,4 +1,5 @@
-//! `kubectl nonroot nodes`: what each node lets a pod do that is not root, and what each namespace would refuse.
+//! `kubectl nonroot nodes`: what each node lets a pod do that is not root, and what each namespace
+//! would refuse.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,9 +22,9 @@ use crate::run::node_probe::Probe;
 
 /// Show what each node allows a pod that is not root, and what each namespace would refuse
 ///
-/// Of each node: versions, user namespaces, low ports, SELinux, AppArmor, seccomp, control groups and who owns devices.
-/// Of each namespace: its Pod Security labels, and every workload that it would refuse if it enforced a level today.
-/// Reads only, unless --probe is given.
+/// Of each node: versions, user namespaces, low ports, SELinux, AppArmor, seccomp, control groups
+/// and who owns devices. Of each namespace: its Pod Security labels, and every workload that it
+/// would refuse if it enforced a level today. Reads only, unless --probe is given.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct NodesArgs {
@@ -42,7 +43,8 @@ pub(super) struct NodesArgs {
     /// Version of the Pod Security Standards: latest or v1.N
     #[arg(long, default_value = "latest", value_name = "VERSION", value_parser = |text: &str| text.parse::<Version>())]
     pod_security_version: Version,
-    /// Run two tiny pods on each node, in the namespace of -n or of the context, and read what the kernel shows them
+    /// Run two tiny pods on each node, in the namespace of -n or of the context, and read what the
+    /// kernel shows them
     #[arg(long)]
     probe: bool,
     /// Image of these pods; it needs sh and cat
@@ -73,8 +75,10 @@ pub(super) async fn run(flags: &ClusterFlags, args: NodesArgs) -> Result<u8, Fau
         _ => Namespaces::All,
     };
     let scope = Scope { namespaces, selection: Selection::default(), detail: Detail::Judged };
-    let (nodes, inventory) =
-        tokio::join!(cluster.nodes(&args.nodes, args.selector.as_deref()), cluster.inventory(&scope));
+    let (nodes, inventory) = tokio::join!(
+        cluster.nodes(&args.nodes, args.selector.as_deref()),
+        cluster.inventory(&scope)
+    );
     drop(spinner);
     let (nodes, inventory) = match (nodes, inventory) {
         // A node that is not there is the user's to correct, and no part of an answer.
@@ -92,7 +96,9 @@ pub(super) async fn run(flags: &ClusterFlags, args: NodesArgs) -> Result<u8, Fau
         policy::evaluate(&workload.metadata, &workload.spec, level.level, level.version)
     };
     let namespaces = namespaces.iter().map(|namespace| {
-        let own = workloads.iter().filter(|workload| workload.namespace.as_ref() == Some(&namespace.name));
+        let own = workloads
+            .iter()
+            .filter(|workload| workload.namespace.as_ref() == Some(&namespace.name));
         let judged: Vec<_> = own.map(|workload| (workload, judge(workload))).collect();
         report::Namespace::new(namespace, level, &judged)
     });
@@ -126,7 +132,9 @@ async fn probed(
     let _spinner = Spinner::start("probing nodes");
     let mut errors = Vec::new();
     let work = async {
-        for (number, node) in nodes.iter_mut().enumerate().filter(|(_, node)| node.operating_system != "windows") {
+        for (number, node) in
+            nodes.iter_mut().enumerate().filter(|(_, node)| node.operating_system != "windows")
+        {
             let read = probe.node(cluster, &node.name, number).await;
             errors.extend(read.errors);
             let device_ownership = device_ownership(cluster, &node.name, workloads).await;
@@ -153,7 +161,9 @@ fn allowed(args: &NodesArgs, nodes: usize, namespace: &str) -> Result<(), Fault>
     }
     let attempted = "create the pods of --probe";
     if !ask::is_answered() {
-        return Err(Error::input(attempted, "there is no terminal to ask on").help("--yes allows it").into());
+        return Err(Error::input(attempted, "there is no terminal to ask on")
+            .help("--yes allows it")
+            .into());
     }
     let of = if nodes == 1 { "one node".to_owned() } else { format!("each of {nodes} nodes") };
     say(format_args!(
@@ -168,12 +178,23 @@ fn allowed(args: &NodesArgs, nodes: usize, namespace: &str) -> Result<(), Fault>
 
 /// Whom the block volume of a non-root container belongs to, of one that runs on the node.
 async fn device_ownership(cluster: &Cluster, node: &str, workloads: &[Workload]) -> Option<Answer> {
-    for workload in workloads.iter().filter(|workload| workload.spec.node_name.as_deref() == Some(node)) {
+    for workload in
+        workloads.iter().filter(|workload| workload.spec.node_name.as_deref() == Some(node))
+    {
         for container in &workload.spec.containers {
             let Some(device) = container.volume_devices.iter().flatten().next() else { continue };
-            let user = workload.containers.iter().find(|known| known.name == container.name).map(|known| &known.user);
-            let Some(uid) = user.and_then(|user| user.uid).filter(|uid| *uid != 0) else { continue };
-            let (Some(namespace), Some(pod)) = (&workload.namespace, &workload.metadata.name) else { continue };
+            let user = workload
+                .containers
+                .iter()
+                .find(|known| known.name == container.name)
+                .map(|known| &known.user);
+            let Some(uid) = user.and_then(|user| user.uid).filter(|uid| *uid != 0) else {
+                continue;
+            };
+            let (Some(namespace), Some(pod)) = (&workload.namespace, &workload.metadata.name)
+            else {
+                continue;
+            };
             let place = Place { namespace, pod, container: &container.name };
             let path = device.device_path.as_str();
             let Ok(Some(look)) = cluster.look_at(place, &[path]).await else { continue };

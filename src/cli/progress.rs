@@ -41,7 +41,8 @@ impl Drop for Spinner {
     }
 }
 
-/// The last line of what is said: what goes on now, and since when. Several stand one below the other.
+/// The last line of what is said: what goes on now, and since when. Several stand one below the
+/// other.
 pub(super) struct Live(ProgressBar);
 
 impl Live {

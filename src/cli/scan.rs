@@ -36,7 +36,8 @@ use crate::run::diagnosed;
 
 /// Find what runs as root, what Pod Security would refuse and what fails
 ///
-/// Looks at every pod of a namespace, or at manifests with -f, and shows one line for each workload. Reads only.
+/// Looks at every pod of a namespace, or at manifests with -f, and shows one line for each
+/// workload. Reads only.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ScanArgs {
@@ -58,13 +59,15 @@ pub(super) struct ScanArgs {
     /// Output format
     #[arg(short, long, value_enum, default_value = "table")]
     output: Format,
-    /// What makes the exit code 1, instead of root, what --level forbids and what fails; separated by commas
+    /// What makes the exit code 1, instead of root, what --level forbids and what fails; separated
+    /// by commas
     #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
     fail_on: Vec<FailOn>,
     /// Exit with 0 though something was found
     #[arg(long)]
     exit_zero: bool,
-    /// Add the plan of fix to each workload, from what can be read; it looks into running pods by exec
+    /// Add the plan of fix to each workload, from what can be read; it looks into running pods by
+    /// exec
     #[arg(long)]
     plan: bool,
     /// Read the images of the workloads too: who owns what in them, for -o html and -o json
@@ -139,7 +142,9 @@ enum FailOn {
 
 pub(super) fn judged_level(text: &str) -> Result<Level, String> {
     match text.parse()? {
-        Level::Privileged => Err("privileged forbids nothing: use baseline or restricted".to_owned()),
+        Level::Privileged => {
+            Err("privileged forbids nothing: use baseline or restricted".to_owned())
+        }
         level => Ok(level),
     }
 }
@@ -149,7 +154,8 @@ pub(super) async fn run(flags: &ClusterFlags, args: ScanArgs) -> Result<u8, Faul
         return watched(flags, &args).await;
     }
     let live = args.selection.filename.is_empty();
-    let Read { value, errors } = if live { cluster(flags, &args).await? } else { files(&args).await };
+    let Read { value, errors } =
+        if live { cluster(flags, &args).await? } else { files(&args).await };
     let Inventoried { mut rows, namespaces, images, manifests, scanned, notes, unjudged } = value;
     for row in &mut rows {
         row.workload.learn(&images);
@@ -162,14 +168,18 @@ pub(super) async fn run(flags: &ClusterFlags, args: ScanArgs) -> Result<u8, Faul
         doubts.extend(plans(flags, &args, manifests, &mut workloads).await?);
     }
     let open = |finding: &Finding| finding.accepted.is_none() && args.counts(finding.class);
-    let stale = baseline.as_ref().is_some_and(|file| !file.expired.is_empty() || !file.unmatched.is_empty());
-    let tells =
-        |object: &Unjudged| object.root && args.counts(Class::Root) || object.forbidden && args.counts(Class::Baseline);
+    let stale = baseline
+        .as_ref()
+        .is_some_and(|file| !file.expired.is_empty() || !file.unmatched.is_empty());
+    let tells = |object: &Unjudged| {
+        object.root && args.counts(Class::Root) || object.forbidden && args.counts(Class::Baseline)
+    };
     let found = workloads.iter().flat_map(|row| &row.findings).any(open)
         || (stale && args.fails_on(FailOn::Stale))
         || unjudged.iter().any(tells);
     let told = unjudged.iter().map(Unjudged::told);
-    let warnings = errors.iter().map(Error::to_string).chain(doubts.iter().cloned()).chain(told).collect();
+    let warnings =
+        errors.iter().map(Error::to_string).chain(doubts.iter().cloned()).chain(told).collect();
     let unjudged = unjudged.into_iter().map(report::Unjudged::from).collect();
     // Given back with the process, as what it was made of.
     let report = ManuallyDrop::new(ScanReport {
@@ -188,7 +198,8 @@ pub(super) async fn run(flags: &ClusterFlags, args: ScanArgs) -> Result<u8, Faul
             (&file.unmatched, "is about nothing that is found any more"),
         ]
     }) {
-        let file = args.acceptance.baseline.as_deref().unwrap_or(std::path::Path::new("")).display();
+        let file =
+            args.acceptance.baseline.as_deref().unwrap_or(std::path::Path::new("")).display();
         for report::Entry { line, workload, check, .. } in entries {
             say(format_args!("warning: {file}:{line} {what}: {check} of {workload}"));
         }
@@ -216,7 +227,8 @@ fn judged(mut rows: Vec<Row>, scanned: &Scanned, args: &ScanArgs) -> Result<Judg
     rows.iter_mut().for_each(|row| row.judge(args));
     let counts = |finding: &Finding| args.counts(finding.class);
     let (baseline, doubts) = acceptance::apply(&args.acceptance, &mut rows, scanned, &counts)?;
-    let workloads = rows.into_iter().map(|row| row.workload).filter(|workload| shown(workload, args)).collect();
+    let workloads =
+        rows.into_iter().map(|row| row.workload).filter(|workload| shown(workload, args)).collect();
     Ok(Judged { workloads, baseline, doubts })
 }
 
@@ -254,7 +266,10 @@ impl ScanArgs {
                 FailOn::Obstacle | FailOn::Stale | FailOn::Never => false,
             },
             // The restricted level forbids what the baseline level does.
-            some => some.contains(&what) || (what == FailOn::Baseline && some.contains(&FailOn::Restricted)),
+            some => {
+                some.contains(&what)
+                    || (what == FailOn::Baseline && some.contains(&FailOn::Restricted))
+            }
         }
     }
 
@@ -291,7 +306,8 @@ async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Inventori
     let detail = if args.images { Detail::Whole } else { Detail::Judged };
     let scope = Scope { detail, ..args.selection.scope(&cluster.namespace) };
     let spinner = Spinner::start("reading pods");
-    let Read { value: Inventory { workloads, namespaces }, errors } = cluster.inventory(&scope).await?;
+    let Read { value: Inventory { workloads, namespaces }, errors } =
+        cluster.inventory(&scope).await?;
     let mut around = Around::of(&workloads);
     let mut read = Read { value: workloads, errors };
     if !targets.is_empty() {
@@ -323,7 +339,8 @@ async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Inventori
     };
     let (images, notes) = (images.value, around.storage.notes);
     let manifests = Vec::new();
-    let value = Inventoried { rows, namespaces, images, manifests, scanned, notes, unjudged: Vec::new() };
+    let value =
+        Inventoried { rows, namespaces, images, manifests, scanned, notes, unjudged: Vec::new() };
     Ok(Read { value, errors: read.errors })
 }
 
@@ -348,7 +365,12 @@ impl Around {
 }
 
 /// A live workload with what stands in its way, by its logs, and what would, by its spec.
-fn live_row(workload: Workload, version: Version, mut diagnosed: Vec<Obstacle>, around: &Around) -> Row {
+fn live_row(
+    workload: Workload,
+    version: Version,
+    mut diagnosed: Vec<Obstacle>,
+    around: &Around,
+) -> Row {
     foresight::devices::recognise(&mut diagnosed, &workload.spec);
     let mut foreseen = foresight::of_spec(&workload, &around.levels);
     foreseen.extend(foresight::volumes(&workload, &around.storage, &around.shared));
@@ -357,12 +379,14 @@ fn live_row(workload: Workload, version: Version, mut diagnosed: Vec<Obstacle>, 
     let known = |obstacle: &Obstacle| diagnosed.iter().any(|known| same_place(known, obstacle));
     foreseen.retain(|obstacle| !known(obstacle));
     let explained = diagnosed.into_iter().chain(foreseen).map(explain::explained);
-    let of_machine = of_machine.map(|(obstacle, remedy)| explain::explained_by_kubevirt(obstacle, remedy));
+    let of_machine =
+        of_machine.map(|(obstacle, remedy)| explain::explained_by_kubevirt(obstacle, remedy));
     row.workload.obstacles = explained.chain(of_machine).collect();
     row
 }
 
-/// Adds to each workload of which something was found what fix would do; comes back with what could not be planned.
+/// Adds to each workload of which something was found what fix would do; comes back with what could
+/// not be planned.
 async fn plans(
     flags: &ClusterFlags,
     args: &ScanArgs,
@@ -372,7 +396,9 @@ async fn plans(
     let Read { value: fixes, errors } =
         fix::plans(flags, &args.targets, &args.selection, args.level, manifests).await?;
     for workload in workloads.iter_mut().filter(|workload| !workload.findings.is_empty()) {
-        let name = |fix: &Fix| (fix.workload.namespace.clone(), fix.workload.kind.clone(), fix.workload.name.clone());
+        let name = |fix: &Fix| {
+            (fix.workload.namespace.clone(), fix.workload.kind.clone(), fix.workload.name.clone())
+        };
         let wanted = (json!(workload.namespace), json!(workload.kind), json!(workload.name));
         let source = workload.source.as_ref().map(|source| (&source.file, source.line));
         let same = fixes.iter().find(|(place, fix)| {
@@ -402,8 +428,8 @@ async fn diagnose_failing(cluster: &Cluster, workloads: &[Workload]) -> Vec<Read
     stream::iter(each).buffered(DIAGNOSED_AT_ONCE).collect().await
 }
 
-/// Failing workloads whose logs are read side by side: as many as the API server answers without queueing one user's
-/// requests behind each other.
+/// Failing workloads whose logs are read side by side: as many as the API server answers without
+/// queueing one user's requests behind each other.
 const DIAGNOSED_AT_ONCE: usize = 8;
 
 /// The workloads that targets name; a pod is one by itself then, whoever owns it.
@@ -427,8 +453,11 @@ async fn pick(
         let meant = |workload: &&Workload| target.matches(&workload.kind, &workload.name);
         picked.value.extend(all.value.iter().filter(meant).cloned());
         if picked.value.len() == before && (target.name.is_some() || !target.is_built_in()) {
-            let place =
-                if everywhere { "any namespace".to_owned() } else { format!("namespace {}", cluster.namespace) };
+            let place = if everywhere {
+                "any namespace".to_owned()
+            } else {
+                format!("namespace {}", cluster.namespace)
+            };
             let name = target.name.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
             let attempted = format!("scan {}{name}", target.kind.to_lowercase());
             let error = Error::input(attempted, format!("there is none in {place}"));
@@ -448,7 +477,8 @@ async fn files(args: &ScanArgs) -> Read<Inventoried> {
         Box::new((row, manifest.workload, planned))
     });
     let manifests::Found { workloads: read, unjudged, notes } = value;
-    let (mut rows, mut workloads) = (Vec::with_capacity(read.len()), Vec::with_capacity(read.len()));
+    let (mut rows, mut workloads) =
+        (Vec::with_capacity(read.len()), Vec::with_capacity(read.len()));
     let mut manifests = Vec::new();
     for one in read {
         let (row, workload, planned) = *one;
@@ -469,12 +499,24 @@ async fn files(args: &ScanArgs) -> Read<Inventoried> {
         images = read.value;
         errors.extend(read.errors);
     }
-    // The process ends soon, and gives them back at once: one after the other takes longer than to judge them.
+    // The process ends soon, and gives them back at once: one after the other takes longer than to
+    // judge them.
     mem::forget(workloads);
     // Files one by one are what a commit changed; a directory is all there is.
     let is_directory = |path: &String| std::path::Path::new(path).is_dir();
     let scanned = if paths.iter().any(is_directory) { Scanned::Everything } else { Scanned::Part };
-    Read { value: Inventoried { rows, namespaces: Vec::new(), images, manifests, scanned, notes, unjudged }, errors }
+    Read {
+        value: Inventoried {
+            rows,
+            namespaces: Vec::new(),
+            images,
+            manifests,
+            scanned,
+            notes,
+            unjudged,
+        },
+        errors,
+    }
 }
 
 fn row(workload: &Workload, version: Version, line: &dyn Fn(&str) -> Option<u64>) -> Row {
@@ -517,6 +559,7 @@ fn rendered(report: &ScanReport, args: &ScanArgs) -> Result<String, Error> {
 
 /// `deployment.apps/web`, as `kubectl get -o name` prints it.
 fn name(row: &report::Workload) -> String {
-    let group = row.api_version.split_once('/').map_or(String::new(), |(group, _)| format!(".{group}"));
+    let group =
+        row.api_version.split_once('/').map_or(String::new(), |(group, _)| format!(".{group}"));
     format!("{}{group}/{}\n", Clean(&row.kind.to_lowercase()), Clean(&row.name))
 }

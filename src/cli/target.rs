@@ -24,7 +24,8 @@ pub(super) const TYPES: [(&str, &[&str]); 8] = [
     ("Job", &["job", "jobs"]),
 ];
 
-/// Reads the arguments after a command: `deploy/web sts/db`, `deploy web api`, `deploy,sts`, or nothing.
+/// Reads the arguments after a command: `deploy/web sts/db`, `deploy web api`, `deploy,sts`, or
+/// nothing.
 ///
 /// # Errors
 /// A mix of the two forms, or an empty type or name.
@@ -54,7 +55,9 @@ pub(super) fn targets(args: &[String]) -> Result<Vec<Target>, Error> {
     if names.is_empty() {
         return Ok(kinds.map(|kind| Target { kind, name: None }).collect());
     }
-    let each = |kind: String| names.iter().map(move |name| Target { kind: kind.clone(), name: Some(name.clone()) });
+    let each = |kind: String| {
+        names.iter().map(move |name| Target { kind: kind.clone(), name: Some(name.clone()) })
+    };
     Ok(kinds.flat_map(each).collect())
 }
 
@@ -92,11 +95,15 @@ pub(super) fn is_type(word: &str) -> bool {
 pub(super) fn nearest<'n>(given: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let given = given.to_lowercase();
     let scored = names.map(|name| (strsim::jaro_winkler(&given, &name.to_lowercase()), name));
-    scored.filter(|(score, _)| *score > 0.85).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
+    scored
+        .filter(|(score, _)| *score > 0.85)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
 }
 
 impl Target {
-    /// What helps somebody whose target is nowhere: the type, or of these workloads the name, that was most likely meant.
+    /// What helps somebody whose target is nowhere: the type, or of these workloads the name, that
+    /// was most likely meant.
     #[must_use]
     pub(super) fn hint<'w>(&self, workloads: impl Iterator<Item = &'w Workload>) -> String {
         let name = self.name.as_deref().unwrap_or_default();
@@ -127,7 +134,10 @@ impl Target {
             || self.kind == lower
             || self.kind.strip_suffix('s') == Some(&lower)
             || self.kind.strip_suffix("es") == Some(&lower)
-            || self.kind.strip_suffix("ies").is_some_and(|stem| lower.strip_suffix('y') == Some(stem));
+            || self
+                .kind
+                .strip_suffix("ies")
+                .is_some_and(|stem| lower.strip_suffix('y') == Some(stem));
         same_kind && self.name.as_ref().is_none_or(|wanted| wanted == name)
     }
 }
@@ -152,7 +162,10 @@ mod tests {
             parse(&["deploy/web", "sts/db"]),
             Ok(vec![pair("Deployment", Some("web")), pair("StatefulSet", Some("db"))])
         );
-        assert_eq!(parse(&["po", "a", "b"]), Ok(vec![pair("Pod", Some("a")), pair("Pod", Some("b"))]));
+        assert_eq!(
+            parse(&["po", "a", "b"]),
+            Ok(vec![pair("Pod", Some("a")), pair("Pod", Some("b"))])
+        );
         assert_eq!(parse(&["ds,cj"]), Ok(vec![pair("DaemonSet", None), pair("CronJob", None)]));
         assert_eq!(parse(&["Deployments.apps/web"]), Ok(vec![pair("Deployment", Some("web"))]));
         assert_eq!(parse(&["rollout/web"]), Ok(vec![pair("rollout", Some("web"))]));
@@ -161,9 +174,14 @@ mod tests {
 
     #[test]
     fn mixtures_are_refused() {
-        for args in
-            [&["deploy/web", "db"][..], &["deploy", "web", "sts/db"], &["deploy/"], &["/web"], &["deploy,"], &["a/b/c"]]
-        {
+        for args in [
+            &["deploy/web", "db"][..],
+            &["deploy", "web", "sts/db"],
+            &["deploy/"],
+            &["/web"],
+            &["deploy,"],
+            &["a/b/c"],
+        ] {
             assert!(parse(args).is_err(), "{args:?}");
         }
     }

@@ -28,8 +28,8 @@ pub(super) struct Why {
     pub(super) ignores_fs_group: bool,
 }
 
-/// Why each obstacle came about. An obstacle on a claim or its like becomes one of the volume. `running` are pods of the
-/// workload with containers that can be looked at.
+/// Why each obstacle came about. An obstacle on a claim or its like becomes one of the volume.
+/// `running` are pods of the workload with containers that can be looked at.
 pub(super) async fn steps(
     cluster: &Cluster,
     workload: &Workload,
@@ -38,7 +38,8 @@ pub(super) async fn steps(
 ) -> Vec<Why> {
     let storage = cluster.storage(std::slice::from_ref(workload)).await;
     let on_claim = |obstacle: &Obstacle| {
-        volume(workload, obstacle).is_some_and(|(_, volume)| volume.persistent_volume_claim.is_some())
+        volume(workload, obstacle)
+            .is_some_and(|(_, volume)| volume.persistent_volume_claim.is_some())
     };
     let foreseen = match obstacles.iter().any(on_claim) {
         true => beside_others(cluster, workload, &storage).await,
@@ -51,9 +52,11 @@ pub(super) async fn steps(
             all.push(Why { steps, ignores_fs_group: false });
             continue;
         };
-        let is_there =
-            |other: &&Obstacle| other.container == obstacle.container && other.path.as_ref() == Some(&mount.mount_path);
-        let mut causes: Vec<String> = foreseen.iter().filter(is_there).map(|other| other.cause.clone()).collect();
+        let is_there = |other: &&Obstacle| {
+            other.container == obstacle.container && other.path.as_ref() == Some(&mount.mount_path)
+        };
+        let mut causes: Vec<String> =
+            foreseen.iter().filter(is_there).map(|other| other.cause.clone()).collect();
         let fs_group = storage.fs_group(volume, workload);
         if let (FsGroup::Unchanged(why), true) = (&fs_group, causes.is_empty()) {
             causes.push(format!("fsGroup does nothing for volume {}: {why}", volume.name));
@@ -64,25 +67,41 @@ pub(super) async fn steps(
     all
 }
 
-/// What stands between a workload and its volumes, with those of its namespace who share its claims; a pod is seen as the
-/// workload that it is of. Who may not list the others is told of the rest.
+/// What stands between a workload and its volumes, with those of its namespace who share its
+/// claims; a pod is seen as the workload that it is of. Who may not list the others is told of the
+/// rest.
 async fn beside_others(cluster: &Cluster, workload: &Workload, storage: &Storage) -> Vec<Obstacle> {
     let namespace = workload.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
-    let scope =
-        Scope { namespaces: Namespaces::One(namespace), selection: Selection::default(), detail: Detail::Whole };
-    let all = cluster.inventory(&scope).await.map(|inventory| inventory.value.workloads).unwrap_or_default();
+    let scope = Scope {
+        namespaces: Namespaces::One(namespace),
+        selection: Selection::default(),
+        detail: Detail::Whole,
+    };
+    let all = cluster
+        .inventory(&scope)
+        .await
+        .map(|inventory| inventory.value.workloads)
+        .unwrap_or_default();
     let is_of = |other: &&Workload| {
         let mut failing = other.failures.iter().filter_map(|failure| failure.pod.as_ref());
         workload.kind == "Pod"
-            && (other.metadata.name.as_ref() == Some(&workload.name) || failing.any(|pod| *pod == workload.name))
+            && (other.metadata.name.as_ref() == Some(&workload.name)
+                || failing.any(|pod| *pod == workload.name))
     };
     let whole = all.iter().find(is_of).unwrap_or(workload);
     foresight::volumes(whole, storage, &shared(&all))
 }
 
-/// The node of a workload's pod, where an obstacle is the node's business and the user may read nodes.
-pub(super) async fn node(cluster: &Cluster, workload: &Workload, obstacles: &[Obstacle]) -> Read<Option<Node>> {
-    let is_the_nodes = |obstacle: &Obstacle| matches!(obstacle.category, Category::DeviceAccess | Category::Selinux);
+/// The node of a workload's pod, where an obstacle is the node's business and the user may read
+/// nodes.
+pub(super) async fn node(
+    cluster: &Cluster,
+    workload: &Workload,
+    obstacles: &[Obstacle],
+) -> Read<Option<Node>> {
+    let is_the_nodes = |obstacle: &Obstacle| {
+        matches!(obstacle.category, Category::DeviceAccess | Category::Selinux)
+    };
     let name = workload.spec.node_name.clone().filter(|_| obstacles.iter().any(is_the_nodes));
     let Some(name) = name else { return Read::clean(None) };
     match cluster.node(&name).await {
@@ -93,7 +112,11 @@ pub(super) async fn node(cluster: &Cluster, workload: &Workload, obstacles: &[Ob
 }
 
 /// What the spec and the node add to an obstacle that is the node's business.
-pub(super) fn by_the_node(obstacle: &Obstacle, workload: &Workload, node: Option<&Node>) -> Vec<String> {
+pub(super) fn by_the_node(
+    obstacle: &Obstacle,
+    workload: &Workload,
+    node: Option<&Node>,
+) -> Vec<String> {
     match obstacle.category {
         Category::DeviceAccess => {
             let given = foresight::devices::obstacles(&workload.spec).into_iter();
@@ -103,7 +126,9 @@ pub(super) fn by_the_node(obstacle: &Obstacle, workload: &Workload, node: Option
                 .collect()
         }
         Category::Selinux => {
-            let told = node.and_then(|node| Some(se_linux::labelling(node.minor()?, node.gate("SELinuxMount"))));
+            let told = node.and_then(|node| {
+                Some(se_linux::labelling(node.minor()?, node.gate("SELinuxMount")))
+            });
             told.unwrap_or_default()
         }
         _ => Vec::new(),
@@ -111,10 +136,15 @@ pub(super) fn by_the_node(obstacle: &Obstacle, workload: &Workload, node: Option
 }
 
 /// The volume that an obstacle is on, and where its container has it.
-fn volume<'a>(workload: &'a Workload, obstacle: &Obstacle) -> Option<(&'a VolumeMount, &'a Volume)> {
+fn volume<'a>(
+    workload: &'a Workload,
+    obstacle: &Obstacle,
+) -> Option<(&'a VolumeMount, &'a Volume)> {
     let path = obstacle.path.as_deref()?;
-    let containers = workload.spec.init_containers.iter().flatten().chain(&workload.spec.containers);
-    let container = containers.into_iter().find(|known| Some(&known.name) == obstacle.container.as_ref())?;
+    let containers =
+        workload.spec.init_containers.iter().flatten().chain(&workload.spec.containers);
+    let container =
+        containers.into_iter().find(|known| Some(&known.name) == obstacle.container.as_ref())?;
     let holds = |mount: &&VolumeMount| Path::new(path).starts_with(&mount.mount_path);
     let mounts = container.volume_mounts.iter().flatten().filter(holds);
     let mount = mounts.max_by_key(|mount| mount.mount_path.len())?;
@@ -138,18 +168,26 @@ async fn of_one(
     let look = look(cluster, workload, running, &name, &path).await;
     let seen = look.clone().unwrap_or_default();
     let mounts = files::mounts(&workload.spec, &name, &seen);
-    let on = mounts.iter().filter(|mount| path.starts_with(&mount.path)).max_by_key(|mount| mount.path.len());
-    let elsewhere = on.is_some_and(|mount| OWNED_ELSEWHERE.iter().any(|kind| mount.what.starts_with(kind)));
+    let on = mounts
+        .iter()
+        .filter(|mount| path.starts_with(&mount.path))
+        .max_by_key(|mount| mount.path.len());
+    let elsewhere =
+        on.is_some_and(|mount| OWNED_ELSEWHERE.iter().any(|kind| mount.what.starts_with(kind)));
     if elsewhere && obstacle.category == Category::UnwritablePath {
         obstacle.category = Category::VolumeOwnership;
     }
-    let image = |path: &str| if look.is_some() { files::lookup(&seen, path) } else { Lookup::Unknown };
+    let image =
+        |path: &str| if look.is_some() { files::lookup(&seen, path) } else { Lookup::Unknown };
     let read_only = workload.spec.containers.iter().any(|container| {
         let context = container.security_context.as_ref();
-        container.name == name && context.and_then(|context| context.read_only_root_filesystem) == Some(true)
+        container.name == name
+            && context.and_then(|context| context.read_only_root_filesystem) == Some(true)
     });
-    let decision = decide(&subject, &Files::new(&image, read_only, mounts), &path, access(obstacle));
-    // What was refused and would be allowed by what is seen has a reason that is not seen: then nothing is said.
+    let decision =
+        decide(&subject, &Files::new(&image, read_only, mounts), &path, access(obstacle));
+    // What was refused and would be allowed by what is seen has a reason that is not seen: then
+    // nothing is said.
     matches!(decision.verdict, Verdict::Denied(_)).then(|| {
         let groups: Vec<String> = groups.iter().map(u32::to_string).collect();
         let who = format!("it runs as uid {uid}, gid {}, groups {}", subject.gid, groups.join(" "));
@@ -158,10 +196,17 @@ async fn of_one(
 }
 
 /// Looks at the path in the first container that answers.
-async fn look(cluster: &Cluster, workload: &Workload, running: &[String], container: &str, path: &str) -> Option<Look> {
+async fn look(
+    cluster: &Cluster,
+    workload: &Workload,
+    running: &[String],
+    container: &str,
+    path: &str,
+) -> Option<Look> {
     let namespace = workload.namespace.as_deref().unwrap_or(&cluster.namespace);
     for pod in running {
-        if let Ok(Some(look)) = cluster.look_at(Place { namespace, pod, container }, &[path]).await {
+        if let Ok(Some(look)) = cluster.look_at(Place { namespace, pod, container }, &[path]).await
+        {
             return Some(look);
         }
     }

@@ -1,4 +1,5 @@
-//! bind(2) refused: a port below `net.ipv4.ip_unprivileged_port_start`, or the directory of a Unix socket.
+//! bind(2) refused: a port below `net.ipv4.ip_unprivileged_port_start`, or the directory of a Unix
+//! socket.
 
 use std::sync::LazyLock;
 
@@ -37,14 +38,26 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "(13)Permission denied: AH00072: make_sock: could not bind to address [::]:80",
             says: "bind EACCES 80 privileged-port",
         },
-        Example { log: "Error: listen tcp :443: bind: permission denied", says: "bind EACCES 443 privileged-port" },
-        Example { log: "Error: listen EACCES: permission denied 0.0.0.0:80", says: "bind EACCES 80 privileged-port" },
+        Example {
+            log: "Error: listen tcp :443: bind: permission denied",
+            says: "bind EACCES 443 privileged-port",
+        },
+        Example {
+            log: "Error: listen EACCES: permission denied 0.0.0.0:80",
+            says: "bind EACCES 80 privileged-port",
+        },
         Example {
             log: "dnsmasq: failed to create listening socket for port 53: Permission denied",
             says: "bind EACCES 53 privileged-port",
         },
-        Example { log: "Could not open time socket on 0.0.0.0:123", says: "bind - 123 privileged-port" },
-        Example { log: "[ERROR] Can't connect to ('0.0.0.0', 80)", says: "bind - 80 privileged-port" },
+        Example {
+            log: "Could not open time socket on 0.0.0.0:123",
+            says: "bind - 123 privileged-port",
+        },
+        Example {
+            log: "[ERROR] Can't connect to ('0.0.0.0', 80)",
+            says: "bind - 80 privileged-port",
+        },
         Example {
             log: "[ALERT] (1) : Binding [/etc/h.cfg:5] for frontend GLOBAL: cannot bind UNIX socket (Permission denied) [/run/h/admin.sock]",
             says: "bind EACCES /run/h/admin.sock unwritable-path",
@@ -91,16 +104,22 @@ fn read(scene: &Scene) -> Option<Finding> {
     }
     let verb = scene.verb(&WORDS, Operation::Bind)?;
     let errno = scene.refusal()?.errno;
-    let finding = |category| Finding::new(Operation::Bind, category).errno(errno).distance(verb.distance);
-    let port = place::ports(scene.text()).find(|(_, at)| *at >= verb.end).or_else(|| place::ports(scene.text()).last());
+    let finding =
+        |category| Finding::new(Operation::Bind, category).errno(errno).distance(verb.distance);
+    let port = place::ports(scene.text())
+        .find(|(_, at)| *at >= verb.end)
+        .or_else(|| place::ports(scene.text()).last());
     // Other ports need no privilege: a security module, a sandbox or another system refused it.
     if port.is_some_and(|(port, _)| port >= FIRST_FREE) {
         return None;
     }
     if let Some((port, _)) = port {
-        return Some(finding(Category::PrivilegedPort).port(Some(port)).capability("NET_BIND_SERVICE"));
+        return Some(
+            finding(Category::PrivilegedPort).port(Some(port)).capability("NET_BIND_SERVICE"),
+        );
     }
-    // `failed to bind service; nested: AccessDeniedException[/srv/x]`: the exception is about another thing.
+    // `failed to bind service; nested: AccessDeniedException[/srv/x]`: the exception is about
+    // another thing.
     let is_exception = scene.text()[..scene.refusal()?.span.end].ends_with("Exception");
     if is_exception && !is_unix(scene.text()) {
         return None;
@@ -110,14 +129,22 @@ fn read(scene: &Scene) -> Option<Finding> {
         .or_else(|| socket_nearby(scene))
         .filter(|path| path.contains('/') && is_socket(scene.text(), path))
     {
-        let access =
-            judge::Access { operation: Operation::Bind, errno: Some(errno), path: Some(&path), text: scene.text() };
+        let access = judge::Access {
+            operation: Operation::Bind,
+            errno: Some(errno),
+            path: Some(&path),
+            text: scene.text(),
+        };
         return Some(judge::finding(&access).distance(verb.distance));
     }
     if errno == Errno::Erofs || is_unix(scene.text()) {
         let path = socket_nearby(scene);
-        let access =
-            judge::Access { operation: Operation::Bind, errno: Some(errno), path: path.as_deref(), text: scene.text() };
+        let access = judge::Access {
+            operation: Operation::Bind,
+            errno: Some(errno),
+            path: path.as_deref(),
+            text: scene.text(),
+        };
         return Some(judge::finding(&access).distance(verb.distance));
     }
     Some(finding(Category::PrivilegedPort).port(port_nearby(scene)).capability("NET_BIND_SERVICE"))
@@ -128,8 +155,9 @@ const FIRST_FREE: u16 = 1024;
 
 /// Whether a message is about a port that everybody may bind: no change of the user opens it.
 pub(super) fn is_free_port(text: &str) -> bool {
-    static BINDS: LazyLock<Regex> =
-        LazyLock::new(|| compile(r"(?i)\b(?:bind(?:ing)?|listen(?:ing)?|socketexception|make_sock)\b"));
+    static BINDS: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r"(?i)\b(?:bind(?:ing)?|listen(?:ing)?|socketexception|make_sock)\b")
+    });
     let mut ports = place::ports(text).map(|(port, _)| port).peekable();
     // A file that was refused beside it is another matter.
     BINDS.is_match(text)
@@ -148,7 +176,8 @@ fn is_unix(text: &str) -> bool {
     UNIX.is_match(text)
 }
 
-/// A path in a message about binding is the socket's, unless it is the configuration or the code that asked for it.
+/// A path in a message about binding is the socket's, unless it is the configuration or the code
+/// that asked for it.
 fn is_socket(text: &str, path: &str) -> bool {
     is_unix(text)
         || !(path.contains(".conf")
@@ -158,7 +187,8 @@ fn is_socket(text: &str, path: &str) -> bool {
             || path.contains(".go"))
 }
 
-/// A socket that the next lines name: MariaDB says "Bind on unix socket" and names it in the line after.
+/// A socket that the next lines name: MariaDB says "Bind on unix socket" and names it in the line
+/// after.
 fn socket_nearby(scene: &Scene) -> Option<String> {
     let near = scene.after().take(2).chain(scene.before().take(2));
     near.flat_map(|line| place::paths(&line.text))
@@ -166,10 +196,15 @@ fn socket_nearby(scene: &Scene) -> Option<String> {
         .map(|path| path.text.to_owned())
 }
 
-/// The port that the record's fields name (Node prints `port: 80` under the trace), or that the lines before announced.
+/// The port that the record's fields name (Node prints `port: 80` under the trace), or that the
+/// lines before announced.
 fn port_nearby(scene: &Scene) -> Option<u16> {
     static FIELD: LazyLock<Regex> = LazyLock::new(|| compile(r#"^port: (\d{1,5}),?$"#));
-    let field = scene.record().lines.iter().find_map(|line| FIELD.captures(&line.text)?.get(1)?.as_str().parse().ok());
+    let field = scene
+        .record()
+        .lines
+        .iter()
+        .find_map(|line| FIELD.captures(&line.text)?.get(1)?.as_str().parse().ok());
     let announced = || {
         let near = scene.record().lines.iter().chain(scene.before().take(6));
         near.filter_map(|line| place::port(&line.text)).find(|port| *port < 1024)
@@ -177,7 +212,8 @@ fn port_nearby(scene: &Scene) -> Option<u16> {
     field.or_else(announced)
 }
 
-/// Programs that keep the errno to themselves. Only for a privileged port, and not where another reason is given.
+/// Programs that keep the errno to themselves. Only for a privileged port, and not where another
+/// reason is given.
 fn without_errno(scene: &Scene) -> Option<Finding> {
     static SAYS: LazyLock<Regex> = LazyLock::new(|| {
         compile(
@@ -192,8 +228,11 @@ fn without_errno(scene: &Scene) -> Option<Finding> {
     if !SAYS.is_match(scene.text()) || OTHER_REASON.is_match(scene.text()) {
         return None;
     }
-    let other_reason =
-        scene.after().take(3).chain(scene.before().take(8)).any(|line| OTHER_REASON.is_match(&line.text));
+    let other_reason = scene
+        .after()
+        .take(3)
+        .chain(scene.before().take(8))
+        .any(|line| OTHER_REASON.is_match(&line.text));
     let port = place::port(scene.text()).filter(|port| *port < 1024)?;
     (!other_reason).then(|| {
         Finding::new(Operation::Bind, Category::PrivilegedPort)

@@ -1,4 +1,5 @@
-//! The forms in which runtimes print one refused call: which words are the path is then a matter of grammar, not of guessing.
+//! The forms in which runtimes print one refused call: which words are the path is then a matter of
+//! grammar, not of guessing.
 
 use std::sync::LazyLock;
 
@@ -13,9 +14,11 @@ static GO: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// dash's redirection, behind the number of the line: `run.sh: 3: cannot create /srv/x: Permission denied`.
-static DASH: LazyLock<Regex> =
-    LazyLock::new(|| compile(r#": (?:line )?\d+: (?:cannot|can't) (?:create|open) (?P<path>[^:"']+)$"#));
+/// dash's redirection, behind the number of the line: `run.sh: 3: cannot create /srv/x: Permission
+/// denied`.
+static DASH: LazyLock<Regex> = LazyLock::new(|| {
+    compile(r#": (?:line )?\d+: (?:cannot|can't) (?:create|open) (?P<path>[^:"']+)$"#)
+});
 
 /// GHC's IOError: `app: /srv/x: openFile: permission denied (Permission denied)`.
 static GHC: LazyLock<Regex> = LazyLock::new(|| {
@@ -24,12 +27,14 @@ static GHC: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// The JDK's: `FileNotFoundException: /srv/x (Permission denied)`, `FileSystemException: /srv/x: Read-only file system`.
-static JAVA: LazyLock<Regex> =
-    LazyLock::new(|| compile(r"\b(?:FileNotFoundException|FileSystemException): (?P<path>/[^:()]*?)(?: \(|: )$"));
+/// The JDK's: `FileNotFoundException: /srv/x (Permission denied)`, `FileSystemException: /srv/x:
+/// Read-only file system`.
+static JAVA: LazyLock<Regex> = LazyLock::new(|| {
+    compile(r"\b(?:FileNotFoundException|FileSystemException): (?P<path>/[^:()]*?)(?: \(|: )$")
+});
 
-/// What other runtimes print in a form of its own, with a path: it is the kernel that refuses there, whatever else the line
-/// speaks of.
+/// What other runtimes print in a form of its own, with a path: it is the kernel that refuses
+/// there, whatever else the line speaks of.
 static KERNELS: LazyLock<Regex> = LazyLock::new(|| {
     compile(
         r#"(?x) \bE(?:ACCES|PERM|ROFS):\s[a-z\s-]+,\s\w+\s['"]
@@ -46,7 +51,8 @@ pub(super) fn path<'t>(text: &'t str, refusal: &Refusal) -> Option<&'t str> {
     if let Some(captures) = JAVA.captures(before) {
         return Some(captures.name("path")?.as_str());
     }
-    // The JDK's `AccessDeniedException: x`, and Elasticsearch's `nested: AccessDeniedException[/srv/x];`.
+    // The JDK's `AccessDeniedException: x`, and Elasticsearch's `nested:
+    // AccessDeniedException[/srv/x];`.
     if text[..refusal.span.end].ends_with("AccessDeniedException") {
         let rest = &text[refusal.span.end..];
         let path = match rest.strip_prefix('[') {
@@ -55,7 +61,8 @@ pub(super) fn path<'t>(text: &'t str, refusal: &Refusal) -> Option<&'t str> {
         };
         let is_closed = path.ends_with(')') && !path.contains('(');
         let path = path.trim_end_matches(|c| is_closed && c == ')');
-        let is_path = path.starts_with('/') || !(path.is_empty() || path.contains([' ', ':', '"', '\'']));
+        let is_path =
+            path.starts_with('/') || !(path.is_empty() || path.contains([' ', ':', '"', '\'']));
         return is_path.then_some(path);
     }
     let head = before.trim_end().strip_suffix(':')?.trim_end();
@@ -118,13 +125,15 @@ const REST: [&str; 36] = [
     "exclusively",
 ];
 
-/// A path may have spaces, and a sentence may go on behind it: it ends at the first word that a sentence goes on with, and
-/// at the second path.
+/// A path may have spaces, and a sentence may go on behind it: it ends at the first word that a
+/// sentence goes on with, and at the second path.
 fn without_rest(words: &str) -> &str {
     let mut at = 0;
     while let Some(space) = words[at..].find(' ').map(|space| at + space) {
         let next = words[space + 1..].split(' ').next().unwrap_or_default();
-        let goes_on = REST.contains(&next.trim_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase().as_str());
+        let goes_on = REST.contains(
+            &next.trim_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase().as_str(),
+        );
         let is_word = next.starts_with(|c: char| c.is_alphanumeric() || "._-".contains(c));
         if goes_on || !is_word {
             return &words[..space];
@@ -146,7 +155,10 @@ mod tests {
             ("rename /srv/a /srv/b: permission denied", Some("/srv/a")),
             ("open /srv/x read-write: Permission denied", Some("/srv/x")),
             ("run: 3: cannot create /srv/a b: Permission denied", Some("/srv/a b")),
-            ("java.io.FileNotFoundException: /srv/a b.txt (Permission denied)", Some("/srv/a b.txt")),
+            (
+                "java.io.FileNotFoundException: /srv/a b.txt (Permission denied)",
+                Some("/srv/a b.txt"),
+            ),
             ("app: state: createDirectory: permission denied (Permission denied)", Some("state")),
             ("chtimes cache/abc: operation not permitted", Some("cache/abc")),
             ("cannot open the door: permission denied", None),

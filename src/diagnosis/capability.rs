@@ -30,7 +30,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             says: "other - capability-missing",
         },
         Example { log: "missing capability CAP_NET_BIND_SERVICE", says: "bind - privileged-port" },
-        Example { log: "[warn] CAP_SYS_PTRACE is required to read /proc", says: "other - capability-missing" },
+        Example {
+            log: "[warn] CAP_SYS_PTRACE is required to read /proc",
+            says: "other - capability-missing",
+        },
     ],
     near_misses: &[
         "requested capabilities: CAP_NET_RAW CAP_NET_ADMIN, all granted",
@@ -47,15 +50,17 @@ fn read(scene: &Scene) -> Option<Finding> {
             | \bCAP_(?P<behind>[A-Z_]+)\b [^.;]{0,30}? \b(?:(?:is|are)\s(?:missing|required|needed|not\s(?:set|available|granted|permitted|effective|enabled|present))|required|missing|not\s(?:set|granted|permitted|available))\b",
         )
     });
-    static UNWANTED: LazyLock<Regex> =
-        LazyLock::new(|| compile(r"(?i)\b(?:no longer|not (?:needed|required)|drop(?:ping|ped)?)\b"));
+    static UNWANTED: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r"(?i)\b(?:no longer|not (?:needed|required)|drop(?:ping|ped)?)\b")
+    });
     let text = scene.text();
     // What a program only tells of itself is no refusal.
     if UNWANTED.is_match(text) || scene.line().severity == Severity::Info {
         return None;
     }
     let captures = WANTED.captures(text)?;
-    let capability = Capability::named(captures.name("before").or(captures.name("behind"))?.as_str())?;
+    let capability =
+        Capability::named(captures.name("before").or(captures.name("behind"))?.as_str())?;
     let (operation, category) = match capability {
         Capability::NET_RAW => (Operation::SocketRaw, Category::RawSocket),
         Capability::NET_BIND_SERVICE => (Operation::Bind, Category::PrivilegedPort),
@@ -68,6 +73,9 @@ fn read(scene: &Scene) -> Option<Finding> {
     };
     let errno = scene.refusal().map(|refusal| refusal.errno);
     // A line that has a verb and an errno as well is read by those.
-    let finding = Finding::new(operation, category).errno(errno).capability(capability.name()).distance(40_000);
+    let finding = Finding::new(operation, category)
+        .errno(errno)
+        .capability(capability.name())
+        .distance(40_000);
     Some(finding.harmless(scene.line().severity == Severity::Warning))
 }

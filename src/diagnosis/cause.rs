@@ -10,12 +10,12 @@ pub(super) fn sentence(finding: &Finding) -> String {
     }
     let unnamed = match finding.category {
         _ if finding.path.is_some() => None,
-        Category::UnwritablePath | Category::HomeUnwritable => {
-            Some("the container's user may not write where the program wants to, and the log does not say where")
-        }
-        Category::UnreadableFile => {
-            Some("the container's user may not read a file that the program wants, and the log does not say which")
-        }
+        Category::UnwritablePath | Category::HomeUnwritable => Some(
+            "the container's user may not write where the program wants to, and the log does not say where",
+        ),
+        Category::UnreadableFile => Some(
+            "the container's user may not read a file that the program wants, and the log does not say which",
+        ),
         Category::ReadOnlyRootfs => Some(
             "the program wants to write on a file system that is mounted read-only, and the log does not say where",
         ),

@@ -30,8 +30,14 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "initdb: error: could not change permissions of directory \"/srv/pg\": Operation not permitted",
             says: "chmod EPERM /srv/pg ownership-change",
         },
-        Example { log: "chmod: /srv/x: Read-only file system", says: "chmod EROFS /srv/x read-only-rootfs" },
-        Example { log: "os.chmod: chmod /srv/x: operation not permitted", says: "chmod EPERM /srv/x ownership-change" },
+        Example {
+            log: "chmod: /srv/x: Read-only file system",
+            says: "chmod EROFS /srv/x read-only-rootfs",
+        },
+        Example {
+            log: "os.chmod: chmod /srv/x: operation not permitted",
+            says: "chmod EPERM /srv/x ownership-change",
+        },
     ],
     near_misses: &["chmod: cannot access '/srv/x': No such file or directory"],
     read: Read::One(read),
@@ -53,6 +59,7 @@ fn read(scene: &Scene) -> Option<Finding> {
         _ if path.as_deref().is_some_and(judge::is_device) => Category::DeviceAccess,
         _ => Category::OwnershipChange,
     };
-    let finding = Finding::new(Operation::Chmod, category).errno(errno).path(path).distance(verb.distance);
+    let finding =
+        Finding::new(Operation::Chmod, category).errno(errno).path(path).distance(verb.distance);
     Some(finding.capability("FOWNER"))
 }

@@ -22,7 +22,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "chown: changing ownership of '/srv/data': Operation not permitted",
             says: "chown EPERM /srv/data ownership-change",
         },
-        Example { log: "chown: /srv/data: Operation not permitted", says: "chown EPERM /srv/data ownership-change" },
+        Example {
+            log: "chown: /srv/data: Operation not permitted",
+            says: "chown EPERM /srv/data ownership-change",
+        },
         Example {
             log: "nginx: [emerg] chown(\"/srv/cache\", 101) failed (1: Operation not permitted)",
             says: "chown EPERM /srv/cache ownership-change",
@@ -36,7 +39,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             says: "chown EPERM ./a/b ownership-change",
         },
     ],
-    near_misses: &["chown: invalid user: 'app'", "chown: cannot access '/srv/x': No such file or directory"],
+    near_misses: &[
+        "chown: invalid user: 'app'",
+        "chown: cannot access '/srv/x': No such file or directory",
+    ],
     read: Read::One(read),
 };
 
@@ -58,6 +64,7 @@ fn read(scene: &Scene) -> Option<Finding> {
         _ if path.as_deref().is_some_and(judge::is_device) => Category::DeviceAccess,
         _ => Category::OwnershipChange,
     };
-    let finding = Finding::new(Operation::Chown, category).errno(errno).path(path).distance(verb.distance);
+    let finding =
+        Finding::new(Operation::Chown, category).errno(errno).path(path).distance(verb.distance);
     Some(finding.capability("CHOWN"))
 }

@@ -40,15 +40,21 @@ pub(super) const PATTERN: Pattern = Pattern {
 };
 
 fn read(scene: &Scene) -> Option<Finding> {
-    static WORDS: LazyLock<Regex> =
-        LazyLock::new(|| verb::any_of(&[r"connect(?:ing|ion)?(?: to)?", r"dial(?:ing)?(?: unix)?"]));
+    static WORDS: LazyLock<Regex> = LazyLock::new(|| {
+        verb::any_of(&[r"connect(?:ing|ion)?(?: to)?", r"dial(?:ing)?(?: unix)?"])
+    });
     let verb = scene.verb(&WORDS, Operation::Other)?;
     let errno = scene.refusal()?.errno;
-    let path = scene.object(verb).or_else(|| scene.paths().pop().map(|path| path.text.to_owned()))?;
+    let path =
+        scene.object(verb).or_else(|| scene.paths().pop().map(|path| path.text.to_owned()))?;
     if !path.starts_with('/') && !path.contains(".sock") {
         return None;
     }
-    let access =
-        judge::Access { operation: Operation::Other, errno: Some(errno), path: Some(&path), text: scene.text() };
+    let access = judge::Access {
+        operation: Operation::Other,
+        errno: Some(errno),
+        path: Some(&path),
+        text: scene.text(),
+    };
     Some(judge::finding(&access).distance(verb.distance))
 }

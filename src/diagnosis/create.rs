@@ -54,7 +54,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "rsync: [generator] failed to set times on \"/srv/data/.\": Operation not permitted (1)",
             says: "other EPERM /srv/data/. ownership-change",
         },
-        Example { log: "failed to create thing Operation not permitted", says: "other EPERM capability-missing" },
+        Example {
+            log: "failed to create thing Operation not permitted",
+            says: "other EPERM capability-missing",
+        },
         Example {
             log: "java.io.IOException: Read-only file system\n\tat java.base/java.io.UnixFileSystem.createFileExclusively0(Native Method)",
             says: "create EROFS read-only-rootfs",

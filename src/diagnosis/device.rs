@@ -19,7 +19,10 @@ pub(super) const PATTERN: Pattern = Pattern {
     source: "Documentation/admin-guide/cgroup-v2.rst, device controller; KEP-3063; QEMU accel/kvm",
     signals: &[],
     examples: &[
-        Example { log: "Could not access KVM kernel module: Permission denied", says: "device EACCES device-access" },
+        Example {
+            log: "Could not access KVM kernel module: Permission denied",
+            says: "device EACCES device-access",
+        },
         Example {
             log: "fuse: failed to open /dev/fuse: Operation not permitted",
             says: "device EPERM /dev/fuse device-access",
@@ -66,6 +69,9 @@ fn read(scene: &Scene) -> Option<Finding> {
     }
     let path = scene.object(verb).filter(|path| judge::is_device(path));
     (errno != Errno::Erofs).then(|| {
-        Finding::new(Operation::Device, Category::DeviceAccess).errno(errno).path(path).distance(verb.distance)
+        Finding::new(Operation::Device, Category::DeviceAccess)
+            .errno(errno)
+            .path(path)
+            .distance(verb.distance)
     })
 }

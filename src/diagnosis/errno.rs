@@ -13,11 +13,13 @@ pub(super) struct Refusal {
     pub errno: Errno,
     /// Byte range of the words or numbers that say so.
     pub span: Range<usize>,
-    /// It stands there as a number or a symbol of errno(3), not only as words that other systems use as well.
+    /// It stands there as a number or a symbol of errno(3), not only as words that other systems
+    /// use as well.
     pub from_kernel: bool,
 }
 
-/// The words of strerror(3) in English, in glibc, musl and the runtimes that have their own, lower case.
+/// The words of strerror(3) in English, in glibc, musl and the runtimes that have their own, lower
+/// case.
 const ENGLISH: &[(Errno, &str)] = &[
     (Errno::Eacces, "permission denied"),
     (Errno::Eacces, "permission was denied"),
@@ -168,14 +170,19 @@ pub(super) fn signals() -> impl Iterator<Item = &'static str> {
     ENGLISH.iter().chain(SYMBOLS).chain(TRANSLATED).map(|(_, words)| *words).chain(numbers)
 }
 
-/// The words, and the errno of each: as a regular expression they took longer to compile than a short log to read.
+/// The words, and the errno of each: as a regular expression they took longer to compile than a
+/// short log to read.
 static WORDS: LazyLock<(AhoCorasick, Vec<Errno>)> = LazyLock::new(|| {
     let translated = TRANSLATED.iter().flat_map(|(errno, words)| {
-        [(*words).to_owned(), words.to_lowercase(), words.to_uppercase()].map(|words| (*errno, words))
+        [(*words).to_owned(), words.to_lowercase(), words.to_uppercase()]
+            .map(|words| (*errno, words))
     });
     let english = ENGLISH.iter().map(|(errno, words)| (*errno, (*words).to_owned()));
     let (errnos, words): (Vec<_>, Vec<_>) = english.chain(translated).unzip();
-    let search = AhoCorasick::builder().ascii_case_insensitive(true).match_kind(MatchKind::LeftmostFirst).build(words);
+    let search = AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .match_kind(MatchKind::LeftmostFirst)
+        .build(words);
     #[expect(clippy::expect_used)]
     (search.expect("a few words"), errnos)
 });
@@ -185,7 +192,8 @@ static DAEMONTOOLS: LazyLock<Regex> =
     LazyLock::new(|| compile(r"(?:fatal|warning): unable to [^:]+: (access denied)$"));
 
 static SYMBOL: LazyLock<Regex> = LazyLock::new(|| {
-    let alternatives: Vec<String> = SYMBOLS.iter().map(|(_, symbol)| regex::escape(symbol)).collect();
+    let alternatives: Vec<String> =
+        SYMBOLS.iter().map(|(_, symbol)| regex::escape(symbol)).collect();
     compile(&format!(r"(?:^|[^A-Za-z0-9_/])({})(?:$|[^A-Za-z0-9_])", alternatives.join("|")))
 });
 
@@ -198,17 +206,24 @@ static LABELLED: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// A number beside the words: `(13: Permission denied)`, `(13)Permission denied`, `Permission denied (13)`.
+/// A number beside the words: `(13: Permission denied)`, `(13)Permission denied`, `Permission
+/// denied (13)`.
 static BESIDE: LazyLock<Regex> = LazyLock::new(|| {
-    compile(r#"^\s*\.?\s*[\[(](?:error\s|errno\s|code\s)?-?(\d{1,3})[\])]|\(-?(\d{1,3})[:),]\s*['"]?$"#)
+    compile(
+        r#"^\s*\.?\s*[\[(](?:error\s|errno\s|code\s)?-?(\d{1,3})[\])]|\(-?(\d{1,3})[:),]\s*['"]?$"#,
+    )
 });
 
-/// The errno that the message gives. A number beside the words is believed over the words, which a locale or a
-/// programmer may have changed.
+/// The errno that the message gives. A number beside the words is believed over the words, which a
+/// locale or a programmer may have changed.
 pub(super) fn find(text: &str) -> Option<Refusal> {
     if let Some((errno, span)) = words(text) {
         let number = beside(text, &span).or_else(|| labelled(text).map(|(errno, _)| errno));
-        return Some(Refusal { errno: number.unwrap_or(errno), span, from_kernel: number.is_some() });
+        return Some(Refusal {
+            errno: number.unwrap_or(errno),
+            span,
+            from_kernel: number.is_some(),
+        });
     }
     if let Some(found) = DAEMONTOOLS.captures(text).and_then(|captures| captures.get(1)) {
         return Some(Refusal { errno: Errno::Eacces, span: found.range(), from_kernel: true });
@@ -222,11 +237,15 @@ pub(super) fn find(text: &str) -> Option<Refusal> {
 
 fn words(text: &str) -> Option<(Errno, Range<usize>)> {
     let (search, errnos) = &*WORDS;
-    // "(read-only file system?)" is a program's guess: nginx's entrypoint prints it for any failure to write.
+    // "(read-only file system?)" is a program's guess: nginx's entrypoint prints it for any failure
+    // to write.
     let found = search.find_iter(text).find(|found| !text[found.end()..].starts_with('?'))?;
-    // GHC has one word for several errnos, and the kernel's behind it: `permission denied (Read-only file system)`.
+    // GHC has one word for several errnos, and the kernel's behind it: `permission denied
+    // (Read-only file system)`.
     let behind = text[found.end()..].strip_prefix(" (").and_then(|rest| {
-        let said = search.find(rest).filter(|said| said.start() == 0 && rest[said.end()..].starts_with(')'))?;
+        let said = search
+            .find(rest)
+            .filter(|said| said.start() == 0 && rest[said.end()..].starts_with(')'))?;
         Some(errnos[said.pattern()])
     });
     Some((behind.unwrap_or(errnos[found.pattern()]), found.range()))
@@ -245,14 +264,16 @@ fn labelled(text: &str) -> Option<(Errno, Range<usize>)> {
     })
 }
 
-/// Only the three that mean a refusal: 2, 8 and 12 mean one in some messages only, and those messages' patterns say so.
+/// Only the three that mean a refusal: 2, 8 and 12 mean one in some messages only, and those
+/// messages' patterns say so.
 fn refused(number: &str) -> Option<Errno> {
     let errno = Errno::from_number(number.parse().ok()?)?;
     matches!(errno, Errno::Eperm | Errno::Eacces | Errno::Erofs).then_some(errno)
 }
 
-/// Compiles a pattern of ours. All are constants, compiled by the tests. Letters, digits and words are those of ASCII: with
-/// those of all scripts, a hundred patterns take twice as long to compile, and a short log hardly takes longer.
+/// Compiles a pattern of ours. All are constants, compiled by the tests. Letters, digits and words
+/// are those of ASCII: with those of all scripts, a hundred patterns take twice as long to compile,
+/// and a short log hardly takes longer.
 #[expect(clippy::expect_used)]
 pub(super) fn compile(pattern: &str) -> Regex {
     let of_ascii = [(r"\w", "[[:word:]]"), (r"\d", "[[:digit:]]"), (r"\b", r"(?-u:\b)")]
@@ -272,13 +293,19 @@ mod tests {
             ("OSError(30, 'Read-only file system')", Some(Errno::Erofs)),
             ("(13)Permission denied: AH00091", Some(Errno::Eacces)),
             ("failed to open /run/x.pid: (13) Permission denied", Some(Errno::Eacces)),
-            ("Unable to create the PID file (/run/x.pid).: Read-only file system (30)", Some(Errno::Erofs)),
+            (
+                "Unable to create the PID file (/run/x.pid).: Read-only file system (30)",
+                Some(Errno::Erofs),
+            ),
             ("(Errcode: 30 \"Read-only file system\")", Some(Errno::Erofs)),
             ("[Errno 1] Operation not permitted: '/x'", Some(Errno::Eperm)),
             ("npm ERR! errno -13", Some(Errno::Eacces)),
             ("  errno: -30,", Some(Errno::Erofs)),
             ("Os { code: 13, kind: PermissionDenied, message: \"x\" }", Some(Errno::Eacces)),
-            ("Error: Os { code: 1, kind: PermissionDenied, message: \"Operation not permitted\" }", Some(Errno::Eperm)),
+            (
+                "Error: Os { code: 1, kind: PermissionDenied, message: \"Operation not permitted\" }",
+                Some(Errno::Eperm),
+            ),
             ("open: Keine Berechtigung", Some(Errno::Eacces)),
             ("x: /a: openFile: permission denied (Read-only file system)", Some(Errno::Erofs)),
             ("Не удалось (Отказано в доступе)", Some(Errno::Eacces)),

@@ -26,13 +26,22 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "exec: \"/srv/run.sh\": permission denied: unknown",
             says: "exec EACCES /srv/run.sh not-executable",
         },
-        Example { log: "exec /srv/server: operation not permitted", says: "exec EPERM /srv/server capability-missing" },
+        Example {
+            log: "exec /srv/server: operation not permitted",
+            says: "exec EPERM /srv/server capability-missing",
+        },
         Example {
             log: "exec container process `/srv/run.sh`: Permission denied",
             says: "exec EACCES /srv/run.sh not-executable",
         },
-        Example { log: "sh: 1: /srv/run.sh: Permission denied", says: "exec EACCES /srv/run.sh not-executable" },
-        Example { log: "/srv/worker.sh: 5: ping: Operation not permitted", says: "exec EPERM ping capability-missing" },
+        Example {
+            log: "sh: 1: /srv/run.sh: Permission denied",
+            says: "exec EACCES /srv/run.sh not-executable",
+        },
+        Example {
+            log: "/srv/worker.sh: 5: ping: Operation not permitted",
+            says: "exec EPERM ping capability-missing",
+        },
         Example {
             log: "bash: /usr/local/bin/run: Permission denied",
             says: "exec EACCES /usr/local/bin/run not-executable",
@@ -65,11 +74,23 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "bash: /srv/run.sh: /bin/bash: bad interpreter: Permission denied",
             says: "exec EACCES /srv/run.sh not-executable",
         },
-        Example { log: "/usr/bin/env: 'node': Permission denied", says: "exec EACCES node not-executable" },
-        Example { log: "/bin/sh: /root/start: Permission denied", says: "open EACCES /root/start unreadable-file" },
+        Example {
+            log: "/usr/bin/env: 'node': Permission denied",
+            says: "exec EACCES node not-executable",
+        },
+        Example {
+            log: "/bin/sh: /root/start: Permission denied",
+            says: "open EACCES /root/start unreadable-file",
+        },
         Example { log: "./run.sh: permission denied", says: "exec EACCES ./run.sh not-executable" },
-        Example { log: "env: '/srv/run.sh': Permission denied", says: "exec EACCES /srv/run.sh not-executable" },
-        Example { log: "fork/exec /srv/run: permission denied", says: "exec EACCES /srv/run not-executable" },
+        Example {
+            log: "env: '/srv/run.sh': Permission denied",
+            says: "exec EACCES /srv/run.sh not-executable",
+        },
+        Example {
+            log: "fork/exec /srv/run: permission denied",
+            says: "exec EACCES /srv/run not-executable",
+        },
         Example {
             log: "error: exec: \"/srv/bin/agentd\": stat /srv/bin/agentd: permission denied",
             says: "exec EACCES /srv/bin/agentd not-executable",
@@ -107,7 +128,11 @@ fn read(scene: &Scene) -> Option<Finding> {
     let verb = scene.verb(&WORDS, Operation::Exec)?;
     // A program that starts itself anew in other namespaces: clone(2) was refused, not the file.
     if refusal.errno == Errno::Eperm && scene.text().contains("/proc/self/exe") {
-        return Some(Finding::new(Operation::Other, Category::Seccomp).errno(refusal.errno).distance(verb.distance));
+        return Some(
+            Finding::new(Operation::Other, Category::Seccomp)
+                .errno(refusal.errno)
+                .distance(verb.distance),
+        );
     }
     if refusal.errno == Errno::Erofs {
         return None;
@@ -116,14 +141,16 @@ fn read(scene: &Scene) -> Option<Finding> {
 }
 
 fn finding(errno: Errno, path: Option<String>) -> Finding {
-    let category = if errno == Errno::Eperm { Category::CapabilityMissing } else { Category::NotExecutable };
+    let category =
+        if errno == Errno::Eperm { Category::CapabilityMissing } else { Category::NotExecutable };
     Finding::new(Operation::Exec, category).errno(errno).path(path)
 }
 
-/// `bash: /srv/run.sh: /bin/bash: bad interpreter: Permission denied`: the script's file system is mounted noexec, or its
-/// interpreter lacks the bit.
+/// `bash: /srv/run.sh: /bin/bash: bad interpreter: Permission denied`: the script's file system is
+/// mounted noexec, or its interpreter lacks the bit.
 fn by_interpreter(scene: &Scene) -> Option<Finding> {
-    static BAD: LazyLock<Regex> = LazyLock::new(|| compile(r"(?P<what>[^\s:]+): \S+: bad interpreter: ?$"));
+    static BAD: LazyLock<Regex> =
+        LazyLock::new(|| compile(r"(?P<what>[^\s:]+): \S+: bad interpreter: ?$"));
     let refusal = scene.refusal()?;
     let what = BAD.captures(scene.text().get(..refusal.span.start)?)?.name("what")?.as_str();
     (refusal.errno != Errno::Erofs).then(|| finding(refusal.errno, Some(what.to_owned())))
@@ -141,24 +168,28 @@ fn by_env(scene: &Scene) -> Option<Finding> {
     (refusal.errno != Errno::Erofs).then(|| finding(refusal.errno, Some(what.to_owned())))
 }
 
-/// A script that starts the message and is all of it: `./run.sh: permission denied`, as runtimes and shells end theirs.
+/// A script that starts the message and is all of it: `./run.sh: permission denied`, as runtimes
+/// and shells end theirs.
 fn script(scene: &Scene) -> Option<Finding> {
-    static SCRIPT: LazyLock<Regex> = LazyLock::new(|| compile(r"^(?P<what>(?:\./|/)\S*\.(?:sh|bash|py|pl|rb)): ?$"));
+    static SCRIPT: LazyLock<Regex> =
+        LazyLock::new(|| compile(r"^(?P<what>(?:\./|/)\S*\.(?:sh|bash|py|pl|rb)): ?$"));
     let refusal = scene.refusal()?;
     let what = SCRIPT.captures(scene.text().get(..refusal.span.start)?)?.name("what")?.as_str();
     (refusal.errno != Errno::Erofs).then(|| finding(refusal.errno, Some(what.to_owned())))
 }
 
-/// Go's exec.Error around the stat(2) of what it was to start: `exec: "/srv/run": stat /srv/run: permission denied`.
+/// Go's exec.Error around the stat(2) of what it was to start: `exec: "/srv/run": stat /srv/run:
+/// permission denied`.
 fn looked_for(scene: &Scene) -> Option<Finding> {
-    static LOOKED: LazyLock<Regex> = LazyLock::new(|| compile(r#"\bexec: "(?P<what>[^"]+)": l?stat \S+: $"#));
+    static LOOKED: LazyLock<Regex> =
+        LazyLock::new(|| compile(r#"\bexec: "(?P<what>[^"]+)": l?stat \S+: $"#));
     let refusal = scene.refusal()?;
     let what = LOOKED.captures(scene.text().get(..refusal.span.start)?)?.name("what")?.as_str();
     (refusal.errno != Errno::Erofs).then(|| finding(refusal.errno, Some(what.to_owned())))
 }
 
-/// A shell's own message: `sh: 1: NAME: Permission denied`, `SCRIPT: line 3: NAME: Operation not permitted`. Only bash
-/// says the same of a redirection, and there the file name decides.
+/// A shell's own message: `sh: 1: NAME: Permission denied`, `SCRIPT: line 3: NAME: Operation not
+/// permitted`. Only bash says the same of a redirection, and there the file name decides.
 fn by_shell(scene: &Scene) -> Option<Finding> {
     static SHELL: LazyLock<Regex> = LazyLock::new(|| {
         compile(
@@ -168,21 +199,32 @@ fn by_shell(scene: &Scene) -> Option<Finding> {
     let refusal = scene.refusal()?;
     let captures = SHELL.captures(scene.text().get(..refusal.span.start)?)?;
     let what = captures.name("what")?.as_str().trim_matches(|c| "'`‘’\"".contains(c));
-    let is_shell =
-        captures.name("name").is_some_and(|name| name.as_str().ends_with("sh") && !name.as_str().ends_with(".sh"));
+    let is_shell = captures
+        .name("name")
+        .is_some_and(|name| name.as_str().ends_with("sh") && !name.as_str().ends_with(".sh"));
     let numbered = captures.name("number").is_some();
-    // dash names the script twice; any other name there is that of a command which speaks for itself.
+    // dash names the script twice; any other name there is that of a command which speaks for
+    // itself.
     let name = captures.name("name")?;
     let speaks_itself = captures.name("again").is_some_and(|again| again.as_str() != name.as_str());
     // What stands before the script's name is a supervisor's.
     if speaks_itself || (name.start() > 0 && !numbered) {
         return None;
     }
-    // A script that a shell was to read: in the home of root, whatever its mode is, nobody else reaches it; and what bash finds
-    // in PATH and may not execute it names with its directory.
-    let is_operand = name.as_str().ends_with("bash") && !what.contains('/') && captures.name("exec").is_none();
-    if !numbered && is_shell && captures.name("before").is_none() && (what.starts_with("/root/") || is_operand) {
-        return Some(Finding::new(Operation::Open, Category::UnreadableFile).errno(refusal.errno).path(Some(what)));
+    // A script that a shell was to read: in the home of root, whatever its mode is, nobody else
+    // reaches it; and what bash finds in PATH and may not execute it names with its directory.
+    let is_operand =
+        name.as_str().ends_with("bash") && !what.contains('/') && captures.name("exec").is_none();
+    if !numbered
+        && is_shell
+        && captures.name("before").is_none()
+        && (what.starts_with("/root/") || is_operand)
+    {
+        return Some(
+            Finding::new(Operation::Open, Category::UnreadableFile)
+                .errno(refusal.errno)
+                .path(Some(what)),
+        );
     }
     if !(is_shell || numbered) || refusal.errno == Errno::Erofs || what.starts_with("/dev/") {
         return None;
@@ -196,14 +238,17 @@ fn by_shell(scene: &Scene) -> Option<Finding> {
         return Some(finding(refusal.errno, Some(what.to_owned())));
     }
     // A redirection: bash names the file as it would name a program.
-    let category = if judge::in_home(what) { Category::HomeUnwritable } else { Category::UnwritablePath };
+    let category =
+        if judge::in_home(what) { Category::HomeUnwritable } else { Category::UnwritablePath };
     Some(Finding::new(Operation::Open, category).errno(refusal.errno).path(Some(what)))
 }
 
-/// Whether a name is a program's: in a directory of programs, a script's extension, or no extension at all under `./`.
+/// Whether a name is a program's: in a directory of programs, a script's extension, or no extension
+/// at all under `./`.
 fn is_program(name: &str) -> bool {
     // What lies in /etc is written by redirections, whatever language it is in.
-    let is_setting = name.starts_with("/etc/") && !name.ends_with("sh") && !name.starts_with("/etc/init.d/");
+    let is_setting =
+        name.starts_with("/etc/") && !name.ends_with("sh") && !name.starts_with("/etc/init.d/");
     if is_setting {
         return false;
     }

@@ -1,4 +1,5 @@
-//! Changing user or group refused: setuid(2), setgid(2), setgroups(2), and the tools that drop privileges.
+//! Changing user or group refused: setuid(2), setgid(2), setgroups(2), and the tools that drop
+//! privileges.
 
 use std::sync::LazyLock;
 
@@ -47,12 +48,18 @@ pub(super) const PATTERN: Pattern = Pattern {
         "switch user",
     ],
     examples: &[
-        Example { log: "su-exec: setgroups: Operation not permitted", says: "setgroups EPERM identity-switch" },
+        Example {
+            log: "su-exec: setgroups: Operation not permitted",
+            says: "setgroups EPERM identity-switch",
+        },
         Example {
             log: "error: failed switching to \"app\": operation not permitted",
             says: "setuid EPERM identity-switch",
         },
-        Example { log: "named: setgid(): Operation not permitted", says: "setgid EPERM identity-switch" },
+        Example {
+            log: "named: setgid(): Operation not permitted",
+            says: "setgid EPERM identity-switch",
+        },
         Example {
             log: "[emerg] 7#7: setgid(101) failed (1: Operation not permitted)",
             says: "setgid EPERM identity-switch",
@@ -61,13 +68,19 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "s6-applyuidgid: fatal: unable to set supplementary group list: Operation not permitted",
             says: "setgroups EPERM identity-switch",
         },
-        Example { log: "[ALERT]    (8) : [haproxy.main()] Cannot set gid 101.", says: "setgid - identity-switch" },
+        Example {
+            log: "[ALERT]    (8) : [haproxy.main()] Cannot set gid 101.",
+            says: "setgid - identity-switch",
+        },
         Example {
             log: "Unable to drop privileges, operation failed (initgroups)",
             says: "setgroups - identity-switch",
         },
         Example { log: "cannot setgid() as non-root user", says: "setgid - identity-switch" },
-        Example { log: "Error: Can't drop privilege as nonroot user", says: "setuid - identity-switch" },
+        Example {
+            log: "Error: Can't drop privilege as nonroot user",
+            says: "setuid - identity-switch",
+        },
         Example {
             log: "sudo: /etc/sudo.conf is owned by uid 1000, should be 0\nsudo: /usr/bin/sudo must be owned by uid 0 and have the setuid bit set",
             says: "setuid - /usr/bin/sudo identity-switch",
@@ -91,8 +104,8 @@ pub(super) const PATTERN: Pattern = Pattern {
     read: Read::One(read),
 };
 
-/// What each call is called, in programs' words. The first that matches names the operation, so groups stand first:
-/// a message about them often speaks of the user as well.
+/// What each call is called, in programs' words. The first that matches names the operation, so
+/// groups stand first: a message about them often speaks of the user as well.
 const CALLS: &[(Operation, &str)] = &[
     (
         Operation::Setgroups,
@@ -114,7 +127,10 @@ const SILENT: &[(Operation, &str)] = &[
         Operation::Setgid,
         r"\b(?:cannot|can't|couldn't|could not|unable to|failed to) set(?: the)? (?:gid|group id|group)\b",
     ),
-    (Operation::Setgid, r"\b(?:cannot|can't|unable to|failed to) set(?:e|re|res)?gid(?:\(\))?(?: as| unless|$|[:.])"),
+    (
+        Operation::Setgid,
+        r"\b(?:cannot|can't|unable to|failed to) set(?:e|re|res)?gid(?:\(\))?(?: as| unless|$|[:.])",
+    ),
     (
         Operation::Setgroups,
         r"\b(?:cannot|can't|couldn't|could not|unable to|failed to) (?:set|drop|initiali[sz]e) (?:\w+ )?groups?\b",
@@ -143,36 +159,46 @@ const SILENT: &[(Operation, &str)] = &[
 fn read(scene: &Scene) -> Option<Finding> {
     static COMPILED: LazyLock<[Vec<(Operation, Regex)>; 2]> = LazyLock::new(|| {
         [CALLS, SILENT].map(|table| {
-            table.iter().map(|(operation, words)| (*operation, compile(&format!("(?i){words}")))).collect()
+            table
+                .iter()
+                .map(|(operation, words)| (*operation, compile(&format!("(?i){words}"))))
+                .collect()
         })
     });
     let [calls, silent] = &*COMPILED;
     let finding = |operation| {
         let capability = if operation == Operation::Setuid { "SETUID" } else { "SETGID" };
-        Finding::new(operation, Category::IdentitySwitch).capability(capability).harmless(goes_on(scene))
+        Finding::new(operation, Category::IdentitySwitch)
+            .capability(capability)
+            .harmless(goes_on(scene))
     };
     let Some(refusal) = scene.refusal() else {
         let (operation, _) = silent.iter().find(|(_, words)| words.is_match(scene.text()))?;
-        // `sudo: effective uid is not 0, is /usr/bin/sudo on a file system with the 'nosuid' option set`
-        let path =
-            scene.paths().first().filter(|_| scene.text().starts_with("sudo: ")).map(|path| path.text.to_owned());
+        // `sudo: effective uid is not 0, is /usr/bin/sudo on a file system with the 'nosuid' option
+        // set`
+        let path = scene
+            .paths()
+            .first()
+            .filter(|_| scene.text().starts_with("sudo: "))
+            .map(|path| path.text.to_owned());
         return Some(finding(*operation).path(path).distance(5));
     };
     if !matches!(refusal.errno, Errno::Eperm | Errno::Eacces) {
         return None;
     }
-    if let Some(spoken) = scene
-        .spoken
-        .filter(|spoken| matches!(spoken.operation, Operation::Setuid | Operation::Setgid | Operation::Setgroups))
-    {
+    if let Some(spoken) = scene.spoken.filter(|spoken| {
+        matches!(spoken.operation, Operation::Setuid | Operation::Setgid | Operation::Setgroups)
+    }) {
         return Some(finding(spoken.operation).errno(refusal.errno));
     }
     if scene.text().contains(" of ") && scene.text().contains("chang") {
         // `chgrp: changing group of '/x'` is about a file.
         return None;
     }
-    let (operation, found) =
-        calls.iter().chain(silent).find_map(|(operation, words)| Some((*operation, words.find(scene.text())?)))?;
+    let (operation, found) = calls
+        .iter()
+        .chain(silent)
+        .find_map(|(operation, words)| Some((*operation, words.find(scene.text())?)))?;
     let distance = refusal.span.start.abs_diff(found.end());
     Some(finding(operation).errno(refusal.errno).distance(distance.min(1)))
 }

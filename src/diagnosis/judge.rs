@@ -22,8 +22,10 @@ pub(super) struct Access<'a> {
 /// Reads a refused access to a path by the verbs of one operation.
 pub(super) fn access(scene: &Scene, verbs: &Regex, operation: Operation) -> Option<Finding> {
     let verb = scene.verb(verbs, operation)?;
-    let path = if operation == Operation::Create { scene.target(verb) } else { None }.or_else(|| scene.object(verb));
-    // Words that others use as well, and behind them a verb, without a path: `permission denied: bob cannot access team x`.
+    let path = if operation == Operation::Create { scene.target(verb) } else { None }
+        .or_else(|| scene.object(verb));
+    // Words that others use as well, and behind them a verb, without a path: `permission denied:
+    // bob cannot access team x`.
     let refusal = scene.refusal()?;
     if path.is_none() && !refusal.from_kernel && verb.distance >= BEHIND {
         return None;
@@ -32,16 +34,25 @@ pub(super) fn access(scene: &Scene, verbs: &Regex, operation: Operation) -> Opti
     let access = Access { operation, errno, path: path.as_deref(), text: scene.text() };
     let mut finding = finding(&access).spoken(scene, operation).distance(verb.distance);
     finding.category = by_frames(scene, &finding);
-    // Go says what it was about, and then the call: `cannot create log: open /x: permission denied`.
+    // Go says what it was about, and then the call: `cannot create log: open /x: permission
+    // denied`.
     static TO_CREATE: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r#"(?i)\bcreat(?:e|ing) (?:(?:[\w'’-]+ ){0,4}(?:file|log)(?: "[^"]*")?|/[^\s:]+) ?: (?:[^:]*: )?open$"#)
+        compile(
+            r#"(?i)\bcreat(?:e|ing) (?:(?:[\w'’-]+ ){0,4}(?:file|log)(?: "[^"]*")?|/[^\s:]+) ?: (?:[^:]*: )?open$"#,
+        )
     });
-    if finding.operation == Operation::Open && TO_CREATE.is_match(&scene.text()[..verb.end.min(scene.text().len())]) {
+    if finding.operation == Operation::Open
+        && TO_CREATE.is_match(&scene.text()[..verb.end.min(scene.text().len())])
+    {
         finding.operation = Operation::Create;
     }
     if errno == Some(Errno::Eperm) {
         let until_errno = &scene.text()[..scene.refusal()?.span.start];
-        return Some(not_permitted(finding, &scene.text()[..verb.end.min(scene.text().len())], until_errno));
+        return Some(not_permitted(
+            finding,
+            &scene.text()[..verb.end.min(scene.text().len())],
+            until_errno,
+        ));
     }
     Some(finding)
 }
@@ -67,14 +78,22 @@ fn not_permitted(finding: Finding, until_verb: &str, until_errno: &str) -> Findi
     if TIMES.is_match(until_verb) || FAILED.is_match(until_errno) {
         let place = finding.path.as_deref().unwrap_or("a file").to_owned();
         let cause = format!("only the owner of {place} or root may set its times");
-        return Finding { operation: Operation::Other, category: Category::OwnershipChange, ..finding }.cause(cause);
+        return Finding {
+            operation: Operation::Other,
+            category: Category::OwnershipChange,
+            ..finding
+        }
+        .cause(cause);
     }
     match finding.operation {
         // Nothing says what it was done to: a thing of the kernel's as well as a file.
-        Operation::Create | Operation::Open if finding.path.is_none() => {
-            Finding { operation: Operation::Other, category: Category::CapabilityMissing, ..finding }
-        }
-        // A copy that may write but not make the new file like the old one: its owner or its mode bits.
+        Operation::Create | Operation::Open if finding.path.is_none() => Finding {
+            operation: Operation::Other,
+            category: Category::CapabilityMissing,
+            ..finding
+        },
+        // A copy that may write but not make the new file like the old one: its owner or its mode
+        // bits.
         Operation::Create => Finding { category: Category::OwnershipChange, ..finding },
         _ => finding,
     }
@@ -83,11 +102,19 @@ fn not_permitted(finding: Finding, until_verb: &str, until_errno: &str) -> Findi
 /// The finding for an access to a path that was refused.
 pub(super) fn finding(access: &Access<'_>) -> Finding {
     let operation = match access.path {
-        Some(path) if matches!(access.operation, Operation::Open | Operation::Other) && is_device(path) => {
+        Some(path)
+            if matches!(access.operation, Operation::Open | Operation::Other)
+                && is_device(path) =>
+        {
             Operation::Device
         }
-        Some(path) if access.operation == Operation::Open && is_temporary(path) => Operation::Create,
-        Some(path) if matches!(access.operation, Operation::Open | Operation::Create) && is_directory(path) => {
+        Some(path) if access.operation == Operation::Open && is_temporary(path) => {
+            Operation::Create
+        }
+        Some(path)
+            if matches!(access.operation, Operation::Open | Operation::Create)
+                && is_directory(path) =>
+        {
             Operation::Mkdir
         }
         _ => access.operation,
@@ -118,8 +145,8 @@ fn category(access: &Access<'_>) -> Category {
     Category::UnwritablePath
 }
 
-/// A path that is a directory by its name: `/.cache` or `/home/app/.local`, which caches and installers want to make
-/// before anything in it.
+/// A path that is a directory by its name: `/.cache` or `/home/app/.local`, which caches and
+/// installers want to make before anything in it.
 fn is_directory(path: &str) -> bool {
     let last = path.rsplit('/').next().unwrap_or_default();
     // Directly under one of them stands a directory for each program.
@@ -177,22 +204,27 @@ fn is_directory(path: &str) -> bool {
         )
 }
 
-/// A file that only a program with something to write would name: numbered as nginx numbers its temporary files.
+/// A file that only a program with something to write would name: numbered as nginx numbers its
+/// temporary files.
 fn is_temporary(path: &str) -> bool {
     static NUMBERED: LazyLock<Regex> = LazyLock::new(|| compile(r"/\d{10}$"));
     NUMBERED.is_match(path)
 }
 
-/// A device node: anything in /dev but the standard streams, which are links, and the directories that hold files.
+/// A device node: anything in /dev but the standard streams, which are links, and the directories
+/// that hold files.
 pub(super) fn is_device(path: &str) -> bool {
     let Some(name) = path.strip_prefix("/dev/") else { return false };
     let is_file = ["stdin", "stdout", "stderr", "fd", "shm", "log", "termination-log", "mqueue"]
         .iter()
-        .any(|other| name == *other || name.strip_prefix(other).is_some_and(|rest| rest.starts_with('/')));
+        .any(|other| {
+            name == *other || name.strip_prefix(other).is_some_and(|rest| rest.starts_with('/'))
+        });
     !name.is_empty() && !is_file
 }
 
-/// A place under a user's home directory: also under `/` itself, the home of a uid that is not in /etc/passwd.
+/// A place under a user's home directory: also under `/` itself, the home of a uid that is not in
+/// /etc/passwd.
 pub(super) fn in_home(path: &str) -> bool {
     static HOME: LazyLock<Regex> = LazyLock::new(|| {
         compile(
@@ -202,27 +234,35 @@ pub(super) fn in_home(path: &str) -> bool {
     HOME.is_match(path)
 }
 
-/// A program or a part of one that an interpreter was to read, in the home of root, which nobody else may enter.
+/// A program or a part of one that an interpreter was to read, in the home of root, which nobody
+/// else may enter.
 fn is_program_of_root(text: &str, path: &str) -> bool {
     static READS: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"^(?:/\S*/)?(?:python[\d.]*|node|perl|ruby|php|java|sh|bash|dash|ash|lua\S*|Rscript)(?:\[\d+\])?: ")
+        compile(
+            r"^(?:/\S*/)?(?:python[\d.]*|node|perl|ruby|php|java|sh|bash|dash|ash|lua\S*|Rscript)(?:\[\d+\])?: ",
+        )
     });
-    static PROGRAM: LazyLock<Regex> =
-        LazyLock::new(|| compile(r"\.(?:py|pyz|pyc|js|mjs|cjs|sh|bash|pl|pm|rb|php|jar|lua|R|exs?|so(?:\.[\d.]+)?)$"));
+    static PROGRAM: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r"\.(?:py|pyz|pyc|js|mjs|cjs|sh|bash|pl|pm|rb|php|jar|lua|R|exs?|so(?:\.[\d.]+)?)$")
+    });
     path.starts_with("/root/") && (PROGRAM.is_match(path) || READS.is_match(text))
 }
 
-/// What is in the home of a named user and was only to be looked at: no cache or setting that a program would make there.
+/// What is in the home of a named user and was only to be looked at: no cache or setting that a
+/// program would make there.
 fn is_read_in_home(text: &str, path: &str) -> bool {
     static READS: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r"(?i)\b(?:can(?:'t|not| not)|could(?: not|n't)|unable to|failed to) (?:read|access|stat|list|enter|look (?:at|into)|get information)\b",
         )
     });
-    (path.starts_with("/home/") || path.starts_with("/root/")) && !path.contains("/.") && READS.is_match(text)
+    (path.starts_with("/home/") || path.starts_with("/root/"))
+        && !path.contains("/.")
+        && READS.is_match(text)
 }
 
-/// Logs that the runtime and the kubelet write on the node, and what else of the node a container has under /host.
+/// Logs that the runtime and the kubelet write on the node, and what else of the node a container
+/// has under /host.
 fn is_of_node(path: &str) -> bool {
     static NODE: LazyLock<Regex> = LazyLock::new(|| {
         compile(
@@ -232,8 +272,9 @@ fn is_of_node(path: &str) -> bool {
     NODE.is_match(path)
 }
 
-/// Whether an `open` was for reading: by the message's word, else by what kind of file it is. Most programs print the
-/// same for both, and what lies in the image to be read is there with wrong mode bits, not missing.
+/// Whether an `open` was for reading: by the message's word, else by what kind of file it is. Most
+/// programs print the same for both, and what lies in the image to be read is there with wrong mode
+/// bits, not missing.
 fn reads(text: &str, path: &str) -> bool {
     static WRITES: LazyLock<Regex> = LazyLock::new(|| {
         compile(
@@ -271,7 +312,9 @@ fn reads(text: &str, path: &str) -> bool {
         )
     });
     // The standard streams are opened anew to be written to.
-    if PUBLIC.is_match(path) || ["/proc/self/fd/", "/dev/std"].iter().any(|streams| path.starts_with(streams)) {
+    if PUBLIC.is_match(path)
+        || ["/proc/self/fd/", "/dev/std"].iter().any(|streams| path.starts_with(streams))
+    {
         return false;
     }
     // Said so, whatever kind of file it is.
@@ -280,7 +323,8 @@ fn reads(text: &str, path: &str) -> bool {
             r"(?i)\b(?:error|failed|failure|unable|cannot|can't|could not|problem)(?: when| while)? (?:to )?read(?:ing)?(?: from)?(?: the)?(?: contents? of)?(?: file)? \W?/|\b(?:cannot|can't|could not|unable to|failed to|error) (?:load(?:ing)?|pars(?:e|ing)|includ(?:e|ing)|import(?:ing)?|sourc(?:e|ing))\b|\b(?:tail(?:er|ing|ed)?|in_tail|harvest(?:er|ing)?|filelog|filestream)\b|@ rb_file_s_(?:l?stat|size)\b",
         )
     });
-    // A message may speak of a "config file" and still want to write it; only a clear word for writing says so.
+    // A message may speak of a "config file" and still want to write it; only a clear word for
+    // writing says so.
     static SECRET: LazyLock<Regex> = LazyLock::new(|| compile(r"/(?:secrets?|serviceaccount)/"));
     if READER.is_match(text) || SECRET.is_match(path) || ONLY_READS.is_match(text) {
         return true;
@@ -293,7 +337,12 @@ fn reads(text: &str, path: &str) -> bool {
     }
     // `while reading upstream` is what the server was about, not what failed.
     // `access denied` is the refusal itself.
-    let quiet = text.split(" while ").next().unwrap_or(text).replace(path, " ").replace("access denied", " ");
+    let quiet = text
+        .split(" while ")
+        .next()
+        .unwrap_or(text)
+        .replace(path, " ")
+        .replace("access denied", " ");
     if READS.is_match(&quiet) && !WRITES.is_match(&quiet) {
         return true;
     }

@@ -42,7 +42,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             says: "getpwuid - missing-passwd-entry",
         },
     ],
-    near_misses: &["Supervisor is running as root.", "Running as root without --no-sandbox is not supported"],
+    near_misses: &[
+        "Supervisor is running as root.",
+        "Running as root without --no-sandbox is not supported",
+    ],
     read: Read::One(read),
 };
 
@@ -52,10 +55,13 @@ fn read(scene: &Scene) -> Option<Finding> {
             r"(?i)image will run as root|runAsUser breaks non-root policy|has runAsNonRoot and (?:image|container) (?:will|would) run as root|must not run as root|runAsNonRoot.*runAsUser.*(?:is 0|zero|root)",
         )
     });
-    static NON_NUMERIC: LazyLock<Regex> =
-        LazyLock::new(|| compile(r"(?i)image has non-numeric user|non-numeric user \(?.*cannot verify"));
+    static NON_NUMERIC: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r"(?i)image has non-numeric user|non-numeric user \(?.*cannot verify")
+    });
     static UNKNOWN: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?i)unable to find (user|group) (\S+): no matching entries in (?:passwd|group) file")
+        compile(
+            r"(?i)unable to find (user|group) (\S+): no matching entries in (?:passwd|group) file",
+        )
     });
     let text = scene.text();
     if NON_NUMERIC.is_match(text) {

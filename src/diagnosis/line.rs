@@ -1,7 +1,8 @@
 //! One line of a log, looked through to what the program itself said.
 //!
-//! Between a program and us stand the container runtime (docker-json, CRI), whoever prefixes lines (compose, stern,
-//! journald), the program's own logger (timestamps, klog, JSON, logfmt) and terminal colours. [`parse`] takes them off.
+//! Between a program and us stand the container runtime (docker-json, CRI), whoever prefixes lines
+//! (compose, stern, journald), the program's own logger (timestamps, klog, JSON, logfmt) and
+//! terminal colours. [`parse`] takes them off.
 
 use std::{borrow::Cow, sync::LazyLock};
 
@@ -41,7 +42,8 @@ pub(super) struct Line {
 impl Line {
     fn new(number: u64, text: &str, severity: Option<Severity>) -> Self {
         let body = unlisted(text.trim_start());
-        let indent = text[..text.len() - body.len()].chars().map(|c| if c == '\t' { 8 } else { 1 }).sum();
+        let indent =
+            text[..text.len() - body.len()].chars().map(|c| if c == '\t' { 8 } else { 1 }).sum();
         let text = typed(body.trim_end()).into_owned();
         let refusal = errno::find(&text);
         let severity = severity.unwrap_or_else(|| severity_of(&text));
@@ -67,12 +69,15 @@ impl Line {
     }
 }
 
-/// A frame as it is, where a trace is printed as a list of strings, one a line, as Elasticsearch does.
+/// A frame as it is, where a trace is printed as a list of strings, one a line, as Elasticsearch
+/// does.
 fn unlisted(text: &str) -> &str {
     let frame = text
         .strip_prefix('"')
         .filter(|rest| ["at ", "Caused by: ", "... "].iter().any(|start| rest.starts_with(start)));
-    frame.map_or(text, |frame| frame.trim_end().trim_end_matches([',', ']', '}']).trim_end_matches('"'))
+    frame.map_or(text, |frame| {
+        frame.trim_end().trim_end_matches([',', ']', '}']).trim_end_matches('"')
+    })
 }
 
 /// Nesting of JSON in JSON, and prefixes before prefixes, beyond which no logger goes.
@@ -103,8 +108,8 @@ struct Row<'t> {
     is_full: bool,
 }
 
-/// What k9s, Terraform and other programs that draw boxes put around lines, taken off. Two rows that were copied as one line
-/// stand apart again.
+/// What k9s, Terraform and other programs that draw boxes put around lines, taken off. Two rows
+/// that were copied as one line stand apart again.
 fn rows(text: &str) -> Vec<Row<'_>> {
     const BORDERS: [char; 4] = ['│', '┃', '║', '▏'];
     if !text.contains(BORDERS) {
@@ -114,7 +119,9 @@ fn rows(text: &str) -> Vec<Row<'_>> {
     let mut rows: Vec<Row> = Vec::new();
     for piece in pieces {
         let piece = piece.trim_start();
-        let inside = piece.strip_prefix(BORDERS).map_or(piece, |rest| rest.strip_prefix(' ').unwrap_or(rest));
+        let inside = piece
+            .strip_prefix(BORDERS)
+            .map_or(piece, |rest| rest.strip_prefix(' ').unwrap_or(rest));
         let without = inside.trim_end();
         let (inside, is_full) = match without.strip_suffix(BORDERS) {
             Some(left) => (left, !left.is_empty() && left.len() - left.trim_end().len() <= 1),
@@ -130,8 +137,9 @@ fn rows(text: &str) -> Vec<Row<'_>> {
     rows
 }
 
-/// Quotes that were damaged on their way from a terminal to a report, as they were typed: bytes as octal numbers or in angle
-/// brackets, UTF-8 that was taken for another encoding, entities of HTML, `\u2018`, and a question mark for what had no letter.
+/// Quotes that were damaged on their way from a terminal to a report, as they were typed: bytes as
+/// octal numbers or in angle brackets, UTF-8 that was taken for another encoding, entities of HTML,
+/// `\u2018`, and a question mark for what had no letter.
 fn typed(text: &str) -> Cow<'_, str> {
     static DAMAGED: LazyLock<Regex> = LazyLock::new(|| {
         errno::compile(
@@ -170,7 +178,11 @@ fn mended(damaged: &str) -> String {
             return letter.map_or_else(|| damaged.to_owned(), String::from);
         }
         [b'\\', ..] => damaged.split('\\').skip(1).map(|digits| number(digits, 8)).collect(),
-        [b'<', ..] => damaged.split('<').skip(1).map(|digits| number(digits.trim_end_matches('>'), 16)).collect(),
+        [b'<', ..] => damaged
+            .split('<')
+            .skip(1)
+            .map(|digits| number(digits.trim_end_matches('>'), 16))
+            .collect(),
         _ => None,
     };
     if let Some(letters) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) {
@@ -197,7 +209,13 @@ fn mended(damaged: &str) -> String {
     letter.to_owned()
 }
 
-fn unwrap(number: u64, text: &str, severity: Option<Severity>, depth: usize, lines: &mut Vec<Line>) {
+fn unwrap(
+    number: u64,
+    text: &str,
+    severity: Option<Severity>,
+    depth: usize,
+    lines: &mut Vec<Line>,
+) {
     let (message, said) = strip_prefixes(text);
     let severity = severity.or(said);
     if depth > 0
@@ -208,7 +226,8 @@ fn unwrap(number: u64, text: &str, severity: Option<Severity>, depth: usize, lin
         return unwrap_json(number, &object, severity, depth, lines);
     }
     // What stands in a path of Windows is no escape: `C:\new`.
-    static DRIVE: LazyLock<Regex> = LazyLock::new(|| errno::compile(r"(?:^|['\x22(\s])[A-Z]:\\{1,2}[A-Za-z]"));
+    static DRIVE: LazyLock<Regex> =
+        LazyLock::new(|| errno::compile(r"(?:^|['\x22(\s])[A-Z]:\\{1,2}[A-Za-z]"));
     if !message.contains('\\') || DRIVE.is_match(message) {
         return lines.push(Line::new(number, message, severity));
     }
@@ -219,12 +238,13 @@ fn unwrap(number: u64, text: &str, severity: Option<Severity>, depth: usize, lin
             unescaped = unescape(&unescaped);
         }
     }
-    // What stands first in an escaped trace says how bad it is; the rest of it is indented under that.
+    // What stands first in an escaped trace says how bad it is; the rest of it is indented under
+    // that.
     lines.extend(unescaped.split('\n').map(|part| Line::new(number, part, severity)));
 }
 
-/// The texts of a JSON log entry, the logger's own fields left out. Each different one counts once: `error` often
-/// repeats `message`, and the stack repeats both.
+/// The texts of a JSON log entry, the logger's own fields left out. Each different one counts once:
+/// `error` often repeats `message`, and the stack repeats both.
 fn unwrap_json(
     number: u64,
     object: &serde_json::Map<String, Value>,
@@ -249,7 +269,9 @@ fn unwrap_json(
         })
         .or(severity);
     let message_of = |object: &serde_json::Map<String, Value>| {
-        ["msg", "message", "log", "MESSAGE"].iter().find_map(|key| object.get(*key)?.as_str().map(str::to_owned))
+        ["msg", "message", "log", "MESSAGE"]
+            .iter()
+            .find_map(|key| object.get(*key)?.as_str().map(str::to_owned))
     };
     let whole = message_of(object).unwrap_or_default();
     let mut seen: Vec<&str> = Vec::new();
@@ -261,14 +283,27 @@ fn unwrap_json(
             return;
         }
         seen.push(text);
-        let is_place = matches!(key, "path" | "file" | "filename" | "dir" | "directory" | "dest") && text.len() < 4096;
+        let is_place = matches!(key, "path" | "file" | "filename" | "dir" | "directory" | "dest")
+            && text.len() < 4096;
         let is_reason = matches!(
             key,
-            "error" | "err" | "reason" | "cause" | "exception" | "e" | "error_str" | "strerror" | "errmsg"
+            "error"
+                | "err"
+                | "reason"
+                | "cause"
+                | "exception"
+                | "e"
+                | "error_str"
+                | "strerror"
+                | "errmsg"
         );
         if is_place {
             lines.push(Line::new(number, &format!("{key}={text}"), severity));
-        } else if is_reason && !text.contains(['/', '\n']) && !message.is_empty() && !message.contains(text) {
+        } else if is_reason
+            && !text.contains(['/', '\n'])
+            && !message.is_empty()
+            && !message.contains(text)
+        {
             // The reason alone does not tell what was attempted; the message beside it does.
             lines.push(Line::new(number, &format!("{message}: {text}"), severity));
         } else if text.trim_start().starts_with('{') {
@@ -278,7 +313,8 @@ fn unwrap_json(
                 // A docker-json or CRI wrapper holds a line that may have a prefix of its own.
                 let (message, said) = strip_prefixes(part);
                 let line = Line::new(number, message, severity.or(said));
-                let repeated = lines.iter().any(|other| other.number == number && other.text == line.text);
+                let repeated =
+                    lines.iter().any(|other| other.number == number && other.text == line.text);
                 if !repeated {
                     lines.push(line);
                 }
@@ -287,7 +323,8 @@ fn unwrap_json(
     });
 }
 
-/// Calls `visit` with each string below `object`, the key that it stands under, and the object that has it.
+/// Calls `visit` with each string below `object`, the key that it stands under, and the object that
+/// has it.
 fn leaves<'v>(
     above: &'v str,
     object: &'v serde_json::Map<String, Value>,
@@ -312,7 +349,8 @@ fn leaves<'v>(
     }
 }
 
-/// Takes terminal escape sequences (ECMA-48 CSI and OSC, and the two-byte ones) and other control characters off.
+/// Takes terminal escape sequences (ECMA-48 CSI and OSC, and the two-byte ones) and other control
+/// characters off.
 fn strip_escapes(text: &str) -> Cow<'_, str> {
     static ESCAPE: LazyLock<Regex> = LazyLock::new(|| {
         errno::compile(
@@ -326,11 +364,15 @@ fn strip_escapes(text: &str) -> Cow<'_, str> {
         let stripped = ESCAPE.replace_all(text, "");
         return Cow::Owned(ORPHAN.replace_all(&stripped, "").into_owned());
     }
-    if text.contains('m') && text.contains('[') { ORPHAN.replace_all(text, "") } else { Cow::Borrowed(text) }
+    if text.contains('m') && text.contains('[') {
+        ORPHAN.replace_all(text, "")
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
-/// What may stand before a message, each anchored at its start. None of them takes white space that belongs to the
-/// message, for indentation tells what continues what.
+/// What may stand before a message, each anchored at its start. None of them takes white space that
+/// belongs to the message, for indentation tells what continues what.
 static PREFIXES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
         // CRI: `2026-11-24T08:41:16.1234Z stdout F `; then any timestamp of the ISO family, in brackets or bare.
@@ -377,7 +419,9 @@ fn strip_prefixes(text: &str) -> (&str, Option<Severity>) {
                 _ => severity,
             };
         }
-        if let Some(level) = klog.strip_suffix(' ').and_then(|label| label.trim_end().strip_suffix(':')) {
+        if let Some(level) =
+            klog.strip_suffix(' ').and_then(|label| label.trim_end().strip_suffix(':'))
+        {
             severity = severity_word(level).or(severity);
         }
         rest = &rest[found.end()..];
@@ -385,7 +429,8 @@ fn strip_prefixes(text: &str) -> (&str, Option<Severity>) {
     (rest, severity)
 }
 
-/// Undoes one level of backslash escapes, as a logger or a quoting `%q` left them. Unknown ones stay.
+/// Undoes one level of backslash escapes, as a logger or a quoting `%q` left them. Unknown ones
+/// stay.
 fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -411,13 +456,13 @@ fn unescape(text: &str) -> String {
 
 fn severity_word(word: &str) -> Option<Severity> {
     Some(match word.to_ascii_lowercase().as_str() {
-        "emerg" | "emergency" | "crit" | "critical" | "fatal" | "panic" | "dpanic" | "severe" | "f" => Severity::Fatal,
+        "emerg" | "emergency" | "crit" | "critical" | "fatal" | "panic" | "dpanic" | "severe"
+        | "f" => Severity::Fatal,
         // nginx goes on after one, and HAProxy, which does not, has nothing worse.
         "alert" | "error" | "err" | "eror" | "erro" | "failure" | "e" => Severity::Error,
         "warn" | "warning" | "wrn" | "w" => Severity::Warning,
-        "info" | "notice" | "note" | "debug" | "trace" | "log" | "verbose" | "dbg" | "inf" | "i" | "information" => {
-            Severity::Info
-        }
+        "info" | "notice" | "note" | "debug" | "trace" | "log" | "verbose" | "dbg" | "inf"
+        | "i" | "information" => Severity::Info,
         _ => return None,
     })
 }
@@ -446,7 +491,9 @@ fn severity_of(text: &str) -> Severity {
     });
     // The same, whatever the message calls itself.
     static DOES_GO_ON: LazyLock<Regex> = LazyLock::new(|| {
-        errno::compile(r"(?i)\b(?:falling back to|output directed to|ignoring this|continuing (?:without|anyway))\b")
+        errno::compile(
+            r"(?i)\b(?:falling back to|output directed to|ignoring this|continuing (?:without|anyway))\b",
+        )
     });
     if GIVES_UP.is_match(text) {
         return Severity::Fatal;
@@ -454,8 +501,9 @@ fn severity_of(text: &str) -> Severity {
     if DOES_GO_ON.is_match(text) {
         return Severity::Warning;
     }
-    let labelled =
-        LABEL.captures(text).and_then(|captures| severity_word(captures.iter().skip(1).flatten().next()?.as_str()));
+    let labelled = LABEL
+        .captures(text)
+        .and_then(|captures| severity_word(captures.iter().skip(1).flatten().next()?.as_str()));
     match labelled {
         Some(severity) => severity,
         None if GOES_ON.is_match(text) => Severity::Warning,
@@ -496,7 +544,10 @@ mod tests {
     #[test]
     fn json_gives_its_texts_once_each() {
         let raw = r#"{"level":"error","ts":1.5,"msg":"cannot save","error":"open /x: permission denied","stack":"Error: a\n    at b"}"#;
-        assert_eq!(texts(raw), ["error", "cannot save", "open /x: permission denied", "Error: a", "at b"]);
+        assert_eq!(
+            texts(raw),
+            ["error", "cannot save", "open /x: permission denied", "Error: a", "at b"]
+        );
         assert_eq!(parse(1, raw.as_bytes())[2].severity, Severity::Error);
         assert_eq!(texts(r#"{"log":"mkdir: x\n","stream":"stderr","time":"2026"}"#)[0], "mkdir: x");
         assert_eq!(texts(r#"{"log":"{\"msg\":\"open /x\"}\n"}"#), ["open /x"]);
@@ -504,7 +555,10 @@ mod tests {
 
     #[test]
     fn escaped_quotes_and_line_breaks_are_undone() {
-        assert_eq!(texts(r#"err="exec: \"/x\": denied\n\tat y""#), [r#"err="exec: "/x": denied"#, "at y\""]);
+        assert_eq!(
+            texts(r#"err="exec: \"/x\": denied\n\tat y""#),
+            [r#"err="exec: "/x": denied"#, "at y\""]
+        );
     }
 
     #[test]
@@ -525,7 +579,8 @@ mod tests {
 
     #[test]
     fn binary_noise_is_a_line_like_any_other() {
-        let lines = parse(1, b"\xff\xfe\x00\x1b[31mopen /x\x1b]0;title\x07: permission denied\x1b[0m");
+        let lines =
+            parse(1, b"\xff\xfe\x00\x1b[31mopen /x\x1b]0;title\x07: permission denied\x1b[0m");
         assert!(lines[0].text.ends_with("open /x: permission denied"), "{:?}", lines[0].text);
     }
 }

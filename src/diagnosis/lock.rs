@@ -18,7 +18,10 @@ pub(super) const PATTERN: Pattern = Pattern {
     source: "flock(2), fcntl(2); apk-tools, shadow-utils lib/commonio.c",
     signals: &[],
     examples: &[
-        Example { log: "ERROR: Unable to lock database: Permission denied", says: "lock EACCES unwritable-path" },
+        Example {
+            log: "ERROR: Unable to lock database: Permission denied",
+            says: "lock EACCES unwritable-path",
+        },
         Example {
             log: "failed to acquire the lock on /srv/db/LOCK: permission denied",
             says: "lock EACCES /srv/db/LOCK unwritable-path",

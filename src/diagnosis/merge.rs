@@ -3,8 +3,9 @@
 use super::Diagnosed;
 use crate::model::obstacle::{Category, Obstacle};
 
-/// Puts together what the logs, states and events of one failure told. Each says it in its own words, so what they
-/// agree on counts once; what stopped a program comes first, in the order of the texts.
+/// Puts together what the logs, states and events of one failure told. Each says it in its own
+/// words, so what they agree on counts once; what stopped a program comes first, in the order of
+/// the texts.
 #[must_use]
 pub fn merge(texts: impl IntoIterator<Item = Diagnosed>) -> Diagnosed {
     let mut all = Diagnosed::default();
@@ -25,10 +26,15 @@ pub fn merge(texts: impl IntoIterator<Item = Diagnosed>) -> Diagnosed {
 
 /// Whether two texts tell of one refusal. Events name no container.
 fn is_same(one: &Obstacle, other: &Obstacle) -> bool {
-    let place = |obstacle: &Obstacle| (obstacle.operation, obstacle.category, obstacle.path.clone(), obstacle.port);
-    let same_container = one.container == other.container || one.container.is_none() || other.container.is_none();
+    let place = |obstacle: &Obstacle| {
+        (obstacle.operation, obstacle.category, obstacle.path.clone(), obstacle.port)
+    };
+    let same_container =
+        one.container == other.container || one.container.is_none() || other.container.is_none();
     // The violations of one admission differ in nothing but their sentence.
-    place(one) == place(other) && same_container && (one.category != Category::PodSecurity || one.cause == other.cause)
+    place(one) == place(other)
+        && same_container
+        && (one.category != Category::PodSecurity || one.cause == other.cause)
 }
 
 #[cfg(test)]
@@ -37,13 +43,17 @@ mod tests {
     use crate::diagnosis::{Context, diagnose};
 
     fn told(text: &str, container: Option<&str>) -> Diagnosed {
-        diagnose(text.as_bytes(), Context { container: container.map(str::to_owned), ..Context::default() })
+        diagnose(
+            text.as_bytes(),
+            Context { container: container.map(str::to_owned), ..Context::default() },
+        )
     }
 
     #[test]
     fn what_texts_agree_on_counts_once() {
         let refusal = "Error: container has runAsNonRoot and image will run as root (pod: \"a\", container: c)";
-        let merged = merge([told(refusal, Some("c")), told(refusal, None), told("all is well", Some("c"))]);
+        let merged =
+            merge([told(refusal, Some("c")), told(refusal, None), told("all is well", Some("c"))]);
         assert_eq!(merged.obstacles.len(), 1);
         assert_eq!(merged.obstacles[0].container.as_deref(), Some("c"));
     }

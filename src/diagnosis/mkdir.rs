@@ -27,7 +27,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "mkdir: can't create directory '/srv/spool/': Read-only file system",
             says: "mkdir EROFS /srv/spool/ read-only-rootfs",
         },
-        Example { log: "panic: mkdir /srv/spool: permission denied", says: "mkdir EACCES /srv/spool unwritable-path" },
+        Example {
+            log: "panic: mkdir /srv/spool: permission denied",
+            says: "mkdir EACCES /srv/spool unwritable-path",
+        },
         Example {
             log: "[emerg] 1#1: mkdir() \"/srv/spool/body\" failed (13: Permission denied)",
             says: "mkdir EACCES /srv/spool/body unwritable-path",

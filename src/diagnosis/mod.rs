@@ -1,10 +1,11 @@
 //! Text to obstacles, one file a family of messages.
 //!
-//! A log goes in as bytes of any kind and size; what comes out are the obstacles that it tells of, the one that killed the
-//! container first. Most lines are passed over by one search for all words that any pattern needs ([`words`], [`search()`]). Around
-//! a line that has one, an excerpt of the log is looked at closely: prefixes come off (`line`), lines that belong together are joined
-//! (`record`), and every pattern of [`PATTERNS`] reads (`scene`). The nearest reading wins, `restraint` has a veto, and
-//! `rank` puts what was found in order.
+//! A log goes in as bytes of any kind and size; what comes out are the obstacles that it tells of,
+//! the one that killed the container first. Most lines are passed over by one search for all words
+//! that any pattern needs ([`words`], [`search()`]). Around a line that has one, an excerpt of the
+//! log is looked at closely: prefixes come off (`line`), lines that belong together are joined
+//! (`record`), and every pattern of [`PATTERNS`] reads (`scene`). The nearest reading wins,
+//! `restraint` has a veto, and `rank` puts what was found in order.
 
 mod bind;
 mod call;
@@ -76,8 +77,8 @@ pub struct Pattern {
     pub explain: &'static str,
     /// Where the knowledge comes from: man pages and upstream files.
     pub source: &'static str,
-    /// Words of which one is in every line that the pattern reads, without regard to ASCII case, beside those that give
-    /// an errno.
+    /// Words of which one is in every line that the pattern reads, without regard to ASCII case,
+    /// beside those that give an errno.
     pub signals: &'static [&'static str],
     /// Each must be read as it says. They are tests.
     pub examples: &'static [Example],
@@ -156,9 +157,11 @@ pub fn diagnose(text: &[u8], context: Context) -> Diagnosed {
 
 /// Bytes of a line that are looked at; the rest of a longer line is passed over.
 pub const LONGEST_LINE: usize = 64 * 1024;
-/// Lines before a telling line that are looked at with it: Python prints the frames before the exception.
+/// Lines before a telling line that are looked at with it: Python prints the frames before the
+/// exception.
 const LINES_BEFORE: usize = 24;
-/// Lines after the last telling line that belong to the same excerpt: Java prints the frames after it.
+/// Lines after the last telling line that belong to the same excerpt: Java prints the frames after
+/// it.
 const LINES_AFTER: usize = 40;
 /// Lines and bytes of an excerpt, beyond which a new one begins.
 const LONGEST_EXCERPT: (usize, usize) = (600, 2 * 1024 * 1024);
@@ -167,7 +170,8 @@ const REPEATS: u32 = 12;
 /// Shapes of lines that are remembered, so that memory stays bounded in a log without end.
 const SHAPES: usize = 1 << 14;
 
-/// Lines that tell of nothing but another trouble, and are looked at; a web server may have any number of them.
+/// Lines that tell of nothing but another trouble, and are looked at; a web server may have any
+/// number of them.
 const OTHERS: u32 = 128;
 
 /// A diagnosis in the making: takes a log in pieces of any size, in constant memory.
@@ -249,7 +253,8 @@ impl Diagnosis {
         self.unfinished.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
-    /// Takes the whole lines of a piece. From one that tells something to the next, no line is looked at by itself.
+    /// Takes the whole lines of a piece. From one that tells something to the next, no line is
+    /// looked at by itself.
     fn lines(&mut self, piece: &[u8], from: Mark, searched: &Searched) {
         let Mark { mut at, mut lines } = from;
         while at < searched.end().at {
@@ -268,7 +273,8 @@ impl Diagnosis {
         }
     }
 
-    /// Whether a line has a word that is searched for: those of other troubles count only until enough of them were seen.
+    /// Whether a line has a word that is searched for: those of other troubles count only until
+    /// enough of them were seen.
     fn tells(&self, line: &[u8]) -> bool {
         let words: &Words = if self.others_left > 0 { &TELLING } else { &REFUSALS };
         words.is_in(line)
@@ -292,7 +298,8 @@ impl Diagnosis {
 
     fn remember(&mut self, line: &[u8]) {
         let full = self.recent.len() == LINES_BEFORE;
-        let mut oldest = if full { self.recent.pop_front().unwrap_or_default().1 } else { Vec::new() };
+        let mut oldest =
+            if full { self.recent.pop_front().unwrap_or_default().1 } else { Vec::new() };
         oldest.clear();
         oldest.extend_from_slice(line);
         self.recent.push_back((self.lines, oldest));
@@ -357,14 +364,23 @@ impl Diagnosis {
     fn read_record(&mut self, records: &[record::Record], at: usize) {
         let record = &records[at];
         let vetoed = record.is_trace
-            && record.lines.iter().any(|line| !line.text.starts_with("at ") && restraint::forbids(line));
+            && record
+                .lines
+                .iter()
+                .any(|line| !line.text.starts_with("at ") && restraint::forbids(line));
         let mut read: Vec<(usize, Finding)> = Vec::new();
         for (index, line) in record.lines.iter().enumerate() {
-            if (line.refusal.is_none() && !TELLING.is_in(line.text.as_bytes())) || is_call(&line.text) {
+            if (line.refusal.is_none() && !TELLING.is_in(line.text.as_bytes()))
+                || is_call(&line.text)
+            {
                 continue;
             }
             let is_free_port = line.refusal.is_some() && bind::is_free_port(&line.text);
-            if vetoed || is_free_port || restraint::forbids(line) || is_broken_disk(records, at, index) {
+            if vetoed
+                || is_free_port
+                || restraint::forbids(line)
+                || is_broken_disk(records, at, index)
+            {
                 self.looks_like = self.looks_like.or_else(|| restraint::looks_like(&line.text));
                 continue;
             }
@@ -381,20 +397,33 @@ impl Diagnosis {
         for (index, finding) in read {
             let line = &record.lines[index];
             let severity = if record.is_trace { line.severity.max(worst) } else { line.severity };
-            let text = line.whole.as_ref().filter(|whole| whole.len() <= 600).unwrap_or(&line.text).clone();
-            self.collected.add(Found { finding, severity, program: program(&line.text), line: line.number, text });
+            let text = line
+                .whole
+                .as_ref()
+                .filter(|whole| whole.len() <= 600)
+                .unwrap_or(&line.text)
+                .clone();
+            self.collected.add(Found {
+                finding,
+                severity,
+                program: program(&line.text),
+                line: line.number,
+                text,
+            });
         }
     }
 }
 
-/// A file system that the kernel itself made read-only, since its disk fails: who runs does not matter, and no volume helps.
+/// A file system that the kernel itself made read-only, since its disk fails: who runs does not
+/// matter, and no volume helps.
 fn is_broken_disk(records: &[record::Record], at: usize, index: usize) -> bool {
     static FAILS: LazyLock<Regex> = LazyLock::new(|| {
         errno::compile(
             r"(?i)\bremounting filesystem read-only|\b(?:EXT4-fs|XFS|BTRFS)\b[^:]*:? ?(?:error|critical|.*(?:shutdown|corruption|forced readonly))|\bbuffer I/O error|\bblk_update_request: .*error|\bemergency_ro\b",
         )
     });
-    let is_read_only = |line: &Line| line.refusal.as_ref().is_some_and(|refusal| refusal.errno == Errno::Erofs);
+    let is_read_only =
+        |line: &Line| line.refusal.as_ref().is_some_and(|refusal| refusal.errno == Errno::Erofs);
     let scene = || Scene::new(records, at, index);
     records[at].lines.get(index).is_some_and(is_read_only)
         && scene()
@@ -433,10 +462,13 @@ fn read_line(scene: &Scene) -> Vec<Finding> {
     best
 }
 
-/// A stack trace tells of one failure, however many of its lines speak of it: the first that names a place, with the errno
-/// of what caused it where it has none itself.
+/// A stack trace tells of one failure, however many of its lines speak of it: the first that names
+/// a place, with the errno of what caused it where it has none itself.
 fn one_failure(read: Vec<(usize, Finding)>) -> Vec<(usize, Finding)> {
-    let best = read.iter().position(|(_, finding)| finding.path.is_some() || finding.port.is_some()).unwrap_or(0);
+    let best = read
+        .iter()
+        .position(|(_, finding)| finding.path.is_some() || finding.port.is_some())
+        .unwrap_or(0);
     let Some((index, mut finding)) = read.get(best).cloned() else { return read };
     let is_cause = |(_, other): &&(usize, Finding)| {
         other.category == finding.category || (other.path.is_none() && other.port.is_none())
@@ -452,16 +484,29 @@ fn program(text: &str) -> Option<String> {
     let name = name.rsplit('/').next()?;
     let is_name = !name.is_empty()
         && name.len() < 32
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.+".contains(&b));
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.+".contains(&b));
     let is_label = matches!(
         name,
-        "error" | "fatal" | "warning" | "panic" | "info" | "err" | "exec" | "mount" | "open" | "listen" | "bind"
+        "error"
+            | "fatal"
+            | "warning"
+            | "panic"
+            | "info"
+            | "err"
+            | "exec"
+            | "mount"
+            | "open"
+            | "listen"
+            | "bind"
     );
     (is_name && !is_label).then(|| name.to_owned())
 }
 
 /// Every word that a pattern needs, or that tells of another trouble.
-static TELLING: LazyLock<Words> = LazyLock::new(|| Words::new(signals().chain(restraint::SIGNALS.iter().copied())));
+static TELLING: LazyLock<Words> =
+    LazyLock::new(|| Words::new(signals().chain(restraint::SIGNALS.iter().copied())));
 
 /// The same without the words of other troubles.
 static REFUSALS: LazyLock<Words> = LazyLock::new(|| Words::new(signals()));
@@ -479,11 +524,16 @@ mod tests {
         let errno = obstacle.errno.map_or("-", crate::model::obstacle::Errno::as_str);
         let place = obstacle.path.or(obstacle.port.map(|port| port.to_string()));
         Some(
-            [Some(obstacle.operation.as_str()), Some(errno), place.as_deref(), Some(obstacle.category.as_str())]
-                .into_iter()
-                .flatten()
-                .collect::<Vec<_>>()
-                .join(" "),
+            [
+                Some(obstacle.operation.as_str()),
+                Some(errno),
+                place.as_deref(),
+                Some(obstacle.category.as_str()),
+            ]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" "),
         )
     }
 
@@ -494,8 +544,10 @@ mod tests {
             for example in pattern.examples {
                 let told = told(example.log);
                 if told.as_deref() != Some(example.says) {
-                    wrong
-                        .push(format!("{}: {}\n  says {:?}\n  not  {:?}", pattern.id, example.log, told, example.says));
+                    wrong.push(format!(
+                        "{}: {}\n  says {:?}\n  not  {:?}",
+                        pattern.id, example.log, told, example.says
+                    ));
                 }
             }
         }
@@ -518,7 +570,11 @@ mod tests {
     #[test]
     fn ids_are_unique_and_every_pattern_has_examples_and_near_misses() {
         for (at, pattern) in PATTERNS.iter().enumerate() {
-            assert!(!pattern.examples.is_empty() && !pattern.near_misses.is_empty(), "{}", pattern.id);
+            assert!(
+                !pattern.examples.is_empty() && !pattern.near_misses.is_empty(),
+                "{}",
+                pattern.id
+            );
             assert!(PATTERNS[..at].iter().all(|other| other.id != pattern.id), "{}", pattern.id);
         }
     }

@@ -42,7 +42,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "FATAL: failed to open /srv/squid.pid: (13) Permission denied",
             says: "open EACCES /srv/squid.pid unwritable-path",
         },
-        Example { log: "Load key \"/srv/git/id\": Permission denied", says: "open EACCES /srv/git/id unreadable-file" },
+        Example {
+            log: "Load key \"/srv/git/id\": Permission denied",
+            says: "open EACCES /srv/git/id unreadable-file",
+        },
         Example {
             log: "2026-11-24 (configfile.c.1722) opening errorlog '/srv/log/error.log' failed: Read-only file system",
             says: "open EROFS /srv/log/error.log read-only-rootfs",
@@ -63,9 +66,15 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "error_class=Errno::EACCES error=\"Permission denied @ rb_file_s_stat - /var/log/pods/7.log\"",
             says: "open EACCES /var/log/pods/7.log unreadable-file",
         },
-        Example { log: "open /dev/kvm: permission denied", says: "device EACCES /dev/kvm device-access" },
+        Example {
+            log: "open /dev/kvm: permission denied",
+            says: "device EACCES /dev/kvm device-access",
+        },
     ],
-    near_misses: &["open /srv/x: no such file or directory", "open() \"/srv/x\" failed (2: No such file or directory)"],
+    near_misses: &[
+        "open /srv/x: no such file or directory",
+        "open() \"/srv/x\" failed (2: No such file or directory)",
+    ],
     read: Read::One(read),
 };
 

@@ -44,7 +44,10 @@ pub(super) const PATTERN: Pattern = Pattern {
         "finding user",
     ],
     examples: &[
-        Example { log: "KeyError: 'getpwuid(): uid not found: 1000'", says: "getpwuid - missing-passwd-entry" },
+        Example {
+            log: "KeyError: 'getpwuid(): uid not found: 1000'",
+            says: "getpwuid - missing-passwd-entry",
+        },
         Example {
             log: "SystemError [ERR_SYSTEM_ERROR]: A system error occurred: uv_os_get_passwd returned ENOENT (no such file or directory)",
             says: "getpwuid ENOENT missing-passwd-entry",
@@ -54,7 +57,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             says: "getpwuid - missing-passwd-entry",
         },
         Example { log: "No user exists for uid 1000", says: "getpwuid - missing-passwd-entry" },
-        Example { log: "whoami: cannot find name for user ID 1000", says: "getpwuid - missing-passwd-entry" },
+        Example {
+            log: "whoami: cannot find name for user ID 1000",
+            says: "getpwuid - missing-passwd-entry",
+        },
         Example {
             log: "Caused by: java.lang.NullPointerException: invalid null input: name",
             says: "getpwuid - missing-passwd-entry",
@@ -96,7 +102,9 @@ fn read(scene: &Scene) -> Option<Finding> {
         )
     });
     static CLUSTER: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?i)unable to find (?:user|group) \S+: no matching entries in (?:passwd|group) file")
+        compile(
+            r"(?i)unable to find (?:user|group) \S+: no matching entries in (?:passwd|group) file",
+        )
     });
     if !SAYS.is_match(scene.text()) || CLUSTER.is_match(scene.text()) {
         return None;

@@ -26,7 +26,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "PermissionError: [Errno 13] Permission denied: '/srv/a'\npool.errors.WorkerError: PermissionError: [Errno 13] Permission denied: '/srv/b'",
             says: "open EACCES /srv/b unwritable-path",
         },
-        Example { log: "Error: Permission denied (os error 13)", says: "other EACCES unwritable-path" },
+        Example {
+            log: "Error: Permission denied (os error 13)",
+            says: "other EACCES unwritable-path",
+        },
         Example {
             log: "Error loading shared library libx.so.2: Permission denied (needed by /bin/x)",
             says: "open EACCES libx.so.2 unreadable-file",
@@ -48,7 +51,10 @@ fn read(scene: &Scene) -> Option<Finding> {
     let refusal = scene.refusal()?;
     let spoken = scene.spoken.map(|spoken| spoken.operation);
     let path = scene.object(Verb { end: 0, distance: LAST });
-    if path.is_none() && !refusal.from_kernel && !is_whole_message(scene, refusal.span.start, refusal.span.end) {
+    if path.is_none()
+        && !refusal.from_kernel
+        && !is_whole_message(scene, refusal.span.start, refusal.span.end)
+    {
         return None;
     }
     let operation = match (spoken, &path) {
@@ -57,25 +63,37 @@ fn read(scene: &Scene) -> Option<Finding> {
         (None, None) => Operation::Other,
     };
     if path.is_none() && refusal.errno == Errno::Eperm {
-        return Some(Finding::new(operation, Category::CapabilityMissing).errno(refusal.errno).distance(LAST + 1));
+        return Some(
+            Finding::new(operation, Category::CapabilityMissing)
+                .errno(refusal.errno)
+                .distance(LAST + 1),
+        );
     }
-    // What Python and others refuse with EPERM and a path is the owner's to do: open(2) answers EACCES.
-    if refusal.errno == Errno::Eperm && spoken.is_none() && path.as_deref().is_some_and(|path| !judge::is_device(path))
+    // What Python and others refuse with EPERM and a path is the owner's to do: open(2) answers
+    // EACCES.
+    if refusal.errno == Errno::Eperm
+        && spoken.is_none()
+        && path.as_deref().is_some_and(|path| !judge::is_device(path))
     {
         let place = path.as_deref().unwrap_or_default();
-        let cause =
-            format!("only the owner of {place} or root may do that: change its owner, its mode bits or its times");
-        let finding = Finding::new(Operation::Other, Category::OwnershipChange).errno(refusal.errno).path(path);
+        let cause = format!(
+            "only the owner of {place} or root may do that: change its owner, its mode bits or its times"
+        );
+        let finding = Finding::new(Operation::Other, Category::OwnershipChange)
+            .errno(refusal.errno)
+            .path(path);
         return Some(finding.cause(cause).distance(LAST));
     }
-    let access = Access { operation, errno: Some(refusal.errno), path: path.as_deref(), text: scene.text() };
+    let access =
+        Access { operation, errno: Some(refusal.errno), path: path.as_deref(), text: scene.text() };
     let distance = if path.is_none() { LAST + 1 } else { LAST };
     let mut finding = judge::finding(&access).distance(distance);
     finding.category = judge::by_frames(scene, &finding);
     Some(finding)
 }
 
-/// Words without a number, a path or a verb mean an errno only where they end the message, as perror(3) has them.
+/// Words without a number, a path or a verb mean an errno only where they end the message, as
+/// perror(3) has them.
 fn is_whole_message(scene: &Scene, start: usize, end: usize) -> bool {
     let text = scene.text();
     let ends = text[end..].trim_matches(|c: char| !c.is_alphanumeric()).is_empty();

@@ -41,7 +41,10 @@ pub(super) fn paths(text: &str) -> Vec<Path<'_>> {
                 Some(Path { text, span: quoted.start()..quoted.start() + text.len() })
             }
             None => {
-                let start = captures.name("quoted").or(captures.name("bare")).map_or(all.start(), |m| m.start());
+                let start = captures
+                    .name("quoted")
+                    .or(captures.name("bare"))
+                    .map_or(all.start(), |m| m.start());
                 bare(text, start)
             }
         };
@@ -67,8 +70,9 @@ fn next_boundary(text: &str, mut at: usize) -> usize {
 /// The bare path that starts at `start`, without the punctuation of the sentence around it.
 fn bare(text: &str, start: usize) -> Option<Path<'_>> {
     let rest = text.get(start..)?;
-    let stop =
-        rest.find(|c: char| c.is_whitespace() || OPEN.contains(c) || CLOSE.contains(c) || ",;()[]{}<>|".contains(c));
+    let stop = rest.find(|c: char| {
+        c.is_whitespace() || OPEN.contains(c) || CLOSE.contains(c) || ",;()[]{}<>|".contains(c)
+    });
     let word = &rest[..stop.unwrap_or(rest.len())];
     // `/x:3:` and `/x:/y` end at the colon; so does `/x:`.
     let word = word.split(':').next().unwrap_or(word);
@@ -78,17 +82,25 @@ fn bare(text: &str, start: usize) -> Option<Path<'_>> {
 }
 
 fn is_plausible(text: &str, path: &Path<'_>) -> bool {
-    let before = text[..path.span.start].trim_end_matches(|c: char| OPEN.contains(c) || c == '(' || c == '[');
-    // The `//host/path` of a URL, a `N/A`, an option such as `/help`, and sed's or a regular expression's slashes.
-    let url = path.text.starts_with("//") && before.ends_with(|c: char| c == ':' || c.is_alphanumeric());
-    let fraction = before.ends_with(|c: char| c.is_ascii_alphanumeric()) && path.span.start == before.len();
+    let before = text[..path.span.start]
+        .trim_end_matches(|c: char| OPEN.contains(c) || c == '(' || c == '[');
+    // The `//host/path` of a URL, a `N/A`, an option such as `/help`, and sed's or a regular
+    // expression's slashes.
+    let url =
+        path.text.starts_with("//") && before.ends_with(|c: char| c == ':' || c.is_alphanumeric());
+    let fraction =
+        before.ends_with(|c: char| c.is_ascii_alphanumeric()) && path.span.start == before.len();
     // `bss_file.c:308` is where the program's own source complains.
     let after = text[path.span.end..].strip_prefix(':').and_then(|rest| rest.chars().next());
-    let is_source = [".c", ".cc", ".cpp", ".cxx", ".h", ".hpp"].iter().any(|ending| path.text.ends_with(ending))
+    let is_source = [".c", ".cc", ".cpp", ".cxx", ".h", ".hpp"]
+        .iter()
+        .any(|ending| path.text.ends_with(ending))
         && after.is_some_and(|next| next.is_ascii_digit());
     // `192.0.2.7:/export` is another machine's.
-    static REMOTE: LazyLock<Regex> = LazyLock::new(|| compile(r"(?:^|[\s'\x22(=])\d{1,3}(?:\.\d{1,3}){3}:$"));
-    let remote = path.span.start == before.len() && before.ends_with(':') && REMOTE.is_match(before);
+    static REMOTE: LazyLock<Regex> =
+        LazyLock::new(|| compile(r"(?:^|[\s'\x22(=])\d{1,3}(?:\.\d{1,3}){3}:$"));
+    let remote =
+        path.span.start == before.len() && before.ends_with(':') && REMOTE.is_match(before);
     !url && !fraction
         && !remote
         && !is_source
@@ -97,26 +109,33 @@ fn is_plausible(text: &str, path: &Path<'_>) -> bool {
         && !path.text.contains("://")
 }
 
-/// A word in quotes that has no slash at its start: a relative path where the message speaks of one.
+/// A word in quotes that has no slash at its start: a relative path where the message speaks of
+/// one.
 pub(super) fn quoted_word(text: &str) -> Option<Path<'_>> {
-    static WORD: LazyLock<Regex> =
-        LazyLock::new(|| compile(&format!(r"[{OPEN}]([^\s{OPEN}{CLOSE}/][^{OPEN}{CLOSE}\s:=]*)[{CLOSE}]")));
+    static WORD: LazyLock<Regex> = LazyLock::new(|| {
+        compile(&format!(r"[{OPEN}]([^\s{OPEN}{CLOSE}/][^{OPEN}{CLOSE}\s:=]*)[{CLOSE}]"))
+    });
     let word = WORD.captures(text)?.get(1).filter(|word| !is_class(word.as_str()))?;
     Some(Path { text: word.as_str(), span: word.range() })
 }
 
-/// The bare word that is all of `text` but for punctuation: `mkdir DIR: Permission denied` between verb and errno.
+/// The bare word that is all of `text` but for punctuation: `mkdir DIR: Permission denied` between
+/// verb and errno.
 pub(super) fn only_word(text: &str) -> Option<Path<'_>> {
-    static ONLY: LazyLock<Regex> = LazyLock::new(|| compile(r"^[\s:(\[]*([\w.@%+~-][\w./@%+~=-]*)[\s:,)\]]*$"));
+    static ONLY: LazyLock<Regex> =
+        LazyLock::new(|| compile(r"^[\s:(\[]*([\w.@%+~-][\w./@%+~=-]*)[\s:,)\]]*$"));
     let word = ONLY.captures(text)?.get(1)?;
     let text = word.as_str().trim_end_matches('.');
     (!text.is_empty()).then(|| Path { text, span: word.start()..word.start() + text.len() })
 }
 
-/// The file name that ends `text` but for a colon: `Error loading shared library libx.so.2: Permission denied`.
+/// The file name that ends `text` but for a colon: `Error loading shared library libx.so.2:
+/// Permission denied`.
 pub(super) fn last_file_name(text: &str) -> Option<Path<'_>> {
     static LAST: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r#"(?:^|[\s"'`(\[=])([\w@%+~-][\w./@%+~-]*[./][\w@%+~-][\w./@%+~-]*?)["'`)\]]?[:,]?\s*[\[(]?$"#)
+        compile(
+            r#"(?:^|[\s"'`(\[=])([\w@%+~-][\w./@%+~-]*[./][\w@%+~-][\w./@%+~-]*?)["'`)\]]?[:,]?\s*[\[(]?$"#,
+        )
     });
     let word = LAST.captures(text)?.get(1).filter(|word| is_file_name(word.as_str()))?;
     Some(Path { text: word.as_str(), span: word.range() })
@@ -125,7 +144,9 @@ pub(super) fn last_file_name(text: &str) -> Option<Path<'_>> {
 /// What a server calls its routes, and no file is called.
 pub(super) fn is_route(path: &str) -> bool {
     static ROUTE: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?i)^/(?:api|apis|rest|graphql|oauth2?|auth|login|user|users|healthz?|v\d+)(?:/|$)")
+        compile(
+            r"(?i)^/(?:api|apis|rest|graphql|oauth2?|auth|login|user|users|healthz?|v\d+)(?:/|$)",
+        )
     });
     ROUTE.is_match(path)
 }
@@ -133,15 +154,16 @@ pub(super) fn is_route(path: &str) -> bool {
 /// The name of a class or of a function of one: `java.io.IOException`, `Errno::EACCES`.
 fn is_class(word: &str) -> bool {
     let (before, last) = word.rsplit_once('.').unwrap_or(("", word));
-    let is_camel =
-        last.starts_with(|c: char| c.is_ascii_uppercase()) && last.contains(|c: char| c.is_ascii_lowercase());
+    let is_camel = last.starts_with(|c: char| c.is_ascii_uppercase())
+        && last.contains(|c: char| c.is_ascii_lowercase());
     word.contains("::") || (!before.is_empty() && is_camel && !before.contains('/'))
 }
 
-/// Whether a bare word has the shape of a file's name: a directory before it, or an extension behind it. Names of classes,
-/// hosts, versions and `read/write` have not.
+/// Whether a bare word has the shape of a file's name: a directory before it, or an extension
+/// behind it. Names of classes, hosts, versions and `read/write` have not.
 pub(super) fn is_file_name(word: &str) -> bool {
-    const HOSTS: [&str; 8] = ["com", "org", "net", "local", "internal", "svc", "cluster", "example"];
+    const HOSTS: [&str; 8] =
+        ["com", "org", "net", "local", "internal", "svc", "cluster", "example"];
     const PAIRS: [&str; 12] = [
         "read/write",
         "create/write",
@@ -200,12 +222,13 @@ pub(super) fn ports(text: &str) -> impl Iterator<Item = (u16, usize)> {
         let all = captures.get(0)?;
         let digits = captures.iter().skip(1).flatten().next()?;
         let before = &text[..all.start()];
-        let place_in_code =
-            SOURCE.is_match(&text[..digits.start()]) || (before.ends_with('/') && !before.ends_with("//"));
+        let place_in_code = SOURCE.is_match(&text[..digits.start()])
+            || (before.ends_with('/') && !before.ends_with("//"));
         let host = text[all.start()..digits.start()].trim_matches(|c: char| !c.is_alphanumeric());
         // `4:04` is a time.
         let time = !host.is_empty() && host.len() < 3 && host.bytes().all(|b| b.is_ascii_digit());
-        let port = digits.as_str().parse().ok().filter(|port| *port != 0 && !place_in_code && !time)?;
+        let port =
+            digits.as_str().parse().ok().filter(|port| *port != 0 && !place_in_code && !time)?;
         Some((port, digits.start()))
     })
 }
@@ -231,7 +254,10 @@ mod tests {
             ("x (/run/php/php8.2-fpm.pid).: no", vec!["/run/php/php8.2-fpm.pid"]),
             ("chroot(/var/lib/haproxy).", vec!["/var/lib/haproxy"]),
             ("file_put_contents(/a/b.txt): Failed", vec!["/a/b.txt"]),
-            ("./usr/x: 647: /usr/bin/y: cannot create /var/z.err: no", vec!["./usr/x", "/usr/bin/y", "/var/z.err"]),
+            (
+                "./usr/x: 647: /usr/bin/y: cannot create /var/z.err: no",
+                vec!["./usr/x", "/usr/bin/y", "/var/z.err"],
+            ),
             ("see https://example.org/x and N/A", vec![]),
             ("error: could not lock config file //.gitconfig: no", vec!["//.gitconfig"]),
             ("tried [/usr/share/data]; maybe", vec!["/usr/share/data"]),
@@ -247,11 +273,24 @@ mod tests {
 
     #[test]
     fn a_bare_word_is_a_file_by_its_shape() {
-        for word in ["rules.log", "libx.so.2", "maildrop/812.9", "tmp/pids/server.pid", ".env", "META-INF/MANIFEST.MF"]
-        {
+        for word in [
+            "rules.log",
+            "libx.so.2",
+            "maildrop/812.9",
+            "tmp/pids/server.pid",
+            ".env",
+            "META-INF/MANIFEST.MF",
+        ] {
             assert!(is_file_name(word), "{word}");
         }
-        for word in ["java.io.IOException", "Errno::EACCES", "1.2.3", "db.example.com", "thing", "read/write"] {
+        for word in [
+            "java.io.IOException",
+            "Errno::EACCES",
+            "1.2.3",
+            "db.example.com",
+            "thing",
+            "read/write",
+        ] {
             assert!(!is_file_name(word), "{word}");
         }
     }
@@ -269,7 +308,10 @@ mod tests {
             ("couldn't add command channel 127.0.0.1#953: permission denied", Some(953)),
             ("listen EACCES: permission denied 0.0.0.0:80", Some(80)),
             ("bind failed on http://+:80", Some(80)),
-            ("Error binding socket; addr='AF_INET(0.0.0.0:601)', error='Permission denied (13)'", Some(601)),
+            (
+                "Error binding socket; addr='AF_INET(0.0.0.0:601)', error='Permission denied (13)'",
+                Some(601),
+            ),
             ("file.go:91 took 12:30", None),
             ("Failed to bind to address http://[::]:80: permission", Some(80)),
         ] {

@@ -58,7 +58,8 @@ fn read(scene: &Scene) -> Vec<Finding> {
     violations
 }
 
-/// `reason (detail), reason (detail)`: upstream joins them with `, `, and a detail holds commas and quotes of its own.
+/// `reason (detail), reason (detail)`: upstream joins them with `, `, and a detail holds commas and
+/// quotes of its own.
 fn violations(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let (mut depth, mut start) = (0_usize, 0);

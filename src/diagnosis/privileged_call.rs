@@ -1,4 +1,5 @@
-//! System calls that need a capability whoever calls them: mount, chroot, mlock, raw sockets, network administration.
+//! System calls that need a capability whoever calls them: mount, chroot, mlock, raw sockets,
+//! network administration.
 
 use std::sync::LazyLock;
 
@@ -50,8 +51,14 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "mount: /mnt: mount failed: Operation not permitted.",
             says: "mount EPERM /mnt capability-missing",
         },
-        Example { log: "ping: socket: Operation not permitted", says: "socket-raw EPERM raw-socket" },
-        Example { log: "/usr/sbin/fping: can't create socket (must run as root?)", says: "socket-raw - raw-socket" },
+        Example {
+            log: "ping: socket: Operation not permitted",
+            says: "socket-raw EPERM raw-socket",
+        },
+        Example {
+            log: "/usr/sbin/fping: can't create socket (must run as root?)",
+            says: "socket-raw - raw-socket",
+        },
         Example {
             log: "listen ip4:icmp 0.0.0.0: socket: operation not permitted",
             says: "socket-raw EPERM raw-socket",
@@ -72,13 +79,22 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "libbpf: Error in bpf_object__probe_loading():Operation not permitted(1). Couldn't load trivial BPF program.",
             says: "other EPERM capability-missing",
         },
-        Example { log: "error locking agent memory: cannot allocate memory", says: "other ENOMEM capability-missing" },
+        Example {
+            log: "error locking agent memory: cannot allocate memory",
+            says: "other ENOMEM capability-missing",
+        },
         Example {
             log: "sysctl: permission denied on key \"vm.overcommit_memory\"",
             says: "other EACCES capability-missing",
         },
-        Example { log: "RTNETLINK answers: Operation not permitted", says: "other EPERM capability-missing" },
-        Example { log: "mknod: /srv/null: Operation not permitted", says: "mknod EPERM /srv/null capability-missing" },
+        Example {
+            log: "RTNETLINK answers: Operation not permitted",
+            says: "other EPERM capability-missing",
+        },
+        Example {
+            log: "mknod: /srv/null: Operation not permitted",
+            says: "mknod EPERM /srv/null capability-missing",
+        },
         Example {
             log: "tcpdump: eth1: You don't have permission to capture on that device\n(socket: Operation not permitted)",
             says: "socket-raw EPERM raw-socket",
@@ -91,9 +107,18 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "error: failed to map ids: newuidmap 7 [0 1000 1] failed: newuidmap: Could not set caps",
             says: "other - capability-missing",
         },
-        Example { log: "cannot create tap device node: operation not permitted", says: "mknod EPERM device-access" },
-        Example { log: "mknod: /dev/net/tun: Operation not permitted", says: "mknod EPERM /dev/net/tun device-access" },
-        Example { log: "Error during unshare(CLONE_NEWUSER): Operation not permitted", says: "other EPERM seccomp" },
+        Example {
+            log: "cannot create tap device node: operation not permitted",
+            says: "mknod EPERM device-access",
+        },
+        Example {
+            log: "mknod: /dev/net/tun: Operation not permitted",
+            says: "mknod EPERM /dev/net/tun device-access",
+        },
+        Example {
+            log: "Error during unshare(CLONE_NEWUSER): Operation not permitted",
+            says: "other EPERM seccomp",
+        },
     ],
     near_misses: &[
         // mount.cifs: the server refused.
@@ -127,7 +152,12 @@ use Category::{CapabilityMissing, RawSocket, Seccomp};
 
 /// The nearest verb wins; of verbs in the same place the first.
 const CALLS: &[Call] = &[
-    call(&[r"chroot", r"change (?:the )?root directory"], Operation::Other, CapabilityMissing, "SYS_CHROOT"),
+    call(
+        &[r"chroot", r"change (?:the )?root directory"],
+        Operation::Other,
+        CapabilityMissing,
+        "SYS_CHROOT",
+    ),
     call(&[r"pivot_root"], Operation::Mount, CapabilityMissing, "SYS_ADMIN"),
     call(
         &[r"u?mount(?:ing|ed)?(?: failed)?", r"fusermount3?", r"remount(?:ing)?"],
@@ -157,7 +187,12 @@ const CALLS: &[Call] = &[
         Seccomp,
         "SYS_ADMIN",
     ),
-    call(&[r"uid_map", r"gid_map", r"newuidmap", r"newgidmap"], Operation::Other, CapabilityMissing, "SETUID"),
+    call(
+        &[r"uid_map", r"gid_map", r"newuidmap", r"newgidmap"],
+        Operation::Other,
+        CapabilityMissing,
+        "SETUID",
+    ),
     call(
         &[r"mlock(?:all)?", r"lock(?:ing)? (?:\w+ )?memory", r"memory lock(?:ing)?"],
         Operation::Other,
@@ -227,7 +262,8 @@ const CALLS: &[Call] = &[
         RawSocket,
         "NET_RAW",
     ),
-    // In the words of libbpf, bcc and cilium/ebpf. Before Linux 5.11 maps count against RLIMIT_MEMLOCK.
+    // In the words of libbpf, bcc and cilium/ebpf. Before Linux 5.11 maps count against
+    // RLIMIT_MEMLOCK.
     call(
         &[
             r"e?bpf(?:[ _]\w+)*",
@@ -291,10 +327,20 @@ const CALLS: &[Call] = &[
         CapabilityMissing,
         "SYS_ADMIN",
     ),
-    call(&[r"init_module", r"finit_module", r"modprobe", r"insmod"], Operation::Other, CapabilityMissing, "SYS_MODULE"),
+    call(
+        &[r"init_module", r"finit_module", r"modprobe", r"insmod"],
+        Operation::Other,
+        CapabilityMissing,
+        "SYS_MODULE",
+    ),
     call(&[r"reboot"], Operation::Other, CapabilityMissing, "SYS_BOOT"),
     call(&[r"audit(?:_\w+| message| netlink)"], Operation::Other, CapabilityMissing, "AUDIT_WRITE"),
-    call(&[r"kill(?:ing|all)?", r"pkill", r"send(?:ing)? signal"], Operation::Other, CapabilityMissing, "KILL"),
+    call(
+        &[r"kill(?:ing|all)?", r"pkill", r"send(?:ing)? signal"],
+        Operation::Other,
+        CapabilityMissing,
+        "KILL",
+    ),
     Call {
         words: &[
             r"sched_set\w+",
@@ -360,9 +406,16 @@ fn read(scene: &Scene) -> Option<Finding> {
     };
     // A map of eBPF is pinned at a path of its own file system.
     let pinned = || {
-        scene.paths().into_iter().map(|path| path.text).find(|path| path.starts_with("/sys/fs/bpf/")).map(str::to_owned)
+        scene
+            .paths()
+            .into_iter()
+            .map(|path| path.text)
+            .find(|path| path.starts_with("/sys/fs/bpf/"))
+            .map(str::to_owned)
     };
-    let path = path.filter(|path| path.contains('/')).or_else(|| pinned().filter(|_| call.capability == "BPF"));
+    let path = path
+        .filter(|path| path.contains('/'))
+        .or_else(|| pinned().filter(|_| call.capability == "BPF"));
     // Who makes the node of a device wants the device.
     let text_names_device = scene.text().contains("device");
     let category = match call.operation {
@@ -371,7 +424,10 @@ fn read(scene: &Scene) -> Option<Finding> {
         }
         _ => call.category,
     };
-    let finding = Finding::new(call.operation, category).errno(refusal.errno).path(path).capability(call.capability);
+    let finding = Finding::new(call.operation, category)
+        .errno(refusal.errno)
+        .path(path)
+        .capability(call.capability);
     Some(finding.distance(verb.distance).harmless(call.harmless))
 }
 
@@ -379,33 +435,46 @@ fn unspoken(scene: &Scene, words: &Regex) -> Option<Verb> {
     Scene { spoken: None, ..*scene }.verb(words, Operation::Other)
 }
 
-/// mlock(2) over RLIMIT_MEMLOCK gives ENOMEM, which no other call of ours has; HAProxy prints no errno for chroot(2).
+/// mlock(2) over RLIMIT_MEMLOCK gives ENOMEM, which no other call of ours has; HAProxy prints no
+/// errno for chroot(2).
 fn without_errno(scene: &Scene) -> Option<Finding> {
     static LOCK: LazyLock<Regex> = LazyLock::new(|| {
         verb::any_of(&[
             r"(?:mlock(?:all)?|lock(?:ing)? (?:\w+ )?memory|memory lock\w*)\b.{0,80}?(?:cannot allocate memory|enomem|error ?=? ?12|errno ?=? ?12)",
         ])
     });
-    static CHROOT: LazyLock<Regex> =
-        LazyLock::new(|| verb::any_of(&[r"(?:cannot|can't|unable to|failed to|could not) chroot\d?"]));
+    static CHROOT: LazyLock<Regex> = LazyLock::new(|| {
+        verb::any_of(&[r"(?:cannot|can't|unable to|failed to|could not) chroot\d?"])
+    });
     static CAPTURE: LazyLock<Regex> = LazyLock::new(|| {
         verb::any_of(&[
             "(?:permission|right|privilege)s? to (?:capture|perform this capture)",
             r"(?:can't|cannot|could not|unable to) (?:create|open) (?:\w+ )?socket \((?:must (?:be|run as) root|are you root)",
         ])
     });
-    static SYSCTL: LazyLock<Regex> = LazyLock::new(|| verb::any_of(&[r"sysctl:? .*permission denied on key"]));
+    static SYSCTL: LazyLock<Regex> =
+        LazyLock::new(|| verb::any_of(&[r"sysctl:? .*permission denied on key"]));
     static LOCKED: LazyLock<Regex> = LazyLock::new(|| verb::any_of(&["memory locking requested"]));
     if CAPTURE.is_match(scene.text()) {
         let errno = scene.refusal().map(|refusal| refusal.errno);
-        return Some(Finding::new(Operation::SocketRaw, RawSocket).errno(errno).capability("NET_RAW").distance(2));
+        return Some(
+            Finding::new(Operation::SocketRaw, RawSocket)
+                .errno(errno)
+                .capability("NET_RAW")
+                .distance(2),
+        );
     }
     if SYSCTL.is_match(scene.text()) {
-        let finding = Finding::new(Operation::Other, CapabilityMissing).errno(Errno::Eacces).capability("SYS_ADMIN");
+        let finding = Finding::new(Operation::Other, CapabilityMissing)
+            .errno(Errno::Eacces)
+            .capability("SYS_ADMIN");
         return Some(finding.harmless(scene.text().contains("ignoring")));
     }
     static ID_MAP: LazyLock<Regex> = LazyLock::new(|| {
-        verb::any_of(&[r"using new[ug]idmap", r"new[ug]idmap: (?:could not|cannot|unable to|failed to)"])
+        verb::any_of(&[
+            r"using new[ug]idmap",
+            r"new[ug]idmap: (?:could not|cannot|unable to|failed to)",
+        ])
     });
     if scene.refusal().is_none() && ID_MAP.is_match(scene.text()) {
         return Some(Finding::new(Operation::Other, CapabilityMissing).capability("SETUID"));
@@ -414,7 +483,8 @@ fn without_errno(scene: &Scene) -> Option<Finding> {
         return Some(Finding::new(Operation::Other, CapabilityMissing).capability("IPC_LOCK"));
     }
     if LOCK.is_match(scene.text()) {
-        let harmless = scene.text().contains("Unable to lock JVM") || scene.text().contains("Increase RLIMIT_MEMLOCK");
+        let harmless = scene.text().contains("Unable to lock JVM")
+            || scene.text().contains("Increase RLIMIT_MEMLOCK");
         return Some(
             Finding::new(Operation::Other, CapabilityMissing)
                 .errno(Errno::Enomem)
@@ -424,7 +494,9 @@ fn without_errno(scene: &Scene) -> Option<Finding> {
     }
     if scene.refusal().is_none() && CHROOT.is_match(scene.text()) {
         let path = scene.paths().first().map(|path| path.text.to_owned());
-        return Some(Finding::new(Operation::Other, CapabilityMissing).path(path).capability("SYS_CHROOT"));
+        return Some(
+            Finding::new(Operation::Other, CapabilityMissing).path(path).capability("SYS_CHROOT"),
+        );
     }
     None
 }

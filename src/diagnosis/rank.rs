@@ -28,8 +28,8 @@ pub(super) struct Collected {
 }
 
 impl Collected {
-    /// Adds a finding, or folds it into the equal one that came first. The worst severity of them counts, and the line
-    /// that said it.
+    /// Adds a finding, or folds it into the equal one that came first. The worst severity of them
+    /// counts, and the line that said it.
     pub(super) fn add(&mut self, mut new: Found) {
         if new.finding.harmless {
             new.severity = new.severity.min(Severity::Warning);
@@ -79,27 +79,34 @@ impl Collected {
                     program: found.program.clone(),
                     operation: finding.operation,
                     errno: finding.errno,
-                    path: finding.path.as_deref().map(|path| absolute(path, finding.operation, directory)),
+                    path: finding
+                        .path
+                        .as_deref()
+                        .map(|path| absolute(path, finding.operation, directory)),
                     port: finding.port,
                     capability: finding.capability.map(str::to_owned),
                     category: finding.category,
                     fatal,
                     cause: cause::sentence(finding),
-                    evidence: Evidence { source: source.to_owned(), line: Some(found.line), text: found.text.clone() },
+                    evidence: Evidence {
+                        source: source.to_owned(),
+                        line: Some(found.line),
+                        text: found.text.clone(),
+                    },
                 }
             })
             .collect()
     }
 }
 
-/// A program that keeps its errno to itself often had it printed by another line just before: squid, whose
-/// `Cannot open '/dev/stdout' for writing` follows `/dev/stderr: Permission denied`.
+/// A program that keeps its errno to itself often had it printed by another line just before:
+/// squid, whose `Cannot open '/dev/stdout' for writing` follows `/dev/stderr: Permission denied`.
 fn inherit(found: &mut [Found]) {
     for index in 1..found.len() {
         let (before, after) = found.split_at_mut(index);
         let (Some(before), Some(after)) = (before.last(), after.first_mut()) else { continue };
-        let same_kind =
-            matches!(after.finding.operation, Operation::Open | Operation::Create) && before.finding.path.is_some();
+        let same_kind = matches!(after.finding.operation, Operation::Open | Operation::Create)
+            && before.finding.path.is_some();
         if after.finding.errno.is_none()
             && same_kind
             && before.finding.category == after.finding.category
@@ -113,21 +120,26 @@ fn inherit(found: &mut [Found]) {
 /// Lines between two halves of one message, at most.
 const BETWEEN: u64 = 3;
 
-/// Puts the halves of one failure together: a line that says what was wanted and one near by that says why not, each of which
-/// keeps the other half to itself; and the same refusal told once by its name and once with the call that failed.
+/// Puts the halves of one failure together: a line that says what was wanted and one near by that
+/// says why not, each of which keeps the other half to itself; and the same refusal told once by
+/// its name and once with the call that failed.
 fn joined(found: Vec<Found>) -> Vec<Found> {
     let mut all: Vec<Found> = Vec::with_capacity(found.len());
     for new in found {
-        let near = |old: &Found| new.line.abs_diff(old.line) <= BETWEEN && old.finding.harmless == new.finding.harmless;
+        let near = |old: &Found| {
+            new.line.abs_diff(old.line) <= BETWEEN && old.finding.harmless == new.finding.harmless
+        };
         let of_files = |found: &Found| {
-            matches!(found.finding.operation, Operation::Open | Operation::Create | Operation::Mkdir | Operation::Other)
-                && matches!(
-                    found.finding.category,
-                    Category::UnwritablePath
-                        | Category::HomeUnwritable
-                        | Category::UnreadableFile
-                        | Category::ReadOnlyRootfs
-                )
+            matches!(
+                found.finding.operation,
+                Operation::Open | Operation::Create | Operation::Mkdir | Operation::Other
+            ) && matches!(
+                found.finding.category,
+                Category::UnwritablePath
+                    | Category::HomeUnwritable
+                    | Category::UnreadableFile
+                    | Category::ReadOnlyRootfs
+            )
         };
         let is_half = |a: &Found, b: &Found| {
             a.finding.path.is_some()
@@ -143,7 +155,8 @@ fn joined(found: Vec<Found>) -> Vec<Found> {
                 && old.finding.errno == new.finding.errno
                 && old.finding.operation == Operation::Open
                 && !matches!(new.finding.operation, Operation::Other | Operation::Open);
-            of_files(old) && of_files(&new) && near(old) && (halves || again) || near(old) && is_echo(old, &new)
+            of_files(old) && of_files(&new) && near(old) && (halves || again)
+                || near(old) && is_echo(old, &new)
         });
         let Some(old) = place.and_then(|place| all.get_mut(place)) else {
             all.push(new);
@@ -164,7 +177,8 @@ fn joined(found: Vec<Found>) -> Vec<Found> {
     all
 }
 
-/// A line that repeats what one just before said, and leaves out on what: it lends it only its severity.
+/// A line that repeats what one just before said, and leaves out on what: it lends it only its
+/// severity.
 fn is_echo(old: &Found, new: &Found) -> bool {
     let (said, again) = (&old.finding, &new.finding);
     let same = said.operation == again.operation
@@ -178,8 +192,9 @@ fn is_echo(old: &Found, new: &Found) -> bool {
     is_nameless && same && is_refused_alike
 }
 
-/// Severity by the program's own word first. Where it does not say, a refusal that names what was refused counts like an
-/// error: coreutils and shells print no severity, and entrypoints run with `set -e`.
+/// Severity by the program's own word first. Where it does not say, a refusal that names what was
+/// refused counts like an error: coreutils and shells print no severity, and entrypoints run with
+/// `set -e`.
 fn weight(found: &[Found], index: usize) -> i32 {
     let this = &found[index];
     let severity = match this.severity {
@@ -195,8 +210,10 @@ fn weight(found: &[Found], index: usize) -> i32 {
     let tolerated = if is_often_tolerated(&this.finding) { -6 } else { 0 };
     let survived = if is_survived(found, index) { -6 } else { 0 };
     // The audit log tells why the kernel refused what others only report.
-    let explains = if this.finding.category == Category::Selinux && !this.finding.harmless { 8 } else { 0 };
-    // An exception in another: what was thrown on ended it, and what stands alone may have been caught.
+    let explains =
+        if this.finding.category == Category::Selinux && !this.finding.harmless { 8 } else { 0 };
+    // An exception in another: what was thrown on ended it, and what stands alone may have been
+    // caught.
     let thrown_on = if is_wrapped(&this.text) { 3 } else { 0 };
     severity + known + harmless + tolerated + survived + explains + thrown_on
 }
@@ -204,7 +221,9 @@ fn weight(found: &[Found], index: usize) -> i32 {
 /// `some.module.WrapperError: PermissionError: ...`
 fn is_wrapped(text: &str) -> bool {
     static WRAPPED: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"^(?:[\w$]+\.)+[A-Z]\w*(?:Error|Exception): (?:[\w$]+\.)*[A-Z]\w*(?:Error|Exception): ")
+        compile(
+            r"^(?:[\w$]+\.)+[A-Z]\w*(?:Error|Exception): (?:[\w$]+\.)*[A-Z]\w*(?:Error|Exception): ",
+        )
     });
     WRAPPED.is_match(text)
 }
@@ -212,17 +231,21 @@ fn is_wrapped(text: &str) -> bool {
 /// Commands of a script that went on: another program said afterwards that it failed.
 fn is_survived(found: &[Found], index: usize) -> bool {
     const COMMANDS: [&str; 16] = [
-        "sed", "chown", "chmod", "chgrp", "mkdir", "touch", "rm", "cp", "mv", "ln", "cat", "tee", "install", "find",
-        "sh", "rsync",
+        "sed", "chown", "chmod", "chgrp", "mkdir", "touch", "rm", "cp", "mv", "ln", "cat", "tee",
+        "install", "find", "sh", "rsync",
     ];
-    let is_command = |found: &Found| found.program.as_deref().is_some_and(|program| COMMANDS.contains(&program));
-    let failed = |later: &Found| later.severity >= Severity::Error && !is_command(later) && !later.finding.harmless;
+    let is_command =
+        |found: &Found| found.program.as_deref().is_some_and(|program| COMMANDS.contains(&program));
+    let failed = |later: &Found| {
+        later.severity >= Severity::Error && !is_command(later) && !later.finding.harmless
+    };
     is_command(&found[index]) && found[index + 1..].iter().any(failed)
 }
 
 /// Entrypoints commonly ignore a chown or chmod that fails (`|| :`), and go on.
 fn is_often_tolerated(finding: &Finding) -> bool {
-    matches!(finding.operation, Operation::Chmod | Operation::Chown) || finding.category == Category::OwnershipChange
+    matches!(finding.operation, Operation::Chmod | Operation::Chown)
+        || finding.category == Category::OwnershipChange
 }
 
 /// A relative path in the container's working directory, where that is known.

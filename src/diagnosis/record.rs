@@ -1,4 +1,5 @@
-//! Lines that belong together: a message and the stack trace, the object dump or the causes under it.
+//! Lines that belong together: a message and the stack trace, the object dump or the causes under
+//! it.
 
 use std::sync::LazyLock;
 
@@ -30,8 +31,8 @@ pub(super) fn split(lines: Vec<Line>) -> Vec<Record> {
         state.see(&line, joins);
         match records.last_mut() {
             Some(record) if joins => {
-                record.is_trace |=
-                    is_frame(&line) || record.lines.last().is_some_and(|last| last.number == line.number);
+                record.is_trace |= is_frame(&line)
+                    || record.lines.last().is_some_and(|last| last.number == line.number);
                 record.lines.push(line);
             }
             _ => {
@@ -62,7 +63,11 @@ impl State {
         if !self.started {
             return false;
         }
-        if line.number == self.number || line.is_blank() || self.in_traceback || continues(&line.text) {
+        if line.number == self.number
+            || line.is_blank()
+            || self.in_traceback
+            || continues(&line.text)
+        {
             return true;
         }
         if line.text.starts_with("Traceback (most recent call last)") {
@@ -90,7 +95,11 @@ impl State {
             // The head of the trace is cut off.
             self.in_traceback = true;
             self.traceback_indent = line.indent - 2;
-        } else if self.in_traceback && !line.is_blank() && line.indent <= self.traceback_indent && !is_frame(line) {
+        } else if self.in_traceback
+            && !line.is_blank()
+            && line.indent <= self.traceback_indent
+            && !is_frame(line)
+        {
             self.in_traceback = false;
         }
         self.after_blank = line.is_blank();
@@ -100,13 +109,14 @@ impl State {
 /// Bytes of a line beyond which no terminal breaks it.
 const WIDEST: usize = 400;
 
-/// What stood between two lines that a terminal, an editor or a mail broke; `None` where they are two.
+/// What stood between two lines that a terminal, an editor or a mail broke; `None` where they are
+/// two.
 fn wrapped(last: &Line, next: &Line) -> Option<&'static str> {
     if last.fills_row {
         return Some("");
     }
-    // nginx's `(13: Permission denied)` at the start of a line. libpcap's `(socket: Operation not permitted)` stands there by
-    // itself.
+    // nginx's `(13: Permission denied)` at the start of a line. libpcap's `(socket: Operation not
+    // permitted)` stands there by itself.
     static REASON: LazyLock<Regex> = LazyLock::new(|| compile(r"^\((?:\d{1,3}|socket): [A-Z]"));
     if REASON.is_match(&next.text) {
         return Some(" ");
@@ -122,22 +132,33 @@ fn wrapped(last: &Line, next: &Line) -> Option<&'static str> {
     });
     static PATH: LazyLock<Regex> =
         LazyLock::new(|| compile(r#"^["'`‘“(]?(?:\.{1,2}|~)?/[\w.][^"'`’”:]*(?:["'`’”:)]|$)"#));
-    let is_telling = |line: &Line| line.refusal.is_some() || super::TELLING.is_in(line.text.as_bytes());
-    if LEADS.is_match(&last.text) && PATH.is_match(&next.text) && (is_telling(last) || is_telling(next)) {
+    let is_telling =
+        |line: &Line| line.refusal.is_some() || super::TELLING.is_in(line.text.as_bytes());
+    if LEADS.is_match(&last.text)
+        && PATH.is_match(&next.text)
+        && (is_telling(last) || is_telling(next))
+    {
         return Some(" ");
     }
     // A sentence that is not over, and goes on to the refusal.
     static HANGS: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?i)[a-z):] (?:failed to|could not|cannot|unable to|to|the|a|of|for|from|with|not|is|and|while)$")
+        compile(
+            r"(?i)[a-z):] (?:failed to|could not|cannot|unable to|to|the|a|of|for|from|with|not|is|and|while)$",
+        )
     });
     let goes_on = next.refusal.is_some() && next.text.starts_with(|c: char| c.is_ascii_lowercase());
     if goes_on && last.refusal.is_none() && HANGS.is_match(&last.text) {
         return Some(" ");
     }
     let is_reason = next.refusal.as_ref().is_some_and(|refusal| {
-        refusal.span.start == 0 && next.text[refusal.span.end..].trim_matches(|c: char| !c.is_alphanumeric()).is_empty()
+        refusal.span.start == 0
+            && next.text[refusal.span.end..].trim_matches(|c: char| !c.is_alphanumeric()).is_empty()
     });
-    if is_reason && last.refusal.is_none() && last.text.ends_with(':') && !place::paths(&last.text).is_empty() {
+    if is_reason
+        && last.refusal.is_none()
+        && last.text.ends_with(':')
+        && !place::paths(&last.text).is_empty()
+    {
         return Some(" ");
     }
     // The words of an errno, broken between two of them.
@@ -153,7 +174,8 @@ fn wrapped(last: &Line, next: &Line) -> Option<&'static str> {
         return Some(" ");
     }
     // A path in quotes, broken in the middle of a name.
-    static OPEN: LazyLock<Regex> = LazyLock::new(|| compile(r#"(?:^|[\s(])["'`‘“](?:\.{1,2}|~)?/[^"'`’”\s]*$"#));
+    static OPEN: LazyLock<Regex> =
+        LazyLock::new(|| compile(r#"(?:^|[\s(])["'`‘“](?:\.{1,2}|~)?/[^"'`’”\s]*$"#));
     static CLOSE: LazyLock<Regex> = LazyLock::new(|| compile(r#"^[\w./@+-]+["'’”][:),. ]"#));
     let is_broken = last.text.len() >= NARROWEST && next.refusal.is_some();
     (is_broken && OPEN.is_match(&last.text) && CLOSE.is_match(&next.text)).then_some("")
@@ -189,8 +211,8 @@ fn is_frame(line: &Line) -> bool {
     FRAME.is_match(&line.text)
 }
 
-/// Calls in stack frames that name the operation, most telling first: of the JDK's NIO and IO, CPython's os, shutil and
-/// socket, Node's fs and net, .NET's System.IO, Ruby's FileUtils.
+/// Calls in stack frames that name the operation, most telling first: of the JDK's NIO and IO,
+/// CPython's os, shutil and socket, Node's fs and net, .NET's System.IO, Ruby's FileUtils.
 const FRAMES: &[(Operation, &str)] = &[
     (
         Operation::Mkdir,
@@ -204,7 +226,10 @@ const FRAMES: &[(Operation, &str)] = &[
         Operation::Rename,
         r"\bUnixFileSystem(?:Provider)?\.move\b|\bFiles\.move\b|\bUnixCopyFile\.(?:rename|move)\b|\bos\.(?:rename|replace)\b|\bMoveFile\b|\bFile\.Move\b|\brenameSync\b",
     ),
-    (Operation::Chown, r"\bos\.l?chown\b|\bsetOwner\b|\bchownSync\b|\bfu_?chown\b|\bshutil\.chown\b"),
+    (
+        Operation::Chown,
+        r"\bos\.l?chown\b|\bsetOwner\b|\bchownSync\b|\bfu_?chown\b|\bshutil\.chown\b",
+    ),
     (
         Operation::Chmod,
         r"\bos\.f?chmod\b|\bsetPosixFilePermissions\b|\bPosix\.setMode\b|\bsetMode\b|\bchmodSync\b|\bcopymode\b|\bcopystat\b|\bfu_?chmod\b|\bSetUnixFileMode\b",
@@ -231,23 +256,34 @@ const FRAMES: &[(Operation, &str)] = &[
     ),
 ];
 
-static COMPILED: LazyLock<Vec<(Operation, Regex)>> =
-    LazyLock::new(|| FRAMES.iter().map(|(operation, pattern)| (*operation, compile(pattern))).collect());
+static COMPILED: LazyLock<Vec<(Operation, Regex)>> = LazyLock::new(|| {
+    FRAMES.iter().map(|(operation, pattern)| (*operation, compile(pattern))).collect()
+});
 
 impl Record {
-    /// The operation that the frames name. The frame nearest to the failure decides: in Java, Node, Ruby and .NET the
-    /// first one, in Python the last.
+    /// The operation that the frames name. The frame nearest to the failure decides: in Java, Node,
+    /// Ruby and .NET the first one, in Python the last.
     pub(super) fn framed_operation(&self, index: usize) -> Option<Operation> {
         let python = |line: &&Line| line.text.starts_with("File \"");
-        let before = self.lines[..index].iter().rev().take(6).take_while(|line| !line.text.starts_with("Traceback"));
+        let before = self.lines[..index]
+            .iter()
+            .rev()
+            .take(6)
+            .take_while(|line| !line.text.starts_with("Traceback"));
         let before: Vec<&Line> = before.collect();
         if before.iter().any(python) {
             return before.into_iter().find_map(|line| operation_of(&line.text));
         }
         let next = &self.lines[index + 1..];
-        let end = next.iter().position(|line| line.text.starts_with("Caused by:")).unwrap_or(next.len());
-        let frames =
-            || next[..end].iter().filter(|line| is_frame(line)).take(12).filter_map(|line| operation_of(&line.text));
+        let end =
+            next.iter().position(|line| line.text.starts_with("Caused by:")).unwrap_or(next.len());
+        let frames = || {
+            next[..end]
+                .iter()
+                .filter(|line| is_frame(line))
+                .take(12)
+                .filter_map(|line| operation_of(&line.text))
+        };
         // A copy or a new file opens first; what was wanted stands a few frames up.
         let first = frames().next()?;
         Some(if first == Operation::Open {

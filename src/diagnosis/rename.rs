@@ -26,14 +26,18 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "sed: cannot rename /etc/app/sedXyz: Operation not permitted",
             says: "rename EPERM /etc/app/sedXyz unwritable-path",
         },
-        Example { log: "rename /srv/a /srv/b: read-only file system", says: "rename EROFS /srv/a read-only-rootfs" },
+        Example {
+            log: "rename /srv/a /srv/b: read-only file system",
+            says: "rename EROFS /srv/a read-only-rootfs",
+        },
     ],
     near_misses: &["mv: cannot stat '/srv/a': No such file or directory"],
     read: Read::One(read),
 };
 
 fn read(scene: &Scene) -> Option<Finding> {
-    static WORDS: LazyLock<Regex> =
-        LazyLock::new(|| verb::any_of(&[r"renam(?:e|ing|esync)", r"renameat2?", r"mv", r"mov(?:e|ing)"]));
+    static WORDS: LazyLock<Regex> = LazyLock::new(|| {
+        verb::any_of(&[r"renam(?:e|ing|esync)", r"renameat2?", r"mv", r"mov(?:e|ing)"])
+    });
     judge::access(scene, &WORDS, Operation::Rename)
 }

@@ -1,4 +1,5 @@
-//! What sounds like a refusal of the kernel and is somebody else's: a server's, a database's, a cloud's.
+//! What sounds like a refusal of the kernel and is somebody else's: a server's, a database's, a
+//! cloud's.
 
 use std::sync::LazyLock;
 
@@ -9,10 +10,11 @@ use super::{call, line::Line, place};
 /// A refusal that no change of the pod's user removes.
 struct Other {
     looks_like: &'static str,
-    /// No obstacle may be read from a message that says so; otherwise it only helps to name what else it is.
+    /// No obstacle may be read from a message that says so; otherwise it only helps to name what
+    /// else it is.
     forbids: bool,
-    /// It is told by words that a command line, a URL or a name may have as well: where the message has the form of a call
-    /// that the kernel refused, they count for nothing.
+    /// It is told by words that a command line, a URL or a name may have as well: where the
+    /// message has the form of a call that the kernel refused, they count for nothing.
     yields: bool,
     says: &'static str,
 }
@@ -176,7 +178,8 @@ const OTHERS: &[Other] = &[
     },
 ];
 
-/// What a log is searched for on behalf of this file, so that the log can be named where nothing else is found.
+/// What a log is searched for on behalf of this file, so that the log can be named where nothing
+/// else is found.
 pub(super) const SIGNALS: &[&str] = &[
     "cannot list resource",
     "cannot get resource",
@@ -210,8 +213,9 @@ pub(super) const SIGNALS: &[&str] = &[
 
 fn set() -> &'static RegexSet {
     #[expect(clippy::expect_used)]
-    static SET: LazyLock<RegexSet> =
-        LazyLock::new(|| RegexSet::new(OTHERS.iter().map(|other| other.says)).expect("constant regular expressions"));
+    static SET: LazyLock<RegexSet> = LazyLock::new(|| {
+        RegexSet::new(OTHERS.iter().map(|other| other.says)).expect("constant regular expressions")
+    });
     &SET
 }
 
@@ -238,14 +242,17 @@ pub(super) fn forbids(line: &Line) -> bool {
     found.iter().any(forbids) && !OURS.is_match(&line.text)
 }
 
-/// A connection to another host that was refused: what listens, and the path of a socket, are another matter.
+/// A connection to another host that was refused: what listens, and the path of a socket, are
+/// another matter.
 fn is_connection(text: &str) -> bool {
     static CONNECTS: LazyLock<Regex> = LazyLock::new(|| {
         super::errno::compile(
             r"(?i)\bconnect(?:ing|ion)?(?:\(\))?(?: to(?: host| server(?: at)?)?)? (?:E(?:ACCES|PERM) )?\(?['\x22]?(?:\d{1,3}(?:\.\d{1,3}){3}|localhost|[\w-]+(?:\.[\w-]+)+)['\x22]?(?:,? ?(?:port )?|:)\d{2,5}\b",
         )
     });
-    let listens = ["0.0.0.0", "[::]", "connect to (", "connection to ("].iter().any(|words| text.contains(words));
+    let listens = ["0.0.0.0", "[::]", "connect to (", "connection to ("]
+        .iter()
+        .any(|words| text.contains(words));
     // Node names its own end as well: `connect EPERM 192.0.2.7:443 - Local (0.0.0.0:0)`.
     let listens = listens && !text.contains(" - Local (");
     !listens && CONNECTS.is_match(text) && place::paths(text).is_empty()

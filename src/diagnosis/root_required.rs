@@ -37,8 +37,14 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "You must be an operating system superuser to run this command.",
             says: "other - identity-switch",
         },
-        Example { log: "addgroup: permission denied (are you root?)", says: "other EACCES identity-switch" },
-        Example { log: "adduser: Only root may add a user or group to the system.", says: "other - identity-switch" },
+        Example {
+            log: "addgroup: permission denied (are you root?)",
+            says: "other EACCES identity-switch",
+        },
+        Example {
+            log: "adduser: Only root may add a user or group to the system.",
+            says: "other - identity-switch",
+        },
     ],
     near_misses: &[
         "NOTICE: [pool www] 'user' directive is ignored when FPM is not running as root",

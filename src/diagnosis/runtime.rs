@@ -53,16 +53,21 @@ fn read(scene: &Scene) -> Option<Finding> {
             r"shell-init",
         ])
     });
-    static HARMLESS: LazyLock<Regex> = LazyLock::new(|| compile(r"could not change directory to|shell-init|getcwd"));
+    static HARMLESS: LazyLock<Regex> =
+        LazyLock::new(|| compile(r"could not change directory to|shell-init|getcwd"));
     let verb = scene.verb(&CHDIR, Operation::Other)?;
     let path = scene.object(verb);
     let errno = scene.refusal().map(|refusal| refusal.errno);
-    let category =
-        if path.as_deref().is_some_and(judge::in_home) { Category::HomeUnwritable } else { Category::UnwritablePath };
+    let category = if path.as_deref().is_some_and(judge::in_home) {
+        Category::HomeUnwritable
+    } else {
+        Category::UnwritablePath
+    };
     let harmless = HARMLESS.is_match(scene.text());
     let place = path.as_deref().unwrap_or("the working directory");
-    let cause =
-        format!("the container's user may not enter {place}: it, or a directory above it, is closed to this user");
+    let cause = format!(
+        "the container's user may not enter {place}: it, or a directory above it, is closed to this user"
+    );
     let finding = Finding::new(Operation::Other, category).errno(errno).path(path).cause(cause);
     Some(finding.distance(verb.distance).harmless(harmless))
 }

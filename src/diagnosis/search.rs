@@ -1,5 +1,5 @@
-//! Where a piece of a log tells something: nearly all the work that a long log makes, and it needs nothing of what came before,
-//! so that pieces are searched side by side.
+//! Where a piece of a log tells something: nearly all the work that a long log makes, and it needs
+//! nothing of what came before, so that pieces are searched side by side.
 
 use memchr::{memchr, memchr_iter, memrchr};
 
@@ -12,7 +12,8 @@ pub(super) struct Mark {
     pub(super) lines: u64,
 }
 
-/// The lines of a piece that have a word of a pattern or of another trouble, and nothing else of it.
+/// The lines of a piece that have a word of a pattern or of another trouble, and nothing else of
+/// it.
 #[derive(Debug)]
 pub struct Searched {
     /// Where each begins, and where the last line ends.
@@ -37,7 +38,8 @@ pub fn search(piece: &[u8]) -> Searched {
 }
 
 impl Searched {
-    /// The first telling line at or behind a place that is wanted, or else the end of the last line.
+    /// The first telling line at or behind a place that is wanted, or else the end of the last
+    /// line.
     pub(super) fn next(&self, at: usize, wanted: impl Fn(usize) -> bool) -> Mark {
         let behind = &self.marks[self.marks.partition_point(|mark| mark.at < at)..];
         behind.iter().copied().find(|mark| wanted(mark.at)).unwrap_or(self.end())

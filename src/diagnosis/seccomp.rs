@@ -1,4 +1,5 @@
-//! Seccomp: a system call killed, refused, or a profile that cannot be applied; sandboxes that need one.
+//! Seccomp: a system call killed, refused, or a profile that cannot be applied; sandboxes that need
+//! one.
 
 use std::sync::LazyLock;
 
@@ -89,10 +90,11 @@ fn read(scene: &Scene) -> Option<Finding> {
             r"(?i)no usable sandbox|failed to move to new namespace|suid sandbox helper|(?:bwrap|bubblewrap): (?:no permissions|creating new namespace|setting up uid map|failed|can't)|sandbox.*(?:not permitted|unprivileged user namespaces)",
         )
     });
-    // containerd 2.0 took io_uring out of its profile; many programs then do their I/O another way, and warn.
+    // containerd 2.0 took io_uring out of its profile; many programs then do their I/O another way,
+    // and warn.
     static IO_URING: LazyLock<Regex> = LazyLock::new(|| compile(r"(?i)\b(?:io_?uring|ioUring)\w*"));
-    // Calls that no kernel refuses for a lack of privilege, and that profiles older than they are do not know: libseccomp and
-    // runtimes before 2020 answer EPERM to those.
+    // Calls that no kernel refuses for a lack of privilege, and that profiles older than they are
+    // do not know: libseccomp and runtimes before 2020 answer EPERM to those.
     static UNKNOWN: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r"(?i)\b(?:statx|cannot (?:l?stat|access)|faccessat2?|clone3|pthread_create|openat2|close_range|clock_\w+64|futex_waitv|rseq|getrandom|renameat2|epoll_pwait2|memfd_create|membarrier)\b|failed to create new OS thread|\bclock_gettime\b|\bsys/(?:pal/)?unix/time\.rs|can't initialize time|cannot get entropy|\buv_thread_create\b",
@@ -103,7 +105,9 @@ fn read(scene: &Scene) -> Option<Finding> {
     if KILLED.is_match(text) {
         return Some(Finding::new(Operation::Seccomp, Category::Seccomp));
     }
-    let refused = |is_harmless| Finding::new(Operation::Other, Category::Seccomp).errno(errno).harmless(is_harmless);
+    let refused = |is_harmless| {
+        Finding::new(Operation::Other, Category::Seccomp).errno(errno).harmless(is_harmless)
+    };
     if errno.is_some() && IO_URING.is_match(text) {
         return Some(refused(false));
     }
@@ -119,8 +123,11 @@ fn read(scene: &Scene) -> Option<Finding> {
         )
     });
     if errno.is_none() && NO_URING.is_match(text) {
-        let goes_on = scene.line().severity <= Severity::Warning && scene.line().severity != Severity::Unsaid;
-        return Some(Finding::new(Operation::Other, Category::Seccomp).distance(25_000).harmless(goes_on));
+        let goes_on =
+            scene.line().severity <= Severity::Warning && scene.line().severity != Severity::Unsaid;
+        return Some(
+            Finding::new(Operation::Other, Category::Seccomp).distance(25_000).harmless(goes_on),
+        );
     }
     SANDBOX.is_match(text).then(|| refused(false))
 }

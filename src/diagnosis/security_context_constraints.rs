@@ -1,4 +1,5 @@
-//! Refusals by OpenShift's security context constraints, by legacy PodSecurityPolicy, and by policy engines.
+//! Refusals by OpenShift's security context constraints, by legacy PodSecurityPolicy, and by policy
+//! engines.
 
 use std::sync::LazyLock;
 
@@ -86,14 +87,17 @@ fn read(scene: &Scene) -> Option<Finding> {
         )
     });
     static ENGINE: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?i)admission webhook|ValidatingAdmissionPolicy|disallowed by|blocked due to|gatekeeper|kyverno")
+        compile(
+            r"(?i)admission webhook|ValidatingAdmissionPolicy|disallowed by|blocked due to|gatekeeper|kyverno",
+        )
     });
     static OF_THIS_KIND: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r"(?i)runAsNonRoot|run-?as-?non-?root|runAsUser|runAsGroup|run(?:ning)? as root|privileged|privilege escalation|allowPrivilegeEscalation|capabilit|seccomp|hostNetwork|hostPath|host(?:PID|IPC| namespace| path| port)|readOnlyRootFilesystem|read-?only root|securityContext|fsGroup|sysctl|procMount|SELinux|AppArmor|root user|root group",
         )
     });
-    // Who enforces it, where the message itself does not say: engines print the rules below the policies' names.
+    // Who enforces it, where the message itself does not say: engines print the rules below the
+    // policies' names.
     static POLICY: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r"(?i)\bpolic(?:y|ies)\b|\bkyverno|gatekeeper|\bconstraint|admission|conftest|\bopa\b|^FAIL -|validati(?:ng|on)\b",
@@ -119,7 +123,9 @@ fn read(scene: &Scene) -> Option<Finding> {
             let next = scene.after().next().map_or("", |line| line.text.as_str());
             OF_THIS_KIND.is_match(&format!("{text} {next}"))
         };
-        broken() || DENIED.is_match(text) && scene.after().take(2 * NEAR).any(|line| OF_THIS_KIND.is_match(&line.text))
+        broken()
+            || DENIED.is_match(text)
+                && scene.after().take(2 * NEAR).any(|line| OF_THIS_KIND.is_match(&line.text))
     };
     let by_field = || {
         FIELD.is_match(text)

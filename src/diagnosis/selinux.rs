@@ -48,8 +48,9 @@ pub(super) const PATTERN: Pattern = Pattern {
 fn read(scene: &Scene) -> Option<Finding> {
     static AVC: LazyLock<Regex> = LazyLock::new(|| compile(r"avc:\s+denied\s+\{ ([^}]*) \}"));
     // setroubleshoot's sentence for the same.
-    static PREVENTS: LazyLock<Regex> =
-        LazyLock::new(|| compile(r"SELinux is preventing \S+ from .* access on the \w+ (\S+?)\.(?:\s|$)"));
+    static PREVENTS: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r"SELinux is preventing \S+ from .* access on the \w+ (\S+?)\.(?:\s|$)")
+    });
     let text = scene.text();
     // Services of the node, which setroubleshoot speaks of as well.
     static OF_THE_NODE: LazyLock<Regex> = LazyLock::new(|| {
@@ -72,7 +73,9 @@ fn read(scene: &Scene) -> Option<Finding> {
         let prefixes = ["svirt", "spc_t"].iter().any(|prefix| label.starts_with(prefix));
         // What belongs to the runtime is the host's.
         let is_runtimes = label.starts_with("container_runtime");
-        prefixes || !is_runtimes && ["container", "docker", "openshift"].iter().any(|word| label.contains(word))
+        prefixes
+            || !is_runtimes
+                && ["container", "docker", "openshift"].iter().any(|word| label.contains(word))
     };
     if !is_of_containers(source) && !is_of_containers(target) {
         return None;
@@ -83,7 +86,9 @@ fn read(scene: &Scene) -> Option<Finding> {
     });
     let allowed = text.contains("permissive=1");
     let (process, thing) = (Label::parse(source)?, Label::parse(target)?);
-    let mismatch = if field(text, "dev").as_deref() == Some("proc") && !thing.kind.ends_with("proc_t") {
+    let mismatch = if field(text, "dev").as_deref() == Some("proc")
+        && !thing.kind.ends_with("proc_t")
+    {
         format!("{OTHER_PROCESS}, which runs as {}, is not open to {}", thing.kind, process.kind)
     } else {
         Mismatch::between(&process, &thing).sentence(&process, &thing)
@@ -102,12 +107,14 @@ fn whole(scene: &Scene, name: &str) -> Option<String> {
     };
     let here = event(scene.text())?;
     let paths = scene.after().take(EVENT).filter(|line| line.text.starts_with("type=PATH "));
-    let mut names =
-        paths.filter(|line| event(&line.text).as_ref() == Some(&here)).filter_map(|line| field(&line.text, "name"));
+    let mut names = paths
+        .filter(|line| event(&line.text).as_ref() == Some(&here))
+        .filter_map(|line| field(&line.text, "name"));
     names.find(|path| path.rsplit_once('/').is_some_and(|(_, last)| last == name))
 }
 
-/// Records that one event has behind its denial, at most: a SYSCALL, a CWD, a PROCTITLE, and a PATH for each argument.
+/// Records that one event has behind its denial, at most: a SYSCALL, a CWD, a PROCTITLE, and a PATH
+/// for each argument.
 const EVENT: usize = 8;
 
 fn context<'t>(text: &'t str, name: &str) -> Option<&'t str> {

@@ -117,7 +117,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "sqlite3.OperationalError: attempt to write a readonly database",
             says: "open - unwritable-path",
         },
-        Example { log: "sqlite3.OperationalError: unable to open database file", says: "open - unwritable-path" },
+        Example {
+            log: "sqlite3.OperationalError: unable to open database file",
+            says: "open - unwritable-path",
+        },
         Example {
             log: "FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/var/tmp', '/usr/tmp', '/srv/app']",
             says: "create - /tmp unwritable-path",
@@ -162,7 +165,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "FATAL: Cannot open '/srv/access.log' for writing.",
             says: "open - /srv/access.log unwritable-path",
         },
-        Example { log: "Missing privilege separation directory: /run/sshd", says: "other - /run/sshd unwritable-path" },
+        Example {
+            log: "Missing privilege separation directory: /run/sshd",
+            says: "other - /run/sshd unwritable-path",
+        },
         Example {
             log: "NotWritableError: The current user does not have write permissions to a required path.\n  path: /.conda/envs/list.txt\n  uid: 1000",
             says: "other - /.conda/envs/list.txt home-unwritable",
@@ -205,7 +211,12 @@ const fn message(operation: Operation, says: &'static str) -> Message {
 
 /// A demand on whose a path is, or on who else may use it.
 const fn demand(demand: Demand, says: &'static str) -> Message {
-    Message { operation: Operation::Other, category: Some(Category::VolumeOwnership), demand: Some(demand), says }
+    Message {
+        operation: Operation::Other,
+        category: Some(Category::VolumeOwnership),
+        demand: Some(demand),
+        says,
+    }
 }
 
 /// A path in quotes, brackets or bare.
@@ -217,8 +228,8 @@ const T: &str = r"\W*(?:(?:directory|folder|file)\W*$|$|because|check|please|mak
 /// A word that is a relative path, or a path.
 const W: &str = r#"["'`‘“]*(?P<p>[\w./~+-]*\w)["'`’”]*"#;
 
-/// The first that matches is what is meant. `{P}` stands for a path, `{P2}` for the path of a second wording, `{W}` for a
-/// path that may be relative, `{T}` for the end of the message.
+/// The first that matches is what is meant. `{P}` stands for a path, `{P2}` for the path of a
+/// second wording, `{W}` for a path that may be relative, `{T}` for the end of the message.
 const MESSAGES: &[Message] = &[
     Message {
         operation: Operation::Other,
@@ -263,7 +274,10 @@ const MESSAGES: &[Message] = &[
         r"(?:{P}|{W2})[\s\W]*(?:can only|must only|may only|must) be (?:writ(?:e?able)|readable|accessible) (?:by|only)\b",
     ),
     demand(Demand::Private, r"\bload key {P}:? bad permissions"),
-    demand(Demand::Sticky, r"\b(?:te?mp\w*|temporary) [\w ]*is (?:world|group)[ -]writ(?:e?able):? {P}"),
+    demand(
+        Demand::Sticky,
+        r"\b(?:te?mp\w*|temporary) [\w ]*is (?:world|group)[ -]writ(?:e?able):? {P}",
+    ),
     demand(
         Demand::Private,
         r"{P}:? (?:is|are) (?:group|world|other)s?[ -](?:(?:and|or|/) ?(?:group|world|other)s?[ -])?(?:writ(?:e?able)|readable|accessible)\b|is (?:group|world)[ -](?:writ(?:e?able)|readable):? {P2}",
@@ -284,7 +298,10 @@ const MESSAGES: &[Message] = &[
         Operation::Open,
         r"attempt to write a readonly database|unable to open (?:the )?database file(?:: {P}$)?|readonly database",
     ),
-    message(Operation::Create, r"no usable temporary directory found in {P}|no usable temporary directory"),
+    message(
+        Operation::Create,
+        r"no usable temporary directory found in {P}|no usable temporary directory",
+    ),
     message(Operation::Lock, r"lock file on a read-only directory:? {P}"),
     message(Operation::Lock, r"(?:cannot|can't|could not|unable to) lock {P}"),
     message(Operation::Open, r"access to file denied:? {P}"),
@@ -335,7 +352,10 @@ const MESSAGES: &[Message] = &[
         r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) create (?:the |a )?(?:[\w"',-]+ ){0,4}{P}{T}"#,
     ),
     message(Operation::Other, r"cannot write into \S+ directory"),
-    message(Operation::Other, r"\b(?:non-?|un)writ(?:e-?)?able (?:director(?:y|ies)|folder|path|location|file):? {P}"),
+    message(
+        Operation::Other,
+        r"\b(?:non-?|un)writ(?:e-?)?able (?:director(?:y|ies)|folder|path|location|file):? {P}",
+    ),
     message(
         Operation::Other,
         r"(?:directory|folder|path|file)\W{0,2} (?:\w+ )?{P}\W{0,3} (?:\w+ ){0,3}(?:can't|cannot|can not|could not|couldn't) be written\b",
@@ -406,10 +426,9 @@ const NEAR: usize = 6;
 /// Another reason than a refusal, wherever the message gives it.
 const OTHERWISE: &str = r"(?i)\b(?:no space left|no such file|not found|already exists|file exists|is a directory|not a directory|connection (?:refused|reset|closed|timed)|timed? ?out|refused|too many|quota|broken pipe|bad file descriptor|invalid argument\b|in use|status code|read.only (?:replica|transaction))";
 
-/// What is no file, where the words that tell of the refusal speak of it. Elsewhere in the line, as in the name of a script,
-/// such a word says nothing.
-const NO_FILE: &str =
-    r"(?i)\b(?:connection|replica|transaction|tables?|topics?|buckets?|http|token|requests?|responses?|remote|stdin)\b";
+/// What is no file, where the words that tell of the refusal speak of it. Elsewhere in the line, as
+/// in the name of a script, such a word says nothing.
+const NO_FILE: &str = r"(?i)\b(?:connection|replica|transaction|tables?|topics?|buckets?|http|token|requests?|responses?|remote|stdin)\b";
 
 /// Where the clause of a message ends that begins with what it says.
 const CLAUSE: &str = r"[.;] |, | while | during | when | in /| in class |\bstack trace";
@@ -443,9 +462,11 @@ fn read(scene: &Scene) -> Option<Finding> {
     let text = scene.text();
     // sudo says first what it does not like of its settings, and then why it does not work.
     // An errno that is none of a refusal's: `Unable to lock ./data error: 35`.
-    static NUMBER: LazyLock<Regex> =
-        LazyLock::new(|| compile(r"(?i)\b(?:errno|error|err|os error|rc)[ :=#(]{1,3}-?(\d{1,3})(?:$|[),;\]])"));
-    let number = NUMBER.captures(text).and_then(|captures| captures.get(1)?.as_str().parse::<u32>().ok());
+    static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r"(?i)\b(?:errno|error|err|os error|rc)[ :=#(]{1,3}-?(\d{1,3})(?:$|[),;\]])")
+    });
+    let number =
+        NUMBER.captures(text).and_then(|captures| captures.get(1)?.as_str().parse::<u32>().ok());
     let temporary = text.contains("usable temporary");
     if !temporary && number.is_some_and(|number| !matches!(number, 0 | 1 | 13 | 30)) {
         return None;
@@ -453,29 +474,38 @@ fn read(scene: &Scene) -> Option<Finding> {
     if scene.refusal().is_some() || (text.starts_with("sudo: ") && text.ends_with("should be 0")) {
         return None;
     }
-    let (message, captures) = COMPILED.iter().find_map(|(message, says)| Some((message, says.captures(text)?)))?;
+    let (message, captures) =
+        COMPILED.iter().find_map(|(message, says)| Some((message, says.captures(text)?)))?;
     let path = captures
         .name("p")
         .or_else(|| captures.name("q"))
         .map(|path| path.as_str().trim_end_matches(['.', ':', '!', '?']).to_owned());
-    // `does not have write permissions to a required path.`, and on a line of its own `path: /x`. In other messages such a
-    // field is as often a request's.
+    // `does not have write permissions to a required path.`, and on a line of its own `path: /x`.
+    // In other messages such a field is as often a request's.
     if path.as_deref().is_some_and(place::is_route) {
         return None;
     }
     let path = path.or_else(|| scene.field().filter(|_| text.ends_with(" path.")));
-    let rest = path.as_ref().map_or_else(|| text.to_owned(), |path| text.replace(path.as_str(), " "));
+    let rest =
+        path.as_ref().map_or_else(|| text.to_owned(), |path| text.replace(path.as_str(), " "));
     let said = captures.get(0)?;
     let end = END.find_at(text, said.end()).map_or(text.len(), |end| end.start());
-    let clause = path
-        .as_ref()
-        .map_or_else(|| text[said.start()..end].to_owned(), |path| text[said.start()..end].replace(path.as_str(), " "));
+    let clause = path.as_ref().map_or_else(
+        || text[said.start()..end].to_owned(),
+        |path| text[said.start()..end].replace(path.as_str(), " "),
+    );
     if !temporary && (OTHER.is_match(&rest) || NOT.is_match(&clause)) {
         return None;
     }
     // Where the disk is full, a program that keeps the errno to itself means that.
-    static FULL: LazyLock<Regex> = LazyLock::new(|| compile("(?i)no space left on device|disk quota exceeded"));
-    if scene.before().take(NEAR).chain(scene.after().take(NEAR)).any(|line| FULL.is_match(&line.text)) {
+    static FULL: LazyLock<Regex> =
+        LazyLock::new(|| compile("(?i)no space left on device|disk quota exceeded"));
+    if scene
+        .before()
+        .take(NEAR)
+        .chain(scene.after().take(NEAR))
+        .any(|line| FULL.is_match(&line.text))
+    {
         return None;
     }
     let access = Access { operation: message.operation, errno: None, path: path.as_deref(), text };

@@ -32,13 +32,17 @@ pub(super) const PATTERN: Pattern = Pattern {
 
 fn read(scene: &Scene) -> Option<Finding> {
     static FS_GROUP: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?i)applyFSGroup|SetVolumeOwnership|MountVolume\.SetUp failed.*(?:chown|chmod|fsGroup)")
+        compile(
+            r"(?i)applyFSGroup|SetVolumeOwnership|MountVolume\.SetUp failed.*(?:chown|chmod|fsGroup)",
+        )
     });
     let refusal = scene.refusal()?;
     if !FS_GROUP.is_match(scene.text()) {
         return None;
     }
-    let operation = if scene.text().contains("chmod") { Operation::Chmod } else { Operation::Chown };
-    let path = place::paths(&scene.text()[..refusal.span.start]).pop().map(|path| path.text.to_owned());
+    let operation =
+        if scene.text().contains("chmod") { Operation::Chmod } else { Operation::Chown };
+    let path =
+        place::paths(&scene.text()[..refusal.span.start]).pop().map(|path| path.text.to_owned());
     Some(Finding::new(operation, Category::VolumeOwnership).errno(refusal.errno).path(path))
 }

@@ -1,14 +1,16 @@
-//! The search that tells which lines of a log are looked at, at about the speed at which a log can be read.
+//! The search that tells which lines of a log are looked at, at about the speed at which a log can
+//! be read.
 //!
-//! Some hundred words are looked for at once. A [`Gram`] is four bytes, and only every third place of a text is asked
-//! whether the gram that begins there is one of a word's: whatever place a word stands at, one of its grams begins at
-//! such a place if it has a known gram at a distance of 0, 1 and 2, modulo 3. Of each word those three grams are known
-//! that are rarest in logs. Where one is met, the whole word is compared.
+//! Some hundred words are looked for at once. A [`Gram`] is four bytes, and only every third place
+//! of a text is asked whether the gram that begins there is one of a word's: whatever place a word
+//! stands at, one of its grams begins at such a place if it has a known gram at a distance of 0, 1
+//! and 2, modulo 3. Of each word those three grams are known that are rarest in logs. Where one is
+//! met, the whole word is compared.
 
 use std::collections::HashSet;
 
-/// The bit by which ASCII letters of two cases differ. Set in every byte, it makes a few other bytes alike as well, which
-/// costs a comparison now and then.
+/// The bit by which ASCII letters of two cases differ. Set in every byte, it makes a few other
+/// bytes alike as well, which costs a comparison now and then.
 const FOLD: u8 = b'a' ^ b'A';
 
 /// Four folded bytes, the first the lowest.
@@ -39,7 +41,8 @@ WARNING: failed to resolve the address of the remote host, retrying in 30 second
 /// Words that are searched for in raw bytes, without regard to ASCII case.
 pub(super) struct Words {
     words: Vec<Vec<u8>>,
-    /// One bit for each hash of a gram that any word is met by: small enough for a processor's nearest cache.
+    /// One bit for each hash of a gram that any word is met by: small enough for a processor's
+    /// nearest cache.
     seen: Box<[u64; 1 << (BITS - 6)]>,
     /// The grams by their hashes.
     grams: Vec<Known>,
@@ -56,8 +59,8 @@ struct Known {
 }
 
 impl Words {
-    /// Each of the words has at least [`SHORTEST`] bytes. One with letters beyond ASCII is found as it is, and with all
-    /// letters in one case.
+    /// Each of the words has at least [`SHORTEST`] bytes. One with letters beyond ASCII is found as
+    /// it is, and with all letters in one case.
     pub(super) fn new<'w>(words: impl Iterator<Item = &'w str>) -> Self {
         let mut words: Vec<Vec<u8>> = words
             .flat_map(|word| match word.is_ascii() {
@@ -73,7 +76,8 @@ impl Words {
             .windows(4)
             .map(|bytes| Gram::from_le_bytes(std::array::from_fn(|at| bytes[at] | FOLD)))
             .collect();
-        let mut grams: Vec<Known> = (0u16..).zip(&words).flat_map(|(at, word)| grams(at, word, &ordinary)).collect();
+        let mut grams: Vec<Known> =
+            (0u16..).zip(&words).flat_map(|(at, word)| grams(at, word, &ordinary)).collect();
         grams.sort_by_key(|known| hash(known.gram));
         let mut seen = Box::new([0; 1 << (BITS - 6)]);
         let mut buckets = vec![0; (1 << BUCKET_BITS) + 1];
@@ -109,7 +113,8 @@ impl Words {
             at += 4 * STRIDE;
         }
         (at..text.len()).step_by(STRIDE).find_map(|place| {
-            let bytes = std::array::from_fn(|behind| text.get(place + behind).copied().unwrap_or(0) | FOLD);
+            let bytes =
+                std::array::from_fn(|behind| text.get(place + behind).copied().unwrap_or(0) | FOLD);
             self.word_at(text, place, Gram::from_le_bytes(bytes))
         })
     }
@@ -130,7 +135,8 @@ impl Words {
             return None;
         }
         let bucket = bucket(hash(gram));
-        let known = &self.grams[usize::from(self.buckets[bucket])..usize::from(self.buckets[bucket + 1])];
+        let known =
+            &self.grams[usize::from(self.buckets[bucket])..usize::from(self.buckets[bucket + 1])];
         known.iter().filter(|known| known.gram == gram).find_map(|known| {
             let word = &self.words[usize::from(known.word)];
             let start = (place + 1).checked_sub(usize::from(known.from_before))?;
@@ -143,7 +149,8 @@ impl Words {
 /// The grams by which a word is met: for each distance modulo [`STRIDE`] the rarest.
 fn grams(word_at: u16, word: &[u8], ordinary: &HashSet<Gram>) -> Vec<Known> {
     debug_assert!(word.len() >= SHORTEST, "{}", String::from_utf8_lossy(word));
-    // A short word has no gram of its own at all three distances: any byte may stand before and behind it.
+    // A short word has no gram of its own at all three distances: any byte may stand before and
+    // behind it.
     let mut bytes: Vec<Option<u8>> = word.iter().map(|byte| Some(byte | FOLD)).collect();
     let is_behind_another = bytes.len() == SHORTEST;
     if is_behind_another {
@@ -151,7 +158,9 @@ fn grams(word_at: u16, word: &[u8], ordinary: &HashSet<Gram>) -> Vec<Known> {
     }
     bytes.resize(bytes.len().max(4 + STRIDE - 1), None);
     let rarest = |distance: usize| {
-        (distance..=bytes.len() - 4).step_by(STRIDE).min_by_key(|&at| frequency(&bytes[at..at + 4], ordinary))
+        (distance..=bytes.len() - 4)
+            .step_by(STRIDE)
+            .min_by_key(|&at| frequency(&bytes[at..at + 4], ordinary))
     };
     let mut grams = Vec::new();
     for at in (0..STRIDE).filter_map(rarest) {
@@ -167,8 +176,8 @@ fn grams(word_at: u16, word: &[u8], ordinary: &HashSet<Gram>) -> Vec<Known> {
     grams
 }
 
-/// How often four folded bytes stand in logs, roughly: whether they are in an ordinary line, and how often each is in
-/// English, with numbers. `None` is any byte.
+/// How often four folded bytes stand in logs, roughly: whether they are in an ordinary line, and
+/// how often each is in English, with numbers. `None` is any byte.
 fn frequency(gram: &[Option<u8>], ordinary: &HashSet<Gram>) -> (bool, u64) {
     let of_byte = |byte: &Option<u8>| match byte {
         Some(b' ') => 100,
@@ -179,7 +188,8 @@ fn frequency(gram: &[Option<u8>], ordinary: &HashSet<Gram>) -> (bool, u64) {
         Some(_) => 20,
         None => 1000,
     };
-    let is_ordinary = ordinary.contains(&Gram::from_le_bytes(std::array::from_fn(|at| gram[at].unwrap_or_default())));
+    let is_ordinary = ordinary
+        .contains(&Gram::from_le_bytes(std::array::from_fn(|at| gram[at].unwrap_or_default())));
     (is_ordinary, gram.iter().map(of_byte).product())
 }
 
@@ -206,15 +216,20 @@ mod tests {
 
     use super::*;
 
-    const SOME: [&str; 6] = ["permission denied", "eperm", "(13)", "Отказано в доступе", "a?a?a?a", "xxxx"];
+    const SOME: [&str; 6] =
+        ["permission denied", "eperm", "(13)", "Отказано в доступе", "a?a?a?a", "xxxx"];
 
     /// Where words begin, by trying every place.
     fn by_trial(text: &[u8]) -> impl Iterator<Item = usize> {
         (0..text.len()).filter(|&at| {
             let begins_with = |word: &str| {
-                text[at..].get(..word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word.as_bytes()))
+                text[at..]
+                    .get(..word.len())
+                    .is_some_and(|there| there.eq_ignore_ascii_case(word.as_bytes()))
             };
-            SOME.iter().any(|word| [word, &*word.to_lowercase(), &word.to_uppercase()].into_iter().any(begins_with))
+            SOME.iter().any(|word| {
+                [word, &*word.to_lowercase(), &word.to_uppercase()].into_iter().any(begins_with)
+            })
         })
     }
 
@@ -227,7 +242,10 @@ mod tests {
         let text = text.as_bytes();
         let at = Words::new(SOME.into_iter()).find(text).expect("there is a word");
         assert!(by_trial(text).any(|word| word == at));
-        assert_eq!(line_of(text, at), by_trial(text).map(|word| line_of(text, word)).next().expect("there is a word"));
+        assert_eq!(
+            line_of(text, at),
+            by_trial(text).map(|word| line_of(text, word)).next().expect("there is a word")
+        );
     }
 
     #[test]

@@ -25,10 +25,12 @@ pub struct Baseline {
 /// Reads a baseline; `None` where there is no such file.
 ///
 /// # Errors
-/// It cannot be read, or an entry is not whole: one without a reason accepts nothing, so that it is refused.
+/// It cannot be read, or an entry is not whole: one without a reason accepts nothing, so that it is
+/// refused.
 pub fn read(path: &Path) -> Result<Option<Baseline>, Error> {
     let file = path.display().to_string();
-    let fail = |error: &dyn std::fmt::Display| Error::input(format!("read the baseline {file}"), error);
+    let fail =
+        |error: &dyn std::fmt::Display| Error::input(format!("read the baseline {file}"), error);
     match fs::metadata(path) {
         Ok(metadata) if metadata.len() > MAX_FILE_BYTES => {
             return Err(fail(&format!("it is larger than {} MiB", MAX_FILE_BYTES >> 20)));
@@ -47,13 +49,16 @@ pub fn read(path: &Path) -> Result<Option<Baseline>, Error> {
 pub fn parse(file: &str, text: String) -> Result<Baseline, Error> {
     let fail = |line: u64, why: &str| Error::input(format!("read the baseline {file}:{line}"), why);
     let mut entries = Vec::new();
-    let document = Document::parse(&text).map_err(|malformed| fail(malformed.line, &malformed.why))?;
+    let document =
+        Document::parse(&text).map_err(|malformed| fail(malformed.line, &malformed.why))?;
     if let Some(Document { value, lines, repeated }) = document {
         // What is accepted is not to depend on which of two reasons counts.
         if let Some(again) = repeated.first() {
             return Err(fail(again.line, &format!("{} is there twice", again.key)));
         }
-        if (value["apiVersion"].as_str(), value["kind"].as_str()) != (Some("nonroot/v1"), Some("Baseline")) {
+        if (value["apiVersion"].as_str(), value["kind"].as_str())
+            != (Some("nonroot/v1"), Some("Baseline"))
+        {
             let help = "kubectl nonroot scan --baseline FILE --write-baseline makes one";
             return Err(fail(1, "it has no apiVersion: nonroot/v1 and kind: Baseline").help(help));
         }
@@ -64,7 +69,8 @@ pub fn parse(file: &str, text: String) -> Result<Baseline, Error> {
         };
         for (index, item) in items.iter().enumerate() {
             let line = lines.of(&format!("accepted[{index}]"));
-            let entry = Acceptance::deserialize(item).map_err(|error| fail(line, &error.to_string()))?;
+            let entry =
+                Acceptance::deserialize(item).map_err(|error| fail(line, &error.to_string()))?;
             if entry.reason.trim().is_empty() {
                 return Err(fail(line, "an entry gives no reason"));
             }
@@ -81,10 +87,16 @@ mod tests {
     #[test]
     fn an_entry_needs_a_reason_and_nothing_unknown() {
         let head = "apiVersion: nonroot/v1\nkind: Baseline\naccepted:\n";
-        let read = |rest: &str| parse("b.yaml", format!("{head}{rest}")).map_err(|error| error.to_string());
-        let good = read("- workload: a/b/c\n  check: '*'\n  reason: x\n  expires: 2027-02-28\n").expect("an entry");
+        let read = |rest: &str| {
+            parse("b.yaml", format!("{head}{rest}")).map_err(|error| error.to_string())
+        };
+        let good = read("- workload: a/b/c\n  check: '*'\n  reason: x\n  expires: 2027-02-28\n")
+            .expect("an entry");
         assert_eq!(good.entries[0].0, 4);
-        assert_eq!(good.entries[0].1.expires.map(|date| date.to_string()).as_deref(), Some("2027-02-28"));
+        assert_eq!(
+            good.entries[0].1.expires.map(|date| date.to_string()).as_deref(),
+            Some("2027-02-28")
+        );
         for bad in [
             "- workload: a/b/c\n  check: x\n",
             "- workload: a/b/c\n  check: x\n  reason: ' '\n",
@@ -92,7 +104,11 @@ mod tests {
             "- workload: a/b/c\n  check: x\n  reason: x\n  expires: 2027-02-30\n",
             "- workload: a/b/c\n  check: x\n  reason: x\n  container: x\n",
         ] {
-            assert!(read(bad).expect_err(bad).starts_with("cannot read the baseline b.yaml:4:"), "{:?}", read(bad));
+            assert!(
+                read(bad).expect_err(bad).starts_with("cannot read the baseline b.yaml:4:"),
+                "{:?}",
+                read(bad)
+            );
         }
         assert!(parse("b.yaml", "kind: Pod\n".to_owned()).is_err());
         assert!(parse("b.yaml", String::new()).expect("nothing").entries.is_empty());

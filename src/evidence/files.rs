@@ -1,4 +1,5 @@
-//! The files of a container as its pod's spec and a look into it tell, for deciding who may do what.
+//! The files of a container as its pod's spec and a look into it tell, for deciding who may do
+//! what.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +31,8 @@ fn node(inode: &Inode) -> Node {
     Node { kind, mode, uid: inode.uid, gid: inode.gid, target: inode.target.clone() }
 }
 
-/// What looks into a running container saw, by one user's eyes: what that user may not reach is not known.
+/// What looks into a running container saw, by one user's eyes: what that user may not reach is not
+/// known.
 #[derive(Debug, Clone)]
 pub struct Seen {
     observer: Subject,
@@ -64,7 +66,10 @@ impl Seen {
         let parent = path.rfind('/').map(|at| if at == 0 { "/" } else { &path[..at] });
         let searched = parent.and_then(|parent| self.nodes.get(parent)).is_some_and(|parent| {
             const SEARCH: u16 = 1;
-            !matches!(permission(&self.observer, parent, SEARCH), Finding::Mode { granted: false, .. })
+            !matches!(
+                permission(&self.observer, parent, SEARCH),
+                Finding::Mode { granted: false, .. }
+            )
         });
         if searched && self.was_asked(path) { Lookup::Missing } else { Lookup::Unknown }
     }
@@ -72,14 +77,16 @@ impl Seen {
     /// A look goes along the whole way to what it is asked for.
     fn was_asked(&self, path: &str) -> bool {
         let below = format!("{path}/");
-        self.asked.contains(path) || self.asked.range(below.clone()..).next().is_some_and(|it| it.starts_with(&below))
+        self.asked.contains(path)
+            || self.asked.range(below.clone()..).next().is_some_and(|it| it.starts_with(&below))
     }
 
     /// Where to look next to learn where a path leads; `None` when as much is known as can be.
     #[must_use]
     pub fn unseen(&self, path: &str) -> Option<String> {
-        let names =
-            |path: &str| path.rsplit('/').filter(|name| !matches!(*name, "" | ".")).map(str::to_owned).collect();
+        let names = |path: &str| {
+            path.rsplit('/').filter(|name| !matches!(*name, "" | ".")).map(str::to_owned).collect()
+        };
         let mut pending: Vec<String> = names(path);
         let mut here = String::new();
         let mut links = 0;
@@ -101,7 +108,9 @@ impl Seen {
                 Lookup::Found(_) => here = next,
                 Lookup::Unknown if !self.was_asked(&next) && !is_of_a_process(&next) => {
                     let rest: Vec<&str> = pending.iter().rev().map(String::as_str).collect();
-                    return Some(format!("{next}/{}", rest.join("/")).trim_end_matches('/').to_owned());
+                    return Some(
+                        format!("{next}/{}", rest.join("/")).trim_end_matches('/').to_owned(),
+                    );
                 }
                 Lookup::Missing | Lookup::Unknown => return None,
             }
@@ -112,7 +121,8 @@ impl Seen {
 
 /// Whether a path is about one process: who looks sees its own there, not that of who asks.
 fn is_of_a_process(path: &str) -> bool {
-    let name = path.strip_prefix("/proc/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let name =
+        path.strip_prefix("/proc/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
     matches!(name, "self" | "thread-self") || name.starts_with(|c: char| c.is_ascii_digit())
 }
 
@@ -130,7 +140,9 @@ pub fn lookup(look: &Look, path: &str) -> Lookup {
 #[must_use]
 pub fn mounts(spec: &PodSpec, container: &str, look: &Look) -> Vec<Mount> {
     let containers = spec.init_containers.iter().flatten().chain(&spec.containers);
-    let Some(container) = containers.into_iter().find(|known| known.name == container) else { return Vec::new() };
+    let Some(container) = containers.into_iter().find(|known| known.name == container) else {
+        return Vec::new();
+    };
     let mounted = container.volume_mounts.iter().flatten().filter_map(|mount| {
         let volume = spec.volumes.iter().flatten().find(|volume| volume.name == mount.name)?;
         Some(mount_of(mount, volume, look))
@@ -142,7 +154,10 @@ fn mount_of(mount: &VolumeMount, volume: &Volume, look: &Look) -> Mount {
     let path = mount.mount_path.trim_end_matches('/').to_owned();
     let (kind, always_read_only) = kind(volume);
     let below = format!("{path}/");
-    let seen = look.inodes.iter().filter_map(|inode| Some((inode.path.strip_prefix(&below)?.to_owned(), node(inode))));
+    let seen = look
+        .inodes
+        .iter()
+        .filter_map(|inode| Some((inode.path.strip_prefix(&below)?.to_owned(), node(inode))));
     let entries: BTreeMap<String, Node> = seen.collect();
     let root = look.inodes.iter().find(|inode| inode.path == path).map(node);
     // A new volume of most kinds is root's, 0755; an emptyDir is everybody's.
@@ -175,11 +190,15 @@ fn kind(volume: &Volume) -> (&'static str, bool) {
         (volume.csi.is_some(), "csi", false),
         (volume.image.is_some(), "image", true),
     ];
-    kinds.into_iter().find(|(is, ..)| *is).map_or(("volume", false), |(_, kind, read_only)| (kind, read_only))
+    kinds
+        .into_iter()
+        .find(|(is, ..)| *is)
+        .map_or(("volume", false), |(_, kind, read_only)| (kind, read_only))
 }
 
-/// What is mounted in a running container, by its mount table, each named by the spec's volume where it is one; and
-/// whether its root file system is read-only. What is in them, whoever looked saw.
+/// What is mounted in a running container, by its mount table, each named by the spec's volume
+/// where it is one; and whether its root file system is read-only. What is in them, whoever looked
+/// saw.
 #[must_use]
 pub fn mounted(
     spec: &PodSpec,
@@ -222,12 +241,18 @@ pub fn mounted(
     (table.iter().any(|mount| mount.point == "/" && mount.read_only), mounts.collect())
 }
 
-/// The volumes of a container as it starts, by its pod's spec alone. Whose a claim or a directory of the node is, the
-/// spec does not tell; what fsGroup does to each, `takes_group` does.
+/// The volumes of a container as it starts, by its pod's spec alone. Whose a claim or a directory
+/// of the node is, the spec does not tell; what fsGroup does to each, `takes_group` does.
 #[must_use]
-pub fn volumes(spec: &PodSpec, container: &str, takes_group: &dyn Fn(&Volume) -> FsGroup) -> Vec<Mount> {
+pub fn volumes(
+    spec: &PodSpec,
+    container: &str,
+    takes_group: &dyn Fn(&Volume) -> FsGroup,
+) -> Vec<Mount> {
     let containers = spec.init_containers.iter().flatten().chain(&spec.containers);
-    let Some(container) = containers.into_iter().find(|known| known.name == container) else { return Vec::new() };
+    let Some(container) = containers.into_iter().find(|known| known.name == container) else {
+        return Vec::new();
+    };
     let fs_group = spec.security_context.as_ref().and_then(|context| context.fs_group);
     let fs_group = fs_group.and_then(|gid| u32::try_from(gid).ok());
     let mounts = container.volume_mounts.iter().flatten().map(|mount| {
@@ -247,7 +272,11 @@ fn volume_of(
     let path = mount.mount_path.trim_end_matches('/');
     let (kind, always_read_only) = volume.map_or(("persistentVolumeClaim", false), kind);
     let read_only = always_read_only || mount.read_only == Some(true);
-    let part = mount.sub_path.as_deref().or(mount.sub_path_expr.as_deref()).filter(|part| !part.is_empty());
+    let part = mount
+        .sub_path
+        .as_deref()
+        .or(mount.sub_path_expr.as_deref())
+        .filter(|part| !part.is_empty());
     let group = fs_group.map_or(String::new(), |gid| match takes_group {
         Some(FsGroup::Unchanged(why)) => format!(", fsGroup {gid} without effect: {why}"),
         _ => format!(", fsGroup {gid}"),
@@ -262,7 +291,10 @@ fn volume_of(
     let unknown = Mount::new(path, &what, Node::directory(0o755, 0, 0), Content::Unknown);
     let whole = match volume {
         Some(volume) if volume.empty_dir.is_some() => {
-            let memory = volume.empty_dir.as_ref().is_some_and(|source| source.medium.as_deref() == Some("Memory"));
+            let memory = volume
+                .empty_dir
+                .as_ref()
+                .is_some_and(|source| source.medium.as_deref() == Some("Memory"));
             Mount { what, ..Mount::empty_dir(path, &mount.name, memory, fs_group) }
         }
         Some(volume) => match keys(volume) {
@@ -278,8 +310,8 @@ fn volume_of(
         let known = whole.entries.get(part).cloned();
         match (known, kind) {
             (Some(node), _) => whole.root = node,
-            // The kubelet makes a missing directory with the mode of the volume itself (`doSafeMakeDir` in its
-            // pkg/volume/util/subpath).
+            // The kubelet makes a missing directory with the mode of the volume itself
+            // (`doSafeMakeDir` in its pkg/volume/util/subpath).
             (None, "emptyDir") => {}
             (None, _) => whole.content = Content::Unknown,
         }
@@ -288,7 +320,8 @@ fn volume_of(
     whole
 }
 
-/// The files of a volume that is made of keys, with their modes, where the spec lists them, and whether it is on memory.
+/// The files of a volume that is made of keys, with their modes, where the spec lists them, and
+/// whether it is on memory.
 fn keys(volume: &Volume) -> Option<(BTreeMap<String, u16>, bool)> {
     const DEFAULT_MODE: i32 = 0o644;
     let (items, mode, memory) = match (&volume.config_map, &volume.secret) {
@@ -296,7 +329,8 @@ fn keys(volume: &Volume) -> Option<(BTreeMap<String, u16>, bool)> {
         (_, Some(source)) => (&source.items, source.default_mode, true),
         _ => return None,
     };
-    let mode_of = |of_item: Option<i32>| u16::try_from(of_item.or(mode).unwrap_or(DEFAULT_MODE)).ok();
+    let mode_of =
+        |of_item: Option<i32>| u16::try_from(of_item.or(mode).unwrap_or(DEFAULT_MODE)).ok();
     let files = items.as_ref()?.iter().map(|item| Some((item.path.clone(), mode_of(item.mode)?)));
     Some((files.collect::<Option<_>>()?, memory))
 }
@@ -317,8 +351,21 @@ mod tests {
             "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "conf", "configMap": {"name": "x"}}, {"name": "data", "persistentVolumeClaim": {"claimName": "y"}}],
         }))
         .expect("a spec");
-        let inode = |path: &str, mode| Inode { path: path.to_owned(), mode, uid: 0, gid: 0, size: 0, target: None };
-        let look = Look { inodes: vec![inode("/", 0o040_755), inode("/data", 0o042_775), inode("/srv", 0o040_755)] };
+        let inode = |path: &str, mode| Inode {
+            path: path.to_owned(),
+            mode,
+            uid: 0,
+            gid: 0,
+            size: 0,
+            target: None,
+        };
+        let look = Look {
+            inodes: vec![
+                inode("/", 0o040_755),
+                inode("/data", 0o042_775),
+                inode("/srv", 0o040_755),
+            ],
+        };
         let image = |path: &str| lookup(&look, path);
         let files = Files::new(&image, false, mounts(&spec, "a", &look));
         let says = |path: &str, subject: &Subject| {
@@ -358,8 +405,14 @@ mod tests {
         assert_eq!(seen.lookup("/run/other"), Lookup::Unknown, "nobody looked");
         seen.add(["/run/other/y".to_owned(), "/run/app-x".to_owned()], &Look::default());
         assert_eq!(seen.lookup("/run/other"), Lookup::Missing);
-        seen.add(["/proc/self/fd".to_owned()], &Look { inodes: vec![inode("/proc/self", 0o120_777, Some("51"))] });
-        assert_eq!((seen.lookup("/proc/self"), seen.unseen("/proc/self/fd/1")), (Lookup::Unknown, None));
+        seen.add(
+            ["/proc/self/fd".to_owned()],
+            &Look { inodes: vec![inode("/proc/self", 0o120_777, Some("51"))] },
+        );
+        assert_eq!(
+            (seen.lookup("/proc/self"), seen.unseen("/proc/self/fd/1")),
+            (Lookup::Unknown, None)
+        );
         let mut loops = Seen::by(Subject::plain(0, 0, &[]));
         loops.add(
             ["/l".to_owned()],
@@ -382,7 +435,8 @@ mod tests {
         }))
         .expect("a spec");
         let nothing = |_: &str| Lookup::Missing;
-        let takes_group = |volume: &Volume| Storage::default().backing(volume, "n", None).fs_group();
+        let takes_group =
+            |volume: &Volume| Storage::default().backing(volume, "n", None).fs_group();
         let files = Files::new(&nothing, false, volumes(&spec, "a", &takes_group));
         let says = |gid, path: &str, access| {
             let decision = decide(&Subject::plain(1000, gid, &[]), &files, path, access);
@@ -390,7 +444,10 @@ mod tests {
         };
         let allowed = |gid, path, access| says(gid, path, access).0 == Verdict::Allowed;
         assert!(allowed(7, "/tmp/x", Access::Write));
-        assert!(allowed(2000, "/etc/app/a.conf", Access::Read) && !allowed(7, "/etc/app/a.conf", Access::Read));
+        assert!(
+            allowed(2000, "/etc/app/a.conf", Access::Read)
+                && !allowed(7, "/etc/app/a.conf", Access::Read)
+        );
         assert!(allowed(2000, "/etc/one", Access::Read) && !allowed(7, "/etc/one", Access::Read));
         let (verdict, why) = says(7, "/etc/app/new", Access::Write);
         assert!(why.contains("(configMap conf, fsGroup 2000, read-only): read-only"), "{why}");
@@ -399,7 +456,11 @@ mod tests {
         let (verdict, why) = says(2000, "/data/x", Access::Write);
         assert_eq!(verdict, Verdict::Unknown);
         assert!(why.contains("persistentVolumeClaim data, fsGroup 2000"), "{why}");
-        assert_ne!(says(0, "/node/x", Access::Write).0, Verdict::Unknown, "it is read-only, whatever is in it");
+        assert_ne!(
+            says(0, "/node/x", Access::Write).0,
+            Verdict::Unknown,
+            "it is read-only, whatever is in it"
+        );
     }
 
     #[test]

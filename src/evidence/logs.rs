@@ -10,17 +10,19 @@ use std::{
 
 use crate::error::{Error, Read};
 
-/// Bytes of one piece: large enough that a search over it runs at full speed, small enough to count for nothing.
+/// Bytes of one piece: large enough that a search over it runs at full speed, small enough to count
+/// for nothing.
 const PIECE: usize = 256 * 1024;
-/// Bytes of a page of memory. Where a piece begins at one, the kernel fills it four times as fast on some processors.
+/// Bytes of a page of memory. Where a piece begins at one, the kernel fills it four times as fast
+/// on some processors.
 const PAGE: usize = 4096;
 /// Threads that look at pieces: more would wait for the one that reads.
 const MOST_THREADS: usize = 6;
 /// Bytes of a thread's stack, as the main thread has it.
 const STACK: usize = 8 << 20;
 
-/// Hands the file's bytes to `take`, piece by piece and in order, each with what `look` made of it. Pieces are looked at side
-/// by side. The value is how many bytes there were.
+/// Hands the file's bytes to `take`, piece by piece and in order, each with what `look` made of it.
+/// Pieces are looked at side by side. The value is how many bytes there were.
 pub fn file<L>(
     path: &Path,
     look: impl Fn(&[u8]) -> L + Sync,
@@ -29,13 +31,17 @@ pub fn file<L>(
     let attempted = || format!("read the log {}", path.display());
     let file = File::open(path).map_err(|why| Error::input(attempted(), why))?;
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-        return Err(Error::input(attempted(), "it is a directory").help("name a file, or - for standard input"));
+        return Err(Error::input(attempted(), "it is a directory")
+            .help("name a file, or - for standard input"));
     }
     Ok(stream(file, &attempted(), look, take))
 }
 
 /// Hands the bytes of standard input to `take`, as [`file`] does.
-pub fn standard_input<L>(look: impl Fn(&[u8]) -> L + Sync, take: impl FnMut(&[u8], L) + Send) -> Read<u64> {
+pub fn standard_input<L>(
+    look: impl Fn(&[u8]) -> L + Sync,
+    take: impl FnMut(&[u8], L) + Send,
+) -> Read<u64> {
     stream(io::stdin(), "read standard input", look, take)
 }
 
@@ -80,7 +86,11 @@ pub fn stream<L, T: FnMut(&[u8], L) + Send>(
     let Source { total, ended, .. } = source.into_inner().unwrap_or_else(PoisonError::into_inner);
     Read {
         value: total,
-        errors: ended.and_then(Result::err).map(|why| Error::input(attempted, why)).into_iter().collect(),
+        errors: ended
+            .and_then(Result::err)
+            .map(|why| Error::input(attempted, why))
+            .into_iter()
+            .collect(),
     }
 }
 
@@ -90,7 +100,8 @@ struct Source<R, T> {
     total: u64,
     /// How it ended, once it did.
     ended: Option<io::Result<()>>,
-    /// Where who reads the next piece gets what takes it: it goes from hand to hand, so that pieces are taken in order.
+    /// Where who reads the next piece gets what takes it: it goes from hand to hand, so that
+    /// pieces are taken in order.
     taker: mpsc::Receiver<T>,
 }
 
@@ -108,7 +119,11 @@ impl<R: io::Read, T> Source<R, T> {
                 Ok(length) => {
                     self.total += length as u64;
                     let (after, taker) = mpsc::channel();
-                    return Some(Next { length, turn: std::mem::replace(&mut self.taker, taker), after });
+                    return Some(Next {
+                        length,
+                        turn: std::mem::replace(&mut self.taker, taker),
+                        after,
+                    });
                 }
                 Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
                 Err(why) => self.ended = Some(Err(why)),

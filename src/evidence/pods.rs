@@ -9,8 +9,8 @@ use crate::model::container::{Container, Role};
 use crate::model::identity::{Origin, User};
 use crate::model::workload::Failure;
 
-/// The containers of a pod, or of a pod template where there is no status: init containers and sidecars first, as the
-/// kubelet starts them.
+/// The containers of a pod, or of a pod template where there is no status: init containers and
+/// sidecars first, as the kubelet starts them.
 #[must_use]
 pub fn containers(spec: &PodSpec, status: Option<&PodStatus>) -> Vec<Container> {
     let init = spec.init_containers.iter().flatten().map(|container| {
@@ -28,7 +28,12 @@ pub fn containers(spec: &PodSpec, status: Option<&PodStatus>) -> Vec<Container> 
         .map(|(role, seen)| {
             let reported = status.and_then(|status| status_of(status, role, seen.name));
             let user = user(spec, seen.context, reported);
-            let root = root(spec, seen.context, &user, reported.is_some_and(|status| status.user.is_some()));
+            let root = root(
+                spec,
+                seen.context,
+                &user,
+                reported.is_some_and(|status| status.user.is_some()),
+            );
             let image = seen.image.unwrap_or_default().to_owned();
             Container { name: seen.name.to_owned(), role, image, user, root }
         })
@@ -41,8 +46,9 @@ fn context<'a>(spec: &'a PodSpec, container: &str) -> Option<&'a SecurityContext
     containers.find(|known| known.name == container)?.security_context.as_ref()
 }
 
-/// The capabilities that the runtime grants a container: `add` and `drop` over what it grants by itself, in the order of
-/// containerd's `containerSpecOpts` (internal/cri/server/container_create.go): ALL of either list first, then each.
+/// The capabilities that the runtime grants a container: `add` and `drop` over what it grants by
+/// itself, in the order of containerd's `containerSpecOpts`
+/// (internal/cri/server/container_create.go): ALL of either list first, then each.
 #[must_use]
 pub fn granted(spec: &PodSpec, container: &str, by_itself: Set) -> Set {
     let Some(context) = context(spec, container) else { return by_itself };
@@ -50,9 +56,12 @@ pub fn granted(spec: &PodSpec, container: &str, by_itself: Set) -> Set {
         return Set::ALL;
     }
     let Some(capabilities) = &context.capabilities else { return by_itself };
-    let all = |names: &Option<Vec<String>>| names.iter().flatten().any(|name| name.eq_ignore_ascii_case("ALL"));
+    let all = |names: &Option<Vec<String>>| {
+        names.iter().flatten().any(|name| name.eq_ignore_ascii_case("ALL"))
+    };
     let named = |names: &Option<Vec<String>>| {
-        let named: Vec<Capability> = names.iter().flatten().filter_map(|name| Capability::named(name)).collect();
+        let named: Vec<Capability> =
+            names.iter().flatten().filter_map(|name| Capability::named(name)).collect();
         Set::of(&named)
     };
     let start = match (all(&capabilities.add), all(&capabilities.drop)) {
@@ -66,7 +75,8 @@ pub fn granted(spec: &PodSpec, container: &str, by_itself: Set) -> Set {
 /// `allowPrivilegeEscalation: false`, which a privileged container cannot have.
 #[must_use]
 pub fn no_new_privs(spec: &PodSpec, container: &str) -> bool {
-    context(spec, container).is_some_and(|context| context.allow_privilege_escalation == Some(false))
+    context(spec, container)
+        .is_some_and(|context| context.allow_privilege_escalation == Some(false))
 }
 
 #[must_use]
@@ -85,7 +95,10 @@ pub fn run_as_group(spec: &PodSpec, container: &str) -> Option<u32> {
 /// `supplementalGroupsPolicy: Strict` (KEP-3619): the image's /etc/group adds none.
 #[must_use]
 pub fn strict_groups(spec: &PodSpec) -> bool {
-    let policy = spec.security_context.as_ref().and_then(|context| context.supplemental_groups_policy.as_deref());
+    let policy = spec
+        .security_context
+        .as_ref()
+        .and_then(|context| context.supplemental_groups_policy.as_deref());
     policy == Some("Strict")
 }
 
@@ -93,7 +106,10 @@ pub fn strict_groups(spec: &PodSpec) -> bool {
 #[must_use]
 pub fn command<'a>(spec: &'a PodSpec, container: &str) -> &'a [String] {
     let mut containers = spec.init_containers.iter().flatten().chain(&spec.containers);
-    containers.find(|known| known.name == container).and_then(|found| found.command.as_deref()).unwrap_or_default()
+    containers
+        .find(|known| known.name == container)
+        .and_then(|found| found.command.as_deref())
+        .unwrap_or_default()
 }
 
 /// A sysctl that the pod sets.
@@ -112,7 +128,11 @@ struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     fn of(container: &'a SpecContainer) -> Self {
-        Self { name: &container.name, image: container.image.as_deref(), context: container.security_context.as_ref() }
+        Self {
+            name: &container.name,
+            image: container.image.as_deref(),
+            context: container.security_context.as_ref(),
+        }
     }
 }
 
@@ -125,13 +145,20 @@ fn status_of<'a>(status: &'a PodStatus, role: Role, name: &str) -> Option<&'a Co
     statuses.iter().flatten().find(|status| status.name == name)
 }
 
-/// The identity of a container's first process, by the precedence of the API: container over pod over image.
+/// The identity of a container's first process, by the precedence of the API: container over pod
+/// over image.
 ///
-/// What a spec leaves open, `status.containerStatuses[].user.linux` tells (KEP-3619, Kubernetes 1.31): the runtime
-/// reports the identity that it gave the process, so a uid that no field set is the image's.
-fn user(spec: &PodSpec, context: Option<&SecurityContext>, status: Option<&ContainerStatus>) -> User {
+/// What a spec leaves open, `status.containerStatuses[].user.linux` tells (KEP-3619, Kubernetes
+/// 1.31): the runtime reports the identity that it gave the process, so a uid that no field set is
+/// the image's.
+fn user(
+    spec: &PodSpec,
+    context: Option<&SecurityContext>,
+    status: Option<&ContainerStatus>,
+) -> User {
     let pod = spec.security_context.as_ref();
-    let reported = status.and_then(|status| status.user.as_ref()).and_then(|user| user.linux.as_ref());
+    let reported =
+        status.and_then(|status| status.user.as_ref()).and_then(|user| user.linux.as_ref());
     let from_container = context.and_then(|context| context.run_as_user);
     let from_pod = pod.and_then(|pod| pod.run_as_user);
     let from_image = reported.map(|linux| linux.uid);
@@ -145,7 +172,9 @@ fn user(spec: &PodSpec, context: Option<&SecurityContext>, status: Option<&Conta
         .and_then(|context| context.run_as_group)
         .or_else(|| pod.and_then(|pod| pod.run_as_group))
         .or_else(|| reported.map(|linux| linux.gid));
-    let groups = reported.and_then(|linux| linux.supplemental_groups.clone()).unwrap_or_else(|| spec_groups(spec));
+    let groups = reported
+        .and_then(|linux| linux.supplemental_groups.clone())
+        .unwrap_or_else(|| spec_groups(spec));
     User { uid, gid, groups, origin }
 }
 
@@ -153,16 +182,23 @@ fn user(spec: &PodSpec, context: Option<&SecurityContext>, status: Option<&Conta
 #[must_use]
 pub fn spec_groups(spec: &PodSpec) -> Vec<i64> {
     let Some(pod) = &spec.security_context else { return Vec::new() };
-    let mut groups: Vec<i64> = pod.supplemental_groups.iter().flatten().copied().chain(pod.fs_group).collect();
+    let mut groups: Vec<i64> =
+        pod.supplemental_groups.iter().flatten().copied().chain(pod.fs_group).collect();
     groups.sort_unstable();
     groups.dedup();
     groups
 }
 
-/// Whether the first process has uid 0; `is_reported` where the runtime says so of a process that runs. With `runAsNonRoot:
-/// true` the kubelet starts no container as root, whoever asks for it (pkg/kubelet/kuberuntime/security_context.go,
-/// verifyRunAsNonRoot): without a uid that is all that is known, and with uid 0 nothing ever runs.
-fn root(spec: &PodSpec, context: Option<&SecurityContext>, user: &User, is_reported: bool) -> Option<bool> {
+/// Whether the first process has uid 0; `is_reported` where the runtime says so of a process that
+/// runs. With `runAsNonRoot: true` the kubelet starts no container as root, whoever asks for it
+/// (pkg/kubelet/kuberuntime/security_context.go, verifyRunAsNonRoot): without a uid that is all
+/// that is known, and with uid 0 nothing ever runs.
+fn root(
+    spec: &PodSpec,
+    context: Option<&SecurityContext>,
+    user: &User,
+    is_reported: bool,
+) -> Option<bool> {
     let requires = requires_non_root(spec, context);
     match user.uid {
         Some(0) if requires && !is_reported => Some(false),
@@ -183,8 +219,9 @@ const STARTING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 /// The kubelet's word for a container that ends again and again.
 const CRASH_LOOP: &str = "CrashLoopBackOff";
 
-/// What fails in a pod now, worst first: containers that cannot start, that crash, that ended badly; else a pod that
-/// cannot be scheduled or is not ready. A pod that is fine, on its way, or being deleted has none.
+/// What fails in a pod now, worst first: containers that cannot start, that crash, that ended
+/// badly; else a pod that cannot be scheduled or is not ready. A pod that is fine, on its way, or
+/// being deleted has none.
 #[must_use]
 pub fn failures(pod: &Pod) -> Vec<Failure> {
     let Some(status) = &pod.status else { return Vec::new() };
@@ -192,9 +229,15 @@ pub fn failures(pod: &Pod) -> Vec<Failure> {
         return Vec::new();
     }
     let name = pod.metadata.name.clone();
-    let statuses = status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten());
-    let mut failures: Vec<Failure> =
-        statuses.filter_map(container_failure).map(|failure| Failure { pod: name.clone(), ..failure }).collect();
+    let statuses = status
+        .init_container_statuses
+        .iter()
+        .flatten()
+        .chain(status.container_statuses.iter().flatten());
+    let mut failures: Vec<Failure> = statuses
+        .filter_map(container_failure)
+        .map(|failure| Failure { pod: name.clone(), ..failure })
+        .collect();
     if !failures.is_empty() {
         return failures;
     }
@@ -210,7 +253,9 @@ pub fn failures(pod: &Pod) -> Vec<Failure> {
     }
     let condition = |kind: &str| {
         let conditions = status.conditions.iter().flatten();
-        conditions.filter(|condition| condition.status == "False").find(|condition| condition.type_ == kind)
+        conditions
+            .filter(|condition| condition.status == "False")
+            .find(|condition| condition.type_ == kind)
     };
     let stuck = condition("PodScheduled").or_else(|| {
         let running = status.phase.as_deref() == Some("Running");
@@ -247,7 +292,8 @@ fn container_failure(status: &ContainerStatus) -> Option<Failure> {
         let reason = if looping { CRASH_LOOP } else { ended.reason.as_deref().unwrap_or("Error") };
         return Some(failure(reason, &ended.message, Some(ended.exit_code)));
     }
-    let restarted = last.filter(|last| state.running.is_some() && !status.ready && last.exit_code != 0)?;
+    let restarted =
+        last.filter(|last| state.running.is_some() && !status.ready && last.exit_code != 0)?;
     Some(failure(CRASH_LOOP, &restarted.message, Some(restarted.exit_code)))
 }
 
@@ -274,12 +320,21 @@ mod tests {
         for (container, in_pod, uid, origin, root) in [
             (json!({"runAsUser": 7}), json!({"runAsUser": 8}), 7, Origin::Container, false),
             (json!({}), json!({"runAsUser": 8}), 8, Origin::Pod, false),
-            (json!({"runAsUser": 0}), json!({"runAsUser": 8, "runAsNonRoot": true}), 0, Origin::Container, true),
+            (
+                json!({"runAsUser": 0}),
+                json!({"runAsUser": 8, "runAsNonRoot": true}),
+                0,
+                Origin::Container,
+                true,
+            ),
             (json!({}), json!({}), 0, Origin::Image, true),
         ] {
             let spec = json!({"securityContext": in_pod, "containers": [{"name": "a", "securityContext": container}]});
             let found = only_container(json!({"spec": spec, "status": status}));
-            assert_eq!((found.user.uid, found.user.origin, found.root), (Some(uid), origin, Some(root)));
+            assert_eq!(
+                (found.user.uid, found.user.origin, found.root),
+                (Some(uid), origin, Some(root))
+            );
             assert_eq!(found.user.groups, [0, 5]);
         }
     }
@@ -294,19 +349,27 @@ mod tests {
             (json!({"drop": ["NET_RAW"], "add": ["NET_RAW"]}), "CHOWN, KILL"),
         ] {
             let context = json!({"capabilities": capabilities, "allowPrivilegeEscalation": false});
-            let spec: PodSpec =
-                serde_json::from_value(json!({"containers": [{"name": "a", "securityContext": context}]}))
-                    .expect("a spec");
+            let spec: PodSpec = serde_json::from_value(
+                json!({"containers": [{"name": "a", "securityContext": context}]}),
+            )
+            .expect("a spec");
             let by_itself = Set::of(&[Capability::CHOWN, Capability::KILL]);
             assert_eq!(granted(&spec, "a", by_itself).to_string(), granted_set);
-            assert!(no_new_privs(&spec, "a") && !no_new_privs(&spec, "b") && !read_only_root(&spec, "a"));
+            assert!(
+                no_new_privs(&spec, "a")
+                    && !no_new_privs(&spec, "b")
+                    && !read_only_root(&spec, "a")
+            );
         }
         let spec: PodSpec = serde_json::from_value(json!({"containers": [
             {"name": "all", "securityContext": {"capabilities": {"add": ["ALL"], "drop": ["CHOWN"]}}},
             {"name": "privileged", "securityContext": {"privileged": true}}],
             "securityContext": {"sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "80"}]}}))
         .expect("a spec");
-        assert_eq!(granted(&spec, "all", Set::EMPTY), Set::ALL.without(Set::of(&[Capability::CHOWN])));
+        assert_eq!(
+            granted(&spec, "all", Set::EMPTY),
+            Set::ALL.without(Set::of(&[Capability::CHOWN]))
+        );
         assert_eq!(granted(&spec, "privileged", Set::EMPTY), Set::ALL);
         assert_eq!(sysctl(&spec, "net.ipv4.ip_unprivileged_port_start"), Some("80"));
         assert_eq!(sysctl(&spec, "net.core.somaxconn"), None);
@@ -322,7 +385,10 @@ mod tests {
         ] {
             let spec = json!({"securityContext": in_pod, "containers": [{"name": "a", "securityContext": container}]});
             let found = only_container(json!({"spec": spec}));
-            assert_eq!((found.user.uid, found.user.origin, found.root), (None, Origin::Unknown, root));
+            assert_eq!(
+                (found.user.uid, found.user.origin, found.root),
+                (None, Origin::Unknown, root)
+            );
         }
     }
 
@@ -331,17 +397,26 @@ mod tests {
         let pod = pod(json!({"spec": {
             "initContainers": [{"name": "i"}, {"name": "s", "restartPolicy": "Always"}],
             "containers": [{"name": "c"}], "ephemeralContainers": [{"name": "e"}]}}));
-        let roles: Vec<_> =
-            containers(&pod.spec.expect("a spec"), None).into_iter().map(|c| (c.name, c.role)).collect();
-        let expected = [("i", Role::Init), ("s", Role::Sidecar), ("c", Role::Container), ("e", Role::Ephemeral)];
+        let roles: Vec<_> = containers(&pod.spec.expect("a spec"), None)
+            .into_iter()
+            .map(|c| (c.name, c.role))
+            .collect();
+        let expected = [
+            ("i", Role::Init),
+            ("s", Role::Sidecar),
+            ("c", Role::Container),
+            ("e", Role::Ephemeral),
+        ];
         assert_eq!(roles, expected.map(|(name, role)| (name.to_owned(), role)));
     }
 
     #[test]
     fn a_crash_loop_keeps_its_exit_code_and_a_pod_on_its_way_is_no_failure() {
         let status = |state: Value, last: Value| {
-            pod(json!({"metadata": {"name": "p"}, "status": {"phase": "Running", "containerStatuses": [
-                {"name": "a", "image": "", "imageID": "", "ready": false, "restartCount": 1, "state": state, "lastState": last}]}}))
+            pod(
+                json!({"metadata": {"name": "p"}, "status": {"phase": "Running", "containerStatuses": [
+                {"name": "a", "image": "", "imageID": "", "ready": false, "restartCount": 1, "state": state, "lastState": last}]}}),
+            )
         };
         let crash = status(
             json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}),
@@ -350,8 +425,14 @@ mod tests {
         let found = failures(&crash);
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].reason.as_str(), found[0].exit_code), ("CrashLoopBackOff", Some(1)));
-        assert_eq!((found[0].pod.as_deref(), found[0].container.as_deref()), (Some("p"), Some("a")));
-        assert!(failures(&status(json!({"waiting": {"reason": "ContainerCreating"}}), json!({}))).is_empty());
+        assert_eq!(
+            (found[0].pod.as_deref(), found[0].container.as_deref()),
+            (Some("p"), Some("a"))
+        );
+        assert!(
+            failures(&status(json!({"waiting": {"reason": "ContainerCreating"}}), json!({})))
+                .is_empty()
+        );
         assert!(failures(&status(json!({"terminated": {"exitCode": 0}}), json!({}))).is_empty());
     }
 }

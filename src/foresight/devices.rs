@@ -1,18 +1,20 @@
 //! Devices that a container is given: a user other than root may mostly not open them.
 //!
-//! Two things guard a device in a container, in this order (Linux, fs/namei.c, inode_permission): the mode bits of its
-//! node, which answer EACCES, and the container's device cgroup, which answers EPERM, to root as well. The runtime makes
-//! the node and opens the cgroup for the devices of the CRI, which are block volumes and what device plugins give; both
-//! with the owner and mode that the node has. It does neither for a hostPath volume, which is a plain bind mount. Devices
-//! of a resource claim come by CDI, which gives them to the container's user by itself where the driver names no owner
-//! (tags.cncf.io/container-device-interface, pkg/cdi, ContainerEdits.Apply).
+//! Two things guard a device in a container, in this order (Linux, fs/namei.c, inode_permission):
+//! the mode bits of its node, which answer EACCES, and the container's device cgroup, which answers
+//! EPERM, to root as well. The runtime makes the node and opens the cgroup for the devices of the
+//! CRI, which are block volumes and what device plugins give; both with the owner and mode that the
+//! node has. It does neither for a hostPath volume, which is a plain bind mount. Devices
+//! of a resource claim come by CDI, which gives them to the container's user by itself where the
+//! driver names no owner (tags.cncf.io/container-device-interface, pkg/cdi, ContainerEdits.Apply).
 
 use k8s_openapi::api::core::v1::{Container, PodSpec, Volume};
 
 use super::obstacle;
 use crate::model::obstacle::{Category, Errno, Obstacle, Operation};
 
-/// Entries of /dev that are no devices, or that every container has by itself (runc, libcontainer/specconv AllowedDevices).
+/// Entries of /dev that are no devices, or that every container has by itself (runc,
+/// libcontainer/specconv AllowedDevices).
 const ORDINARY: [&str; 13] = [
     "shm",
     "mqueue",
@@ -39,13 +41,16 @@ pub fn obstacles(spec: &PodSpec) -> Vec<Obstacle> {
         .collect()
 }
 
-/// Corrects what a text alone could not tell: a refused path at which the spec puts a device is a device, wherever it
-/// lies and whatever its name. Takes the cause from the spec, which says more than the text.
+/// Corrects what a text alone could not tell: a refused path at which the spec puts a device is a
+/// device, wherever it lies and whatever its name. Takes the cause from the spec, which says more
+/// than the text.
 pub fn recognise(obstacles: &mut [Obstacle], spec: &PodSpec) {
     let given = self::obstacles(spec);
     for obstacle in obstacles {
         let same = |device: &&Obstacle| {
-            device.container == obstacle.container && device.path.is_some() && device.path == obstacle.path
+            device.container == obstacle.container
+                && device.path.is_some()
+                && device.path == obstacle.path
         };
         let Some(device) = given.iter().find(same) else { continue };
         (obstacle.operation, obstacle.category) = (Operation::Device, Category::DeviceAccess);
@@ -118,7 +123,9 @@ fn host_device(volume: &Volume) -> Option<&str> {
 fn is_extended(name: &str) -> bool {
     let domain = name.split_once('/').map(|(domain, _)| domain);
     domain.is_some_and(|domain| {
-        domain != "kubernetes.io" && !domain.ends_with(".kubernetes.io") && !domain.starts_with("requests.")
+        domain != "kubernetes.io"
+            && !domain.ends_with(".kubernetes.io")
+            && !domain.starts_with("requests.")
     })
 }
 
@@ -137,7 +144,10 @@ mod tests {
     }
 
     fn found(value: Value) -> Vec<(Option<String>, Option<Errno>, bool)> {
-        obstacles(&spec(value)).into_iter().map(|obstacle| (obstacle.path, obstacle.errno, obstacle.fatal)).collect()
+        obstacles(&spec(value))
+            .into_iter()
+            .map(|obstacle| (obstacle.path, obstacle.errno, obstacle.fatal))
+            .collect()
     }
 
     fn path(text: &str) -> Option<String> {
@@ -165,19 +175,24 @@ mod tests {
     fn a_privileged_container_and_what_is_no_device_are_left_alone() {
         let volumes = json!([{"name": "v", "hostPath": {"path": "/dev/sda"}}]);
         let mounts = json!([{"name": "v", "mountPath": "/dev/sda"}]);
-        let privileged = json!({"name": "a", "securityContext": {"privileged": true}, "volumeMounts": mounts});
+        let privileged =
+            json!({"name": "a", "securityContext": {"privileged": true}, "volumeMounts": mounts});
         assert_eq!(found(json!({"containers": [privileged], "volumes": volumes})), []);
         for host in ["/devices", "/var/dev/x", "/dev/log", "/dev/pts/0", "/dev/shm/x"] {
             let volumes = json!([{"name": "v", "hostPath": {"path": host}}]);
             assert_eq!(
-                found(json!({"containers": [{"name": "a", "volumeMounts": mounts}], "volumes": volumes})),
+                found(
+                    json!({"containers": [{"name": "a", "volumeMounts": mounts}], "volumes": volumes})
+                ),
                 [],
                 "{host}"
             );
         }
-        for host in
-            [json!({"path": "/dev"}), json!({"path": "/dev/dri/"}), json!({"path": "/dev/log", "type": "CharDevice"})]
-        {
+        for host in [
+            json!({"path": "/dev"}),
+            json!({"path": "/dev/dri/"}),
+            json!({"path": "/dev/log", "type": "CharDevice"}),
+        ] {
             let volumes = json!([{"name": "v", "hostPath": host}]);
             assert_eq!(
                 found(json!({"containers": [{"name": "a", "volumeMounts": mounts}], "volumes": volumes})).len(),
@@ -195,12 +210,22 @@ mod tests {
         let refused = |container: &str, path: &str| Obstacle {
             path: Some(path.to_owned()),
             errno: Some(Errno::Eacces),
-            ..obstacle(container, "log", Operation::Open, Category::UnwritablePath, "it was refused".to_owned())
+            ..obstacle(
+                container,
+                "log",
+                Operation::Open,
+                Category::UnwritablePath,
+                "it was refused".to_owned(),
+            )
         };
-        let mut obstacles = [refused("a", "/data/disk"), refused("a", "/data/other"), refused("b", "/data/disk")];
+        let mut obstacles =
+            [refused("a", "/data/disk"), refused("a", "/data/other"), refused("b", "/data/disk")];
         recognise(&mut obstacles, &spec);
         let categories = obstacles.each_ref().map(|obstacle| obstacle.category);
-        assert_eq!(categories, [Category::DeviceAccess, Category::UnwritablePath, Category::UnwritablePath]);
+        assert_eq!(
+            categories,
+            [Category::DeviceAccess, Category::UnwritablePath, Category::UnwritablePath]
+        );
         assert!(obstacles[0].cause.contains("block volume disk"), "{}", obstacles[0].cause);
     }
 }

@@ -1,4 +1,5 @@
-//! What an image tells of a container before it runs: what stands where, and whether its program may be started.
+//! What an image tells of a container before it runs: what stands where, and whether its program
+//! may be started.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +21,8 @@ pub fn learn(facts: &mut Facts, image: &Image) {
     if facts.volumes.is_empty() {
         facts.volumes = image.config.volumes.clone();
     }
-    facts.search_path = facts.search_path.take().or_else(|| image.config.variable("PATH").map(str::to_owned));
+    facts.search_path =
+        facts.search_path.take().or_else(|| image.config.variable("PATH").map(str::to_owned));
     facts.directory = facts.directory.take().or_else(|| Some(image.working_directory().to_owned()));
     facts.has_shell |= TOOLS.iter().all(|tool| image.program(&[(*tool).to_owned()]).is_some());
     let exposed = image.config.exposed_ports.iter().filter(|port| port.privileged());
@@ -29,10 +31,12 @@ pub fn learn(facts: &mut Facts, image: &Image) {
     (facts.observer_uid, facts.looked_at_running) = (0, false);
 }
 
-/// What stands at a path and on the way to it, and in it where it is a directory; links are not followed.
+/// What stands at a path and on the way to it, and in it where it is a directory; links are not
+/// followed.
 #[must_use]
 pub fn look(image: &Image, path: &str) -> Vec<Inode> {
-    let root = Inode { path: "/".to_owned(), mode: 0o040_755, uid: 0, gid: 0, size: 0, target: None };
+    let root =
+        Inode { path: "/".to_owned(), mode: 0o040_755, uid: 0, gid: 0, size: 0, target: None };
     let mut found = vec![image.inode(PathId::ROOT).unwrap_or(root)];
     let mut at = Some(PathId::ROOT);
     for name in path.split('/').filter(|name| !name.is_empty()) {
@@ -45,9 +49,9 @@ pub fn look(image: &Image, path: &str) -> Vec<Inode> {
     found
 }
 
-/// The programs of a command line, or of the script that it starts, whose files carry a capability in their effective
-/// set: without it in the bounding set, which `drop: [ALL]` empties, execve(2) answers EPERM. `command` is the pod's own,
-/// empty where the image's holds.
+/// The programs of a command line, or of the script that it starts, whose files carry a capability
+/// in their effective set: without it in the bounding set, which `drop: [ALL]` empties, execve(2)
+/// answers EPERM. `command` is the pod's own, empty where the image's holds.
 #[must_use]
 pub fn file_capabilities(container: &str, image: &Image, command: &[String]) -> Vec<Obstacle> {
     let words = image.lines(command).into_iter().flatten();
@@ -56,12 +60,15 @@ pub fn file_capabilities(container: &str, image: &Image, command: &[String]) -> 
 }
 
 fn file_capability(container: &str, image: &Image, program: PathId) -> Option<Obstacle> {
-    let carried = image.tree.get(program)?.attributes.capabilities.filter(|carried| carried.effective)?;
-    let (own, others): (Vec<_>, Vec<_>) = carried.permitted.iter().partition(|one| one.name() == "NET_BIND_SERVICE");
+    let carried =
+        image.tree.get(program)?.attributes.capabilities.filter(|carried| carried.effective)?;
+    let (own, others): (Vec<_>, Vec<_>) =
+        carried.permitted.iter().partition(|one| one.name() == "NET_BIND_SERVICE");
     // Of several the one that stands in the way is one that restricted does not allow to be added.
     let missing = others.first().or(own.first())?;
     let path = image.tree.paths().display(program);
-    let cause = format!("{path} carries {}, which is taken out of its bounding set", carried.permitted);
+    let cause =
+        format!("{path} carries {}, which is taken out of its bounding set", carried.permitted);
     let source = format!("image of container {container}");
     let refused = obstacle(container, &source, Operation::Exec, Category::NotExecutable, cause);
     let capability = Some(missing.name().to_owned());

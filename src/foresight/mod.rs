@@ -1,4 +1,5 @@
-//! What will stand in the way, from what the program does as root today, and from what its spec gives it.
+//! What will stand in the way, from what the program does as root today, and from what its spec
+//! gives it.
 
 pub mod devices;
 mod identity;
@@ -24,41 +25,49 @@ pub fn of_spec(workload: &Workload, shared: &se_linux::Shared) -> Vec<Obstacle> 
     // Who works without root already has its devices.
     let works = workload.pods > 0 && workload.failures.is_empty();
     let without_root = workload.containers.iter().all(|container| container.root == Some(false));
-    let mut foreseen = if works && without_root { Vec::new() } else { devices::obstacles(&workload.spec) };
+    let mut foreseen =
+        if works && without_root { Vec::new() } else { devices::obstacles(&workload.spec) };
     foreseen.extend_from_slice(shared.obstacles(workload));
     foreseen.extend(identity::contradictions(workload));
     foreseen
 }
 
-/// The first port that needs no privilege (`net.ipv4.ip_unprivileged_port_start` of a new network namespace).
+/// The first port that needs no privilege (`net.ipv4.ip_unprivileged_port_start` of a new network
+/// namespace).
 const FIRST_OPEN_PORT: u16 = 1024;
 
 /// TCP and UDP ports below 1024 that a container listens on, lowest first.
 #[must_use]
 pub fn low_ports(inside: &Inside) -> Vec<u16> {
-    let mut ports: Vec<u16> = inside.listeners.iter().filter_map(|listener| listener.port()).collect();
+    let mut ports: Vec<u16> =
+        inside.listeners.iter().filter_map(|listener| listener.port()).collect();
     ports.retain(|port| *port < FIRST_OPEN_PORT);
     ports.sort_unstable();
     ports.dedup();
     ports
 }
 
-/// Siblings above which the directory that they are in stands for them: a spool with a thousand directories is one.
+/// Siblings above which the directory that they are in stands for them: a spool with a thousand
+/// directories is one.
 const FEW: usize = 3;
 
-/// What a container wrote as root: files held open for writing, and what is newer than its start; a directory stands for
-/// more than a few things in it. Left out is what the runtime and the kubelet put there, and what changed in /etc: an
-/// entrypoint that rewrites its configuration does so to be helpful, and says so where it cannot. What is held open for
-/// writing there is state.
+/// What a container wrote as root: files held open for writing, and what is newer than its start; a
+/// directory stands for more than a few things in it. Left out is what the runtime and the kubelet
+/// put there, and what changed in /etc: an entrypoint that rewrites its configuration does so to be
+/// helpful, and says so where it cannot. What is held open for writing there is state.
 #[must_use]
 pub fn written<'a>(inside: &'a Inside) -> Vec<String> {
     let open = inside.open_for_writing.iter().map(|open| open.path.as_str());
     let open = open.filter(|path| is_the_programs(path) || path.starts_with("/etc/"));
-    let mounted = |inode: &Inode| inside.mounts.iter().any(|mount| is_below(&mount.point, &inode.path));
+    let mounted =
+        |inode: &Inode| inside.mounts.iter().any(|mount| is_below(&mount.point, &inode.path));
     let changed = inside.changed.iter().filter(|inode| !is_only_parent(inode, &inside.changed));
     // The runtime made the mount points in it, and nobody wrote.
-    let changed = changed.filter(|inode| !(inode.is_dir() && mounted(inode))).map(|inode| inode.path.as_str());
-    let mut paths: BTreeSet<&'a str> = open.chain(changed.filter(|path| is_the_programs(path))).collect();
+    let changed = changed
+        .filter(|inode| !(inode.is_dir() && mounted(inode)))
+        .map(|inode| inode.path.as_str());
+    let mut paths: BTreeSet<&'a str> =
+        open.chain(changed.filter(|path| is_the_programs(path))).collect();
     loop {
         let mut siblings: BTreeMap<&'a str, usize> = BTreeMap::new();
         for path in &paths {
@@ -66,7 +75,8 @@ pub fn written<'a>(inside: &'a Inside) -> Vec<String> {
                 *siblings.entry(parent).or_default() += 1;
             }
         }
-        let fold = |path: &&'a str| parent(path).filter(|parent| siblings[parent] > FEW).unwrap_or(path);
+        let fold =
+            |path: &&'a str| parent(path).filter(|parent| siblings[parent] > FEW).unwrap_or(path);
         let folded: BTreeSet<&str> = paths.iter().map(fold).collect();
         if folded == paths {
             return paths.into_iter().map(str::to_owned).collect();
@@ -75,7 +85,8 @@ pub fn written<'a>(inside: &'a Inside) -> Vec<String> {
     }
 }
 
-/// The directory that a path is in, unless that is the root or right below it: everybody's, and no one's to stand for.
+/// The directory that a path is in, unless that is the root or right below it: everybody's, and no
+/// one's to stand for.
 fn parent(path: &str) -> Option<&str> {
     let parent = &path[..path.rfind('/')?];
     (parent.matches('/').count() > 1).then_some(parent)
@@ -98,15 +109,19 @@ fn is_the_programs(path: &str) -> bool {
     let bytecode = path.split('/').any(|part| part == "__pycache__");
     path != "/"
         && !bytecode
-        && !OTHERS.iter().any(|dir| path.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+        && !OTHERS.iter().any(|dir| {
+            path.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
 }
 
-/// Where the runtime mounted a directory of its own for a VOLUME of the image: containerd and Docker keep these below a
-/// directory `volumes`, the kubelet those of the pod below one for each pod.
+/// Where the runtime mounted a directory of its own for a VOLUME of the image: containerd and
+/// Docker keep these below a directory `volumes`, the kubelet those of the pod below one for each
+/// pod.
 #[must_use]
 pub fn image_volumes(inside: &Inside) -> Vec<String> {
-    let is_image_volume =
-        |mount: &&Mount| !mount.read_only && mount.root.contains("/volumes/") && !mount.root.contains("/pods/");
+    let is_image_volume = |mount: &&Mount| {
+        !mount.read_only && mount.root.contains("/volumes/") && !mount.root.contains("/pods/")
+    };
     inside.mounts.iter().filter(is_image_volume).map(|mount| mount.point.clone()).collect()
 }
 
@@ -122,38 +137,50 @@ pub fn image_volume(container: &str, path: &str) -> Obstacle {
 /// What the copy may not write though it works, and the root pod writes or the image was made for.
 #[must_use]
 pub fn refused(container: &str, path: &str) -> Obstacle {
-    let cause = format!("{path} is written as root or by the image's plan, and the copy may not write it");
+    let cause =
+        format!("{path} is written as root or by the image's plan, and the copy may not write it");
     let source = format!("container {container}, beside the one that runs as root");
     let obstacle = obstacle(container, &source, Operation::Create, Category::UnwritablePath, cause);
     Obstacle { path: Some(path.to_owned()), fatal: false, ..obstacle }
 }
 
-/// Obstacles that a container will meet, before it meets them: its low ports and what it writes. The remedies find out
-/// which of the paths the new identity may write after all.
+/// Obstacles that a container will meet, before it meets them: its low ports and what it writes.
+/// The remedies find out which of the paths the new identity may write after all.
 #[must_use]
 pub fn obstacles(container: &str, inside: &Inside) -> Vec<Obstacle> {
     let source = format!("container {container} as it runs as root");
     let ports = low_ports(inside).into_iter().take(1).map(|port| {
-        let cause = format!("it listens on port {port} as root, and ports below {FIRST_OPEN_PORT} need a privilege");
-        Obstacle { port: Some(port), ..obstacle(container, &source, Operation::Bind, Category::PrivilegedPort, cause) }
+        let cause = format!(
+            "it listens on port {port} as root, and ports below {FIRST_OPEN_PORT} need a privilege"
+        );
+        Obstacle {
+            port: Some(port),
+            ..obstacle(container, &source, Operation::Bind, Category::PrivilegedPort, cause)
+        }
     });
     let paths = written(inside).into_iter().map(|path| {
         let below = format!("{path}/");
-        let is_dir =
-            inside.changed.iter().any(|inode| inode.path == path && inode.is_dir() || inode.path.starts_with(&below));
+        let is_dir = inside
+            .changed
+            .iter()
+            .any(|inode| inode.path == path && inode.is_dir() || inode.path.starts_with(&below));
         let operation = if is_dir { Operation::Mkdir } else { Operation::Create };
         let cause = format!("it writes {path} as root");
-        Obstacle { path: Some(path), ..obstacle(container, &source, operation, Category::UnwritablePath, cause) }
+        Obstacle {
+            path: Some(path),
+            ..obstacle(container, &source, operation, Category::UnwritablePath, cause)
+        }
     });
     ports.chain(paths).collect()
 }
 
-/// What a container does as root and its copy does not: low ports that are not listened on are obstacles, the rest is
-/// told in sentences.
+/// What a container does as root and its copy does not: low ports that are not listened on are
+/// obstacles, the rest is told in sentences.
 #[must_use]
 pub fn missing(container: &str, root: &Inside, copy: &Inside) -> (Vec<Obstacle>, Vec<String>) {
-    let ports =
-        |inside: &Inside| -> BTreeSet<u16> { inside.listeners.iter().filter_map(|listener| listener.port()).collect() };
+    let ports = |inside: &Inside| -> BTreeSet<u16> {
+        inside.listeners.iter().filter_map(|listener| listener.port()).collect()
+    };
     let absent: BTreeSet<u16> = ports(root).difference(&ports(copy)).copied().collect();
     let source = format!("container {container}, beside the one that runs as root");
     let (mut obstacles, mut sentences) = (Vec::new(), Vec::new());
@@ -164,16 +191,20 @@ pub fn missing(container: &str, root: &Inside, copy: &Inside) -> (Vec<Obstacle>,
         }
         let cause = format!("as root it listens on port {port}, and the copy does not");
         if port < FIRST_OPEN_PORT {
-            let obstacle = obstacle(container, &source, Operation::Bind, Category::PrivilegedPort, cause);
+            let obstacle =
+                obstacle(container, &source, Operation::Bind, Category::PrivilegedPort, cause);
             obstacles.push(Obstacle { port: Some(port), fatal: false, ..obstacle });
         } else {
             sentences.push(format!("container {container}: {cause}"));
         }
     }
-    let names =
-        |inside: &Inside| -> BTreeSet<String> { inside.processes.iter().map(|process| process.name.clone()).collect() };
+    let names = |inside: &Inside| -> BTreeSet<String> {
+        inside.processes.iter().map(|process| process.name.clone()).collect()
+    };
     for name in names(root).difference(&names(copy)) {
-        sentences.push(format!("container {container}: as root it has a process {name}, and the copy has none"));
+        sentences.push(format!(
+            "container {container}: as root it has a process {name}, and the copy has none"
+        ));
     }
     (obstacles, sentences)
 }
@@ -181,8 +212,9 @@ pub fn missing(container: &str, root: &Inside, copy: &Inside) -> (Vec<Obstacle>,
 /// The first port that Linux chooses by itself (`net.ipv4.ip_local_port_range`).
 const FIRST_EPHEMERAL_PORT: u16 = 32_768;
 
-/// A claim that a container writes and another user may not, as far as is known: with what the running pod has at its
-/// mount point, or what a new file system is; and with the group that others have who share it.
+/// A claim that a container writes and another user may not, as far as is known: with what the
+/// running pod has at its mount point, or what a new file system is; and with the group that others
+/// have who share it.
 #[must_use]
 pub fn claim(container: &str, mount: &VolumeMount) -> Obstacle {
     let VolumeMount { path, name, .. } = mount;
@@ -191,20 +223,29 @@ pub fn claim(container: &str, mount: &VolumeMount) -> Obstacle {
             format!("{name} at {path} is shared with {others}, whose files belong to group {group}")
         }
         (None, Some(root)) => {
-            format!("{name} at {path} belongs to {}:{} with mode {:04o}", root.uid, root.gid, root.mode & 0o7777)
+            format!(
+                "{name} at {path} belongs to {}:{} with mode {:04o}",
+                root.uid,
+                root.gid,
+                root.mode & 0o7777
+            )
         }
         (None, None) => format!("the volume of {name} at {path} is root's as it is made"),
     };
     let source = format!("spec of container {container}");
-    let obstacle = obstacle(container, &source, Operation::Create, Category::VolumeOwnership, cause);
+    let obstacle =
+        obstacle(container, &source, Operation::Create, Category::VolumeOwnership, cause);
     Obstacle { path: Some(path.clone()), ..obstacle }
 }
 
-/// The obstacle of the lowest of the ports that a container's spec declares, if it needs a privilege.
+/// The obstacle of the lowest of the ports that a container's spec declares, if it needs a
+/// privilege.
 #[must_use]
 pub fn declared_port(container: &str, ports: &[u16]) -> Option<Obstacle> {
     let port = ports.iter().copied().filter(|port| (1..FIRST_OPEN_PORT).contains(port)).min()?;
-    let cause = format!("its spec declares port {port}, and ports below {FIRST_OPEN_PORT} need a privilege");
+    let cause = format!(
+        "its spec declares port {port}, and ports below {FIRST_OPEN_PORT} need a privilege"
+    );
     let source = format!("spec of container {container}");
     Some(Obstacle {
         port: Some(port),
@@ -212,7 +253,13 @@ pub fn declared_port(container: &str, ports: &[u16]) -> Option<Obstacle> {
     })
 }
 
-fn obstacle(container: &str, source: &str, operation: Operation, category: Category, cause: String) -> Obstacle {
+fn obstacle(
+    container: &str,
+    source: &str,
+    operation: Operation,
+    category: Category,
+    cause: String,
+) -> Obstacle {
     Obstacle {
         container: Some(container.to_owned()),
         evidence: Evidence { source: source.to_owned(), line: None, text: cause.clone() },
@@ -231,10 +278,12 @@ mod tests {
     #[test]
     fn a_directory_stands_for_more_than_a_few_things_in_it() {
         let paths = (0..20).flat_map(|a| (0..20).map(move |b| format!("/var/spool/x/{a}/{b}")));
-        let inode = |path: String| Inode { path, mode: 0o040_755, uid: 0, gid: 0, size: 0, target: None };
+        let inode =
+            |path: String| Inode { path, mode: 0o040_755, uid: 0, gid: 0, size: 0, target: None };
         let mut changed: Vec<Inode> = paths.map(inode).collect();
         changed.extend(
-            ["/run/a", "/run/b", "/run/c", "/run/d", "/run/e", "/srv/__pycache__/x"].map(|path| inode(path.to_owned())),
+            ["/run/a", "/run/b", "/run/c", "/run/d", "/run/e", "/srv/__pycache__/x"]
+                .map(|path| inode(path.to_owned())),
         );
         let found = written(&Inside { changed, ..Inside::default() });
         assert_eq!(found, ["/run/a", "/run/b", "/run/c", "/run/d", "/run/e", "/var/spool/x"]);
@@ -242,8 +291,19 @@ mod tests {
 
     #[test]
     fn what_root_does_is_what_will_be_refused() {
-        let dir = |path: &str| Inode { path: path.to_owned(), mode: 0o040_755, uid: 0, gid: 0, size: 0, target: None };
-        let tcp = |port| Listener::Tcp { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port, process: None };
+        let dir = |path: &str| Inode {
+            path: path.to_owned(),
+            mode: 0o040_755,
+            uid: 0,
+            gid: 0,
+            size: 0,
+            target: None,
+        };
+        let tcp = |port| Listener::Tcp {
+            address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            port,
+            process: None,
+        };
         let inside = Inside {
             listeners: vec![tcp(8080), tcp(443), tcp(80)],
             open_for_writing: vec![OpenFile { process: 1, path: "/var/log/app.log".to_owned() }],
@@ -258,7 +318,8 @@ mod tests {
             ],
             ..Inside::default()
         };
-        let found: Vec<_> = obstacles("a", &inside).into_iter().map(|o| (o.operation, o.path, o.port)).collect();
+        let found: Vec<_> =
+            obstacles("a", &inside).into_iter().map(|o| (o.operation, o.path, o.port)).collect();
         let path = |text: &str| Some(text.to_owned());
         assert_eq!(
             found,

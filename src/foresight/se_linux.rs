@@ -1,5 +1,6 @@
-//! Pods that share a claim and not its SELinux label, by the rules of the cluster's own controller for it
-//! (pkg/controller/volume/selinuxwarning, KEP-1710): the level always counts, user, role and type where both have one.
+//! Pods that share a claim and not its SELinux label, by the rules of the cluster's own controller
+//! for it (pkg/controller/volume/selinuxwarning, KEP-1710): the level always counts, user, role and
+//! type where both have one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,8 +28,9 @@ fn key(workload: &Workload) -> Key {
     (workload.namespace.clone(), workload.kind.clone(), workload.name.clone())
 }
 
-/// Obstacles of workloads that share a claim of their namespace with another label or another seLinuxChangePolicy. Where
-/// none has a label nothing is told: a node without SELinux needs none, and OpenShift gives one to all.
+/// Obstacles of workloads that share a claim of their namespace with another label or another
+/// seLinuxChangePolicy. Where none has a label nothing is told: a node without SELinux needs none,
+/// and OpenShift gives one to all.
 #[derive(Debug, Default)]
 pub struct Shared(BTreeMap<Key, Vec<Obstacle>>);
 
@@ -48,7 +50,9 @@ impl Shared {
             for one in uses {
                 // One other is enough to name: whoever changes this one sees the next.
                 let other = uses.iter().find_map(|other| Some((other, conflict(one, other)?)));
-                let Some((other, what)) = other.filter(|_| told.insert((one.workload, one.container))) else {
+                let Some((other, what)) =
+                    other.filter(|_| told.insert((one.workload, one.container)))
+                else {
                     continue;
                 };
                 let whose = if other.workload == one.workload {
@@ -61,7 +65,8 @@ impl Shared {
                     "{whose} shares the claim {claim} with {what}: one of them is locked out where SELinux is on"
                 );
                 let source = format!("spec of container {}", one.container);
-                let obstacle = obstacle(one.container, &source, Operation::Selinux, Category::Selinux, cause);
+                let obstacle =
+                    obstacle(one.container, &source, Operation::Selinux, Category::Selinux, cause);
                 let path = Some(one.path.to_owned());
                 let obstacle = Obstacle { path, errno: Some(Errno::Eacces), ..obstacle };
                 found.entry(key(&workloads[one.workload])).or_default().push(obstacle);
@@ -81,22 +86,31 @@ impl Shared {
 fn claims(spec: &PodSpec, workload: usize) -> Vec<(&str, Use<'_>)> {
     let pod = spec.security_context.as_ref();
     let of_pod = pod.and_then(|context| context.se_linux_options.as_ref());
-    let policy = pod.and_then(|context| context.se_linux_change_policy.as_deref()).unwrap_or("MountOption");
+    let policy =
+        pod.and_then(|context| context.se_linux_change_policy.as_deref()).unwrap_or("MountOption");
     let claim = |name: &str| {
         let volume = spec.volumes.iter().flatten().find(|volume| volume.name == name)?;
         Some(volume.persistent_volume_claim.as_ref()?.claim_name.as_str())
     };
     let containers = spec.init_containers.iter().flatten().chain(&spec.containers);
     let of_container = |container: &'_ Container| {
-        let own = container.security_context.as_ref().and_then(|context| context.se_linux_options.as_ref());
+        let own = container
+            .security_context
+            .as_ref()
+            .and_then(|context| context.se_linux_options.as_ref());
         own.or(of_pod).cloned().unwrap_or_default()
     };
     containers
-        .flat_map(|container| container.volume_mounts.iter().flatten().map(move |mount| (container, mount)))
+        .flat_map(|container| {
+            container.volume_mounts.iter().flatten().map(move |mount| (container, mount))
+        })
         .filter_map(|(container, mount)| {
             let (container_name, path) = (container.name.as_str(), mount.mount_path.as_str());
             let options = of_container(container);
-            Some((claim(&mount.name)?, Use { workload, container: container_name, path, options, policy }))
+            Some((
+                claim(&mount.name)?,
+                Use { workload, container: container_name, path, options, policy },
+            ))
         })
         .collect()
 }
@@ -109,7 +123,9 @@ fn conflict(one: &Use<'_>, other: &Use<'_>) -> Option<String> {
     // Categories are a set: the order in which they stand is nothing.
     let same_level = match (&own, &others) {
         (Some(own), Some(others)) => {
-            own == others || own.split(':').next() == others.split(':').next() && categories(own) == categories(others)
+            own == others
+                || own.split(':').next() == others.split(':').next()
+                    && categories(own) == categories(others)
         }
         (own, others) => own == others,
     };
@@ -129,10 +145,12 @@ fn conflict(one: &Use<'_>, other: &Use<'_>) -> Option<String> {
             return Some(format!("the SELinux {part} {others} and not {own}"));
         }
     }
-    // Without a label there is nothing to mount with: the policy is Recursive then, whatever it says.
-    let is_labelled = [&one.options.user, &one.options.role, &one.options.type_, &one.options.level]
-        .into_iter()
-        .any(|part| told(part).is_some());
+    // Without a label there is nothing to mount with: the policy is Recursive then, whatever it
+    // says.
+    let is_labelled =
+        [&one.options.user, &one.options.role, &one.options.type_, &one.options.level]
+            .into_iter()
+            .any(|part| told(part).is_some());
     (is_labelled && one.policy != other.policy)
         .then(|| format!("seLinuxChangePolicy {} and not {}", other.policy, one.policy))
 }
@@ -145,10 +163,10 @@ mod tests {
     use super::*;
 
     fn workload(name: &str, claim: &str, context: &Value, own: &Value) -> Workload {
-        let container =
-            json!({"name": "c", "volumeMounts": [{"name": "v", "mountPath": "/data"}], "securityContext": own});
+        let container = json!({"name": "c", "volumeMounts": [{"name": "v", "mountPath": "/data"}], "securityContext": own});
         let volumes = json!([{"name": "v", "persistentVolumeClaim": {"claimName": claim}}]);
-        let spec = json!({"containers": [container], "volumes": volumes, "securityContext": context});
+        let spec =
+            json!({"containers": [container], "volumes": volumes, "securityContext": context});
         Workload {
             api_version: "apps/v1".to_owned(),
             kind: "Deployment".to_owned(),
@@ -186,11 +204,9 @@ mod tests {
         ];
         let causes = causes(&pods);
         assert_eq!(causes.len(), 2, "{causes:?}");
-        assert!(
-            causes[0]
-                .1
-                .starts_with("deployment/b shares the claim data with the SELinux level s0:c3,c4 and not s0:c1,c2")
-        );
+        assert!(causes[0].1.starts_with(
+            "deployment/b shares the claim data with the SELinux level s0:c3,c4 and not s0:c1,c2"
+        ));
         assert!(causes[1].1.starts_with("deployment/a shares"));
     }
 
@@ -203,7 +219,10 @@ mod tests {
             (json!({"seLinuxOptions": {"type": "x_t", "level": "s0:c1"}}), level("s0:c1")),
             (json!({"seLinuxChangePolicy": "Recursive"}), none.clone()),
         ] {
-            assert_eq!(causes(&[workload("a", "d", &one, &none), workload("b", "d", &other, &none)]), []);
+            assert_eq!(
+                causes(&[workload("a", "d", &one, &none), workload("b", "d", &other, &none)]),
+                []
+            );
         }
     }
 
@@ -215,9 +234,14 @@ mod tests {
         for (one, other, word) in [
             (level("s0:c1"), none.clone(), "level none and not s0:c1"),
             (kind("a_t"), kind("b_t"), "type b_t and not a_t"),
-            (with("MountOption"), with("Recursive"), "seLinuxChangePolicy Recursive and not MountOption"),
+            (
+                with("MountOption"),
+                with("Recursive"),
+                "seLinuxChangePolicy Recursive and not MountOption",
+            ),
         ] {
-            let causes = causes(&[workload("a", "d", &one, &none), workload("b", "d", &other, &none)]);
+            let causes =
+                causes(&[workload("a", "d", &one, &none), workload("b", "d", &other, &none)]);
             assert!(causes[0].1.contains(word), "{causes:?}");
         }
     }
@@ -231,9 +255,9 @@ mod tests {
         pod.spec.containers.push(second);
         let causes = causes(&[pod]);
         assert!(
-            causes[0]
-                .1
-                .starts_with("its container second shares the claim d with the SELinux level s0:c1 and not s0:c9"),
+            causes[0].1.starts_with(
+                "its container second shares the claim d with the SELinux level s0:c1 and not s0:c9"
+            ),
             "{causes:?}"
         );
         assert_eq!(causes.len(), 2);

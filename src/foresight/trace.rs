@@ -7,7 +7,8 @@ use crate::model::inside::{Inode, Inside};
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
 use crate::model::trace::{Change, Traced};
 
-/// Directories and files that every user may read in every image, and those that no other user is to read.
+/// Directories and files that every user may read in every image, and those that no other user is
+/// to read.
 const NOT_THE_PROGRAMS: [&str; 14] = [
     "/bin",
     "/etc/group",
@@ -46,8 +47,8 @@ pub fn inside(traced: &Traced) -> Inside {
     }
 }
 
-/// What will be refused: low ports, what is written, a change of the root directory, and what is read that not everybody
-/// may read. Which of it the new
+/// What will be refused: low ports, what is written, a change of the root directory, and what is
+/// read that not everybody may read. Which of it the new
 /// identity may do after all is for others to find out.
 #[must_use]
 pub fn of_trace(container: &str, source: &str, traced: &Traced) -> Vec<Obstacle> {
@@ -56,18 +57,24 @@ pub fn of_trace(container: &str, source: &str, traced: &Traced) -> Vec<Obstacle>
         let line = match (&obstacle.path, obstacle.port) {
             (Some(path), _) => {
                 let below = format!("{path}/");
-                let there = traced.touched.iter().filter(|(one, _)| *one == path || one.starts_with(&below));
+                let there = traced
+                    .touched
+                    .iter()
+                    .filter(|(one, _)| *one == path || one.starts_with(&below));
                 there.map(|(_, touched)| touched.first_line).min()
             }
-            (None, port) => {
-                traced.listeners.iter().find(|(listener, _)| listener.port() == port).map(|(_, line)| *line)
-            }
+            (None, port) => traced
+                .listeners
+                .iter()
+                .find(|(listener, _)| listener.port() == port)
+                .map(|(_, line)| *line),
         };
         if obstacle.path.as_deref().is_some_and(|path| path.starts_with("/root/")) {
             // Where root is at home; another user has a home of its own, or none.
             obstacle.category = Category::HomeUnwritable;
         }
-        obstacle.evidence = Evidence { source: source.to_owned(), line, text: obstacle.cause.clone() };
+        obstacle.evidence =
+            Evidence { source: source.to_owned(), line, text: obstacle.cause.clone() };
     }
     let read = private(traced).into_iter().map(|(path, line)| {
         let cause = format!("it reads {path} as root");
@@ -76,13 +83,18 @@ pub fn of_trace(container: &str, source: &str, traced: &Traced) -> Vec<Obstacle>
         Obstacle { path: Some(path.to_owned()), evidence, ..one }
     });
     found.extend(read);
-    found.extend(traced.needed.iter().filter(|needed| needed.capability == SYS_CHROOT).map(|needed| {
-        let path = needed.text.split('"').nth(1).map(str::to_owned);
-        let cause = format!("it changes its root directory as root, which takes CAP_{SYS_CHROOT}");
-        let one = obstacle(container, source, Operation::Other, Category::CapabilityMissing, cause);
-        let evidence = Evidence { line: Some(needed.line), text: needed.text.clone(), ..one.evidence };
-        Obstacle { path, capability: Some(SYS_CHROOT.to_owned()), evidence, ..one }
-    }));
+    found.extend(traced.needed.iter().filter(|needed| needed.capability == SYS_CHROOT).map(
+        |needed| {
+            let path = needed.text.split('"').nth(1).map(str::to_owned);
+            let cause =
+                format!("it changes its root directory as root, which takes CAP_{SYS_CHROOT}");
+            let one =
+                obstacle(container, source, Operation::Other, Category::CapabilityMissing, cause);
+            let evidence =
+                Evidence { line: Some(needed.line), text: needed.text.clone(), ..one.evidence };
+            Obstacle { path, capability: Some(SYS_CHROOT.to_owned()), evidence, ..one }
+        },
+    ));
     found
 }
 
@@ -94,9 +106,10 @@ const SYS_CHROOT: &str = "SYS_CHROOT";
 pub fn private(traced: &Traced) -> Vec<(&str, u64)> {
     let made = |path: &str| traced.touched.contains_key(path);
     let public = |path: &str| {
-        NOT_THE_PROGRAMS
-            .iter()
-            .any(|dir| path.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '-'])))
+        NOT_THE_PROGRAMS.iter().any(|dir| {
+            path.strip_prefix(dir)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '-']))
+        })
     };
     let read = traced.read.iter().filter(|(path, _)| !made(path) && !public(path));
     read.map(|(path, line)| (path.as_str(), *line)).collect()
@@ -105,8 +118,9 @@ pub fn private(traced: &Traced) -> Vec<(&str, u64)> {
 /// Directories in which everybody may write in every image (FHS 3.0, chapters 3.18 and 5.15).
 const WORLDS: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 
-/// What stood in the container before, as far as the trace tells: for a plan without a look at the image. A directory in
-/// which something was made was there, and is taken for root's; what is in it is not known, so that it is copied.
+/// What stood in the container before, as far as the trace tells: for a plan without a look at the
+/// image. A directory in which something was made was there, and is taken for root's; what is in it
+/// is not known, so that it is copied.
 #[must_use]
 pub fn inodes(traced: &Traced) -> Vec<Inode> {
     let directory = |path: &str| Inode {
@@ -130,8 +144,9 @@ pub fn inodes(traced: &Traced) -> Vec<Inode> {
             });
         }
     }
-    let made =
-        |path: &str| traced.touched.get(path).is_some_and(|touched| touched.changes.contains(&Change::Directory));
+    let made = |path: &str| {
+        traced.touched.get(path).is_some_and(|touched| touched.changes.contains(&Change::Directory))
+    };
     for path in traced.touched.keys() {
         let mut at = path.as_str();
         while let Some(end) = at.rfind('/').filter(|end| *end > 0) {
@@ -151,7 +166,12 @@ mod tests {
 
     #[test]
     fn a_change_of_the_root_directory_is_foreseen_with_its_path() {
-        let needed = |capability, text: &str| Needed { capability, times: 1, line: 7, text: text.to_owned() };
+        let needed = |capability, text: &str| Needed {
+            capability,
+            times: 1,
+            line: 7,
+            text: text.to_owned(),
+        };
         let traced = Traced {
             needed: vec![
                 needed("SYS_CHROOT", "chroot(\"/var/lib/proxy\") = 0"),
@@ -160,7 +180,10 @@ mod tests {
             ..Traced::default()
         };
         let [found] = &of_trace("a", "strace a", &traced)[..] else { panic!("one obstacle") };
-        assert_eq!((found.path.as_deref(), found.capability.as_deref()), (Some("/var/lib/proxy"), Some("SYS_CHROOT")));
+        assert_eq!(
+            (found.path.as_deref(), found.capability.as_deref()),
+            (Some("/var/lib/proxy"), Some("SYS_CHROOT"))
+        );
         assert_eq!((found.category, found.evidence.line), (Category::CapabilityMissing, Some(7)));
     }
 }

@@ -8,15 +8,21 @@ use crate::model::workload::Workload;
 /// The user of a virt-launcher that is not root (`NonRootUID` in KubeVirt's `pkg/util`).
 const LAUNCHER: u32 = 107;
 
-/// What stands between a virtual machine and a virt-launcher other than root, each with what removes it: nobody but
-/// KubeVirt changes these pods. Nothing for a workload that is none, or is not root.
+/// What stands between a virtual machine and a virt-launcher other than root, each with what
+/// removes it: nobody but KubeVirt changes these pods. Nothing for a workload that is none, or is
+/// not root.
 #[must_use]
 pub fn virtual_machine(workload: &Workload, machines: &VirtualMachines) -> Vec<(Obstacle, String)> {
     let is_it = |namespace: &str, name: &str| {
-        workload.kind == INSTANCE && workload.namespace.as_deref() == Some(namespace) && workload.name == name
+        workload.kind == INSTANCE
+            && workload.namespace.as_deref() == Some(namespace)
+            && workload.name == name
     };
-    let found = machines.instances.iter().find(|instance| is_it(&instance.namespace, &instance.name));
-    let Some(instance) = found.filter(|instance| instance.is_root() == Some(true)) else { return Vec::new() };
+    let found =
+        machines.instances.iter().find(|instance| is_it(&instance.namespace, &instance.name));
+    let Some(instance) = found.filter(|instance| instance.is_root() == Some(true)) else {
+        return Vec::new();
+    };
     let source = format!("status.runtimeUser of VirtualMachineInstance {}", instance.name);
     let made = |operation, category, cause: String| {
         let obstacle = obstacle("compute", &source, operation, category, cause);
@@ -34,7 +40,8 @@ pub fn virtual_machine(workload: &Workload, machines: &VirtualMachines) -> Vec<(
         |configuration| configuration.decision(),
     );
     let cause = format!("its virt-launcher runs as root (runtimeUser 0): {why}");
-    let mut obstacles = vec![(made(Operation::ImageUser, Category::ImageRunsAsRoot, cause), remedy)];
+    let mut obstacles =
+        vec![(made(Operation::ImageUser, Category::ImageRunsAsRoot, cause), remedy)];
     obstacles.extend(instance.needs.iter().map(|need| {
         match need {
             Need::HostDisk(path) => {
@@ -93,7 +100,8 @@ mod tests {
             "spec": {"configuration": {"developerConfiguration": {"featureGates": ["Root"]}}},
             "status": {"observedKubeVirtVersion": version},
         }));
-        let machines = VirtualMachines { instances: vec![instance], configuration: Some(configuration) };
+        let machines =
+            VirtualMachines { instances: vec![instance], configuration: Some(configuration) };
         let workload = Workload {
             api_version: "kubevirt.io/v1".to_owned(),
             kind: INSTANCE.to_owned(),
@@ -108,7 +116,10 @@ mod tests {
             failures: Vec::new(),
         };
         let told = virtual_machine(&workload, &machines).into_iter();
-        told.map(|(obstacle, remedy)| format!("{} {} => {remedy}", obstacle.category, obstacle.cause)).collect()
+        told.map(|(obstacle, remedy)| {
+            format!("{} {} => {remedy}", obstacle.category, obstacle.cause)
+        })
+        .collect()
     }
 
     #[test]
@@ -120,7 +131,11 @@ mod tests {
                 "image-runs-as-root its virt-launcher runs as root (runtimeUser 0): the feature gate Root"
             )
         );
-        assert!(found[1].contains("/d.img") && found[2].contains("uid 107") && found[3].contains("GPU g"));
+        assert!(
+            found[1].contains("/d.img")
+                && found[2].contains("uid 107")
+                && found[3].contains("GPU g")
+        );
         assert!(told(0, "v0.57.0")[2].contains("before KubeVirt 0.58"));
         assert_eq!(told(107, "v1.9.0"), [""; 0]);
     }

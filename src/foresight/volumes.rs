@@ -1,4 +1,5 @@
-//! Volumes that a workload's user may not use, as far as its pod's spec and the storage behind it tell.
+//! Volumes that a workload's user may not use, as far as its pod's spec and the storage behind it
+//! tell.
 
 use k8s_openapi::api::core::v1::{Container, KeyToPath, Volume, VolumeMount};
 
@@ -43,13 +44,15 @@ impl Mounted<'_> {
     /// An obstacle at the mount. None of them is known to stop the program: it may use other files.
     fn obstacle(&self, operation: Operation, cause: String) -> Obstacle {
         let source = format!("spec of container {}", self.container.name);
-        let obstacle = obstacle(&self.container.name, &source, operation, Category::VolumeOwnership, cause);
+        let obstacle =
+            obstacle(&self.container.name, &source, operation, Category::VolumeOwnership, cause);
         Obstacle { path: Some(self.mount.mount_path.clone()), fatal: false, ..obstacle }
     }
 }
 
-/// What stands between a workload and its volumes: keys that it may not read, a fsGroup that does nothing or too much,
-/// files of root's, and others that share a claim with it. Root is told what would stop another user.
+/// What stands between a workload and its volumes: keys that it may not read, a fsGroup that does
+/// nothing or too much, files of root's, and others that share a claim with it. Root is told what
+/// would stop another user.
 #[must_use]
 pub fn volumes(workload: &Workload, storage: &Storage, shared: &[SharedVolume]) -> Vec<Obstacle> {
     let mut found = Vec::new();
@@ -70,7 +73,11 @@ fn mounted<'a>(workload: &'a Workload, storage: &'a Storage) -> impl Iterator<It
     let fs_group = spec.security_context.as_ref().and_then(|context| context.fs_group);
     let containers = spec.init_containers.iter().flatten().chain(&spec.containers);
     containers.flat_map(move |container| {
-        let user = workload.containers.iter().find(|known| known.name == container.name).map(|known| &known.user);
+        let user = workload
+            .containers
+            .iter()
+            .find(|known| known.name == container.name)
+            .map(|known| &known.user);
         container.volume_mounts.iter().flatten().filter_map(move |mount| {
             let volume = spec.volumes.iter().flatten().find(|volume| volume.name == mount.name)?;
             Some(Mounted {
@@ -86,7 +93,8 @@ fn mounted<'a>(workload: &'a Workload, storage: &'a Storage) -> impl Iterator<It
     })
 }
 
-/// The least mode among the keys of a configMap or secret. Of a projected volume each source would have to be known.
+/// The least mode among the keys of a configMap or secret. Of a projected volume each source would
+/// have to be known.
 fn least_mode(volume: &Volume) -> Option<i32> {
     let (default, items): (Option<i32>, &[KeyToPath]) = match (&volume.secret, &volume.config_map) {
         (Some(source), _) => (source.default_mode, source.items.as_deref().unwrap_or_default()),
@@ -97,8 +105,9 @@ fn least_mode(volume: &Volume) -> Option<i32> {
     items.iter().map(|item| item.mode.unwrap_or(default)).min().or(Some(default))
 }
 
-/// Keys are root's; with fsGroup the group may read them, whatever mode was asked for, and the group is the pod's.
-/// Sources: `MakePayload` in `pkg/volume/secret/secret.go` and `changeFilePermission` in `pkg/volume/volume_linux.go`.
+/// Keys are root's; with fsGroup the group may read them, whatever mode was asked for, and the
+/// group is the pod's. Sources: `MakePayload` in `pkg/volume/secret/secret.go` and
+/// `changeFilePermission` in `pkg/volume/volume_linux.go`.
 fn keys(mounted: &Mounted<'_>) -> Option<Obstacle> {
     let mode = least_mode(mounted.volume)?;
     let uid = mounted.user.uid.filter(|uid| *uid != 0)?;
@@ -130,17 +139,21 @@ fn keys(mounted: &Mounted<'_>) -> Option<Obstacle> {
 /// A fsGroup that the volume does not take.
 fn without_effect(mounted: &Mounted<'_>) -> Option<Obstacle> {
     let FsGroup::Unchanged(why) = mounted.backing.fs_group() else { return None };
-    let group = mounted.fs_group.filter(|_| mounted.writes() && mounted.user.uid.is_some_and(|uid| uid != 0))?;
+    let group = mounted
+        .fs_group
+        .filter(|_| mounted.writes() && mounted.user.uid.is_some_and(|uid| uid != 0))?;
     let told = !matches!(mounted.backing, Backing::Image | Backing::Device);
     told.then(|| {
         let name = mounted.name();
-        mounted.obstacle(Operation::Chown, format!("fsGroup {group} does nothing for {name}: {why}"))
+        mounted
+            .obstacle(Operation::Chown, format!("fsGroup {group} does nothing for {name}: {why}"))
     })
 }
 
 /// What root wrote, before the user changes.
 fn of_roots(mounted: &Mounted<'_>) -> Option<Obstacle> {
-    let is_theirs = mounted.backing.keeps_files() && mounted.writes() && mounted.user.uid == Some(0);
+    let is_theirs =
+        mounted.backing.keeps_files() && mounted.writes() && mounted.user.uid == Some(0);
     if !is_theirs || mounted.fs_group.is_some() && mounted.backing.fs_group() == FsGroup::Applied {
         return None;
     }
@@ -160,12 +173,16 @@ fn of_roots(mounted: &Mounted<'_>) -> Option<Obstacle> {
     })
 }
 
-/// A volume as it is made, for a workload that has no pods yet; what runs has shown that it may, or fails and says so.
+/// A volume as it is made, for a workload that has no pods yet; what runs has shown that it may, or
+/// fails and says so.
 fn new(mounted: &Mounted<'_>, workload: &Workload) -> Option<Obstacle> {
-    let uid = mounted.user.uid.filter(|uid| *uid != 0 && workload.pods == 0 && mounted.fs_group.is_none())?;
+    let uid = mounted
+        .user
+        .uid
+        .filter(|uid| *uid != 0 && workload.pods == 0 && mounted.fs_group.is_none())?;
     // Of a claim that nothing is known of, this is what most drivers make.
-    let is_new =
-        mounted.backing.starts_as_roots() || matches!(mounted.backing, Backing::Unknown(_)) && mounted.claim.is_some();
+    let is_new = mounted.backing.starts_as_roots()
+        || matches!(mounted.backing, Backing::Unknown(_)) && mounted.claim.is_some();
     (is_new && mounted.writes()).then(|| {
         let name = mounted.name();
         let operation = match mounted.backing.fs_group() {
@@ -189,15 +206,21 @@ fn with_others(
     shared: &[SharedVolume],
 ) -> Vec<Obstacle> {
     let namespace = workload.namespace.clone().unwrap_or_default();
-    let Some(claim) = mounted.volume.persistent_volume_claim.as_ref().map(|source| &source.claim_name) else {
+    let Some(claim) =
+        mounted.volume.persistent_volume_claim.as_ref().map(|source| &source.claim_name)
+    else {
         return Vec::new();
     };
-    let Some(shared) = shared.iter().find(|shared| shared.namespace == namespace && shared.claim == *claim) else {
+    let Some(shared) =
+        shared.iter().find(|shared| shared.namespace == namespace && shared.claim == *claim)
+    else {
         return Vec::new();
     };
     let own = format!("{}/{}", workload.kind.to_lowercase(), workload.name);
     let is_mine = |name: &str, container: &str| name == own && container == mounted.container.name;
-    let Some(one) = shared.members.iter().find(|member| is_mine(&member.workload, &member.container)) else {
+    let Some(one) =
+        shared.members.iter().find(|member| is_mine(&member.workload, &member.container))
+    else {
         return Vec::new();
     };
     let fs_group = mounted.backing.fs_group();
@@ -207,7 +230,8 @@ fn with_others(
         let Some(why) = locked_out(one, other, &fs_group) else { continue };
         let cause = format!("claim {claim} is shared: {why}");
         if found.iter().all(|known| known.cause != cause) {
-            let operation = if fs_group == FsGroup::Applied { Operation::Create } else { Operation::Chown };
+            let operation =
+                if fs_group == FsGroup::Applied { Operation::Create } else { Operation::Chown };
             found.push(mounted.obstacle(operation, cause));
         }
     }
@@ -263,7 +287,13 @@ mod tests {
             metadata: Default::default(),
             annotations: Default::default(),
             spec: serde_json::from_value(spec).expect("a spec"),
-            containers: vec![Known { name: "c".to_owned(), role: Role::Container, image: String::new(), user, root }],
+            containers: vec![Known {
+                name: "c".to_owned(),
+                role: Role::Container,
+                image: String::new(),
+                user,
+                root,
+            }],
             failures: Vec::new(),
         }
     }
@@ -271,7 +301,10 @@ mod tests {
     fn storage(backing: Backing, access_modes: &[&str]) -> Storage {
         let access_modes = access_modes.iter().map(|mode| (*mode).to_owned()).collect();
         let claim = Claim { access_modes, backing };
-        Storage { claims: [(("n".to_owned(), "data".to_owned()), claim)].into(), ..Storage::default() }
+        Storage {
+            claims: [(("n".to_owned(), "data".to_owned()), claim)].into(),
+            ..Storage::default()
+        }
     }
 
     fn causes(workload: &Workload, storage: &Storage) -> Vec<String> {
@@ -280,7 +313,10 @@ mod tests {
 
     fn only(workload: &Workload, storage: &Storage, words: &[&str]) {
         let found = causes(workload, storage);
-        assert!(found.len() == 1 && words.iter().all(|word| found[0].contains(word)), "{words:?}: {found:?}");
+        assert!(
+            found.len() == 1 && words.iter().all(|word| found[0].contains(word)),
+            "{words:?}: {found:?}"
+        );
     }
 
     #[test]
@@ -288,8 +324,16 @@ mod tests {
         let nothing = Storage::default();
         let secret = |mode: i32| json!({"secret": {"secretName": "k", "defaultMode": mode}});
         let user = (1000, 1000);
-        only(&workload("a", user, None, &secret(0o400)), &nothing, &["0400", "uid 1000 may not read"]);
-        only(&workload("a", user, Some(5), &secret(0o600)), &nothing, &["mode 0600", "0640", "private"]);
+        only(
+            &workload("a", user, None, &secret(0o400)),
+            &nothing,
+            &["0400", "uid 1000 may not read"],
+        );
+        only(
+            &workload("a", user, Some(5), &secret(0o600)),
+            &nothing,
+            &["mode 0600", "0640", "private"],
+        );
         only(&workload("a", user, Some(5), &secret(0o400)), &nothing, &["mode 0400", "0440"]);
         let fine = [
             workload("a", user, None, &secret(0o444)),
@@ -297,7 +341,12 @@ mod tests {
             workload("a", (0, 0), None, &secret(0o400)),
             workload("a", (1000, 0), None, &secret(0o440)),
             workload("a", user, Some(5), &secret(0o440)),
-            workload("a", user, Some(5), &json!({"configMap": {"name": "k", "defaultMode": 0o400}})),
+            workload(
+                "a",
+                user,
+                Some(5),
+                &json!({"configMap": {"name": "k", "defaultMode": 0o400}}),
+            ),
         ];
         for fine in fine {
             assert_eq!(causes(&fine, &nothing), [""; 0]);
@@ -320,8 +369,15 @@ mod tests {
             &Storage::default(),
             &["NFS"],
         );
-        assert_eq!(causes(&workload("a", user, Some(5), &claim), &storage(Backing::Local, &[])), [""; 0]);
-        assert_eq!(causes(&workload("a", user, None, &claim), &storage(Backing::HostPath, &[])), [""; 0], "it runs");
+        assert_eq!(
+            causes(&workload("a", user, Some(5), &claim), &storage(Backing::Local, &[])),
+            [""; 0]
+        );
+        assert_eq!(
+            causes(&workload("a", user, None, &claim), &storage(Backing::HostPath, &[])),
+            [""; 0],
+            "it runs"
+        );
     }
 
     #[test]
@@ -333,15 +389,22 @@ mod tests {
         only(&root, &Storage::default(), &["not known"]);
         let ready = workload("a", (0, 0), Some(5), &claim);
         assert_eq!(causes(&ready, &storage(Backing::Local, &[])), [""; 0]);
-        assert_eq!(causes(&workload("a", (0, 0), None, &json!({"emptyDir": {}})), &Storage::default()), [""; 0]);
+        assert_eq!(
+            causes(&workload("a", (0, 0), None, &json!({"emptyDir": {}})), &Storage::default()),
+            [""; 0]
+        );
         let read_only = json!({"persistentVolumeClaim": {"claimName": "data", "readOnly": true}});
-        assert_eq!(causes(&workload("a", (0, 0), None, &read_only), &storage(Backing::Local, &[])), [""; 0]);
+        assert_eq!(
+            causes(&workload("a", (0, 0), None, &read_only), &storage(Backing::Local, &[])),
+            [""; 0]
+        );
     }
 
     #[test]
     fn a_manifest_is_told_what_a_new_volume_is() {
         let claim = json!({"persistentVolumeClaim": {"claimName": "data"}});
-        let manifest = |fs_group| Workload { pods: 0, ..workload("a", (1000, 1000), fs_group, &claim) };
+        let manifest =
+            |fs_group| Workload { pods: 0, ..workload("a", (1000, 1000), fs_group, &claim) };
         only(&manifest(None), &Storage::default(), &["root's with mode 0755", "uid 1000"]);
         assert_eq!(causes(&manifest(Some(5)), &Storage::default()), [""; 0]);
     }
@@ -349,18 +412,28 @@ mod tests {
     #[test]
     fn a_shared_claim_tells_each_side() {
         let claim = json!({"persistentVolumeClaim": {"claimName": "data"}});
-        let both = [workload("a", (1, 1), Some(2000), &claim), workload("b", (2, 2), Some(3000), &claim)];
+        let both =
+            [workload("a", (1, 1), Some(2000), &claim), workload("b", (2, 2), Some(3000), &claim)];
         let shared = shared(&both);
         let told = |at: usize, storage: &Storage| -> Vec<String> {
-            volumes(&both[at], storage, &shared).into_iter().map(|obstacle| obstacle.cause).collect()
+            volumes(&both[at], storage, &shared)
+                .into_iter()
+                .map(|obstacle| obstacle.cause)
+                .collect()
         };
         let local = storage(Backing::Local, &["ReadWriteOnce"]);
         let found = told(0, &local);
-        assert!(found.len() == 1 && found[0].contains("deployment/b") && found[0].contains("group 3000"), "{found:?}");
+        assert!(
+            found.len() == 1
+                && found[0].contains("deployment/b")
+                && found[0].contains("group 3000"),
+            "{found:?}"
+        );
         assert!(told(1, &local)[0].contains("group 2000"));
         let one_pod = told(0, &storage(Backing::Local, &["ReadWriteOncePod"]));
         assert!(one_pod.iter().any(|cause| cause.contains("ReadWriteOncePod")), "{one_pod:?}");
-        let same = [workload("a", (1, 1), Some(2000), &claim), workload("b", (2, 2), Some(2000), &claim)];
+        let same =
+            [workload("a", (1, 1), Some(2000), &claim), workload("b", (2, 2), Some(2000), &claim)];
         assert!(volumes(&same[0], &local, &crate::model::volume::shared(&same)).is_empty());
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-/// The annotation, of a workload or of its pod template, that accepts what is found in it; with `.CHECK` behind it, only
-/// what that check finds. Its value is the reason.
+/// The annotation, of a workload or of its pod template, that accepts what is found in it; with
+/// `.CHECK` behind it, only what that check finds. Its value is the reason.
 pub const ANNOTATION: &str = "nonroot/accept";
 
 /// The check that finds containers with uid 0.
@@ -19,11 +19,14 @@ pub const FAILING: &str = "failing";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Acceptance {
-    /// `NAMESPACE/KIND/NAME`, or `KIND/NAME` for a manifest that names no namespace; `*` stands for any one part.
+    /// `NAMESPACE/KIND/NAME`, or `KIND/NAME` for a manifest that names no namespace; `*` stands
+    /// for any one part.
     pub workload: String,
-    /// A Pod Security check, a kind of obstacle, `runs-as-root` or `failing`; `*` for all of them but `failing`.
+    /// A Pod Security check, a kind of obstacle, `runs-as-root` or `failing`; `*` for all of them
+    /// but `failing`.
     pub check: String,
-    /// The containers that it was decided for; none means whichever. A finding that names another one is a new one.
+    /// The containers that it was decided for; none means whichever. A finding that names another
+    /// one is a new one.
     #[serde(default)]
     pub containers: Vec<String>,
     pub reason: String,
@@ -48,14 +51,15 @@ impl Acceptance {
             && wanted.zip(given).all(|(wanted, given)| wanted == "*" || wanted == given)
     }
 
-    /// Whether it accepts what `check` found in these containers of a workload. Whether it still counts is another
-    /// question.
+    /// Whether it accepts what `check` found in these containers of a workload. Whether it still
+    /// counts is another question.
     #[must_use]
     pub fn covers(&self, workload: &str, check: &str, containers: &[String]) -> bool {
         let named = self.check == check || (self.check == "*" && check != FAILING);
         named
             && self.is_about(workload)
-            && (self.containers.is_empty() || containers.iter().all(|container| self.containers.contains(container)))
+            && (self.containers.is_empty()
+                || containers.iter().all(|container| self.containers.contains(container)))
     }
 
     #[must_use]
@@ -64,9 +68,13 @@ impl Acceptance {
     }
 }
 
-/// What annotations accept of the workload that bears them, and the ones that give no reason and so accept nothing.
+/// What annotations accept of the workload that bears them, and the ones that give no reason and so
+/// accept nothing.
 #[must_use]
-pub fn of_annotations(workload: &str, annotations: &BTreeMap<String, String>) -> (Vec<Acceptance>, Vec<String>) {
+pub fn of_annotations(
+    workload: &str,
+    annotations: &BTreeMap<String, String>,
+) -> (Vec<Acceptance>, Vec<String>) {
     let (mut accepted, mut unreasoned) = (Vec::new(), Vec::new());
     for (key, reason) in annotations {
         let Some(rest) = key.strip_prefix(ANNOTATION) else { continue };
@@ -109,7 +117,8 @@ mod tests {
     #[test]
     fn a_container_that_was_not_there_is_a_new_finding() {
         let one = acceptance("shop/deployment/web", "runAsNonRoot", &["web"]);
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let names =
+            |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert!(one.covers("shop/deployment/web", "runAsNonRoot", &names(&["web"])));
         assert!(one.covers("shop/deployment/web", "runAsNonRoot", &[]));
         assert!(!one.covers("shop/deployment/web", "runAsNonRoot", &names(&["web", "new"])));
@@ -145,7 +154,10 @@ mod tests {
         let annotations = annotations.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         let (accepted, unreasoned) = of_annotations("shop/pod/a", &annotations);
         assert_eq!(accepted.len(), 1);
-        assert_eq!((accepted[0].check.as_str(), accepted[0].reason.as_str()), ("privileged", "needs the host"));
+        assert_eq!(
+            (accepted[0].check.as_str(), accepted[0].reason.as_str()),
+            ("privileged", "needs the host")
+        );
         assert_eq!(unreasoned, ["nonroot/accept"]);
     }
 }

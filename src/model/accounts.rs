@@ -20,7 +20,8 @@ pub struct Group {
     pub members: Vec<String>,
 }
 
-/// The two files, in their order. Lines without a readable id are left out, as the C library leaves them out.
+/// The two files, in their order. Lines without a readable id are left out, as the C library leaves
+/// them out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Accounts {
     pub users: Vec<Account>,
@@ -32,7 +33,8 @@ pub struct Accounts {
 pub struct Identity {
     pub uid: u32,
     pub gid: u32,
-    /// The groups of /etc/group that list the user, the primary one not among them unless it lists the user as well.
+    /// The groups of /etc/group that list the user, the primary one not among them unless it lists
+    /// the user as well.
     pub groups: Vec<u32>,
     /// The user's name, if /etc/passwd has one for the uid.
     pub name: Option<String>,
@@ -65,13 +67,20 @@ impl Accounts {
             let name = fields.next()?.to_owned();
             let (uid, gid) = (fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?);
             let home = fields.nth(1).unwrap_or_default().to_owned();
-            Some(Account { name, uid, gid, home, shell: fields.next().unwrap_or_default().to_owned() })
+            Some(Account {
+                name,
+                uid,
+                gid,
+                home,
+                shell: fields.next().unwrap_or_default().to_owned(),
+            })
         });
         let groups = lines(group).filter_map(|line| {
             let mut fields = line.split(':');
             let name = fields.next()?.to_owned();
             let gid = fields.nth(1)?.parse().ok()?;
-            let members = fields.next().unwrap_or_default().split(',').filter(|member| !member.is_empty());
+            let members =
+                fields.next().unwrap_or_default().split(',').filter(|member| !member.is_empty());
             Some(Group { name, gid, members: members.map(str::to_owned).collect() })
         });
         Accounts { users: users.collect(), groups: groups.collect() }
@@ -92,9 +101,10 @@ impl Accounts {
         self.groups.iter().find(|group| group.gid == gid)
     }
 
-    /// Whom a USER of this text means, as containerd resolves it (`WithUser` and `WithAdditionalGIDs` of its
-    /// `pkg/oci/spec_opts.go`): empty is root; a lone user brings the group of its passwd line, a number without one
-    /// group 0; with `:GROUP` an id needs no line. The supplementary groups are always those of the user.
+    /// Whom a USER of this text means, as containerd resolves it (`WithUser` and
+    /// `WithAdditionalGIDs` of its `pkg/oci/spec_opts.go`): empty is root; a lone user brings
+    /// the group of its passwd line, a number without one group 0; with `:GROUP` an id needs no
+    /// line. The supplementary groups are always those of the user.
     ///
     /// # Errors
     /// A [`UserError`] where the container would not start.
@@ -130,7 +140,8 @@ impl Accounts {
         Ok(self.identity(uid, gid, account.map(|account| account.name.clone())))
     }
 
-    /// The identity of a pod's `runAsUser`: its gid is `runAsGroup`, else that of the uid's passwd line, else 0.
+    /// The identity of a pod's `runAsUser`: its gid is `runAsGroup`, else that of the uid's passwd
+    /// line, else 0.
     #[must_use]
     pub fn of_uid(&self, uid: u32, gid: Option<u32>) -> Identity {
         let account = self.user(uid);
@@ -139,8 +150,9 @@ impl Accounts {
     }
 
     fn identity(&self, uid: u32, gid: u32, name: Option<String>) -> Identity {
-        let lists =
-            |group: &&Group| name.as_ref().is_some_and(|name| group.name != *name && group.members.contains(name));
+        let lists = |group: &&Group| {
+            name.as_ref().is_some_and(|name| group.name != *name && group.members.contains(name))
+        };
         let groups = self.groups.iter().filter(lists).map(|group| group.gid).collect();
         Identity { uid, gid, groups, name }
     }
@@ -185,7 +197,9 @@ mod tests {
     #[test]
     fn a_user_is_resolved_as_the_runtime_does() {
         let resolve = |user: &str| {
-            debian().resolve(user).map(|found| (found.uid, found.gid, found.groups, found.name.unwrap_or_default()))
+            debian()
+                .resolve(user)
+                .map(|found| (found.uid, found.gid, found.groups, found.name.unwrap_or_default()))
         };
         assert_eq!(resolve(""), Ok((0, 0, vec![], "root".to_owned())));
         assert_eq!(resolve("nginx"), Ok((101, 102, vec![4], "nginx".to_owned())));
@@ -201,6 +215,9 @@ mod tests {
         assert_eq!(resolve("-1"), Err(UserError::Malformed("-1".to_owned())));
         assert_eq!(resolve("a:b:c"), Err(UserError::Malformed("a:b:c".to_owned())));
         assert_eq!(debian().of_uid(101, None).gid, 102);
-        assert_eq!(debian().of_uid(5000, Some(1)), Identity { uid: 5000, gid: 1, groups: vec![], name: None });
+        assert_eq!(
+            debian().of_uid(5000, Some(1)),
+            Identity { uid: 5000, gid: 1, groups: vec![], name: None }
+        );
     }
 }

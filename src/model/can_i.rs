@@ -1,5 +1,6 @@
-//! May a container's process do this? Paths are for [`access`](crate::model::access), what an execve makes of capabilities
-//! for [`capability`](crate::model::capability); here they are put together, with ports, into an answer and its reasons.
+//! May a container's process do this? Paths are for [`access`](crate::model::access), what an
+//! execve makes of capabilities for [`capability`](crate::model::capability); here they are put
+//! together, with ports, into an answer and its reasons.
 
 use std::fmt;
 
@@ -31,7 +32,8 @@ pub struct Scene<'a> {
     /// The process after the execve that started it.
     pub process: Credentials,
     pub files: Files<'a>,
-    /// The capabilities of an executable, by its path without links; what stands in the way of knowing them, else.
+    /// The capabilities of an executable, by its path without links; what stands in the way of
+    /// knowing them, else.
     pub file_capabilities: &'a dyn Fn(&str) -> Result<Option<FileCapabilities>, String>,
     pub port_start: PortStart,
 }
@@ -87,8 +89,11 @@ pub fn answer(scene: &Scene<'_>, question: &Question) -> Answer {
 fn exec(scene: &Scene<'_>, path: &str) -> Answer {
     let decision = decide(&Subject::from(&scene.process), &scene.files, path, Access::Execute);
     let mut answer = Answer::from(&decision);
-    let Some((file, node)) =
-        decision.steps.last().filter(|_| decision.allowed()).and_then(|step| Some((&step.path, step.node.as_ref()?)))
+    let Some((file, node)) = decision
+        .steps
+        .last()
+        .filter(|_| decision.allowed())
+        .and_then(|step| Some((&step.path, step.node.as_ref()?)))
     else {
         return answer;
     };
@@ -110,7 +115,8 @@ fn exec(scene: &Scene<'_>, path: &str) -> Answer {
             say("its mount is nosuid: they do not count".to_owned());
         }
     }
-    let executable = Executable { uid: node.uid, gid: node.gid, mode: node.mode, capabilities, nosuid };
+    let executable =
+        Executable { uid: node.uid, gid: node.gid, mode: node.mode, capabilities, nosuid };
     let after = match scene.process.execve(&executable, 0) {
         Ok(after) => after,
         Err(refused) => {
@@ -127,7 +133,8 @@ fn exec(scene: &Scene<'_>, path: &str) -> Answer {
         say(match (nosuid, scene.process.no_new_privs) {
             (true, _) => "its setuid bit does nothing: its mount is nosuid".to_owned(),
             (_, true) => {
-                "its setuid bit does nothing: no_new_privs is set (allowPrivilegeEscalation: false)".to_owned()
+                "its setuid bit does nothing: no_new_privs is set (allowPrivilegeEscalation: false)"
+                    .to_owned()
             }
             _ => format!("it runs as uid {}, by its setuid bit", after.uid.effective),
         });
@@ -138,7 +145,8 @@ fn exec(scene: &Scene<'_>, path: &str) -> Answer {
     answer
 }
 
-/// `inet_bind` of Linux's `net/ipv4/af_inet.c`: below the first open port it takes NET_BIND_SERVICE.
+/// `inet_bind` of Linux's `net/ipv4/af_inet.c`: below the first open port it takes
+/// NET_BIND_SERVICE.
 fn bind(scene: &Scene<'_>, port: u16) -> Answer {
     const WANTED: Capability = Capability::NET_BIND_SERVICE;
     let PortStart { value, whence } = &scene.port_start;
@@ -167,8 +175,10 @@ fn bind(scene: &Scene<'_>, port: u16) -> Answer {
             uid.effective
         ));
     } else {
-        steps
-            .push(format!("the container is not granted {WANTED}: no file of it can give it to uid {}", uid.effective));
+        steps.push(format!(
+            "the container is not granted {WANTED}: no file of it can give it to uid {}",
+            uid.effective
+        ));
     }
     Answer::no(Errno::Eacces, steps)
 }
@@ -236,26 +246,49 @@ mod tests {
     fn a_file_capability_out_of_bounds_cannot_be_executed() {
         let refused = ask(1000, Set::EMPTY, true, &exec_of("/bin/ping"));
         assert_eq!((refused.yes, refused.errno), (Some(false), Some(Errno::Eperm)));
-        assert!(refused.steps.last().is_some_and(|step| step.contains("lacks NET_RAW")), "{:?}", refused.steps);
-        assert_eq!(ask(0, Set::EMPTY, true, &exec_of("/bin/ping")).errno, Some(Errno::Eperm), "for root as well");
+        assert!(
+            refused.steps.last().is_some_and(|step| step.contains("lacks NET_RAW")),
+            "{:?}",
+            refused.steps
+        );
+        assert_eq!(
+            ask(0, Set::EMPTY, true, &exec_of("/bin/ping")).errno,
+            Some(Errno::Eperm),
+            "for root as well"
+        );
         let granted = ask(1000, Set::CONTAINERD, false, &exec_of("/bin/ping"));
         assert_eq!(granted.yes, Some(true));
-        assert!(granted.steps.last().is_some_and(|step| step.ends_with("capabilities NET_RAW")), "{:?}", granted.steps);
+        assert!(
+            granted.steps.last().is_some_and(|step| step.ends_with("capabilities NET_RAW")),
+            "{:?}",
+            granted.steps
+        );
         let escalation = ask(1000, Set::CONTAINERD, true, &exec_of("/bin/ping"));
         assert_eq!(escalation.yes, Some(true), "no_new_privs alone refuses nothing");
-        assert!(escalation.steps.last().is_some_and(|step| step.ends_with("capabilities none")), "{escalation:?}");
+        assert!(
+            escalation.steps.last().is_some_and(|step| step.ends_with("capabilities none")),
+            "{escalation:?}"
+        );
     }
 
     #[test]
     fn modes_setuid_and_what_nobody_knows() {
         assert_eq!(ask(1000, Set::EMPTY, true, &exec_of("/bin/sh")).yes, Some(true));
         assert_eq!(ask(1000, Set::EMPTY, true, &exec_of("/bin/none")).errno, Some(Errno::Eacces));
-        assert_eq!(ask(0, Set::CONTAINERD, false, &exec_of("/bin/none")).errno, Some(Errno::Eacces));
+        assert_eq!(
+            ask(0, Set::CONTAINERD, false, &exec_of("/bin/none")).errno,
+            Some(Errno::Eacces)
+        );
         assert_eq!(ask(1000, Set::EMPTY, true, &exec_of("/bin/gone")).errno, Some(Errno::Enoent));
         let unknown = ask(1000, Set::CONTAINERD, false, &exec_of("/bin/odd"));
-        assert!(unknown.yes.is_none() && unknown.steps.last().is_some_and(|step| step.ends_with("nobody told")));
+        assert!(
+            unknown.yes.is_none()
+                && unknown.steps.last().is_some_and(|step| step.ends_with("nobody told"))
+        );
         assert_eq!(ask(1000, Set::ALL, false, &exec_of("/bin/odd")).yes, Some(true));
-        let su = |no_new_privs| ask(1000, Set::CONTAINERD, no_new_privs, &exec_of("/bin/su")).steps.join("\n");
+        let su = |no_new_privs| {
+            ask(1000, Set::CONTAINERD, no_new_privs, &exec_of("/bin/su")).steps.join("\n")
+        };
         assert!(su(true).contains("no_new_privs"));
         assert!(su(false).contains("uid 0"));
     }
@@ -270,8 +303,16 @@ mod tests {
         assert_eq!(port(0, Set::EMPTY, 80).errno, Some(Errno::Eacces));
         let added = port(1000, bind_service, 80);
         assert_eq!(added.yes, Some(false));
-        assert!(added.steps.last().is_some_and(|step| step.contains("changes nothing")), "{added:?}");
-        assert!(port(1000, Set::EMPTY, 80).steps.last().is_some_and(|step| step.contains("is not granted")));
+        assert!(
+            added.steps.last().is_some_and(|step| step.contains("changes nothing")),
+            "{added:?}"
+        );
+        assert!(
+            port(1000, Set::EMPTY, 80)
+                .steps
+                .last()
+                .is_some_and(|step| step.contains("is not granted"))
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What the API server fills into a pod before anything is judged (k8s.io/kubernetes, pkg/apis/core/v1/defaults.go), as far
-//! as a verdict depends on it.
+//! What the API server fills into a pod before anything is judged (k8s.io/kubernetes,
+//! pkg/apis/core/v1/defaults.go), as far as a verdict depends on it.
 
 use k8s_openapi::api::core::v1::{Container, EmptyDirVolumeSource, PodSpec, Volume};
 

@@ -3,8 +3,9 @@
 /// What a directory that becomes a volume holds at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fill {
-    /// Nothing: the image has nothing there. The mount is root's, mode 0777 (pkg/volume/emptydir/empty_dir.go), so
-    /// anybody may write and nobody but root may chmod it.
+    /// Nothing: the image has nothing there. The mount is root's, mode 0777
+    /// (pkg/volume/emptydir/empty_dir.go), so anybody may write and nobody but root may chmod
+    /// it.
     Empty,
     /// What the image has there, copied by an init container of the same image and uid.
     Copy,
@@ -12,8 +13,8 @@ pub enum Fill {
     Seen,
     /// As `Copy`, but what the uid may not read is left out. The program could not read it either.
     Readable,
-    /// As `Copy`, in a subdirectory that the uid owns, mode 0755: for programs that refuse a directory that is not
-    /// their own or that the world may write, or that chmod it.
+    /// As `Copy`, in a subdirectory that the uid owns, mode 0755: for programs that refuse a
+    /// directory that is not their own or that the world may write, or that chmod it.
     Own,
 }
 
@@ -53,7 +54,8 @@ pub enum Edit {
     RunAs { container: Option<String>, uid: u32, gid: u32 },
     /// `supplementalGroups` of the pod.
     SupplementalGroup(u32),
-    /// `fsGroup` of the pod, changed only where it must be (`fsGroupChangePolicy: OnRootMismatch`, KEP-695).
+    /// `fsGroup` of the pod, changed only where it must be (`fsGroupChangePolicy: OnRootMismatch`,
+    /// KEP-695).
     FsGroup(u32),
     /// A safe sysctl of the pod (k8s.io/kubernetes, pkg/kubelet/sysctl/safe_sysctls.go).
     Sysctl { name: String, value: String },
@@ -67,18 +69,28 @@ pub enum Edit {
     Directory { container: String, path: String, fill: Fill },
     /// How many bytes a directory holds today, so that its emptyDir may hold as many and more.
     Holds { container: String, path: String, bytes: u64 },
-    /// A copy of one file of the image, mounted over it. A copy loses file capabilities and belongs to the uid.
+    /// A copy of one file of the image, mounted over it. A copy loses file capabilities and belongs
+    /// to the uid.
     File { container: String, path: String },
     /// The same with an edit: a script for sed(1).
     EditedFile { container: String, path: String, sed: String },
-    /// A file in an empty volume, mounted where the image has nothing: for a file in a directory that no volume may cover.
+    /// A file in an empty volume, mounted where the image has nothing: for a file in a directory
+    /// that no volume may cover.
     NewFile { container: String, path: String },
-    /// A directory in an emptyDir of the spec, made by a container's user and therefore his own, in place of the whole: of
-    /// that only root may change owner, mode and times. Every container of the pod gets the directory; `mode` is its own.
+    /// A directory in an emptyDir of the spec, made by a container's user and therefore his own, in
+    /// place of the whole: of that only root may change owner, mode and times. Every container
+    /// of the pod gets the directory; `mode` is its own.
     OwnVolume { container: String, volume: String, mode: u32 },
-    /// A script for sh in place of a command, in a directory before those of the PATH that the container has.
-    ReplacedCommand { container: String, command: String, script: &'static str, search_path: String },
-    /// `command` and `args` instead of what the spec or the image has; for a program that the spec names, `args` alone.
+    /// A script for sh in place of a command, in a directory before those of the PATH that the
+    /// container has.
+    ReplacedCommand {
+        container: String,
+        command: String,
+        script: &'static str,
+        search_path: String,
+    },
+    /// `command` and `args` instead of what the spec or the image has; for a program that the spec
+    /// names, `args` alone.
     Command { container: String, command: Vec<String>, args: Vec<String> },
     /// `hostUsers: false` (KEP-127): root inside, nobody outside.
     UserNamespace,

@@ -11,11 +11,13 @@ use crate::model::volume::FsGroup;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VolumeKind {
     EmptyDir,
-    /// A claim, or an ephemeral or CSI volume: the kubelet changes its group where `fsGroup` says so.
+    /// A claim, or an ephemeral or CSI volume: the kubelet changes its group where `fsGroup` says
+    /// so.
     Claim,
     /// A ConfigMap, Secret, projected or downward API volume: never writable.
     Projected,
-    /// A hostPath or NFS volume: `fsGroup` does nothing there (pkg/volume/nfs, pkg/volume/hostpath: SetUp ignores it).
+    /// A hostPath or NFS volume: `fsGroup` does nothing there (pkg/volume/nfs, pkg/volume/hostpath:
+    /// SetUp ignores it).
     Foreign,
 }
 
@@ -42,7 +44,8 @@ pub struct VolumeMount {
 }
 
 impl VolumeMount {
-    /// A volume at a path, of which no more is known: fsGroup applies to it, nobody shares it, and no pod runs with it.
+    /// A volume at a path, of which no more is known: fsGroup applies to it, nobody shares it, and
+    /// no pod runs with it.
     #[must_use]
     pub fn new(path: &str, kind: VolumeKind, volume: &str) -> Self {
         Self {
@@ -82,19 +85,22 @@ pub struct Facts {
     pub candidates: Vec<Candidate>,
     /// /etc/passwd of the image.
     pub accounts: Vec<Account>,
-    /// What the image has at the paths that were looked at: each step on the way, and the entries of directories.
+    /// What the image has at the paths that were looked at: each step on the way, and the entries
+    /// of directories.
     pub inodes: Vec<Inode>,
-    /// The uid and gid that looked: of a directory that it may not read, nobody knows what is in it. Root reads all.
+    /// The uid and gid that looked: of a directory that it may not read, nobody knows what is in
+    /// it. Root reads all.
     pub observer_uid: u32,
-    /// The looks were at a container that runs: what the program made is there as well as what the image has.
+    /// The looks were at a container that runs: what the program made is there as well as what the
+    /// image has.
     pub looked_at_running: bool,
     pub mounts: Vec<VolumeMount>,
     /// Whether the image has sh, cp and mkdir to fill a volume with.
     pub has_shell: bool,
     /// TCP and UDP ports below 1024 that it listens on as root, or that its spec names.
     pub low_ports: Vec<u16>,
-    /// The spec's `command`; where it has neither that nor `args`, the words with which the image's program was seen to
-    /// run, and empty as long as it was not.
+    /// The spec's `command`; where it has neither that nor `args`, the words with which the
+    /// image's program was seen to run, and empty as long as it was not.
     pub command: Vec<String>,
     /// The spec's `args`.
     pub args: Vec<String>,
@@ -133,7 +139,10 @@ impl Facts {
     /// The entries of a directory that was looked at.
     pub fn entries<'a>(&'a self, dir: &'a str) -> impl Iterator<Item = &'a Inode> {
         self.inodes.iter().filter(move |inode| {
-            let rest = inode.path.strip_prefix(dir.trim_end_matches('/')).and_then(|rest| rest.strip_prefix('/'));
+            let rest = inode
+                .path
+                .strip_prefix(dir.trim_end_matches('/'))
+                .and_then(|rest| rest.strip_prefix('/'));
             rest.is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
         })
     }
@@ -142,18 +151,22 @@ impl Facts {
     #[must_use]
     pub fn has_content(&self, dir: &str) -> bool {
         let observer_uid = (self.observer_uid, self.observer_uid);
-        let hidden = |inode: &Inode| inode.is_dir() && self.observer_uid != 0 && !self.may(observer_uid, inode, 4);
+        let hidden = |inode: &Inode| {
+            inode.is_dir() && self.observer_uid != 0 && !self.may(observer_uid, inode, 4)
+        };
         self.entries(dir).next().is_some() || self.existing(dir).is_some_and(hidden)
     }
 
-    /// A path with every symbolic link on the way replaced by what it leads to, as far as the looks tell.
+    /// A path with every symbolic link on the way replaced by what it leads to, as far as the looks
+    /// tell.
     #[must_use]
     pub fn resolved(&self, path: &str) -> String {
         self.walked(path).0
     }
 
-    /// The directories that are searched on the way to a path, those before each symbolic link among them: whoever may
-    /// not search `/var/log/web` does not follow `/var/log/web/error.log` to `/dev/stderr` either (path_resolution(7)).
+    /// The directories that are searched on the way to a path, those before each symbolic link
+    /// among them: whoever may not search `/var/log/web` does not follow
+    /// `/var/log/web/error.log` to `/dev/stderr` either (path_resolution(7)).
     #[must_use]
     pub fn searched(&self, path: &str) -> Vec<String> {
         self.walked(path).1
@@ -208,13 +221,15 @@ impl Facts {
         }
     }
 
-    /// Where programs keep what they write by the Filesystem Hierarchy Standard 3.0, chapters 3.15 and 5: below these by
-    /// the program's name, and in the runtime and log directories themselves.
+    /// Where programs keep what they write by the Filesystem Hierarchy Standard 3.0, chapters 3.15
+    /// and 5: below these by the program's name, and in the runtime and log directories
+    /// themselves.
     #[must_use]
     pub fn usual_places(&self) -> Vec<String> {
         let named = ["/var/lib", "/var/cache", "/var/spool", "/var/log"];
         let below = self.names.iter().flat_map(|name| named.map(|dir| format!("{dir}/{name}")));
-        let places: BTreeSet<String> = below.chain(["/run", "/var/log", "/tmp"].map(str::to_owned)).collect();
+        let places: BTreeSet<String> =
+            below.chain(["/run", "/var/log", "/tmp"].map(str::to_owned)).collect();
         places
             .into_iter()
             .map(|place| self.resolved(&place))
@@ -222,27 +237,33 @@ impl Facts {
             .collect()
     }
 
-    /// The directories that the program names, and those of the files that it names, and the one that it works in, but for
-    /// those that are shared by many programs.
+    /// The directories that the program names, and those of the files that it names, and the one
+    /// that it works in, but for those that are shared by many programs.
     #[must_use]
     pub fn named_places(&self) -> Vec<String> {
         let place = |path: &String| {
             // What is not there yet is to be made in the directory that is.
             let inode = self.existing(&self.resolved(path))?;
-            let dir = if inode.is_dir() { inode.path.as_str() } else { &inode.path[..inode.path.rfind('/')?] };
+            let dir = if inode.is_dir() {
+                inode.path.as_str()
+            } else {
+                &inode.path[..inode.path.rfind('/')?]
+            };
             (!is_shared(dir) && self.inode(dir).is_some()).then(|| dir.to_owned())
         };
-        let places: BTreeSet<String> = self.named.iter().chain(&self.directory).filter_map(place).collect();
+        let places: BTreeSet<String> =
+            self.named.iter().chain(&self.directory).filter_map(place).collect();
         places.into_iter().collect()
     }
 
-    /// The directories that the program names and the image has not, each to be made in one that is shared by many
-    /// programs and closed to this user. A name with a dot is a file's.
+    /// The directories that the program names and the image has not, each to be made in one that is
+    /// shared by many programs and closed to this user. A name with a dot is a file's.
     #[must_use]
     pub fn missing_places(&self) -> Vec<String> {
         let place = |path: &String| {
             let path = self.resolved(path);
-            let parent = self.existing(&path).filter(|inode| inode.is_dir() && is_shared(&inode.path))?;
+            let parent =
+                self.existing(&path).filter(|inode| inode.is_dir() && is_shared(&inode.path))?;
             let within = parent.path.trim_end_matches('/');
             let name = path.strip_prefix(within)?.trim_start_matches('/').split('/').next()?;
             let is_wanted = !name.is_empty() && !name.contains('.') && !within.starts_with("/usr");
@@ -263,15 +284,17 @@ impl Facts {
         self.mounts.iter().filter(holds).max_by_key(|mount| mount.path.len())
     }
 
-    /// What stands at a path; at a mount point, what the running pod has there and not the volume of a copy.
+    /// What stands at a path; at a mount point, what the running pod has there and not the volume
+    /// of a copy.
     #[must_use]
     pub fn live_inode(&self, path: &str) -> Option<&Inode> {
         let mounted = self.mount(path).filter(|mount| mount.path.trim_end_matches('/') == path);
         mounted.and_then(|mount| mount.root.as_ref()).or_else(|| self.inode(path))
     }
 
-    /// Whether a user with these groups may use an inode's mode bits for `want` (4 read, 2 write, 1 execute), by the
-    /// one class that applies to it (path_resolution(7)). Without capabilities, as a non-root user has none.
+    /// Whether a user with these groups may use an inode's mode bits for `want` (4 read, 2 write, 1
+    /// execute), by the one class that applies to it (path_resolution(7)). Without
+    /// capabilities, as a non-root user has none.
     #[must_use]
     pub fn may(&self, (uid, gid): (u32, u32), inode: &Inode, want: u32) -> bool {
         let class = match (inode.uid == uid, inode.gid == gid || self.groups.contains(&inode.gid)) {
@@ -283,10 +306,11 @@ impl Facts {
     }
 }
 
-/// Whether a directory is many programs' (Filesystem Hierarchy Standard 3.0): /data and /app are a program's own; /srv, /var
-/// and the rest of the standard's are not.
+/// Whether a directory is many programs' (Filesystem Hierarchy Standard 3.0): /data and /app are a
+/// program's own; /srv, /var and the rest of the standard's are not.
 fn is_shared(dir: &str) -> bool {
-    const OF_VAR: [&str; 9] = ["lib", "cache", "spool", "log", "run", "tmp", "opt", "mail", "local"];
+    const OF_VAR: [&str; 9] =
+        ["lib", "cache", "spool", "log", "run", "tmp", "opt", "mail", "local"];
     let dir = dir.trim_end_matches('/');
     match dir.rsplit_once('/') {
         None => true,
@@ -323,7 +347,10 @@ mod tests {
                 inode("/run/app", 0o040_750, 33, None),
                 inode("/loop", 0o120_777, 0, Some("loop")),
             ],
-            mounts: vec![mount("/data", VolumeKind::Claim), mount("/data/cache/", VolumeKind::EmptyDir)],
+            mounts: vec![
+                mount("/data", VolumeKind::Claim),
+                mount("/data/cache/", VolumeKind::EmptyDir),
+            ],
             ..Facts::default()
         }
     }
@@ -340,9 +367,15 @@ mod tests {
     #[test]
     fn the_deepest_part_that_is_there() {
         let facts = facts();
-        assert_eq!(facts.existing("/run/app/a/b").map(|inode| inode.path.as_str()), Some("/run/app"));
+        assert_eq!(
+            facts.existing("/run/app/a/b").map(|inode| inode.path.as_str()),
+            Some("/run/app")
+        );
         assert_eq!(facts.existing("/nowhere/x").map(|inode| inode.path.as_str()), Some("/"));
-        assert_eq!(facts.entries("/run").map(|inode| inode.path.as_str()).collect::<Vec<_>>(), ["/run/app"]);
+        assert_eq!(
+            facts.entries("/run").map(|inode| inode.path.as_str()).collect::<Vec<_>>(),
+            ["/run/app"]
+        );
     }
 
     #[test]
@@ -357,7 +390,10 @@ mod tests {
     fn the_innermost_mount_counts() {
         let facts = facts();
         assert_eq!(facts.mount("/data/x").map(|mount| mount.kind), Some(VolumeKind::Claim));
-        assert_eq!(facts.mount("/data/cache/x").map(|mount| mount.kind), Some(VolumeKind::EmptyDir));
+        assert_eq!(
+            facts.mount("/data/cache/x").map(|mount| mount.kind),
+            Some(VolumeKind::EmptyDir)
+        );
         assert_eq!(facts.mount("/database"), None);
     }
 
@@ -375,8 +411,23 @@ mod tests {
 
     #[test]
     fn missing_places_are_to_be_made_where_nobody_may() {
-        let dir = |path: &str, mode: u32| Inode { path: path.to_owned(), mode, uid: 0, gid: 0, size: 0, target: None };
-        let named = ["/data/a/b", "/srv/none", "/srv/none/x", "/srv/x.pid", "/run/y", "/app/z", "/usr/local/share"];
+        let dir = |path: &str, mode: u32| Inode {
+            path: path.to_owned(),
+            mode,
+            uid: 0,
+            gid: 0,
+            size: 0,
+            target: None,
+        };
+        let named = [
+            "/data/a/b",
+            "/srv/none",
+            "/srv/none/x",
+            "/srv/x.pid",
+            "/run/y",
+            "/app/z",
+            "/usr/local/share",
+        ];
         let inodes = vec![
             dir("/", 0o040_755),
             dir("/srv", 0o040_755),
@@ -384,15 +435,25 @@ mod tests {
             dir("/app", 0o040_755),
             dir("/usr/local", 0o040_755),
         ];
-        let facts = Facts { uid: 7, gid: 7, named: named.map(str::to_owned).to_vec(), inodes, ..Facts::default() };
+        let facts = Facts {
+            uid: 7,
+            gid: 7,
+            named: named.map(str::to_owned).to_vec(),
+            inodes,
+            ..Facts::default()
+        };
         assert_eq!(facts.missing_places(), ["/data", "/srv/none"]);
     }
 
     #[test]
     fn one_class_applies() {
         let facts = Facts { groups: vec![4], ..facts() };
-        let dir = Inode { path: "/d".to_owned(), mode: 0o040_470, uid: 7, gid: 4, size: 0, target: None };
-        assert!(!facts.may((7, 4), &dir, 2), "the owner class says no though the group class says yes");
+        let dir =
+            Inode { path: "/d".to_owned(), mode: 0o040_470, uid: 7, gid: 4, size: 0, target: None };
+        assert!(
+            !facts.may((7, 4), &dir, 2),
+            "the owner class says no though the group class says yes"
+        );
         assert!(facts.may((8, 8), &dir, 2), "a supplementary group counts");
         assert!(!facts.may((8, 8), &Inode { gid: 5, ..dir }, 4));
     }

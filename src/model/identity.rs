@@ -7,7 +7,8 @@ pub enum Origin {
     Container,
     /// `securityContext` of the pod.
     Pod,
-    /// USER of the image, by what the runtime reports (`status.containerStatuses[].user.linux`) or the image itself.
+    /// USER of the image, by what the runtime reports (`status.containerStatuses[].user.linux`) or
+    /// the image itself.
     Image,
     /// A running process, read from /proc.
     Process,
@@ -40,7 +41,8 @@ pub struct User {
 
 impl User {
     /// Nobody we know.
-    pub const UNKNOWN: User = User { uid: None, gid: None, groups: Vec::new(), origin: Origin::Unknown };
+    pub const UNKNOWN: User =
+        User { uid: None, gid: None, groups: Vec::new(), origin: Origin::Unknown };
 }
 
 /// How a container of a plan comes by its user.

@@ -17,7 +17,8 @@ pub struct Inside {
     pub listeners: Vec<Listener>,
     /// Files that a process holds open for writing, as /proc names them.
     pub open_for_writing: Vec<OpenFile>,
-    /// What was created or modified since the container started, on its root file system and in volumes of its image.
+    /// What was created or modified since the container started, on its root file system and in
+    /// volumes of its image.
     pub changed: Vec<Inode>,
     pub mounts: Vec<Mount>,
     /// /etc/passwd and /etc/group, as they stand there.
@@ -153,7 +154,8 @@ pub struct Standing {
 /// What a look at some paths brought back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Look {
-    /// Every step from the root to each path that was asked for, and the entries of those that are directories.
+    /// Every step from the root to each path that was asked for, and the entries of those that are
+    /// directories.
     pub inodes: Vec<Inode>,
 }
 

@@ -1,5 +1,6 @@
-//! Security fields of a pod template that stand where the API has none of them. With `kubectl apply` the API server refuses
-//! such an object; without its validation the field is dropped in silence, and what it was meant to do is not done.
+//! Security fields of a pod template that stand where the API has none of them. With `kubectl
+//! apply` the API server refuses such an object; without its validation the field is dropped in
+//! silence, and what it was meant to do is not done.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -19,8 +20,13 @@ const OF_POD: [&str; 6] = [
 ];
 
 /// Fields of a container's security context alone.
-const OF_CONTAINER: [&str; 5] =
-    ["allowPrivilegeEscalation", "capabilities", "privileged", "procMount", "readOnlyRootFilesystem"];
+const OF_CONTAINER: [&str; 5] = [
+    "allowPrivilegeEscalation",
+    "capabilities",
+    "privileged",
+    "procMount",
+    "readOnlyRootFilesystem",
+];
 
 /// Fields of both.
 const OF_BOTH: [&str; 7] = [
@@ -34,7 +40,8 @@ const OF_BOTH: [&str; 7] = [
 ];
 
 /// Fields of a pod spec that are taken for those of a security context.
-const OF_SPEC: [&str; 5] = ["hostNetwork", "hostPID", "hostIPC", "hostUsers", "shareProcessNamespace"];
+const OF_SPEC: [&str; 5] =
+    ["hostNetwork", "hostPID", "hostIPC", "hostUsers", "shareProcessNamespace"];
 
 /// What charts call a security context in their values, and no field of any object.
 const OF_CHARTS: [&str; 2] = ["podSecurityContext", "containerSecurityContext"];
@@ -84,7 +91,9 @@ impl Misplaced {
     #[must_use]
     pub fn fault(&self, pod: &Pod) -> String {
         let (path, belongs) = (self.path(pod), self.belongs(pod));
-        format!("{path} is no field there, and the API server refuses or drops it: it belongs into {belongs}")
+        format!(
+            "{path} is no field there, and the API server refuses or drops it: it belongs into {belongs}"
+        )
     }
 
     /// What a fix does about it.
@@ -93,7 +102,9 @@ impl Misplaced {
         let (path, belongs) = (self.path(pod), self.belongs(pod));
         match &self.outcome {
             Outcome::Moved => format!("{path} is no field there: it is moved into {belongs}"),
-            Outcome::There => format!("{path} is no field there: it is taken out, since {belongs} has it already"),
+            Outcome::There => {
+                format!("{path} is no field there: it is taken out, since {belongs} has it already")
+            }
             Outcome::Dropped(why) => {
                 format!(
                     "{path} is no field there: it belongs into {belongs}, and is taken out and not moved, because {why}"
@@ -110,8 +121,9 @@ impl Misplaced {
     }
 }
 
-/// An object with the misplaced fields of one of its pods where they belong, as far as that is certain, its template, and
-/// what they were. The template alone changes where the pod is not at the place of its kind.
+/// An object with the misplaced fields of one of its pods where they belong, as far as that is
+/// certain, its template, and what they were. The template alone changes where the pod is not at
+/// the place of its kind.
 #[must_use]
 pub fn of_pod_in<'a>(object: &'a Value, pod: &Pod) -> (Cow<'a, Value>, Value, Vec<Misplaced>) {
     // A map that has fields of its own may have these as well.
@@ -148,7 +160,9 @@ pub fn in_pod(object: &Value, pod: &Pod, template: &Value) -> Vec<Misplaced> {
 fn above<'a>(object: &'a Value, pod: &'a Pod) -> impl Iterator<Item = Path> + 'a {
     let is_ours = pod.is_own && template::is_of_kubernetes(object);
     let above = pod.path.ancestors().filter(move |_| is_ours);
-    above.filter(|path| path.get(object).is_some_and(|map| map.get("securityContext").is_some_and(Value::is_object)))
+    above.filter(|path| {
+        path.get(object).is_some_and(|map| map.get("securityContext").is_some_and(Value::is_object))
+    })
 }
 
 /// An object without the security contexts above its template, which are in it.
@@ -160,7 +174,9 @@ fn lowered<'a>(object: &'a Value, pod: &Pod) -> (Cow<'a, Value>, Vec<Misplaced>)
     let (mut lowered, mut found) = (object.clone(), Vec::new());
     for path in paths {
         let context = path.get_mut(&mut lowered).and_then(|map| take(map, "securityContext"));
-        let (Some(Value::Object(context)), Some(template)) = (context, pod.path.get_mut(&mut lowered)) else {
+        let (Some(Value::Object(context)), Some(template)) =
+            (context, pod.path.get_mut(&mut lowered))
+        else {
             continue;
         };
         let outcome = fill(field(field(template, "spec"), "securityContext"), &context);
@@ -174,7 +190,8 @@ fn lowered<'a>(object: &'a Value, pod: &Pod) -> (Cow<'a, Value>, Vec<Misplaced>)
     (Cow::Owned(lowered), found)
 }
 
-/// A template with its misplaced fields where they belong, as far as that is certain, and what they were.
+/// A template with its misplaced fields where they belong, as far as that is certain, and what they
+/// were.
 fn mended(template: &Value) -> (Cow<'_, Value>, Vec<Misplaced>) {
     if is_sound(template) {
         return (Cow::Borrowed(template), Vec::new());
@@ -201,17 +218,24 @@ fn mended(template: &Value) -> (Cow<'_, Value>, Vec<Misplaced>) {
 /// Whether no field is in a wrong place: most templates need no more than a look.
 fn is_sound(template: &Value) -> bool {
     let has = |value: &Value, fields: &[&str]| {
-        value.as_object().is_some_and(|there| there.keys().any(|name| fields.contains(&name.as_str())))
+        value
+            .as_object()
+            .is_some_and(|there| there.keys().any(|name| fields.contains(&name.as_str())))
     };
     let spec = &template["spec"];
-    let lists = ["initContainers", "containers"].into_iter().filter_map(|list| spec[list].as_array());
+    let lists =
+        ["initContainers", "containers"].into_iter().filter_map(|list| spec[list].as_array());
     let mut containers = lists.flatten();
     !has(template, &["securityContext"])
-        && ![&OF_POD[..], &OF_CONTAINER, &OF_BOTH, &OF_CHARTS].iter().any(|fields| has(spec, fields))
+        && ![&OF_POD[..], &OF_CONTAINER, &OF_BOTH, &OF_CHARTS]
+            .iter()
+            .any(|fields| has(spec, fields))
         && ![&OF_CONTAINER[..], &OF_SPEC].iter().any(|fields| has(&spec["securityContext"], fields))
         && containers.all(|container| {
             let context = &container["securityContext"];
-            ![&OF_POD[..], &OF_CONTAINER, &OF_BOTH, &OF_SPEC, &OF_CHARTS].iter().any(|fields| has(container, fields))
+            ![&OF_POD[..], &OF_CONTAINER, &OF_BOTH, &OF_SPEC, &OF_CHARTS]
+                .iter()
+                .any(|fields| has(container, fields))
                 && ![&OF_POD[..], &OF_SPEC].iter().any(|fields| has(context, fields))
         })
 }
@@ -219,7 +243,8 @@ fn is_sound(template: &Value) -> bool {
 /// Takes out the security contexts that are empty now and were not.
 fn prune(spec: &mut Value, before: &Value) {
     let is_new = |value: &Value, before: &Value| {
-        value.get("securityContext") == Some(&json!({})) && before.get("securityContext") != Some(&json!({}))
+        value.get("securityContext") == Some(&json!({}))
+            && before.get("securityContext") != Some(&json!({}))
     };
     if is_new(spec, before) {
         take(spec, "securityContext");
@@ -257,14 +282,16 @@ fn of_containers(spec: &mut Value, found: &mut Vec<Misplaced>) {
                 if let Some(value) = take(container, name) {
                     for_pod.push((format!("{path}.{name}"), name, value));
                 }
-                let context = container.get_mut("securityContext").filter(|context| context.is_object());
+                let context =
+                    container.get_mut("securityContext").filter(|context| context.is_object());
                 if let Some(value) = context.and_then(|context| take(context, name)) {
                     for_pod.push((format!("{path}.securityContext.{name}"), name, value));
                 }
             }
         }
     }
-    let values: BTreeSet<(&str, String)> = for_pod.iter().map(|(_, name, value)| (*name, value.to_string())).collect();
+    let values: BTreeSet<(&str, String)> =
+        for_pod.iter().map(|(_, name, value)| (*name, value.to_string())).collect();
     for (path, name, value) in for_pod {
         let differ = values.iter().filter(|(known, _)| *known == name).count() > 1;
         let (place, belongs) = match OF_SPEC.contains(&name) {
@@ -337,7 +364,8 @@ fn to_each(spec: &mut Value, name: &str, value: &Value) -> Outcome {
     outcome
 }
 
-/// A value as the field takes it; why it is not certain, or not to be granted where it had no effect until now.
+/// A value as the field takes it; why it is not certain, or not to be granted where it had no
+/// effect until now.
 fn typed(name: &str, value: Value) -> Result<Value, &'static str> {
     const UNREADABLE: &str = "its value is of another type than the field takes";
     const GRANTS: &str = "it would grant what it has not granted until now";
@@ -345,18 +373,32 @@ fn typed(name: &str, value: Value) -> Result<Value, &'static str> {
     match name {
         "fsGroup" => number(&value).map(|number| json!(number)).ok_or("it does not say one group"),
         "supplementalGroups" => {
-            let groups = value.as_array().map(|groups| groups.iter().map(number).collect::<Option<Vec<i64>>>());
+            let groups = value
+                .as_array()
+                .map(|groups| groups.iter().map(number).collect::<Option<Vec<i64>>>());
             groups.flatten().map(|groups| json!(groups)).ok_or(UNREADABLE)
         }
-        "hostNetwork" | "hostPID" | "hostIPC" | "privileged" | "allowPrivilegeEscalation" | "shareProcessNamespace"
+        "hostNetwork"
+        | "hostPID"
+        | "hostIPC"
+        | "privileged"
+        | "allowPrivilegeEscalation"
+        | "shareProcessNamespace"
             if is_true =>
         {
             Err(GRANTS)
         }
-        "capabilities" if value["add"].as_array().is_some_and(|added| !added.is_empty()) => Err(GRANTS),
+        "capabilities" if value["add"].as_array().is_some_and(|added| !added.is_empty()) => {
+            Err(GRANTS)
+        }
         "procMount" if value != json!("Default") => Err(GRANTS),
-        "capabilities" | "seccompProfile" | "appArmorProfile" | "seLinuxOptions" | "windowsOptions" => {
-            if value.is_object() { Ok(value) } else { Err(UNREADABLE) }
+        "capabilities" | "seccompProfile" | "appArmorProfile" | "seLinuxOptions"
+        | "windowsOptions" => {
+            if value.is_object() {
+                Ok(value)
+            } else {
+                Err(UNREADABLE)
+            }
         }
         "sysctls" => {
             if value.is_array() {
@@ -366,8 +408,15 @@ fn typed(name: &str, value: Value) -> Result<Value, &'static str> {
             }
         }
         "runAsUser" | "runAsGroup" => number(&value).map(|number| json!(number)).ok_or(UNREADABLE),
-        "fsGroupChangePolicy" | "supplementalGroupsPolicy" | "seLinuxChangePolicy" | "procMount" => {
-            if value.is_string() { Ok(value) } else { Err(UNREADABLE) }
+        "fsGroupChangePolicy"
+        | "supplementalGroupsPolicy"
+        | "seLinuxChangePolicy"
+        | "procMount" => {
+            if value.is_string() {
+                Ok(value)
+            } else {
+                Err(UNREADABLE)
+            }
         }
         _ => {
             if value.is_boolean() {
@@ -401,9 +450,14 @@ fn set(place: &mut Value, name: &str, value: Value) -> Outcome {
 }
 
 fn fill(place: &mut Value, values: &Map<String, Value>) -> Outcome {
-    let outcomes: Vec<Outcome> = values.iter().map(|(name, value)| set(place, name, value.clone())).collect();
+    let outcomes: Vec<Outcome> =
+        values.iter().map(|(name, value)| set(place, name, value.clone())).collect();
     let worst = outcomes.iter().find(|outcome| matches!(outcome, Outcome::Dropped(_)));
-    worst.cloned().unwrap_or(if outcomes.contains(&Outcome::Moved) { Outcome::Moved } else { Outcome::There })
+    worst.cloned().unwrap_or(if outcomes.contains(&Outcome::Moved) {
+        Outcome::Moved
+    } else {
+        Outcome::There
+    })
 }
 
 fn take(value: &mut Value, name: &str) -> Option<Value> {
@@ -442,15 +496,20 @@ mod tests {
     #[test]
     fn a_pods_field_leaves_its_container() {
         for group in [json!(350), json!("350"), json!("350:350")] {
-            let (spec, found) = outcomes(json!({"containers": [{"name": "a", "securityContext": {"fsGroup": group}}]}));
-            assert_eq!(spec, json!({"containers": [{"name": "a"}], "securityContext": {"fsGroup": 350}}));
+            let (spec, found) = outcomes(
+                json!({"containers": [{"name": "a", "securityContext": {"fsGroup": group}}]}),
+            );
+            assert_eq!(
+                spec,
+                json!({"containers": [{"name": "a"}], "securityContext": {"fsGroup": 350}})
+            );
             assert_eq!(found, [moved("spec.containers[0].securityContext.fsGroup")]);
         }
-        let (spec, found) = outcomes(json!({"containers": [{"name": "a", "securityContext": {"fsGroup": "1:2"}}]}));
+        let (spec, found) =
+            outcomes(json!({"containers": [{"name": "a", "securityContext": {"fsGroup": "1:2"}}]}));
         assert_eq!(spec, json!({"containers": [{"name": "a"}]}));
         assert_eq!(found[0].1, Outcome::Dropped("it does not say one group"));
-        let two =
-            json!([{"name": "a", "securityContext": {"fsGroup": 1}}, {"name": "b", "securityContext": {"fsGroup": 2}}]);
+        let two = json!([{"name": "a", "securityContext": {"fsGroup": 1}}, {"name": "b", "securityContext": {"fsGroup": 2}}]);
         assert_eq!(
             outcomes(json!({ "containers": two })).1[0].1,
             Outcome::Dropped("the containers say different things")
@@ -474,7 +533,10 @@ mod tests {
             spec["containers"][0]["securityContext"],
             json!({"capabilities": {"drop": ["KILL"]}, "privileged": false})
         );
-        assert_eq!(found, [moved("spec.securityContext.capabilities"), moved("spec.securityContext.privileged")]);
+        assert_eq!(
+            found,
+            [moved("spec.securityContext.capabilities"), moved("spec.securityContext.privileged")]
+        );
     }
 
     #[test]
@@ -486,14 +548,21 @@ mod tests {
         let (lowered, template, found) = of_pod_in(&object, &pod);
         assert_eq!(lowered["spec"].get("securityContext"), None);
         let container = json!({"name": "a", "securityContext": {"privileged": false}});
-        assert_eq!(template["spec"], json!({"containers": [container], "securityContext": {"runAsUser": 5}}));
+        assert_eq!(
+            template["spec"],
+            json!({"containers": [container], "securityContext": {"runAsUser": 5}})
+        );
         let paths: Vec<String> = found.iter().map(|one| one.path(&pod)).collect();
-        assert_eq!(paths, ["spec.securityContext", "spec.template.spec.securityContext.privileged"]);
+        assert_eq!(
+            paths,
+            ["spec.securityContext", "spec.template.spec.securityContext.privileged"]
+        );
         assert_eq!(
             found[0].mended(&pod),
             "spec.securityContext is no field there: it is moved into spec.template.spec.securityContext"
         );
-        let custom = json!({"apiVersion": "example.com/v1", "kind": "Runner", "spec": object["spec"]});
+        let custom =
+            json!({"apiVersion": "example.com/v1", "kind": "Runner", "spec": object["spec"]});
         assert!(of_pod_in(&custom, &pod).2.is_empty());
     }
 
@@ -510,21 +579,30 @@ mod tests {
 
     #[test]
     fn a_field_beside_the_security_context_goes_into_it() {
-        let (spec, found) =
-            outcomes(json!({"runAsUser": 5, "containers": [{"name": "a", "privileged": false, "runAsNonRoot": true}]}));
-        let container = json!({"name": "a", "securityContext": {"privileged": false, "runAsNonRoot": true}});
+        let (spec, found) = outcomes(
+            json!({"runAsUser": 5, "containers": [{"name": "a", "privileged": false, "runAsNonRoot": true}]}),
+        );
+        let container =
+            json!({"name": "a", "securityContext": {"privileged": false, "runAsNonRoot": true}});
         assert_eq!(spec, json!({"containers": [container], "securityContext": {"runAsUser": 5}}));
-        let paths = ["spec.containers[0].privileged", "spec.containers[0].runAsNonRoot", "spec.runAsUser"];
+        let paths =
+            ["spec.containers[0].privileged", "spec.containers[0].runAsNonRoot", "spec.runAsUser"];
         assert_eq!(found, paths.map(moved));
         let (spec, found) = outcomes(
             json!({"podSecurityContext": {"fsGroup": 5}, "containers": [{"name": "a", "containerSecurityContext": {"runAsUser": 6}}]}),
         );
         assert_eq!(spec["securityContext"], json!({"fsGroup": 5}));
         assert_eq!(spec["containers"][0]["securityContext"], json!({"runAsUser": 6}));
-        assert_eq!(found, ["spec.containers[0].containerSecurityContext", "spec.podSecurityContext"].map(moved));
+        assert_eq!(
+            found,
+            ["spec.containers[0].containerSecurityContext", "spec.podSecurityContext"].map(moved)
+        );
         let template = json!({"securityContext": {"runAsUser": 5}, "spec": {"containers": []}});
         let (mended, found) = mended(&template);
-        assert_eq!(*mended, json!({"spec": {"containers": [], "securityContext": {"runAsUser": 5}}}));
+        assert_eq!(
+            *mended,
+            json!({"spec": {"containers": [], "securityContext": {"runAsUser": 5}}})
+        );
         assert_eq!(found[0].path, "securityContext");
     }
 }

@@ -24,7 +24,8 @@ pub struct Node {
     pub handlers: Vec<Handler>,
     /// The kubelet's own configuration, where its /configz may be read.
     pub configuration: Option<Configuration>,
-    /// The kubelet says in its Ready condition that AppArmor is on. Kubelets from v1.31 on no longer do.
+    /// The kubelet says in its Ready condition that AppArmor is on. Kubelets from v1.31 on no
+    /// longer do.
     pub says_app_armor: bool,
     /// 1 or 2, by the kubelet's metrics.
     pub cgroup: Option<u8>,
@@ -111,9 +112,9 @@ impl fmt::Display for Setting {
 /// What gives devices to the user of a container, as a line of a runtime's configuration.
 const DEVICE_OWNERSHIP: &str = "device_ownership_from_security_context = true";
 
-/// The settings that give devices to the user of a container, `runAsUser` and `runAsGroup`: of containerd from 2.0 on, which
-/// brought version 3 of its configuration, of containerd 1.6 and 1.7 (docs/cri/config.md there), and of CRI-O from 1.22 on
-/// (crio.conf(5)).
+/// The settings that give devices to the user of a container, `runAsUser` and `runAsGroup`: of
+/// containerd from 2.0 on, which brought version 3 of its configuration, of containerd 1.6 and 1.7
+/// (docs/cri/config.md there), and of CRI-O from 1.22 on (crio.conf(5)).
 pub const DEVICE_OWNERSHIP_SETTINGS: [Setting; 3] = [
     Setting {
         file: "/etc/containerd/config.toml",
@@ -125,12 +126,16 @@ pub const DEVICE_OWNERSHIP_SETTINGS: [Setting; 3] = [
         section: "[plugins.\"io.containerd.grpc.v1.cri\"]",
         line: DEVICE_OWNERSHIP,
     },
-    Setting { file: "/etc/crio/crio.conf.d/99-devices.conf", section: "[crio.runtime]", line: DEVICE_OWNERSHIP },
+    Setting {
+        file: "/etc/crio/crio.conf.d/99-devices.conf",
+        section: "[crio.runtime]",
+        line: DEVICE_OWNERSHIP,
+    },
 ];
 
-/// The one of [`DEVICE_OWNERSHIP_SETTINGS`] that a runtime reads. `None` for another runtime, and for a containerd that does
-/// not tell its version: a kubelet that gets no answer from its runtime reports `containerd://Unknown`
-/// (pkg/kubelet/nodestatus/setters.go).
+/// The one of [`DEVICE_OWNERSHIP_SETTINGS`] that a runtime reads. `None` for another runtime, and
+/// for a containerd that does not tell its version: a kubelet that gets no answer from its runtime
+/// reports `containerd://Unknown` (pkg/kubelet/nodestatus/setters.go).
 #[must_use]
 pub fn device_ownership_setting(runtime: &Runtime) -> Option<Setting> {
     let [containerd, containerd_1, crio] = DEVICE_OWNERSHIP_SETTINGS;
@@ -163,8 +168,8 @@ impl Node {
         self.configuration.as_ref()?.feature_gates.get(name).copied()
     }
 
-    /// Whether a pod with `hostUsers: false` gets a user namespace here, with the runtime handler of its RuntimeClass;
-    /// that of none is "".
+    /// Whether a pod with `hostUsers: false` gets a user namespace here, with the runtime handler
+    /// of its RuntimeClass; that of none is "".
     #[must_use]
     pub fn user_namespaces(&self, handler: &str) -> Answer {
         if let Some(told) = self.probed.as_ref().and_then(|probed| probed.user_namespaces.clone()) {
@@ -180,14 +185,26 @@ impl Node {
         if gate.value == Some(false) {
             return gate;
         }
-        let reported = self.handlers.iter().find(|known| known.name == handler).map(|known| known.user_namespaces);
+        let reported = self
+            .handlers
+            .iter()
+            .find(|known| known.name == handler)
+            .map(|known| known.user_namespaces);
         match reported {
-            None if !self.handlers.is_empty() => Answer::no(format!("it has no runtime handler {handler:?}")),
-            Some(Some(false)) => Answer::no(format!("{} cannot, it says (status.runtimeHandlers)", self.runtime)),
-            Some(Some(true)) => {
-                Answer { value: gate.value, why: format!("{} can, it says; {}", self.runtime, gate.why) }
+            None if !self.handlers.is_empty() => {
+                Answer::no(format!("it has no runtime handler {handler:?}"))
             }
-            _ => Answer::unknown(format!("its kubelet does not report what {} can; {}", self.runtime, gate.why)),
+            Some(Some(false)) => {
+                Answer::no(format!("{} cannot, it says (status.runtimeHandlers)", self.runtime))
+            }
+            Some(Some(true)) => Answer {
+                value: gate.value,
+                why: format!("{} can, it says; {}", self.runtime, gate.why),
+            },
+            _ => Answer::unknown(format!(
+                "its kubelet does not report what {} can; {}",
+                self.runtime, gate.why
+            )),
         }
     }
 
@@ -202,8 +219,12 @@ impl Node {
             return Answer::unknown("Windows has no such rule");
         }
         let likely = match (self.runtime.name.as_str(), self.runtime.major()) {
-            ("containerd", Some(2..)) => "probably: containerd 2 opens them unless enable_unprivileged_ports = false",
-            ("containerd", _) => "probably not: containerd 1 opens them only with enable_unprivileged_ports = true",
+            ("containerd", Some(2..)) => {
+                "probably: containerd 2 opens them unless enable_unprivileged_ports = false"
+            }
+            ("containerd", _) => {
+                "probably not: containerd 1 opens them only with enable_unprivileged_ports = true"
+            }
             ("cri-o", _) => "probably not: CRI-O opens them only by its default_sysctls",
             ("docker", _) => "probably: Docker opens them from 20.10 on",
             _ => "it depends on the runtime",
@@ -216,7 +237,9 @@ impl Node {
         let label = self.probed.as_ref().and_then(|probed| probed.label.as_deref());
         match label {
             // user:role:type:level, where the level has colons of its own.
-            Some(label) if label.split(':').count() >= 4 => return Answer::yes(format!("a pod's process is {label}")),
+            Some(label) if label.split(':').count() >= 4 => {
+                return Answer::yes(format!("a pod's process is {label}"));
+            }
             Some(_) => return Answer::no("a pod's process has no such label"),
             None => {}
         }
@@ -239,13 +262,22 @@ impl Node {
     #[must_use]
     pub fn app_armor(&self) -> Answer {
         if let Some(enabled) = self.probed.as_ref().and_then(|probed| probed.app_armor) {
-            return Answer { value: Some(enabled), why: "by /sys/module/apparmor in a pod".to_owned() };
+            return Answer {
+                value: Some(enabled),
+                why: "by /sys/module/apparmor in a pod".to_owned(),
+            };
         }
         if self.says_app_armor {
             return Answer::yes("its kubelet says so");
         }
         self.by_system(
-            &["ubuntu", "debian", "container-optimized os", "suse linux enterprise server", "opensuse leap"],
+            &[
+                "ubuntu",
+                "debian",
+                "container-optimized os",
+                "suse linux enterprise server",
+                "opensuse leap",
+            ],
             "AppArmor",
         )
     }
@@ -268,14 +300,22 @@ impl Node {
     #[must_use]
     pub fn seccomp_default(&self) -> Answer {
         if let Some(mode) = self.probed.as_ref().and_then(|probed| probed.seccomp) {
-            return Answer { value: Some(mode != 0), why: format!("Seccomp is {mode} in a pod that sets no profile") };
+            return Answer {
+                value: Some(mode != 0),
+                why: format!("Seccomp is {mode} in a pod that sets no profile"),
+            };
         }
         match &self.configuration {
             Some(configuration) => {
-                let why = format!("seccompDefault is {} in its kubelet's configuration", configuration.seccomp_default);
+                let why = format!(
+                    "seccompDefault is {} in its kubelet's configuration",
+                    configuration.seccomp_default
+                );
                 Answer { value: Some(configuration.seccomp_default), why }
             }
-            None => Answer::unknown("probably not: a kubelet's seccompDefault is false unless it is set"),
+            None => Answer::unknown(
+                "probably not: a kubelet's seccompDefault is false unless it is set",
+            ),
         }
     }
 
@@ -287,9 +327,12 @@ impl Node {
         }
         match self.cgroup {
             Some(version) => (Some(version), "by its kubelet's metrics".to_owned()),
-            None if self.minor().is_some_and(|minor| minor >= 35) => {
-                (None, format!("probably 2: a kubelet from v1.35 on refuses 1 unless failCgroupV1 is false; {PROBE}"))
-            }
+            None if self.minor().is_some_and(|minor| minor >= 35) => (
+                None,
+                format!(
+                    "probably 2: a kubelet from v1.35 on refuses 1 unless failCgroupV1 is false; {PROBE}"
+                ),
+            ),
             None => (None, PROBE.to_owned()),
         }
     }
@@ -297,7 +340,8 @@ impl Node {
     /// Whether devices belong to the container's user.
     #[must_use]
     pub fn device_ownership(&self) -> Answer {
-        if let Some(told) = self.probed.as_ref().and_then(|probed| probed.device_ownership.clone()) {
+        if let Some(told) = self.probed.as_ref().and_then(|probed| probed.device_ownership.clone())
+        {
             return told;
         }
         if self.is_windows() {
@@ -338,39 +382,73 @@ mod tests {
     #[test]
     fn user_namespaces_need_the_kubelet_and_the_runtime() {
         let told = |kubelet: &str, reported: Option<bool>, gate: Option<bool>| {
-            let feature_gates = gate.map(|on| ("UserNamespacesSupport".to_owned(), on)).into_iter().collect();
-            let configuration = gate.map(|_| Configuration { feature_gates, seccomp_default: false });
-            Node { handlers: handlers(reported), configuration, ..node("containerd://2.1.0", kubelet, "") }
-                .user_namespaces("")
-                .value
+            let feature_gates =
+                gate.map(|on| ("UserNamespacesSupport".to_owned(), on)).into_iter().collect();
+            let configuration =
+                gate.map(|_| Configuration { feature_gates, seccomp_default: false });
+            Node {
+                handlers: handlers(reported),
+                configuration,
+                ..node("containerd://2.1.0", kubelet, "")
+            }
+            .user_namespaces("")
+            .value
         };
         assert_eq!(told("v1.37.2", Some(true), None), Some(true));
         assert_eq!(told("v1.33.0-eks-1", Some(true), None), Some(true), "on by default");
-        assert_eq!(told("v1.33.0", Some(true), Some(false)), Some(false), "and off where it is set so");
-        assert_eq!(told("v1.31.4+k3s1", Some(true), None), None, "off by default, and nobody says whether it was set");
+        assert_eq!(
+            told("v1.33.0", Some(true), Some(false)),
+            Some(false),
+            "and off where it is set so"
+        );
+        assert_eq!(
+            told("v1.31.4+k3s1", Some(true), None),
+            None,
+            "off by default, and nobody says whether it was set"
+        );
         assert_eq!(told("v1.31.4", Some(true), Some(true)), Some(true));
         assert_eq!(told("v1.37.2", Some(false), None), Some(false));
         assert_eq!(told("v1.37.2", None, None), None);
         assert_eq!(told("v1.24.0", None, None), Some(false), "before there was such a thing");
-        let other = Node { handlers: handlers(Some(true)), ..node("containerd://2.1.0", "v1.37.0", "") };
+        let other =
+            Node { handlers: handlers(Some(true)), ..node("containerd://2.1.0", "v1.37.0", "") };
         assert_eq!(other.user_namespaces("gvisor").value, Some(false));
     }
 
     #[test]
     fn what_is_likely_is_no_answer() {
-        for runtime in ["containerd://2.4.2", "containerd://1.7.1", "cri-o://1.35.0", "docker://27.0", "other://1"] {
+        for runtime in [
+            "containerd://2.4.2",
+            "containerd://1.7.1",
+            "cri-o://1.35.0",
+            "docker://27.0",
+            "other://1",
+        ] {
             let node = node(runtime, "v1.37.0", "Ubuntu 24.04 LTS");
-            for told in
-                [node.low_ports(), node.se_linux(), node.app_armor(), node.device_ownership(), node.seccomp_default()]
-            {
+            for told in [
+                node.low_ports(),
+                node.se_linux(),
+                node.app_armor(),
+                node.device_ownership(),
+                node.seccomp_default(),
+            ] {
                 assert_eq!(told.value, None, "{runtime} {}", told.why);
                 assert!(!told.why.is_empty());
             }
         }
-        assert!(node("containerd://2.4.2", "v1.37.0", "").low_ports().why.starts_with("probably: "));
-        assert!(node("containerd://1.7.2", "v1.37.0", "").low_ports().why.starts_with("probably not: "));
+        assert!(
+            node("containerd://2.4.2", "v1.37.0", "").low_ports().why.starts_with("probably: ")
+        );
+        assert!(
+            node("containerd://1.7.2", "v1.37.0", "").low_ports().why.starts_with("probably not: ")
+        );
         assert!(node("x", "", "Ubuntu 24.04").app_armor().why.starts_with("probably: "));
-        assert!(node("x", "", "Red Hat Enterprise Linux CoreOS").se_linux().why.starts_with("probably: "));
+        assert!(
+            node("x", "", "Red Hat Enterprise Linux CoreOS")
+                .se_linux()
+                .why
+                .starts_with("probably: ")
+        );
     }
 
     #[test]
@@ -383,20 +461,34 @@ mod tests {
             cgroup: Some(1),
             ..Probed::default()
         };
-        let with = |probed| Node { probed: Some(probed), ..node("containerd://2.4.2", "v1.37.0", "Fedora") };
+        let with = |probed| Node {
+            probed: Some(probed),
+            ..node("containerd://2.4.2", "v1.37.0", "Fedora")
+        };
         let confined = with(probed("system_u:system_r:container_t:s0:c1,c2", 0));
-        assert_eq!((confined.se_linux().value, confined.low_ports().value), (Some(true), Some(true)));
+        assert_eq!(
+            (confined.se_linux().value, confined.low_ports().value),
+            (Some(true), Some(true))
+        );
         let other = with(probed("cri-containerd.apparmor.d (enforce)", 1024));
         assert_eq!((other.se_linux().value, other.low_ports().value), (Some(false), Some(false)));
-        assert_eq!((other.seccomp_default().value, other.cgroup_version().0), (Some(true), Some(1)));
+        assert_eq!(
+            (other.seccomp_default().value, other.cgroup_version().0),
+            (Some(true), Some(1))
+        );
     }
 
     #[test]
     fn the_setting_is_named_for_each_runtime_and_version() {
-        let section = |text: &str| device_ownership_setting(&Runtime::parse(text)).map(|setting| setting.section);
+        let section = |text: &str| {
+            device_ownership_setting(&Runtime::parse(text)).map(|setting| setting.section)
+        };
         assert_eq!(section("containerd://1.7.27"), Some("[plugins.\"io.containerd.grpc.v1.cri\"]"));
         assert_eq!(section("containerd://2.0.0"), Some("[plugins.'io.containerd.cri.v1.runtime']"));
-        assert_eq!(section("containerd://v2.4.2-k3s1"), Some("[plugins.'io.containerd.cri.v1.runtime']"));
+        assert_eq!(
+            section("containerd://v2.4.2-k3s1"),
+            Some("[plugins.'io.containerd.cri.v1.runtime']")
+        );
         assert_eq!(section("cri-o://1.34.1"), Some("[crio.runtime]"));
         assert_eq!(section("docker://27.1"), None);
     }

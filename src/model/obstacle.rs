@@ -262,13 +262,17 @@ impl Demand {
     const ALL: [(Demand, &str); 3] = [
         (Demand::Owner, "the program demands to own "),
         (Demand::Private, "the program refuses what others than its owner may read or write: "),
-        (Demand::Sticky, "the program refuses a directory that everybody may write and that has no sticky bit: "),
+        (
+            Demand::Sticky,
+            "the program refuses a directory that everybody may write and that has no sticky bit: ",
+        ),
     ];
 
     /// The cause of an obstacle, in one sentence.
     #[must_use]
     pub fn sentence(self, path: &str) -> String {
-        let start = Demand::ALL.iter().find(|(demand, _)| *demand == self).map_or("", |(_, start)| *start);
+        let start =
+            Demand::ALL.iter().find(|(demand, _)| *demand == self).map_or("", |(_, start)| *start);
         format!("{start}{path}")
     }
 

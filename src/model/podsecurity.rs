@@ -84,8 +84,9 @@ pub struct Violation {
     pub reason: String,
     /// Upstream's `ForbiddenDetail`, character for character; may be empty.
     pub detail: String,
-    /// The fields at fault, relative to the pod template, as `spec.containers[0].securityContext.privileged`.
-    /// A field that should be there and is not counts too. Upstream has no such thing: it is for file and line.
+    /// The fields at fault, relative to the pod template, as
+    /// `spec.containers[0].securityContext.privileged`. A field that should be there and is
+    /// not counts too. Upstream has no such thing: it is for file and line.
     pub fields: Vec<String>,
 }
 
@@ -96,8 +97,9 @@ pub struct Policy {
     pub version: Version,
 }
 
-/// What a namespace demands of its pods, by its `pod-security.kubernetes.io/` labels. `None`: not labelled, so the
-/// API server's own default holds, which is privileged unless its administrator set another.
+/// What a namespace demands of its pods, by its `pod-security.kubernetes.io/` labels. `None`: not
+/// labelled, so the API server's own default holds, which is privileged unless its administrator
+/// set another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Namespace {
     pub name: String,
@@ -107,8 +109,8 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Reads the labels as upstream does (api/helpers.go, PolicyToEvaluate): an unknown level counts as restricted
-    /// and an unknown version as latest.
+    /// Reads the labels as upstream does (api/helpers.go, PolicyToEvaluate): an unknown level
+    /// counts as restricted and an unknown version as latest.
     #[must_use]
     pub fn from_labels(name: String, labels: &BTreeMap<String, String>) -> Self {
         let policy = |mode: &str| {
@@ -116,15 +118,16 @@ impl Namespace {
             let version = labels.get(&format!("pod-security.kubernetes.io/{mode}-version"));
             Some(Policy {
                 level: level.parse().unwrap_or(Level::Restricted),
-                version: version.map_or(Version::Latest, |text| text.parse().unwrap_or(Version::Latest)),
+                version: version
+                    .map_or(Version::Latest, |text| text.parse().unwrap_or(Version::Latest)),
             })
         };
         Self { enforce: policy("enforce"), audit: policy("audit"), warn: policy("warn"), name }
     }
 }
 
-/// Capabilities that the baseline level lets a container add, those that a runtime grants by itself without NET_RAW
-/// (k8s.io/pod-security-admission, policy/check_capabilities_baseline.go).
+/// Capabilities that the baseline level lets a container add, those that a runtime grants by itself
+/// without NET_RAW (k8s.io/pod-security-admission, policy/check_capabilities_baseline.go).
 pub const BASELINE_CAPABILITIES: [&str; 13] = [
     "AUDIT_WRITE",
     "CHOWN",

@@ -1,5 +1,5 @@
-//! Where a kind takes a pod or a security context: what the structural schema of its custom resource definition says, as the
-//! API server publishes it for everybody (OpenAPI v3).
+//! Where a kind takes a pod or a security context: what the structural schema of its custom
+//! resource definition says, as the API server publishes it for everybody (OpenAPI v3).
 
 use serde_json::Value;
 
@@ -15,7 +15,8 @@ pub enum Takes {
     Context(String),
 }
 
-/// Where a kind takes them, as `spec.workers[].template.spec`; nothing where the document does not tell of it.
+/// Where a kind takes them, as `spec.workers[].template.spec`; nothing where the document does not
+/// tell of it.
 #[must_use]
 pub fn takes(document: &Value, group: &str, kind: &str) -> Vec<Takes> {
     let schemas = document.pointer("/components/schemas").and_then(Value::as_object);
@@ -68,9 +69,9 @@ mod tests {
     #[test]
     fn pods_and_security_contexts_are_known_by_their_fields() {
         let context = json!({"properties": {"runAsNonRoot": {}, "runAsUser": {}, "seccompProfile": {}, "fsGroup": {}}});
-        let container = json!({"properties": {"name": {}, "image": {}, "securityContext": context}});
-        let pod =
-            json!({"properties": {"containers": {"items": container}, "volumes": {}, "securityContext": context}});
+        let container =
+            json!({"properties": {"name": {}, "image": {}, "securityContext": context}});
+        let pod = json!({"properties": {"containers": {"items": container}, "volumes": {}, "securityContext": context}});
         let spec = json!({"properties": {
             "workers": {"items": {"properties": {"template": {"properties": {"spec": pod}}}}},
             "roles": {"additionalProperties": {"properties": {"podSecurityContext": context}}},

@@ -11,7 +11,8 @@ pub struct Label<'t> {
     pub role: &'t str,
     /// The domain of a process, the type of anything else.
     pub kind: &'t str,
-    /// `s0:c1,c2`: a sensitivity, or a range of two, and categories. Empty where the policy knows none.
+    /// `s0:c1,c2`: a sensitivity, or a range of two, and categories. Empty where the policy knows
+    /// none.
     pub level: &'t str,
 }
 
@@ -21,7 +22,12 @@ impl<'t> Label<'t> {
     pub fn parse(text: &'t str) -> Option<Self> {
         let mut parts = text.splitn(4, ':');
         let (user, role, kind) = (parts.next()?, parts.next()?, parts.next()?);
-        (!kind.is_empty()).then_some(Self { user, role, kind, level: parts.next().unwrap_or_default() })
+        (!kind.is_empty()).then_some(Self {
+            user,
+            role,
+            kind,
+            level: parts.next().unwrap_or_default(),
+        })
     }
 
     /// The highest sensitivity's categories, ranges such as `c1.c3` spelled out.
@@ -30,8 +36,8 @@ impl<'t> Label<'t> {
         categories(self.level)
     }
 
-    /// Whether categories alone stand between a process and a thing: those of the process must hold all of the thing's
-    /// (the `dominates` of mlsconstrain in the policy's mcs file).
+    /// Whether categories alone stand between a process and a thing: those of the process must hold
+    /// all of the thing's (the `dominates` of mlsconstrain in the policy's mcs file).
     #[must_use]
     pub fn reaches(&self, thing: &Label<'_>) -> bool {
         self.categories().is_superset(&thing.categories())
@@ -53,7 +59,9 @@ const LAST_CATEGORY: u32 = 1023;
 pub fn categories(level: &str) -> BTreeSet<u32> {
     let high = level.rsplit('-').next().unwrap_or_default();
     let Some((_, list)) = high.split_once(':') else { return BTreeSet::new() };
-    let number = |text: &str| text.strip_prefix('c')?.parse::<u32>().ok().filter(|number| *number <= LAST_CATEGORY);
+    let number = |text: &str| {
+        text.strip_prefix('c')?.parse::<u32>().ok().filter(|number| *number <= LAST_CATEGORY)
+    };
     let mut found = BTreeSet::new();
     for part in list.split(',') {
         let (first, last) = part.split_once('.').unwrap_or((part, part));
@@ -64,7 +72,8 @@ pub fn categories(level: &str) -> BTreeSet<u32> {
     found
 }
 
-/// What of two labels does not match. Its sentence is the cause of an obstacle, by which a remedy knows it again.
+/// What of two labels does not match. Its sentence is the cause of an obstacle, by which a remedy
+/// knows it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mismatch {
     /// The process has other categories than the thing: that of another pod.
@@ -86,8 +95,10 @@ impl Mismatch {
     /// What stands between a process and a thing, if the type is one that containers may have.
     #[must_use]
     pub fn between(process: &Label<'_>, thing: &Label<'_>) -> Self {
-        // container_file_t, container_ro_file_t, container_share_t, and their older names svirt_sandbox_file_t.
-        let is_containers = thing.kind.starts_with("container_") || thing.kind.starts_with("svirt_");
+        // container_file_t, container_ro_file_t, container_share_t, and their older names
+        // svirt_sandbox_file_t.
+        let is_containers =
+            thing.kind.starts_with("container_") || thing.kind.starts_with("svirt_");
         if is_containers && !process.reaches(thing) { Self::Categories } else { Self::Type }
     }
 
@@ -124,13 +135,16 @@ fn level(level: &str) -> &str {
     if level.is_empty() { "none" } else { level }
 }
 
-/// How a kubelet of v1.`minor` labels a volume for a pod that has a level (KEP-1710, pkg/features/kube_features.go), a
-/// sentence each; `gate` is SELinuxMount where the kubelet's configuration names it.
+/// How a kubelet of v1.`minor` labels a volume for a pod that has a level (KEP-1710,
+/// pkg/features/kube_features.go), a sentence each; `gate` is SELinuxMount where the kubelet's
+/// configuration names it.
 #[must_use]
 pub fn labelling(minor: u32, gate: Option<bool>) -> Vec<String> {
     let mounts_all = gate.unwrap_or(minor >= 37);
     let mut sentences = vec![match (minor, mounts_all) {
-        (0..=26, _) => "the runtime relabels every file of a volume when a container starts".to_owned(),
+        (0..=26, _) => {
+            "the runtime relabels every file of a volume when a container starts".to_owned()
+        }
         (27.., false) => format!(
             "v1.{minor} mounts a ReadWriteOncePod volume with the pod's label, and has the runtime relabel every file of any other"
         ),
@@ -145,7 +159,10 @@ pub fn labelling(minor: u32, gate: Option<bool>) -> Vec<String> {
                 .to_owned(),
         );
     }
-    sentences.push("no kubelet relabels a hostPath volume: its files need the right type on the node".to_owned());
+    sentences.push(
+        "no kubelet relabels a hostPath volume: its files need the right type on the node"
+            .to_owned(),
+    );
     sentences
 }
 
@@ -155,7 +172,8 @@ mod tests {
 
     #[test]
     fn a_level_has_colons_and_ranges_of_its_own() {
-        let label = Label::parse("system_u:object_r:container_file_t:s0:c208,c620").expect("a label");
+        let label =
+            Label::parse("system_u:object_r:container_file_t:s0:c208,c620").expect("a label");
         assert_eq!((label.kind, label.level), ("container_file_t", "s0:c208,c620"));
         assert_eq!(label.categories(), BTreeSet::from([208, 620]));
         assert_eq!(categories("s0-s0:c0.c3,c7"), BTreeSet::from([0, 1, 2, 3, 7]));

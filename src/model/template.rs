@@ -1,7 +1,9 @@
-//! Where an object has pods: at the place that its kind has for them, or anywhere else, by their shape.
+//! Where an object has pods: at the place that its kind has for them, or anywhere else, by their
+//! shape.
 //!
-//! A custom kind may have a pod template at any depth, several of them, a bare pod spec, only the containers of a pod, or no
-//! more than a security context beside its replicas. What is a pod is told by its fields and not by the name of its kind.
+//! A custom kind may have a pod template at any depth, several of them, a bare pod spec, only the
+//! containers of a pod, or no more than a security context beside its replicas. What is a pod is
+//! told by its fields and not by the name of its kind.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -25,7 +27,13 @@ impl Path {
     /// The fields of `spec.template`.
     #[must_use]
     pub fn of(fields: &str) -> Path {
-        Path(fields.split('.').filter(|field| !field.is_empty()).map(|field| Step::Field(field.to_owned())).collect())
+        Path(
+            fields
+                .split('.')
+                .filter(|field| !field.is_empty())
+                .map(|field| Step::Field(field.to_owned()))
+                .collect(),
+        )
     }
 
     /// The maps on the way, but for the object itself.
@@ -49,7 +57,9 @@ impl Path {
         let mut path = Path::default();
         for part in text.split(['.', '[']).filter(|part| !part.is_empty()) {
             path = match part.strip_suffix(']') {
-                Some(number) => number.parse().map_or_else(|_| path.field(number), |number| path.item(number)),
+                Some(number) => {
+                    number.parse().map_or_else(|_| path.field(number), |number| path.item(number))
+                }
                 None => path.field(part),
             };
         }
@@ -78,10 +88,12 @@ impl Path {
         })
     }
 
-    /// What a person calls the place, in a few words: items by their names, without the steps that every kind has.
+    /// What a person calls the place, in a few words: items by their names, without the steps that
+    /// every kind has.
     fn label(&self, object: &Value) -> String {
         const COMMON: [&str; 5] = ["spec", "template", "podTemplate", "podSpec", "pod"];
-        let is_common = |step: &Step| matches!(step, Step::Field(field) if COMMON.contains(&field.as_str()));
+        let is_common =
+            |step: &Step| matches!(step, Step::Field(field) if COMMON.contains(&field.as_str()));
         let start = self.0.iter().take_while(|step| is_common(step)).count();
         let end = self.0.iter().rposition(|step| !is_common(step)).map_or(start, |last| last + 1);
         let mut label = String::new();
@@ -91,7 +103,9 @@ impl Path {
                 Step::Field(field) => label.push_str(&format!(".{field}")),
                 Step::Item(item) => {
                     let value = Path(self.0[..=at].to_vec()).get(object).unwrap_or(&Value::Null);
-                    let name = value["name"].as_str().or(value.pointer("/metadata/name").and_then(Value::as_str));
+                    let name = value["name"]
+                        .as_str()
+                        .or(value.pointer("/metadata/name").and_then(Value::as_str));
                     label.push_str(&name.map_or(format!("[{item}]"), |name| format!("[{name}]")));
                 }
             }
@@ -140,7 +154,8 @@ pub struct Pod {
     pub shape: Shape,
     /// It is the one that the kind is made for: `spec.template` of a Deployment.
     pub is_own: bool,
-    /// All of the pod is here, so that it can be edited as a pod: nothing is added by whoever makes it.
+    /// All of the pod is here, so that it can be edited as a pod: nothing is added by whoever
+    /// makes it.
     pub is_whole: bool,
     /// What tells it from others of the object; empty where it is the object's own.
     pub label: String,
@@ -261,9 +276,16 @@ pub fn find(object: &Value) -> Found {
     let (group, is_custom) = (group(object), !is_of_kubernetes(object));
     if let Some(path) = own(object, text("kind")) {
         let spec = path.field("spec");
-        let is_whole = !is_custom || knative::is_of(object) || spec.get(object).is_some_and(is_whole_spec);
-        let pod =
-            Pod { path, shape: Shape::Template, is_own: true, is_whole, label: String::new(), holder: Path::default() };
+        let is_whole =
+            !is_custom || knative::is_of(object) || spec.get(object).is_some_and(is_whole_spec);
+        let pod = Pod {
+            path,
+            shape: Shape::Template,
+            is_own: true,
+            is_whole,
+            label: String::new(),
+            holder: Path::default(),
+        };
         return Found { pods: vec![pod], fragments: Vec::new() };
     }
     // OpenShift's Template had no group once, and holds whole objects.
@@ -295,12 +317,20 @@ fn own(object: &Value, kind: &str) -> Option<Path> {
     };
     let known = matches!(
         kind,
-        "Pod" | "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "ReplicationController" | "Job"
+        "Pod"
+            | "Deployment"
+            | "StatefulSet"
+            | "DaemonSet"
+            | "ReplicaSet"
+            | "ReplicationController"
+            | "Job"
     );
     candidates.iter().map(|path| Path::of(path)).find(|path| {
         let template = path.get(object);
         known && template.is_some()
-            || template.and_then(|template| template.pointer("/spec/containers")).is_some_and(Value::is_array)
+            || template
+                .and_then(|template| template.pointer("/spec/containers"))
+                .is_some_and(Value::is_array)
     })
 }
 
@@ -337,14 +367,16 @@ impl Search<'_> {
             for pod in pods {
                 self.add(pod.within(path));
             }
-            let within = |fragment: Fragment| Fragment { path: path.join(&fragment.path), ..fragment };
+            let within =
+                |fragment: Fragment| Fragment { path: path.join(&fragment.path), ..fragment };
             self.found.fragments.extend(fragments.into_iter().map(within));
             return;
         }
         let of_template = |name: &&str| fields.get(*name).is_some_and(is_spec);
         if of_template(&"spec") {
             let spec = path.field("spec");
-            let shape = if fields.keys().all(|field| ["spec", "metadata"].contains(&field.as_str())) {
+            let shape = if fields.keys().all(|field| ["spec", "metadata"].contains(&field.as_str()))
+            {
                 Shape::Template
             } else {
                 Shape::Spec
@@ -386,15 +418,28 @@ impl Search<'_> {
             self.beside(value, path, context, &OF_PARTS);
             return;
         }
-        let context = if fields.get("securityContext").is_some_and(Value::is_object) { path } else { context };
+        let context = if fields.get("securityContext").is_some_and(Value::is_object) {
+            path
+        } else {
+            context
+        };
         for (field, inner) in fields {
             let at = path.field(field);
             match told(field, inner) {
                 Some(Told::Security { is_root, is_forbidden }) => {
-                    self.found.fragments.push(Fragment { path: at, is_root, is_forbidden, is_hint: false });
+                    self.found.fragments.push(Fragment {
+                        path: at,
+                        is_root,
+                        is_forbidden,
+                        is_hint: false,
+                    });
                 }
                 Some(Told::Hint) => {
-                    self.hints.push(Fragment { path: at.clone(), is_hint: true, ..Fragment::default() });
+                    self.hints.push(Fragment {
+                        path: at.clone(),
+                        is_hint: true,
+                        ..Fragment::default()
+                    });
                     self.visit(inner, &at, context);
                 }
                 None => self.visit(inner, &at, context),
@@ -411,7 +456,12 @@ impl Search<'_> {
             let at = path.field(field);
             match told(field, inner) {
                 Some(Told::Security { is_root, is_forbidden }) => {
-                    self.found.fragments.push(Fragment { path: at, is_root, is_forbidden, is_hint: false });
+                    self.found.fragments.push(Fragment {
+                        path: at,
+                        is_root,
+                        is_forbidden,
+                        is_hint: false,
+                    });
                 }
                 _ => self.visit(inner, &at, context),
             }
@@ -428,7 +478,8 @@ impl Search<'_> {
     }
 }
 
-/// Whether a field holds what only matches pods, or changes those of others: a policy's `pattern` or `patchStrategicMerge`.
+/// Whether a field holds what only matches pods, or changes those of others: a policy's `pattern`
+/// or `patchStrategicMerge`.
 fn is_about_others(field: &str) -> bool {
     let ends = ["pattern", "Pattern", "patch", "Patch"];
     field.starts_with("patch") || ends.iter().any(|end| field.ends_with(end))
@@ -459,25 +510,34 @@ fn told(field: &str, value: &Value) -> Option<Told> {
     match value {
         Value::Object(inner) if lower.ends_with("securitycontext") => {
             let each = inner.iter().filter_map(|(field, value)| told(field, value));
-            let (is_root, is_forbidden) = each.fold((false, false), |(root, forbidden), one| match one {
-                Told::Security { is_root, is_forbidden } => (root || is_root, forbidden || is_forbidden),
-                Told::Hint => (root, forbidden),
-            });
+            let (is_root, is_forbidden) =
+                each.fold((false, false), |(root, forbidden), one| match one {
+                    Told::Security { is_root, is_forbidden } => {
+                        (root || is_root, forbidden || is_forbidden)
+                    }
+                    Told::Hint => (root, forbidden),
+                });
             Some(Told::Security { is_root, is_forbidden })
         }
         Value::Object(inner) if ["seccompprofile", "apparmorprofile"].contains(&lower.as_str()) => {
             let kind = inner.get("type").and_then(Value::as_str)?;
             Some(Told::Security { is_root: false, is_forbidden: kind == "Unconfined" })
         }
-        Value::Object(inner) if ["template", "podtemplate", "podspec", "pod"].contains(&lower.as_str()) => {
-            let known = ["spec", "pod", "metadata", "containers"].iter().any(|field| inner.contains_key(*field));
+        Value::Object(inner)
+            if ["template", "podtemplate", "podspec", "pod"].contains(&lower.as_str()) =>
+        {
+            let known = ["spec", "pod", "metadata", "containers"]
+                .iter()
+                .any(|field| inner.contains_key(*field));
             known.then_some(Told::Hint)
         }
         Value::Number(uid) if lower.ends_with("runasuser") => {
             Some(Told::Security { is_root: uid.as_i64() == Some(0), is_forbidden: false })
         }
         Value::Number(_) if lower.ends_with("runasgroup") || lower.ends_with("fsgroup") => harmless,
-        Value::Bool(is_set) if ["privileged", "hostnetwork", "hostpid", "hostipc"].contains(&lower.as_str()) => {
+        Value::Bool(is_set)
+            if ["privileged", "hostnetwork", "hostpid", "hostipc"].contains(&lower.as_str()) =>
+        {
             Some(Told::Security { is_root: false, is_forbidden: *is_set })
         }
         Value::Bool(_) if lower == "runasnonroot" => harmless,
@@ -487,11 +547,13 @@ fn told(field: &str, value: &Value) -> Option<Told> {
         }
         Value::Object(inner) if lower == "resources" => {
             let amounts = ["requests", "limits"].into_iter().filter_map(|field| inner.get(field));
-            let mut of_containers =
-                amounts.filter(|amounts| ["cpu", "memory"].iter().any(|one| amounts.get(*one).is_some()));
+            let mut of_containers = amounts
+                .filter(|amounts| ["cpu", "memory"].iter().any(|one| amounts.get(*one).is_some()));
             of_containers.next().map(|_| Told::Hint)
         }
-        Value::Object(_) if ["nodeselector", "affinity"].contains(&lower.as_str()) => Some(Told::Hint),
+        Value::Object(_) if ["nodeselector", "affinity"].contains(&lower.as_str()) => {
+            Some(Told::Hint)
+        }
         Value::Array(_) if lower == "tolerations" => Some(Told::Hint),
         _ => None,
     }
@@ -512,7 +574,8 @@ fn are_containers(list: &Value) -> bool {
 
 fn is_named(item: &Value) -> bool {
     let name = item.get("name").map(|name| name.as_str().is_some_and(is_name));
-    let image = item.get("image").map(|image| image.as_str().is_some_and(|image| !image.contains('*')));
+    let image =
+        item.get("image").map(|image| image.as_str().is_some_and(|image| !image.contains('*')));
     item.is_object() && name.or(image).is_some() && name != Some(false) && image != Some(false)
 }
 
@@ -549,22 +612,36 @@ fn is_container(value: &Value) -> bool {
 /// Whether everything of a pod is in a spec, and nothing that is no pod's.
 fn is_whole_spec(spec: &Value) -> bool {
     let Some(fields) = spec.as_object() else { return false };
-    let lists = ["containers", "initContainers"].into_iter().filter_map(|list| spec.get(list)?.as_array());
+    let lists =
+        ["containers", "initContainers"].into_iter().filter_map(|list| spec.get(list)?.as_array());
     let mut containers = lists.flatten();
     fields.keys().all(|field| OF_POD_SPEC.contains(&field.as_str()))
-        && spec.get("containers").and_then(Value::as_array).is_some_and(|containers| !containers.is_empty())
-        && containers.all(|container| ["name", "image"].iter().all(|field| container[*field].is_string()))
+        && spec
+            .get("containers")
+            .and_then(Value::as_array)
+            .is_some_and(|containers| !containers.is_empty())
+        && containers
+            .all(|container| ["name", "image"].iter().all(|field| container[*field].is_string()))
 }
 
-/// The containers of a map that are not a pod spec's: one in a field `container` or `script`, or a list of steps.
+/// The containers of a map that are not a pod spec's: one in a field `container` or `script`, or a
+/// list of steps.
 fn parts(value: &Value, path: &Path, context: &Path, object: &Value) -> Option<Shape> {
     let list = |field: &str, at: Path| {
         let items = value.get(field).and_then(Value::as_array).into_iter().flatten().enumerate();
-        items.filter(|(_, item)| is_container(item)).map(move |(number, _)| at.item(number)).collect::<Vec<_>>()
+        items
+            .filter(|(_, item)| is_container(item))
+            .map(move |(number, _)| at.item(number))
+            .collect::<Vec<_>>()
     };
-    let single = ["container", "script"].into_iter().filter(|field| value.get(field).is_some_and(is_container));
+    let single = ["container", "script"]
+        .into_iter()
+        .filter(|field| value.get(field).is_some_and(is_container));
     let mut containers: Vec<Path> = single.map(|field| path.field(field)).collect();
-    let set = value.pointer("/containerSet/containers").filter(|list| are_containers(list)).and_then(Value::as_array);
+    let set = value
+        .pointer("/containerSet/containers")
+        .filter(|list| are_containers(list))
+        .and_then(Value::as_array);
     let set_path = path.field("containerSet").field("containers");
     containers.extend((0..set.map_or(0, Vec::len)).map(|number| set_path.item(number)));
     containers.extend(list("steps", path.field("steps")));
@@ -602,7 +679,13 @@ impl Pod {
             },
             shape => shape,
         };
-        Pod { path: outer.join(&self.path), shape, is_own: false, holder: outer.join(&self.holder), ..self }
+        Pod {
+            path: outer.join(&self.path),
+            shape,
+            is_own: false,
+            holder: outer.join(&self.holder),
+            ..self
+        }
     }
 
     /// The pod as a template that can be read as one.
@@ -618,7 +701,10 @@ impl Pod {
             Shape::Parts { init, containers, context, defaults } => {
                 let list = |paths: &[Path]| -> Vec<Value> {
                     let each = paths.iter().filter_map(|path| Some((path, path.get(object)?)));
-                    each.map(|(path, container)| completed(container, &self.own_name(path), defaults, object)).collect()
+                    each.map(|(path, container)| {
+                        completed(container, &self.own_name(path), defaults, object)
+                    })
+                    .collect()
                 };
                 let mut spec = json!({"containers": list(containers)});
                 if !init.is_empty() {
@@ -641,7 +727,8 @@ impl Pod {
         Cow::Owned(template)
     }
 
-    /// What a container is called that has no name: `main` of a single one, else its place in the list.
+    /// What a container is called that has no name: `main` of a single one, else its place in the
+    /// list.
     fn own_name(&self, path: &Path) -> String {
         match path.0.as_slice() {
             [.., Step::Field(list), Step::Item(item)] => format!("{list}[{item}]"),
@@ -652,19 +739,22 @@ impl Pod {
     /// Where a field of the template stands in the object: `spec.containers[0].image`.
     #[must_use]
     pub fn place(&self, field: &str) -> String {
-        let joined = |path: &Path, rest: &str| match (path.0.is_empty(), rest.trim_start_matches('.')) {
-            (true, rest) => rest.to_owned(),
-            (false, "") => path.to_string(),
-            (false, rest) => format!("{path}.{rest}"),
-        };
+        let joined =
+            |path: &Path, rest: &str| match (path.0.is_empty(), rest.trim_start_matches('.')) {
+                (true, rest) => rest.to_owned(),
+                (false, "") => path.to_string(),
+                (false, rest) => format!("{path}.{rest}"),
+            };
         match &self.shape {
             Shape::Template => joined(&self.path, field),
             Shape::Spec => joined(&self.path, field.strip_prefix("spec").unwrap_or(field)),
             Shape::Parts { init, containers, context, .. } => {
                 let rest = field.strip_prefix("spec.").unwrap_or(field);
                 for (list, paths) in [("containers[", containers), ("initContainers[", init)] {
-                    if let Some((number, rest)) = rest.strip_prefix(list).and_then(|rest| rest.split_once(']'))
-                        && let Some(path) = number.parse().ok().and_then(|number: usize| paths.get(number))
+                    if let Some((number, rest)) =
+                        rest.strip_prefix(list).and_then(|rest| rest.split_once(']'))
+                        && let Some(path) =
+                            number.parse().ok().and_then(|number: usize| paths.get(number))
                     {
                         return joined(path, rest);
                     }
@@ -712,9 +802,12 @@ fn completed(container: &Value, name: &str, defaults: &Option<Path>, object: &Va
 /// Gives containers without a name that of their place.
 fn name_by_place(template: &mut Value) {
     for list in ["initContainers", "containers"] {
-        let containers = template.pointer_mut(&format!("/spec/{list}")).and_then(Value::as_array_mut);
+        let containers =
+            template.pointer_mut(&format!("/spec/{list}")).and_then(Value::as_array_mut);
         for (number, container) in containers.into_iter().flatten().enumerate() {
-            if let Some(fields) = container.as_object_mut().filter(|fields| !fields.contains_key("name")) {
+            if let Some(fields) =
+                container.as_object_mut().filter(|fields| !fields.contains_key("name"))
+            {
                 fields.insert("name".to_owned(), json!(format!("{list}[{number}]")));
             }
         }
@@ -726,7 +819,9 @@ mod tests {
     use super::*;
 
     fn found(spec: Value) -> Found {
-        find(&json!({"apiVersion": "example.com/v1", "kind": "Runner", "metadata": {"name": "r"}, "spec": spec}))
+        find(
+            &json!({"apiVersion": "example.com/v1", "kind": "Runner", "metadata": {"name": "r"}, "spec": spec}),
+        )
     }
 
     fn pods(spec: Value) -> Vec<(String, String, bool)> {
@@ -756,10 +851,15 @@ mod tests {
             ]
         );
         assert_eq!(
-            pods(json!({"jobs": [{"name": "j", "template": {"spec": {"template": template("w")}}}]})),
+            pods(
+                json!({"jobs": [{"name": "j", "template": {"spec": {"template": template("w")}}}]})
+            ),
             [pod("spec.jobs[0].template.spec.template", "jobs[j]", true)]
         );
-        assert_eq!(pods(json!({"podSpec": {"containers": [container("a")]}})), [pod("spec.podSpec", "", true)]);
+        assert_eq!(
+            pods(json!({"podSpec": {"containers": [container("a")]}})),
+            [pod("spec.podSpec", "", true)]
+        );
     }
 
     #[test]
@@ -794,7 +894,10 @@ mod tests {
             {"name": "main", "image": "i", "securityContext": {"privileged": true}}, container("log")]});
         assert_eq!(*pods[0].template(&object), json!({ "spec": spec }));
         for (field, place) in [
-            ("spec.containers[0].securityContext.privileged", "spec.templates[1].container.securityContext.privileged"),
+            (
+                "spec.containers[0].securityContext.privileged",
+                "spec.templates[1].container.securityContext.privileged",
+            ),
             ("spec.containers[1].image", "spec.templates[1].sidecars[0].image"),
             ("spec.securityContext.runAsUser", "spec.securityContext.runAsUser"),
         ] {
@@ -809,20 +912,25 @@ mod tests {
             "steps": [{"image": "i", "securityContext": {"runAsUser": 5}}, {"name": "x", "ref": {"name": "y"}}]}});
         let Found { pods, .. } = find(&object);
         let template = pods[0].template(&object);
-        let expected =
-            json!([{"name": "steps[0]", "image": "i", "securityContext": {"runAsNonRoot": true, "runAsUser": 5}}]);
+        let expected = json!([{"name": "steps[0]", "image": "i", "securityContext": {"runAsNonRoot": true, "runAsUser": 5}}]);
         assert_eq!(template["spec"]["containers"], expected);
     }
 
     #[test]
     fn what_only_tells_of_pods_is_named() {
         let fragments = |spec: Value| -> Vec<(String, bool)> {
-            found(spec).fragments.into_iter().map(|fragment| (fragment.path.to_string(), fragment.is_root)).collect()
+            found(spec)
+                .fragments
+                .into_iter()
+                .map(|fragment| (fragment.path.to_string(), fragment.is_root))
+                .collect()
         };
         let one = |path: &str, is_root: bool| vec![(path.to_owned(), is_root)];
         let context = json!({"runAsUser": 0, "fsGroup": 0});
         assert_eq!(
-            fragments(json!({"kafka": {"replicas": 3, "template": {"pod": {"securityContext": context}}}})),
+            fragments(
+                json!({"kafka": {"replicas": 3, "template": {"pod": {"securityContext": context}}}})
+            ),
             one("spec.kafka.template.pod.securityContext", true)
         );
         let unconfined = found(json!({"seccompProfile": {"type": "Unconfined"}})).fragments;
@@ -831,11 +939,23 @@ mod tests {
             ("spec.seccompProfile", true)
         );
         assert_eq!(fragments(json!({"databaseRunAsUser": 0})), one("spec.databaseRunAsUser", true));
-        assert_eq!(fragments(json!({"template": {"spec": {"domain": {}}}})), one("spec.template", false));
+        assert_eq!(
+            fragments(json!({"template": {"spec": {"domain": {}}}})),
+            one("spec.template", false)
+        );
         assert_eq!(fragments(json!({"instances": 3})), one("spec.instances", false));
-        assert_eq!(fragments(json!({"driver": {"image": "spark:3", "cores": 1}})), one("spec.driver.image", false));
-        assert_eq!(fragments(json!({"web": {"resources": {"limits": {"cpu": 1}}}})), one("spec.web.resources", false));
-        assert_eq!(fragments(json!({"host": "a", "port": 80, "image": "https://example.com/logo.png"})), vec![]);
+        assert_eq!(
+            fragments(json!({"driver": {"image": "spark:3", "cores": 1}})),
+            one("spec.driver.image", false)
+        );
+        assert_eq!(
+            fragments(json!({"web": {"resources": {"limits": {"cpu": 1}}}})),
+            one("spec.web.resources", false)
+        );
+        assert_eq!(
+            fragments(json!({"host": "a", "port": 80, "image": "https://example.com/logo.png"})),
+            vec![]
+        );
     }
 
     #[test]
@@ -846,7 +966,10 @@ mod tests {
         assert_eq!(pods(json!({"rules": [{"mutate": condition}]})), []);
         let named = json!({"spec": {"containers": [container("a")]}});
         for field in ["anyPattern", "patchStrategicMerge"] {
-            assert_eq!(found(json!({"rules": [{"mutate": {field: {"spec": {"template": named}}}}]})), Found::default());
+            assert_eq!(
+                found(json!({"rules": [{"mutate": {field: {"spec": {"template": named}}}}]})),
+                Found::default()
+            );
             assert_eq!(found(json!({"rules": [{"mutate": {field: [named]}}]})), Found::default());
         }
         assert_eq!(pods(json!({"dispatcher": named})).len(), 1);
@@ -887,6 +1010,9 @@ mod tests {
         template["spec"]["hostUsers"] = json!(false);
         let mut changed = object.clone();
         pod.put(&mut changed, template);
-        assert_eq!(changed["spec"]["podSpec"], json!({"containers": [container("a")], "hostUsers": false}));
+        assert_eq!(
+            changed["spec"]["podSpec"],
+            json!({"containers": [container("a")], "hostUsers": false})
+        );
     }
 }

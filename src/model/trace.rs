@@ -24,7 +24,8 @@ pub enum What {
     Exited(i32),
     /// `+++ killed by SIGKILL +++`
     Killed(String),
-    /// `+++ superseded by execve in pid 7 +++`: another thread of the process goes on under this pid.
+    /// `+++ superseded by execve in pid 7 +++`: another thread of the process goes on under this
+    /// pid.
     Superseded,
 }
 
@@ -56,7 +57,8 @@ pub enum Argument {
         /// strace cut it at the length of `-s`.
         cut: bool,
     },
-    /// A number, a name, flags, or a descriptor, and what `-y` or `-yy` says of it: `3</etc/passwd>`.
+    /// A number, a name, flags, or a descriptor, and what `-y` or `-yy` says of it:
+    /// `3</etc/passwd>`.
     Word { word: String, note: Option<String> },
     /// A structure or an array as it is printed.
     Structure(String),
@@ -112,13 +114,14 @@ impl Call {
         flags.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == flag)
     }
 
-    /// A member of a structure as it is printed, `sin_port=htons(80)`: up to the next comma or brace outside of quotes
-    /// and parentheses.
+    /// A member of a structure as it is printed, `sin_port=htons(80)`: up to the next comma or
+    /// brace outside of quotes and parentheses.
     #[must_use]
     pub fn member(&self, index: usize, name: &str) -> Option<&str> {
         let Argument::Structure(text) = self.arguments.get(index)? else { return None };
         let at = text.match_indices(name).find_map(|(at, _)| {
-            let starts = at == 0 || !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+            let starts =
+                at == 0 || !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
             (starts && text[at + name.len()..].starts_with('=')).then_some(at + name.len() + 1)
         })?;
         let rest = &text[at..];
@@ -271,8 +274,8 @@ pub struct Traced {
     pub touched: BTreeMap<String, Touched>,
     /// Files that it read, each with its first line.
     pub read: BTreeMap<String, u64>,
-    /// What stood at paths before the program made anything there, as stat(2) told it: 0 for an owner that was not
-    /// printed (strace prints it with `-v`).
+    /// What stood at paths before the program made anything there, as stat(2) told it: 0 for an
+    /// owner that was not printed (strace prints it with `-v`).
     pub seen: Vec<Inode>,
     /// Paths that did not fit into the bounds.
     pub more: u64,
@@ -301,7 +304,9 @@ mod tests {
             outcome: Outcome::Unknown,
             text: String::new(),
         };
-        let call = structure("{sa_family=AF_INET6, sin6_port=htons(80), inet_pton(AF_INET6, \"::\", &sin6_addr)}");
+        let call = structure(
+            "{sa_family=AF_INET6, sin6_port=htons(80), inet_pton(AF_INET6, \"::\", &sin6_addr)}",
+        );
         assert_eq!(call.member(0, "sin6_port"), Some("htons(80)"));
         assert_eq!(call.member(0, "sa_family"), Some("AF_INET6"));
         assert_eq!(call.member(0, "port"), None);

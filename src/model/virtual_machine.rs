@@ -1,4 +1,5 @@
-//! What KubeVirt says of its virtual machines, where it is there: whom their virt-launchers run as, and why.
+//! What KubeVirt says of its virtual machines, where it is there: whom their virt-launchers run as,
+//! and why.
 
 use serde_json::Value;
 
@@ -8,16 +9,18 @@ pub const GROUP: &str = "kubevirt.io";
 /// The kind whose controller makes virt-launcher pods.
 pub const INSTANCE: &str = "VirtualMachineInstance";
 
-/// The annotation by which versions before 0.52 marked an instance (`DeprecatedNonRootVMIAnnotation` in KubeVirt's
-/// `api/core/v1/types.go`). It still counts: `IsNonRoot` in its `pkg/vmitrait`.
+/// The annotation by which versions before 0.52 marked an instance
+/// (`DeprecatedNonRootVMIAnnotation` in KubeVirt's `api/core/v1/types.go`). It still counts:
+/// `IsNonRoot` in its `pkg/vmitrait`.
 const NON_ROOT: &str = "kubevirt.io/nonroot";
 
 /// The version from which on a virt-launcher is not root unless the feature gate Root is set
-/// (kubevirt/kubevirt pull request 8563); before it was root unless NonRoot, or NonRootExperimental, was.
+/// (kubevirt/kubevirt pull request 8563); before it was root unless NonRoot, or
+/// NonRootExperimental, was.
 const NON_ROOT_BY_DEFAULT: (u32, u32) = (0, 59);
 
-/// The version from which on virtiofs works in a virt-launcher that is not root (`CanBeNonRoot` in KubeVirt's `pkg/util`
-/// until then).
+/// The version from which on virtiofs works in a virt-launcher that is not root (`CanBeNonRoot` in
+/// KubeVirt's `pkg/util` until then).
 const VIRTIOFS: (u32, u32) = (0, 58);
 
 /// A VirtualMachineInstance.
@@ -39,7 +42,8 @@ pub enum Need {
     HostDisk(String),
     /// A file system that the guest mounts by virtiofs, by its name.
     Virtiofs(String),
-    /// A device that is passed through (VFIO): a host device, a GPU, an SR-IOV interface, by its name.
+    /// A device that is passed through (VFIO): a host device, a GPU, an SR-IOV interface, by its
+    /// name.
     Device(&'static str, String),
 }
 
@@ -53,7 +57,8 @@ pub struct Configuration {
     pub gates: Vec<String>,
 }
 
-/// The virtual machines of some namespaces, and the configuration that decides over them where it may be read.
+/// The virtual machines of some namespaces, and the configuration that decides over them where it
+/// may be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VirtualMachines {
     pub instances: Vec<Instance>,
@@ -73,10 +78,14 @@ impl Instance {
                 needs.push(Need::HostDisk(text(&volume["hostDisk"]["path"])));
             }
         }
-        let virtiofs = list(&devices["filesystems"]).into_iter().filter(|one| one["virtiofs"].is_object());
+        let virtiofs =
+            list(&devices["filesystems"]).into_iter().filter(|one| one["virtiofs"].is_object());
         needs.extend(virtiofs.map(|one| Need::Virtiofs(text(&one["name"]))));
-        let host = list(&devices["hostDevices"]).into_iter().map(|one| Need::Device("host device", text(&one["name"])));
-        let gpus = list(&devices["gpus"]).into_iter().map(|one| Need::Device("GPU", text(&one["name"])));
+        let host = list(&devices["hostDevices"])
+            .into_iter()
+            .map(|one| Need::Device("host device", text(&one["name"])));
+        let gpus =
+            list(&devices["gpus"]).into_iter().map(|one| Need::Device("GPU", text(&one["name"])));
         let sriov = list(&devices["interfaces"]).into_iter().filter(|one| one["sriov"].is_object());
         let sriov = sriov.map(|one| Need::Device("SR-IOV interface", text(&one["name"])));
         needs.extend(host.chain(gpus).chain(sriov));
@@ -90,7 +99,8 @@ impl Instance {
         }
     }
 
-    /// Whether its virt-launcher is root, as KubeVirt itself decides it (`IsNonRoot` in its `pkg/vmitrait`).
+    /// Whether its virt-launcher is root, as KubeVirt itself decides it (`IsNonRoot` in its
+    /// `pkg/vmitrait`).
     #[must_use]
     pub fn is_root(&self) -> Option<bool> {
         if self.is_annotated { Some(false) } else { self.runtime_user.map(|user| user == 0) }
@@ -102,11 +112,24 @@ impl Configuration {
     #[must_use]
     pub fn of(object: &Value) -> Configuration {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let gates = object.pointer("/spec/configuration/developerConfiguration/featureGates").and_then(Value::as_array);
+        let gates = object
+            .pointer("/spec/configuration/developerConfiguration/featureGates")
+            .and_then(Value::as_array);
         Configuration {
-            object: format!("{}/{}", text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"])),
-            version: version(object["status"]["observedKubeVirtVersion"].as_str().unwrap_or_default()),
-            gates: gates.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect(),
+            object: format!(
+                "{}/{}",
+                text(&object["metadata"]["namespace"]),
+                text(&object["metadata"]["name"])
+            ),
+            version: version(
+                object["status"]["observedKubeVirtVersion"].as_str().unwrap_or_default(),
+            ),
+            gates: gates
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect(),
         }
     }
 
@@ -121,22 +144,29 @@ impl Configuration {
         let restart = "then restart the virtual machine or migrate it live";
         if self.has("Root") {
             return (
-                format!("the feature gate Root of KubeVirt {object} makes every virt-launcher root"),
+                format!(
+                    "the feature gate Root of KubeVirt {object} makes every virt-launcher root"
+                ),
                 format!("take the feature gate Root out of KubeVirt {object}, {restart}"),
             );
         }
         let is_old = self.version.is_some_and(|version| version < NON_ROOT_BY_DEFAULT);
         if is_old && !self.has("NonRoot") && !self.has("NonRootExperimental") {
-            let gate = if self.version >= Some(VIRTIOFS) { "NonRoot" } else { "NonRootExperimental" };
+            let gate =
+                if self.version >= Some(VIRTIOFS) { "NonRoot" } else { "NonRootExperimental" };
             return (
                 format!(
                     "KubeVirt {object} is older than 0.59, where every virt-launcher is root without a feature gate"
                 ),
-                format!("set the feature gate {gate} of KubeVirt {object}, or update it, {restart}"),
+                format!(
+                    "set the feature gate {gate} of KubeVirt {object}, or update it, {restart}"
+                ),
             );
         }
         (
-            format!("it was started when KubeVirt {object} was configured otherwise: new virt-launchers are not root"),
+            format!(
+                "it was started when KubeVirt {object} was configured otherwise: new virt-launchers are not root"
+            ),
             "restart the virtual machine or migrate it live".to_owned(),
         )
     }
@@ -190,7 +220,9 @@ mod tests {
         let of = |more: Value| Instance::of(&more).is_root();
         assert_eq!(of(json!({"status": {"runtimeUser": 107}})), Some(false));
         assert_eq!(
-            of(json!({"metadata": {"annotations": {"kubevirt.io/nonroot": "true"}}, "status": {"runtimeUser": 0}})),
+            of(
+                json!({"metadata": {"annotations": {"kubevirt.io/nonroot": "true"}}, "status": {"runtimeUser": 0}})
+            ),
             Some(false)
         );
         assert_eq!(of(json!({})), None);
@@ -206,7 +238,12 @@ mod tests {
             }))
         };
         for (version, gates, why, remedy) in [
-            ("v1.9.0", json!(["Root"]), "gate Root of KubeVirt kubevirt/kubevirt", "take the feature gate Root out"),
+            (
+                "v1.9.0",
+                json!(["Root"]),
+                "gate Root of KubeVirt kubevirt/kubevirt",
+                "take the feature gate Root out",
+            ),
             ("v0.58.0", json!([]), "older than 0.59", "gate NonRoot of"),
             ("v0.51.0", Value::Null, "older than 0.59", "gate NonRootExperimental of"),
             ("v0.58.0", json!(["NonRoot"]), "configured otherwise", "restart"),

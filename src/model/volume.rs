@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    Container, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, PodSpec, Volume,
+    Container, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, PodSpec,
+    Volume,
 };
 use k8s_openapi::api::storage::v1::StorageClass;
 
@@ -18,7 +19,8 @@ pub enum FsGroupPolicy {
 }
 
 impl FsGroupPolicy {
-    /// The policy by the API's word for it; an unset one is the default (k8s.io/api, storage/v1/types.go).
+    /// The policy by the API's word for it; an unset one is the default (k8s.io/api,
+    /// storage/v1/types.go).
     #[must_use]
     pub fn named(name: Option<&str>) -> FsGroupPolicy {
         match name {
@@ -33,7 +35,8 @@ impl FsGroupPolicy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Backing {
     EmptyDir,
-    /// A configMap, secret, downwardAPI or projected volume, by the API's word: no container writes it.
+    /// A configMap, secret, downwardAPI or projected volume, by the API's word: no container writes
+    /// it.
     Keys(&'static str),
     /// A directory of the node, of a pod or of a PersistentVolume.
     HostPath,
@@ -50,7 +53,8 @@ pub enum Backing {
         /// Among its access modes is ReadWriteOnce or ReadWriteOncePod.
         once: bool,
     },
-    /// A file system on a disk that the kubelet mounts by itself, by the API's word: iscsi, fc, flexVolume.
+    /// A file system on a disk that the kubelet mounts by itself, by the API's word: iscsi, fc,
+    /// flexVolume.
     Disk(&'static str),
     /// `volumeMode: Block`: a device, no file system.
     Device,
@@ -70,9 +74,10 @@ pub enum FsType {
 /// What `fsGroup` does to the files of a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FsGroup {
-    /// The kubelet gives them to the group: files become readable and writable for it, directories get the setgid bit
-    /// as well, so that what is made in them belongs to it too. Owners and the other bits stay.
-    /// Source: `changeFilePermission` in Kubernetes' `pkg/volume/volume_linux.go`.
+    /// The kubelet gives them to the group: files become readable and writable for it, directories
+    /// get the setgid bit as well, so that what is made in them belongs to it too. Owners and
+    /// the other bits stay. Source: `changeFilePermission` in Kubernetes'
+    /// `pkg/volume/volume_linux.go`.
     Applied,
     /// They stay as they are; why, as the end of a sentence.
     Unchanged(String),
@@ -80,41 +85,47 @@ pub enum FsGroup {
 }
 
 impl Backing {
-    /// Sources: the callers of `NewVolumeOwnership` in Kubernetes' `pkg/volume`; for CSI `supportsFSGroup` in
-    /// `pkg/volume/csi/csi_mounter.go`.
+    /// Sources: the callers of `NewVolumeOwnership` in Kubernetes' `pkg/volume`; for CSI
+    /// `supportsFSGroup` in `pkg/volume/csi/csi_mounter.go`.
     #[must_use]
     pub fn fs_group(&self) -> FsGroup {
         let unchanged = |why: &str| FsGroup::Unchanged(why.to_owned());
         match self {
-            Backing::EmptyDir | Backing::Keys(_) | Backing::Local | Backing::Disk(_) => FsGroup::Applied,
+            Backing::EmptyDir | Backing::Keys(_) | Backing::Local | Backing::Disk(_) => {
+                FsGroup::Applied
+            }
             Backing::HostPath => unchanged("it is a directory of the node (hostPath)"),
             Backing::Nfs => unchanged("it is NFS, where files belong to whom the server says"),
             Backing::Image => unchanged("it is an image"),
             Backing::Device => unchanged("it is a block device without a file system"),
             Backing::Csi { driver, policy, fs_type, once } => match (policy, fs_type) {
-                (None, _) => FsGroup::Unknown(format!("the fsGroupPolicy of its driver {driver} may not be read")),
+                (None, _) => FsGroup::Unknown(format!(
+                    "the fsGroupPolicy of its driver {driver} may not be read"
+                )),
                 (Some(FsGroupPolicy::File), _) => FsGroup::Applied,
                 (Some(FsGroupPolicy::None), _) => {
                     FsGroup::Unchanged(format!("its driver {driver} has the fsGroupPolicy None"))
                 }
-                (Some(FsGroupPolicy::ReadWriteOnceWithFsType), _) if !once => FsGroup::Unchanged(format!(
-                    "its driver {driver} has the fsGroupPolicy ReadWriteOnceWithFSType, and its access modes have no \
+                (Some(FsGroupPolicy::ReadWriteOnceWithFsType), _) if !once => {
+                    FsGroup::Unchanged(format!(
+                        "its driver {driver} has the fsGroupPolicy ReadWriteOnceWithFSType, and its access modes have no \
                      ReadWriteOnce"
-                )),
+                    ))
+                }
                 (_, FsType::Named) => FsGroup::Applied,
                 (_, FsType::Unnamed) => FsGroup::Unchanged(format!(
                     "its driver {driver} has the fsGroupPolicy ReadWriteOnceWithFSType, and the volume names no fsType"
                 )),
-                (_, FsType::Later) => {
-                    FsGroup::Unknown(format!("it is not bound yet, and {driver} chooses its file system"))
-                }
+                (_, FsType::Later) => FsGroup::Unknown(format!(
+                    "it is not bound yet, and {driver} chooses its file system"
+                )),
             },
             Backing::Unknown(why) => FsGroup::Unknown(why.clone()),
         }
     }
 
-    /// Whether it starts as root's, mode 0755, as mkfs(8) makes a file system and the kubelet a directory of the node
-    /// (`DirectoryOrCreate`, k8s.io/api, core/v1/types.go).
+    /// Whether it starts as root's, mode 0755, as mkfs(8) makes a file system and the kubelet a
+    /// directory of the node (`DirectoryOrCreate`, k8s.io/api, core/v1/types.go).
     #[must_use]
     pub fn starts_as_roots(&self) -> bool {
         matches!(self, Backing::HostPath | Backing::Local | Backing::Csi { .. } | Backing::Disk(_))
@@ -151,14 +162,17 @@ pub struct Storage {
     pub classes: Option<BTreeMap<String, StorageClass>>,
     /// Policies by the driver's name; `None` where the CSIDrivers may not be read.
     pub drivers: Option<BTreeMap<String, FsGroupPolicy>>,
-    /// What could not be read, a sentence each: what hangs on it is unknown, and nothing else fails.
+    /// What could not be read, a sentence each: what hangs on it is unknown, and nothing else
+    /// fails.
     pub notes: Vec<String>,
 }
 
-/// The annotation that names a cluster's default class (k8s.io/kubernetes, pkg/volume/util/storageclass.go).
+/// The annotation that names a cluster's default class (k8s.io/kubernetes,
+/// pkg/volume/util/storageclass.go).
 const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
-/// The parameter by which a class names a file system (kubernetes-csi/external-provisioner, README).
+/// The parameter by which a class names a file system (kubernetes-csi/external-provisioner,
+/// README).
 const CLASS_FS_TYPE: &str = "csi.storage.k8s.io/fstype";
 
 /// In-tree volumes that their CSI drivers serve (k8s.io/csi-translation-lib, plugins).
@@ -173,11 +187,14 @@ const TRANSLATED: [&str; 7] = [
 ];
 
 impl Storage {
-    /// Takes a claim; `volume` is what it is bound to, `None` where that is nothing yet or may not be read.
+    /// Takes a claim; `volume` is what it is bound to, `None` where that is nothing yet or may not
+    /// be read.
     pub fn claim(&mut self, claim: &PersistentVolumeClaim, volume: Option<&PersistentVolume>) {
         let spec = claim.spec.clone().unwrap_or_default();
-        let key =
-            (claim.metadata.namespace.clone().unwrap_or_default(), claim.metadata.name.clone().unwrap_or_default());
+        let key = (
+            claim.metadata.namespace.clone().unwrap_or_default(),
+            claim.metadata.name.clone().unwrap_or_default(),
+        );
         let access_modes = spec.access_modes.unwrap_or_default();
         let backing = match (spec.volume_mode.as_deref(), volume, spec.volume_name.as_deref()) {
             (Some("Block"), ..) => Backing::Device,
@@ -191,14 +208,21 @@ impl Storage {
     }
 
     fn bound(&self, volume: &PersistentVolume) -> Backing {
-        let Some(spec) = &volume.spec else { return Backing::Unknown("its PersistentVolume is empty".to_owned()) };
+        let Some(spec) = &volume.spec else {
+            return Backing::Unknown("its PersistentVolume is empty".to_owned());
+        };
         if spec.volume_mode.as_deref() == Some("Block") {
             return Backing::Device;
         }
         let once = is_once(spec.access_modes.as_deref().unwrap_or_default());
-        // Source: `hasReadWriteOnce` and `supportsFSGroup`: the access modes are those of the PersistentVolume.
+        // Source: `hasReadWriteOnce` and `supportsFSGroup`: the access modes are those of the
+        // PersistentVolume.
         let csi = |driver: &str, fs_type: Option<&str>| {
-            let fs_type = if fs_type.unwrap_or_default().is_empty() { FsType::Unnamed } else { FsType::Named };
+            let fs_type = if fs_type.unwrap_or_default().is_empty() {
+                FsType::Unnamed
+            } else {
+                FsType::Named
+            };
             Backing::Csi { driver: driver.to_owned(), policy: self.policy(driver), fs_type, once }
         };
         let [ebs, gce, azure_disk, azure_file, cinder, vsphere, portworx] = TRANSLATED;
@@ -238,7 +262,9 @@ impl Storage {
     /// What a class would make of a claim that is not bound yet.
     fn unbound(&self, class: Option<&str>, access_modes: &[String]) -> Backing {
         let Some(classes) = &self.classes else {
-            return Backing::Unknown("it is not bound yet, and storage classes may not be read".to_owned());
+            return Backing::Unknown(
+                "it is not bound yet, and storage classes may not be read".to_owned(),
+            );
         };
         let is_default = |class: &&StorageClass| {
             let annotations = class.metadata.annotations.as_ref();
@@ -251,9 +277,14 @@ impl Storage {
         let Some(found) = found else { return Backing::Unknown("it is not bound yet".to_owned()) };
         let driver = found.provisioner.clone();
         if !self.drivers.as_ref().is_none_or(|drivers| drivers.contains_key(&driver)) {
-            return Backing::Unknown(format!("it is not bound yet, and {driver} is no CSI driver of this cluster"));
+            return Backing::Unknown(format!(
+                "it is not bound yet, and {driver} is no CSI driver of this cluster"
+            ));
         }
-        let named = found.parameters.as_ref().is_some_and(|parameters| parameters.contains_key(CLASS_FS_TYPE));
+        let named = found
+            .parameters
+            .as_ref()
+            .is_some_and(|parameters| parameters.contains_key(CLASS_FS_TYPE));
         let fs_type = if named { FsType::Named } else { FsType::Later };
         Backing::Csi { policy: self.policy(&driver), driver, fs_type, once: is_once(access_modes) }
     }
@@ -264,7 +295,8 @@ impl Storage {
         Some(drivers.get(driver).copied().unwrap_or(FsGroupPolicy::ReadWriteOnceWithFsType))
     }
 
-    /// What keeps the files of a pod's volume. `pod` names the pod, for the claims of its ephemeral volumes.
+    /// What keeps the files of a pod's volume. `pod` names the pod, for the claims of its ephemeral
+    /// volumes.
     #[must_use]
     pub fn backing(&self, volume: &Volume, namespace: &str, pod: Option<&str>) -> Backing {
         if let Some(claim) = claim_name(volume, pod) {
@@ -272,9 +304,12 @@ impl Storage {
             if let Some(claim) = self.claims.get(&key) {
                 return claim.backing.clone();
             }
-            let template = volume.ephemeral.as_ref().and_then(|source| source.volume_claim_template.as_ref());
+            let template =
+                volume.ephemeral.as_ref().and_then(|source| source.volume_claim_template.as_ref());
             return match template {
-                Some(template) if template.spec.volume_mode.as_deref() == Some("Block") => Backing::Device,
+                Some(template) if template.spec.volume_mode.as_deref() == Some("Block") => {
+                    Backing::Device
+                }
                 Some(template) => self.unbound(
                     template.spec.storage_class_name.as_deref(),
                     template.spec.access_modes.as_deref().unwrap_or_default(),
@@ -301,9 +336,17 @@ impl Storage {
             Backing::Image
         } else if let Some(source) = &volume.csi {
             // An inline volume is ReadWriteOnce (`supportsFSGroup` in csi_mounter.go).
-            let fs_type =
-                if source.fs_type.as_deref().unwrap_or_default().is_empty() { FsType::Unnamed } else { FsType::Named };
-            Backing::Csi { driver: source.driver.clone(), policy: self.policy(&source.driver), fs_type, once: true }
+            let fs_type = if source.fs_type.as_deref().unwrap_or_default().is_empty() {
+                FsType::Unnamed
+            } else {
+                FsType::Named
+            };
+            Backing::Csi {
+                driver: source.driver.clone(),
+                policy: self.policy(&source.driver),
+                fs_type,
+                once: true,
+            }
         } else if volume.iscsi.is_some() {
             Backing::Disk("iscsi")
         } else if volume.fc.is_some() {
@@ -327,7 +370,8 @@ fn is_once(access_modes: &[String]) -> bool {
     access_modes.iter().any(|mode| mode == "ReadWriteOnce" || mode == "ReadWriteOncePod")
 }
 
-/// The claim of a volume: the one that it names, or the pod's own of an ephemeral volume, POD-VOLUME (KEP-1698).
+/// The claim of a volume: the one that it names, or the pod's own of an ephemeral volume,
+/// POD-VOLUME (KEP-1698).
 #[must_use]
 pub fn claim_name(volume: &Volume, pod: Option<&str>) -> Option<String> {
     if let Some(source) = &volume.persistent_volume_claim {
@@ -336,8 +380,8 @@ pub fn claim_name(volume: &Volume, pod: Option<&str>) -> Option<String> {
     volume.ephemeral.as_ref().map(|_| format!("{}-{}", pod.unwrap_or_default(), volume.name))
 }
 
-/// The volume that a StatefulSet's claim template becomes in its first pod, with the claim TEMPLATE-NAME-0.
-/// <https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage>
+/// The volume that a StatefulSet's claim template becomes in its first pod, with the claim
+/// TEMPLATE-NAME-0. <https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage>
 #[must_use]
 pub fn templated(template: &str, stateful_set: &str) -> Volume {
     let claim_name = format!("{template}-{stateful_set}-0");
@@ -401,13 +445,18 @@ pub fn shared(workloads: &[Workload]) -> Vec<SharedVolume> {
         for volume in workload.spec.volumes.iter().flatten() {
             let Some(source) = &volume.persistent_volume_claim else { continue };
             let members = members(workload, &volume.name, source.read_only == Some(true));
-            claims.entry((namespace.clone(), source.claim_name.clone())).or_default().extend(members);
+            claims
+                .entry((namespace.clone(), source.claim_name.clone()))
+                .or_default()
+                .extend(members);
         }
     }
     claims
         .into_iter()
         .map(|((namespace, claim), members)| SharedVolume { namespace, claim, members })
-        .filter(|shared| shared.members.iter().any(|member| member.workload != shared.members[0].workload))
+        .filter(|shared| {
+            shared.members.iter().any(|member| member.workload != shared.members[0].workload)
+        })
         .collect()
 }
 
@@ -439,8 +488,8 @@ fn members(workload: &Workload, volume: &str, read_only: bool) -> Vec<Member> {
     mounting(&workload.spec).filter_map(member).collect()
 }
 
-/// How `other` locks `one` out of files of a volume that both mount, as a sentence about `one`; `None` where it does not,
-/// or where too little is known. Root reads and writes all the same.
+/// How `other` locks `one` out of files of a volume that both mount, as a sentence about `one`;
+/// `None` where it does not, or where too little is known. Root reads and writes all the same.
 #[must_use]
 pub fn locked_out(one: &Member, other: &Member, fs_group: &FsGroup) -> Option<String> {
     let uid = one.uid.filter(|uid| *uid != 0 && !one.read_only)?;
@@ -469,13 +518,15 @@ pub fn locked_out(one: &Member, other: &Member, fs_group: &FsGroup) -> Option<St
     }
 }
 
-/// The group that opens a shared volume to one of its workloads and leaves it open to the others: the fsGroup that most
-/// of the others have, else the group that most of them run with. `None` where they have none but root's.
+/// The group that opens a shared volume to one of its workloads and leaves it open to the others:
+/// the fsGroup that most of the others have, else the group that most of them run with. `None`
+/// where they have none but root's.
 #[must_use]
 pub fn common_group<'a>(shared: &'a SharedVolume, workload: &str) -> Option<(i64, &'a Member)> {
     let others = || shared.members.iter().filter(move |member| member.workload != workload);
     let most = |group: &dyn Fn(&Member) -> Option<i64>| {
-        let groups: Vec<(i64, &Member)> = others().filter_map(|member| Some((group(member)?, member))).collect();
+        let groups: Vec<(i64, &Member)> =
+            others().filter_map(|member| Some((group(member)?, member))).collect();
         let votes = |wanted: i64| groups.iter().filter(|(group, _)| *group == wanted).count();
         groups.iter().copied().max_by_key(|(group, _)| (votes(*group), std::cmp::Reverse(*group)))
     };
@@ -489,7 +540,9 @@ mod tests {
     use super::*;
 
     fn storage(drivers: &[(&str, &str)], classes: Value) -> Storage {
-        let drivers = drivers.iter().map(|(name, policy)| ((*name).to_owned(), FsGroupPolicy::named(Some(policy))));
+        let drivers = drivers
+            .iter()
+            .map(|(name, policy)| ((*name).to_owned(), FsGroupPolicy::named(Some(policy))));
         let classes: Vec<StorageClass> = serde_json::from_value(classes).expect("classes");
         let named = |class: StorageClass| (class.metadata.name.clone().unwrap_or_default(), class);
         Storage {
@@ -502,9 +555,11 @@ mod tests {
     /// What becomes of fsGroup on a claim that is bound to a volume with this spec.
     fn of_volume(storage: &Storage, spec: Value) -> FsGroup {
         let mut storage = storage.clone();
-        let claim =
-            serde_json::from_value(json!({"metadata": {"namespace": "n", "name": "c"}, "spec": {"volumeName": "v"}}));
-        let volume: PersistentVolume = serde_json::from_value(json!({"spec": spec})).expect("a volume");
+        let claim = serde_json::from_value(
+            json!({"metadata": {"namespace": "n", "name": "c"}, "spec": {"volumeName": "v"}}),
+        );
+        let volume: PersistentVolume =
+            serde_json::from_value(json!({"spec": spec})).expect("a volume");
         storage.claim(&claim.expect("a claim"), Some(&volume));
         storage.claims[&("n".to_owned(), "c".to_owned())].backing.fs_group()
     }
@@ -513,10 +568,14 @@ mod tests {
         matches!(found, FsGroup::Unchanged(why) if why.contains(word))
     }
 
-    /// `TestMounterSetUpWithFSGroup` of Kubernetes' pkg/volume/csi/csi_mounter_test.go has these cases.
+    /// `TestMounterSetUpWithFSGroup` of Kubernetes' pkg/volume/csi/csi_mounter_test.go has these
+    /// cases.
     #[test]
     fn csi_by_policy_fs_type_and_access_mode() {
-        let storage = storage(&[("none", "None"), ("file", "File"), ("rwo", "ReadWriteOnceWithFSType")], json!([]));
+        let storage = storage(
+            &[("none", "None"), ("file", "File"), ("rwo", "ReadWriteOnceWithFSType")],
+            json!([]),
+        );
         let csi = |driver: &str, fs_type: &str, modes: Value| {
             let csi = json!({"driver": driver, "volumeHandle": "h", "fsType": fs_type});
             of_volume(&storage, json!({"csi": csi, "accessModes": modes}))
@@ -529,10 +588,17 @@ mod tests {
         assert_eq!(csi("rwo", "ext4", json!(["ReadWriteMany", "ReadWriteOnce"])), FsGroup::Applied);
         assert!(unchanged(&csi("rwo", "ext4", many), "no ReadWriteOnce"));
         assert!(unchanged(&csi("rwo", "", once.clone()), "names no fsType"));
-        assert_eq!(csi("without an object", "xfs", once.clone()), FsGroup::Applied, "the default policy");
+        assert_eq!(
+            csi("without an object", "xfs", once.clone()),
+            FsGroup::Applied,
+            "the default policy"
+        );
         let closed = Storage::default();
         let spec = json!({"csi": {"driver": "x", "volumeHandle": "h", "fsType": "ext4"}, "accessModes": once});
-        assert!(matches!(of_volume(&closed, spec), FsGroup::Unknown(_)), "CSIDrivers may not be read");
+        assert!(
+            matches!(of_volume(&closed, spec), FsGroup::Unknown(_)),
+            "CSIDrivers may not be read"
+        );
     }
 
     #[test]
@@ -540,13 +606,20 @@ mod tests {
         let storage = storage(&[], json!([]));
         let once = json!(["ReadWriteOnce"]);
         assert!(unchanged(&of_volume(&storage, json!({"hostPath": {"path": "/x"}})), "hostPath"));
-        assert!(unchanged(&of_volume(&storage, json!({"nfs": {"server": "s", "path": "/"}})), "NFS"));
+        assert!(unchanged(
+            &of_volume(&storage, json!({"nfs": {"server": "s", "path": "/"}})),
+            "NFS"
+        ));
         assert_eq!(of_volume(&storage, json!({"local": {"path": "/x"}})), FsGroup::Applied);
-        assert!(unchanged(&of_volume(&storage, json!({"local": {"path": "/x"}, "volumeMode": "Block"})), "block"));
+        assert!(unchanged(
+            &of_volume(&storage, json!({"local": {"path": "/x"}, "volumeMode": "Block"})),
+            "block"
+        ));
         assert_eq!(of_volume(&storage, json!({"fc": {}})), FsGroup::Applied);
         let ebs = json!({"awsElasticBlockStore": {"volumeID": "v", "fsType": "ext4"}, "accessModes": once});
         assert_eq!(of_volume(&storage, ebs), FsGroup::Applied, "as its CSI driver");
-        let azure = json!({"azureFile": {"secretName": "s", "shareName": "x"}, "accessModes": once});
+        let azure =
+            json!({"azureFile": {"secretName": "s", "shareName": "x"}, "accessModes": once});
         assert!(unchanged(&of_volume(&storage, azure), "file.csi.azure.com"));
     }
 
@@ -555,7 +628,10 @@ mod tests {
         let storage = storage(&[("i", "ReadWriteOnceWithFSType")], json!([]));
         let of = |source: Value| {
             let mut volume = json!({"name": "v"});
-            volume.as_object_mut().expect("an object").extend(source.as_object().cloned().expect("a source"));
+            volume
+                .as_object_mut()
+                .expect("an object")
+                .extend(source.as_object().cloned().expect("a source"));
             storage.backing(&serde_json::from_value(volume).expect("a volume"), "n", None)
         };
         assert_eq!(of(json!({"emptyDir": {}})), Backing::EmptyDir);
@@ -566,7 +642,10 @@ mod tests {
         assert!(unchanged(&of(json!({"hostPath": {"path": "/x"}})).fs_group(), "hostPath"));
         assert!(unchanged(&of(json!({"nfs": {"server": "s", "path": "/"}})).fs_group(), "NFS"));
         assert!(unchanged(&of(json!({"image": {"reference": "r"}})).fs_group(), "image"));
-        assert_eq!(of(json!({"csi": {"driver": "i", "fsType": "ext4"}})).fs_group(), FsGroup::Applied);
+        assert_eq!(
+            of(json!({"csi": {"driver": "i", "fsType": "ext4"}})).fs_group(),
+            FsGroup::Applied
+        );
         assert!(unchanged(&of(json!({"csi": {"driver": "i"}})).fs_group(), "fsType"));
         let missing = of(json!({"persistentVolumeClaim": {"claimName": "c"}})).fs_group();
         assert!(matches!(missing, FsGroup::Unknown(_)));
@@ -588,11 +667,20 @@ mod tests {
         };
         let once = json!(["ReadWriteOnce"]);
         assert_eq!(of(json!({"storageClassName": "disk", "accessModes": once})), FsGroup::Applied);
-        assert!(matches!(of(json!({"accessModes": once})), FsGroup::Unknown(_)), "the default class names no fsType");
+        assert!(
+            matches!(of(json!({"accessModes": once})), FsGroup::Unknown(_)),
+            "the default class names no fsType"
+        );
         assert!(unchanged(&of(json!({"storageClassName": "share"})), "None"));
         assert!(matches!(of(json!({"storageClassName": "node"})), FsGroup::Unknown(_)));
-        assert!(matches!(of(json!({"volumeName": "v"})), FsGroup::Unknown(_)), "its volume may not be read");
-        assert!(unchanged(&of(json!({"storageClassName": "disk", "volumeMode": "Block"})), "block"));
+        assert!(
+            matches!(of(json!({"volumeName": "v"})), FsGroup::Unknown(_)),
+            "its volume may not be read"
+        );
+        assert!(unchanged(
+            &of(json!({"storageClassName": "disk", "volumeMode": "Block"})),
+            "block"
+        ));
         let volume = json!({"name": "scratch", "ephemeral": {"volumeClaimTemplate": {"spec": {"storageClassName": "disk", "accessModes": once}}}});
         let volume: Volume = serde_json::from_value(volume).expect("a volume");
         assert_eq!(storage.backing(&volume, "n", Some("p")).fs_group(), FsGroup::Applied);
@@ -617,14 +705,22 @@ mod tests {
     fn who_locks_out_whom() {
         let applied = FsGroup::Applied;
         let foreign = FsGroup::Unchanged(String::new());
-        let out = |one: &Member, other: &Member, fs_group: &FsGroup| locked_out(one, other, fs_group).is_some();
+        let out = |one: &Member, other: &Member, fs_group: &FsGroup| {
+            locked_out(one, other, fs_group).is_some()
+        };
         let (a, b) = (member("a", 1, 1, Some(2000)), member("b", 2, 2, Some(3000)));
         assert!(out(&a, &b, &applied) && out(&b, &a, &applied));
         let both = Member { groups: vec![2000, 3000], ..a.clone() };
-        assert!(!out(&both, &b, &applied) && out(&b, &both, &applied), "who is in both groups is not locked out");
+        assert!(
+            !out(&both, &b, &applied) && out(&b, &both, &applied),
+            "who is in both groups is not locked out"
+        );
         let same = member("b", 2, 2, Some(2000));
         assert!(!out(&a, &same, &applied) && !out(&same, &a, &applied));
-        assert!(out(&a, &same, &foreign), "where fsGroup does nothing it is one group among others");
+        assert!(
+            out(&a, &same, &foreign),
+            "where fsGroup does nothing it is one group among others"
+        );
         let none = member("b", 2, 2, None);
         assert!(out(&none, &a, &applied) && out(&a, &none, &applied));
         assert!(!out(&a, &member("b", 1, 9, Some(3000)), &applied), "the owner stays");
@@ -634,7 +730,10 @@ mod tests {
             "root writes anyway, and root's files are root's"
         );
         assert!(!out(&Member { read_only: true, ..a.clone() }, &b, &applied));
-        assert!(out(&a, &Member { read_only: true, ..b }, &applied), "the kubelet changes it for a reader as well");
+        assert!(
+            out(&a, &Member { read_only: true, ..b }, &applied),
+            "the kubelet changes it for a reader as well"
+        );
         assert!(!out(&a, &Member { read_only: true, ..none }, &applied));
     }
 
@@ -648,7 +747,8 @@ mod tests {
         ];
         let shared = SharedVolume { namespace: "n".to_owned(), claim: "c".to_owned(), members };
         assert_eq!(common_group(&shared, "a").map(|(group, _)| group), Some(3000));
-        let members = vec![member("a", 1, 1, None), member("b", 0, 0, None), member("c", 7, 7, None)];
+        let members =
+            vec![member("a", 1, 1, None), member("b", 0, 0, None), member("c", 7, 7, None)];
         let shared = SharedVolume { members, ..shared };
         assert_eq!(common_group(&shared, "a").map(|(group, _)| group), Some(7));
         let members = vec![member("a", 1, 1, None), member("b", 0, 0, None)];
@@ -657,7 +757,8 @@ mod tests {
 
     #[test]
     fn a_claim_of_two_workloads_is_shared() {
-        let workload = |kind: &str, name: &str, claim: &str| Workload {
+        let workload = |kind: &str, name: &str, claim: &str| {
+            Workload {
             api_version: "apps/v1".to_owned(),
             kind: kind.to_owned(),
             namespace: Some("n".to_owned()),
@@ -684,6 +785,7 @@ mod tests {
                 root: Some(false),
             }],
             failures: Vec::new(),
+        }
         };
         let found = shared(&[
             workload("Deployment", "web", "data"),
@@ -691,8 +793,12 @@ mod tests {
             workload("Deployment", "alone", "own"),
         ]);
         assert_eq!(found.len(), 1);
-        let members: Vec<_> = found[0].members.iter().map(|member| member.workload.as_str()).collect();
-        assert_eq!((found[0].claim.as_str(), members), ("data", vec!["deployment/web", "statefulset/db"]));
+        let members: Vec<_> =
+            found[0].members.iter().map(|member| member.workload.as_str()).collect();
+        assert_eq!(
+            (found[0].claim.as_str(), members),
+            ("data", vec!["deployment/web", "statefulset/db"])
+        );
         assert_eq!(found[0].members[0].identity(), "1:2, fsGroup 5");
         assert_eq!(found[0].members[0].selinux_level.as_deref(), Some("s0:c1,c2"));
     }

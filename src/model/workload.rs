@@ -45,7 +45,8 @@ impl Unjudged {
     #[must_use]
     pub fn told(&self) -> String {
         let Unjudged { kind, name, source, fields, .. } = self;
-        let mut places: Vec<String> = fields.iter().map(|(path, line)| format!("{path} (line {line})")).collect();
+        let mut places: Vec<String> =
+            fields.iter().map(|(path, line)| format!("{path} (line {line})")).collect();
         if self.is_hint {
             places.truncate(MOST_HINTS);
         }
@@ -57,9 +58,17 @@ impl Unjudged {
         let what = match &self.why {
             Some(why) => format!("a pod of it is not judged, since it cannot be read ({why})"),
             None if self.is_hint => "it may make pods, which are not here to be judged".to_owned(),
-            None => format!("what it says of pods is not judged, since not all of them is here{how}"),
+            None => {
+                format!("what it says of pods is not judged, since not all of them is here{how}")
+            }
         };
-        format!("{}:{}: {}/{name}: {what}; see {}", source.file, source.line, kind.to_lowercase(), places.join(", "))
+        format!(
+            "{}:{}: {}/{name}: {what}; see {}",
+            source.file,
+            source.line,
+            kind.to_lowercase(),
+            places.join(", ")
+        )
     }
 }
 

@@ -48,7 +48,12 @@ pub struct Answered {
 
 impl CanIReport {
     #[must_use]
-    pub fn new(warnings: Vec<String>, evidence: String, process: &Credentials, answers: Vec<Answered>) -> CanIReport {
+    pub fn new(
+        warnings: Vec<String>,
+        evidence: String,
+        process: &Credentials,
+        answers: Vec<Answered>,
+    ) -> CanIReport {
         let user = Asker {
             uid: process.uid.effective,
             gid: process.gid.effective,
@@ -60,7 +65,8 @@ impl CanIReport {
         CanIReport { api_version: "nonroot/v1", kind: "CanI", warnings, evidence, user, answers }
     }
 
-    /// For a person: the answer first, then who asks, then the steps. Several answers name what they are about.
+    /// For a person: the answer first, then who asks, then the steps. Several answers name what
+    /// they are about.
     #[must_use]
     pub fn text(&self, width: usize) -> String {
         let mut out = String::new();

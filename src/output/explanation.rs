@@ -60,8 +60,18 @@ pub struct Remedy {
 
 impl Explanation {
     #[must_use]
-    pub fn new(warnings: Vec<String>, obstacles: Vec<Explained>, looks_like: Option<String>) -> Self {
-        Explanation { api_version: "nonroot/v1", kind: "Explanation", warnings, obstacles, looks_like }
+    pub fn new(
+        warnings: Vec<String>,
+        obstacles: Vec<Explained>,
+        looks_like: Option<String>,
+    ) -> Self {
+        Explanation {
+            api_version: "nonroot/v1",
+            kind: "Explanation",
+            warnings,
+            obstacles,
+            looks_like,
+        }
     }
 
     /// The same with only the first remedies of each obstacle.
@@ -105,7 +115,8 @@ impl Explained {
 /// Remedies that are shown at first sight.
 const FIRST: usize = 3;
 
-/// How each part of the terminal view looks; the writer takes the colours off where nobody sees them.
+/// How each part of the terminal view looks; the writer takes the colours off where nobody sees
+/// them.
 const FATAL: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Magenta.on_default().bold();
 const GUTTER: Style = AnsiColor::BrightBlue.on_default().bold();
@@ -117,8 +128,8 @@ const QUOTED: usize = 160;
 /// Columns that it has where there is least.
 const LEAST_QUOTED: usize = 30;
 
-/// The view for a terminal, as a compiler explains an error: the line quoted with its telling part marked, the cause, and
-/// what would remove it.
+/// The view for a terminal, as a compiler explains an error: the line quoted with its telling part
+/// marked, the cause, and what would remove it.
 #[derive(Debug, Clone, Copy)]
 pub struct Terminal<'e> {
     pub explanation: &'e Explanation,
@@ -130,14 +141,19 @@ pub struct Terminal<'e> {
 impl fmt::Display for Terminal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Explanation { obstacles, looks_like, .. } = self.explanation;
-        let shown = |(index, obstacle): &(usize, &Explained)| self.all || *index == 0 || obstacle.fatal;
+        let shown =
+            |(index, obstacle): &(usize, &Explained)| self.all || *index == 0 || obstacle.fatal;
         for (index, obstacle) in obstacles.iter().enumerate().filter(shown) {
             if index > 0 {
                 writeln!(f)?;
             }
             one(f, obstacle, self.width)?;
         }
-        let hidden = obstacles.iter().enumerate().filter(|(index, obstacle)| *index > 0 && !obstacle.fatal).count();
+        let hidden = obstacles
+            .iter()
+            .enumerate()
+            .filter(|(index, obstacle)| *index > 0 && !obstacle.fatal)
+            .count();
         if hidden > 0 && !self.all {
             let them = if hidden == 1 {
                 "one more refusal that did not stop the program"
@@ -178,7 +194,8 @@ pub(super) fn one(f: &mut fmt::Formatter<'_>, obstacle: &Explained, width: usize
     let (before, telling, after) = quote(obstacle, room);
     writeln!(f, "{margin} {GUTTER}|{GUTTER:#}")?;
     writeln!(f, "{GUTTER}{number} |{GUTTER:#} {before}{telling}{after}")?;
-    let (indent, marks) = (console::measure_text_width(&before), console::measure_text_width(&telling));
+    let (indent, marks) =
+        (console::measure_text_width(&before), console::measure_text_width(&telling));
     if marks > 0 {
         let mut what = match obstacle.operation {
             "other" => "refused".to_owned(),
@@ -210,7 +227,11 @@ pub(super) fn one(f: &mut fmt::Formatter<'_>, obstacle: &Explained, width: usize
         wrapped(f, &head, margin.len() + 11, &text, width)?;
     }
     if obstacle.left_out > 0 {
-        let more = if obstacle.left_out == 1 { "one more".to_owned() } else { format!("{} more", obstacle.left_out) };
+        let more = if obstacle.left_out == 1 {
+            "one more".to_owned()
+        } else {
+            format!("{} more", obstacle.left_out)
+        };
         writeln!(f, "{margin} {GUTTER}={GUTTER:#} {more} with --all-remedies")?;
     }
     Ok(())
@@ -222,7 +243,8 @@ fn quote(obstacle: &Explained, room: usize) -> (String, String, String) {
     let (start, end) = telling(text, obstacle);
     let clean = |part: &str| Clean(part).to_string();
     let columns = |text: &str| console::measure_text_width(text);
-    let (before, telling, after) = (clean(&text[..start]), clean(&text[start..end]), clean(&text[end..]));
+    let (before, telling, after) =
+        (clean(&text[..start]), clean(&text[start..end]), clean(&text[end..]));
     if columns(&before) + columns(&telling) + columns(&after) <= room {
         return (before, telling, after);
     }
@@ -255,10 +277,12 @@ fn ending(text: &str, room: usize) -> String {
     }
 }
 
-/// The path or the port where the text names it, else the words that tell the reason, else all of it.
+/// The path or the port where the text names it, else the words that tell the reason, else all of
+/// it.
 fn telling(text: &str, obstacle: &Explained) -> (usize, usize) {
     let port = obstacle.port.map(|port| port.to_string());
-    let by_path = obstacle.path.as_deref().and_then(|path| Some((whole(text, path, false)?, path.len())));
+    let by_path =
+        obstacle.path.as_deref().and_then(|path| Some((whole(text, path, false)?, path.len())));
     let by_port = port.as_deref().and_then(|port| Some((whole(text, port, true)?, port.len())));
     let found = by_path.or(by_port).filter(|(_, length)| *length > 0);
     found.or_else(|| reason(text)).map_or((0, text.len()), |(at, length)| (at, at + length))
@@ -301,7 +325,8 @@ fn reason(text: &str) -> Option<(usize, usize)> {
     if console::measure_text_width(text) < SHORT {
         return None;
     }
-    let list = LISTS.iter().filter_map(|words| text.find(words)).min().map(|at| (at, text.len() - at));
+    let list =
+        LISTS.iter().filter_map(|words| text.find(words)).min().map(|at| (at, text.len() - at));
     list.or_else(|| REASONS.iter().filter_map(|words| Some((text.find(words)?, words.len()))).min())
 }
 
@@ -320,12 +345,13 @@ mod tests {
         assert_eq!(super::whole("open /a/bc and /a/b", "/a/b", false), Some(15));
     }
 
-    const LINE: &str =
-        "2026/11/24 10:53:15 [emerg] 1#1: mkdir() \"/var/cache/nginx/client_temp\" failed (13: Permission denied)";
+    const LINE: &str = "2026/11/24 10:53:15 [emerg] 1#1: mkdir() \"/var/cache/nginx/client_temp\" failed (13: Permission denied)";
 
     #[test]
     fn every_width_holds_the_quoted_line_and_its_marks() {
-        let summary = "mount an emptyDir at /var/cache/nginx that an init container of the same image fills".to_owned();
+        let summary =
+            "mount an emptyDir at /var/cache/nginx that an init container of the same image fills"
+                .to_owned();
         let obstacle = Explained {
             container: None,
             program: None,
@@ -336,9 +362,16 @@ mod tests {
             capability: None,
             category: "unwritable-path",
             fatal: true,
-            cause: "the container's user may not make the directory: it belongs to another user".to_owned(),
-            why: vec!["/var/cache/nginx drwxr-xr-x 0:0: others may not write and search".to_owned()],
-            evidence: Evidence { source: "web.log".to_owned(), line: Some(3), text: LINE.to_owned() },
+            cause: "the container's user may not make the directory: it belongs to another user"
+                .to_owned(),
+            why: vec![
+                "/var/cache/nginx drwxr-xr-x 0:0: others may not write and search".to_owned(),
+            ],
+            evidence: Evidence {
+                source: "web.log".to_owned(),
+                line: Some(3),
+                text: LINE.to_owned(),
+            },
             remedies: vec![Remedy { id: "seeded-empty-dir", level: "pod", summary }],
             left_out: 0,
         };
@@ -349,10 +382,15 @@ mod tests {
             let lines: Vec<&str> = text.lines().collect();
             let at = lines.iter().position(|line| line.contains('^')).expect("marks");
             let (marks, quoted) = (lines[at], lines[at - 1]);
-            let under: String =
-                quoted.chars().zip(marks.chars()).filter(|(_, mark)| *mark == '^').map(|(c, _)| c).collect();
+            let under: String = quoted
+                .chars()
+                .zip(marks.chars())
+                .filter(|(_, mark)| *mark == '^')
+                .map(|(c, _)| c)
+                .collect();
             assert!(
-                "/var/cache/nginx/client_temp".starts_with(under.trim_end_matches('…')) && under.len() > 20,
+                "/var/cache/nginx/client_temp".starts_with(under.trim_end_matches('…'))
+                    && under.len() > 20,
                 "{text}"
             );
             let longest = lines.iter().map(|line| console::measure_text_width(line)).max();

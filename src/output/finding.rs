@@ -1,19 +1,21 @@
-//! What a scan found, one thing after another: what SARIF, JUnit and Markdown list, what `--fail-on` counts, and what can
-//! be accepted.
+//! What a scan found, one thing after another: what SARIF, JUnit and Markdown list, what
+//! `--fail-on` counts, and what can be accepted.
 
 use serde::Serialize;
 
 /// One thing that was found in a workload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// A Pod Security check, a kind of obstacle, `runs-as-root` or `failing`: what accepts it by name.
+    /// A Pod Security check, a kind of obstacle, `runs-as-root` or `failing`: what accepts it by
+    /// name.
     pub check: String,
     pub class: Class,
     pub message: String,
     pub containers: Vec<String>,
     /// Of the workload's manifest.
     pub line: Option<u64>,
-    /// The same as long as the workload and what is wrong with it are the same, wherever it stands.
+    /// The same as long as the workload and what is wrong with it are the same, wherever it
+    /// stands.
     pub fingerprint: String,
     pub accepted: Option<Accepted>,
 }

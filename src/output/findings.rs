@@ -17,7 +17,10 @@ pub fn of(workload: &Workload, level: Level) -> Vec<Finding> {
     let fingerprint = |check: &str, rest: &[&str]| {
         let parts = [&[key.as_str(), check], rest].concat().join("\0");
         let digest: [u8; 32] = Sha256::digest(parts).into();
-        digest.first_chunk().map(|half| format!("{:032x}", u128::from_be_bytes(*half))).unwrap_or_default()
+        digest
+            .first_chunk()
+            .map(|half| format!("{:032x}", u128::from_be_bytes(*half)))
+            .unwrap_or_default()
     };
     let mut found: Vec<Finding> = Vec::new();
     for container in workload.containers.iter().filter(|container| container.root == Some(true)) {
@@ -50,17 +53,32 @@ pub fn of(workload: &Workload, level: Level) -> Vec<Finding> {
         accepted: None,
     };
     if level != Level::Privileged {
-        found.extend(security.baseline.iter().map(|violation| forbidden(violation, Class::Baseline)));
+        found.extend(
+            security.baseline.iter().map(|violation| forbidden(violation, Class::Baseline)),
+        );
     }
     if level == Level::Restricted {
-        let new = |violation: &&Violation| !security.baseline.iter().any(|known| known.check == violation.check);
-        found.extend(security.restricted.iter().filter(new).map(|violation| forbidden(violation, Class::Restricted)));
+        let new = |violation: &&Violation| {
+            !security.baseline.iter().any(|known| known.check == violation.check)
+        };
+        found.extend(
+            security
+                .restricted
+                .iter()
+                .filter(new)
+                .map(|violation| forbidden(violation, Class::Restricted)),
+        );
     }
     let fails = !workload.failures.is_empty();
     for obstacle in &workload.obstacles {
         let Explained { category, container, operation, path, port, .. } = obstacle;
         let port = port.map(|port| port.to_string()).unwrap_or_default();
-        let place = [container.as_deref().unwrap_or_default(), operation, path.as_deref().unwrap_or_default(), &port];
+        let place = [
+            container.as_deref().unwrap_or_default(),
+            operation,
+            path.as_deref().unwrap_or_default(),
+            &port,
+        ];
         found.push(Finding {
             check: (*category).to_owned(),
             class: if fails && obstacle.fatal { Class::Failing } else { Class::Obstacle },
@@ -109,7 +127,9 @@ fn by(origin: &str) -> String {
 fn at_fault(violation: &Violation, containers: &[Container]) -> Vec<String> {
     let mut names = Vec::new();
     for field in &violation.fields {
-        let Some((list, rest)) = field.path.strip_prefix("spec.").and_then(|path| path.split_once('[')) else {
+        let Some((list, rest)) =
+            field.path.strip_prefix("spec.").and_then(|path| path.split_once('['))
+        else {
             continue;
         };
         let roles: &[&str] = match list {

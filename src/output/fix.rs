@@ -50,8 +50,8 @@ pub struct Plan {
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Identity {
-    /// `set` where the plan writes it, `guess` where nothing points at that one, `kept` where the container has it
-    /// already.
+    /// `set` where the plan writes it, `guess` where nothing points at that one, `kept` where the
+    /// container has it already.
     pub assignment: &'static str,
     /// `null` where nothing tells which uid the image's own user has.
     pub uid: Option<u32>,
@@ -154,12 +154,17 @@ impl Fix {
 
 impl Fix {
     fn changes_nothing(&self) -> bool {
-        self.strategic_patch.get("spec").is_none() && self.strategic_patch.pointer("/metadata/annotations").is_none()
+        self.strategic_patch.get("spec").is_none()
+            && self.strategic_patch.pointer("/metadata/annotations").is_none()
     }
 
     /// Why nothing changes, after the word "nothing".
     fn nothing(&self) -> &'static str {
-        if self.is_admitted { "to do: the level admits it as it is" } else { "that a plan could change" }
+        if self.is_admitted {
+            "to do: the level admits it as it is"
+        } else {
+            "that a plan could change"
+        }
     }
 }
 
@@ -193,8 +198,8 @@ pub fn applicable(object: &Value) -> Value {
     object
 }
 
-/// An object before and after without the values of the variables that it had before: a diff quotes what stands beside a
-/// change, and these are nobody's to read.
+/// An object before and after without the values of the variables that it had before: a diff quotes
+/// what stands beside a change, and these are nobody's to read.
 #[must_use]
 pub fn discreet(before: &Value, after: &Value) -> (Value, Value) {
     fn each(value: &mut Value, variable: &mut dyn FnMut(&mut Value)) {
@@ -239,7 +244,10 @@ pub fn text(fix: &Fix, diff: &str, width: usize) -> String {
         field(&tone(Tone::Good, "nothing "), fix.nothing().to_owned());
     }
     if let Some(identity) = &fix.plan.identity {
-        field(&tone(Tone::Strong, "identity"), format!("{} ({})", identity.ids(), Clean(&identity.why)));
+        field(
+            &tone(Tone::Strong, "identity"),
+            format!("{} ({})", identity.ids(), Clean(&identity.why)),
+        );
     }
     field("from    ", Clean(&fix.plan.basis.join(", ")).to_string());
     for remedy in &fix.plan.remedies {
@@ -248,7 +256,8 @@ pub fn text(fix: &Fix, diff: &str, width: usize) -> String {
     }
     if let Some(proof) = &fix.proof {
         let rounds = proof.rounds.len();
-        let verdict = if proof.ready { tone(Tone::Good, "proven") } else { tone(Tone::Bad, "not proven") };
+        let verdict =
+            if proof.ready { tone(Tone::Good, "proven") } else { tone(Tone::Bad, "not proven") };
         let plural = if rounds == 1 { "round" } else { "rounds" };
         field(&verdict, format!("in {rounds} {plural} and {} s", proof.seconds));
         for obstacle in &proof.remaining {
@@ -294,11 +303,22 @@ pub fn markdown(fix: &Fix, diff: &str) -> String {
         let _ = writeln!(out, "| {} | {} |", plain(&remedy.summary), plain(&remedy.obstacle));
     }
     if let Some(proof) = &fix.proof {
-        let verdict =
-            if proof.ready { "Proven: a copy of the pod became ready and stayed so" } else { "**Not proven**" };
-        let _ = writeln!(out, "\n{verdict}, in {} rounds and {} s.\n", proof.rounds.len(), proof.seconds);
+        let verdict = if proof.ready {
+            "Proven: a copy of the pod became ready and stayed so"
+        } else {
+            "**Not proven**"
+        };
+        let _ = writeln!(
+            out,
+            "\n{verdict}, in {} rounds and {} s.\n",
+            proof.rounds.len(),
+            proof.seconds
+        );
         for (number, round) in proof.rounds.iter().enumerate() {
-            let cause = round.obstacles.first().map_or("nothing was refused".to_owned(), |one| plain(&one.cause));
+            let cause = round
+                .obstacles
+                .first()
+                .map_or("nothing was refused".to_owned(), |one| plain(&one.cause));
             let _ = writeln!(out, "{}. {cause} ({} s)", number + 1, round.seconds);
             for added in &round.added {
                 let _ = writeln!(out, "   - {}", plain(added));
@@ -326,11 +346,20 @@ mod tests {
 
     #[test]
     fn only_the_values_that_were_there_are_hidden() {
-        let of = |env: serde_json::Value| json!({"spec": {"containers": [{"name": "a", "env": env}]}});
-        let before = of(json!([{"name": "KEY", "value": "secret"}, {"name": "HOME", "value": "/root"}]));
-        let after = of(json!([{"name": "KEY", "value": "secret"}, {"name": "HOME", "value": "/tmp"}]));
+        let of =
+            |env: serde_json::Value| json!({"spec": {"containers": [{"name": "a", "env": env}]}});
+        let before =
+            of(json!([{"name": "KEY", "value": "secret"}, {"name": "HOME", "value": "/root"}]));
+        let after =
+            of(json!([{"name": "KEY", "value": "secret"}, {"name": "HOME", "value": "/tmp"}]));
         let (before, after) = discreet(&before, &after);
-        assert_eq!(before, of(json!([{"name": "KEY", "value": "..."}, {"name": "HOME", "value": "..."}])));
-        assert_eq!(after, of(json!([{"name": "KEY", "value": "..."}, {"name": "HOME", "value": "/tmp"}])));
+        assert_eq!(
+            before,
+            of(json!([{"name": "KEY", "value": "..."}, {"name": "HOME", "value": "..."}]))
+        );
+        assert_eq!(
+            after,
+            of(json!([{"name": "KEY", "value": "..."}, {"name": "HOME", "value": "/tmp"}]))
+        );
     }
 }

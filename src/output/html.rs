@@ -1,4 +1,5 @@
-//! Reports as one page of HTML: what the JSON holds and nothing else, with no script and nothing from elsewhere.
+//! Reports as one page of HTML: what the JSON holds and nothing else, with no script and nothing
+//! from elsewhere.
 
 use std::cmp::Reverse;
 
@@ -32,7 +33,13 @@ pub fn html(report: &ScanReport) -> Result<String, Error> {
         let Workload { namespace, kind, name, .. } = workload;
         (Reverse(workload.badness()), (namespace, kind, name))
     });
-    page(&Page { workloads, images: &report.images, warnings: &report.warnings, scan: Some(report), ..Page::default() })
+    page(&Page {
+        workloads,
+        images: &report.images,
+        warnings: &report.warnings,
+        scan: Some(report),
+        ..Page::default()
+    })
 }
 
 /// Plans, with their proofs.

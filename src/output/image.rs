@@ -175,7 +175,8 @@ pub struct Advice {
 }
 
 impl ImageReport {
-    /// The report on an image and the users that it could run as; `files` is the directory to list, if one is to be.
+    /// The report on an image and the users that it could run as; `files` is the directory to list,
+    /// if one is to be.
     #[must_use]
     pub fn new(image: &Image, identities: Vec<Candidate>, files: Option<PathId>) -> ImageReport {
         let user = image.user();
@@ -192,7 +193,8 @@ impl ImageReport {
         };
         let writable = subject.as_ref().filter(|subject| subject.uid != 0);
         let (owners, shares) = owners(image);
-        let paths = |found: Vec<PathId>| found.into_iter().map(|path| image.tree.paths().display(path));
+        let paths =
+            |found: Vec<PathId>| found.into_iter().map(|path| image.tree.paths().display(path));
         ImageReport {
             api_version: "nonroot/v1",
             kind: "Image",
@@ -223,10 +225,14 @@ impl ImageReport {
                     uid: user.uid,
                     gid: user.gid,
                     home: user.home.clone(),
-                    directories: paths(image.owned_directories(user.uid)).map(|path| directory(image, &path)).collect(),
+                    directories: paths(image.owned_directories(user.uid))
+                        .map(|path| directory(image, &path))
+                        .collect(),
                 })
                 .collect(),
-            writable: writable.map(|subject| paths(image.writable_directories(subject)).collect()).unwrap_or_default(),
+            writable: writable
+                .map(|subject| paths(image.writable_directories(subject)).collect())
+                .unwrap_or_default(),
             privileged_files: image
                 .privileged_files()
                 .into_iter()
@@ -250,7 +256,9 @@ impl ImageReport {
             wasted_bytes: image.wasted_bytes,
             chowned_bytes: image.chowned_bytes(),
             advice: image.advice().into_iter().map(Advice::from).collect(),
-            files: files.map(|top| image.tree.below(top).map(|(path, found)| file(image, path, found)).collect()),
+            files: files.map(|top| {
+                image.tree.below(top).map(|(path, found)| file(image, path, found)).collect()
+            }),
         }
     }
 }
@@ -276,8 +284,11 @@ fn owners(image: &Image) -> (Vec<Owner>, Vec<Vec<Share>>) {
     let owner = |(uid, (files, bytes))| Owner { uid, name: name(uid), files, bytes };
     let mut owners: Vec<Owner> = owners.into_iter().map(owner).collect();
     owners.sort_by_key(|owner| (Reverse(owner.bytes), owner.uid));
-    let share = |layer: &BTreeMap<u32, u64>, uid: u32| Some(Share { uid, bytes: *layer.get(&uid)? });
-    let shares = |layer: BTreeMap<u32, u64>| owners.iter().filter_map(|owner| share(&layer, owner.uid)).collect();
+    let share =
+        |layer: &BTreeMap<u32, u64>, uid: u32| Some(Share { uid, bytes: *layer.get(&uid)? });
+    let shares = |layer: BTreeMap<u32, u64>| {
+        owners.iter().filter_map(|owner| share(&layer, owner.uid)).collect()
+    };
     let shares = of_layers.into_iter().map(shares).collect();
     (owners, shares)
 }
@@ -287,7 +298,8 @@ fn port(port: &Port) -> String {
 }
 
 fn directory(image: &Image, path: &str) -> Directory {
-    let attributes = image.tree.resolve(path.as_bytes(), true).and_then(|found| image.tree.get(found));
+    let attributes =
+        image.tree.resolve(path.as_bytes(), true).and_then(|found| image.tree.get(found));
     let attributes = attributes.map(|file| &file.attributes);
     let content = image.content(path).unwrap_or_default();
     Directory {
@@ -314,7 +326,10 @@ fn file(image: &Image, path: PathId, found: &ModelFile) -> File {
         size: attributes.size,
         capabilities: attributes.capabilities.map(|capabilities| capabilities.to_string()),
         layer: found.layer,
-        target: attributes.target.as_deref().map(|target| String::from_utf8_lossy(target).into_owned()),
+        target: attributes
+            .target
+            .as_deref()
+            .map(|target| String::from_utf8_lossy(target).into_owned()),
     }
 }
 
@@ -324,19 +339,21 @@ impl From<ModelAdvice> for Advice {
     }
 }
 
-/// The files below a directory, one a line, as `ls -l` and with the layer that each came from. Written file by file,
-/// since an image may have a million.
+/// The files below a directory, one a line, as `ls -l` and with the layer that each came from.
+/// Written file by file, since an image may have a million.
 pub fn tree(image: &Image, top: PathId, mut line: impl FnMut(&str)) {
     let mut text = String::new();
     for (path, found) in image.tree.below(top) {
         let attributes = &found.attributes;
         let owner = format!("{}:{}", attributes.uid, attributes.gid);
-        let size = if attributes.kind == Kind::File { bytes(attributes.size) } else { "-".to_owned() };
+        let size =
+            if attributes.kind == Kind::File { bytes(attributes.size) } else { "-".to_owned() };
         let mode = Mode(attributes.kind, attributes.mode).to_string();
         let shown = image.tree.paths().display(path);
         text.clear();
         // Writing to a string does not fail.
-        let _ = write!(text, "{mode}  {owner:<11} {size:>8}  {:>3}  {}", found.layer, Clean(&shown));
+        let _ =
+            write!(text, "{mode}  {owner:<11} {size:>8}  {:>3}  {}", found.layer, Clean(&shown));
         if let Some(target) = &attributes.target {
             let _ = write!(text, " -> {}", Clean(&String::from_utf8_lossy(target)));
         }
@@ -356,7 +373,9 @@ pub fn table(report: &ImageReport, width: usize) -> String {
         out.field("Container", container);
     }
     let name = match &report.digest {
-        Some(digest) if !report.name.contains(digest.as_str()) => format!("{} ({digest})", report.name),
+        Some(digest) if !report.name.contains(digest.as_str()) => {
+            format!("{} ({digest})", report.name)
+        }
         _ => report.name.clone(),
     };
     out.field("Image", &format!("{name}, {}", report.platform));
@@ -376,11 +395,15 @@ pub fn table(report: &ImageReport, width: usize) -> String {
     }
     out.section("Could run as, best first", report.identities.iter().map(identity_line));
     out.section("Volumes", report.volumes.iter().map(directory_line));
-    out.section("Users made by packages or the Dockerfile", report.users.iter().flat_map(user_lines));
+    out.section(
+        "Users made by packages or the Dockerfile",
+        report.users.iter().flat_map(user_lines),
+    );
     out.section(
         "Files with setuid, setgid or capabilities",
         report.privileged_files.iter().map(|file| {
-            let capabilities = file.capabilities.as_ref().map(|c| format!("  {c}")).unwrap_or_default();
+            let capabilities =
+                file.capabilities.as_ref().map(|c| format!("  {c}")).unwrap_or_default();
             format!("{}  {}:{}  {}{capabilities}", file.mode, file.uid, file.gid, file.path)
         }),
     );
@@ -426,7 +449,13 @@ struct Page {
 impl Page {
     fn field(&mut self, name: &str, value: &str) {
         if !value.is_empty() {
-            let _ = wrapped(&mut self.text, &format!("{name:<10} "), 11, &Clean(value).to_string(), self.width);
+            let _ = wrapped(
+                &mut self.text,
+                &format!("{name:<10} "),
+                11,
+                &Clean(value).to_string(),
+                self.width,
+            );
         }
     }
 
@@ -437,7 +466,8 @@ impl Page {
         }
         for line in lines {
             let line = format!("  {}", Clean(&line));
-            let _ = writeln!(self.text, "{}", console::truncate_str(line.trim_end(), self.width, "…"));
+            let _ =
+                writeln!(self.text, "{}", console::truncate_str(line.trim_end(), self.width, "…"));
         }
     }
 }
@@ -447,7 +477,8 @@ fn user(report: &ImageReport) -> String {
     match (report.uid, report.gid) {
         (Some(uid), Some(gid)) => {
             let root = if uid == 0 { ", which is root" } else { "" };
-            let groups: String = report.groups.iter().map(|group| format!(", group {group}")).collect();
+            let groups: String =
+                report.groups.iter().map(|group| format!(", group {group}")).collect();
             format!("{written}: uid {uid}, gid {gid}{groups}{root}")
         }
         _ => format!("{written}: nobody the image knows"),
@@ -486,7 +517,8 @@ fn directory_line(directory: &Directory) -> String {
 
 fn user_lines(user: &User) -> Vec<String> {
     let head = format!("{} uid {}, gid {}, home {}", user.name, user.uid, user.gid, user.home);
-    let directories = user.directories.iter().map(|directory| format!("  {}", directory_line(directory)));
+    let directories =
+        user.directories.iter().map(|directory| format!("  {}", directory_line(directory)));
     std::iter::once(head).chain(directories).collect()
 }
 
@@ -515,7 +547,11 @@ mod tests {
 
     #[test]
     fn sizes_are_dives() {
-        let shown: Vec<String> = [0, 999, 1000, 9_949, 9_950, 999_499, 999_500, 1_500_000_000].map(bytes).to_vec();
-        assert_eq!(shown, ["0 B", "999 B", "1.0 kB", "9.9 kB", "10 kB", "999 kB", "1.0 MB", "1.5 GB"]);
+        let shown: Vec<String> =
+            [0, 999, 1000, 9_949, 9_950, 999_499, 999_500, 1_500_000_000].map(bytes).to_vec();
+        assert_eq!(
+            shown,
+            ["0 B", "999 B", "1.0 kB", "9.9 kB", "10 kB", "999 kB", "1.0 MB", "1.5 GB"]
+        );
     }
 }

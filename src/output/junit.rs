@@ -1,5 +1,5 @@
-//! The scan report as JUnit's XML: a suite for each workload, a case for each check that holds for it. What is accepted
-//! counts as skipped, with its reason.
+//! The scan report as JUnit's XML: a suite for each workload, a case for each check that holds for
+//! it. What is accepted counts as skipped, with its reason.
 
 use serde::Serialize;
 
@@ -46,9 +46,11 @@ struct Failure {
 /// # Errors
 /// None that a report can cause: the template is part of the program.
 pub fn junit(report: &ScanReport, level: Level) -> Result<String, Error> {
-    let suites: Vec<Suite> = report.workloads.iter().map(|workload| suite(workload, level)).collect();
+    let suites: Vec<Suite> =
+        report.workloads.iter().map(|workload| suite(workload, level)).collect();
     let sum = |of: fn(&Suite) -> usize| suites.iter().map(of).sum();
-    let (tests, failures, skipped) = (sum(|one| one.cases.len()), sum(|one| one.failures), sum(|one| one.skipped));
+    let (tests, failures, skipped) =
+        (sum(|one| one.cases.len()), sum(|one| one.failures), sum(|one| one.skipped));
     template::rendered("junit.xml", &Suites { tests, failures, skipped, suites })
 }
 
@@ -76,16 +78,18 @@ fn suite(workload: &Workload, level: Level) -> Suite {
 
 fn case(workload: &Workload, check: &str) -> Case {
     let found = || workload.findings.iter().filter(|finding| finding.check == check);
-    let line = |finding: &Finding| finding.line.or(workload.source.as_ref().map(|source| source.line));
+    let line =
+        |finding: &Finding| finding.line.or(workload.source.as_ref().map(|source| source.line));
     let failure = |finding: &Finding| Failure {
         class: finding.class.as_str(),
         message: finding.message.clone(),
         line: line(finding).unwrap_or(1),
     };
-    let failures: Vec<Failure> = found().filter(|finding| finding.accepted.is_none()).map(failure).collect();
+    let failures: Vec<Failure> =
+        found().filter(|finding| finding.accepted.is_none()).map(failure).collect();
     let accepted = found().find_map(|finding| Some((finding.accepted.as_ref()?, &finding.message)));
-    let skipped = accepted
-        .filter(|_| failures.is_empty())
-        .map(|(accepted, message)| format!("accepted by {}: {} ({message})", accepted.by, accepted.reason));
+    let skipped = accepted.filter(|_| failures.is_empty()).map(|(accepted, message)| {
+        format!("accepted by {}: {} ({message})", accepted.by, accepted.reason)
+    });
     Case { check: check.to_owned(), failures, skipped }
 }

@@ -11,15 +11,24 @@ use crate::model::acceptance::workload_key;
 #[must_use]
 pub fn scan(report: &ScanReport) -> String {
     let summary = report.summary;
-    let open = |workload: &&Workload| workload.findings.iter().any(|finding| finding.accepted.is_none());
+    let open =
+        |workload: &&Workload| workload.findings.iter().any(|finding| finding.accepted.is_none());
     let with_open: Vec<&Workload> = report.workloads.iter().filter(open).collect();
     let mut out = String::from("## kubectl nonroot scan\n\n");
-    let _ = writeln!(out, "| workloads | as root | unknown | admitted by restricted | failing | accepted findings |");
+    let _ = writeln!(
+        out,
+        "| workloads | as root | unknown | admitted by restricted | failing | accepted findings |"
+    );
     let _ = writeln!(out, "|--:|--:|--:|--:|--:|--:|");
     let _ = writeln!(
         out,
         "| {} | {} | {} | {} | {} | {} |",
-        summary.workloads, summary.root, summary.unknown, summary.restricted, summary.failing, summary.accepted
+        summary.workloads,
+        summary.root,
+        summary.unknown,
+        summary.restricted,
+        summary.failing,
+        summary.accepted
     );
     if with_open.is_empty() {
         out.push_str("\nNothing is open.\n");
@@ -40,7 +49,10 @@ pub fn scan(report: &ScanReport) -> String {
     }
     let accepted = report.workloads.iter().flat_map(|workload| {
         let key = workload_key(workload.namespace.as_deref(), &workload.kind, &workload.name);
-        workload.findings.iter().filter_map(move |finding| Some((key.clone(), finding, finding.accepted.as_ref()?)))
+        workload
+            .findings
+            .iter()
+            .filter_map(move |finding| Some((key.clone(), finding, finding.accepted.as_ref()?)))
     });
     let accepted: Vec<_> = accepted.collect();
     if !accepted.is_empty() {
@@ -66,7 +78,9 @@ pub fn scan(report: &ScanReport) -> String {
 /// `examples/web.yaml:16`, or the containers of a live workload.
 fn place(workload: &Workload, finding: &Finding) -> String {
     match &workload.source {
-        Some(source) => code_in_cell(&format!("{}:{}", source.file, finding.line.unwrap_or(source.line))),
+        Some(source) => {
+            code_in_cell(&format!("{}:{}", source.file, finding.line.unwrap_or(source.line)))
+        }
         None if finding.containers.is_empty() => String::new(),
         None => code_in_cell(&finding.containers.join(", ")),
     }

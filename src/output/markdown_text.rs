@@ -16,7 +16,9 @@ pub(super) fn code_in_cell(text: &str) -> String {
 /// A sentence in which nothing is markup.
 pub(super) fn plain(text: &str) -> String {
     let text = Clean(text).to_string();
-    text.chars().flat_map(|c| if "\\`*_[]<>|#&~".contains(c) { vec!['\\', c] } else { vec![c] }).collect()
+    text.chars()
+        .flat_map(|c| if "\\`*_[]<>|#&~".contains(c) { vec!['\\', c] } else { vec![c] })
+        .collect()
 }
 
 #[cfg(test)]

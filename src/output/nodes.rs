@@ -1,4 +1,5 @@
-//! What `nodes` reports: what each node lets a pod do that is not root, and what each namespace would refuse.
+//! What `nodes` reports: what each node lets a pod do that is not root, and what each namespace
+//! would refuse.
 
 use std::fmt::Write as _;
 
@@ -9,7 +10,9 @@ use super::report::{Policy, Violation};
 use super::terminal::{Clean, Tone, painted, tone, wrapped};
 use crate::model::answer::Answer as ModelAnswer;
 use crate::model::node::{Node as ModelNode, Setting as ModelSetting, device_ownership_setting};
-use crate::model::podsecurity::{Namespace as ModelNamespace, Policy as ModelPolicy, Violation as ModelViolation};
+use crate::model::podsecurity::{
+    Namespace as ModelNamespace, Policy as ModelPolicy, Violation as ModelViolation,
+};
 use crate::model::workload::Workload;
 
 /// `kind: Nodes`.
@@ -111,7 +114,10 @@ impl From<&ModelNode> for Node {
         Self {
             name: node.name.clone(),
             kubelet: node.kubelet.clone(),
-            runtime: Runtime { name: node.runtime.name.clone(), version: node.runtime.version.clone() },
+            runtime: Runtime {
+                name: node.runtime.name.clone(),
+                version: node.runtime.version.clone(),
+            },
             kernel: node.kernel.clone(),
             os_image: node.os_image.clone(),
             architecture: node.architecture.clone(),
@@ -140,15 +146,26 @@ impl From<ModelAnswer> for Answer {
 impl Namespace {
     /// `judged` holds every workload of the namespace, with what `level` forbids in it.
     #[must_use]
-    pub fn new(namespace: &ModelNamespace, level: ModelPolicy, judged: &[(&Workload, Vec<ModelViolation>)]) -> Self {
-        let policy = |policy: ModelPolicy| Policy { level: policy.level.as_str(), version: policy.version.to_string() };
-        let refused =
-            judged.iter().filter(|(_, violations)| !violations.is_empty()).map(|(workload, violations)| Refused {
+    pub fn new(
+        namespace: &ModelNamespace,
+        level: ModelPolicy,
+        judged: &[(&Workload, Vec<ModelViolation>)],
+    ) -> Self {
+        let policy = |policy: ModelPolicy| Policy {
+            level: policy.level.as_str(),
+            version: policy.version.to_string(),
+        };
+        let refused = judged.iter().filter(|(_, violations)| !violations.is_empty()).map(
+            |(workload, violations)| Refused {
                 kind: workload.kind.clone(),
                 name: workload.name.clone(),
                 pods: workload.pods,
-                violations: violations.iter().map(|one| Violation::new(one.clone(), &|_| None)).collect(),
-            });
+                violations: violations
+                    .iter()
+                    .map(|one| Violation::new(one.clone(), &|_| None))
+                    .collect(),
+            },
+        );
         Self {
             name: namespace.name.clone(),
             enforce: namespace.enforce.map(policy),
@@ -167,7 +184,8 @@ const COLUMNS: (usize, usize) = (18, 8);
 /// Columns that a reason takes beside them.
 const LEAST_WHY: usize = 50;
 
-/// The report for a person: nodes that are alike together, then the namespaces, as many columns wide as the terminal.
+/// The report for a person: nodes that are alike together, then the namespaces, as many columns
+/// wide as the terminal.
 #[must_use]
 pub fn text(report: &Nodes, width: usize) -> String {
     let mut out = String::new();
@@ -193,7 +211,8 @@ pub fn text(report: &Nodes, width: usize) -> String {
             property(&mut out, name, &answer, &told.why, width);
         }
         let CgroupVersion { value, why } = &node.cgroup_version;
-        let answer = value.map_or_else(|| tone(Tone::Doubtful, "unknown"), |version| format!("v{version}"));
+        let answer =
+            value.map_or_else(|| tone(Tone::Doubtful, "unknown"), |version| format!("v{version}"));
         property(&mut out, "control groups", &answer, why, width);
         out.push('\n');
     }
@@ -218,7 +237,9 @@ fn properties(node: &Node) -> [(&'static str, &Answer); 6] {
 fn alike(nodes: &[Node]) -> Vec<(&Node, Vec<&str>)> {
     let mut groups: Vec<(&Node, Vec<&str>)> = Vec::new();
     for node in nodes {
-        let same = |group: &&mut (&Node, Vec<&str>)| Node { name: group.0.name.clone(), ..node.clone() } == *group.0;
+        let same = |group: &&mut (&Node, Vec<&str>)| {
+            Node { name: group.0.name.clone(), ..node.clone() } == *group.0
+        };
         match groups.iter_mut().find(same) {
             Some((_, names)) => names.push(&node.name),
             None => groups.push((node, vec![&node.name])),
@@ -228,10 +249,13 @@ fn alike(nodes: &[Node]) -> Vec<(&Node, Vec<&str>)> {
 }
 
 fn property(out: &mut String, name: &str, answer: &str, why: &str, width: usize) {
-    let pad = |text: &str, columns: usize| " ".repeat(columns.saturating_sub(console::measure_text_width(text)));
+    let pad = |text: &str, columns: usize| {
+        " ".repeat(columns.saturating_sub(console::measure_text_width(text)))
+    };
     let head = format!("  {name}{}{answer}{}", pad(name, COLUMNS.0), pad(answer, COLUMNS.1));
     let (indent, why) = (console::measure_text_width(&head), Clean(why).to_string());
-    // Names of settings are long: where there is no room beside the answer, the reason stands below it.
+    // Names of settings are long: where there is no room beside the answer, the reason stands below
+    // it.
     if width.saturating_sub(indent) < LEAST_WHY {
         let _ = writeln!(out, "{}", head.trim_end());
         let _ = wrapped(out, "    ", 4, &why, width);
@@ -249,7 +273,9 @@ fn namespace(namespace: &Namespace, width: usize) -> String {
     let labels = modes.into_iter().flatten().collect::<Vec<_>>().join(", ");
     let labels = if labels.is_empty() { "has no Pod Security label".to_owned() } else { labels };
     let level = format!("{}:{}", judged.level, judged.version);
-    let of = |workloads: usize, pods: usize| format!("{} with {}", count(workloads, "workload"), count(pods, "pod"));
+    let of = |workloads: usize, pods: usize| {
+        format!("{} with {}", count(workloads, "workload"), count(pods, "pod"))
+    };
     let all = of(*workloads, *pods);
     let refuses = if refused.is_empty() {
         format!("none of {all}.")
@@ -258,12 +284,28 @@ fn namespace(namespace: &Namespace, width: usize) -> String {
     };
     let mut out = String::new();
     let name = tone(Tone::Strong, Clean(name));
-    let _ = wrapped(&mut out, "", 0, &format!("Namespace {name} {labels}. {level} would refuse {refuses}"), width);
+    let _ = wrapped(
+        &mut out,
+        "",
+        0,
+        &format!("Namespace {name} {labels}. {level} would refuse {refuses}"),
+        width,
+    );
     for Refused { kind, name, pods, violations } in refused {
-        let reasons = violations.iter().map(|violation| violation.reason.as_str()).collect::<Vec<_>>().join(", ");
+        let reasons = violations
+            .iter()
+            .map(|violation| violation.reason.as_str())
+            .collect::<Vec<_>>()
+            .join(", ");
         let name = format!("{}/{}", Clean(&kind.to_lowercase()), Clean(name));
         // Names may be long.
-        let _ = wrapped(&mut out, "  ", 4, &format!("{name} ({}): {}", count(*pods, "pod"), Clean(&reasons)), width);
+        let _ = wrapped(
+            &mut out,
+            "  ",
+            4,
+            &format!("{name} ({}): {}", count(*pods, "pod"), Clean(&reasons)),
+            width,
+        );
     }
     out
 }
@@ -304,7 +346,10 @@ mod tests {
         let json = serde_json::to_value(&report).expect("JSON");
         assert!(json["nodes"][0]["unprivilegedPorts"]["value"].is_null());
         assert!(json["nodes"][0]["cgroupVersion"]["value"].is_null());
-        assert_eq!(json["nodes"][0]["deviceOwnershipSetting"]["file"], "/etc/containerd/config.toml");
+        assert_eq!(
+            json["nodes"][0]["deviceOwnershipSetting"]["file"],
+            "/etc/containerd/config.toml"
+        );
         for width in [60, 80, 120] {
             let text = text(&report, width);
             let longest = text.lines().map(console::measure_text_width).max();

@@ -1,4 +1,5 @@
-//! The page of each kind of obstacle: for `explain NAME`, for docs/obstacles.md and for the help of reports.
+//! The page of each kind of obstacle: for `explain NAME`, for docs/obstacles.md and for the help of
+//! reports.
 
 use std::fmt::Write as _;
 
@@ -191,7 +192,10 @@ pub const PAGES: [Page; 18] = [
 /// The page of one kind, as Markdown.
 #[must_use]
 pub fn page(category: Category) -> String {
-    PAGES.iter().find(|page| page.category == category).map_or_else(String::new, |page| written(page, "#"))
+    PAGES
+        .iter()
+        .find(|page| page.category == category)
+        .map_or_else(String::new, |page| written(page, "#"))
 }
 
 /// All pages, as docs/obstacles.md has them.
@@ -217,7 +221,11 @@ fn written(page: &Page, heading: &str) -> String {
     }
     out.push_str("\nWhat removes it:\n\n");
     for remedy in REMEDIES.iter().filter(|remedy| remedy.removes.contains(category)) {
-        let _ = writeln!(out, "- **{}** (`{}`, {}): {}", remedy.title, remedy.id, remedy.level, remedy.explain);
+        let _ = writeln!(
+            out,
+            "- **{}** (`{}`, {}): {}",
+            remedy.title, remedy.id, remedy.level, remedy.explain
+        );
     }
     out
 }

@@ -12,7 +12,9 @@ use crate::model::container::Container as ModelContainer;
 use crate::model::podsecurity::{
     Namespace as ModelNamespace, Policy as ModelPolicy, Version, Violation as ModelViolation,
 };
-use crate::model::workload::{Failure as ModelFailure, Location, Unjudged as ModelUnjudged, Workload as ModelWorkload};
+use crate::model::workload::{
+    Failure as ModelFailure, Location, Unjudged as ModelUnjudged, Workload as ModelWorkload,
+};
 
 /// `kind: ScanReport`.
 #[derive(Debug, Clone, Serialize)]
@@ -98,7 +100,8 @@ pub struct Workload {
     pub pods: usize,
     /// Whether any container runs as root; null where none does but of some it is not known.
     pub root: Option<bool>,
-    /// Whether its pods have a user namespace (`hostUsers: false`): root in it is an unprivileged uid of the node.
+    /// Whether its pods have a user namespace (`hostUsers: false`): root in it is an unprivileged
+    /// uid of the node.
     pub user_namespace: bool,
     pub pod_security: PodSecurity,
     pub containers: Vec<Container>,
@@ -158,9 +161,31 @@ pub struct Unjudged {
 
 impl From<ModelUnjudged> for Unjudged {
     fn from(unjudged: ModelUnjudged) -> Self {
-        let ModelUnjudged { api_version, kind, namespace, name, source, fields, root, forbidden, why, .. } = unjudged;
-        let fields = fields.into_iter().map(|(path, line)| Field { path, line: Some(line) }).collect();
-        Self { api_version, kind, namespace, name, source: Source::from(&source), fields, root, forbidden, why }
+        let ModelUnjudged {
+            api_version,
+            kind,
+            namespace,
+            name,
+            source,
+            fields,
+            root,
+            forbidden,
+            why,
+            ..
+        } = unjudged;
+        let fields =
+            fields.into_iter().map(|(path, line)| Field { path, line: Some(line) }).collect();
+        Self {
+            api_version,
+            kind,
+            namespace,
+            name,
+            source: Source::from(&source),
+            fields,
+            root,
+            forbidden,
+            why,
+        }
     }
 }
 
@@ -184,7 +209,8 @@ pub struct Violation {
     pub check: &'static str,
     pub reason: String,
     pub detail: String,
-    /// The fields at fault or missing, relative to the pod template, each with its line in a manifest.
+    /// The fields at fault or missing, relative to the pod template, each with its line in a
+    /// manifest.
     pub fields: Vec<Field>,
 }
 
@@ -234,14 +260,19 @@ impl Summary {
         self.baseline += usize::from(workload.pod_security.baseline.is_empty());
         self.restricted += usize::from(workload.pod_security.restricted.is_empty());
         self.failing += usize::from(!workload.failures.is_empty());
-        self.accepted += workload.findings.iter().filter(|finding| finding.accepted.is_some()).count();
+        self.accepted +=
+            workload.findings.iter().filter(|finding| finding.accepted.is_some()).count();
     }
 }
 
 impl ScanReport {
     /// Completes the counts over the workloads.
     #[must_use]
-    pub fn new(workloads: Vec<Workload>, namespaces: &[ModelNamespace], warnings: Vec<String>) -> Self {
+    pub fn new(
+        workloads: Vec<Workload>,
+        namespaces: &[ModelNamespace],
+        warnings: Vec<String>,
+    ) -> Self {
         let mut summary = Summary::default();
         workloads.iter().for_each(|workload| summary.add(workload));
         let namespaces = namespaces.iter().map(Namespace::from).collect();
@@ -260,7 +291,8 @@ impl ScanReport {
 }
 
 impl Workload {
-    /// Builds the row of a workload; `line` finds the line of a field of its pod template, for one from a manifest.
+    /// Builds the row of a workload; `line` finds the line of a field of its pod template, for one
+    /// from a manifest.
     #[must_use]
     pub fn new(
         workload: &ModelWorkload,
@@ -268,7 +300,9 @@ impl Workload {
         [baseline, restricted]: [Vec<ModelViolation>; 2],
         line: &dyn Fn(&str) -> Option<u64>,
     ) -> Self {
-        let violations = |found: Vec<ModelViolation>| found.into_iter().map(|one| Violation::new(one, line)).collect();
+        let violations = |found: Vec<ModelViolation>| {
+            found.into_iter().map(|one| Violation::new(one, line)).collect()
+        };
         let root = any_root(workload.containers.iter().map(|container| container.root));
         Self {
             api_version: workload.api_version.clone(),
@@ -306,7 +340,10 @@ pub(super) struct Badness {
 
 /// Whether any of the containers runs as root; `None` where none does but of some it is not known.
 fn any_root(roots: impl Iterator<Item = Option<bool>> + Clone) -> Option<bool> {
-    match (roots.clone().any(|root| root == Some(true)), roots.clone().all(|root| root == Some(false))) {
+    match (
+        roots.clone().any(|root| root == Some(true)),
+        roots.clone().all(|root| root == Some(false)),
+    ) {
         (true, _) => Some(true),
         (false, true) => Some(false),
         (false, false) => None,
@@ -317,7 +354,9 @@ impl Workload {
     /// Completes what is not known of the containers' users with what their images say.
     pub fn learn(&mut self, images: &[ImageReport]) {
         for container in self.containers.iter_mut().filter(|container| container.root.is_none()) {
-            let Some(image) = images.iter().find(|image| image.name == container.image) else { continue };
+            let Some(image) = images.iter().find(|image| image.name == container.image) else {
+                continue;
+            };
             let Some(uid) = image.uid else { continue };
             container.root = Some(uid == 0);
             container.user = User {
@@ -332,7 +371,9 @@ impl Workload {
 
     /// What is accepted counts as good.
     pub(super) fn badness(&self) -> Badness {
-        let open = |class| self.findings.iter().filter(|one| one.class == class && one.accepted.is_none()).count();
+        let open = |class| {
+            self.findings.iter().filter(|one| one.class == class && one.accepted.is_none()).count()
+        };
         Badness {
             is_failing: open(Class::Failing) > 0,
             is_root: open(Class::Root) > 0,
@@ -362,7 +403,12 @@ impl From<&ModelContainer> for Container {
             name: container.name.clone(),
             role: container.role.as_str(),
             image: container.image.clone(),
-            user: User { uid: user.uid, gid: user.gid, groups: user.groups.clone(), origin: user.origin.as_str() },
+            user: User {
+                uid: user.uid,
+                gid: user.gid,
+                groups: user.groups.clone(),
+                origin: user.origin.as_str(),
+            },
             root: container.root,
         }
     }
@@ -377,7 +423,10 @@ impl From<ModelFailure> for Failure {
 
 impl From<&ModelNamespace> for Namespace {
     fn from(namespace: &ModelNamespace) -> Self {
-        let policy = |policy: ModelPolicy| Policy { level: policy.level.as_str(), version: policy.version.to_string() };
+        let policy = |policy: ModelPolicy| Policy {
+            level: policy.level.as_str(),
+            version: policy.version.to_string(),
+        };
         Self {
             name: namespace.name.clone(),
             enforce: namespace.enforce.map(policy),

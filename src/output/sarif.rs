@@ -161,7 +161,10 @@ pub fn sarif(report: &ScanReport) -> Sarif {
         workload.findings.iter().filter_map(move |finding| result(workload, finding, rules))
     });
     let results = results.collect();
-    let warnings = report.warnings.iter().map(|text| Notification { level: "warning", message: message(text) });
+    let warnings = report
+        .warnings
+        .iter()
+        .map(|text| Notification { level: "warning", message: message(text) });
     Sarif {
         schema: "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
         version: "2.1.0",
@@ -174,7 +177,10 @@ pub fn sarif(report: &ScanReport) -> Sarif {
                     rules: rules.into_iter().map(descriptor).collect(),
                 },
             },
-            invocations: [Invocation { execution_successful: true, tool_execution_notifications: warnings.collect() }],
+            invocations: [Invocation {
+                execution_successful: true,
+                tool_execution_notifications: warnings.collect(),
+            }],
             results,
             column_kind: "unicodeCodePoints",
         }],
@@ -189,7 +195,10 @@ fn descriptor(rule: Rule) -> ReportingDescriptor {
         full_description: Message { text: explain.clone() },
         help: Help { text: explain, markdown: help },
         default_configuration: Configuration { level: level(class) },
-        properties: Properties { tags: ["security", "kubernetes"], security_severity: severity(class) },
+        properties: Properties {
+            tags: ["security", "kubernetes"],
+            security_severity: severity(class),
+        },
     }
 }
 
@@ -214,16 +223,17 @@ fn severity(class: Class) -> &'static str {
 fn result(workload: &Workload, finding: &Finding, rules: &[Rule]) -> Option<Result> {
     let rule_index = rules.iter().position(|rule| rule.id == finding.check)?;
     let key = workload_key(workload.namespace.as_deref(), &workload.kind, &workload.name);
-    let physical_location = workload.source.as_ref().filter(|source| source.file != "stdin").map(|source| {
-        let relative = !source.file.starts_with('/');
-        PhysicalLocation {
-            artifact_location: ArtifactLocation {
-                uri: uri(&source.file),
-                uri_base_id: relative.then_some("%SRCROOT%"),
-            },
-            region: Region { start_line: finding.line.unwrap_or(source.line) },
-        }
-    });
+    let physical_location =
+        workload.source.as_ref().filter(|source| source.file != "stdin").map(|source| {
+            let relative = !source.file.starts_with('/');
+            PhysicalLocation {
+                artifact_location: ArtifactLocation {
+                    uri: uri(&source.file),
+                    uri_base_id: relative.then_some("%SRCROOT%"),
+                },
+                region: Region { start_line: finding.line.unwrap_or(source.line) },
+            }
+        });
     let suppressions = finding.accepted.iter().map(|accepted| Suppression {
         kind: if accepted.by == "annotation" { "inSource" } else { "external" },
         status: "accepted",
@@ -247,7 +257,8 @@ fn result(workload: &Workload, finding: &Finding, rules: &[Rule]) -> Option<Resu
     })
 }
 
-/// Text from outside, of which no viewer makes a link: `[text](target)` is one even in plain text (3.11.6).
+/// Text from outside, of which no viewer makes a link: `[text](target)` is one even in plain text
+/// (3.11.6).
 fn message(text: &str) -> Message {
     Message { text: Clean(text).to_string().replace("](", "] (") }
 }
@@ -259,7 +270,9 @@ fn uri(path: &str) -> String {
     let mut uri = scheme.to_owned();
     for byte in path.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => uri.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                uri.push(char::from(byte))
+            }
             other => uri.push_str(&format!("%{other:02X}")),
         }
     }

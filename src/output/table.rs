@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::explanation::Explained;
-use super::report::{Badness, Container, Failure, Namespace, Policy, ScanReport, Summary, User, Violation, Workload};
+use super::report::{
+    Badness, Container, Failure, Namespace, Policy, ScanReport, Summary, User, Violation, Workload,
+};
 use super::terminal::{self, Clean, Tone, painted, tone};
 use crate::model::acceptance::RUNS_AS_ROOT;
 use crate::model::podsecurity::Level;
@@ -24,7 +26,8 @@ pub struct View {
     pub width: usize,
 }
 
-/// The report as a table with a summary, coloured; ends in a line break. Nothing for a report without workloads.
+/// The report as a table with a summary, coloured; ends in a line break. Nothing for a report
+/// without workloads.
 #[must_use]
 pub fn scan(report: &ScanReport, view: View) -> String {
     let mut rows = Rows::new(view);
@@ -71,7 +74,13 @@ struct Now {
 impl Rows {
     #[must_use]
     pub fn new(view: View) -> Self {
-        Rows { view, rows: Vec::new(), summary: Summary::default(), inside: 0, details: String::new() }
+        Rows {
+            view,
+            rows: Vec::new(),
+            summary: Summary::default(),
+            inside: 0,
+            details: String::new(),
+        }
     }
 
     /// One workload more, in any order.
@@ -79,8 +88,10 @@ impl Rows {
         let View { level, wide, .. } = self.view;
         self.summary.add(workload);
         self.inside += usize::from(workload.root == Some(true) && workload.user_namespace);
-        self.details = if self.rows.is_empty() { details(workload, self.view) } else { String::new() };
-        let is_open = workload.pods > 0 && workload.root == Some(false) && !workload.obstacles.is_empty();
+        self.details =
+            if self.rows.is_empty() { details(workload, self.view) } else { String::new() };
+        let is_open =
+            workload.pods > 0 && workload.root == Some(false) && !workload.obstacles.is_empty();
         let tells = !workload.failures.is_empty() || is_open;
         self.rows.push(Row {
             badness: workload.badness(),
@@ -98,13 +109,15 @@ impl Rows {
         });
     }
 
-    /// The table with a summary, worst first, coloured; ends in a line break. Nothing without workloads.
+    /// The table with a summary, worst first, coloured; ends in a line break. Nothing without
+    /// workloads.
     #[must_use]
     pub fn table(mut self, of: &[Namespace]) -> String {
         if self.rows.is_empty() {
             return String::new();
         }
-        self.rows.sort_by(|a, b| (Reverse(&a.badness), a.key()).cmp(&(Reverse(&b.badness), b.key())));
+        self.rows
+            .sort_by(|a, b| (Reverse(&a.badness), a.key()).cmp(&(Reverse(&b.badness), b.key())));
         let mut lines = vec![self.summary()];
         lines.extend(namespaces(of, self.view.wide));
         let (details, view) = (std::mem::take(&mut self.details), self.view);
@@ -117,7 +130,8 @@ impl Rows {
         painted(&out)
     }
 
-    /// The lines of the table, coloured: the header without a name, then each workload with its own, in the order of names.
+    /// The lines of the table, coloured: the header without a name, then each workload with its
+    /// own, in the order of names.
     #[must_use]
     pub fn lines(mut self) -> Vec<(Option<String>, String)> {
         self.rows.sort_by(|a, b| a.key().cmp(&b.key()));
@@ -136,7 +150,8 @@ impl Rows {
 
     fn drawn(self, width: usize) -> String {
         let first = self.rows.first().and_then(|row| row.namespace.as_ref());
-        let many = self.view.all_namespaces || self.rows.iter().any(|row| row.namespace.as_ref() != first);
+        let many =
+            self.view.all_namespaces || self.rows.iter().any(|row| row.namespace.as_ref() != first);
         let (live, wide) = (self.is_live(), self.view.wide);
         let level = self.view.level.as_str().to_uppercase();
         let mut header = Vec::new();
@@ -166,7 +181,11 @@ impl Rows {
             cells
         });
         let grid = Grid { rows: cells.collect(), header };
-        if wide { grid.drawn(&[]) } else { narrowed(grid, if live { NOW } else { LINE }, &tells, width) }
+        if wide {
+            grid.drawn(&[])
+        } else {
+            narrowed(grid, if live { NOW } else { LINE }, &tells, width)
+        }
     }
 
     fn summary(&self) -> String {
@@ -212,14 +231,15 @@ const PODS: &str = "PODS";
 const LINE: &str = "LINE";
 const NOW: &str = "NOW";
 
-/// Columns that names keep at least, the last one's sentence keeps, and names keep where it stands below its row.
+/// Columns that names keep at least, the last one's sentence keeps, and names keep where it stands
+/// below its row.
 const LEAST_NAME: usize = 16;
 const LEAST_PATH: usize = 20;
 const LEAST_NOW: usize = 24;
 const LEAST_NAME_ALONE: usize = 12;
 
-/// A table that fits the width: as it is; with names shortened; else with the column that tells most below each row, where
-/// it is worth telling; else as a list.
+/// A table that fits the width: as it is; with names shortened; else with the column that tells
+/// most below each row, where it is worth telling; else as a list.
 fn narrowed(grid: Grid<'_>, tail: &str, tells: &[bool], width: usize) -> String {
     if grid.width() <= width {
         return grid.drawn(&[]);
@@ -228,7 +248,9 @@ fn narrowed(grid: Grid<'_>, tail: &str, tells: &[bool], width: usize) -> String 
     table.shorten(NOW, LEAST_NOW, width, terminal::cut);
     // The end of a path tells most, and the name of a workload tells more than its directory.
     table.shorten(LINE, LEAST_PATH, width, ending);
-    [NAMESPACE, WORKLOAD].into_iter().for_each(|name| table.shorten(name, LEAST_NAME, width, shortened));
+    [NAMESPACE, WORKLOAD]
+        .into_iter()
+        .for_each(|name| table.shorten(name, LEAST_NAME, width, shortened));
     if table.width() <= width {
         return table.drawn(&[]);
     }
@@ -241,7 +263,9 @@ fn narrowed(grid: Grid<'_>, tail: &str, tells: &[bool], width: usize) -> String 
         below
     });
     let tails: Vec<String> = tails.collect();
-    [NAMESPACE, WORKLOAD].into_iter().for_each(|name| table.shorten(name, LEAST_NAME_ALONE, width, shortened));
+    [NAMESPACE, WORKLOAD]
+        .into_iter()
+        .for_each(|name| table.shorten(name, LEAST_NAME_ALONE, width, shortened));
     if table.width() <= width {
         return table.drawn(&tails);
     }
@@ -251,7 +275,11 @@ fn narrowed(grid: Grid<'_>, tail: &str, tells: &[bool], width: usize) -> String 
     let mut out = String::new();
     for ((name, row), tail) in names.iter().zip(&rest.rows).zip(&tails) {
         let _ = writeln!(out, "{name}");
-        let cells = rest.header.iter().zip(row).map(|(name, cell)| format!("{} {cell}", name.to_lowercase()));
+        let cells = rest
+            .header
+            .iter()
+            .zip(row)
+            .map(|(name, cell)| format!("{} {cell}", name.to_lowercase()));
         let _ = terminal::wrapped(&mut out, "  ", 2, &cells.collect::<Vec<_>>().join(", "), width);
         out.push_str(tail);
     }
@@ -277,7 +305,8 @@ impl Grid<'_> {
 
     fn width(&self) -> usize {
         let columns = self.header.len();
-        (0..columns).map(|column| self.natural(column)).sum::<usize>() + GAP * columns.saturating_sub(1)
+        (0..columns).map(|column| self.natural(column)).sum::<usize>()
+            + GAP * columns.saturating_sub(1)
     }
 
     fn column(&self, name: &str) -> Option<usize> {
@@ -285,7 +314,13 @@ impl Grid<'_> {
     }
 
     /// Shortens the cells of a column until the table fits, but not below `least`.
-    fn shorten(&mut self, name: &str, least: usize, width: usize, by: impl Fn(&str, usize) -> String) {
+    fn shorten(
+        &mut self,
+        name: &str,
+        least: usize,
+        width: usize,
+        by: impl Fn(&str, usize) -> String,
+    ) {
         let Some(column) = self.column(name) else { return };
         let excess = self.width().saturating_sub(width);
         if excess > 0 {
@@ -315,7 +350,9 @@ impl Grid<'_> {
         }
         let mut out = String::new();
         // The header has nothing below it.
-        let below = std::iter::once("").chain(below.iter().map(String::as_str)).chain(std::iter::repeat(""));
+        let below = std::iter::once("")
+            .chain(below.iter().map(String::as_str))
+            .chain(std::iter::repeat(""));
         for (line, below) in table.lines().zip(below) {
             let _ = writeln!(out, "{}", line.trim_end());
             out.push_str(below);
@@ -349,7 +386,10 @@ fn ending(text: &str, width: usize) -> String {
 
 /// Whether a container asks for uid 0 and forbids it, so that nothing ever runs.
 fn cannot_start(workload: &Workload) -> bool {
-    workload.containers.iter().any(|container| container.user.uid == Some(0) && container.root == Some(false))
+    workload
+        .containers
+        .iter()
+        .any(|container| container.user.uid == Some(0) && container.root == Some(false))
 }
 
 fn root(workload: &Workload) -> String {
@@ -358,7 +398,9 @@ fn root(workload: &Workload) -> String {
     match workload.root {
         // Root inside, and nobody outside.
         Some(true) if workload.user_namespace => tone(Tone::Doubtful, "inside"),
-        Some(true) if counts(workload, RUNS_AS_ROOT) == (0, as_root) => tone(Tone::Doubtful, "accepted"),
+        Some(true) if counts(workload, RUNS_AS_ROOT) == (0, as_root) => {
+            tone(Tone::Doubtful, "accepted")
+        }
         Some(true) if as_root == containers.len() => tone(Tone::Bad, "yes"),
         Some(true) => tone(Tone::Bad, format_args!("{as_root} of {}", containers.len())),
         Some(false) if cannot_start(workload) => tone(Tone::Bad, "cannot start"),
@@ -377,9 +419,14 @@ fn violations(workload: &Workload, level: Level) -> &[Violation] {
 
 fn verdict(workload: &Workload, level: Level) -> String {
     let violations = violations(workload, level);
-    let accepted = violations.iter().filter(|violation| counts(workload, violation.check).1 > 0).count();
+    let accepted =
+        violations.iter().filter(|violation| counts(workload, violation.check).1 > 0).count();
     let open = violations.len() - accepted;
-    let baseline = workload.pod_security.baseline.iter().any(|violation| counts(workload, violation.check).1 == 0);
+    let baseline = workload
+        .pod_security
+        .baseline
+        .iter()
+        .any(|violation| counts(workload, violation.check).1 == 0);
     let found = match (open, accepted) {
         (0, 0) => return tone(Tone::Good, "admitted"),
         (0, n) => return tone(Tone::Doubtful, format_args!("{n} accepted")),
@@ -421,7 +468,8 @@ fn now(workload: &Workload) -> String {
             _ => tone(Tone::Good, "ok"),
         };
     };
-    // What was refused says more than the API's word for its consequence, and the end of this column may be cut.
+    // What was refused says more than the API's word for its consequence, and the end of this
+    // column may be cut.
     let text = match workload.obstacles.first() {
         Some(obstacle) => format!("{} ({})", refused(obstacle), failed(failure)),
         None => told(failure),
@@ -450,14 +498,20 @@ fn failed(failure: &Failure) -> String {
 fn told(failure: &Failure) -> String {
     match (failure.exit_code, failure.message.as_str()) {
         (Some(_), _) | (None, "") => failed(failure),
-        // The API server begins with the name of the pod that it did not create, which helps nobody.
+        // The API server begins with the name of the pod that it did not create, which helps
+        // nobody.
         (None, message) => {
-            format!("{}: {}", failed(failure), message.split_once("is forbidden: ").map_or(message, |(_, why)| why))
+            format!(
+                "{}: {}",
+                failed(failure),
+                message.split_once("is forbidden: ").map_or(message, |(_, why)| why)
+            )
         }
     }
 }
 
-/// One workload alone is shown whole: who its containers are, what fails, what the level forbids and where.
+/// One workload alone is shown whole: who its containers are, what fails, what the level forbids
+/// and where.
 fn details(workload: &Workload, View { level, width, .. }: View) -> String {
     let mut out = String::new();
     let mut line = |text: &str| {
@@ -473,7 +527,10 @@ fn details(workload: &Workload, View { level, width, .. }: View) -> String {
         };
         let groups = match groups.as_slice() {
             [] => String::new(),
-            groups => format!(", groups {}", groups.iter().map(i64::to_string).collect::<Vec<_>>().join(" ")),
+            groups => format!(
+                ", groups {}",
+                groups.iter().map(i64::to_string).collect::<Vec<_>>().join(" ")
+            ),
         };
         let (name, image) = (Clean(&container.name), Clean(&container.image));
         line(&format!("{} {name}: {user}{groups} ({image})", container.role));
@@ -482,7 +539,9 @@ fn details(workload: &Workload, View { level, width, .. }: View) -> String {
         line(&format!("its pod stands at {}", Clean(path)));
     }
     if workload.user_namespace {
-        line("its pods have a user namespace (hostUsers: false): root inside is an unprivileged uid of the node");
+        line(
+            "its pods have a user namespace (hostUsers: false): root inside is an unprivileged uid of the node",
+        );
     }
     for failure in &workload.failures {
         line(&tone(Tone::Bad, Clean(&told(failure))));
@@ -502,16 +561,20 @@ fn details(workload: &Workload, View { level, width, .. }: View) -> String {
             format!("{} ", tone(Tone::Faint, format_args!("{}:{line}", Clean(&source.file))))
         });
         let detail = if violation.detail.is_empty() { "" } else { ": " };
-        let what = format!("{place}{}{detail}{}", Clean(&violation.reason), Clean(&violation.detail));
+        let what =
+            format!("{place}{}{detail}{}", Clean(&violation.reason), Clean(&violation.detail));
         let _ = terminal::wrapped(&mut out, "  ", 4, &what, width);
     }
-    let accepted = workload.findings.iter().filter_map(|finding| Some((finding, finding.accepted.as_ref()?)));
+    let accepted =
+        workload.findings.iter().filter_map(|finding| Some((finding, finding.accepted.as_ref()?)));
     for (index, (finding, accepted)) in accepted.enumerate() {
         if index == 0 {
             out.push_str("\nAccepted:\n");
         }
-        let until = accepted.expires.as_ref().map(|date| format!(" until {date}")).unwrap_or_default();
-        let what = format!("{}: {} (by {}{until})", finding.check, Clean(&accepted.reason), accepted.by);
+        let until =
+            accepted.expires.as_ref().map(|date| format!(" until {date}")).unwrap_or_default();
+        let what =
+            format!("{}: {} (by {}{until})", finding.check, Clean(&accepted.reason), accepted.by);
         let _ = terminal::wrapped(&mut out, "  ", 4, &what, width);
     }
     out.push('\n');
@@ -541,15 +604,24 @@ fn namespaces(namespaces: &[Namespace], wide: bool) -> Vec<String> {
         ];
         modes.into_iter().flatten().collect::<Vec<_>>().join(", ")
     };
-    let (labelled, open): (Vec<_>, Vec<_>) = namespaces.iter().partition(|namespace| !labels(namespace).is_empty());
-    let line = |namespace: &Namespace| format!("Namespace {} {}.", Clean(&namespace.name), labels(namespace));
+    let (labelled, open): (Vec<_>, Vec<_>) =
+        namespaces.iter().partition(|namespace| !labels(namespace).is_empty());
+    let line = |namespace: &Namespace| {
+        format!("Namespace {} {}.", Clean(&namespace.name), labels(namespace))
+    };
     let mut lines: Vec<String> = labelled.into_iter().map(line).collect();
     match open.as_slice() {
         [] => {}
-        [one] => lines.push(format!("Namespace {} enforces no Pod Security level.", Clean(&one.name))),
+        [one] => {
+            lines.push(format!("Namespace {} enforces no Pod Security level.", Clean(&one.name)))
+        }
         some if wide => {
-            let names: Vec<_> = some.iter().map(|namespace| Clean(&namespace.name).to_string()).collect();
-            lines.push(format!("These namespaces enforce no Pod Security level: {}.", names.join(", ")));
+            let names: Vec<_> =
+                some.iter().map(|namespace| Clean(&namespace.name).to_string()).collect();
+            lines.push(format!(
+                "These namespaces enforce no Pod Security level: {}.",
+                names.join(", ")
+            ));
         }
         some => lines.push(format!("{} namespaces enforce no Pod Security level.", some.len())),
     }

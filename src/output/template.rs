@@ -1,5 +1,5 @@
-//! The templates of reports, and the one way to fill them: what comes from outside is made visible as for a terminal, then
-//! escaped, without a word in the template about it.
+//! The templates of reports, and the one way to fill them: what comes from outside is made visible
+//! as for a terminal, then escaped, without a word in the template about it.
 
 use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, escape_formatter};
@@ -19,9 +19,14 @@ const TEMPLATES: [(&str, &str); 3] = [
 /// # Errors
 /// None that a report can cause: the templates are part of the program, and the tests fill each.
 pub(super) fn rendered(name: &str, report: &impl Serialize) -> Result<String, Error> {
-    let fail = |error: minijinja::Error| Error::input(format!("write the report as {name}"), format!("{error:#}"));
+    let fail = |error: minijinja::Error| {
+        Error::input(format!("write the report as {name}"), format!("{error:#}"))
+    };
     let environment = environment().map_err(fail)?;
-    let mut text = environment.get_template(name).and_then(|template| template.render(Serde(report))).map_err(fail)?;
+    let mut text = environment
+        .get_template(name)
+        .and_then(|template| template.render(Serde(report)))
+        .map_err(fail)?;
     text.push('\n');
     Ok(text)
 }
@@ -47,7 +52,8 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
 
 /// The lines of a value as YAML.
 fn yaml(value: Value) -> Result<Vec<String>, minijinja::Error> {
-    let text = serde_saphyr::to_string(&value)
-        .map_err(|error| minijinja::Error::new(minijinja::ErrorKind::BadSerialization, error.to_string()))?;
+    let text = serde_saphyr::to_string(&value).map_err(|error| {
+        minijinja::Error::new(minijinja::ErrorKind::BadSerialization, error.to_string())
+    })?;
     Ok(text.lines().map(str::to_owned).collect())
 }

@@ -1,4 +1,5 @@
-//! The only way for a string from outside to reach a terminal, and the styles of what we say ourselves.
+//! The only way for a string from outside to reach a terminal, and the styles of what we say
+//! ourselves.
 
 use std::fmt::{self, Write as _};
 
@@ -50,8 +51,8 @@ impl Tone {
 /// The mark that closes any tone.
 const CLOSE: char = '\u{2060}';
 
-/// Marks text for [`painted`] by characters without width, so that tables are laid out as they will be seen. Text from
-/// outside cannot forge a mark: [`Clean`] escapes these characters.
+/// Marks text for [`painted`] by characters without width, so that tables are laid out as they will
+/// be seen. Text from outside cannot forge a mark: [`Clean`] escapes these characters.
 #[must_use]
 pub fn tone(tone: Tone, text: impl fmt::Display) -> String {
     format!("{}{text}{CLOSE}", tone.mark())
@@ -67,8 +68,15 @@ pub fn cut(text: &str, columns: usize) -> String {
     cut
 }
 
-/// Writes a text after a head, and where the terminal ends goes on below, indented. Words stay whole.
-pub(super) fn wrapped(out: &mut impl fmt::Write, head: &str, indent: usize, text: &str, width: usize) -> fmt::Result {
+/// Writes a text after a head, and where the terminal ends goes on below, indented. Words stay
+/// whole.
+pub(super) fn wrapped(
+    out: &mut impl fmt::Write,
+    head: &str,
+    indent: usize,
+    text: &str,
+    width: usize,
+) -> fmt::Result {
     /// Narrower than this no text is worth wrapping.
     const LEAST: usize = 24;
     let (mut line, mut columns) = (head.to_owned(), console::measure_text_width(head));
@@ -92,7 +100,8 @@ pub(super) fn wrapped(out: &mut impl fmt::Write, head: &str, indent: usize, text
     writeln!(out, "{}", line.trim_end())
 }
 
-/// Turns the marks of [`tone`] into ANSI escapes; anstream drops these where no terminal or NO_COLOR wants none.
+/// Turns the marks of [`tone`] into ANSI escapes; anstream drops these where no terminal or
+/// NO_COLOR wants none.
 #[must_use]
 pub fn painted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 64);
@@ -106,9 +115,10 @@ pub fn painted(text: &str) -> String {
     out
 }
 
-/// Shows untrusted text on one line: control characters, and the format characters that reorder or hide text
-/// (Unicode's bidirectional controls and zero-width characters, "Trojan Source", CVE-2021-42574), are replaced by a
-/// visible escape such as `\u{1b}`. A tab becomes a space and a line break the sign `↵`.
+/// Shows untrusted text on one line: control characters, and the format characters that reorder or
+/// hide text (Unicode's bidirectional controls and zero-width characters, "Trojan Source",
+/// CVE-2021-42574), are replaced by a visible escape such as `\u{1b}`. A tab becomes a space and a
+/// line break the sign `↵`.
 #[derive(Debug, Clone, Copy)]
 pub struct Clean<'a>(pub &'a str);
 
@@ -133,8 +143,8 @@ pub fn is_hidden(c: char) -> bool {
     c.is_control() || reorders_or_hides(c)
 }
 
-/// JSON with every hidden character as a `\u` escape: the same text to whoever parses it. Beside line breaks such a
-/// character stands in a string only.
+/// JSON with every hidden character as a `\u` escape: the same text to whoever parses it. Beside
+/// line breaks such a character stands in a string only.
 #[must_use]
 pub fn escaped(json: &str) -> String {
     if !json.contains(|c: char| c != '\n' && is_hidden(c)) {
@@ -153,7 +163,8 @@ pub fn escaped(json: &str) -> String {
     out
 }
 
-/// Characters of Unicode's general category Cf that change how their neighbours look, without a glyph of their own.
+/// Characters of Unicode's general category Cf that change how their neighbours look, without a
+/// glyph of their own.
 fn reorders_or_hides(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
@@ -180,14 +191,22 @@ mod tests {
     #[test]
     fn a_wrapped_text_goes_on_below_its_beginning() {
         let mut out = String::new();
-        wrapped(&mut out, "why: ", 5, &tone(Tone::Bad, "the directory belongs to another user"), 30).expect("a string");
+        wrapped(
+            &mut out,
+            "why: ",
+            5,
+            &tone(Tone::Bad, "the directory belongs to another user"),
+            30,
+        )
+        .expect("a string");
         assert_eq!(
             out,
             format!("why: {}", tone(Tone::Bad, "the directory belongs to\n     another user\n"))
                 .replace("\n\u{2060}", "\u{2060}\n")
         );
         let mut out = String::new();
-        wrapped(&mut out, "", 0, "a-word-that-is-longer-than-the-terminal b", 10).expect("a string");
+        wrapped(&mut out, "", 0, "a-word-that-is-longer-than-the-terminal b", 10)
+            .expect("a string");
         assert_eq!(out, "a-word-that-is-longer-than-the-terminal\nb\n");
     }
 

@@ -115,8 +115,8 @@ pub struct Strange {
 }
 
 impl Trace {
-    /// `explained` are the refusals of the trace in their order, each with its remedies; `folded` the paths as a person
-    /// wants them.
+    /// `explained` are the refusals of the trace in their order, each with its remedies; `folded`
+    /// the paths as a person wants them.
     #[must_use]
     pub fn new(
         source: String,
@@ -129,7 +129,11 @@ impl Trace {
     ) -> Trace {
         let obstacles = explained.into_iter().zip(&traced.refusals);
         let obstacles = obstacles
-            .map(|(explained, refusal)| Refused { explained, then: then(&refusal.then), times: refusal.times })
+            .map(|(explained, refusal)| Refused {
+                explained,
+                then: then(&refusal.then),
+                times: refusal.times,
+            })
             .collect();
         let written = traced.touched.into_iter().map(|(path, touched)| Written {
             path,
@@ -155,7 +159,11 @@ impl Trace {
             root: traced.root,
             end: traced.end,
             written: written.collect(),
-            listens: traced.listeners.into_iter().map(|(listener, line)| listens(listener, line)).collect(),
+            listens: traced
+                .listeners
+                .into_iter()
+                .map(|(listener, line)| listens(listener, line))
+                .collect(),
             identities: identities.collect(),
             capabilities: capabilities.collect(),
             programs: traced.programs,
@@ -179,7 +187,11 @@ impl Trace {
                 notes: lines.notes,
                 empty: lines.empty,
                 unknown: lines.unknown,
-                strange: lines.strange.into_iter().map(|(line, text)| Strange { line, text }).collect(),
+                strange: lines
+                    .strange
+                    .into_iter()
+                    .map(|(line, text)| Strange { line, text })
+                    .collect(),
             },
         }
     }
@@ -190,7 +202,11 @@ fn then(then: &Then) -> String {
         Then::WentOn => "it went on".to_owned(),
         Then::Elsewhere(path) => format!("it took {path} instead"),
         Then::Ended { how, calls, survived } => {
-            let later = if *calls == 1 { "one call later".to_owned() } else { format!("{calls} calls later") };
+            let later = if *calls == 1 {
+                "one call later".to_owned()
+            } else {
+                format!("{calls} calls later")
+            };
             let on = if *survived { ", and what had started it went on" } else { "" };
             format!("it ended with {how}, {later}{on}")
         }
@@ -208,7 +224,9 @@ fn listens(listener: Listener, line: u64) -> Listens {
     match listener {
         Listener::Tcp { address, port, .. } => of_port("tcp", address, port),
         Listener::Udp { address, port, .. } => of_port("udp", address, port),
-        Listener::Unix { path, .. } => Listens { protocol: "unix", address: None, port: None, path: Some(path), line },
+        Listener::Unix { path, .. } => {
+            Listens { protocol: "unix", address: None, port: None, path: Some(path), line }
+        }
     }
 }
 
@@ -224,11 +242,21 @@ pub struct Terminal<'t> {
 impl fmt::Display for Terminal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Trace { obstacles, did, lines, .. } = self.trace;
-        let shown = |(index, one): &(usize, &Refused)| self.all || *index == 0 || one.explained.fatal;
+        let shown =
+            |(index, one): &(usize, &Refused)| self.all || *index == 0 || one.explained.fatal;
         for (_, refused) in obstacles.iter().enumerate().filter(shown) {
             explanation::one(f, &refused.explained, self.width)?;
-            let times = if refused.times > 1 { format!(" (refused {} times)", refused.times) } else { String::new() };
-            let margin = refused.explained.evidence.line.map(|line| line.to_string().len()).unwrap_or_default();
+            let times = if refused.times > 1 {
+                format!(" (refused {} times)", refused.times)
+            } else {
+                String::new()
+            };
+            let margin = refused
+                .explained
+                .evidence
+                .line
+                .map(|line| line.to_string().len())
+                .unwrap_or_default();
             let head = format!("{} = then: ", " ".repeat(margin));
             wrapped(f, &head, head.len(), &format!("{}{times}", Clean(&refused.then)), self.width)?;
             writeln!(f)?;
@@ -237,8 +265,13 @@ impl fmt::Display for Terminal<'_> {
         match (obstacles.len(), hidden) {
             (0, _) => writeln!(f, "Nothing was refused.\n")?,
             (_, 0) => {}
-            (_, 1) => writeln!(f, "one more refusal that did not stop the program (--all shows it)\n")?,
-            (_, hidden) => writeln!(f, "{hidden} more refusals that did not stop the program (--all shows them)\n")?,
+            (_, 1) => {
+                writeln!(f, "one more refusal that did not stop the program (--all shows it)\n")?
+            }
+            (_, hidden) => writeln!(
+                f,
+                "{hidden} more refusals that did not stop the program (--all shows them)\n"
+            )?,
         }
         self.did(f, did)?;
         write!(
@@ -258,8 +291,15 @@ impl fmt::Display for Terminal<'_> {
             ))
         )?;
         if lines.unknown > 0 {
-            let first = lines.strange.first().map_or(String::new(), |one| format!(", the first in line {}", one.line));
-            write!(f, ", {}", painted(&tone(Tone::Doubtful, format_args!("{} unknown{first}", lines.unknown))))?;
+            let first = lines
+                .strange
+                .first()
+                .map_or(String::new(), |one| format!(", the first in line {}", one.line));
+            write!(
+                f,
+                ", {}",
+                painted(&tone(Tone::Doubtful, format_args!("{} unknown{first}", lines.unknown)))
+            )?;
         }
         writeln!(f)
     }
@@ -275,12 +315,16 @@ impl Terminal<'_> {
             Some(false) => "not as root",
             None => "as a user that the trace does not tell",
         };
-        let end = did.end.as_ref().map_or(String::new(), |end| format!(", and it ended with {end}"));
+        let end =
+            did.end.as_ref().map_or(String::new(), |end| format!(", and it ended with {end}"));
         writeln!(f, "The program ran {who}{}.", Clean(&end))?;
         let written = did.folded.iter().map(|path| {
             let below = format!("{path}/");
-            let those = || did.written.iter().filter(|one| one.path == *path || one.path.starts_with(&below));
-            let mut changes: Vec<&str> = those().flat_map(|one| one.changes.iter().copied()).collect();
+            let those = || {
+                did.written.iter().filter(|one| one.path == *path || one.path.starts_with(&below))
+            };
+            let mut changes: Vec<&str> =
+                those().flat_map(|one| one.changes.iter().copied()).collect();
             changes.sort_unstable();
             changes.dedup();
             let many = match those().count() {
@@ -305,17 +349,30 @@ impl Terminal<'_> {
         let becomes = did.identities.iter().map(|one| {
             let gid = one.gid.map_or(String::new(), |gid| format!(":{gid}"));
             let groups: Vec<String> = one.groups.iter().map(u32::to_string).collect();
-            let groups = if groups.is_empty() { String::new() } else { format!(", groups {}", groups.join(" ")) };
-            let program = one.program.as_ref().map_or(String::new(), |program| format!(" in {program}"));
+            let groups = if groups.is_empty() {
+                String::new()
+            } else {
+                format!(", groups {}", groups.join(" "))
+            };
+            let program =
+                one.program.as_ref().map_or(String::new(), |program| format!(" in {program}"));
             format!("{}{gid}{groups}{program} ({} calls, line {})", one.uid, one.calls, one.line)
         });
         self.paragraph(f, "becomes", becomes.collect())?;
-        let needed = did.capabilities.iter().map(|one| format!("{} ({}, line {})", one.name, one.call, one.line));
+        let needed = did
+            .capabilities
+            .iter()
+            .map(|one| format!("{} ({}, line {})", one.name, one.call, one.line));
         self.paragraph(f, "needs", needed.collect())?;
         self.paragraph(f, "runs", did.programs.clone())
     }
 
-    fn paragraph(&self, f: &mut fmt::Formatter<'_>, name: &str, entries: Vec<String>) -> fmt::Result {
+    fn paragraph(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        name: &str,
+        entries: Vec<String>,
+    ) -> fmt::Result {
         let most = if self.all { usize::MAX } else { MOST_SHOWN };
         for (index, entry) in entries.iter().take(most).enumerate() {
             let label = if index == 0 { name } else { "" };

@@ -6,16 +6,19 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use super::demand::{demand, demand_of_container};
-use super::fields::{add, containers_mut, field, find_container, list, named, names, remove_if, with_container};
+use super::fields::{
+    add, containers_mut, field, find_container, list, named, names, remove_if, with_container,
+};
 use super::privilege::privileged;
 use crate::model::edit::{Edit, Fill};
 use crate::model::podsecurity::Level;
 
-/// The least bound of an emptyDir of ours, in GiB. The directory lived on the node's disk without a bound before; with
-/// one, a runaway program is evicted alone.
+/// The least bound of an emptyDir of ours, in GiB. The directory lived on the node's disk without a
+/// bound before; with one, a runaway program is evicted alone.
 const SIZE_LIMIT: u64 = 1;
 
-/// How much more an emptyDir may hold than its directory holds today, which the kubelet's bound would else evict.
+/// How much more an emptyDir may hold than its directory holds today, which the kubelet's bound
+/// would else evict.
 const ROOM: u64 = 2;
 
 /// How the names of init containers of ours begin; the container whose volumes they fill follows.
@@ -38,9 +41,9 @@ pub fn template_path(object: &Value) -> &'static [&'static str] {
     }
 }
 
-/// Applies edits, and the fields that a level demands and the object lacks, to an object with a pod template. Doing it
-/// again with the result changes nothing. Containers that need real privilege stay as they are; the others of their pod
-/// then have the fields that are else the pod's.
+/// Applies edits, and the fields that a level demands and the object lacks, to an object with a pod
+/// template. Doing it again with the result changes nothing. Containers that need real privilege
+/// stay as they are; the others of their pod then have the fields that are else the pod's.
 #[must_use]
 pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
     let mut planned = object.clone();
@@ -54,10 +57,16 @@ pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
         .iter()
         .filter(|edit| !edit.container().is_some_and(is_left))
         .flat_map(|edit| match edit {
-            Edit::RunAs { container: None, uid, gid } if !left.is_empty() => names(field(template, "spec"))
-                .filter(|name| !is_left(name))
-                .map(|name| Edit::RunAs { container: Some(name.to_owned()), uid: *uid, gid: *gid })
-                .collect(),
+            Edit::RunAs { container: None, uid, gid } if !left.is_empty() => {
+                names(field(template, "spec"))
+                    .filter(|name| !is_left(name))
+                    .map(|name| Edit::RunAs {
+                        container: Some(name.to_owned()),
+                        uid: *uid,
+                        gid: *gid,
+                    })
+                    .collect()
+            }
             edit => vec![edit.clone()],
         })
         .collect();
@@ -70,9 +79,13 @@ pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
     if root_inside {
         spec["hostUsers"] = json!(false);
         // What the namespace is for is not to be forbidden inside.
-        remove_if(field(spec, "securityContext"), "runAsNonRoot", |required| *required == json!(true));
+        remove_if(field(spec, "securityContext"), "runAsNonRoot", |required| {
+            *required == json!(true)
+        });
         for container in containers_mut(spec) {
-            remove_if(field(container, "securityContext"), "runAsNonRoot", |required| *required == json!(true));
+            remove_if(field(container, "securityContext"), "runAsNonRoot", |required| {
+                *required == json!(true)
+            });
         }
     }
     for edit in edits {
@@ -95,18 +108,26 @@ pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
                     context["runAsGroup"] = json!(gid);
                 });
             }
-            Edit::SupplementalGroup(gid) => add(list(field(spec, "securityContext"), "supplementalGroups"), json!(gid)),
+            Edit::SupplementalGroup(gid) => {
+                add(list(field(spec, "securityContext"), "supplementalGroups"), json!(gid))
+            }
             Edit::FsGroup(gid) => {
                 let context = field(spec, "securityContext");
                 context["fsGroup"] = json!(gid);
                 context["fsGroupChangePolicy"] = json!("OnRootMismatch");
             }
             Edit::Sysctl { name, value } => {
-                named(list(field(spec, "securityContext"), "sysctls"), name)["value"] = json!(value);
+                named(list(field(spec, "securityContext"), "sysctls"), name)["value"] =
+                    json!(value);
             }
-            Edit::AddCapability { container, name } => with_container(spec, container, |container| {
-                add(list(field(field(container, "securityContext"), "capabilities"), "add"), json!(name));
-            }),
+            Edit::AddCapability { container, name } => {
+                with_container(spec, container, |container| {
+                    add(
+                        list(field(field(container, "securityContext"), "capabilities"), "add"),
+                        json!(name),
+                    );
+                })
+            }
             Edit::Env { container, name, value } => with_container(spec, container, |container| {
                 let variable = named(list(container, "env"), name);
                 variable["value"] = json!(value);
@@ -114,16 +135,19 @@ pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
                     fields.shift_remove("valueFrom");
                 }
             }),
-            Edit::Command { container, command, args } => with_container(spec, container, |container| {
-                for (key, words) in [("command", command), ("args", args)] {
-                    // `$(VAR)` is expanded there, and `$$` stands for a dollar.
-                    let words: Vec<String> = words.iter().map(|word| word.replace('$', "$$")).collect();
-                    match (words.is_empty(), container.as_object_mut()) {
-                        (true, Some(fields)) => drop(fields.shift_remove(key)),
-                        _ => container[key] = json!(words),
+            Edit::Command { container, command, args } => {
+                with_container(spec, container, |container| {
+                    for (key, words) in [("command", command), ("args", args)] {
+                        // `$(VAR)` is expanded there, and `$$` stands for a dollar.
+                        let words: Vec<String> =
+                            words.iter().map(|word| word.replace('$', "$$")).collect();
+                        match (words.is_empty(), container.as_object_mut()) {
+                            (true, Some(fields)) => drop(fields.shift_remove(key)),
+                            _ => container[key] = json!(words),
+                        }
                     }
-                }
-            }),
+                })
+            }
             Edit::ReadOnlyRoot => {
                 for container in containers_mut(spec) {
                     if !container["name"].as_str().is_some_and(is_left) {
@@ -141,13 +165,23 @@ pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
                     }
                 });
             }
-            Edit::RemoveCapability { container, name } => with_container(spec, container, |container| {
-                let Some(capabilities) = container.pointer_mut("/securityContext/capabilities") else { return };
-                if let Some(added) = capabilities.get_mut("add").and_then(Value::as_array_mut) {
-                    added.retain(|known| known.as_str().map(|known| known.trim_start_matches("CAP_")) != Some(name));
-                }
-                remove_if(capabilities, "add", |added| added.as_array().is_some_and(Vec::is_empty));
-            }),
+            Edit::RemoveCapability { container, name } => {
+                with_container(spec, container, |container| {
+                    let Some(capabilities) = container.pointer_mut("/securityContext/capabilities")
+                    else {
+                        return;
+                    };
+                    if let Some(added) = capabilities.get_mut("add").and_then(Value::as_array_mut) {
+                        added.retain(|known| {
+                            known.as_str().map(|known| known.trim_start_matches("CAP_"))
+                                != Some(name)
+                        });
+                    }
+                    remove_if(capabilities, "add", |added| {
+                        added.as_array().is_some_and(Vec::is_empty)
+                    });
+                })
+            }
             Edit::NonRoot
             | Edit::Holds { .. }
             | Edit::UserNamespace
@@ -158,7 +192,9 @@ pub fn compose(object: &Value, level: Level, edits: &[Edit]) -> Value {
             | Edit::OwnVolume { .. } => {}
         }
     }
-    if non_root && containers_mut(spec).all(|container| container["securityContext"]["runAsUser"].is_u64()) {
+    if non_root
+        && containers_mut(spec).all(|container| container["securityContext"]["runAsUser"].is_u64())
+    {
         // Nobody has it from the pod any more.
         if let Some(context) = spec.get_mut("securityContext") {
             remove_if(context, "runAsUser", |uid| *uid == json!(0));
@@ -189,15 +225,21 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
     let mut replaced: Vec<Replaced<'_>> = edits
         .iter()
         .filter_map(|edit| match edit {
-            Edit::Directory { container, path, fill } => {
-                Some(Replaced { container, path: path.trim_end_matches('/').to_owned(), how: How::Directory(*fill) })
+            Edit::Directory { container, path, fill } => Some(Replaced {
+                container,
+                path: path.trim_end_matches('/').to_owned(),
+                how: How::Directory(*fill),
+            }),
+            Edit::File { container, path } => {
+                Some(Replaced { container, path: path.clone(), how: How::File })
             }
-            Edit::File { container, path } => Some(Replaced { container, path: path.clone(), how: How::File }),
             Edit::ReplacedCommand { container, command, script, .. } => {
                 let path = format!("{COMMAND_MOUNT}/{command}");
                 Some(Replaced { container, path, how: How::Command(command, script) })
             }
-            Edit::NewFile { container, path } => Some(Replaced { container, path: path.clone(), how: How::New }),
+            Edit::NewFile { container, path } => {
+                Some(Replaced { container, path: path.clone(), how: How::New })
+            }
             Edit::EditedFile { container, path, sed } => {
                 Some(Replaced { container, path: path.clone(), how: How::Edited(vec![sed]) })
             }
@@ -207,7 +249,9 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
     replaced.sort_by(|one, other| (one.container, &one.path).cmp(&(other.container, &other.path)));
     // One file is copied once, with all its edits.
     replaced.dedup_by(|next, one| match (&mut one.how, &mut next.how) {
-        (How::Edited(scripts), How::Edited(more)) if (one.container, &one.path) == (next.container, &next.path) => {
+        (How::Edited(scripts), How::Edited(more))
+            if (one.container, &one.path) == (next.container, &next.path) =>
+        {
             scripts.append(more);
             true
         }
@@ -221,7 +265,8 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
         .collect();
     replaced.retain(|one| {
         let within = |dir: &&(&str, String)| {
-            dir.0 == one.container && one.path.strip_prefix(&dir.1).is_some_and(|rest| rest.starts_with('/'))
+            dir.0 == one.container
+                && one.path.strip_prefix(&dir.1).is_some_and(|rest| rest.starts_with('/'))
         };
         !(matches!(one.how, How::Directory(_)) && outer.iter().any(|dir| within(&dir)))
     });
@@ -268,31 +313,38 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
                 json!({"name": name, "mountPath": one.path, "subPath": file})
             }
             How::File => {
-                let script = format!("copy_file {quoted} {FILL_MOUNT}/{name}/{}", self::quoted(file));
+                let script =
+                    format!("copy_file {quoted} {FILL_MOUNT}/{name}/{}", self::quoted(file));
                 fills.entry(one.container).or_default().push((name.clone(), script));
                 json!({"name": name, "mountPath": one.path, "subPath": file})
             }
             How::Edited(scripts) => {
                 let scripts = match scripts.as_slice() {
                     [one] => self::quoted(one),
-                    several => {
-                        several.iter().map(|one| format!("-e {}", self::quoted(one))).collect::<Vec<_>>().join(" ")
-                    }
+                    several => several
+                        .iter()
+                        .map(|one| format!("-e {}", self::quoted(one)))
+                        .collect::<Vec<_>>()
+                        .join(" "),
                 };
                 let copy = format!("{FILL_MOUNT}/{name}/{}", self::quoted(file));
                 let mut script = format!("sed {scripts} {quoted} > {copy}.new");
                 // What sed writes may not be executed, as a script is that was edited.
                 if !one.path.starts_with("/etc/") {
-                    let _ = write!(script, "\n  if [ -x {quoted} ]; then chmod 0755 {copy}.new; fi");
+                    let _ =
+                        write!(script, "\n  if [ -x {quoted} ]; then chmod 0755 {copy}.new; fi");
                 }
-                let script = format!("if [ ! -e {copy} ]; then\n  {script}\n  mv {copy}.new {copy}\nfi");
+                let script =
+                    format!("if [ ! -e {copy} ]; then\n  {script}\n  mv {copy}.new {copy}\nfi");
                 fills.entry(one.container).or_default().push((name.clone(), script));
                 json!({"name": name, "mountPath": one.path, "subPath": file})
             }
         };
         let limit = size_limit(edits, one.container, &one.path);
         list(spec, "volumes").push(json!({"name": name, "emptyDir": {"sizeLimit": limit}}));
-        with_container(spec, one.container, |container| list(container, "volumeMounts").push(mount));
+        with_container(spec, one.container, |container| {
+            list(container, "volumeMounts").push(mount)
+        });
     }
     for edit in edits {
         let Edit::OwnVolume { container, volume, mode } = edit else { continue };
@@ -306,10 +358,13 @@ fn volumes(spec: &mut Value, edits: &[Edit], level: Level) {
     }
 }
 
-/// The bound of the emptyDir at a path: room for what is there today, and no less than [`SIZE_LIMIT`].
+/// The bound of the emptyDir at a path: room for what is there today, and no less than
+/// [`SIZE_LIMIT`].
 fn size_limit(edits: &[Edit], container: &str, path: &str) -> String {
     let held = edits.iter().filter_map(|edit| match edit {
-        Edit::Holds { container: of, path: held, bytes } if of == container && held.trim_end_matches('/') == path => {
+        Edit::Holds { container: of, path: held, bytes }
+            if of == container && held.trim_end_matches('/') == path =>
+        {
             Some(*bytes)
         }
         _ => None,
@@ -318,12 +373,13 @@ fn size_limit(edits: &[Edit], container: &str, path: &str) -> String {
     format!("{}Gi", held.max(SIZE_LIMIT))
 }
 
-/// Moves every mount of a volume into a directory of it, and makes the script that makes them before the kubelet would.
-/// `None` where that was done.
+/// Moves every mount of a volume into a directory of it, and makes the script that makes them
+/// before the kubelet would. `None` where that was done.
 fn own(spec: &mut Value, volume: &str, mode: u32) -> Option<String> {
     let mut directories = BTreeSet::from(["own".to_owned()]);
-    let mounts =
-        containers_mut(spec).filter_map(|container| container.get_mut("volumeMounts")?.as_array_mut()).flatten();
+    let mounts = containers_mut(spec)
+        .filter_map(|container| container.get_mut("volumeMounts")?.as_array_mut())
+        .flatten();
     let is_whole = |mount: &&mut Value| {
         let ours = mount["mountPath"].as_str().is_some_and(|path| path.starts_with(FILL_MOUNT));
         mount["name"] == volume && mount["subPathExpr"].is_null() && !ours
@@ -337,14 +393,16 @@ fn own(spec: &mut Value, volume: &str, mode: u32) -> Option<String> {
         mount["subPath"] = json!(directory);
         directories.insert(directory);
     }
-    let directories: Vec<String> =
-        directories.iter().map(|directory| quoted(&format!("{FILL_MOUNT}/{volume}/{directory}"))).collect();
+    let directories: Vec<String> = directories
+        .iter()
+        .map(|directory| quoted(&format!("{FILL_MOUNT}/{volume}/{directory}")))
+        .collect();
     Some(format!("mkdir -p -m {mode:04o} {}", directories.join(" ")))
 }
 
-/// What the scripts of init containers are made of. A pod's init containers run again when its node restarts, over volumes
-/// that are full: what was copied is the program's by then and stays, a copy that was cut off is made again, and files that
-/// may not be written are no hindrance.
+/// What the scripts of init containers are made of. A pod's init containers run again when its node
+/// restarts, over volumes that are full: what was copied is the program's by then and stays, a copy
+/// that was cut off is made again, and files that may not be written are no hindrance.
 const FUNCTIONS: [(&str, &str); 4] = [
     (
         "copy",
@@ -391,8 +449,14 @@ const FUNCTIONS: [(&str, &str); 4] = [
     ),
 ];
 
-/// The init container that fills the volumes of a container, from the same image and as the same user.
-fn fill_container(spec: &Value, container: &str, scripts: &[(String, String)], level: Level) -> Value {
+/// The init container that fills the volumes of a container, from the same image and as the same
+/// user.
+fn fill_container(
+    spec: &Value,
+    container: &str,
+    scripts: &[(String, String)],
+    level: Level,
+) -> Value {
     let mut init = Map::new();
     let model = find_container(spec, container).cloned().unwrap_or_default();
     init.insert("name".to_owned(), json!(label(&format!("{FILL}{container}"))));
@@ -402,9 +466,12 @@ fn fill_container(spec: &Value, container: &str, scripts: &[(String, String)], l
         }
     }
     let calls = scripts.iter().map(|(_, script)| script.as_str());
-    let is_used = |name: &str| calls.clone().any(|call| call.split([' ', '\n']).any(|word| word == name));
-    let functions = FUNCTIONS.iter().filter(|(name, _)| is_used(name)).map(|(_, function)| *function);
-    let lines: Vec<&str> = std::iter::once("set -e").chain(functions).chain(calls.clone()).collect();
+    let is_used =
+        |name: &str| calls.clone().any(|call| call.split([' ', '\n']).any(|word| word == name));
+    let functions =
+        FUNCTIONS.iter().filter(|(name, _)| is_used(name)).map(|(_, function)| *function);
+    let lines: Vec<&str> =
+        std::iter::once("set -e").chain(functions).chain(calls.clone()).collect();
     let script = match lines.as_slice() {
         [_, one] if !one.contains('\n') => (*one).to_owned(),
         lines => lines.join("\n"),
@@ -413,12 +480,16 @@ fn fill_container(spec: &Value, container: &str, scripts: &[(String, String)], l
     if let Some(resources) = model.get("resources") {
         init.insert("resources".to_owned(), resources.clone());
     }
-    let mounts: Vec<Value> =
-        scripts.iter().map(|(name, _)| json!({"name": name, "mountPath": format!("{FILL_MOUNT}/{name}")})).collect();
+    let mounts: Vec<Value> = scripts
+        .iter()
+        .map(|(name, _)| json!({"name": name, "mountPath": format!("{FILL_MOUNT}/{name}")}))
+        .collect();
     init.insert("volumeMounts".to_owned(), json!(mounts));
     let mut init = Value::Object(init);
     let mut context = Map::new();
-    for key in ["runAsUser", "runAsGroup", "runAsNonRoot", "seccompProfile", "readOnlyRootFilesystem"] {
+    for key in
+        ["runAsUser", "runAsGroup", "runAsNonRoot", "seccompProfile", "readOnlyRootFilesystem"]
+    {
         if let Some(id) = model.pointer(&format!("/securityContext/{key}")) {
             context.insert(key.to_owned(), id.clone());
         }
@@ -438,7 +509,8 @@ fn mounts_at(container: &Value, path: &str) -> bool {
         .any(|mount| mount["mountPath"].as_str().map(|at| at.trim_end_matches('/')) == Some(path))
 }
 
-/// `/var/cache/nginx` becomes `var-cache-nginx`, and with another volume of that name `var-cache-nginx-web`.
+/// `/var/cache/nginx` becomes `var-cache-nginx`, and with another volume of that name
+/// `var-cache-nginx-web`.
 fn free_volume_name(spec: &Value, path: &str, container: &str) -> String {
     let taken = |name: &str| {
         let volumes = spec.get("volumes").and_then(Value::as_array);
@@ -450,9 +522,14 @@ fn free_volume_name(spec: &Value, path: &str, container: &str) -> String {
     names.find(|name| !taken(name)).unwrap_or(longer)
 }
 
-/// A text as a DNS label (RFC 1123): lower case, digits and hyphens, at most 60 characters so that a number fits.
+/// A text as a DNS label (RFC 1123): lower case, digits and hyphens, at most 60 characters so that
+/// a number fits.
 fn label(text: &str) -> String {
-    let plain: String = text.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let plain: String = text
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
     let words: Vec<&str> = plain.split('-').filter(|word| !word.is_empty()).collect();
     let mut joined = words.join("-");
     joined.truncate(60);
@@ -460,11 +537,15 @@ fn label(text: &str) -> String {
     if joined.is_empty() { "root".to_owned() } else { joined.to_owned() }
 }
 
-/// A word for a shell script in a `command`: quoted where it needs to be, its `$` doubled, since Kubernetes expands
-/// `$(VAR)` there.
+/// A word for a shell script in a `command`: quoted where it needs to be, its `$` doubled, since
+/// Kubernetes expands `$(VAR)` there.
 fn quoted(text: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
-    let quoted = if text.chars().all(safe) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) };
+    let quoted = if text.chars().all(safe) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    };
     quoted.replace('$', "$$")
 }
 
@@ -494,7 +575,8 @@ mod tests {
         let edits = [Edit::NonRoot, Edit::RunAs { container: None, uid: 101, gid: 102 }];
         let planned = compose(&original, Level::Restricted, &edits);
         let restricted = |extra: Value| {
-            let mut context = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}});
+            let mut context =
+                json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}});
             for (key, value) in extra.as_object().expect("fields") {
                 context[key] = value.clone();
             }
@@ -537,14 +619,25 @@ copy /run /nonroot/run-a
 rm -rf /nonroot/run-a/secrets
 copy_own '/var/it'\''s' /nonroot/var-it-s";
         assert!(script.starts_with("set -e\ncopy() {") && script.ends_with(calls), "{script}");
-        assert_eq!(compose(&planned, Level::Restricted, &edits), planned, "a second time changes nothing");
+        assert_eq!(
+            compose(&planned, Level::Restricted, &edits),
+            planned,
+            "a second time changes nothing"
+        );
     }
 
     #[test]
     fn a_volume_has_room_for_what_its_directory_holds() {
-        let holds = |bytes| Edit::Holds { container: "a".to_owned(), path: "/var/cache/x".to_owned(), bytes };
+        let holds = |bytes| Edit::Holds {
+            container: "a".to_owned(),
+            path: "/var/cache/x".to_owned(),
+            bytes,
+        };
         let limit = |edits: &[Edit]| size_limit(edits, "a", "/var/cache/x");
-        assert_eq!([limit(&[]), limit(&[holds(100 << 20)]), limit(&[holds(3 << 30)])], ["1Gi", "1Gi", "6Gi"]);
+        assert_eq!(
+            [limit(&[]), limit(&[holds(100 << 20)]), limit(&[holds(3 << 30)])],
+            ["1Gi", "1Gi", "6Gi"]
+        );
         assert_eq!(size_limit(&[holds(3 << 30)], "b", "/var/cache/x"), "1Gi");
     }
 
@@ -559,7 +652,11 @@ copy_own '/var/it'\''s' /nonroot/var-it-s";
                 {"name": "b", "image": "y"},
             ],
         }));
-        let edits = [Edit::OwnVolume { container: "a".to_owned(), volume: "files".to_owned(), mode: 0o700 }];
+        let edits = [Edit::OwnVolume {
+            container: "a".to_owned(),
+            volume: "files".to_owned(),
+            mode: 0o700,
+        }];
         let planned = compose(&original, Level::Restricted, &edits);
         let init = &spec(&planned)["initContainers"];
         assert_eq!(
@@ -567,11 +664,18 @@ copy_own '/var/it'\''s' /nonroot/var-it-s";
             json!("mkdir -p -m 0700 /nonroot/files/own /nonroot/files/own/log"),
             "before the user's own"
         );
-        assert_eq!(init[0]["volumeMounts"], json!([{"name": "files", "mountPath": "/nonroot/files"}]));
+        assert_eq!(
+            init[0]["volumeMounts"],
+            json!([{"name": "files", "mountPath": "/nonroot/files"}])
+        );
         assert_eq!(init[1]["volumeMounts"][0]["subPath"], json!("own"));
         let of_a = &spec(&planned)["containers"][0]["volumeMounts"];
         assert_eq!((&of_a[0]["subPath"], &of_a[1]["subPath"]), (&json!("own"), &json!("own/log")));
-        assert_eq!(compose(&planned, Level::Restricted, &edits), planned, "a second time changes nothing");
+        assert_eq!(
+            compose(&planned, Level::Restricted, &edits),
+            planned,
+            "a second time changes nothing"
+        );
     }
 
     #[test]
@@ -584,7 +688,11 @@ copy_own '/var/it'\''s' /nonroot/var-it-s";
                 path: "/etc/h.cfg".to_owned(),
                 sed: "/^chroot$/d".to_owned(),
             },
-            Edit::EditedFile { container: "a".to_owned(), path: "/etc/h.cfg".to_owned(), sed: "/^user/d".to_owned() },
+            Edit::EditedFile {
+                container: "a".to_owned(),
+                path: "/etc/h.cfg".to_owned(),
+                sed: "/^user/d".to_owned(),
+            },
         ];
         let spec = spec(&compose(&original, Level::Restricted, &edits)).clone();
         assert_eq!(
@@ -598,16 +706,25 @@ if [ ! -e /nonroot/etc-h-cfg/h.cfg ]; then
 fi
 copy_file /usr/bin/ping /nonroot/usr-bin-ping/ping";
         let command = spec["initContainers"][0]["command"][2].as_str().unwrap_or_default();
-        assert!(command.starts_with("set -e\ncopy_file() {") && command.ends_with(script), "{command}");
+        assert!(
+            command.starts_with("set -e\ncopy_file() {") && command.ends_with(script),
+            "{command}"
+        );
     }
 
     #[test]
     fn root_may_stay_in_a_user_namespace() {
-        let original = deployment(json!({"securityContext": {"runAsNonRoot": true}, "containers": [{"name": "a"}]}));
+        let original = deployment(
+            json!({"securityContext": {"runAsNonRoot": true}, "containers": [{"name": "a"}]}),
+        );
         let edits = [Edit::UserNamespace, Edit::RunAs { container: None, uid: 0, gid: 0 }];
         let planned = compose(&original, Level::Restricted, &edits);
-        let context = json!({"seccompProfile": {"type": "RuntimeDefault"}, "runAsUser": 0, "runAsGroup": 0});
-        assert_eq!((&spec(&planned)["hostUsers"], &spec(&planned)["securityContext"]), (&json!(false), &context));
+        let context =
+            json!({"seccompProfile": {"type": "RuntimeDefault"}, "runAsUser": 0, "runAsGroup": 0});
+        assert_eq!(
+            (&spec(&planned)["hostUsers"], &spec(&planned)["securityContext"]),
+            (&json!(false), &context)
+        );
         assert_eq!(compose(&planned, Level::Restricted, &edits), planned);
     }
 
@@ -618,9 +735,16 @@ copy_file /usr/bin/ping /nonroot/usr-bin-ping/ping";
             Edit::SupplementalGroup(4),
             Edit::SupplementalGroup(4),
             Edit::FsGroup(5),
-            Edit::Sysctl { name: "net.ipv4.ip_unprivileged_port_start".to_owned(), value: "80".to_owned() },
+            Edit::Sysctl {
+                name: "net.ipv4.ip_unprivileged_port_start".to_owned(),
+                value: "80".to_owned(),
+            },
             Edit::AddCapability { container: "a".to_owned(), name: "NET_BIND_SERVICE".to_owned() },
-            Edit::Env { container: "a".to_owned(), name: "HOME".to_owned(), value: "/tmp".to_owned() },
+            Edit::Env {
+                container: "a".to_owned(),
+                name: "HOME".to_owned(),
+                value: "/tmp".to_owned(),
+            },
             Edit::Command {
                 container: "a".to_owned(),
                 command: Vec::new(),

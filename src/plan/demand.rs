@@ -6,14 +6,19 @@ use super::fields::{containers_mut, field, remove_if};
 use super::privilege::is_retained;
 use crate::model::podsecurity::Level;
 
-/// Annotations of AppArmor before its field (kubernetes/kubernetes, pkg/apis/core/annotation_key_constants.go), each for
-/// the container whose name follows.
+/// Annotations of AppArmor before its field (kubernetes/kubernetes,
+/// pkg/apis/core/annotation_key_constants.go), each for the container whose name follows.
 const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
 
-/// Sets in a pod template what the level demands and the template lacks, and takes away what it forbids and nothing
-/// needs. `non_root`: every container shall be kept from being root. `is_left`: containers that stay as they are; what
-/// would be the pod's is each other container's own then.
-pub(super) fn demand(template: &mut Value, level: Level, non_root: bool, is_left: &dyn Fn(&str) -> bool) {
+/// Sets in a pod template what the level demands and the template lacks, and takes away what it
+/// forbids and nothing needs. `non_root`: every container shall be kept from being root. `is_left`:
+/// containers that stay as they are; what would be the pod's is each other container's own then.
+pub(super) fn demand(
+    template: &mut Value,
+    level: Level,
+    non_root: bool,
+    is_left: &dyn Fn(&str) -> bool,
+) {
     if level == Level::Privileged && !non_root {
         return;
     }
@@ -23,14 +28,24 @@ pub(super) fn demand(template: &mut Value, level: Level, non_root: bool, is_left
     let spec = field(template, "spec");
     let of_pod = !containers_mut(spec).any(|container| is_named(container, is_left));
     if non_root {
-        let is_met = |context: &Value, pod: &Value| own_or_pods(context, pod, "runAsNonRoot") == &json!(true);
+        let is_met = |context: &Value, pod: &Value| {
+            own_or_pods(context, pod, "runAsNonRoot") == &json!(true)
+        };
         each_or_pod(spec, of_pod, is_left, &is_met, "runAsNonRoot", &json!(true));
     }
     if level != Level::Restricted {
         return;
     }
-    let is_met = |context: &Value, pod: &Value| is_profile(own_or_pods(context, pod, "seccompProfile"));
-    each_or_pod(spec, of_pod, is_left, &is_met, "seccompProfile", &json!({"type": "RuntimeDefault"}));
+    let is_met =
+        |context: &Value, pod: &Value| is_profile(own_or_pods(context, pod, "seccompProfile"));
+    each_or_pod(
+        spec,
+        of_pod,
+        is_left,
+        &is_met,
+        "seccompProfile",
+        &json!({"type": "RuntimeDefault"}),
+    );
     for container in containers_mut(spec).filter(|container| !is_named(container, is_left)) {
         demand_of_container(container, level);
     }
@@ -48,9 +63,9 @@ fn is_profile(profile: &Value) -> bool {
     matches!(profile["type"].as_str(), Some("RuntimeDefault" | "Localhost"))
 }
 
-/// Makes a field that a container may leave to its pod hold for every container: at the pod, and no container then
-/// contradicts it; where some containers are left alone, at each other one that lacks it. Where it holds already,
-/// nothing changes.
+/// Makes a field that a container may leave to its pod hold for every container: at the pod, and no
+/// container then contradicts it; where some containers are left alone, at each other one that
+/// lacks it. Where it holds already, nothing changes.
 fn each_or_pod(
     spec: &mut Value,
     of_pod: bool,
@@ -61,7 +76,9 @@ fn each_or_pod(
 ) {
     let pod = spec["securityContext"].clone();
     let mut lacking = containers_mut(spec)
-        .filter(|container| !is_named(container, is_left) && !is_met(&container["securityContext"], &pod))
+        .filter(|container| {
+            !is_named(container, is_left) && !is_met(&container["securityContext"], &pod)
+        })
         .peekable();
     // What a pod forbids itself counts even where each of its containers has its own.
     let is_contradicted = of_pod && !pod[key].is_null() && !is_met(&Value::Null, &pod);
@@ -102,13 +119,17 @@ pub(super) fn demand_of_container(container: &mut Value, level: Level) {
     remove_if(capabilities, "add", |added| added.as_array().is_some_and(Vec::is_empty));
 }
 
-/// Gives the runtime's AppArmor profile back to what runs without one: by field (KEP-24) and by annotation.
+/// Gives the runtime's AppArmor profile back to what runs without one: by field (KEP-24) and by
+/// annotation.
 fn confine(template: &mut Value, is_left: &dyn Fn(&str) -> bool) {
-    if let Some(annotations) = template.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+    if let Some(annotations) =
+        template.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut)
+    {
         for (key, value) in annotations.iter_mut() {
             let container = key.strip_prefix(APP_ARMOR);
             let profile = value.as_str().unwrap_or_default();
-            let is_confined = matches!(profile, "" | "runtime/default") || profile.starts_with("localhost/");
+            let is_confined =
+                matches!(profile, "" | "runtime/default") || profile.starts_with("localhost/");
             if container.is_some_and(|name| !is_left(name)) && !is_confined {
                 *value = json!("runtime/default");
             }
@@ -167,10 +188,17 @@ mod tests {
             context.as_object_mut().and_then(|fields| fields.shift_remove(key));
             context
         };
-        for (key, of_pod) in [("allowPrivilegeEscalation", false), ("runAsNonRoot", true), ("seccompProfile", true)] {
+        for (key, of_pod) in
+            [("allowPrivilegeEscalation", false), ("runAsNonRoot", true), ("seccompProfile", true)]
+        {
             let template = demanded(json!({"spec": {"containers": [container(without(key))]}}));
-            let place = if of_pod { "/spec/securityContext" } else { "/spec/containers/0/securityContext" };
-            assert_eq!(template.pointer(place).and_then(|context| context.get(key)), Some(&full[key]), "{key}");
+            let place =
+                if of_pod { "/spec/securityContext" } else { "/spec/containers/0/securityContext" };
+            assert_eq!(
+                template.pointer(place).and_then(|context| context.get(key)),
+                Some(&full[key]),
+                "{key}"
+            );
         }
     }
 
@@ -190,11 +218,13 @@ mod tests {
             "metadata": {"annotations": {format!("{APP_ARMOR}a"): "unconfined", "other": "unconfined"}},
             "spec": {"containers": [container(json!({"appArmorProfile": unconfined}))], "securityContext": {"appArmorProfile": unconfined}},
         }));
-        let annotations = json!({format!("{APP_ARMOR}a"): "runtime/default", "other": "unconfined"});
+        let annotations =
+            json!({format!("{APP_ARMOR}a"): "runtime/default", "other": "unconfined"});
         assert_eq!(template["metadata"]["annotations"], annotations);
-        for place in
-            ["/spec/securityContext/appArmorProfile/type", "/spec/containers/0/securityContext/appArmorProfile/type"]
-        {
+        for place in [
+            "/spec/securityContext/appArmorProfile/type",
+            "/spec/containers/0/securityContext/appArmorProfile/type",
+        ] {
             assert_eq!(template.pointer(place), Some(&json!("RuntimeDefault")));
         }
     }
@@ -204,6 +234,9 @@ mod tests {
         let added = json!({"capabilities": {"add": ["CHOWN", "IPC_LOCK", "NET_BIND_SERVICE"]}});
         let template = demanded(json!({"spec": {"containers": [container(added)]}}));
         let capabilities = json!({"add": ["IPC_LOCK", "NET_BIND_SERVICE"], "drop": ["ALL"]});
-        assert_eq!(template.pointer("/spec/containers/0/securityContext/capabilities"), Some(&capabilities));
+        assert_eq!(
+            template.pointer("/spec/containers/0/securityContext/capabilities"),
+            Some(&capabilities)
+        );
     }
 }

@@ -38,10 +38,11 @@ pub(super) fn add(list: &mut Vec<Value>, value: Value) {
 
 /// The item of a list with this name, made where it is missing.
 pub(super) fn named<'a>(list: &'a mut Vec<Value>, name: &str) -> &'a mut Value {
-    let at = list.iter().position(|item| item["name"].as_str() == Some(name)).unwrap_or_else(|| {
-        list.push(json!({"name": name}));
-        list.len() - 1
-    });
+    let at =
+        list.iter().position(|item| item["name"].as_str() == Some(name)).unwrap_or_else(|| {
+            list.push(json!({"name": name}));
+            list.len() - 1
+        });
     &mut list[at]
 }
 
@@ -59,24 +60,31 @@ const LISTS: [&str; 2] = ["initContainers", "containers"];
 /// All containers of a pod spec, in the order in which its fields stand.
 pub(super) fn containers_mut(spec: &mut Value) -> impl Iterator<Item = &mut Value> {
     let lists = spec.as_object_mut().into_iter().flat_map(|fields| fields.iter_mut());
-    lists.filter(|(key, _)| LISTS.contains(&key.as_str())).filter_map(|(_, list)| list.as_array_mut()).flatten()
+    lists
+        .filter(|(key, _)| LISTS.contains(&key.as_str()))
+        .filter_map(|(_, list)| list.as_array_mut())
+        .flatten()
 }
 
 /// The names of a spec's containers, init containers first.
 pub(super) fn names(spec: &Value) -> impl Iterator<Item = &str> {
-    let lists = LISTS.iter().filter_map(|list| spec.get(list)).filter_map(Value::as_array).flatten();
+    let lists =
+        LISTS.iter().filter_map(|list| spec.get(list)).filter_map(Value::as_array).flatten();
     lists.filter_map(|container| container["name"].as_str())
 }
 
 /// A container of a pod spec, of either list.
 pub(super) fn find_container<'a>(spec: &'a Value, name: &str) -> Option<&'a Value> {
-    let lists = LISTS.iter().filter_map(|list| spec.get(list)).filter_map(Value::as_array).flatten();
+    let lists =
+        LISTS.iter().filter_map(|list| spec.get(list)).filter_map(Value::as_array).flatten();
     lists.into_iter().find(|container| container["name"].as_str() == Some(name))
 }
 
 /// Changes a container of a pod spec, if it has one of this name.
 pub(super) fn with_container(spec: &mut Value, name: &str, change: impl FnOnce(&mut Value)) {
-    if let Some(container) = containers_mut(spec).find(|container| container["name"].as_str() == Some(name)) {
+    if let Some(container) =
+        containers_mut(spec).find(|container| container["name"].as_str() == Some(name))
+    {
         change(container);
     }
 }

@@ -6,8 +6,9 @@ use crate::model::image::{DeclaredUser, Image};
 use crate::model::inside::{Inode, Inside};
 use crate::model::trace::Traced;
 
-/// Accounts that distributions ship whether or not a package uses them (Debian's base-passwd, passwd.master; Alpine's
-/// alpine-baselayout; Fedora's setup). One of them is chosen only where something points at it.
+/// Accounts that distributions ship whether or not a package uses them (Debian's base-passwd,
+/// passwd.master; Alpine's alpine-baselayout; Fedora's setup). One of them is chosen only where
+/// something points at it.
 const DISTRIBUTION: [&str; 44] = [
     "_apt",
     "adm",
@@ -55,7 +56,8 @@ const DISTRIBUTION: [&str; 44] = [
     "polkitd",
 ];
 
-/// A uid above every distribution's system accounts and below what a person would be given, when nothing says more.
+/// A uid above every distribution's system accounts and below what a person would be given, when
+/// nothing says more.
 const NOBODY_IN_PARTICULAR: u32 = 1000;
 
 /// What is known when an identity is to be chosen.
@@ -107,7 +109,9 @@ pub fn candidates(known: Known<'_>) -> Vec<Candidate> {
             "the first uid of the namespace's range (openshift.io/sa.scc.uid-range)".to_owned(),
         );
     }
-    if let Some((uid, gid)) = known.declared.map(|(uid, gid)| (uid, gid.unwrap_or_else(|| primary(known, uid)))) {
+    if let Some((uid, gid)) =
+        known.declared.map(|(uid, gid)| (uid, gid.unwrap_or_else(|| primary(known, uid))))
+    {
         propose(uid, gid, Vec::new(), "the spec has this user".to_owned());
     }
     if let Some((uid, gid)) = known.running {
@@ -115,15 +119,25 @@ pub fn candidates(known: Known<'_>) -> Vec<Candidate> {
     }
     for process in known.inside.iter().flat_map(|inside| &inside.processes) {
         let (uid, gid) = (process.uid.effective, process.gid.effective);
-        let groups = process.groups.iter().copied().filter(|group| *group != gid && *group != 0).collect();
+        let groups =
+            process.groups.iter().copied().filter(|group| *group != gid && *group != 0).collect();
         let name = account_name(known.accounts, uid);
         propose(uid, gid, groups, format!("its process {} runs as {name} already", process.name));
     }
     for became in known.traced.iter().flat_map(|traced| &traced.became) {
         let account = known.accounts.iter().find(|account| account.uid == became.uid);
-        let gid = became.gid.filter(|gid| *gid != 0).or(account.map(|account| account.gid)).unwrap_or(became.uid);
-        let groups = became.groups.iter().copied().filter(|group| *group != gid && *group != 0).collect();
-        let program = became.program.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or("the program");
+        let gid = became
+            .gid
+            .filter(|gid| *gid != 0)
+            .or(account.map(|account| account.gid))
+            .unwrap_or(became.uid);
+        let groups =
+            became.groups.iter().copied().filter(|group| *group != gid && *group != 0).collect();
+        let program = became
+            .program
+            .as_deref()
+            .and_then(|path| path.rsplit('/').next())
+            .unwrap_or("the program");
         let name = account_name(known.accounts, became.uid);
         propose(became.uid, gid, groups, format!("in the trace {program} goes over to {name}"));
     }
@@ -133,33 +147,72 @@ pub fn candidates(known: Known<'_>) -> Vec<Candidate> {
     }
     for user in known.drops {
         let name = user.name.clone().unwrap_or_else(|| user.uid.to_string());
-        propose(user.uid, user.gid, user.groups.clone(), format!("the image's entrypoint drops to {name}"));
+        propose(
+            user.uid,
+            user.gid,
+            user.groups.clone(),
+            format!("the image's entrypoint drops to {name}"),
+        );
     }
     for account in known.accounts.iter().filter(|account| !is_distribution(account)) {
         if known.names.iter().any(|name| is_named(name, &account.name)) {
-            propose(account.uid, account.gid, Vec::new(), format!("the image has a user {} for it", account.name));
+            propose(
+                account.uid,
+                account.gid,
+                Vec::new(),
+                format!("the image has a user {} for it", account.name),
+            );
         }
     }
-    for uid in known.traced.iter().flat_map(|traced| traced.touched.values()).filter_map(|touched| touched.owner) {
+    for uid in known
+        .traced
+        .iter()
+        .flat_map(|traced| traced.touched.values())
+        .filter_map(|touched| touched.owner)
+    {
         if let Some(account) = known.accounts.iter().find(|account| account.uid == uid) {
-            propose(uid, account.gid, Vec::new(), format!("in the trace files are given to {}", account.name));
+            propose(
+                uid,
+                account.gid,
+                Vec::new(),
+                format!("in the trace files are given to {}", account.name),
+            );
         }
     }
-    let mut owners: Vec<(u32, u32)> =
-        known.inodes.iter().filter(|inode| inode.is_dir()).map(|inode| (inode.uid, inode.gid)).collect();
+    let mut owners: Vec<(u32, u32)> = known
+        .inodes
+        .iter()
+        .filter(|inode| inode.is_dir())
+        .map(|inode| (inode.uid, inode.gid))
+        .collect();
     owners.dedup();
     for (uid, _) in owners {
         if let Some(account) = known.accounts.iter().find(|account| account.uid == uid) {
-            propose(uid, account.gid, Vec::new(), format!("directories that it uses belong to {}", account.name));
+            propose(
+                uid,
+                account.gid,
+                Vec::new(),
+                format!("directories that it uses belong to {}", account.name),
+            );
         }
     }
     // Packages make their users one after another, and the program's own is the last.
     let packages = known.accounts.iter().rev().filter(|account| !is_distribution(account));
     for account in packages.filter(|account| account.uid < NOBODY_IN_PARTICULAR) {
-        propose(account.uid, account.gid, Vec::new(), format!("a package of the image made the user {}", account.name));
+        propose(
+            account.uid,
+            account.gid,
+            Vec::new(),
+            format!("a package of the image made the user {}", account.name),
+        );
     }
     for account in known.accounts.iter().filter(|account| !is_distribution(account)) {
-        propose(account.uid, account.gid, Vec::new(), format!("the image has a user {}", account.name));
+        propose(
+            account.uid,
+            account.gid,
+            Vec::new(),
+            format!("the image has a user {}", account.name),
+        );
     }
     let guess = Candidate {
         assignment: Assignment::Guess,
@@ -181,14 +234,14 @@ pub fn candidates(known: Known<'_>) -> Vec<Candidate> {
     found
 }
 
-/// The group that a runtime gives a user of whom only the number is known: that of its passwd line, else root's
-/// (containerd, pkg/oci/spec_opts.go, WithUserID).
+/// The group that a runtime gives a user of whom only the number is known: that of its passwd line,
+/// else root's (containerd, pkg/oci/spec_opts.go, WithUserID).
 fn primary(known: Known<'_>, uid: u32) -> u32 {
     known.accounts.iter().find(|account| account.uid == uid).map_or(0, |account| account.gid)
 }
 
-/// The user that a container has in a plan: the one that it has already, wherever it is not root; else the best of its
-/// candidates. A user that nobody asked to replace stays.
+/// The user that a container has in a plan: the one that it has already, wherever it is not root;
+/// else the best of its candidates. A user that nobody asked to replace stays.
 #[must_use]
 pub fn assigned(known: Known<'_>, candidates: &[Candidate]) -> Candidate {
     let best = candidates.first().cloned().unwrap_or_default();
@@ -199,7 +252,11 @@ pub fn assigned(known: Known<'_>, candidates: &[Candidate]) -> Candidate {
         groups: Vec::new(),
         why: why.to_owned(),
     };
-    let unknown = |why: &str| Candidate { assignment: Assignment::Unknown, why: why.to_owned(), ..best.clone() };
+    let unknown = |why: &str| Candidate {
+        assignment: Assignment::Unknown,
+        why: why.to_owned(),
+        ..best.clone()
+    };
     if known.user_namespace {
         let why = "it is in a user namespace (hostUsers: false)";
         return known
@@ -214,17 +271,24 @@ pub fn assigned(known: Known<'_>, candidates: &[Candidate]) -> Candidate {
     }
     if known.chosen_by_cluster {
         return match known.range {
-            Some((first, _)) => {
-                kept(first, Some(0), "the namespace's range gives it its uid (openshift.io/sa.scc.uid-range)")
-            }
+            Some((first, _)) => kept(
+                first,
+                Some(0),
+                "the namespace's range gives it its uid (openshift.io/sa.scc.uid-range)",
+            ),
             None => unknown("OpenShift gives it a uid of its namespace's range"),
         };
     }
     match (known.image, known.running) {
-        (Some(DeclaredUser::Number(uid, gid)), _) => kept(*uid, *gid, "the image's USER is this number"),
+        (Some(DeclaredUser::Number(uid, gid)), _) => {
+            kept(*uid, *gid, "the image's USER is this number")
+        }
         (Some(DeclaredUser::Root), _) | (_, Some((0, _))) => best,
-        // It runs under runAsNonRoot: its image's USER is a number, or the kubelet would have refused it.
-        (_, Some((uid, gid))) if known.non_root => kept(uid, Some(gid), "it runs as this user already"),
+        // It runs under runAsNonRoot: its image's USER is a number, or the kubelet would have
+        // refused it.
+        (_, Some((uid, gid))) if known.non_root => {
+            kept(uid, Some(gid), "it runs as this user already")
+        }
         (Some(DeclaredUser::Name(name)), _) => named(known, name).unwrap_or_else(|| Candidate {
             assignment: Assignment::Guess,
             why: format!("the image's USER is {name}, whose number --images reads"),
@@ -237,7 +301,9 @@ pub fn assigned(known: Known<'_>, candidates: &[Candidate]) -> Candidate {
             groups: Vec::new(),
             why: "it runs as this user already, and runAsNonRoot wants a number".to_owned(),
         },
-        (None, None) if known.non_root => unknown("the image's own user, which runAsNonRoot keeps from being root"),
+        (None, None) if known.non_root => {
+            unknown("the image's own user, which runAsNonRoot keeps from being root")
+        }
         (None, None) => best,
     }
 }
@@ -253,8 +319,8 @@ fn named(known: Known<'_>, name: &str) -> Option<Candidate> {
     Some(Candidate { assignment: Assignment::Set, uid, gid, groups, why })
 }
 
-/// Ranks the users that an image could run as, by the image alone. `command` is the pod's own, empty where the image's
-/// holds; `names` are words beside it that may name the program.
+/// Ranks the users that an image could run as, by the image alone. `command` is the pod's own,
+/// empty where the image's holds; `names` are words beside it that may name the program.
 #[must_use]
 pub fn of_image(image: &Image, command: &[String], names: &[String]) -> Vec<Candidate> {
     let own = || [image.config.entrypoint.as_slice(), &image.config.command].concat();
@@ -263,8 +329,10 @@ pub fn of_image(image: &Image, command: &[String], names: &[String]) -> Vec<Cand
     // What it keeps its data in, then what its most likely user owns.
     let places = image.config.volumes.iter().map(String::as_str).chain([image.working_directory()]);
     let places = places.filter_map(|place| image.tree.resolve(place.as_bytes(), true));
-    let owned = image.program_user().map(|user| image.owned_directories(user.uid)).unwrap_or_default();
-    let inodes: Vec<Inode> = places.chain(owned).filter_map(|place| image.inode(place).filter(Inode::is_dir)).collect();
+    let owned =
+        image.program_user().map(|user| image.owned_directories(user.uid)).unwrap_or_default();
+    let inodes: Vec<Inode> =
+        places.chain(owned).filter_map(|place| image.inode(place).filter(Inode::is_dir)).collect();
     let user = image.user().ok();
     candidates(Known {
         accounts: &image.accounts.users,
@@ -276,11 +344,13 @@ pub fn of_image(image: &Image, command: &[String], names: &[String]) -> Vec<Cand
     })
 }
 
-/// Whether a name has an account's as a word or as several: `registry/apt-cacher:1` has `apt-cacher`.
+/// Whether a name has an account's as a word or as several: `registry/apt-cacher:1` has
+/// `apt-cacher`.
 fn is_named(name: &str, account: &str) -> bool {
     let ends = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
-    name.match_indices(account)
-        .any(|(at, _)| ends(name[..at].chars().next_back()) && ends(name[at + account.len()..].chars().next()))
+    name.match_indices(account).any(|(at, _)| {
+        ends(name[..at].chars().next_back()) && ends(name[at + account.len()..].chars().next())
+    })
 }
 
 fn is_distribution(account: &Account) -> bool {
@@ -300,7 +370,13 @@ mod tests {
     use crate::model::inside::{Ids, Process};
 
     fn account(name: &str, uid: u32) -> Account {
-        Account { name: name.to_owned(), uid, gid: uid + 1, home: "/".to_owned(), shell: "/bin/false".to_owned() }
+        Account {
+            name: name.to_owned(),
+            uid,
+            gid: uid + 1,
+            home: "/".to_owned(),
+            shell: "/bin/false".to_owned(),
+        }
     }
 
     fn first(known: Known<'_>) -> (u32, u32) {
@@ -310,7 +386,12 @@ mod tests {
 
     #[test]
     fn what_runs_already_beats_what_the_image_has() {
-        let accounts = [account("root", 0), account("www-data", 33), account("cache", 100), account("web", 101)];
+        let accounts = [
+            account("root", 0),
+            account("www-data", 33),
+            account("cache", 100),
+            account("web", 101),
+        ];
         let process = |uid| Process {
             uid: Ids { effective: uid, ..Ids::default() },
             gid: Ids { effective: 7, ..Ids::default() },
@@ -329,7 +410,9 @@ mod tests {
     #[test]
     fn a_name_may_be_of_several_words() {
         assert!(is_named("localhost/apt-cacher-ng:1", "apt-cacher-ng") && is_named("web", "web"));
-        assert!(is_named("my_db-1", "db") && !is_named("webmail", "web") && !is_named("nothing", "apt"));
+        assert!(
+            is_named("my_db-1", "db") && !is_named("webmail", "web") && !is_named("nothing", "apt")
+        );
     }
 
     #[test]
@@ -338,7 +421,8 @@ mod tests {
         assert_eq!(first(Known { accounts: &accounts, ..Known::default() }), (1000, 1000));
     }
 
-    /// What is written of a container's user: uid and gid, or how it comes by the one that it keeps.
+    /// What is written of a container's user: uid and gid, or how it comes by the one that it
+    /// keeps.
     fn written(known: Known<'_>) -> Result<(u32, u32), (Assignment, u32, u32)> {
         let Candidate { assignment, uid, gid, .. } = assigned(known, &candidates(known));
         if assignment.is_written() { Ok((uid, gid)) } else { Err((assignment, uid, gid)) }
@@ -356,7 +440,10 @@ mod tests {
             (nothing, Ok((1000, 1000))),
             // The group that the spec leaves open is the image's, and is not written.
             (Known { declared: Some((1001, None)), ..nothing }, Err((Kept, 1001, 0))),
-            (Known { declared: Some((101, None)), accounts: &accounts, ..nothing }, Err((Kept, 101, 102))),
+            (
+                Known { declared: Some((101, None)), accounts: &accounts, ..nothing },
+                Err((Kept, 101, 102)),
+            ),
             (Known { declared: Some((0, None)), ..non_root }, Ok((1000, 1000))),
             (non_root, Err((Unknown, 1000, 1000))),
             (Known { image: Some(&number), ..nothing }, Err((Kept, 999, 0))),
@@ -366,13 +453,25 @@ mod tests {
             (Known { running: Some((33, 34)), ..non_root }, Err((Kept, 33, 34))),
             (Known { running: Some((33, 34)), ..nothing }, Ok((33, 34))),
             (Known { running: Some((0, 0)), ..nothing }, Ok((1000, 1000))),
-            (Known { running: Some((999, 0)), image: Some(&number), ..nothing }, Err((Kept, 999, 0))),
+            (
+                Known { running: Some((999, 0)), image: Some(&number), ..nothing },
+                Err((Kept, 999, 0)),
+            ),
             (Known { user_namespace: true, ..nothing }, Err((Unknown, 1000, 1000))),
             (Known { user_namespace: true, running: Some((0, 0)), ..nothing }, Err((Kept, 0, 0))),
-            (Known { user_namespace: true, declared: Some((0, None)), ..nothing }, Err((Kept, 0, 0))),
+            (
+                Known { user_namespace: true, declared: Some((0, None)), ..nothing },
+                Err((Kept, 0, 0)),
+            ),
             (Known { chosen_by_cluster: true, ..nothing }, Err((Unknown, 1000, 1000))),
-            (Known { chosen_by_cluster: true, range: Some((5000, 10)), ..nothing }, Err((Kept, 5000, 0))),
-            (Known { chosen_by_cluster: true, declared: Some((7, Some(8))), ..nothing }, Err((Kept, 7, 8))),
+            (
+                Known { chosen_by_cluster: true, range: Some((5000, 10)), ..nothing },
+                Err((Kept, 5000, 0)),
+            ),
+            (
+                Known { chosen_by_cluster: true, declared: Some((7, Some(8))), ..nothing },
+                Err((Kept, 7, 8)),
+            ),
         ] {
             assert_eq!(written(known), expected, "{known:?}");
         }
@@ -384,13 +483,17 @@ mod tests {
         assert_eq!(assigned(Known::default()).assignment, Assignment::Guess);
         let name = DeclaredUser::Name("web".to_owned());
         let named = assigned(Known { image: Some(&name), ..Known::default() });
-        assert!(named.assignment == Assignment::Guess && named.why.contains("--images"), "{named:?}");
+        assert!(
+            named.assignment == Assignment::Guess && named.why.contains("--images"),
+            "{named:?}"
+        );
     }
 
     #[test]
     fn a_namespace_may_bound_the_uids() {
         let accounts = [account("web", 101)];
-        let known = Known { accounts: &accounts, range: Some((1_000_680_000, 10_000)), ..Known::default() };
+        let known =
+            Known { accounts: &accounts, range: Some((1_000_680_000, 10_000)), ..Known::default() };
         assert_eq!(candidates(known).iter().map(|c| c.uid).collect::<Vec<_>>(), [1_000_680_000]);
     }
 }

@@ -11,8 +11,16 @@ pub struct Owner {
 }
 
 /// Field managers of people at work: their changes wait for nobody to repeat them.
-const PEOPLE: [&str; 8] =
-    ["kubectl", "kube-controller-manager", "k9s", "Lens", "OpenAPI-Generator", "dashboard", "Mozilla", "unknown"];
+const PEOPLE: [&str; 8] = [
+    "kubectl",
+    "kube-controller-manager",
+    "k9s",
+    "Lens",
+    "OpenAPI-Generator",
+    "dashboard",
+    "Mozilla",
+    "unknown",
+];
 
 /// The tool that made an object and keeps it as it is, if one did.
 #[must_use]
@@ -21,7 +29,9 @@ pub fn owner(object: &Value) -> Option<Owner> {
     let label = |key: &str| metadata["labels"][key].as_str();
     let annotation = |key: &str| metadata["annotations"][key].as_str();
     let owner = |who: String, advice: String| Some(Owner { who, advice });
-    if let Some(release) = annotation("meta.helm.sh/release-name").or(label("helm.toolkit.fluxcd.io/name")) {
+    if let Some(release) =
+        annotation("meta.helm.sh/release-name").or(label("helm.toolkit.fluxcd.io/name"))
+    {
         let advice = format!(
             "set podSecurityContext, securityContext and the volumes in the chart's values, or use the patch as a post-renderer, and upgrade {release}"
         );
@@ -31,18 +41,25 @@ pub fn owner(object: &Value) -> Option<Owner> {
         .map(|id| id.split(':').next().unwrap_or(id))
         .or(label("argocd.argoproj.io/instance"));
     if let Some(application) = application {
-        let advice = "change it in the repository that it comes from: -o kustomize prints a component".to_owned();
+        let advice =
+            "change it in the repository that it comes from: -o kustomize prints a component"
+                .to_owned();
         return owner(format!("the Argo CD application {application}"), advice);
     }
     if let Some(name) = label("kustomize.toolkit.fluxcd.io/name") {
-        let advice = "change it in the repository that it comes from: -o kustomize prints a component".to_owned();
+        let advice =
+            "change it in the repository that it comes from: -o kustomize prints a component"
+                .to_owned();
         return owner(format!("the Flux kustomization {name}"), advice);
     }
     let owners = metadata["ownerReferences"].as_array().into_iter().flatten();
     if let Some(reference) = owners.into_iter().find(|reference| reference["controller"] == true) {
         let text = |key: &str| reference[key].as_str().unwrap_or_default();
         let (kind, name) = (text("kind"), text("name"));
-        return owner(format!("{kind}/{name}"), format!("change the pod template that {kind}/{name} gives it"));
+        return owner(
+            format!("{kind}/{name}"),
+            format!("change the pod template that {kind}/{name} gives it"),
+        );
     }
     if let Some(name) = label("app.kubernetes.io/managed-by").or(label("olm.owner"))
         && !PEOPLE.contains(&name)
@@ -54,7 +71,10 @@ pub fn owner(object: &Value) -> Option<Owner> {
         .filter(|entry| entry["subresource"].is_null() && entry["fieldsV1"]["f:spec"].is_object())
         .filter_map(|entry| entry["manager"].as_str())
         .find(|name| !PEOPLE.iter().any(|person| name.starts_with(person)))?;
-    owner(format!("the field manager {name}"), format!("make the change where {name} takes it from"))
+    owner(
+        format!("the field manager {name}"),
+        format!("make the change where {name} takes it from"),
+    )
 }
 
 #[cfg(test)]
@@ -68,13 +88,22 @@ mod tests {
         let who = |metadata: Value| owner(&json!({"metadata": metadata})).map(|owner| owner.who);
         let managed = |name: &str| json!({"managedFields": [{"manager": name, "fieldsV1": {"f:spec": {}}}, {"manager": "x", "subresource": "status", "fieldsV1": {"f:spec": {}}}]});
         let cases = [
-            (json!({"annotations": {"meta.helm.sh/release-name": "shop"}}), Some("the Helm release shop")),
+            (
+                json!({"annotations": {"meta.helm.sh/release-name": "shop"}}),
+                Some("the Helm release shop"),
+            ),
             (
                 json!({"annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:a/b"}}),
                 Some("the Argo CD application shop"),
             ),
-            (json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "shop"}}), Some("the Flux kustomization shop")),
-            (json!({"ownerReferences": [{"kind": "Postgres", "name": "db", "controller": true}]}), Some("Postgres/db")),
+            (
+                json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "shop"}}),
+                Some("the Flux kustomization shop"),
+            ),
+            (
+                json!({"ownerReferences": [{"kind": "Postgres", "name": "db", "controller": true}]}),
+                Some("Postgres/db"),
+            ),
             (json!({"labels": {"app.kubernetes.io/managed-by": "tanka"}}), Some("tanka")),
             (managed("pulumi"), Some("the field manager pulumi")),
             (managed("kubectl-client-side-apply"), None),

@@ -25,20 +25,27 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    /// What becomes of the old files, as a warning: a trial has an empty volume, which shows nothing of it.
+    /// What becomes of the old files, as a warning: a trial has an empty volume, which shows
+    /// nothing of it.
     #[must_use]
     pub fn warning(&self) -> String {
         let Transfer { claim, uid, gid, .. } = self;
-        let begin =
-            format!("claim {claim} may hold what root wrote, and no proof covers that: a trial has an empty volume");
-        let once = format!("change its owner to {uid}:{gid} once: -o ownership-job prints a Job for that");
+        let begin = format!(
+            "claim {claim} may hold what root wrote, and no proof covers that: a trial has an empty volume"
+        );
+        let once =
+            format!("change its owner to {uid}:{gid} once: -o ownership-job prints a Job for that");
         match (&self.fs_group, self.group) {
             (FsGroup::Applied, Some(group)) => format!(
                 "{begin}; the kubelet gives all files to group {group} when the first pod starts, once \
                  (OnRootMismatch), which takes minutes for a million files; their owner stays root"
             ),
-            (FsGroup::Applied, None) => format!("{begin}; set fsGroup, which works there, or {once}"),
-            (FsGroup::Unchanged(why), _) => format!("{begin}; fsGroup does nothing, since {why}: {once}"),
+            (FsGroup::Applied, None) => {
+                format!("{begin}; set fsGroup, which works there, or {once}")
+            }
+            (FsGroup::Unchanged(why), _) => {
+                format!("{begin}; fsGroup does nothing, since {why}: {once}")
+            }
             (FsGroup::Unknown(why), _) => {
                 format!("{begin}; whether fsGroup changes it is not known ({why}); if not, {once}")
             }
@@ -46,8 +53,8 @@ impl Transfer {
     }
 }
 
-/// The claims that containers write which were root, or may have been: `was_root` says what is known of each. `planned`
-/// is the object with the plan in it.
+/// The claims that containers write which were root, or may have been: `was_root` says what is
+/// known of each. `planned` is the object with the plan in it.
 #[must_use]
 pub fn transfers(
     planned: &Value,
@@ -56,21 +63,31 @@ pub fn transfers(
     storage: &Storage,
     was_root: &dyn Fn(&str) -> bool,
 ) -> Vec<Transfer> {
-    let spec = pod_spec(planned).and_then(|spec| PodSpec::deserialize(spec).ok()).unwrap_or_default();
+    let spec =
+        pod_spec(planned).and_then(|spec| PodSpec::deserialize(spec).ok()).unwrap_or_default();
     let group = spec.security_context.as_ref().and_then(|context| context.fs_group);
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
     for container in spec.containers.iter().chain(spec.init_containers.iter().flatten()) {
-        let Some((_, identity)) = identities.iter().find(|(name, _)| *name == container.name) else { continue };
+        let Some((_, identity)) = identities.iter().find(|(name, _)| *name == container.name)
+        else {
+            continue;
+        };
         if !was_root(&container.name) {
             continue;
         }
-        for mount in container.volume_mounts.iter().flatten().filter(|mount| mount.read_only != Some(true)) {
-            let volume = spec.volumes.iter().flatten().find(|volume| volume.name == mount.name).cloned();
+        for mount in
+            container.volume_mounts.iter().flatten().filter(|mount| mount.read_only != Some(true))
+        {
+            let volume =
+                spec.volumes.iter().flatten().find(|volume| volume.name == mount.name).cloned();
             let Some(volume) = volume.or_else(|| templated(planned, &mount.name)) else { continue };
             let backing = storage.backing(&volume, namespace, None);
             // An ephemeral volume is new with each pod.
-            let read_only = volume.persistent_volume_claim.as_ref().is_none_or(|claim| claim.read_only == Some(true));
+            let read_only = volume
+                .persistent_volume_claim
+                .as_ref()
+                .is_none_or(|claim| claim.read_only == Some(true));
             if read_only || !backing.keeps_files() {
                 continue;
             }
@@ -99,8 +116,10 @@ fn claims(object: &Value, volume: &Volume, namespace: &str, storage: &Storage) -
         return vec![first];
     }
     let begin = first.trim_end_matches('0');
-    let of_a_pod = |claim: &&String| claim.strip_prefix(begin).is_some_and(|rest| rest.parse::<u32>().is_ok());
-    let names = storage.claims.keys().filter(|(place, _)| place == namespace).map(|(_, claim)| claim);
+    let of_a_pod =
+        |claim: &&String| claim.strip_prefix(begin).is_some_and(|rest| rest.parse::<u32>().is_ok());
+    let names =
+        storage.claims.keys().filter(|(place, _)| place == namespace).map(|(_, claim)| claim);
     let found: Vec<String> = names.filter(of_a_pod).cloned().collect();
     if found.is_empty() { vec![first] } else { found }
 }
@@ -108,13 +127,17 @@ fn claims(object: &Value, volume: &Volume, namespace: &str, storage: &Storage) -
 /// The longest name of a Job: its pods get it as a label (RFC 1123).
 const LONGEST_NAME: usize = 63;
 
-/// A Job that gives a claim's files to their new owner, to be run once by somebody who may be root there, while the
-/// workload has no pods. It is root with two capabilities, which the baseline level allows.
+/// A Job that gives a claim's files to their new owner, to be run once by somebody who may be root
+/// there, while the workload has no pods. It is root with two capabilities, which the baseline
+/// level allows.
 #[must_use]
 pub fn job(object: &Value, transfer: &Transfer) -> Value {
     let Transfer { claim, uid, gid, .. } = transfer;
     let spec = pod_spec(object).cloned().unwrap_or_default();
-    let lists = ["containers", "initContainers"].into_iter().filter_map(|list| spec[list].as_array()).flatten();
+    let lists = ["containers", "initContainers"]
+        .into_iter()
+        .filter_map(|list| spec[list].as_array())
+        .flatten();
     let container = lists.into_iter().find(|one| one["name"] == transfer.container.as_str());
     let container = container.cloned().unwrap_or_default();
     let mut job_name = format!("nonroot-ownership-{claim}");
@@ -141,7 +164,10 @@ pub fn job(object: &Value, transfer: &Transfer) -> Value {
         ("restartPolicy".to_owned(), json!("Never")),
         ("automountServiceAccountToken".to_owned(), json!(false)),
         ("containers".to_owned(), json!([chown])),
-        ("volumes".to_owned(), json!([{"name": "volume", "persistentVolumeClaim": {"claimName": claim}}])),
+        (
+            "volumes".to_owned(),
+            json!([{"name": "volume", "persistentVolumeClaim": {"claimName": claim}}]),
+        ),
     ]);
     for field in ["imagePullSecrets", "nodeSelector", "tolerations"] {
         if let Some(value) = spec.get(field) {

@@ -7,7 +7,8 @@ use k8s_openapi::api::core::v1::{PodSpec, SecurityContext};
 pub fn run_as(spec: &PodSpec, container: &str) -> Option<(u32, Option<u32>)> {
     let pod = spec.security_context.as_ref();
     let own = context(spec, container);
-    let uid = own.and_then(|own| own.run_as_user).or_else(|| pod.and_then(|pod| pod.run_as_user))?;
+    let uid =
+        own.and_then(|own| own.run_as_user).or_else(|| pod.and_then(|pod| pod.run_as_user))?;
     let gid = own.and_then(|own| own.run_as_group).or_else(|| pod.and_then(|pod| pod.run_as_group));
     Some((u32::try_from(uid).ok()?, gid.and_then(|gid| u32::try_from(gid).ok())))
 }

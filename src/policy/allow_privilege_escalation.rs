@@ -1,5 +1,5 @@
-//! `allowPrivilegeEscalation` (upstream policy/check_allowPrivilegeEscalation.go): privilege escalation, such as via
-//! set-user-ID or set-group-ID file mode, should not be allowed.
+//! `allowPrivilegeEscalation` (upstream policy/check_allowPrivilegeEscalation.go): privilege
+//! escalation, such as via set-user-ID or set-group-ID file mode, should not be allowed.
 //!
 //! Restricted field: `spec.containers[*].securityContext.allowPrivilegeEscalation`.
 //! Allowed value: false.
@@ -23,11 +23,19 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn not_false(pod: &Pod<'_>) -> Option<Forbidden> {
-    let bad = pod.containers_where(|container| container.security(|s| s.allow_privilege_escalation) != Some(false));
+    let bad = pod.containers_where(|container| {
+        container.security(|s| s.allow_privilege_escalation) != Some(false)
+    });
     (!bad.is_empty()).then(|| Forbidden {
         reason: "allowPrivilegeEscalation != false",
-        detail: format!("{} must set securityContext.allowPrivilegeEscalation=false", wording::containers(&bad)),
-        fields: bad.iter().map(|container| container.path("securityContext.allowPrivilegeEscalation")).collect(),
+        detail: format!(
+            "{} must set securityContext.allowPrivilegeEscalation=false",
+            wording::containers(&bad)
+        ),
+        fields: bad
+            .iter()
+            .map(|container| container.path("securityContext.allowPrivilegeEscalation"))
+            .collect(),
     })
 }
 

@@ -1,6 +1,7 @@
-//! `appArmorProfile` (upstream policy/check_appArmorProfile.go): on supported hosts, the `runtime/default` AppArmor
-//! profile is applied by default. The baseline policy should prevent overriding or disabling the default AppArmor
-//! profile, or restrict overrides to an allowed set of profiles.
+//! `appArmorProfile` (upstream policy/check_appArmorProfile.go): on supported hosts, the
+//! `runtime/default` AppArmor profile is applied by default. The baseline policy should prevent
+//! overriding or disabling the default AppArmor profile, or restrict overrides to an allowed set of
+//! profiles.
 //!
 //! Restricted field: `metadata.annotations['container.apparmor.security.beta.kubernetes.io/*']`.
 //! Allowed values: `runtime/default`, `localhost/*`, empty, undefined.
@@ -50,16 +51,24 @@ fn other_profile(pod: &Pod<'_>) -> Option<Forbidden> {
         return None;
     }
 
-    let types: BTreeSet<_> = in_pod.into_iter().chain(bad.iter().filter_map(|c| in_container(c))).collect();
-    let mut settings: Vec<_> = annotations.iter().map(|(key, value)| format!("{key}={}", quote(value))).collect();
+    let types: BTreeSet<_> =
+        in_pod.into_iter().chain(bad.iter().filter_map(|c| in_container(c))).collect();
+    let mut settings: Vec<_> =
+        annotations.iter().map(|(key, value)| format!("{key}={}", quote(value))).collect();
     settings.sort();
     let values: Vec<_> = types.into_iter().chain(settings.iter().map(String::as_str)).collect();
 
     let pod_field = in_pod.map(|_| "spec.securityContext.appArmorProfile.type".to_owned());
-    let container_fields = bad.iter().map(|container| container.path("securityContext.appArmorProfile.type"));
-    let annotation_fields = annotations.iter().map(|(key, _)| format!("metadata.annotations[{key}]"));
+    let container_fields =
+        bad.iter().map(|container| container.path("securityContext.appArmorProfile.type"));
+    let annotation_fields =
+        annotations.iter().map(|(key, _)| format!("metadata.annotations[{key}]"));
     Some(Forbidden {
-        reason: wording::plural(values.len(), "forbidden AppArmor profile", "forbidden AppArmor profiles"),
+        reason: wording::plural(
+            values.len(),
+            "forbidden AppArmor profile",
+            "forbidden AppArmor profiles",
+        ),
         detail: format!(
             "{} must not set AppArmor profile type to {}",
             setters.join(" and "),
@@ -74,7 +83,9 @@ fn in_container<'a>(container: &Container<'a>) -> Option<&'a str> {
 }
 
 fn forbidden_type(profile: Option<&AppArmorProfile>) -> Option<&str> {
-    profile.map(|profile| profile.type_.as_str()).filter(|kind| !matches!(*kind, "RuntimeDefault" | "Localhost"))
+    profile
+        .map(|profile| profile.type_.as_str())
+        .filter(|kind| !matches!(*kind, "RuntimeDefault" | "Localhost"))
 }
 
 fn allowed_annotation(value: &str) -> bool {
@@ -120,7 +131,10 @@ mod tests {
                 "securityContext": {"appArmorProfile": {"type": "Unconfined"}},
                 "containers": [{"name": "a"}],
             }}),
-            ("forbidden AppArmor profile", r#"pod must not set AppArmor profile type to "Unconfined""#),
+            (
+                "forbidden AppArmor profile",
+                r#"pod must not set AppArmor profile type to "Unconfined""#,
+            ),
             &["spec.securityContext.appArmorProfile.type"],
         );
         forbids(
@@ -131,7 +145,10 @@ mod tests {
                 "initContainers": [{"name": "b", "securityContext": {"appArmorProfile": {"type": "Unconfined"}}}],
                 "containers": [{"name": "a"}],
             }}),
-            ("forbidden AppArmor profile", r#"container "b" must not set AppArmor profile type to "Unconfined""#),
+            (
+                "forbidden AppArmor profile",
+                r#"container "b" must not set AppArmor profile type to "Unconfined""#,
+            ),
             &["spec.initContainers[0].securityContext.appArmorProfile.type"],
         );
     }

@@ -1,5 +1,5 @@
-//! `capabilities_baseline` (upstream policy/check_capabilities_baseline.go): adding NET_RAW or capabilities beyond the
-//! default set must be disallowed.
+//! `capabilities_baseline` (upstream policy/check_capabilities_baseline.go): adding NET_RAW or
+//! capabilities beyond the default set must be disallowed.
 //!
 //! Restricted field: `spec.containers[*].securityContext.capabilities.add`.
 //! Allowed values: undefined, empty, and values from the default set of [`BASELINE_CAPABILITIES`].
@@ -24,14 +24,19 @@ fn beyond_default(pod: &Pod<'_>) -> Option<Forbidden> {
     Some(Forbidden { reason: "non-default capabilities", detail, fields })
 }
 
-/// Upstream's sentence on containers that add capabilities which are not allowed, and where they do.
+/// Upstream's sentence on containers that add capabilities which are not allowed, and where they
+/// do.
 pub(super) fn added_beyond(allowed: &[&str], pod: &Pod<'_>) -> Option<(String, Vec<String>)> {
     let mut bad = Vec::new();
     let mut capabilities = BTreeSet::new();
     let mut fields = Vec::new();
     for container in &pod.containers {
         let added = container.security(|s| s.capabilities.as_ref()?.add.as_ref());
-        let forbidden = added.into_iter().flatten().enumerate().filter(|(_, name)| !allowed.contains(&name.as_str()));
+        let forbidden = added
+            .into_iter()
+            .flatten()
+            .enumerate()
+            .filter(|(_, name)| !allowed.contains(&name.as_str()));
         let before = fields.len();
         for (index, name) in forbidden {
             capabilities.insert(name.as_str());
@@ -57,9 +62,11 @@ mod tests {
 
     #[test]
     fn the_default_set_may_be_added_and_anything_dropped() {
-        for capabilities in
-            [json!({}), json!({"add": []}), json!({"add": BASELINE_CAPABILITIES, "drop": ["ALL", "FOO"]})]
-        {
+        for capabilities in [
+            json!({}),
+            json!({"add": []}),
+            json!({"add": BASELINE_CAPABILITIES, "drop": ["ALL", "FOO"]}),
+        ] {
             let container = json!({"name": "a", "securityContext": {"capabilities": capabilities}});
             allows(&CHECK, 0..=38, &json!({"spec": {"containers": [{"name": "b"}, container]}}));
         }
@@ -67,8 +74,7 @@ mod tests {
 
     #[test]
     fn others_are_named_once_and_sorted() {
-        let adding =
-            |name: &str, add: &[&str]| json!({"name": name, "securityContext": {"capabilities": {"add": add}}});
+        let adding = |name: &str, add: &[&str]| json!({"name": name, "securityContext": {"capabilities": {"add": add}}});
         forbids(
             &CHECK,
             0..=38,

@@ -1,5 +1,5 @@
-//! `capabilities_restricted` (upstream policy/check_capabilities_restricted.go): containers must drop ALL, and may only
-//! add NET_BIND_SERVICE.
+//! `capabilities_restricted` (upstream policy/check_capabilities_restricted.go): containers must
+//! drop ALL, and may only add NET_BIND_SERVICE.
 //!
 //! Restricted field: `spec.containers[*].securityContext.capabilities.drop`.
 //! Allowed values: must include ALL.
@@ -32,17 +32,27 @@ fn not_all_dropped(pod: &Pod<'_>) -> Option<Forbidden> {
         !dropped.is_some_and(|dropped| dropped.iter().any(|name| name == "ALL"))
     });
     let must_drop = (!keeping.is_empty()).then(|| {
-        let sentence =
-            format!(r#"{} must set securityContext.capabilities.drop=["ALL"]"#, wording::containers(&keeping));
-        let fields = keeping.iter().map(|container| container.path("securityContext.capabilities.drop")).collect();
+        let sentence = format!(
+            r#"{} must set securityContext.capabilities.drop=["ALL"]"#,
+            wording::containers(&keeping)
+        );
+        let fields = keeping
+            .iter()
+            .map(|container| container.path("securityContext.capabilities.drop"))
+            .collect();
         (sentence, fields)
     });
     let must_not_add = capabilities_baseline::added_beyond(&["NET_BIND_SERVICE"], pod);
     if must_drop.is_none() && must_not_add.is_none() {
         return None;
     }
-    let (sentences, fields): (Vec<String>, Vec<Vec<String>>) = must_drop.into_iter().chain(must_not_add).unzip();
-    Some(Forbidden { reason: "unrestricted capabilities", detail: sentences.join("; "), fields: fields.concat() })
+    let (sentences, fields): (Vec<String>, Vec<Vec<String>>) =
+        must_drop.into_iter().chain(must_not_add).unzip();
+    Some(Forbidden {
+        reason: "unrestricted capabilities",
+        detail: sentences.join("; "),
+        fields: fields.concat(),
+    })
 }
 
 fn not_all_dropped_outside_windows(pod: &Pod<'_>) -> Option<Forbidden> {
@@ -113,7 +123,11 @@ mod tests {
             (REASON, r#"container "a" must not include "ALL" in securityContext.capabilities.add"#),
             &["spec.containers[0].securityContext.capabilities.add[0]"],
         );
-        for missing in [json!({"name": "a"}), json!({"name": "a", "securityContext": {}}), container("a", &json!({}))] {
+        for missing in [
+            json!({"name": "a"}),
+            json!({"name": "a", "securityContext": {}}),
+            container("a", &json!({})),
+        ] {
             forbids(
                 &CHECK,
                 22..=38,

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::go_printable::BOUNDARIES;
 
-/// As Go's `strconv.Quote`: in double quotes, with Go's escapes for quotes, backslashes and what Go does not print.
+/// As Go's `strconv.Quote`: in double quotes, with Go's escapes for quotes, backslashes and what Go
+/// does not print.
 pub(super) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
@@ -35,7 +36,8 @@ pub(super) fn quote(text: &str) -> String {
 
 /// Go's `strconv.IsPrint`.
 fn is_printable(c: char) -> bool {
-    // Runs of printable and of other characters take turns, so an odd number of boundaries passed means printable.
+    // Runs of printable and of other characters take turns, so an odd number of boundaries passed
+    // means printable.
     BOUNDARIES.partition_point(|boundary| *boundary <= u32::from(c)) % 2 == 1
 }
 

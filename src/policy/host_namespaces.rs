@@ -1,5 +1,5 @@
-//! `hostNamespaces` (upstream policy/check_hostNamespaces.go): sharing the host network, PID, and IPC namespaces must be
-//! disallowed.
+//! `hostNamespaces` (upstream policy/check_hostNamespaces.go): sharing the host network, PID, and
+//! IPC namespaces must be disallowed.
 //!
 //! Restricted fields: `spec.hostNetwork`, `spec.hostPID`, `spec.hostIPC`.
 //! Allowed values: undefined, false.
@@ -18,10 +18,16 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn shared_with_host(pod: &Pod<'_>) -> Option<Forbidden> {
-    let namespaces =
-        [("hostNetwork", pod.spec.host_network), ("hostPID", pod.spec.host_pid), ("hostIPC", pod.spec.host_ipc)];
-    let shared: Vec<_> =
-        namespaces.into_iter().filter(|(_, value)| *value == Some(true)).map(|(name, _)| name).collect();
+    let namespaces = [
+        ("hostNetwork", pod.spec.host_network),
+        ("hostPID", pod.spec.host_pid),
+        ("hostIPC", pod.spec.host_ipc),
+    ];
+    let shared: Vec<_> = namespaces
+        .into_iter()
+        .filter(|(_, value)| *value == Some(true))
+        .map(|(name, _)| name)
+        .collect();
     (!shared.is_empty()).then(|| Forbidden {
         reason: "host namespaces",
         detail: shared.iter().map(|name| format!("{name}=true")).collect::<Vec<_>>().join(", "),
@@ -56,7 +62,11 @@ mod tests {
 
     #[test]
     fn false_and_absent_are_allowed() {
-        allows(&CHECK, 0..=38, &json!({"spec": {"hostIPC": false, "hostPID": false, "hostNetwork": false}}));
+        allows(
+            &CHECK,
+            0..=38,
+            &json!({"spec": {"hostIPC": false, "hostPID": false, "hostNetwork": false}}),
+        );
         allows(&CHECK, 0..=38, &json!({"spec": {"hostUsers": true}}));
     }
 }

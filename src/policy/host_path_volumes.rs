@@ -1,4 +1,5 @@
-//! `hostPathVolumes` (upstream policy/check_hostPathVolumes.go): HostPath volumes must be forbidden.
+//! `hostPathVolumes` (upstream policy/check_hostPathVolumes.go): HostPath volumes must be
+//! forbidden.
 //!
 //! Restricted field: `spec.volumes[*].hostPath`.
 //! Allowed values: undefined, null.

@@ -1,9 +1,9 @@
-//! `hostProbesAndHostLifecycle` (upstream policy/check_hostProbesAndhostLifecycle.go): the host field is restricted in
-//! probes and lifecycle handlers.
+//! `hostProbesAndHostLifecycle` (upstream policy/check_hostProbesAndhostLifecycle.go): the host
+//! field is restricted in probes and lifecycle handlers.
 //!
-//! Restricted fields: `httpGet.host` and `tcpSocket.host` of `spec.containers[*].livenessProbe`, `readinessProbe`,
-//! `startupProbe`, `lifecycle.postStart` and `lifecycle.preStop` (whose `tcpSocket` is deprecated and never called).
-//! Allowed values: empty, undefined, null.
+//! Restricted fields: `httpGet.host` and `tcpSocket.host` of `spec.containers[*].livenessProbe`,
+//! `readinessProbe`, `startupProbe`, `lifecycle.postStart` and `lifecycle.preStop` (whose
+//! `tcpSocket` is deprecated and never called). Allowed values: empty, undefined, null.
 
 use std::collections::BTreeSet;
 
@@ -56,18 +56,26 @@ fn forbidden_hosts<'a>(container: &Container<'a>) -> impl Iterator<Item = (Strin
         ("startupProbe", container.startup_probe),
     ];
     let handlers = [
-        ("lifecycle.postStart", container.lifecycle.and_then(|lifecycle| lifecycle.post_start.as_ref())),
-        ("lifecycle.preStop", container.lifecycle.and_then(|lifecycle| lifecycle.pre_stop.as_ref())),
+        (
+            "lifecycle.postStart",
+            container.lifecycle.and_then(|lifecycle| lifecycle.post_start.as_ref()),
+        ),
+        (
+            "lifecycle.preStop",
+            container.lifecycle.and_then(|lifecycle| lifecycle.pre_stop.as_ref()),
+        ),
     ];
-    let probes = probes
-        .into_iter()
-        .filter_map(|(field, probe)| probe.map(|probe| (field, (probe.http_get.as_ref(), probe.tcp_socket.as_ref()))));
+    let probes = probes.into_iter().filter_map(|(field, probe)| {
+        probe.map(|probe| (field, (probe.http_get.as_ref(), probe.tcp_socket.as_ref())))
+    });
     let handlers = handlers.into_iter().filter_map(|(field, handler)| {
         handler.map(|handler| (field, (handler.http_get.as_ref(), handler.tcp_socket.as_ref())))
     });
     probes.chain(handlers).flat_map(|(field, (http_get, tcp_socket)): (_, Handler<'a>)| {
-        let http_get = http_get.and_then(|action| action.host.as_deref()).map(|host| ("httpGet", host));
-        let tcp_socket = tcp_socket.and_then(|action| action.host.as_deref()).map(|host| ("tcpSocket", host));
+        let http_get =
+            http_get.and_then(|action| action.host.as_deref()).map(|host| ("httpGet", host));
+        let tcp_socket =
+            tcp_socket.and_then(|action| action.host.as_deref()).map(|host| ("tcpSocket", host));
         let named = http_get.into_iter().chain(tcp_socket).filter(|(_, host)| !host.is_empty());
         named.map(move |(action, host)| (format!("{field}.{action}.host"), host))
     })
@@ -148,7 +156,10 @@ mod tests {
                 ],
                 "ephemeralContainers": [{"name": "a", "livenessProbe": probe("127.0.0.1")}],
             }}),
-            ("probe or lifecycle host", r#"containers "a", "b", "z" use probe or lifecycle host "127.0.0.1""#),
+            (
+                "probe or lifecycle host",
+                r#"containers "a", "b", "z" use probe or lifecycle host "127.0.0.1""#,
+            ),
             &[
                 "spec.initContainers[0].startupProbe.httpGet.host",
                 "spec.containers[0].livenessProbe.httpGet.host",

@@ -1,10 +1,13 @@
-//! The Pod Security Standards, one file a check, versioned as k8s.io/pod-security-admission has them.
+//! The Pod Security Standards, one file a check, versioned as k8s.io/pod-security-admission has
+//! them.
 //!
-//! That Go module, v0.37.2, is the source of every rule, of every word of its sentences and of their order; the API
-//! server of Kubernetes 1.37 runs it. `tests/oracle` compares the two. Where a file here lists restricted fields,
-//! `containers[*]` stands for all three lists: `initContainers`, `containers` and `ephemeralContainers`.
+//! That Go module, v0.37.2, is the source of every rule, of every word of its sentences and of
+//! their order; the API server of Kubernetes 1.37 runs it. `tests/oracle` compares the two. Where a
+//! file here lists restricted fields, `containers[*]` stands for all three lists: `initContainers`,
+//! `containers` and `ephemeralContainers`.
 //!
-//! Nothing here knows of exemptions (namespaces, users, runtime classes): those are the API server's configuration.
+//! Nothing here knows of exemptions (namespaces, users, runtime classes): those are the API
+//! server's configuration.
 
 mod allow_privilege_escalation;
 mod app_armor_profile;
@@ -41,8 +44,8 @@ use pod::Pod;
 pub struct Check {
     /// Upstream's ID, such as `runAsNonRoot`.
     pub id: &'static str,
-    /// The level that brings it in. A baseline check holds at the restricted level too, unless one of that level
-    /// overrides it.
+    /// The level that brings it in. A baseline check holds at the restricted level too, unless one
+    /// of that level overrides it.
     pub level: Level,
     /// What it forbids, why that matters and how to satisfy it, in one plain paragraph.
     pub explain: &'static str,
@@ -50,8 +53,8 @@ pub struct Check {
     versions: &'static [Since],
 }
 
-/// A revision of a check: N of the v1.N that it starts with, its rule, and the IDs of the baseline checks that it
-/// overrides.
+/// A revision of a check: N of the v1.N that it starts with, its rule, and the IDs of the baseline
+/// checks that it overrides.
 #[derive(Debug, Clone, Copy)]
 struct Since(u32, Rule, &'static [&'static str]);
 
@@ -88,10 +91,16 @@ pub const CHECKS: &[Check] = &[
     seccomp_profile_restricted::CHECK,
 ];
 
-/// What a level forbids in a pod (or in a pod template, whose metadata and spec are the same types), in the order in
-/// which the API server names it. A version newer than every revision known here means the newest, as upstream has it.
+/// What a level forbids in a pod (or in a pod template, whose metadata and spec are the same
+/// types), in the order in which the API server names it. A version newer than every revision known
+/// here means the newest, as upstream has it.
 #[must_use]
-pub fn evaluate(metadata: &ObjectMeta, spec: &PodSpec, level: Level, version: Version) -> Vec<Violation> {
+pub fn evaluate(
+    metadata: &ObjectMeta,
+    spec: &PodSpec,
+    level: Level,
+    version: Version,
+) -> Vec<Violation> {
     let pod = Pod::new(metadata, spec);
     revisions_in_force(level, version)
         .into_iter()
@@ -114,8 +123,8 @@ pub fn newest_version() -> Version {
     CHECKS.iter().flat_map(Check::versions).max().unwrap_or(Version::Latest)
 }
 
-/// The text in which the API server joins what a level forbids, upstream's aggregated `ForbiddenDetail`: it follows
-/// `violates PodSecurity "restricted:latest": `.
+/// The text in which the API server joins what a level forbids, upstream's aggregated
+/// `ForbiddenDetail`: it follows `violates PodSecurity "restricted:latest": `.
 #[must_use]
 pub fn forbidden_detail(violations: &[Violation]) -> String {
     let one = |Violation { reason, detail, .. }: &Violation| match detail.as_str() {
@@ -131,7 +140,8 @@ fn revisions_in_force(level: Level, version: Version) -> Vec<(&'static Check, &'
         .filter(|check| check.level <= level)
         .filter_map(|check| Some((check, check.revision(version)?)))
         .collect();
-    let overridden: Vec<_> = current.iter().flat_map(|(_, Since(_, _, overrides))| *overrides).collect();
+    let overridden: Vec<_> =
+        current.iter().flat_map(|(_, Since(_, _, overrides))| *overrides).collect();
     current.retain(|(check, _)| !overridden.contains(&&check.id));
     current
 }
@@ -166,7 +176,8 @@ mod testing {
         }
     }
 
-    /// The check forbids the pod at each of these minor versions, with this reason and detail, for these fields.
+    /// The check forbids the pod at each of these minor versions, with this reason and detail, for
+    /// these fields.
     #[track_caller]
     pub(super) fn forbids(
         check: &Check,
@@ -184,7 +195,10 @@ mod testing {
 
     fn verdict(check: &Check, minor: u32, pod: &Value) -> Option<Forbidden> {
         let pod: ApiPod = serde_json::from_value(pod.clone()).unwrap();
-        let rule = check.revision(Version::Minor(minor)).expect("the check has a revision for that version").1;
+        let rule = check
+            .revision(Version::Minor(minor))
+            .expect("the check has a revision for that version")
+            .1;
         rule(&Pod::new(&pod.metadata, &pod.spec.unwrap_or_default()))
     }
 }
@@ -195,22 +209,37 @@ mod tests {
 
     use super::*;
 
-    /// What upstream's `validateChecks` demands of a registry, and the order that its `populate` makes.
+    /// What upstream's `validateChecks` demands of a registry, and the order that its `populate`
+    /// makes.
     #[test]
     fn the_registry_is_sound() {
         let ids: BTreeSet<_> = CHECKS.iter().map(|check| check.id).collect();
         assert_eq!(ids.len(), CHECKS.len(), "an ID is taken twice");
-        assert!(CHECKS.is_sorted_by_key(|check| (check.level, check.id)), "the list is not in upstream's order");
+        assert!(
+            CHECKS.is_sorted_by_key(|check| (check.level, check.id)),
+            "the list is not in upstream's order"
+        );
 
-        let level_of = |id: &str| CHECKS.iter().find(|check| check.id == id).map(|check| check.level);
+        let level_of =
+            |id: &str| CHECKS.iter().find(|check| check.id == id).map(|check| check.level);
         for Check { id, level, versions, explain } in CHECKS {
             assert!(*level > Level::Privileged, "{id}: a check belongs to baseline or restricted");
             assert!(!versions.is_empty(), "{id}: no revision");
-            assert!(versions.is_sorted_by(|a, b| a.0 < b.0), "{id}: versions must be strictly increasing");
-            assert!(explain.ends_with('.') && !explain.contains('\n'), "{id}: explain is not a paragraph");
+            assert!(
+                versions.is_sorted_by(|a, b| a.0 < b.0),
+                "{id}: versions must be strictly increasing"
+            );
+            assert!(
+                explain.ends_with('.') && !explain.contains('\n'),
+                "{id}: explain is not a paragraph"
+            );
             for overridden in versions.iter().flat_map(|Since(_, _, overrides)| *overrides) {
                 assert_eq!(*level, Level::Restricted, "{id}: only restricted checks may override");
-                assert_eq!(level_of(overridden), Some(Level::Baseline), "{id} overrides {overridden}");
+                assert_eq!(
+                    level_of(overridden),
+                    Some(Level::Baseline),
+                    "{id} overrides {overridden}"
+                );
             }
         }
     }
@@ -218,8 +247,10 @@ mod tests {
     #[test]
     fn a_version_has_the_revision_that_started_at_or_before_it() {
         let nothing: Rule = |_| None;
-        let something: Rule = |_| Some(Forbidden { reason: "", detail: String::new(), fields: Vec::new() });
-        let versions: &'static [Since] = Box::leak(Box::new([Since(8, nothing, &[]), Since(25, something, &[])]));
+        let something: Rule =
+            |_| Some(Forbidden { reason: "", detail: String::new(), fields: Vec::new() });
+        let versions: &'static [Since] =
+            Box::leak(Box::new([Since(8, nothing, &[]), Since(25, something, &[])]));
         let check = Check { id: "test", level: Level::Restricted, explain: "", versions };
         let started = |version| check.revision(version).map(|since| since.0);
 
@@ -245,16 +276,27 @@ mod tests {
         let oldest = ids_in_force(Level::Baseline, Version::Minor(0));
         assert!(oldest.contains(&"hostPathVolumes") && !oldest.contains(&"runAsNonRoot"));
         assert!(!oldest.contains(&"hostProbesAndHostLifecycle"));
-        assert!(ids_in_force(Level::Baseline, Version::Minor(34)).contains(&"hostProbesAndHostLifecycle"));
+        assert!(
+            ids_in_force(Level::Baseline, Version::Minor(34))
+                .contains(&"hostProbesAndHostLifecycle")
+        );
     }
 
     #[test]
     fn restricted_replaces_the_baseline_checks_that_it_overrides_from_that_version_on() {
         let at = |minor| ids_in_force(Level::Restricted, Version::Minor(minor));
         assert!(!at(0).contains(&"hostPathVolumes") && at(0).contains(&"restrictedVolumes"));
-        assert!(at(18).contains(&"seccompProfile_baseline") && !at(18).contains(&"seccompProfile_restricted"));
-        assert!(!at(19).contains(&"seccompProfile_baseline") && at(19).contains(&"seccompProfile_restricted"));
-        assert!(at(21).contains(&"capabilities_baseline") && !at(22).contains(&"capabilities_baseline"));
+        assert!(
+            at(18).contains(&"seccompProfile_baseline")
+                && !at(18).contains(&"seccompProfile_restricted")
+        );
+        assert!(
+            !at(19).contains(&"seccompProfile_baseline")
+                && at(19).contains(&"seccompProfile_restricted")
+        );
+        assert!(
+            at(21).contains(&"capabilities_baseline") && !at(22).contains(&"capabilities_baseline")
+        );
         assert!(at(34).contains(&"procMount") && !at(34).contains(&"procMount_restricted"));
         assert!(!at(35).contains(&"procMount") && at(35).contains(&"procMount_restricted"));
     }
@@ -272,13 +314,19 @@ mod tests {
     #[test]
     fn a_pod_that_sets_nothing_is_forbidden_as_the_api_server_prints_it() {
         let pod: k8s_openapi::api::core::v1::Pod =
-            serde_json::from_value(serde_json::json!({"spec": {"containers": [{"name": "web"}]}})).unwrap();
+            serde_json::from_value(serde_json::json!({"spec": {"containers": [{"name": "web"}]}}))
+                .unwrap();
         let (metadata, spec) = (pod.metadata, pod.spec.unwrap());
         let violations = evaluate(&metadata, &spec, Level::Restricted, Version::Latest);
         let checks: Vec<_> = violations.iter().map(|violation| violation.check).collect();
         assert_eq!(
             checks,
-            ["allowPrivilegeEscalation", "capabilities_restricted", "runAsNonRoot", "seccompProfile_restricted"]
+            [
+                "allowPrivilegeEscalation",
+                "capabilities_restricted",
+                "runAsNonRoot",
+                "seccompProfile_restricted"
+            ]
         );
         assert_eq!(
             forbidden_detail(&violations),

@@ -1,15 +1,16 @@
 //! A pod as the checks read it: with all its containers in one list.
 
 use k8s_openapi::api::core::v1::{
-    Container as AppContainer, ContainerPort, EphemeralContainer, Lifecycle, PodSecurityContext, PodSpec, Probe,
-    SecurityContext,
+    Container as AppContainer, ContainerPort, EphemeralContainer, Lifecycle, PodSecurityContext,
+    PodSpec, Probe, SecurityContext,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 pub(super) struct Pod<'a> {
     pub(super) metadata: &'a ObjectMeta,
     pub(super) spec: &'a PodSpec,
-    /// Init containers, containers, ephemeral containers: the order in which upstream's `visitContainers` names them.
+    /// Init containers, containers, ephemeral containers: the order in which upstream's
+    /// `visitContainers` names them.
     pub(super) containers: Vec<Container<'a>>,
 }
 
@@ -32,18 +33,29 @@ impl<'a> Pod<'a> {
         let ephemeral = spec.ephemeral_containers.iter().flatten().enumerate();
         let containers = init
             .map(|(index, container)| Container::new("initContainers", index, container))
-            .chain(spec.containers.iter().enumerate().map(|(index, c)| Container::new("containers", index, c)))
+            .chain(
+                spec.containers
+                    .iter()
+                    .enumerate()
+                    .map(|(index, c)| Container::new("containers", index, c)),
+            )
             .chain(ephemeral.map(|(index, container)| Container::ephemeral(index, container)))
             .collect();
         Pod { metadata, spec, containers }
     }
 
     /// A field of the pod's own securityContext.
-    pub(super) fn security<T>(&self, field: impl FnOnce(&'a PodSecurityContext) -> Option<T>) -> Option<T> {
+    pub(super) fn security<T>(
+        &self,
+        field: impl FnOnce(&'a PodSecurityContext) -> Option<T>,
+    ) -> Option<T> {
         self.spec.security_context.as_ref().and_then(field)
     }
 
-    pub(super) fn containers_where(&self, bad: impl Fn(&Container<'a>) -> bool) -> Vec<&Container<'a>> {
+    pub(super) fn containers_where(
+        &self,
+        bad: impl Fn(&Container<'a>) -> bool,
+    ) -> Vec<&Container<'a>> {
         self.containers.iter().filter(|container| bad(container)).collect()
     }
 
@@ -52,7 +64,8 @@ impl<'a> Pod<'a> {
         self.spec.os.as_ref().is_some_and(|os| os.name == "windows")
     }
 
-    /// Whether the pod has a user namespace of its own, in which root is nobody on the host (KEP-127).
+    /// Whether the pod has a user namespace of its own, in which root is nobody on the host
+    /// (KEP-127).
     pub(super) fn in_user_namespace(&self) -> bool {
         self.spec.host_users == Some(false)
     }
@@ -88,7 +101,10 @@ impl<'a> Container<'a> {
     }
 
     /// A field of the container's securityContext.
-    pub(super) fn security<T>(&self, field: impl FnOnce(&'a SecurityContext) -> Option<T>) -> Option<T> {
+    pub(super) fn security<T>(
+        &self,
+        field: impl FnOnce(&'a SecurityContext) -> Option<T>,
+    ) -> Option<T> {
         self.security_context.and_then(field)
     }
 

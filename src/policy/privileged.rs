@@ -1,5 +1,5 @@
-//! `privileged` (upstream policy/check_privileged.go): privileged pods disable most security mechanisms and must be
-//! disallowed.
+//! `privileged` (upstream policy/check_privileged.go): privileged pods disable most security
+//! mechanisms and must be disallowed.
 //!
 //! Restricted field: `spec.containers[*].securityContext.privileged`.
 //! Allowed values: false, undefined, null.
@@ -21,7 +21,10 @@ fn privileged(pod: &Pod<'_>) -> Option<Forbidden> {
     let bad = pod.containers_where(|container| container.security(|s| s.privileged) == Some(true));
     (!bad.is_empty()).then(|| Forbidden {
         reason: "privileged",
-        detail: format!("{} must not set securityContext.privileged=true", wording::containers(&bad)),
+        detail: format!(
+            "{} must not set securityContext.privileged=true",
+            wording::containers(&bad)
+        ),
         fields: bad.iter().map(|container| container.path("securityContext.privileged")).collect(),
     })
 }
@@ -55,7 +58,10 @@ mod tests {
                 ],
                 "ephemeralContainers": [{"name": "c", "securityContext": {"privileged": true}}],
             }}),
-            ("privileged", r#"containers "d", "a", "c" must not set securityContext.privileged=true"#),
+            (
+                "privileged",
+                r#"containers "d", "a", "c" must not set securityContext.privileged=true"#,
+            ),
             &[
                 "spec.initContainers[0].securityContext.privileged",
                 "spec.containers[0].securityContext.privileged",

@@ -1,5 +1,6 @@
-//! `procMount` (upstream policy/check_procMount_baseline.go): the default /proc masks are set up to reduce attack
-//! surface, and should be required by the baseline policy unless the pod is in a user namespace (`hostUsers: false`).
+//! `procMount` (upstream policy/check_procMount_baseline.go): the default /proc masks are set up to
+//! reduce attack surface, and should be required by the baseline policy unless the pod is in a user
+//! namespace (`hostUsers: false`).
 //!
 //! Restricted field: `spec.containers[*].securityContext.procMount`.
 //! Allowed values: undefined, null, Default (or any value if `hostUsers` is false).

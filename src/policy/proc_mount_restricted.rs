@@ -1,5 +1,5 @@
-//! `procMount_restricted` (upstream policy/check_procMount_restricted.go): the default /proc masks are set up to reduce
-//! attack surface, and should be required by the restricted profile.
+//! `procMount_restricted` (upstream policy/check_procMount_restricted.go): the default /proc masks
+//! are set up to reduce attack surface, and should be required by the restricted profile.
 //!
 //! Restricted field: `spec.containers[*].securityContext.procMount`.
 //! Allowed values: undefined, null, Default.

@@ -1,6 +1,6 @@
-//! `restrictedVolumes` (upstream policy/check_restrictedVolumes.go): in addition to restricting HostPath volumes, the
-//! restricted profile limits usage of inline pod volume sources to configMap, downwardAPI, emptyDir, projected, secret,
-//! csi, persistentVolumeClaim, ephemeral and image.
+//! `restrictedVolumes` (upstream policy/check_restrictedVolumes.go): in addition to restricting
+//! HostPath volumes, the restricted profile limits usage of inline pod volume sources to configMap,
+//! downwardAPI, emptyDir, projected, secret, csi, persistentVolumeClaim, ephemeral and image.
 //!
 //! Restricted fields: every other source of `spec.volumes[*]`, listed in [`forbidden_source`].
 //! Allowed values: undefined, null.
@@ -52,7 +52,8 @@ fn restricted_source(pod: &Pod<'_>) -> Option<Forbidden> {
     })
 }
 
-/// A volume with an allowed source is allowed even if it has another one beside it; validation refuses two sources.
+/// A volume with an allowed source is allowed even if it has another one beside it; validation
+/// refuses two sources.
 fn has_allowed_source(volume: &Volume) -> bool {
     volume.config_map.is_some()
         || volume.csi.is_some()
@@ -116,7 +117,11 @@ mod tests {
             "secret",
         ] {
             allows(&CHECK, 0..=38, &json!({"spec": {"volumes": [{"name": "a", source: {}}]}}));
-            allows(&CHECK, 0..=38, &json!({"spec": {"volumes": [{"name": "a", source: {}, "hostPath": {}}]}}));
+            allows(
+                &CHECK,
+                0..=38,
+                &json!({"spec": {"volumes": [{"name": "a", source: {}, "hostPath": {}}]}}),
+            );
         }
         allows(&CHECK, 0..=38, &json!({"spec": {"containers": []}}));
     }
@@ -167,8 +172,16 @@ mod tests {
                 {"name": "c"},
                 {"name": "d", "nfs": {}},
             ]}}),
-            (REASON, r#"volumes "b", "a", "c", "d" use restricted volume types "hostPath", "nfs", "unknown""#),
-            &["spec.volumes[0].nfs", "spec.volumes[1].hostPath", "spec.volumes[2]", "spec.volumes[3].nfs"],
+            (
+                REASON,
+                r#"volumes "b", "a", "c", "d" use restricted volume types "hostPath", "nfs", "unknown""#,
+            ),
+            &[
+                "spec.volumes[0].nfs",
+                "spec.volumes[1].hostPath",
+                "spec.volumes[2]",
+                "spec.volumes[3].nfs",
+            ],
         );
     }
 }

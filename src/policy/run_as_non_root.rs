@@ -1,8 +1,9 @@
-//! `runAsNonRoot` (upstream policy/check_runAsNonRoot.go): containers must be required to run as non-root users, unless
-//! the pod is in a user namespace (`hostUsers: false`).
+//! `runAsNonRoot` (upstream policy/check_runAsNonRoot.go): containers must be required to run as
+//! non-root users, unless the pod is in a user namespace (`hostUsers: false`).
 //!
-//! Restricted fields: `spec.securityContext.runAsNonRoot`, `spec.containers[*].securityContext.runAsNonRoot`.
-//! Allowed values: true; undefined or null in a container if the pod says true; any value if `hostUsers` is false.
+//! Restricted fields: `spec.securityContext.runAsNonRoot`,
+//! `spec.containers[*].securityContext.runAsNonRoot`. Allowed values: true; undefined or null in a
+//! container if the pod says true; any value if `hostUsers` is false.
 
 use super::{Check, Forbidden, Pod, Since, wording};
 use crate::model::podsecurity::Level;
@@ -18,8 +19,9 @@ pub(super) const CHECK: Check = Check {
               false` is exempt.",
     versions: &[
         Since(0, not_required, &[]),
-        // KEP-127, keps/sig-node/127-user-namespaces in kubernetes/enhancements. Earlier versions had this relaxation
-        // only behind a feature gate that never left alpha, so they stay strict.
+        // KEP-127, keps/sig-node/127-user-namespaces in kubernetes/enhancements. Earlier versions
+        // had this relaxation only behind a feature gate that never left alpha, so they
+        // stay strict.
         Since(35, not_required_outside_user_namespaces, &[]),
     ],
 };
@@ -29,7 +31,8 @@ const FIELD: &str = "securityContext.runAsNonRoot";
 
 fn not_required(pod: &Pod<'_>) -> Option<Forbidden> {
     let in_pod = pod.security(|s| s.run_as_non_root);
-    let refusing = pod.containers_where(|container| container.security(|s| s.run_as_non_root) == Some(false));
+    let refusing =
+        pod.containers_where(|container| container.security(|s| s.run_as_non_root) == Some(false));
     if in_pod == Some(false) || !refusing.is_empty() {
         let pod_field = (in_pod == Some(false)).then(|| format!("spec.{FIELD}"));
         return Some(Forbidden {
@@ -38,13 +41,20 @@ fn not_required(pod: &Pod<'_>) -> Option<Forbidden> {
                 "{} must not set securityContext.runAsNonRoot=false",
                 wording::setters(in_pod == Some(false), &refusing)
             ),
-            fields: pod_field.into_iter().chain(refusing.iter().map(|container| container.path(FIELD))).collect(),
+            fields: pod_field
+                .into_iter()
+                .chain(refusing.iter().map(|container| container.path(FIELD)))
+                .collect(),
         });
     }
-    let silent = pod.containers_where(|container| container.security(|s| s.run_as_non_root).is_none());
+    let silent =
+        pod.containers_where(|container| container.security(|s| s.run_as_non_root).is_none());
     (in_pod.is_none() && !silent.is_empty()).then(|| Forbidden {
         reason: REASON,
-        detail: format!("pod or {} must set securityContext.runAsNonRoot=true", wording::containers(&silent)),
+        detail: format!(
+            "pod or {} must set securityContext.runAsNonRoot=true",
+            wording::containers(&silent)
+        ),
         fields: silent.iter().map(|container| container.path(FIELD)).collect(),
     })
 }
@@ -95,7 +105,10 @@ mod tests {
                 "initContainers": [container("i", &json!(null))],
                 "containers": [{"name": "a"}, container("b", &json!(true)), {"name": "c", "securityContext": {}}],
             }}),
-            (REASON, r#"pod or containers "i", "a", "c" must set securityContext.runAsNonRoot=true"#),
+            (
+                REASON,
+                r#"pod or containers "i", "a", "c" must set securityContext.runAsNonRoot=true"#,
+            ),
             &[
                 "spec.initContainers[0].securityContext.runAsNonRoot",
                 "spec.containers[0].securityContext.runAsNonRoot",
@@ -129,7 +142,10 @@ mod tests {
                 "containers": [{"name": "a"}, container("b", &json!(false)), container("c", &json!(false))],
             }}),
             (REASON, r#"containers "b", "c" must not set securityContext.runAsNonRoot=false"#),
-            &["spec.containers[1].securityContext.runAsNonRoot", "spec.containers[2].securityContext.runAsNonRoot"],
+            &[
+                "spec.containers[1].securityContext.runAsNonRoot",
+                "spec.containers[2].securityContext.runAsNonRoot",
+            ],
         );
         forbids(
             &CHECK,
@@ -139,7 +155,10 @@ mod tests {
                 "containers": [{"name": "a"}, container("b", &json!(false))],
             }}),
             (REASON, r#"pod and container "b" must not set securityContext.runAsNonRoot=false"#),
-            &["spec.securityContext.runAsNonRoot", "spec.containers[1].securityContext.runAsNonRoot"],
+            &[
+                "spec.securityContext.runAsNonRoot",
+                "spec.containers[1].securityContext.runAsNonRoot",
+            ],
         );
     }
 

@@ -1,8 +1,9 @@
-//! `runAsUser` (upstream policy/check_runAsUser.go): containers must not set `runAsUser: 0`, unless the pod is in a user
-//! namespace (`hostUsers: false`).
+//! `runAsUser` (upstream policy/check_runAsUser.go): containers must not set `runAsUser: 0`, unless
+//! the pod is in a user namespace (`hostUsers: false`).
 //!
-//! Restricted fields: `spec.securityContext.runAsUser`, `spec.containers[*].securityContext.runAsUser`.
-//! Allowed values: non-zero values, undefined, null; any value if `hostUsers` is false.
+//! Restricted fields: `spec.securityContext.runAsUser`,
+//! `spec.containers[*].securityContext.runAsUser`. Allowed values: non-zero values, undefined,
+//! null; any value if `hostUsers` is false.
 
 use super::{Check, Forbidden, Pod, Since, wording};
 use crate::model::podsecurity::Level;
@@ -16,8 +17,9 @@ pub(super) const CHECK: Check = Check {
               root is an unprivileged user of the node.",
     versions: &[
         Since(23, root, &[]),
-        // KEP-127, keps/sig-node/127-user-namespaces in kubernetes/enhancements. Earlier versions had this relaxation
-        // only behind a feature gate that never left alpha, so they stay strict.
+        // KEP-127, keps/sig-node/127-user-namespaces in kubernetes/enhancements. Earlier versions
+        // had this relaxation only behind a feature gate that never left alpha, so they
+        // stay strict.
         Since(35, root_outside_user_namespaces, &[]),
     ],
 };
@@ -31,7 +33,10 @@ fn root(pod: &Pod<'_>) -> Option<Forbidden> {
     (in_pod || !bad.is_empty()).then(|| Forbidden {
         reason: "runAsUser=0",
         detail: format!("{} must not set runAsUser=0", wording::setters(in_pod, &bad)),
-        fields: pod_field.into_iter().chain(bad.iter().map(|container| container.path(FIELD))).collect(),
+        fields: pod_field
+            .into_iter()
+            .chain(bad.iter().map(|container| container.path(FIELD)))
+            .collect(),
     })
 }
 
@@ -64,7 +69,8 @@ mod tests {
 
     #[test]
     fn the_pod_and_its_containers_are_named() {
-        let pod = json!({"spec": {"securityContext": {"runAsUser": 0}, "containers": [{"name": "a"}]}});
+        let pod =
+            json!({"spec": {"securityContext": {"runAsUser": 0}, "containers": [{"name": "a"}]}});
         let text = ("runAsUser=0", "pod must not set runAsUser=0");
         forbids(&CHECK, 23..=38, &pod, text, &["spec.securityContext.runAsUser"]);
         forbids(
@@ -80,7 +86,10 @@ mod tests {
                 ],
             }}),
             ("runAsUser=0", r#"containers "b", "c" must not set runAsUser=0"#),
-            &["spec.containers[1].securityContext.runAsUser", "spec.containers[2].securityContext.runAsUser"],
+            &[
+                "spec.containers[1].securityContext.runAsUser",
+                "spec.containers[2].securityContext.runAsUser",
+            ],
         );
         forbids(
             &CHECK,

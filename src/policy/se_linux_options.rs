@@ -1,9 +1,10 @@
-//! `seLinuxOptions` (upstream policy/check_seLinuxOptions.go): setting the SELinux type is restricted, and setting a
-//! custom SELinux user or role option is forbidden.
+//! `seLinuxOptions` (upstream policy/check_seLinuxOptions.go): setting the SELinux type is
+//! restricted, and setting a custom SELinux user or role option is forbidden.
 //!
 //! Restricted fields: `spec.securityContext.seLinuxOptions.type`,
 //! `spec.containers[*].securityContext.seLinuxOptions.type`.
-//! Allowed values: undefined, empty, container_t, container_init_t, container_kvm_t; container_engine_t from v1.31 on.
+//! Allowed values: undefined, empty, container_t, container_init_t, container_kvm_t;
+//! container_engine_t from v1.31 on.
 //!
 //! Restricted fields: `user` and `role` beside each `type`.
 //! Allowed values: undefined, empty.
@@ -26,7 +27,8 @@ pub(super) const CHECK: Check = Check {
 };
 
 const TYPES_V1_0: &[&str] = &["", "container_t", "container_init_t", "container_kvm_t"];
-const TYPES_V1_31: &[&str] = &["", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
+const TYPES_V1_31: &[&str] =
+    &["", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
 
 fn custom_v1_0(pod: &Pod<'_>) -> Option<Forbidden> {
     custom(TYPES_V1_0, pod)
@@ -44,10 +46,16 @@ fn custom(types: &[&str], pod: &Pod<'_>) -> Option<Forbidden> {
         return None;
     }
 
-    let options: Vec<_> = in_pod.into_iter().chain(bad.iter().filter_map(|c| in_container(c))).collect();
-    let sets = |field: &str| options.iter().any(|options| forbidden_fields(types, options).contains(&field));
-    let forbidden_types: BTreeSet<_> =
-        options.iter().filter_map(|options| options.type_.as_deref()).filter(|kind| !types.contains(kind)).collect();
+    let options: Vec<_> =
+        in_pod.into_iter().chain(bad.iter().filter_map(|c| in_container(c))).collect();
+    let sets = |field: &str| {
+        options.iter().any(|options| forbidden_fields(types, options).contains(&field))
+    };
+    let forbidden_types: BTreeSet<_> = options
+        .iter()
+        .filter_map(|options| options.type_.as_deref())
+        .filter(|kind| !types.contains(kind))
+        .collect();
     let mut complaints = Vec::new();
     if !forbidden_types.is_empty() {
         let noun = wording::plural(forbidden_types.len(), "type", "types");
@@ -63,8 +71,12 @@ fn custom(types: &[&str], pod: &Pod<'_>) -> Option<Forbidden> {
     let pod_fields = in_pod.into_iter().flat_map(|options| forbidden_fields(types, options));
     let pod_fields = pod_fields.map(|field| format!("spec.securityContext.seLinuxOptions.{field}"));
     let container_fields = bad.iter().flat_map(|container| {
-        let fields = in_container(container).map(|options| forbidden_fields(types, options)).unwrap_or_default();
-        fields.into_iter().map(|field| container.path(&format!("securityContext.seLinuxOptions.{field}")))
+        let fields = in_container(container)
+            .map(|options| forbidden_fields(types, options))
+            .unwrap_or_default();
+        fields
+            .into_iter()
+            .map(|field| container.path(&format!("securityContext.seLinuxOptions.{field}")))
     });
     Some(Forbidden {
         reason: "seLinuxOptions",
@@ -125,8 +137,17 @@ mod tests {
     #[test]
     fn the_container_engine_type_came_with_v1_31() {
         let pod = json!({"spec": {"containers": [container("a", &json!({"type": "container_engine_t"}))]}});
-        let text = (REASON, r#"container "a" set forbidden securityContext.seLinuxOptions: type "container_engine_t""#);
-        forbids(&CHECK, 0..=30, &pod, text, &["spec.containers[0].securityContext.seLinuxOptions.type"]);
+        let text = (
+            REASON,
+            r#"container "a" set forbidden securityContext.seLinuxOptions: type "container_engine_t""#,
+        );
+        forbids(
+            &CHECK,
+            0..=30,
+            &pod,
+            text,
+            &["spec.containers[0].securityContext.seLinuxOptions.type"],
+        );
         allows(&CHECK, 31..=38, &pod);
     }
 

@@ -1,9 +1,10 @@
-//! `seccompProfile_baseline` (upstream policy/check_seccompProfile_baseline.go): if seccomp profiles are specified, only
-//! runtime default and localhost profiles are allowed.
+//! `seccompProfile_baseline` (upstream policy/check_seccompProfile_baseline.go): if seccomp
+//! profiles are specified, only runtime default and localhost profiles are allowed.
 //!
-//! v1.0 to v1.18, restricted fields: `metadata.annotations['seccomp.security.alpha.kubernetes.io/pod']`,
-//! `metadata.annotations['container.seccomp.security.alpha.kubernetes.io/*']`.
-//! Allowed values: `runtime/default`, `docker/default`, `localhost/*`, undefined.
+//! v1.0 to v1.18, restricted fields:
+//! `metadata.annotations['seccomp.security.alpha.kubernetes.io/pod']`, `metadata.annotations['
+//! container.seccomp.security.alpha.kubernetes.io/*']`. Allowed values: `runtime/default`,
+//! `docker/default`, `localhost/*`, undefined.
 //!
 //! v1.19 and later, restricted fields: `spec.securityContext.seccompProfile.type`,
 //! `spec.containers[*].securityContext.seccompProfile.type`.
@@ -34,8 +35,10 @@ pub(super) const FIELD: &str = "securityContext.seccompProfile.type";
 
 fn other_annotation(pod: &Pod<'_>) -> Option<Forbidden> {
     let annotations = pod.metadata.annotations.as_ref()?;
-    let of_containers =
-        pod.containers.iter().map(|container| format!("{CONTAINER_ANNOTATION_PREFIX}{}", container.name));
+    let of_containers = pod
+        .containers
+        .iter()
+        .map(|container| format!("{CONTAINER_ANNOTATION_PREFIX}{}", container.name));
     // Keyed by what upstream prints: containers of one name share an annotation, named once.
     let forbidden: BTreeMap<String, String> = std::iter::once(POD_ANNOTATION.to_owned())
         .chain(of_containers)
@@ -66,7 +69,8 @@ pub(super) fn other_type(pod: &Pod<'_>) -> Option<Forbidden> {
     if in_pod.is_none() && bad.is_empty() {
         return None;
     }
-    let types: BTreeSet<_> = in_pod.into_iter().chain(bad.iter().filter_map(|c| in_container(c))).collect();
+    let types: BTreeSet<_> =
+        in_pod.into_iter().chain(bad.iter().filter_map(|c| in_container(c))).collect();
     let pod_field = in_pod.map(|_| format!("spec.{FIELD}"));
     Some(Forbidden {
         reason: REASON,
@@ -75,7 +79,10 @@ pub(super) fn other_type(pod: &Pod<'_>) -> Option<Forbidden> {
             wording::setters(in_pod.is_some(), &bad),
             wording::quoted(types)
         ),
-        fields: pod_field.into_iter().chain(bad.iter().map(|container| container.path(FIELD))).collect(),
+        fields: pod_field
+            .into_iter()
+            .chain(bad.iter().map(|container| container.path(FIELD)))
+            .collect(),
     })
 }
 
@@ -84,7 +91,9 @@ fn in_container<'a>(container: &Container<'a>) -> Option<&'a str> {
 }
 
 fn forbidden_type(profile: Option<&SeccompProfile>) -> Option<&str> {
-    profile.map(|profile| profile.type_.as_str()).filter(|kind| !matches!(*kind, "RuntimeDefault" | "Localhost"))
+    profile
+        .map(|profile| profile.type_.as_str())
+        .filter(|kind| !matches!(*kind, "RuntimeDefault" | "Localhost"))
 }
 
 #[cfg(test)]
@@ -143,7 +152,10 @@ mod tests {
             &CHECK,
             0..=18,
             &json!({"metadata": {"annotations": {"seccomp.security.alpha.kubernetes.io/pod": "localhost"}}}),
-            ("seccompProfile", r#"forbidden annotation seccomp.security.alpha.kubernetes.io/pod="localhost""#),
+            (
+                "seccompProfile",
+                r#"forbidden annotation seccomp.security.alpha.kubernetes.io/pod="localhost""#,
+            ),
             &["metadata.annotations[seccomp.security.alpha.kubernetes.io/pod]"],
         );
     }

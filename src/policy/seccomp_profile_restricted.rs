@@ -1,9 +1,10 @@
-//! `seccompProfile_restricted` (upstream policy/check_seccompProfile_restricted.go): seccomp profiles must be specified,
-//! and only runtime default and localhost profiles are allowed.
+//! `seccompProfile_restricted` (upstream policy/check_seccompProfile_restricted.go): seccomp
+//! profiles must be specified, and only runtime default and localhost profiles are allowed.
 //!
 //! Restricted fields: `spec.securityContext.seccompProfile.type`,
 //! `spec.containers[*].securityContext.seccompProfile.type`.
-//! Allowed values: RuntimeDefault, Localhost. A container's may be undefined if the pod's is specified.
+//! Allowed values: RuntimeDefault, Localhost. A container's may be undefined if the pod's is
+//! specified.
 
 use super::{Check, Forbidden, Pod, Since, seccomp_profile_baseline as baseline, wording};
 use crate::model::podsecurity::Level;
@@ -30,7 +31,9 @@ fn not_confined(pod: &Pod<'_>) -> Option<Forbidden> {
         if pod.security(|s| s.seccomp_profile.as_ref()).is_some() {
             return None;
         }
-        let silent = pod.containers_where(|container| container.security(|s| s.seccomp_profile.as_ref()).is_none());
+        let silent = pod.containers_where(|container| {
+            container.security(|s| s.seccomp_profile.as_ref()).is_none()
+        });
         (!silent.is_empty()).then(|| Forbidden {
             reason: baseline::REASON,
             detail: format!(
@@ -70,7 +73,11 @@ mod tests {
                 "containers": [{"name": "a"}, {"name": "b", "securityContext": {}}, container("c", "Localhost")],
             }}),
         );
-        allows(&CHECK, 19..=38, &json!({"spec": {"containers": [container("a", "RuntimeDefault")]}}));
+        allows(
+            &CHECK,
+            19..=38,
+            &json!({"spec": {"containers": [container("a", "RuntimeDefault")]}}),
+        );
     }
 
     #[test]
@@ -123,7 +130,10 @@ mod tests {
             &CHECK,
             19..=38,
             &json!({"spec": {"containers": [{"name": "a"}, container("c", "Unconfined"), container("d", "Unconfined")]}}),
-            (REASON, r#"containers "c", "d" must not set securityContext.seccompProfile.type to "Unconfined""#),
+            (
+                REASON,
+                r#"containers "c", "d" must not set securityContext.seccompProfile.type to "Unconfined""#,
+            ),
             &[
                 "spec.containers[1].securityContext.seccompProfile.type",
                 "spec.containers[2].securityContext.seccompProfile.type",
@@ -134,7 +144,10 @@ mod tests {
     #[test]
     fn windows_pods_are_exempt_from_v1_25_on() {
         let pod = |os: &str| json!({"spec": {"os": {"name": os}, "containers": [container("a", "Unconfined")]}});
-        let text = (REASON, r#"container "a" must not set securityContext.seccompProfile.type to "Unconfined""#);
+        let text = (
+            REASON,
+            r#"container "a" must not set securityContext.seccompProfile.type to "Unconfined""#,
+        );
         let fields = ["spec.containers[0].securityContext.seccompProfile.type"];
         forbids(&CHECK, 19..=24, &pod("windows"), text, &fields);
         allows(&CHECK, 25..=38, &pod("windows"));

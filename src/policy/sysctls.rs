@@ -1,6 +1,7 @@
-//! `sysctls` (upstream policy/check_sysctls.go): sysctls can disable security mechanisms or affect all containers on a
-//! host, and should be disallowed except for an allowed "safe" subset. A sysctl is considered safe if it is namespaced
-//! in the container or the pod, and it is isolated from other pods or processes on the same node.
+//! `sysctls` (upstream policy/check_sysctls.go): sysctls can disable security mechanisms or affect
+//! all containers on a host, and should be disallowed except for an allowed "safe" subset. A sysctl
+//! is considered safe if it is namespaced in the container or the pod, and it is isolated from
+//! other pods or processes on the same node.
 //!
 //! Restricted field: `spec.securityContext.sysctls[*].name`.
 //! Allowed values: [`SAFE`], each from its version on.
@@ -69,7 +70,10 @@ fn not_safe_at(minor: u32, pod: &Pod<'_>) -> Option<Forbidden> {
     (!bad.is_empty()).then(|| Forbidden {
         reason: "forbidden sysctls",
         detail: bad.iter().map(|(_, sysctl)| sysctl.name.as_str()).collect::<Vec<_>>().join(", "),
-        fields: bad.iter().map(|(index, _)| format!("spec.securityContext.sysctls[{index}].name")).collect(),
+        fields: bad
+            .iter()
+            .map(|(index, _)| format!("spec.securityContext.sysctls[{index}].name"))
+            .collect(),
     })
 }
 
@@ -81,7 +85,8 @@ mod tests {
     use crate::policy::testing::{allows, forbids};
 
     fn setting(names: &[&str]) -> Value {
-        let sysctls: Vec<_> = names.iter().map(|name| json!({"name": name, "value": "1"})).collect();
+        let sysctls: Vec<_> =
+            names.iter().map(|name| json!({"name": name, "value": "1"})).collect();
         json!({"spec": {"securityContext": {"sysctls": sysctls}}})
     }
 
@@ -119,7 +124,13 @@ mod tests {
     /// The one case in which upstream forbids without a detail.
     #[test]
     fn a_single_sysctl_without_name_leaves_no_detail() {
-        forbids(&CHECK, 0..=38, &setting(&[""]), ("forbidden sysctls", ""), &["spec.securityContext.sysctls[0].name"]);
+        forbids(
+            &CHECK,
+            0..=38,
+            &setting(&[""]),
+            ("forbidden sysctls", ""),
+            &["spec.securityContext.sysctls[0].name"],
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! `windowsHostProcess` (upstream policy/check_windowsHostProcess.go): pod and containers must not set
-//! `securityContext.windowsOptions.hostProcess` to true.
+//! `windowsHostProcess` (upstream policy/check_windowsHostProcess.go): pod and containers must not
+//! set `securityContext.windowsOptions.hostProcess` to true.
 //!
 //! Restricted fields: `spec.securityContext.windowsOptions.hostProcess`,
 //! `spec.containers[*].securityContext.windowsOptions.hostProcess`.
@@ -22,15 +22,20 @@ pub(super) const CHECK: Check = Check {
 const FIELD: &str = "securityContext.windowsOptions.hostProcess";
 
 fn host_process(pod: &Pod<'_>) -> Option<Forbidden> {
-    let is_host_process = |options: &WindowsSecurityContextOptions| options.host_process == Some(true);
+    let is_host_process =
+        |options: &WindowsSecurityContextOptions| options.host_process == Some(true);
     let in_pod = pod.security(|s| s.windows_options.as_ref()).is_some_and(is_host_process);
-    let bad = pod
-        .containers_where(|container| container.security(|s| s.windows_options.as_ref()).is_some_and(is_host_process));
+    let bad = pod.containers_where(|container| {
+        container.security(|s| s.windows_options.as_ref()).is_some_and(is_host_process)
+    });
     let pod_field = in_pod.then(|| format!("spec.{FIELD}"));
     (in_pod || !bad.is_empty()).then(|| Forbidden {
         reason: "hostProcess",
         detail: format!("{} must not set {FIELD}=true", wording::setters(in_pod, &bad)),
-        fields: pod_field.into_iter().chain(bad.iter().map(|container| container.path(FIELD))).collect(),
+        fields: pod_field
+            .into_iter()
+            .chain(bad.iter().map(|container| container.path(FIELD)))
+            .collect(),
     })
 }
 
@@ -79,7 +84,10 @@ mod tests {
             &CHECK,
             0..=38,
             &json!({"spec": {"containers": [container("a", &json!(true))]}}),
-            (reason, r#"container "a" must not set securityContext.windowsOptions.hostProcess=true"#),
+            (
+                reason,
+                r#"container "a" must not set securityContext.windowsOptions.hostProcess=true"#,
+            ),
             &["spec.containers[0].securityContext.windowsOptions.hostProcess"],
         );
         forbids(
@@ -89,7 +97,10 @@ mod tests {
                 "securityContext": {"windowsOptions": {"hostProcess": true}},
                 "containers": [container("a", &json!(true)), {"name": "b"}, container("c", &json!(true))],
             }}),
-            (reason, r#"pod and containers "a", "c" must not set securityContext.windowsOptions.hostProcess=true"#),
+            (
+                reason,
+                r#"pod and containers "a", "c" must not set securityContext.windowsOptions.hostProcess=true"#,
+            ),
             &[
                 "spec.securityContext.windowsOptions.hostProcess",
                 "spec.containers[0].securityContext.windowsOptions.hostProcess",

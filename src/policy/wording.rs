@@ -2,7 +2,8 @@
 
 use super::pod::Container;
 
-/// Upstream's `joinQuote`: `"a", "b"`. Names are not escaped, so a quote inside a name stands as it is.
+/// Upstream's `joinQuote`: `"a", "b"`. Names are not escaped, so a quote inside a name stands as it
+/// is.
 pub(super) fn quoted<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
     let mut text = String::new();
     for item in items {
@@ -24,7 +25,8 @@ pub(super) fn containers(named: &[&Container<'_>]) -> String {
     format!("{} {}", plural(named.len(), "container", "containers"), quoted(names))
 }
 
-/// Who set a field that the pod and each container can set: `pod`, `container "a"`, `pod and containers "a", "b"`.
+/// Who set a field that the pod and each container can set: `pod`, `container "a"`, `pod and
+/// containers "a", "b"`.
 pub(super) fn setters(pod: bool, named: &[&Container<'_>]) -> String {
     match (pod, named.is_empty()) {
         (true, true) => "pod".to_owned(),

@@ -71,8 +71,9 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
     }
 }
 
-/// The sentence for a device where the node's runtime is known: what is set, where, and that it is asked of the runtime
-/// once. `None` where the runtime has no such setting, or where it would not help.
+/// The sentence for a device where the node's runtime is known: what is set, where, and that it is
+/// asked of the runtime once. `None` where the runtime has no such setting, or where it would not
+/// help.
 #[must_use]
 pub fn device_ownership(obstacle: &Obstacle, runtime: &Runtime) -> Option<String> {
     if obstacle.category != Category::DeviceAccess || obstacle.errno == Some(Errno::Eperm) {
@@ -84,7 +85,8 @@ pub fn device_ownership(obstacle: &Obstacle, runtime: &Runtime) -> Option<String
     ))
 }
 
-/// Types of things that containers reach once a boolean of the policy is set (container-selinux, container_selinux(8)).
+/// Types of things that containers reach once a boolean of the policy is set (container-selinux,
+/// container_selinux(8)).
 const BOOLEANS: [(&str, &str); 6] = [
     ("nfs_t", "virt_use_nfs"),
     ("cifs_t", "virt_use_samba"),
@@ -135,11 +137,26 @@ mod tests {
     fn the_setting_is_named_where_it_helps() {
         let containerd = Runtime::parse("containerd://2.4.2");
         let told = device_ownership(&device(Errno::Eacces), &containerd).expect("a sentence");
-        assert!(told.contains("[plugins.'io.containerd.cri.v1.runtime'] of /etc/containerd/config.toml"), "{told}");
-        assert_eq!(device_ownership(&device(Errno::Eperm), &containerd), None, "the device cgroup is closed");
-        assert_eq!(device_ownership(&device(Errno::Eacces), &Runtime::parse("docker://27.0")), None);
+        assert!(
+            told.contains(
+                "[plugins.'io.containerd.cri.v1.runtime'] of /etc/containerd/config.toml"
+            ),
+            "{told}"
+        );
+        assert_eq!(
+            device_ownership(&device(Errno::Eperm), &containerd),
+            None,
+            "the device cgroup is closed"
+        );
+        assert_eq!(
+            device_ownership(&device(Errno::Eacces), &Runtime::parse("docker://27.0")),
+            None
+        );
         // Without a version, what every runtime reads is named.
-        assert_eq!(device_ownership(&device(Errno::Eacces), &Runtime::parse("containerd://Unknown")), None);
+        assert_eq!(
+            device_ownership(&device(Errno::Eacces), &Runtime::parse("containerd://Unknown")),
+            None
+        );
         let told = suggest(&device(Errno::Eacces)).expect("a sentence");
         for section in DEVICE_OWNERSHIP_SETTINGS.map(|setting| setting.section) {
             assert!(told.contains(section), "{told}");
@@ -149,12 +166,17 @@ mod tests {
     #[test]
     fn a_type_has_its_boolean_and_categories_are_the_pods() {
         let told = |cause: &str| labelled(cause);
-        assert!(told("its type nfs_t is not open to container_t").is_some_and(|told| told.contains("virt_use_nfs")));
         assert!(
-            told("its type var_t is not open to container_t").is_some_and(|told| told.contains("semanage fcontext"))
+            told("its type nfs_t is not open to container_t")
+                .is_some_and(|told| told.contains("virt_use_nfs"))
         );
-        let told_of_process =
-            told("the entry in /proc of another process, which runs as init_t, is not open to container_t");
+        assert!(
+            told("its type var_t is not open to container_t")
+                .is_some_and(|told| told.contains("semanage fcontext"))
+        );
+        let told_of_process = told(
+            "the entry in /proc of another process, which runs as init_t, is not open to container_t",
+        );
         assert!(told_of_process.is_some_and(|told| !told.contains("semanage")));
         assert_eq!(told("its categories are s0:c1, and the process has s0:c2"), None);
     }

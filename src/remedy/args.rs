@@ -52,7 +52,8 @@ const ASKING: [&str; 16] = [
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     let container = &facts.container;
     let proposal = |summary: String, command: Vec<String>, args: Vec<String>| {
-        REMEDY.proposal(summary, vec![Edit::Command { container: container.clone(), command, args }])
+        REMEDY
+            .proposal(summary, vec![Edit::Command { container: container.clone(), command, args }])
     };
     let mut proposals = Vec::new();
     // The first word is the program; where it is in `args`, the image's entrypoint is before it.
@@ -60,22 +61,33 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     let (args, taken_args) = without_asking(&facts.args, 0);
     let taken = [taken, taken_args].concat();
     if !taken.is_empty() {
-        proposals.push(proposal(format!("take {} out of its arguments", taken.join(" ")), command, args));
+        proposals.push(proposal(
+            format!("take {} out of its arguments", taken.join(" ")),
+            command,
+            args,
+        ));
     }
     // Where a script calls the program, the options are those of what it calls.
     let is_called = facts.calls.iter().any(|(_, line)| called(line).is_some());
     let has_words = !facts.command.is_empty() || !facts.args.is_empty();
     if obstacle.category != Category::OwnershipChange && has_words && !is_called {
         let known = |flag: &str| facts.command.iter().chain(&facts.args).any(|word| word == flag);
-        for option in facts.options.iter().filter(|option| does_without(option) && !known(&option.flag)) {
+        for option in
+            facts.options.iter().filter(|option| does_without(option) && !known(&option.flag))
+        {
             let mut args = facts.args.clone();
             args.push(option.flag.clone());
-            let summary = format!("start it with {}, which its help describes as {:?}", option.flag, option.text);
+            let summary = format!(
+                "start it with {}, which its help describes as {:?}",
+                option.flag, option.text
+            );
             proposals.push(proposal(summary, facts.command.clone(), args));
         }
     }
     if facts.has_shell {
-        proposals.extend(facts.calls.iter().flat_map(|(file, line)| in_script(obstacle, facts, file, line)));
+        proposals.extend(
+            facts.calls.iter().flat_map(|(file, line)| in_script(obstacle, facts, file, line)),
+        );
     }
     proposals
 }
@@ -85,7 +97,8 @@ fn in_script(obstacle: &Obstacle, facts: &Facts, file: &str, line: &str) -> Vec<
     let Some(program) = called(line) else { return Vec::new() };
     let call = format!(r"^[[:space:]]*exec[[:space:]]\{{1,\}}{}", pattern(program));
     let edited = |summary: String, sed: String| {
-        let edit = Edit::EditedFile { container: facts.container.clone(), path: file.to_owned(), sed };
+        let edit =
+            Edit::EditedFile { container: facts.container.clone(), path: file.to_owned(), sed };
         REMEDY.proposal(summary, vec![edit])
     };
     let mut proposals = Vec::new();
@@ -105,9 +118,13 @@ fn in_script(obstacle: &Obstacle, facts: &Facts, file: &str, line: &str) -> Vec<
     if obstacle.category == Category::OwnershipChange {
         return proposals;
     }
-    for option in facts.options.iter().filter(|option| does_without(option) && !words.contains(&option.flag)) {
+    for option in
+        facts.options.iter().filter(|option| does_without(option) && !words.contains(&option.flag))
+    {
         let CommandOption { flag, text, .. } = option;
-        let summary = format!("start {program} with {flag} in a copy of {file}: its help describes it as {text:?}");
+        let summary = format!(
+            "start {program} with {flag} in a copy of {file}: its help describes it as {text:?}"
+        );
         proposals.push(edited(summary, format!("s/{call}/& {}/", pattern(flag))));
     }
     proposals
@@ -118,13 +135,17 @@ fn in_script(obstacle: &Obstacle, facts: &Facts, file: &str, line: &str) -> Vec<
 pub fn called(line: &str) -> Option<&str> {
     let mut words = line.split_whitespace();
     let program = words.next().filter(|word| *word == "exec").and_then(|_| words.next())?;
-    let is_plain = program.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._+-".contains(&byte));
-    (is_plain && !program.starts_with('-') && !bypassed_launcher::is_launcher(program)).then_some(program)
+    let is_plain =
+        program.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._+-".contains(&byte));
+    (is_plain && !program.starts_with('-') && !bypassed_launcher::is_launcher(program))
+        .then_some(program)
 }
 
 /// A word as sed's basic regular expressions mean it, between slashes.
 fn pattern(word: &str) -> String {
-    word.chars().flat_map(|c| r"\/.*[]^$&".contains(c).then_some('\\').into_iter().chain([c])).collect()
+    word.chars()
+        .flat_map(|c| r"\/.*[]^$&".contains(c).then_some('\\').into_iter().chain([c]))
+        .collect()
 }
 
 /// Words without the options that ask, and those options as they stood.
@@ -132,7 +153,8 @@ fn without_asking(words: &[String], program: usize) -> (Vec<String>, Vec<String>
     let (mut left, mut taken) = (Vec::new(), Vec::new());
     let mut rest = words.iter().enumerate();
     while let Some((at, word)) = rest.next() {
-        let (flag, value) = word.split_once('=').map_or((word.as_str(), None), |(flag, value)| (flag, Some(value)));
+        let (flag, value) =
+            word.split_once('=').map_or((word.as_str(), None), |(flag, value)| (flag, Some(value)));
         if at < program || !ASKING.contains(&flag) {
             left.push(word.clone());
             continue;
@@ -147,14 +169,17 @@ fn without_asking(words: &[String], program: usize) -> (Vec<String>, Vec<String>
     (left, taken)
 }
 
-/// Whether an option takes away the need for root, by what its help says: that something is not done, and that this has
-/// to do with root, users or capabilities.
+/// Whether an option takes away the need for root, by what its help says: that something is not
+/// done, and that this has to do with root, users or capabilities.
 fn does_without(option: &CommandOption) -> bool {
-    const NOT: [&str; 9] = ["don't", "do not", "dont", "not ", "no ", "no-", "disable", "without", "skip"];
-    const WHAT: [&str; 8] = ["root", "privilege", "setuid", "setgid", "superuser", "capabilit", "uid", "user id"];
+    const NOT: [&str; 9] =
+        ["don't", "do not", "dont", "not ", "no ", "no-", "disable", "without", "skip"];
+    const WHAT: [&str; 8] =
+        ["root", "privilege", "setuid", "setgid", "superuser", "capabilit", "uid", "user id"];
     let text = format!("{} {}", option.flag, option.text).to_lowercase();
     // A directory may be called root as well.
-    let directory = ["root dir", "document", "root path", "root of"].iter().any(|word| text.contains(word));
+    let directory =
+        ["root dir", "document", "root path", "root of"].iter().any(|word| text.contains(word));
     !option.takes_value
         && !directory
         && NOT.iter().any(|word| text.contains(word))
@@ -166,9 +191,14 @@ mod tests {
     use super::*;
     use crate::model::obstacle::Operation;
 
-    fn proposed(command: &[&str], args: &[&str], options: Vec<CommandOption>) -> Vec<(Vec<String>, Vec<String>)> {
+    fn proposed(
+        command: &[&str],
+        args: &[&str],
+        options: Vec<CommandOption>,
+    ) -> Vec<(Vec<String>, Vec<String>)> {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        let facts = Facts { command: words(command), args: words(args), options, ..Facts::default() };
+        let facts =
+            Facts { command: words(command), args: words(args), options, ..Facts::default() };
         let obstacle = Obstacle::new(Operation::Setuid, Category::IdentitySwitch);
         let edits = propose(&obstacle, &facts).into_iter().flat_map(|proposal| proposal.edits);
         edits
@@ -181,18 +211,26 @@ mod tests {
 
     #[test]
     fn what_asks_is_taken_out() {
-        let [(command, args)] = &proposed(&["daemon", "-u", "nobody", "--group=x", "-f"], &[], Vec::new())[..] else {
+        let [(command, args)] =
+            &proposed(&["daemon", "-u", "nobody", "--group=x", "-f"], &[], Vec::new())[..]
+        else {
             panic!("one proposal");
         };
         assert_eq!((command.join(" "), args.len()), ("daemon -f".to_owned(), 0));
         assert_eq!(proposed(&["sleep", "1"], &[], Vec::new()), []);
-        let [(_, args)] = &proposed(&[], &["-x", "--user", "db"], Vec::new())[..] else { panic!("one proposal") };
+        let [(_, args)] = &proposed(&[], &["-x", "--user", "db"], Vec::new())[..] else {
+            panic!("one proposal")
+        };
         assert_eq!(args.join(" "), "-x");
     }
 
     #[test]
     fn the_arguments_in_a_script_are_changed_in_a_copy() {
-        let option = CommandOption { flag: "-U".into(), takes_value: false, text: "Don't check for root".into() };
+        let option = CommandOption {
+            flag: "-U".into(),
+            takes_value: false,
+            text: "Don't check for root".into(),
+        };
         let calls = [
             "# exec clockd -u clock",
             "curl -u somebody:word http://x/",
@@ -211,7 +249,8 @@ mod tests {
         let edits = propose(&refused, &facts).into_iter().flat_map(|proposal| proposal.edits);
         let edited = edits.map(|edit| {
             let Edit::EditedFile { sed, .. } = edit else { panic!("{edit:?}") };
-            let out = std::process::Command::new("sed").arg(sed).arg(&script).output().expect("sed");
+            let out =
+                std::process::Command::new("sed").arg(sed).arg(&script).output().expect("sed");
             assert!(out.status.success(), "{out:?}");
             let out = String::from_utf8_lossy(&out.stdout).into_owned();
             let changed = out.lines().zip(calls).filter(|(after, before)| after != before);
@@ -221,7 +260,10 @@ mod tests {
         std::fs::remove_file(&script).expect("the file");
         assert_eq!(
             edited,
-            ["  exec /usr/sbin/clockd -d \"$@\"", "  exec /usr/sbin/clockd -U -u _clock -d --group=x \"$@\"",]
+            [
+                "  exec /usr/sbin/clockd -d \"$@\"",
+                "  exec /usr/sbin/clockd -U -u _clock -d --group=x \"$@\"",
+            ]
         );
     }
 
@@ -239,7 +281,10 @@ mod tests {
             option("-N", true, "not as user id"),
         ];
         let proposals = proposed(&["clockd", "-d"], &[], options.clone());
-        assert_eq!(proposals, [(vec!["clockd".to_owned(), "-d".to_owned()], vec!["-U".to_owned()])]);
+        assert_eq!(
+            proposals,
+            [(vec!["clockd".to_owned(), "-d".to_owned()], vec!["-U".to_owned()])]
+        );
         // Nobody knows what the arguments of ours would replace.
         assert_eq!(proposed(&[], &[], options), []);
     }

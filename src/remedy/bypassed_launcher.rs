@@ -32,7 +32,8 @@ const OPTIONS_FIRST: &str = "while :; do case $1 in
 esac; done
 exec \"$@\"";
 
-/// Options, the user and words in any order, the command in one of them or at the end: su(1), runuser(1), sudo(8).
+/// Options, the user and words in any order, the command in one of them or at the end: su(1),
+/// runuser(1), sudo(8).
 const ANY_ORDER: &str = "user= command=
 while [ $# -gt 0 ]; do case $1 in
 -c|--command) command=$2; shift 2 ;;
@@ -61,7 +62,11 @@ const LAUNCHERS: [(&str, &str, &str); 10] = [
     ("runuser", "runuser", ANY_ORDER),
     ("su", "su", ANY_ORDER),
     // A command is the first word after the options; with variables before it, it stays as it is.
-    ("sudo", "sudo", "while :; do case $1 in -[ugpCrtT]) shift 2 ;; -*) shift ;; *) break ;; esac; done\nexec \"$@\""),
+    (
+        "sudo",
+        "sudo",
+        "while :; do case $1 in -[ugpCrtT]) shift 2 ;; -*) shift ;; *) break ;; esac; done\nexec \"$@\"",
+    ),
 ];
 
 /// Whether a command is a launcher: what follows it is another program's.
@@ -70,7 +75,8 @@ pub(super) fn is_launcher(command: &str) -> bool {
 }
 
 fn launcher(obstacle: &Obstacle) -> Option<(&'static str, &'static str)> {
-    let mut words = obstacle.evidence.text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let mut words =
+        obstacle.evidence.text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
     words
         .find_map(|word| LAUNCHERS.iter().find(|(called, ..)| *called == word))
         .map(|(_, command, script)| (*command, *script))
@@ -85,7 +91,9 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
 }
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
-    let (Some((command, script)), Some(search)) = (launcher(obstacle), &facts.search_path) else { return Vec::new() };
+    let (Some((command, script)), Some(search)) = (launcher(obstacle), &facts.search_path) else {
+        return Vec::new();
+    };
     if !facts.has_shell {
         return Vec::new();
     }
@@ -117,10 +125,16 @@ mod tests {
 
     #[test]
     fn a_launcher_is_known_by_its_refusal() {
-        assert_eq!(said("error: failed switching to \"app\": operation not permitted"), Some("gosu"));
+        assert_eq!(
+            said("error: failed switching to \"app\": operation not permitted"),
+            Some("gosu")
+        );
         assert_eq!(said("setpriv: initgroups failed: Operation not permitted"), Some("setpriv"));
         assert_eq!(said("Password: su: Authentication failure"), Some("su"));
-        assert_eq!(said("s6-applyuidgid: fatal: unable to set supplementary group list"), Some("s6-setuidgid"));
+        assert_eq!(
+            said("s6-applyuidgid: fatal: unable to set supplementary group list"),
+            Some("s6-setuidgid")
+        );
         assert_eq!(said("named: setgid(): Operation not permitted"), None);
     }
 
@@ -141,8 +155,10 @@ mod tests {
             ("su-exec", &["7:8", "echo", "a b", "c"]),
         ];
         for (command, words) in calls {
-            let (.., script) = LAUNCHERS.iter().find(|(_, known, _)| *known == command).expect("a launcher");
-            let run = Command::new("sh").args(["-c", script, command]).args(words).output().expect("sh");
+            let (.., script) =
+                LAUNCHERS.iter().find(|(_, known, _)| *known == command).expect("a launcher");
+            let run =
+                Command::new("sh").args(["-c", script, command]).args(words).output().expect("sh");
             assert_eq!(String::from_utf8_lossy(&run.stdout), "a b c\n", "{command} {words:?}");
         }
     }

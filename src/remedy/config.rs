@@ -46,13 +46,16 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     // What is given away is not what the line names.
     let path = obstacle.path.as_deref().filter(|_| obstacle.category != Category::OwnershipChange);
     let speaks = |line: &str| path.is_none_or(|path| line.contains(path.trim_end_matches('/')));
-    // A line that names the same path is the one; without one, each that has the word, the program's own files first.
-    let mut named: Vec<&(String, String)> = facts.directives.iter().filter(|(_, line)| speaks(line)).collect();
+    // A line that names the same path is the one; without one, each that has the word, the
+    // program's own files first.
+    let mut named: Vec<&(String, String)> =
+        facts.directives.iter().filter(|(_, line)| speaks(line)).collect();
     named.sort_by_key(|(file, _)| !facts.names.iter().any(|name| file.contains(name.as_str())));
     let mut proposals: Vec<Proposal> = Vec::new();
     for (file, line) in named {
         let line = line.trim();
-        let word: String = line.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
+        let word: String =
+            line.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
         let edit = Edit::EditedFile {
             container: facts.container.clone(),
             path: file.clone(),
@@ -66,12 +69,20 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     proposals
 }
 
-/// Words that begin the line of a configuration file which asks for what was refused; `None` where no line does.
+/// Words that begin the line of a configuration file which asks for what was refused; `None` where
+/// no line does.
 #[must_use]
 pub fn directives(obstacle: &Obstacle) -> Option<&'static [&'static str]> {
     match obstacle.category {
         Category::CapabilityMissing if obstacle.capability.as_deref() == Some("SYS_CHROOT") => {
-            Some(&["chroot", "chrootdir", "chroot_dir", "chroot-dir", "chrootdirectory", "chroot_directory"])
+            Some(&[
+                "chroot",
+                "chrootdir",
+                "chroot_dir",
+                "chroot-dir",
+                "chrootdirectory",
+                "chroot_directory",
+            ])
         }
         // A program gives its files to the user whom it was told to become.
         Category::IdentitySwitch | Category::OwnershipChange => Some(&[
@@ -110,9 +121,16 @@ mod tests {
             ("/etc/other.conf".to_owned(), "user www".to_owned()),
             ("/etc/web/web.conf".to_owned(), "  user root".to_owned()),
         ];
-        let facts = Facts { has_shell: true, names: vec!["web".to_owned()], directives, ..Facts::default() };
-        let proposals = propose(&refused("Couldn't chown \"/run/web.pid\" [Operation not permitted]"), &facts);
-        let summaries: Vec<&str> = proposals.iter().map(|proposal| proposal.summary.as_str()).collect();
+        let facts = Facts {
+            has_shell: true,
+            names: vec!["web".to_owned()],
+            directives,
+            ..Facts::default()
+        };
+        let proposals =
+            propose(&refused("Couldn't chown \"/run/web.pid\" [Operation not permitted]"), &facts);
+        let summaries: Vec<&str> =
+            proposals.iter().map(|proposal| proposal.summary.as_str()).collect();
         // The program's own file first.
         assert_eq!(
             summaries,
@@ -121,7 +139,8 @@ mod tests {
                 "take the line \"user www\" out of a copy of /etc/other.conf"
             ]
         );
-        let of_a_script = refused("chown: changing ownership of '/run/web.pid': Operation not permitted");
+        let of_a_script =
+            refused("chown: changing ownership of '/run/web.pid': Operation not permitted");
         assert_eq!(propose(&of_a_script, &facts), [], "no file told the command");
         assert_eq!(suggest(&of_a_script), None);
     }

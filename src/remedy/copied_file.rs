@@ -27,8 +27,11 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     let named = obstacle.path.as_deref().or(obstacle.program.as_deref());
-    let Some(path) = named.filter(|_| applies(obstacle) && facts.has_shell) else { return Vec::new() };
-    let candidates = if path.starts_with('/') { vec![facts.resolved(path)] } else { searched(path, facts) };
+    let Some(path) = named.filter(|_| applies(obstacle) && facts.has_shell) else {
+        return Vec::new();
+    };
+    let candidates =
+        if path.starts_with('/') { vec![facts.resolved(path)] } else { searched(path, facts) };
     candidates
         .into_iter()
         .map(|path| {
@@ -41,12 +44,16 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
 }
 
 /// Where a shell looks for a command whose path is not given, as images have it.
-pub const SEARCH_PATH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+pub const SEARCH_PATH: [&str; 6] =
+    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// A command without a path is searched for as a shell does.
 fn searched(command: &str, facts: &Facts) -> Vec<String> {
     let candidates = SEARCH_PATH.iter().map(|dir| facts.resolved(&format!("{dir}/{command}")));
-    candidates.filter(|path| facts.inode(path).is_some_and(|inode| inode.is_file())).take(1).collect()
+    candidates
+        .filter(|path| facts.inode(path).is_some_and(|inode| inode.is_file()))
+        .take(1)
+        .collect()
 }
 
 fn applies(obstacle: &Obstacle) -> bool {

@@ -13,18 +13,26 @@ pub(super) const REMEDY: Remedy = Remedy {
               does not reach it. It starts empty and ends with the pod: right for caches, pid files and sockets, and \
               only for directories in which the image has nothing. Over a directory with content it would hide that \
               content, and turn a loud failure into a silent one.",
-    removes: &[Category::UnwritablePath, Category::ReadOnlyRootfs, Category::HomeUnwritable, Category::UnreadableFile],
+    removes: &[
+        Category::UnwritablePath,
+        Category::ReadOnlyRootfs,
+        Category::HomeUnwritable,
+        Category::UnreadableFile,
+    ],
     suggest,
     propose,
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
-    let path = obstacle.path.as_deref().filter(|_| obstacle.category != Category::UnreadableFile)?;
+    let path =
+        obstacle.path.as_deref().filter(|_| obstacle.category != Category::UnreadableFile)?;
     let dir = directory_by_text(path, obstacle.operation)?;
     if super::is_for_everybody(dir) {
         return Some(format!("mount an emptyDir at {dir}"));
     }
-    Some(format!("mount an emptyDir at {dir}, if the image has nothing in it: it would hide what is there"))
+    Some(format!(
+        "mount an emptyDir at {dir}, if the image has nothing in it: it would hide what is there"
+    ))
 }
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
@@ -38,7 +46,10 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
                 Fill::Own => format!("mount a directory of its own from an emptyDir at {dir}"),
                 _ => format!("mount an emptyDir at {dir}, where the image has nothing"),
             };
-            REMEDY.proposal(summary, vec![Edit::Directory { container: facts.container.clone(), path: dir, fill }])
+            REMEDY.proposal(
+                summary,
+                vec![Edit::Directory { container: facts.container.clone(), path: dir, fill }],
+            )
         })
         .collect()
 }
@@ -48,22 +59,33 @@ const MOST_MISSING: usize = 4;
 
 /// Directories that the program names and the image has not.
 pub(super) fn unsaid(facts: &Facts) -> Vec<Proposal> {
-    let missing = facts.missing_places().into_iter().filter(|place| facts.mount(place).is_none()).take(MOST_MISSING);
+    let missing = facts
+        .missing_places()
+        .into_iter()
+        .filter(|place| facts.mount(place).is_none())
+        .take(MOST_MISSING);
     missing
         .map(|place| {
-            let summary = format!("mount an emptyDir at {place}, which it names and the image has not");
-            let edit = Edit::Directory { container: facts.container.clone(), path: place, fill: Fill::Empty };
+            let summary =
+                format!("mount an emptyDir at {place}, which it names and the image has not");
+            let edit = Edit::Directory {
+                container: facts.container.clone(),
+                path: place,
+                fill: Fill::Empty,
+            };
             REMEDY.proposal(summary, vec![edit])
         })
         .collect()
 }
 
 /// Directories that no volume may cover: the container would not start, or would be another one.
-pub(super) const NEVER: [&str; 12] =
-    ["/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/sbin", "/sys", "/usr"];
+pub(super) const NEVER: [&str; 12] = [
+    "/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/sbin", "/sys",
+    "/usr",
+];
 
-/// Where a writable directory could help, best first: the one that the refused path is in or is to be, and then, for
-/// what does not exist yet, the nearest one that the image has.
+/// Where a writable directory could help, best first: the one that the refused path is in or is to
+/// be, and then, for what does not exist yet, the nearest one that the image has.
 pub(super) fn directories(obstacle: &Obstacle, facts: &Facts) -> Vec<String> {
     let Some(path) = obstacle.path.as_deref().filter(|path| path.starts_with('/')) else {
         return guesses(obstacle, facts);
@@ -71,8 +93,10 @@ pub(super) fn directories(obstacle: &Obstacle, facts: &Facts) -> Vec<String> {
     let path = facts.resolved(path);
     let parent = parent(&path);
     let there = facts.existing(&path);
-    // What the image has and this user may not read, no volume gives him; what it has not was to be made.
-    if obstacle.category == Category::UnreadableFile && there.is_none_or(|inode| inode.path == path) {
+    // What the image has and this user may not read, no volume gives him; what it has not was to be
+    // made.
+    if obstacle.category == Category::UnreadableFile && there.is_none_or(|inode| inode.path == path)
+    {
         return Vec::new();
     }
     let makes_directory = obstacle.operation == Operation::Mkdir;
@@ -80,8 +104,9 @@ pub(super) fn directories(obstacle: &Obstacle, facts: &Facts) -> Vec<String> {
     match there {
         Some(inode) if inode.path == path && inode.is_dir() => found.push(path.clone()),
         Some(inode) if inode.path == path => found.push(parent.to_owned()),
-        // What is missing is made in a directory that is there. Where that has nothing else, the whole of it serves
-        // what the program makes next, too; else the directory to be made, alone.
+        // What is missing is made in a directory that is there. Where that has nothing else, the
+        // whole of it serves what the program makes next, too; else the directory to be
+        // made, alone.
         Some(inode) if makes_directory && facts.has_content(&inode.path) => {
             found.extend([path.clone(), inode.path.clone()])
         }
@@ -96,13 +121,15 @@ pub(super) fn directories(obstacle: &Obstacle, facts: &Facts) -> Vec<String> {
     found.dedup();
     found.retain(|dir| {
         !NEVER.contains(&dir.as_str())
-            && facts.mount(dir).is_none_or(|mount| mount.path.trim_end_matches('/') != dir && !mount.read_only)
+            && facts
+                .mount(dir)
+                .is_none_or(|mount| mount.path.trim_end_matches('/') != dir && !mount.read_only)
     });
     found
 }
 
-/// Where programs write without naming a path: the temporary directory, where their databases lie, what the root pod
-/// wrote, and the working directory, where a path that is relative leads.
+/// Where programs write without naming a path: the temporary directory, where their databases lie,
+/// what the root pod wrote, and the working directory, where a path that is relative leads.
 fn guesses(obstacle: &Obstacle, facts: &Facts) -> Vec<String> {
     let mut found = Vec::new();
     if obstacle.category == Category::ReadOnlyRootfs {
@@ -114,7 +141,9 @@ fn guesses(obstacle: &Obstacle, facts: &Facts) -> Vec<String> {
         _ => parent(path).to_owned(),
     });
     found.extend(dirs);
-    let is_closed = |dir: &&String| facts.inode(dir).is_some_and(|inode| !facts.may((facts.uid, facts.gid), inode, 2));
+    let is_closed = |dir: &&String| {
+        facts.inode(dir).is_some_and(|inode| !facts.may((facts.uid, facts.gid), inode, 2))
+    };
     found.extend(facts.directory.iter().filter(is_closed).cloned());
     found.dedup();
     found.retain(|dir| !NEVER.contains(&dir.as_str()) && facts.mount(dir).is_none());
@@ -128,8 +157,9 @@ pub(super) fn parent(path: &str) -> &str {
     }
 }
 
-/// The directory by the text alone: of a directory to be made the parent, of a file the directory that it is in. A message
-/// that says of a directory that it is not writable is about that directory. `None` where no volume may be, or none helps.
+/// The directory by the text alone: of a directory to be made the parent, of a file the directory
+/// that it is in. A message that says of a directory that it is not writable is about that
+/// directory. `None` where no volume may be, or none helps.
 pub(super) fn directory_by_text(path: &str, operation: Operation) -> Option<&str> {
     let path = path.trim_end_matches('/');
     let name = path.rsplit('/').next().unwrap_or_default();
@@ -163,7 +193,14 @@ mod tests {
 
     #[test]
     fn a_refusal_without_a_path_may_be_of_the_working_directory() {
-        let inode = |mode| Inode { path: "/srv/app".to_owned(), mode, uid: 0, gid: 0, size: 0, target: None };
+        let inode = |mode| Inode {
+            path: "/srv/app".to_owned(),
+            mode,
+            uid: 0,
+            gid: 0,
+            size: 0,
+            target: None,
+        };
         let facts = |mode| Facts {
             uid: 1000,
             gid: 1000,
@@ -174,6 +211,9 @@ mod tests {
         let refused = Obstacle::new(Operation::Open, Category::UnwritablePath);
         assert_eq!(directories(&refused, &facts(0o040_755)), ["/srv/app"]);
         assert!(directories(&refused, &facts(0o040_777)).is_empty(), "it may be written already");
-        assert!(directories(&refused, &Facts { directory: Some("/".to_owned()), ..facts(0o040_755) }).is_empty());
+        assert!(
+            directories(&refused, &Facts { directory: Some("/".to_owned()), ..facts(0o040_755) })
+                .is_empty()
+        );
     }
 }

@@ -27,7 +27,10 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
     }
     (obstacle.category == Category::HomeUnwritable
         || obstacle.category == Category::UnwritablePath && is_of_home(obstacle))
-    .then(|| "set the environment variable HOME to a directory that the user may write, such as /tmp".to_owned())
+    .then(|| {
+        "set the environment variable HOME to a directory that the user may write, such as /tmp"
+            .to_owned()
+    })
 }
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
@@ -47,10 +50,16 @@ pub(super) fn unsaid(facts: &Facts) -> Vec<Proposal> {
 
 fn home(facts: &Facts) -> Proposal {
     let (container, name, value) = (facts.container.clone(), "HOME".to_owned(), "/tmp".to_owned());
-    REMEDY.proposal("set HOME=/tmp, which every user may write".to_owned(), vec![Edit::Env { container, name, value }])
+    REMEDY.proposal(
+        "set HOME=/tmp, which every user may write".to_owned(),
+        vec![Edit::Env { container, name, value }],
+    )
 }
 
 /// A hidden file or directory right below the root, or anything below a home of root's.
 fn is_of_home(obstacle: &Obstacle) -> bool {
-    obstacle.path.as_deref().is_some_and(|path| path.starts_with("/.") || path.starts_with("/root/") || path == "/root")
+    obstacle
+        .path
+        .as_deref()
+        .is_some_and(|path| path.starts_with("/.") || path.starts_with("/root/") || path == "/root")
 }

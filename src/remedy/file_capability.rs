@@ -27,11 +27,21 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     // Where it is known what the file carries, adding another capability would not do.
-    if !applies(obstacle) || obstacle.capability.as_ref().is_some_and(|carried| carried != "NET_BIND_SERVICE") {
+    if !applies(obstacle)
+        || obstacle.capability.as_ref().is_some_and(|carried| carried != "NET_BIND_SERVICE")
+    {
         return Vec::new();
     }
-    let add = Edit::AddCapability { container: facts.container.clone(), name: "NET_BIND_SERVICE".to_owned() };
-    vec![REMEDY.proposal("add NET_BIND_SERVICE, which the program's file carries".to_owned(), vec![add])]
+    let add = Edit::AddCapability {
+        container: facts.container.clone(),
+        name: "NET_BIND_SERVICE".to_owned(),
+    };
+    vec![
+        REMEDY.proposal(
+            "add NET_BIND_SERVICE, which the program's file carries".to_owned(),
+            vec![add],
+        ),
+    ]
 }
 
 /// EPERM on exec is file capabilities; EACCES is mode bits.

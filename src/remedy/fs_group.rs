@@ -35,12 +35,12 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
     match (obstacle.category, obstacle.operation) {
         // It is known to do nothing there, or is what opened too much.
         (Category::VolumeOwnership, Operation::Chown | Operation::Chmod | Operation::Mount) => None,
-        (Category::VolumeOwnership, Operation::Open) => {
-            Some(format!("set fsGroup to the gid of the program, so that the kubelet makes {path} readable for it"))
-        }
-        (Category::VolumeOwnership, _) => {
-            Some(format!("set fsGroup to the gid of the program, so that the kubelet makes {path} writable for it"))
-        }
+        (Category::VolumeOwnership, Operation::Open) => Some(format!(
+            "set fsGroup to the gid of the program, so that the kubelet makes {path} readable for it"
+        )),
+        (Category::VolumeOwnership, _) => Some(format!(
+            "set fsGroup to the gid of the program, so that the kubelet makes {path} writable for it"
+        )),
         (Category::UnreadableFile, _) => None,
         _ => Some(format!("set fsGroup, if {path} is on a volume of a claim")),
     }
@@ -73,7 +73,10 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         _ => String::new(),
     };
     let proposal = REMEDY.proposal(
-        format!("set fsGroup {group}{whose}, so that {} is {what} for it{beside}{condition}", mount.name),
+        format!(
+            "set fsGroup {group}{whose}, so that {} is {what} for it{beside}{condition}",
+            mount.name
+        ),
         vec![Edit::FsGroup(group)],
     );
     if fits { vec![proposal] } else { Vec::new() }
@@ -84,7 +87,12 @@ mod tests {
     use super::*;
     use crate::model::facts::VolumeMount;
 
-    fn proposed(kind: VolumeKind, fs_group: FsGroup, shared: Option<(u32, &str)>, category: Category) -> Vec<String> {
+    fn proposed(
+        kind: VolumeKind,
+        fs_group: FsGroup,
+        shared: Option<(u32, &str)>,
+        category: Category,
+    ) -> Vec<String> {
         let mount = VolumeMount {
             name: "claim data".to_owned(),
             fs_group,
@@ -92,7 +100,10 @@ mod tests {
             ..VolumeMount::new("/data", kind, "data")
         };
         let facts = Facts { gid: 1000, mounts: vec![mount], ..Facts::default() };
-        let obstacle = Obstacle { path: Some("/data/x".to_owned()), ..Obstacle::new(Operation::Create, category) };
+        let obstacle = Obstacle {
+            path: Some("/data/x".to_owned()),
+            ..Obstacle::new(Operation::Create, category)
+        };
         propose(&obstacle, &facts).into_iter().map(|proposal| proposal.summary).collect()
     }
 
@@ -107,22 +118,38 @@ mod tests {
         assert_eq!(proposed(VolumeKind::Claim, unchanged(), None, write), [""; 0]);
         assert_eq!(proposed(VolumeKind::Foreign, unchanged(), None, write), [""; 0]);
         let unknown = proposed(VolumeKind::Claim, FsGroup::Unknown("403".to_owned()), None, write);
-        assert!(unknown[0].ends_with("if its storage lets the kubelet do that: 403"), "{unknown:?}");
-        let shared = proposed(VolumeKind::Claim, FsGroup::Applied, Some((3000, "deployment/b")), write);
-        assert_eq!(shared, ["set fsGroup 3000, the group of deployment/b, so that claim data is writable for it"]);
+        assert!(
+            unknown[0].ends_with("if its storage lets the kubelet do that: 403"),
+            "{unknown:?}"
+        );
+        let shared =
+            proposed(VolumeKind::Claim, FsGroup::Applied, Some((3000, "deployment/b")), write);
+        assert_eq!(
+            shared,
+            ["set fsGroup 3000, the group of deployment/b, so that claim data is writable for it"]
+        );
         assert_eq!(proposed(VolumeKind::Projected, FsGroup::Applied, None, write), [""; 0]);
-        assert_eq!(proposed(VolumeKind::Projected, FsGroup::Applied, None, Category::UnreadableFile).len(), 1);
+        assert_eq!(
+            proposed(VolumeKind::Projected, FsGroup::Applied, None, Category::UnreadableFile).len(),
+            1
+        );
         assert_eq!(proposed(VolumeKind::EmptyDir, FsGroup::Applied, None, write), [""; 0]);
     }
 
     #[test]
     fn containers_of_one_pod_share_what_they_write_by_it() {
         let beside = vec!["web".to_owned()];
-        let mount = VolumeMount { beside, ..VolumeMount::new("/logs", VolumeKind::EmptyDir, "logs") };
+        let mount =
+            VolumeMount { beside, ..VolumeMount::new("/logs", VolumeKind::EmptyDir, "logs") };
         let facts = Facts { gid: 1000, mounts: vec![mount], ..Facts::default() };
         let path = Some("/logs/access.log".to_owned());
-        let obstacle = Obstacle { path, ..Obstacle::new(Operation::Open, Category::UnreadableFile) };
-        let summaries: Vec<String> = propose(&obstacle, &facts).into_iter().map(|proposal| proposal.summary).collect();
-        assert_eq!(summaries, ["set fsGroup 1000, so that volume logs is readable for it beside web"]);
+        let obstacle =
+            Obstacle { path, ..Obstacle::new(Operation::Open, Category::UnreadableFile) };
+        let summaries: Vec<String> =
+            propose(&obstacle, &facts).into_iter().map(|proposal| proposal.summary).collect();
+        assert_eq!(
+            summaries,
+            ["set fsGroup 1000, so that volume logs is readable for it beside web"]
+        );
     }
 }

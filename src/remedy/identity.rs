@@ -82,7 +82,8 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
 }
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
-    // Whoever executes a file whose capability was taken away is refused; mode bits are another matter.
+    // Whoever executes a file whose capability was taken away is refused; mode bits are another
+    // matter.
     if obstacle.category == Category::NotExecutable && obstacle.errno != Some(Errno::Eacces) {
         return Vec::new();
     }
@@ -93,12 +94,16 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     }
     let by_path = matches!(
         obstacle.category,
-        Category::UnwritablePath | Category::UnreadableFile | Category::HomeUnwritable | Category::VolumeOwnership
+        Category::UnwritablePath
+            | Category::UnreadableFile
+            | Category::HomeUnwritable
+            | Category::VolumeOwnership
     );
     if !by_path {
         whom.extend(named(&obstacle.evidence.text, facts));
         // Whoever ranks below the present user is a guess, for when no other remedy is left.
-        let better = facts.candidates.iter().take_while(|candidate| (candidate.uid, candidate.gid) != now);
+        let better =
+            facts.candidates.iter().take_while(|candidate| (candidate.uid, candidate.gid) != now);
         whom.extend(better.cloned());
     }
     if facts.user_is_a_guess {
@@ -111,7 +116,8 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
 
 fn proposal(candidate: &Candidate, facts: &Facts) -> Proposal {
     let Candidate { uid, gid, groups, why, .. } = candidate;
-    let mut edits = vec![Edit::RunAs { container: Some(facts.container.clone()), uid: *uid, gid: *gid }];
+    let mut edits =
+        vec![Edit::RunAs { container: Some(facts.container.clone()), uid: *uid, gid: *gid }];
     edits.extend(groups.iter().map(|group| Edit::SupplementalGroup(*group)));
     REMEDY.proposal(format!("run as {uid}:{gid}: {why}"), edits)
 }
@@ -123,7 +129,8 @@ fn owner(path: &str, obstacle: &Obstacle, facts: &Facts) -> Option<Candidate> {
         return None;
     }
     let there = facts.existing(&path).filter(|inode| inode.uid != 0)?;
-    let writes = obstacle.category != Category::UnreadableFile && obstacle.operation != Operation::Exec;
+    let writes =
+        obstacle.category != Category::UnreadableFile && obstacle.operation != Operation::Exec;
     let account = facts.accounts.iter().find(|account| account.uid == there.uid);
     let gid = account.map_or(there.gid, |account| account.gid);
     let wants = if writes { 2 } else { 4 };
@@ -156,8 +163,8 @@ const BEFORE_A_NAME: [&str; 14] = [
     "owner",
 ];
 
-/// Users that the refusal itself speaks of: `Cannot set gid 101`, `unable to switch to user bind`. Parts of paths and
-/// words that happen to be names (bin, mail, list) do not count.
+/// Users that the refusal itself speaks of: `Cannot set gid 101`, `unable to switch to user bind`.
+/// Parts of paths and words that happen to be names (bin, mail, list) do not count.
 fn named(text: &str, facts: &Facts) -> Vec<Candidate> {
     let words: Vec<&str> = text
         .split(|c: char| !(c.is_alphanumeric() || "-_/.".contains(c)))
@@ -165,11 +172,16 @@ fn named(text: &str, facts: &Facts) -> Vec<Candidate> {
         .filter(|word| !word.is_empty())
         .collect();
     let spoken = |wanted: &dyn Fn(&str) -> bool| {
-        words.windows(2).any(|pair| BEFORE_A_NAME.contains(&pair[0].to_lowercase().as_str()) && wanted(pair[1]))
+        words
+            .windows(2)
+            .any(|pair| BEFORE_A_NAME.contains(&pair[0].to_lowercase().as_str()) && wanted(pair[1]))
     };
     let is_named = |account: &&Account| {
-        let is_it =
-            |word: &str| word == account.name || word.parse() == Ok(account.uid) || word.parse() == Ok(account.gid);
+        let is_it = |word: &str| {
+            word == account.name
+                || word.parse() == Ok(account.uid)
+                || word.parse() == Ok(account.gid)
+        };
         account.uid != 0 && spoken(&is_it)
     };
     let found = facts.accounts.iter().filter(is_named).map(|account| Candidate {
@@ -198,7 +210,9 @@ mod tests {
             accounts: vec![account("bin", 2, 2), account("mail", 8, 8), account("bind", 100, 101)],
             ..Facts::default()
         };
-        let uids = |text: &str| named(text, &facts).into_iter().map(|candidate| candidate.uid).collect::<Vec<_>>();
+        let uids = |text: &str| {
+            named(text, &facts).into_iter().map(|candidate| candidate.uid).collect::<Vec<_>>()
+        };
         assert_eq!(uids("exec /usr/bin/ping: operation not permitted"), [0; 0]);
         assert_eq!(uids("[ALERT] (8) : Cannot set gid 101."), [100]);
         assert_eq!(uids("setgroups(101): Operation not permitted"), [100]);

@@ -78,9 +78,11 @@ pub struct Remedy {
     pub explain: &'static str,
     /// The kinds of obstacle that it can remove.
     pub removes: &'static [Category],
-    /// The sentence for an obstacle of which nothing but a text is known; `None` where it would be wrong.
+    /// The sentence for an obstacle of which nothing but a text is known; `None` where it would be
+    /// wrong.
     suggest: fn(&Obstacle) -> Option<String>,
-    /// The edits for an obstacle of a container of which the facts are known, each a try of its own, best first.
+    /// The edits for an obstacle of a container of which the facts are known, each a try of its
+    /// own, best first.
     propose: fn(&Obstacle, &Facts) -> Vec<Proposal>,
 }
 
@@ -134,8 +136,13 @@ pub const REMEDIES: &[Remedy] = &[
 ];
 
 /// What a program may be refused without a word, each by the remedy for it.
-const UNSAID: &[fn(&Facts) -> Vec<Proposal>] =
-    &[sysctl::unsaid, env::unsaid, supplemental_groups::unsaid, empty_dir::unsaid, seeded_empty_dir::unsaid];
+const UNSAID: &[fn(&Facts) -> Vec<Proposal>] = &[
+    sysctl::unsaid,
+    env::unsaid,
+    supplemental_groups::unsaid,
+    empty_dir::unsaid,
+    seeded_empty_dir::unsaid,
+];
 
 fn for_category(category: Category) -> impl Iterator<Item = &'static Remedy> {
     REMEDIES.iter().filter(move |remedy| remedy.removes.contains(&category))
@@ -153,8 +160,8 @@ pub fn remedies(obstacle: &Obstacle) -> Vec<Suggestion> {
     suggested
 }
 
-/// Remedies that come after the others, though they stand on a lower rung: where nothing is known of the image, what can do no
-/// harm is tried first.
+/// Remedies that come after the others, though they stand on a lower rung: where nothing is known
+/// of the image, what can do no harm is tried first.
 fn later(id: &str, obstacle: &Obstacle) -> u8 {
     let ships = obstacle.path.as_deref().is_some_and(ships_content);
     match id {
@@ -169,19 +176,27 @@ fn later(id: &str, obstacle: &Obstacle) -> u8 {
 
 /// Where images have programs and settings, by custom.
 fn ships_content(path: &str) -> bool {
-    const PLACES: [&str; 8] = ["/app/", "/opt/", "/srv/", "/usr/", "/etc/", "/var/www/", "/home/", "/bin/"];
+    const PLACES: [&str; 8] =
+        ["/app/", "/opt/", "/srv/", "/usr/", "/etc/", "/var/www/", "/home/", "/bin/"];
     // Caches, logs and the like are empty wherever they are.
-    const EMPTY: [&str; 8] = ["/cache/", "/.cache/", "/tmp/", "/temp/", "/run/", "/log/", "/logs/", "/uploads/"];
+    const EMPTY: [&str; 8] =
+        ["/cache/", "/.cache/", "/tmp/", "/temp/", "/run/", "/log/", "/logs/", "/uploads/"];
     let path = format!("{path}/");
-    PLACES.iter().any(|place| path.starts_with(place)) && !EMPTY.iter().any(|place| path.contains(place))
+    PLACES.iter().any(|place| path.starts_with(place))
+        && !EMPTY.iter().any(|place| path.contains(place))
 }
 
-/// Directories for what lives as long as the container, which no image has content in and no program's user owns.
+/// Directories for what lives as long as the container, which no image has content in and no
+/// program's user owns.
 fn is_for_everybody(path: &str) -> bool {
-    matches!(path.trim_end_matches('/'), "/tmp" | "/var/tmp" | "/run" | "/var/run" | "/run/lock" | "/dev/shm")
+    matches!(
+        path.trim_end_matches('/'),
+        "/tmp" | "/var/tmp" | "/run" | "/var/run" | "/run/lock" | "/dev/shm"
+    )
 }
 
-/// Files of the node that no volume of a pod replaces: the runtime's logs, what is mounted below /host, and its sockets.
+/// Files of the node that no volume of a pod replaces: the runtime's logs, what is mounted below
+/// /host, and its sockets.
 fn is_of_node(path: &str) -> bool {
     const PLACES: [&str; 7] = [
         "/var/log/pods/",
@@ -197,7 +212,8 @@ fn is_of_node(path: &str) -> bool {
 
 /// The socket of a container engine, by which one is root on the node.
 fn is_engine_socket(path: &str) -> bool {
-    const SOCKETS: [&str; 5] = ["docker.sock", "containerd.sock", "crio.sock", "podman.sock", "buildkitd.sock"];
+    const SOCKETS: [&str; 5] =
+        ["docker.sock", "containerd.sock", "crio.sock", "podman.sock", "buildkitd.sock"];
     path.rsplit('/').next().is_some_and(|name| SOCKETS.contains(&name))
 }
 
@@ -207,8 +223,8 @@ pub fn proposals(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     for_category(obstacle.category).flat_map(|remedy| (remedy.propose)(obstacle, facts)).collect()
 }
 
-/// What could remove what a program is refused and does not tell, all of it to be made together: of a program that dies in
-/// silence nothing tells which of them it wants.
+/// What could remove what a program is refused and does not tell, all of it to be made together: of
+/// a program that dies in silence nothing tells which of them it wants.
 #[must_use]
 pub fn unsaid(facts: &Facts) -> Vec<Proposal> {
     UNSAID.iter().flat_map(|remedy| remedy(facts)).collect()
@@ -237,15 +253,27 @@ mod tests {
     #[test]
     fn no_answer_takes_a_protection_away() {
         for remedy in REMEDIES {
-            for never in ["setenforce", "spc_t", "privileged: true", "chmod 777", "chmod -R 777", "label=disable"] {
-                assert!(!remedy.explain.contains(never) && !remedy.title.contains(never), "{}: {never}", remedy.id);
+            for never in [
+                "setenforce",
+                "spc_t",
+                "privileged: true",
+                "chmod 777",
+                "chmod -R 777",
+                "label=disable",
+            ] {
+                assert!(
+                    !remedy.explain.contains(never) && !remedy.title.contains(never),
+                    "{}: {never}",
+                    remedy.id
+                );
             }
         }
     }
 
     #[test]
     fn a_device_is_never_offered_a_group_of_a_volume() {
-        let offered: Vec<_> = for_category(Category::DeviceAccess).map(|remedy| remedy.id).collect();
+        let offered: Vec<_> =
+            for_category(Category::DeviceAccess).map(|remedy| remedy.id).collect();
         assert!(!offered.contains(&"fs-group") && !offered.contains(&"empty-dir"), "{offered:?}");
     }
 }

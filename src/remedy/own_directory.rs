@@ -46,22 +46,36 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
 }
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
-    if obstacle.category == Category::VolumeOwnership && Demand::of(&obstacle.cause) != Some(Demand::Owner) {
+    if obstacle.category == Category::VolumeOwnership
+        && Demand::of(&obstacle.cause) != Some(Demand::Owner)
+    {
         return Vec::new();
     }
     let point = |path: &str| path.trim_end_matches("/.").trim_end_matches('/').to_owned();
-    let Some(path) = obstacle.path.as_deref().map(|path| facts.resolved(&point(path))) else { return Vec::new() };
+    let Some(path) = obstacle.path.as_deref().map(|path| facts.resolved(&point(path))) else {
+        return Vec::new();
+    };
     let is_it = |mount: &&VolumeMount| {
-        let is_empty = mount.kind == VolumeKind::EmptyDir || mount.kind == VolumeKind::Claim && mount.is_new;
+        let is_empty =
+            mount.kind == VolumeKind::EmptyDir || mount.kind == VolumeKind::Claim && mount.is_new;
         is_empty && !mount.read_only && point(&mount.path) == path
     };
-    let Some(mount) = facts.mounts.iter().find(is_it).filter(|_| facts.has_shell) else { return Vec::new() };
+    let Some(mount) = facts.mounts.iter().find(is_it).filter(|_| facts.has_shell) else {
+        return Vec::new();
+    };
     // Nobody is kept out who was let in before; the program makes of it what it will.
-    let edit = Edit::OwnVolume { container: facts.container.clone(), volume: mount.volume.clone(), mode: 0o777 };
+    let edit = Edit::OwnVolume {
+        container: facts.container.clone(),
+        volume: mount.volume.clone(),
+        mode: 0o777,
+    };
     vec![REMEDY.proposal(
         match mount.kind {
             VolumeKind::Claim => {
-                format!("mount a directory of {}, which is not there yet, that is its own", mount.name)
+                format!(
+                    "mount a directory of {}, which is not there yet, that is its own",
+                    mount.name
+                )
             }
             _ => format!("mount a directory of {} that is its own", mount.name),
         },
@@ -78,7 +92,8 @@ mod tests {
         let mount = VolumeMount { is_new, ..VolumeMount::new("/data/", kind, "files") };
         let facts = Facts { has_shell: true, mounts: vec![mount], ..Facts::default() };
         let path = Some(path.to_owned());
-        let obstacle = Obstacle { path, ..Obstacle::new(Operation::Chmod, Category::OwnershipChange) };
+        let obstacle =
+            Obstacle { path, ..Obstacle::new(Operation::Chmod, Category::OwnershipChange) };
         propose(&obstacle, &facts).into_iter().map(|proposal| proposal.summary).collect()
     }
 
@@ -91,7 +106,11 @@ mod tests {
             );
         }
         assert_eq!(proposed(VolumeKind::EmptyDir, false, "/data/x"), [""; 0]);
-        assert_eq!(proposed(VolumeKind::Claim, false, "/data"), [""; 0], "what a claim holds would be out of sight");
+        assert_eq!(
+            proposed(VolumeKind::Claim, false, "/data"),
+            [""; 0],
+            "what a claim holds would be out of sight"
+        );
         assert_eq!(proposed(VolumeKind::Claim, true, "/data").len(), 1);
     }
 }

@@ -26,7 +26,10 @@ fn suggest(_: &Obstacle) -> Option<String> {
 
 fn propose(_: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     let (uid, gid) = (facts.uid, facts.gid);
-    if !facts.has_shell || facts.accounts.is_empty() || facts.accounts.iter().any(|account| account.uid == uid) {
+    if !facts.has_shell
+        || facts.accounts.is_empty()
+        || facts.accounts.iter().any(|account| account.uid == uid)
+    {
         return Vec::new();
     }
     vec![REMEDY.proposal(
@@ -68,9 +71,19 @@ mod tests {
         assert_eq!(propose(&obstacle, &Facts { uid: 100, ..facts.clone() }), []);
         let proposals = propose(&obstacle, &facts);
         let [Edit::EditedFile { sed, .. }] = &proposals[0].edits[..] else { panic!("one edit") };
-        let mut run = Command::new("sed").arg(sed).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sed");
-        run.stdin.take().expect("its input").write_all(b"root:x:0:0::/root:/bin/sh\n").expect("written");
-        let printed = String::from_utf8(run.wait_with_output().expect("sed ends").stdout).expect("text");
+        let mut run = Command::new("sed")
+            .arg(sed)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("sed");
+        run.stdin
+            .take()
+            .expect("its input")
+            .write_all(b"root:x:0:0::/root:/bin/sh\n")
+            .expect("written");
+        let printed =
+            String::from_utf8(run.wait_with_output().expect("sed ends").stdout).expect("text");
         assert_eq!(printed, "root:x:0:0::/root:/bin/sh\nnonroot:x:1000:7::/tmp:/bin/sh\n");
     }
 }

@@ -21,7 +21,8 @@ pub(super) const REMEDY: Remedy = Remedy {
 fn suggest(obstacle: &Obstacle) -> Option<String> {
     // OpenShift's constraints name the uids that the namespace has.
     let text = &obstacle.evidence.text;
-    let range = text.split_once("must be in the ranges: [").and_then(|(_, rest)| rest.split_once(']'));
+    let range =
+        text.split_once("must be in the ranges: [").and_then(|(_, rest)| rest.split_once(']'));
     if let Some((range, _)) = range {
         return Some(format!(
             "leave runAsUser and fsGroup out, so that the pod gets a uid of its namespace, or take one of {range}"

@@ -20,18 +20,21 @@ pub(super) const REMEDY: Remedy = Remedy {
 };
 
 /// Capabilities that programs ask for and do without, where they are told to.
-const DONE_WITHOUT: [&str; 6] = ["IPC_LOCK", "SYS_NICE", "SYS_RESOURCE", "SYS_CHROOT", "SETFCAP", "AUDIT_WRITE"];
+const DONE_WITHOUT: [&str; 6] =
+    ["IPC_LOCK", "SYS_NICE", "SYS_RESOURCE", "SYS_CHROOT", "SETFCAP", "AUDIT_WRITE"];
 
 /// Whether there is no way around it but to leave the work to somebody else.
 pub(super) fn is_certain(obstacle: &Obstacle) -> bool {
     let capability = obstacle.capability.as_deref();
-    obstacle.category == Category::CapabilityMissing && capability.is_some_and(|name| !DONE_WITHOUT.contains(&name))
+    obstacle.category == Category::CapabilityMissing
+        && capability.is_some_and(|name| !DONE_WITHOUT.contains(&name))
 }
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
     let capability = obstacle.capability.as_deref()?;
     let level = if BASELINE_CAPABILITIES.contains(&capability) { "baseline" } else { "privileged" };
-    let start = if is_certain(obstacle) { "if this is its work" } else { "if it cannot do without" };
+    let start =
+        if is_certain(obstacle) { "if this is its work" } else { "if it cannot do without" };
     Some(format!(
         "{start}: run this one workload as root with drop: [ALL] and add: [{capability}], in a namespace whose level is \
          {level}; a user other than root does not get it by capabilities.add"

@@ -15,7 +15,8 @@ pub(super) const REMEDY: Remedy = Remedy {
               namespace its level, that is the one to use.",
     removes: &[Category::Selinux],
     suggest,
-    // Which level is right only the administrator of the cluster knows, and no trial on a copy's empty volume shows it.
+    // Which level is right only the administrator of the cluster knows, and no trial on a copy's
+    // empty volume shows it.
     propose: no_edits,
 };
 

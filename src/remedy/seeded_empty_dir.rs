@@ -26,8 +26,10 @@ pub(super) const REMEDY: Remedy = Remedy {
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
-    let path = obstacle.path.as_deref().filter(|_| obstacle.category != Category::UnreadableFile)?;
-    let dir = directory_by_text(path, obstacle.operation).filter(|dir| !super::is_for_everybody(dir))?;
+    let path =
+        obstacle.path.as_deref().filter(|_| obstacle.category != Category::UnreadableFile)?;
+    let dir =
+        directory_by_text(path, obstacle.operation).filter(|dir| !super::is_for_everybody(dir))?;
     Some(format!(
         "mount an emptyDir at {dir} that an init container of the same image fills with cp -r, if the image has content there"
     ))
@@ -47,15 +49,21 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         .map(|(dir, fill)| {
             let summary = match fill {
                 Fill::Own => format!("mount a copy of {dir} in a directory of its own"),
-                _ => format!("mount an emptyDir at {dir} that an init container fills from the image"),
+                _ => format!(
+                    "mount an emptyDir at {dir} that an init container fills from the image"
+                ),
             };
-            REMEDY.proposal(summary, vec![Edit::Directory { container: facts.container.clone(), path: dir, fill }])
+            REMEDY.proposal(
+                summary,
+                vec![Edit::Directory { container: facts.container.clone(), path: dir, fill }],
+            )
         })
         .collect()
 }
 
 fn copy(facts: &Facts, dir: &str) -> Fill {
-    let is_hidden = |inode: &Inode| !inode.is_symlink() && !facts.may((facts.uid, facts.gid), inode, 4);
+    let is_hidden =
+        |inode: &Inode| !inode.is_symlink() && !facts.may((facts.uid, facts.gid), inode, 4);
     // Logs of logins among those of programs: the program could not read them either.
     if facts.entries(dir).any(is_hidden) { Fill::Readable } else { Fill::Copy }
 }
@@ -76,7 +84,10 @@ pub(super) fn unsaid(facts: &Facts) -> Vec<Proposal> {
     let proposal = |place: String| {
         let summary = format!("make {place} writable, where it may want to write");
         let fill = if facts.has_content(&place) { copy(facts, &place) } else { Fill::Empty };
-        REMEDY.proposal(summary, vec![Edit::Directory { container: facts.container.clone(), path: place, fill }])
+        REMEDY.proposal(
+            summary,
+            vec![Edit::Directory { container: facts.container.clone(), path: place, fill }],
+        )
     };
     places.into_iter().map(proposal).collect()
 }

@@ -27,7 +27,8 @@ fn command(obstacle: &Obstacle) -> Option<&'static str> {
     }
 }
 
-/// Whether a command was refused, and not a program that changes owners by itself and looks for no command.
+/// Whether a command was refused, and not a program that changes owners by itself and looks for no
+/// command.
 pub(super) fn is_command(obstacle: &Obstacle) -> bool {
     let text = obstacle.evidence.text.trim_start().trim_start_matches("/bin/");
     command(obstacle).is_some_and(|command| text.starts_with(command))
@@ -35,11 +36,15 @@ pub(super) fn is_command(obstacle: &Obstacle) -> bool {
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
     let command = command(obstacle)?;
-    Some(format!("if a script runs {command}: put an empty {command} before the others in PATH, or take the step out"))
+    Some(format!(
+        "if a script runs {command}: put an empty {command} before the others in PATH, or take the step out"
+    ))
 }
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
-    let (Some(command), Some(search)) = (command(obstacle), &facts.search_path) else { return Vec::new() };
+    let (Some(command), Some(search)) = (command(obstacle), &facts.search_path) else {
+        return Vec::new();
+    };
     if !is_command(obstacle) || !facts.has_shell {
         return Vec::new();
     }

@@ -37,8 +37,9 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
     if path.starts_with("/root/") {
         return None;
     }
-    (obstacle.category == Category::UnreadableFile)
-        .then(|| format!("add the group of {path} to supplementalGroups, if its mode lets the group read it"))
+    (obstacle.category == Category::UnreadableFile).then(|| {
+        format!("add the group of {path} to supplementalGroups, if its mode lets the group read it")
+    })
 }
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
@@ -46,7 +47,8 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     let mut steps = facts.searched(path);
     let path = facts.resolved(path);
     let identity = (facts.uid, facts.gid);
-    // Every step on the way must be searched, and the last be read, or written where that is what it would take.
+    // Every step on the way must be searched, and the last be read, or written where that is what
+    // it would take.
     steps.push(path.clone());
     let mut groups = Vec::new();
     for inode in steps.iter().filter_map(|step| facts.live_inode(step)) {
@@ -58,9 +60,14 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         };
         for want in wants {
             let group_may = inode.mode >> 3 & want == *want;
-            // The group root holds no privilege, but much of what an image has is its own: it is for what must be read.
+            // The group root holds no privilege, but much of what an image has is its own: it is
+            // for what must be read.
             let is_fit = inode.gid != 0 || obstacle.category == Category::UnreadableFile;
-            if group_may && is_fit && !facts.may(identity, inode, *want) && !groups.contains(&inode.gid) {
+            if group_may
+                && is_fit
+                && !facts.may(identity, inode, *want)
+                && !groups.contains(&inode.gid)
+            {
                 groups.push(inode.gid);
             }
         }
@@ -68,7 +75,8 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     groups.into_iter().map(|gid| join(gid, &format!("which may use {path}"))).collect()
 }
 
-/// The groups that may read what the user may not of the program's own directory in /etc, such as keys.
+/// The groups that may read what the user may not of the program's own directory in /etc, such as
+/// keys.
 pub(super) fn unsaid(facts: &Facts) -> Vec<Proposal> {
     let is_own = |inode: &Inode| {
         let rest = inode.path.strip_prefix("/etc/").and_then(|rest| rest.split_once('/'));
@@ -76,10 +84,17 @@ pub(super) fn unsaid(facts: &Facts) -> Vec<Proposal> {
     };
     let is_private = |inode: &&Inode| {
         let group_reads = inode.mode >> 3 & 4 == 4;
-        inode.is_file() && group_reads && !facts.may((facts.uid, facts.gid), inode, 4) && is_own(inode)
+        inode.is_file()
+            && group_reads
+            && !facts.may((facts.uid, facts.gid), inode, 4)
+            && is_own(inode)
     };
-    let files: BTreeMap<u32, &str> =
-        facts.inodes.iter().filter(is_private).map(|inode| (inode.gid, inode.path.as_str())).collect();
+    let files: BTreeMap<u32, &str> = facts
+        .inodes
+        .iter()
+        .filter(is_private)
+        .map(|inode| (inode.gid, inode.path.as_str()))
+        .collect();
     files.into_iter().map(|(gid, path)| join(gid, &format!("which may read {path}"))).collect()
 }
 
@@ -93,15 +108,22 @@ mod tests {
 
     #[test]
     fn keys_are_opened_by_their_group() {
-        let inode =
-            |path: &str, mode: u32, gid: u32| Inode { path: path.to_owned(), mode, uid: 0, gid, size: 1, target: None };
+        let inode = |path: &str, mode: u32, gid: u32| Inode {
+            path: path.to_owned(),
+            mode,
+            uid: 0,
+            gid,
+            size: 1,
+            target: None,
+        };
         let inodes = vec![
             inode("/etc/dns/server.key", 0o100_640, 0),
             inode("/etc/dns/zone", 0o100_644, 0),
             inode("/etc/dns/secret", 0o100_600, 7),
             inode("/etc/other/server.key", 0o100_640, 5),
         ];
-        let facts = Facts { uid: 9, gid: 9, names: vec!["dns".to_owned()], inodes, ..Facts::default() };
+        let facts =
+            Facts { uid: 9, gid: 9, names: vec!["dns".to_owned()], inodes, ..Facts::default() };
         assert_eq!(unsaid(&facts), [join(0, "which may read /etc/dns/server.key")]);
         assert!(unsaid(&Facts { groups: vec![0], ..facts }).is_empty(), "it is a member already");
     }

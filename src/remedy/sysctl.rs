@@ -25,13 +25,17 @@ const PING_GROUPS: &str = "net.ipv4.ping_group_range";
 fn suggest(obstacle: &Obstacle) -> Option<String> {
     Some(match (obstacle.category, obstacle.port) {
         (Category::RawSocket, _) => {
-            format!("set the sysctl {PING_GROUPS} to \"0 2147483647\" in the pod, if all that it does is ping")
+            format!(
+                "set the sysctl {PING_GROUPS} to \"0 2147483647\" in the pod, if all that it does is ping"
+            )
         }
         (_, Some(port)) => format!(
             "set the sysctl {PORT_START} to \"{port}\" in the pod, or let the program listen on a port from 1024 on"
         ),
         (_, None) => {
-            format!("set the sysctl {PORT_START} to \"0\" in the pod, or let the program listen on a port from 1024 on")
+            format!(
+                "set the sysctl {PORT_START} to \"0\" in the pod, or let the program listen on a port from 1024 on"
+            )
         }
     })
 }
@@ -64,5 +68,12 @@ pub(super) fn unsaid(_: &Facts) -> Vec<Proposal> {
 
 /// The lowest port that the program is known to want, 0 where none is known.
 fn lowest_port(obstacle: &Obstacle, facts: &Facts) -> u16 {
-    facts.low_ports.iter().copied().chain(obstacle.port).filter(|port| *port < 1024).min().unwrap_or(0)
+    facts
+        .low_ports
+        .iter()
+        .copied()
+        .chain(obstacle.port)
+        .filter(|port| *port < 1024)
+        .min()
+        .unwrap_or(0)
 }

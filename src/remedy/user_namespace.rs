@@ -29,14 +29,19 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
 }
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
-    // What no user but root may read, and a program that compares its uid with 0, leave no other way that an edit could
-    // take. What needs a capability, such as a chown, stays refused: restricted drops them all.
-    let insists = obstacle.category == Category::IdentitySwitch && obstacle.operation == Operation::Other;
+    // What no user but root may read, and a program that compares its uid with 0, leave no other
+    // way that an edit could take. What needs a capability, such as a chown, stays refused:
+    // restricted drops them all.
+    let insists =
+        obstacle.category == Category::IdentitySwitch && obstacle.operation == Operation::Other;
     if obstacle.category != Category::UnreadableFile && !insists {
         return Vec::new();
     }
     vec![REMEDY.proposal(
         "keep root inside and nobody outside, in a user namespace".to_owned(),
-        vec![Edit::UserNamespace, Edit::RunAs { container: Some(facts.container.clone()), uid: 0, gid: 0 }],
+        vec![
+            Edit::UserNamespace,
+            Edit::RunAs { container: Some(facts.container.clone()), uid: 0, gid: 0 },
+        ],
     )]
 }

@@ -21,13 +21,19 @@ pub(super) const REMEDY: Remedy = Remedy {
 
 fn path(obstacle: &Obstacle) -> Option<&str> {
     let makes_file = matches!(obstacle.operation, Operation::Create | Operation::Open);
-    let path = obstacle.path.as_deref().filter(|path| makes_file && path.starts_with('/') && *path != "/")?;
+    let path = obstacle
+        .path
+        .as_deref()
+        .filter(|path| makes_file && path.starts_with('/') && *path != "/")?;
     NEVER.contains(&parent(path)).then_some(path)
 }
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
     let path = path(obstacle)?;
-    Some(format!("mount a file from an emptyDir at {path} with subPath: no volume may cover {}", parent(path)))
+    Some(format!(
+        "mount a file from an emptyDir at {path} with subPath: no volume may cover {}",
+        parent(path)
+    ))
 }
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {

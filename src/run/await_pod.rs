@@ -24,7 +24,8 @@ use crate::search::{End, Outcome, Search};
 /// How often the log of a pod that runs and is not ready is looked at.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// How long a pod with a fatal refusal in its log may still get ready: some programs go on and try again.
+/// How long a pod with a fatal refusal in its log may still get ready: some programs go on and try
+/// again.
 const SECOND_CHANCE: Duration = Duration::from_secs(6);
 
 /// Whether a watch broke because the server does not know us any more.
@@ -33,10 +34,12 @@ pub(super) fn has_expired(error: &watcher::Error) -> bool {
     matches!(error, InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) if is_unauthorized(error))
 }
 
-/// A pod that became ready later than this after its start became so again, and tells nothing of its start.
+/// A pod that became ready later than this after its start became so again, and tells nothing of
+/// its start.
 const SLOWEST: Duration = Duration::from_secs(300);
 
-/// How often in a row a watch may break before the connection counts as lost, some fifteen seconds later.
+/// How often in a row a watch may break before the connection counts as lost, some fifteen seconds
+/// later.
 pub(super) const LOST: u32 = 5;
 
 /// How long the kubelet may take before a container runs at all; it may have an image to pull.
@@ -47,7 +50,12 @@ impl Trial<'_> {
     ///
     /// # Errors
     /// The cluster does not answer, or does not let us create or watch the pod.
-    pub(super) async fn run(&self, pod: &Value, search: &Search<'_>, startup_time: Duration) -> Result<Outcome, Error> {
+    pub(super) async fn run(
+        &self,
+        pod: &Value,
+        search: &Search<'_>,
+        startup_time: Duration,
+    ) -> Result<Outcome, Error> {
         if let Some(refused) = self.create(pod).await? {
             return Ok(refused);
         }
@@ -82,11 +90,16 @@ impl Trial<'_> {
                 let context = Context { source: "the API server".to_owned(), ..Context::default() };
                 let obstacles = diagnose(status.message.as_bytes(), context).obstacles;
                 if obstacles.is_empty() {
-                    return Err(Error::remote(attempted, status.message.lines().next().unwrap_or_default()));
+                    return Err(Error::remote(
+                        attempted,
+                        status.message.lines().next().unwrap_or_default(),
+                    ));
                 }
                 Ok(Some(Outcome::new(End::NotStarted, obstacles)))
             }
-            Err(error) => Err(Error::remote(attempted, crate::evidence::cluster::innermost(&error))),
+            Err(error) => {
+                Err(Error::remote(attempted, crate::evidence::cluster::innermost(&error)))
+            }
         }
     }
 
@@ -169,12 +182,14 @@ impl Trial<'_> {
         pods.get_opt(pod).await.ok().flatten()
     }
 
-    /// How long a pod that runs may take to be ready: as long as its own probes would wait, or as the root pod startup_time, and at
-    /// least so long that a program of ordinary slowness starts.
+    /// How long a pod that runs may take to be ready: as long as its own probes would wait, or as
+    /// the root pod startup_time, and at least so long that a program of ordinary slowness
+    /// starts.
     fn patience(&self, pod: &Value, startup_time: Duration) -> Duration {
         let seconds = |probe: &Value| {
             let number = |field: &str, default: u64| probe[field].as_u64().unwrap_or(default);
-            number("initialDelaySeconds", 0) + number("periodSeconds", 10) * number("failureThreshold", 3)
+            number("initialDelaySeconds", 0)
+                + number("periodSeconds", 10) * number("failureThreshold", 3)
         };
         let containers = pod["spec"]["containers"].as_array();
         let probes = containers
@@ -182,10 +197,14 @@ impl Trial<'_> {
             .flatten()
             .flat_map(|container| [&container["readinessProbe"], &container["startupProbe"]]);
         let longest = probes.filter(|probe| probe.is_object()).map(seconds).max().unwrap_or(0);
-        Duration::from_secs(longest).max(startup_time).max(self.options.patience).min(self.options.timeout)
+        Duration::from_secs(longest)
+            .max(startup_time)
+            .max(self.options.patience)
+            .min(self.options.timeout)
     }
 
-    /// How long a pod must stay ready to count. Without a readiness probe a pod is ready at once, and tells nothing yet.
+    /// How long a pod must stay ready to count. Without a readiness probe a pod is ready at once,
+    /// and tells nothing yet.
     fn settle(&self, pod: &Pod) -> Duration {
         let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
         let probed = containers.into_iter().all(|container| container.readiness_probe.is_some());
@@ -197,7 +216,8 @@ impl Trial<'_> {
         let phase = status.phase.as_deref();
         let init = status.init_container_statuses.iter().flatten();
         let main = status.container_statuses.iter().flatten();
-        let main = main.filter(|container| container.name != pod::READER && container.name != strace::STRACE);
+        let main = main
+            .filter(|container| container.name != pod::READER && container.name != strace::STRACE);
         for container in init.chain(main.clone()) {
             let state = container.state.clone().unwrap_or_default();
             let stuck = |reason: &str| {
@@ -212,7 +232,8 @@ impl Trial<'_> {
                         | "ErrImagePull"
                 )
             };
-            if state.waiting.and_then(|waiting| waiting.reason).is_some_and(|reason| stuck(&reason)) {
+            if state.waiting.and_then(|waiting| waiting.reason).is_some_and(|reason| stuck(&reason))
+            {
                 return Some(End::NotStarted);
             }
             if state.terminated.is_some_and(|ended| ended.exit_code != 0) {
@@ -230,23 +251,37 @@ impl Trial<'_> {
     async fn has_fatal_refusal(&self, name: &str) -> bool {
         let Some(cluster) = self.cluster else { return false };
         let texts = cluster.failure_texts(&self.namespace, name, None, false).await;
-        texts.is_ok_and(|texts| super::diagnosed(&texts.value).obstacles.iter().any(|obstacle| obstacle.fatal))
+        texts.is_ok_and(|texts| {
+            super::diagnosed(&texts.value).obstacles.iter().any(|obstacle| obstacle.fatal)
+        })
     }
 
-    async fn evidence(&self, name: &str, end: End, pod: &Value, search: &Search<'_>) -> Result<Outcome, Error> {
+    async fn evidence(
+        &self,
+        name: &str,
+        end: End,
+        pod: &Value,
+        search: &Search<'_>,
+    ) -> Result<Outcome, Error> {
         let cluster = self.cluster()?;
         let texts = cluster.failure_texts(&self.namespace, name, None, false).await?;
         for error in &texts.errors {
             tracing::debug!(%error, "a text could not be read");
         }
         let mut texts: Vec<Text> = texts.value;
-        let containers: Vec<&str> =
-            pod["spec"]["containers"].as_array().into_iter().flatten().filter_map(|one| one["name"].as_str()).collect();
-        // Who runs may say in a file what it is refused; who died can be read where somebody sleeps beside.
+        let containers: Vec<&str> = pod["spec"]["containers"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|one| one["name"].as_str())
+            .collect();
+        // Who runs may say in a file what it is refused; who died can be read where somebody sleeps
+        // beside.
         let runs = matches!(end, End::NotReady | End::Works);
         for container in containers.iter().filter(|container| runs || **container == pod::READER) {
             let place = Place { namespace: &self.namespace, pod: name, container };
-            let read = (*container == pod::READER).then(|| containers.iter().find(|other| **other != pod::READER));
+            let read = (*container == pod::READER)
+                .then(|| containers.iter().find(|other| **other != pod::READER));
             let whose = read.flatten().unwrap_or(container);
             for (path, text) in cluster.log_files(place).await.unwrap_or_default() {
                 texts.push(logged(whose, &path, text));
@@ -256,15 +291,19 @@ impl Trial<'_> {
             let facts = text.container.as_ref().and_then(|name| search.facts(name));
             text.directory = facts.and_then(|facts| facts.directory.clone());
         }
-        let unknown: Vec<&String> =
-            search.all_facts().filter(|facts| facts.user_is_a_guess).map(|facts| &facts.container).collect();
+        let unknown: Vec<&String> = search
+            .all_facts()
+            .filter(|facts| facts.user_is_a_guess)
+            .map(|facts| &facts.container)
+            .collect();
         let users = if unknown.is_empty() { Vec::new() } else { self.users(name, &unknown).await };
         let mut run = Outcome { users, ..Outcome::new(end, super::diagnosed(&texts).obstacles) };
         self.read_trace(name, pod, &mut run).await;
         if end == End::Works {
             // What an init container of ours left out of a copy, the program may not read either.
-            run.obstacles
-                .retain(|obstacle| !obstacle.container.as_ref().is_some_and(|name| name.starts_with(plan::FILL)));
+            run.obstacles.retain(|obstacle| {
+                !obstacle.container.as_ref().is_some_and(|name| name.starts_with(plan::FILL))
+            });
             self.compare(name, search, &mut run).await;
         }
         Ok(run)
@@ -274,11 +313,13 @@ impl Trial<'_> {
     async fn users(&self, pod: &str, containers: &[&String]) -> Vec<(String, (u32, u32))> {
         let Ok(pods) = self.pods() else { return Vec::new() };
         let Ok(Some(pod)) = pods.get_opt(pod).await else { return Vec::new() };
-        let known = containers.iter().filter_map(|name| Some(((*name).clone(), running_user(&pod, name)?)));
+        let known =
+            containers.iter().filter_map(|name| Some(((*name).clone(), running_user(&pod, name)?)));
         known.collect()
     }
 
-    /// What a copy that works lacks beside the root pod, and what it may not write that it was made to write.
+    /// What a copy that works lacks beside the root pod, and what it may not write that it was made
+    /// to write.
     async fn compare(&self, pod: &str, search: &Search<'_>, run: &mut Outcome) {
         let Some(cluster) = self.cluster else { return };
         for facts in search.all_facts() {
@@ -297,7 +338,8 @@ impl Trial<'_> {
             }
             // The home of root is not that of another user.
             let written = facts.written.iter().filter(|path| !Path::new(path).starts_with("/root"));
-            let paths: Vec<&str> = facts.volumes.iter().chain(written).map(String::as_str).collect();
+            let paths: Vec<&str> =
+                facts.volumes.iter().chain(written).map(String::as_str).collect();
             if paths.is_empty() {
                 continue;
             }
@@ -324,8 +366,11 @@ fn has_ended(container: &ContainerStatus) -> bool {
 /// uid and gid that the runtime reports of a container's first process (KEP-3619).
 pub(super) fn running_user(pod: &Pod, container: &str) -> Option<(u32, u32)> {
     let status = pod.status.as_ref()?;
-    let mut statuses =
-        status.container_statuses.iter().flatten().chain(status.init_container_statuses.iter().flatten());
+    let mut statuses = status
+        .container_statuses
+        .iter()
+        .flatten()
+        .chain(status.init_container_statuses.iter().flatten());
     let user = statuses.find(|status| status.name == container)?.user.as_ref()?.linux.as_ref()?;
     Some((u32::try_from(user.uid).ok()?, u32::try_from(user.gid).ok()?))
 }
@@ -333,8 +378,11 @@ pub(super) fn running_user(pod: &Pod, container: &str) -> Option<(u32, u32)> {
 /// From the start of a pod's last container to the pod's readiness, in whole seconds.
 pub(super) fn ready_after(pod: &Pod) -> Option<Duration> {
     let status = pod.status.as_ref()?;
-    let running =
-        status.container_statuses.iter().flatten().filter_map(|container| container.state.as_ref()?.running.as_ref());
+    let running = status
+        .container_statuses
+        .iter()
+        .flatten()
+        .filter_map(|container| container.state.as_ref()?.running.as_ref());
     let started = running.filter_map(|running| Some(running.started_at.as_ref()?.0)).max()?;
     let ready = ready(pod)?.last_transition_time.as_ref()?.0;
     let after = ready.duration_since(started);

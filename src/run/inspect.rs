@@ -36,18 +36,22 @@ impl Trial<'_> {
     /// What can be observed before the first run, and how long the running pod took to be ready.
     ///
     /// # Errors
-    /// The cluster does not let us create the pod that sleeps, or the pod template cannot be parsed. What a container cannot
-    /// tell is no error.
+    /// The cluster does not let us create the pod that sleeps, or the pod template cannot be
+    /// parsed. What a container cannot tell is no error.
     pub(super) async fn observe(&self) -> Result<(Observations, Duration), Error> {
         if self.options.search.runs {
             (self.progress)(Progress::Survey);
         }
         let spec = plan::pod_spec(self.object).unwrap_or(&Value::Null);
-        let spec = PodSpec::deserialize(spec).map_err(|error| Error::input("read the pod template", error))?;
+        let spec = PodSpec::deserialize(spec)
+            .map_err(|error| Error::input("read the pod template", error))?;
         let mut running = BTreeMap::new();
         if let (Some(cluster), Some((namespace, pod))) = (self.cluster, &self.root_pod) {
             for container in &spec.containers {
-                match cluster.look_inside(Place { namespace, pod, container: &container.name }).await {
+                match cluster
+                    .look_inside(Place { namespace, pod, container: &container.name })
+                    .await
+                {
                     Ok(inside) => {
                         running.insert(container.name.clone(), inside);
                     }
@@ -61,17 +65,21 @@ impl Trial<'_> {
         let mut observed = Observations { running, known_refusals, ..Observations::default() };
         observed.looked_into_images = self.inspection_pod.get().is_some();
         if let Some(cluster) = self.cluster {
-            observed.uid_range = cluster.terms(&self.namespace).await.and_then(|terms| terms.uid_range);
+            observed.uid_range =
+                cluster.terms(&self.namespace).await.and_then(|terms| terms.uid_range);
         }
         let pod = self.root_pod.as_ref().map(|(_, pod)| pod.as_str());
         for container in spec.containers.iter().chain(spec.init_containers.iter().flatten()) {
             let name = &container.name;
-            let mounts = search::mounts(self.object, &spec, name, &self.namespace, pod, self.volumes);
+            let mounts =
+                search::mounts(self.object, &spec, name, &self.namespace, pod, self.volumes);
             observed.mounts.insert(name.clone(), self.live_mounts(mounts, name).await);
             if let Some(user) = live.as_ref().and_then(|pod| running_user(pod, name)) {
                 observed.users.insert(name.clone(), user);
             }
-            let (Some(cluster), Some(pod)) = (self.cluster, self.inspection_pod.get()) else { continue };
+            let (Some(cluster), Some(pod)) = (self.cluster, self.inspection_pod.get()) else {
+                continue;
+            };
             let place = Place { namespace: &self.namespace, pod, container: name };
             if let Ok(inside) = cluster.look_inside(place).await {
                 observed.images.insert(name.clone(), inside);
@@ -81,7 +89,11 @@ impl Trial<'_> {
     }
 
     /// Looks up what a search asks.
-    pub(super) async fn answers(&self, search: &Search<'_>, questions: Vec<Question>) -> Vec<Learned> {
+    pub(super) async fn answers(
+        &self,
+        search: &Search<'_>,
+        questions: Vec<Question>,
+    ) -> Vec<Learned> {
         let mut answers = Vec::new();
         for question in questions {
             answers.push(self.answer(search, question).await);
@@ -97,7 +109,9 @@ impl Trial<'_> {
             }
             Question::Configuration { container, words } => {
                 let found = match self.place(&container) {
-                    Some((cluster, place)) => cluster.find_in(place, words).await.unwrap_or_default(),
+                    Some((cluster, place)) => {
+                        cluster.find_in(place, words).await.unwrap_or_default()
+                    }
                     None => Default::default(),
                 };
                 Learned::Configuration { container, words, found }
@@ -124,8 +138,14 @@ impl Trial<'_> {
         look.map(|look| look.inodes).unwrap_or_default()
     }
 
-    /// How many bytes some directories of a container hold: in the pod that runs, else in the image.
-    async fn usage(&self, search: &Search<'_>, container: &str, paths: &[String]) -> Vec<(String, u64)> {
+    /// How many bytes some directories of a container hold: in the pod that runs, else in the
+    /// image.
+    async fn usage(
+        &self,
+        search: &Search<'_>,
+        container: &str,
+        paths: &[String],
+    ) -> Vec<(String, u64)> {
         let place = match (self.cluster, &self.root_pod) {
             (Some(cluster), Some((namespace, pod))) if search.running().contains_key(container) => {
                 Some((cluster, Place { namespace, pod, container }))
@@ -137,8 +157,15 @@ impl Trial<'_> {
         cluster.usage_of(place, &paths).await.unwrap_or_default()
     }
 
-    /// What a container is started with, where the spec does not say, and which options that program has.
-    async fn program(&self, container: &str, mut command: Vec<String>, args: &[String], planned: &Value) -> Program {
+    /// What a container is started with, where the spec does not say, and which options that
+    /// program has.
+    async fn program(
+        &self,
+        container: &str,
+        mut command: Vec<String>,
+        args: &[String],
+        planned: &Value,
+    ) -> Program {
         if command.is_empty() && args.is_empty() && self.options.search.runs {
             for attempt in 0..ATTEMPTS {
                 command = self.started(planned, container, attempt).await.unwrap_or_default();
@@ -149,7 +176,9 @@ impl Trial<'_> {
             // What an entrypoint made of its environment is not for a manifest.
             let secret = |word: &String| {
                 let word = word.to_lowercase();
-                ["pass", "secret", "token", "key", "credential"].iter().any(|sign| word.contains(sign))
+                ["pass", "secret", "token", "key", "credential"]
+                    .iter()
+                    .any(|sign| word.contains(sign))
             };
             if command.iter().any(secret) {
                 command.clear();
@@ -162,41 +191,53 @@ impl Trial<'_> {
             // A script has no help; what it becomes has.
             let called = program.calls.iter().rev().find_map(|(_, line)| remedy::called(line));
             if let Some(place) = TrialPlace::new(place) {
-                program.options = cluster.help_of(place, called.unwrap_or(first)).await.unwrap_or_default();
+                program.options =
+                    cluster.help_of(place, called.unwrap_or(first)).await.unwrap_or_default();
             }
             program.named = cluster.named_by(place, &words).await.unwrap_or_default();
         }
         program
     }
 
-    /// Where the image of a container can be looked at: in the pod that sleeps, else in the one that runs.
+    /// Where the image of a container can be looked at: in the pod that sleeps, else in the one
+    /// that runs.
     fn place<'p>(&'p self, container: &'p str) -> Option<(&'p Cluster, Place<'p>)> {
         let asleep = self.inspection_pod.get().map(|pod| (self.namespace.as_str(), pod.as_str()));
-        let runs = || self.root_pod.as_ref().map(|(namespace, pod)| (namespace.as_str(), pod.as_str()));
+        let runs =
+            || self.root_pod.as_ref().map(|(namespace, pod)| (namespace.as_str(), pod.as_str()));
         let (namespace, pod) = asleep.or_else(runs)?;
         Some((self.cluster?, Place { namespace, pod, container }))
     }
 
-    /// The mounts, with what is known of their claims, in whose place a copy has empty volumes: what the running pod has
-    /// there, or that there is none yet.
-    async fn live_mounts(&self, mounts: Vec<(VolumeMount, Option<String>)>, container: &str) -> Vec<VolumeMount> {
+    /// The mounts, with what is known of their claims, in whose place a copy has empty volumes:
+    /// what the running pod has there, or that there is none yet.
+    async fn live_mounts(
+        &self,
+        mounts: Vec<(VolumeMount, Option<String>)>,
+        container: &str,
+    ) -> Vec<VolumeMount> {
         let (mut mounts, claims): (Vec<_>, Vec<_>) = mounts.into_iter().unzip();
         let Some(cluster) = self.cluster else { return mounts };
         let Some((namespace, pod)) = &self.root_pod else {
             let namespace = self.object.pointer("/metadata/namespace").and_then(Value::as_str);
             for (mount, claim) in mounts.iter_mut().zip(&claims) {
                 let Some(claim) = claim else { continue };
-                mount.is_new = !cluster.may_have_claim(namespace.unwrap_or(&self.namespace), claim).await;
+                mount.is_new =
+                    !cluster.may_have_claim(namespace.unwrap_or(&self.namespace), claim).await;
             }
             return mounts;
         };
         let claims = mounts.iter().filter(|mount| mount.kind == VolumeKind::Claim);
-        let paths: Vec<String> = claims.map(|mount| mount.path.trim_end_matches('/').to_owned()).collect();
+        let paths: Vec<String> =
+            claims.map(|mount| mount.path.trim_end_matches('/').to_owned()).collect();
         if paths.is_empty() {
             return mounts;
         }
         let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-        let Ok(Some(look)) = cluster.look_at(Place { namespace, pod, container }, &paths).await else { return mounts };
+        let Ok(Some(look)) = cluster.look_at(Place { namespace, pod, container }, &paths).await
+        else {
+            return mounts;
+        };
         for mount in mounts.iter_mut().filter(|mount| mount.kind == VolumeKind::Claim) {
             let point = mount.path.trim_end_matches('/');
             mount.root = look.inodes.iter().find(|inode| inode.path == point).cloned();
@@ -205,12 +246,19 @@ impl Trial<'_> {
     }
 
     /// What the root pod's own texts tell.
-    async fn known_refusals(&self, spec: &PodSpec, root: &BTreeMap<String, Inside>) -> Vec<Obstacle> {
-        let (Some(cluster), Some((namespace, pod))) = (self.cluster, &self.root_pod) else { return Vec::new() };
+    async fn known_refusals(
+        &self,
+        spec: &PodSpec,
+        root: &BTreeMap<String, Inside>,
+    ) -> Vec<Obstacle> {
+        let (Some(cluster), Some((namespace, pod))) = (self.cluster, &self.root_pod) else {
+            return Vec::new();
+        };
         let texts = cluster.failure_texts(namespace, pod, None, false).await;
         let mut texts = texts.map(|texts| texts.value).unwrap_or_default();
         for Container { name: container, .. } in &spec.containers {
-            let files = cluster.log_files(Place { namespace, pod, container }).await.unwrap_or_default();
+            let files =
+                cluster.log_files(Place { namespace, pod, container }).await.unwrap_or_default();
             texts.extend(files.into_iter().map(|(path, text)| logged(container, &path, text)));
         }
         for text in texts.iter_mut().filter(|text| text.directory.is_none()) {
@@ -221,7 +269,12 @@ impl Trial<'_> {
     }
 
     /// The words with which a container's program starts, watched from beside it.
-    async fn started(&self, planned: &Value, container: &str, attempt: usize) -> Option<Vec<String>> {
+    async fn started(
+        &self,
+        planned: &Value,
+        container: &str,
+        attempt: usize,
+    ) -> Option<Vec<String>> {
         let name = self.pod_name(&format!("watch-{attempt}"));
         let pod = self.copy(planned, &name);
         let pod = pod::watching(&pod, container, inside::STARTED);
@@ -236,8 +289,10 @@ impl Trial<'_> {
                     return;
                 }
                 let Ok(Some(pod)) = state else { continue };
-                let statuses = pod.status.and_then(|status| status.container_statuses).unwrap_or_default();
-                let state = statuses.into_iter().next().and_then(|status| status.state).unwrap_or_default();
+                let statuses =
+                    pod.status.and_then(|status| status.container_statuses).unwrap_or_default();
+                let state =
+                    statuses.into_iter().next().and_then(|status| status.state).unwrap_or_default();
                 if state.running.is_some() || state.terminated.is_some() {
                     return;
                 }
@@ -248,7 +303,9 @@ impl Trial<'_> {
             // The watcher prints as it sees, and the log takes a moment to be written.
             for _ in 0..WATCHED {
                 tokio::time::sleep(Duration::from_millis(300)).await;
-                let log = cluster.log_tail((&self.namespace, &name, pod::WATCH), false, 1000, 1 << 20).await;
+                let log = cluster
+                    .log_tail((&self.namespace, &name, pod::WATCH), false, 1000, 1 << 20)
+                    .await;
                 words = log.ok().map(|log| inside::started(&log)).filter(|words| !words.is_empty());
                 if words.is_some() {
                     break;
@@ -287,7 +344,9 @@ impl Trial<'_> {
                 let status = pod.status.unwrap_or_default();
                 let containers = status.container_statuses.unwrap_or_default();
                 let mut states = containers.iter().filter_map(|container| container.state.as_ref());
-                if !containers.is_empty() && containers.iter().all(|container| container.started == Some(true)) {
+                if !containers.is_empty()
+                    && containers.iter().all(|container| container.started == Some(true))
+                {
                     return true;
                 }
                 let failed = |state: &k8s_openapi::api::core::v1::ContainerState| {
@@ -301,7 +360,10 @@ impl Trial<'_> {
             false
         });
         if running.await.unwrap_or_else(|_| {
-            let note = format!("nobody looked into the image: the pod for it did not run within {} s", START.as_secs());
+            let note = format!(
+                "nobody looked into the image: the pod for it did not run within {} s",
+                START.as_secs()
+            );
             (self.progress)(Progress::Note(note));
             false
         }) {

@@ -1,4 +1,5 @@
-//! Runs a copy of a workload's pod as non-root, reads why it dies, adds the remedy, and repeats until it is ready.
+//! Runs a copy of a workload's pod as non-root, reads why it dies, adds the remedy, and repeats
+//! until it is ready.
 //!
 //! The one room, beside `apply`, that writes to a cluster: pods of its own, which it removes again.
 
@@ -160,11 +161,16 @@ impl Trial<'_> {
     }
 }
 
-/// Removes the pods and their owner of one trial, or of every trial, in a namespace, and tells how many pods there were.
+/// Removes the pods and their owner of one trial, or of every trial, in a namespace, and tells how
+/// many pods there were.
 ///
 /// # Errors
 /// The cluster does not answer, or does not let us.
-pub async fn clean(cluster: &Cluster, namespace: &str, trial: Option<&str>) -> Result<usize, Error> {
+pub async fn clean(
+    cluster: &Cluster,
+    namespace: &str,
+    trial: Option<&str>,
+) -> Result<usize, Error> {
     let selector = trial.map_or(pod::LABEL.to_owned(), |trial| format!("{}={trial}", pod::LABEL));
     let fail = |error: &kube::Error| {
         let why = crate::evidence::cluster::innermost(error);
@@ -183,7 +189,8 @@ pub async fn clean(cluster: &Cluster, namespace: &str, trial: Option<&str>) -> R
     Ok(removed)
 }
 
-/// Removes all objects of a kind that a label selector selects, at once, and what they own in the background.
+/// Removes all objects of a kind that a label selector selects, at once, and what they own in the
+/// background.
 async fn remove_all<K>(api: &Api<K>, selector: &str) -> Result<usize, kube::Error>
 where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug,

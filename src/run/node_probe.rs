@@ -1,4 +1,5 @@
-//! Finds out what no API tells of a node: a tiny pod runs there, as non-root, reads what the kernel shows and ends.
+//! Finds out what no API tells of a node: a tiny pod runs there, as non-root, reads what the kernel
+//! shows and ends.
 
 use std::time::Duration;
 
@@ -68,29 +69,36 @@ impl Probe<'_> {
             .help("-n names another namespace"))
     }
 
-    /// Runs two pods on a node, one after the other: an ordinary one, and one with a user namespace. What they leave
-    /// unknown stays so, and is an error beside the rest.
+    /// Runs two pods on a node, one after the other: an ordinary one, and one with a user
+    /// namespace. What they leave unknown stays so, and is an error beside the rest.
     pub async fn node(&self, cluster: &Cluster, node: &str, number: usize) -> Read<Probed> {
-        // Where restricted is enforced a pod must name its seccomp profile, and cannot show what it gets without.
+        // Where restricted is enforced a pod must name its seccomp profile, and cannot show what it
+        // gets without.
         let enforced = cluster.terms(self.namespace).await.and_then(|terms| terms.enforced);
         let profile = enforced.as_deref() == Some("restricted");
         let mut read = Read::clean(Probed::default());
         match self.run(cluster, &self.pod(node, &number.to_string(), profile, false)).await {
             Ok(Ended::Said(text)) => read.value = said(&text, profile),
-            Ok(Ended::Refused(why)) => read.errors.push(Error::remote(format!("probe node {node}"), why)),
+            Ok(Ended::Refused(why)) => {
+                read.errors.push(Error::remote(format!("probe node {node}"), why))
+            }
             Err(error) => read.errors.push(error),
         }
         match self.run(cluster, &self.pod(node, &format!("{number}-users"), profile, true)).await {
             Ok(Ended::Said(text)) => read.value.user_namespaces = Some(mapped(&text)),
-            // A pod that does not run without a namespace of its own either says nothing about that.
-            Ok(Ended::Refused(why)) if read.errors.is_empty() => read.value.user_namespaces = Some(Answer::no(why)),
+            // A pod that does not run without a namespace of its own either says nothing about
+            // that.
+            Ok(Ended::Refused(why)) if read.errors.is_empty() => {
+                read.value.user_namespaces = Some(Answer::no(why))
+            }
             Ok(Ended::Refused(_)) => {}
             Err(error) => read.errors.push(error),
         }
         read
     }
 
-    /// The pod for a node: no scheduler and no taint is asked, it touches nothing, and it ends by itself.
+    /// The pod for a node: no scheduler and no taint is asked, it touches nothing, and it ends by
+    /// itself.
     fn pod(&self, node: &str, suffix: &str, profile: bool, users: bool) -> Value {
         let mut pod = json!({
             "apiVersion": "v1",
@@ -137,7 +145,12 @@ impl Probe<'_> {
         match pods.create(&PostParams::default(), &object).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) => return Ok(Ended::Refused(status.message.clone())),
-            Err(error) => return Err(Error::remote(attempted(), crate::evidence::cluster::innermost(&error))),
+            Err(error) => {
+                return Err(Error::remote(
+                    attempted(),
+                    crate::evidence::cluster::innermost(&error),
+                ));
+            }
         }
         let ended = self.ended(cluster, &pods, name).await;
         if let Err(error) = pods.delete(name, &DeleteParams::default().grace_period(0)).await {
@@ -151,19 +164,24 @@ impl Probe<'_> {
         loop {
             sleep(LOOK).await;
             let attempted = format!("watch pod {name} in namespace {}", self.namespace);
-            let pod = pods
-                .get(name)
-                .await
-                .map_err(|error| Error::remote(attempted, crate::evidence::cluster::innermost(&error)))?;
+            let pod = pods.get(name).await.map_err(|error| {
+                Error::remote(attempted, crate::evidence::cluster::innermost(&error))
+            })?;
             let status = pod.status.unwrap_or_default();
             match status.phase.as_deref() {
                 Some("Succeeded") => {
                     let place = (self.namespace, name, "probe");
-                    let text = cluster.log_tail(place, false, 100, 1 << 14).await.map_err(|refusal| refusal.error)?;
+                    let text = cluster
+                        .log_tail(place, false, 100, 1 << 14)
+                        .await
+                        .map_err(|refusal| refusal.error)?;
                     return Ok(Ended::Said(text));
                 }
                 Some("Failed") => {
-                    let why = status.message.or(status.reason).unwrap_or_else(|| "its pod failed".to_owned());
+                    let why = status
+                        .message
+                        .or(status.reason)
+                        .unwrap_or_else(|| "its pod failed".to_owned());
                     return Ok(Ended::Refused(why));
                 }
                 _ => {}
@@ -171,7 +189,8 @@ impl Probe<'_> {
             let late = begin.elapsed() > PATIENCE;
             if late || begin.elapsed() > SLOW && status.phase.as_deref() == Some("Pending") {
                 let texts = cluster.failure_texts(self.namespace, name, None, false).await?;
-                let lines: Vec<&str> = texts.value.iter().flat_map(|text| text.text.lines()).collect();
+                let lines: Vec<&str> =
+                    texts.value.iter().flat_map(|text| text.text.lines()).collect();
                 let stuck = status.container_statuses.iter().flatten().any(is_stuck);
                 // Other warnings are about what a pod can live with.
                 let refused = |line: &&&str| stuck || late || line.contains(NO_SANDBOX);
@@ -180,7 +199,10 @@ impl Probe<'_> {
                 }
             }
             if late {
-                return Ok(Ended::Refused(format!("its pod did not end within {} s", PATIENCE.as_secs())));
+                return Ok(Ended::Refused(format!(
+                    "its pod did not end within {} s",
+                    PATIENCE.as_secs()
+                )));
             }
         }
     }
@@ -189,12 +211,17 @@ impl Probe<'_> {
 /// The uid that owns nothing.
 const NOBODY: u32 = 65_534;
 
-/// How the kubelet's event begins when a pod cannot be started at all (events.FailedCreatePodSandBox).
+/// How the kubelet's event begins when a pod cannot be started at all
+/// (events.FailedCreatePodSandBox).
 const NO_SANDBOX: &str = "Failed to create pod sandbox";
 
 /// Its image cannot be had, or the runtime does not take its container.
 fn is_stuck(status: &ContainerStatus) -> bool {
-    status.state.as_ref().and_then(|state| state.waiting.as_ref()).is_some_and(|waiting| waiting.message.is_some())
+    status
+        .state
+        .as_ref()
+        .and_then(|state| state.waiting.as_ref())
+        .is_some_and(|waiting| waiting.message.is_some())
 }
 
 fn value<'t>(text: &'t str, name: &str) -> Option<&'t str> {
@@ -217,10 +244,15 @@ fn said(text: &str, profile: bool) -> Probed {
 
 /// Whether uid 0 inside is another outside, by user_namespaces(7): inside, outside, how many.
 fn mapped(text: &str) -> Answer {
-    let map: Vec<u64> =
-        value(text, "uid_map").unwrap_or_default().split_whitespace().filter_map(|id| id.parse().ok()).collect();
+    let map: Vec<u64> = value(text, "uid_map")
+        .unwrap_or_default()
+        .split_whitespace()
+        .filter_map(|id| id.parse().ok())
+        .collect();
     match map.as_slice() {
-        [0, 0, ..] => Answer::no("a pod with hostUsers: false ran in the node's own user namespace"),
+        [0, 0, ..] => {
+            Answer::no("a pod with hostUsers: false ran in the node's own user namespace")
+        }
         [inside, outside, count, ..] => Answer::yes(format!(
             "in a pod with hostUsers: false, {count} ids from {inside} on are {outside} and following of the node"
         )),
@@ -240,7 +272,10 @@ mod tests {
         let probed = said(text, false);
         assert_eq!(probed.first_open_port, Some(0));
         assert_eq!(probed.label.as_deref(), Some("system_u:system_r:container_t:s0:c1,c2"));
-        assert_eq!((probed.app_armor, probed.seccomp, probed.cgroup), (Some(false), Some(2), Some(2)));
+        assert_eq!(
+            (probed.app_armor, probed.seccomp, probed.cgroup),
+            (Some(false), Some(2), Some(2))
+        );
         assert_eq!(said(text, true).seccomp, None, "it named a profile");
         assert_eq!(mapped(text).value, Some(true));
         assert_eq!(mapped("uid_map=0 0 4294967295\n").value, Some(false));
@@ -252,9 +287,13 @@ mod tests {
     fn its_pods_are_admitted_by_restricted() {
         let probe = Probe { namespace: "n", image: "busybox", id: "probe-1" };
         for users in [false, true] {
-            let pod: Pod = serde_json::from_value(probe.pod("node1", "0", true, users)).expect("a pod");
+            let pod: Pod =
+                serde_json::from_value(probe.pod("node1", "0", true, users)).expect("a pod");
             let spec = pod.spec.expect("a spec");
-            assert_eq!(policy::evaluate(&pod.metadata, &spec, Level::Restricted, Version::Latest), []);
+            assert_eq!(
+                policy::evaluate(&pod.metadata, &spec, Level::Restricted, Version::Latest),
+                []
+            );
             assert_eq!(spec.host_users, users.then_some(false));
         }
     }

@@ -15,7 +15,8 @@ pub fn labels(trial: &str) -> BTreeMap<&'static str, &str> {
     BTreeMap::from([(LABEL, trial), ("app.kubernetes.io/managed-by", "kubectl-nonroot")])
 }
 
-/// Volume sources with data of the workload or the node: a trial gets an empty volume in their place.
+/// Volume sources with data of the workload or the node: a trial gets an empty volume in their
+/// place.
 const DATA: [&str; 3] = ["persistentVolumeClaim", "hostPath", "ephemeral"];
 
 /// In what a copy differs from its workload because the user says so.
@@ -29,22 +30,34 @@ pub struct Changes {
     pub env: Vec<(String, String)>,
 }
 
-/// Makes a bare pod of a workload's template, under a name and labels of its own so that no Service,
-/// PodDisruptionBudget, NetworkPolicy or controller selects it. It never restarts, ends by itself after `seconds`, and
-/// touches none of the original's data: claims, hostPaths and the claims of a StatefulSet's templates become empty
-/// volumes, but for those that the changes name.
+/// Makes a bare pod of a workload's template, under a name and labels of its own so that no
+/// Service, PodDisruptionBudget, NetworkPolicy or controller selects it. It never restarts, ends by
+/// itself after `seconds`, and touches none of the original's data: claims, hostPaths and the
+/// claims of a StatefulSet's templates become empty volumes, but for those that the changes name.
 #[must_use]
 pub fn copy(object: &Value, name: &str, trial: &str, seconds: u64, changes: &Changes) -> Value {
     let is_kept = |name: &Value| changes.with_volumes.iter().any(|kept| name == kept);
-    let template = template_path(object).iter().try_fold(object, |value, key| value.get(key)).unwrap_or(object);
+    let template = template_path(object)
+        .iter()
+        .try_fold(object, |value, key| value.get(key))
+        .unwrap_or(object);
     let mut spec = template.get("spec").cloned().unwrap_or_else(|| json!({}));
     spec["restartPolicy"] = json!("Never");
     spec["activeDeadlineSeconds"] = json!(seconds);
     spec["terminationGracePeriodSeconds"] = json!(1);
     if let Some(fields) = spec.as_object_mut() {
-        // The node is the scheduler's to choose, and an identity in a StatefulSet's DNS would be the original's.
-        // What it shares with the node is the original's, too: a port can be had once.
-        for field in ["nodeName", "hostname", "subdomain", "ephemeralContainers", "hostNetwork", "hostPID", "hostIPC"] {
+        // The node is the scheduler's to choose, and an identity in a StatefulSet's DNS would be
+        // the original's. What it shares with the node is the original's, too: a port can
+        // be had once.
+        for field in [
+            "nodeName",
+            "hostname",
+            "subdomain",
+            "ephemeralContainers",
+            "hostNetwork",
+            "hostPID",
+            "hostIPC",
+        ] {
             fields.shift_remove(field);
         }
     }
@@ -53,7 +66,8 @@ pub fn copy(object: &Value, name: &str, trial: &str, seconds: u64, changes: &Cha
         let name = &claim["metadata"]["name"];
         let source = if is_kept(name) {
             // https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage
-            let words = [name.as_str(), object["metadata"]["name"].as_str(), Some("0")].map(Option::unwrap_or_default);
+            let words = [name.as_str(), object["metadata"]["name"].as_str(), Some("0")]
+                .map(Option::unwrap_or_default);
             ("persistentVolumeClaim", json!({"claimName": words.join("-")}))
         } else {
             ("emptyDir", json!({}))
@@ -64,10 +78,13 @@ pub fn copy(object: &Value, name: &str, trial: &str, seconds: u64, changes: &Cha
             other => *other = json!([volume]),
         }
     }
-    for volume in spec["volumes"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+    for volume in
+        spec["volumes"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut)
+    {
         let name = volume.get("name").cloned().unwrap_or_default();
         if !is_kept(&name) && DATA.iter().any(|source| volume.contains_key(*source)) {
-            *volume = Map::from_iter([("name".to_owned(), name), ("emptyDir".to_owned(), json!({}))]);
+            *volume =
+                Map::from_iter([("name".to_owned(), name), ("emptyDir".to_owned(), json!({}))]);
         }
     }
     if spec["volumes"].is_null()
@@ -78,7 +95,9 @@ pub fn copy(object: &Value, name: &str, trial: &str, seconds: u64, changes: &Cha
     for list in ["initContainers", "containers"] {
         for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
             leave_out_blocks(container, &is_kept);
-            for port in container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+            for port in
+                container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten()
+            {
                 if let Some(port) = port.as_object_mut() {
                     port.shift_remove("hostPort");
                 }
@@ -98,7 +117,8 @@ pub fn copy(object: &Value, name: &str, trial: &str, seconds: u64, changes: &Cha
         first["command"] = json!(changes.command);
         first.as_object_mut().and_then(|fields| fields.shift_remove("args"));
     }
-    let mut annotations = template.pointer("/metadata/annotations").cloned().unwrap_or_else(|| json!({}));
+    let mut annotations =
+        template.pointer("/metadata/annotations").cloned().unwrap_or_else(|| json!({}));
     if let Some(annotations) = annotations.as_object_mut() {
         annotations.shift_remove("kubectl.kubernetes.io/last-applied-configuration");
     }
@@ -116,7 +136,9 @@ pub fn copy(object: &Value, name: &str, trial: &str, seconds: u64, changes: &Cha
 
 /// An empty volume is no block device: what has none of its own in the copy is left out of it.
 fn leave_out_blocks(container: &mut Value, is_kept: &dyn Fn(&Value) -> bool) {
-    let Some(devices) = container.get_mut("volumeDevices").and_then(Value::as_array_mut) else { return };
+    let Some(devices) = container.get_mut("volumeDevices").and_then(Value::as_array_mut) else {
+        return;
+    };
     devices.retain(|device| is_kept(&device["name"]));
     if devices.is_empty()
         && let Some(fields) = container.as_object_mut()
@@ -125,20 +147,29 @@ fn leave_out_blocks(container: &mut Value, is_kept: &dyn Fn(&Value) -> bool) {
     }
 }
 
-/// The same pod with its containers asleep, so that its images can be looked at. Nothing of the program runs.
+/// The same pod with its containers asleep, so that its images can be looked at. Nothing of the
+/// program runs.
 #[must_use]
 pub fn inspection(pod: &Value) -> Value {
     let mut pod = pod.clone();
     let spec = &mut pod["spec"];
     // Init containers are looked at as well, beside the others.
     let init = spec.as_object_mut().and_then(|fields| fields.shift_remove("initContainers"));
-    if let (Some(Value::Array(init)), Some(containers)) = (init, spec["containers"].as_array_mut()) {
+    if let (Some(Value::Array(init)), Some(containers)) = (init, spec["containers"].as_array_mut())
+    {
         containers.extend(init);
     }
     for container in spec["containers"].as_array_mut().into_iter().flatten() {
         container["command"] = json!(["sh", "-c", "trap 'exit 0' TERM; sleep 3600 & wait"]);
         if let Some(fields) = container.as_object_mut() {
-            for field in ["args", "readinessProbe", "livenessProbe", "startupProbe", "lifecycle", "restartPolicy"] {
+            for field in [
+                "args",
+                "readinessProbe",
+                "livenessProbe",
+                "startupProbe",
+                "lifecycle",
+                "restartPolicy",
+            ] {
                 fields.shift_remove(field);
             }
         }
@@ -149,8 +180,8 @@ pub fn inspection(pod: &Value) -> Value {
 /// The name of the container that reads.
 pub const READER: &str = "nonroot-reader";
 
-/// The same pod with one more container, of the image, the user and the volumes of another: it sleeps on when that one
-/// has died, so that the files can be read that it logged to.
+/// The same pod with one more container, of the image, the user and the volumes of another: it
+/// sleeps on when that one has died, so that the files can be read that it logged to.
 #[must_use]
 pub fn with_reader(pod: &Value, container: &str) -> Value {
     let mut pod = pod.clone();
@@ -162,7 +193,8 @@ pub fn with_reader(pod: &Value, container: &str) -> Value {
             reader.insert(key.to_owned(), value.clone());
         }
     }
-    reader.insert("command".to_owned(), json!(["sh", "-c", "trap 'exit 0' TERM; sleep 3600 & wait"]));
+    reader
+        .insert("command".to_owned(), json!(["sh", "-c", "trap 'exit 0' TERM; sleep 3600 & wait"]));
     // First, so that whatever is logged is newer than itself.
     containers.insert(0, Value::Object(reader));
     pod
@@ -171,8 +203,9 @@ pub fn with_reader(pod: &Value, container: &str) -> Value {
 /// The name of the container that watches.
 pub const WATCH: &str = "nonroot-watch";
 
-/// The same pod with one of its containers only, and beside it one of the same image and user that watches which
-/// programs start: what an image runs is nowhere else to be seen without its registry.
+/// The same pod with one of its containers only, and beside it one of the same image and user that
+/// watches which programs start: what an image runs is nowhere else to be seen without its
+/// registry.
 #[must_use]
 pub fn watching(pod: &Value, container: &str, script: &str) -> Value {
     let mut pod = pod.clone();
@@ -182,13 +215,17 @@ pub fn watching(pod: &Value, container: &str, script: &str) -> Value {
     if let Some(containers) = spec["containers"].as_array_mut() {
         containers.retain(|one| one["name"] == container);
         kept = json!(containers);
-        // A program that ends in a millisecond would not be seen: in each tenth of a second it gets two of them.
+        // A program that ends in a millisecond would not be seen: in each tenth of a second it gets
+        // two of them.
         for one in containers {
             one["resources"]["limits"]["cpu"] = json!("20m");
             one["resources"]["requests"]["cpu"] = json!("20m");
         }
     }
-    let mut watch = Map::from_iter([("name".to_owned(), json!(WATCH)), ("restartPolicy".to_owned(), json!("Always"))]);
+    let mut watch = Map::from_iter([
+        ("name".to_owned(), json!(WATCH)),
+        ("restartPolicy".to_owned(), json!("Always")),
+    ]);
     for key in ["image", "imagePullPolicy", "securityContext"] {
         if let Some(value) = kept[0].get(key) {
             watch.insert(key.to_owned(), value.clone());

@@ -1,4 +1,5 @@
-//! What holds for the workload and not for its copy, which has other labels and may be in another namespace.
+//! What holds for the workload and not for its copy, which has other labels and may be in another
+//! namespace.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,11 @@ impl Trial<'_> {
     pub(super) async fn proof_limits(&self) -> Vec<String> {
         let mut notes = self.blocks_left_out();
         let Ok(cluster) = self.cluster() else { return notes };
-        let home = self.object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(&self.namespace);
+        let home = self
+            .object
+            .pointer("/metadata/namespace")
+            .and_then(Value::as_str)
+            .unwrap_or(&self.namespace);
         let policies: Api<NetworkPolicy> = Api::namespaced(cluster.client(), home);
         match policies.list(&ListParams::default()).await {
             Ok(list) => {
@@ -25,7 +30,8 @@ impl Trial<'_> {
                     .items
                     .into_iter()
                     .filter(|policy| {
-                        selects(policy, &self.labels()) && (elsewhere || !selects(policy, &copy_labels(&self.id)))
+                        selects(policy, &self.labels())
+                            && (elsewhere || !selects(policy, &copy_labels(&self.id)))
                     })
                     .filter_map(|policy| policy.metadata.name)
                     .collect();
@@ -44,7 +50,8 @@ impl Trial<'_> {
             if let (Some(own), Some(other)) = (own, other)
                 && own.enforced != other.enforced
             {
-                let level = |enforced: Option<String>| enforced.unwrap_or_else(|| "nothing".to_owned());
+                let level =
+                    |enforced: Option<String>| enforced.unwrap_or_else(|| "nothing".to_owned());
                 notes.push(format!(
                     "the trial ran in namespace {}, which enforces {}; namespace {home} enforces {}",
                     self.namespace,
@@ -59,13 +66,20 @@ impl Trial<'_> {
     /// Block volumes that the copy does not have.
     fn blocks_left_out(&self) -> Vec<String> {
         let Some(spec) = plan::pod_spec(self.object) else { return Vec::new() };
-        let containers =
-            ["initContainers", "containers"].into_iter().filter_map(|list| spec[list].as_array()).flatten();
+        let containers = ["initContainers", "containers"]
+            .into_iter()
+            .filter_map(|list| spec[list].as_array())
+            .flatten();
         let devices = containers.flat_map(|container| {
             let name = container["name"].as_str().unwrap_or_default();
-            container["volumeDevices"].as_array().into_iter().flatten().map(move |device| (name, device))
+            container["volumeDevices"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(move |device| (name, device))
         });
-        let is_kept = |name: &Value| self.options.changes.with_volumes.iter().any(|kept| name == kept);
+        let is_kept =
+            |name: &Value| self.options.changes.with_volumes.iter().any(|kept| name == kept);
         devices
             .filter(|(_, device)| !is_kept(&device["name"]))
             .map(|(container, device)| {
@@ -77,8 +91,13 @@ impl Trial<'_> {
 
     /// The labels of the workload's pods.
     fn labels(&self) -> BTreeMap<String, String> {
-        let template = plan::template_path(self.object).iter().try_fold(self.object, |value, key| value.get(key));
-        let labels = template.and_then(|template| template.pointer("/metadata/labels")).cloned().unwrap_or_default();
+        let template = plan::template_path(self.object)
+            .iter()
+            .try_fold(self.object, |value, key| value.get(key));
+        let labels = template
+            .and_then(|template| template.pointer("/metadata/labels"))
+            .cloned()
+            .unwrap_or_default();
         serde_json::from_value(labels).unwrap_or_default()
     }
 }
@@ -109,7 +128,9 @@ mod tests {
         assert!(selects(&named, &web) && !selects(&named, &copy_labels("t")));
         let all = policy(json!({}));
         assert!(selects(&all, &web) && selects(&all, &copy_labels("t")));
-        let other = policy(json!({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["web"]}]}));
+        let other = policy(
+            json!({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["web"]}]}),
+        );
         assert!(!selects(&other, &web));
     }
 }

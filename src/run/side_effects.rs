@@ -29,35 +29,41 @@ const CONNECTIONS: [&str; 18] = [
 /// Names at the most, of variables and of objects.
 const MOST: usize = 8;
 
-/// What the copy of a workload will do besides being looked at, each as the rest of "it ...". Names of variables are
-/// told, and never their values.
+/// What the copy of a workload will do besides being looked at, each as the rest of "it ...". Names
+/// of variables are told, and never their values.
 #[must_use]
 pub fn side_effects(object: &Value) -> Vec<String> {
     let mut effects = Vec::new();
     match object["kind"].as_str() {
-        Some("CronJob") => {
-            effects.push("does its work now, whatever its schedule says, and once each round".to_owned())
-        }
+        Some("CronJob") => effects
+            .push("does its work now, whatever its schedule says, and once each round".to_owned()),
         Some("Job") => effects.push("does its work again, once each round".to_owned()),
         Some("StatefulSet") => effects.push("may join its cluster as one more member".to_owned()),
-        Some("DaemonSet") => effects.push("works on one node beside the pod that is there".to_owned()),
+        Some("DaemonSet") => {
+            effects.push("works on one node beside the pod that is there".to_owned())
+        }
         _ => {}
     }
     let Some(spec) = pod_spec(object) else { return effects };
-    if let Some(account) = spec["serviceAccountName"].as_str().filter(|account| *account != "default")
+    if let Some(account) =
+        spec["serviceAccountName"].as_str().filter(|account| *account != "default")
         && spec["automountServiceAccountToken"] != false
     {
         effects.push(format!(
             "uses the API server as service account {account}: a leader election or a controller among it takes part"
         ));
     }
-    let containers: Vec<&Value> =
-        ["initContainers", "containers"].iter().flat_map(|list| spec[*list].as_array().into_iter().flatten()).collect();
+    let containers: Vec<&Value> = ["initContainers", "containers"]
+        .iter()
+        .flat_map(|list| spec[*list].as_array().into_iter().flatten())
+        .collect();
     let mut names: Vec<&str> = containers
         .iter()
         .flat_map(|container| container["env"].as_array().into_iter().flatten())
         .filter_map(|variable| variable["name"].as_str())
-        .filter(|name| name.split('_').any(|word| CONNECTIONS.contains(&word.to_ascii_uppercase().as_str())))
+        .filter(|name| {
+            name.split('_').any(|word| CONNECTIONS.contains(&word.to_ascii_uppercase().as_str()))
+        })
         .collect();
     names.sort_unstable();
     names.dedup();
@@ -70,7 +76,8 @@ pub fn side_effects(object: &Value) -> Vec<String> {
         .iter()
         .flat_map(|container| container["envFrom"].as_array().into_iter().flatten())
         .filter_map(|from| {
-            let source = |field: &str, kind: &str| Some(format!("{kind} {}", from[field]["name"].as_str()?));
+            let source =
+                |field: &str, kind: &str| Some(format!("{kind} {}", from[field]["name"].as_str()?));
             source("secretRef", "secret").or_else(|| source("configMapRef", "config map"))
         })
         .collect();

@@ -1,8 +1,8 @@
 //! The last resort: a copy that dies and says nothing of why runs once more under strace.
 //!
-//! A process may trace its own children without any privilege (ptrace(2)), so that the copy needs none: an init container
-//! copies a static strace into an empty volume, the program's command becomes an argument of it, and a container beside it
-//! prints what it wrote.
+//! A process may trace its own children without any privilege (ptrace(2)), so that the copy needs
+//! none: an init container copies a static strace into an empty volume, the program's command
+//! becomes an argument of it, and a container beside it prints what it wrote.
 
 use serde_json::{Map, Value, json};
 
@@ -25,9 +25,9 @@ const ARRIVES: std::time::Duration = std::time::Duration::from_secs(2);
 pub(super) fn under(pod: &Value, container: &str, image: &str, facts: &Facts) -> Option<Value> {
     let mut pod = pod.clone();
     let spec = &mut pod["spec"];
-    let list = ["containers", "initContainers"]
-        .into_iter()
-        .find(|list| spec[*list].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == container)))?;
+    let list = ["containers", "initContainers"].into_iter().find(|list| {
+        spec[*list].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == container))
+    })?;
     let traced = spec[list].as_array_mut()?.iter_mut().find(|one| one["name"] == container)?;
     let words = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let (command, args) = match (words(&traced["command"]), words(&traced["args"])) {
@@ -38,7 +38,14 @@ pub(super) fn under(pod: &Value, container: &str, image: &str, facts: &Facts) ->
         }
         _ => return None,
     };
-    let strace = [format!("{MOUNT}/strace"), "-f".into(), "-y".into(), "-s".into(), "256".into(), "-o".into()];
+    let strace = [
+        format!("{MOUNT}/strace"),
+        "-f".into(),
+        "-y".into(),
+        "-s".into(),
+        "256".into(),
+        "-o".into(),
+    ];
     let strace = strace.into_iter().chain([format!("{MOUNT}/trace"), "--".into()]).map(Value::from);
     traced["command"] = strace.chain(command).collect();
     if !args.is_empty() {
@@ -62,8 +69,10 @@ pub(super) fn under(pod: &Value, container: &str, image: &str, facts: &Facts) ->
         }
         Value::Object(helper)
     };
-    let copy =
-        helper("nonroot-strace-copy", format!("cp \"$(command -v strace)\" {MOUNT}/strace && : > {MOUNT}/trace"));
+    let copy = helper(
+        "nonroot-strace-copy",
+        format!("cp \"$(command -v strace)\" {MOUNT}/strace && : > {MOUNT}/trace"),
+    );
     let print = helper(STRACE, format!("trap 'exit 0' TERM; tail -n +1 -f {MOUNT}/trace & wait"));
     let mut init = vec![copy];
     init.extend(words(&spec["initContainers"]));
@@ -78,18 +87,27 @@ pub(super) fn under(pod: &Value, container: &str, image: &str, facts: &Facts) ->
 }
 
 impl Trial<'_> {
-    /// What the trace of a run adds to what its texts tell; nothing where it did not run under strace.
+    /// What the trace of a run adds to what its texts tell; nothing where it did not run under
+    /// strace.
     pub(super) async fn read_trace(&self, name: &str, pod: &Value, run: &mut Outcome) {
         // The container that prints stands before the one that is traced.
-        let containers: Vec<&str> =
-            pod["spec"]["containers"].as_array().into_iter().flatten().filter_map(|one| one["name"].as_str()).collect();
-        let (Some(cluster), [STRACE, container, ..]) = (self.cluster, containers.as_slice()) else { return };
+        let containers: Vec<&str> = pod["spec"]["containers"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|one| one["name"].as_str())
+            .collect();
+        let (Some(cluster), [STRACE, container, ..]) = (self.cluster, containers.as_slice()) else {
+            return;
+        };
         let source = format!("strace of container {container}");
-        let context = Context { source, container: Some((*container).to_owned()), ..Context::default() };
+        let context =
+            Context { source, container: Some((*container).to_owned()), ..Context::default() };
         let (mut strace, mut trace) = (Strace::default(), Trace::new(context));
         let take = |piece: &[u8]| strace.feed(piece, &mut |event| trace.take(event));
         tokio::time::sleep(ARRIVES).await;
-        if let Err(refusal) = cluster.stream_log((&self.namespace, name, STRACE), false, take).await {
+        if let Err(refusal) = cluster.stream_log((&self.namespace, name, STRACE), false, take).await
+        {
             run.notes.push(refusal.error.to_string());
         }
         let lines = strace.finish(&mut |event| trace.take(event));
@@ -117,7 +135,11 @@ mod tests {
         assert_eq!(containers[1]["command"][8], "/bin/a");
         assert_eq!(containers[1]["args"], json!(["-v"]));
         assert_eq!(with["spec"]["initContainers"][0]["name"], "nonroot-strace-copy");
-        assert_eq!(under(&pod, "b", "strace", &Facts::default()), None, "nothing tells what the image runs");
+        assert_eq!(
+            under(&pod, "b", "strace", &Facts::default()),
+            None,
+            "nothing tells what the image runs"
+        );
         let seen = Facts { command: vec!["/b".to_owned()], ..Facts::default() };
         assert!(under(&pod, "b", "strace", &seen).is_some());
     }

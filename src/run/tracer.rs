@@ -31,11 +31,17 @@ const RIGHTS: &[Right] = &[
 const START: Duration = Duration::from_secs(120);
 
 /// Reasons for which a container waits and will not start.
-const FAILED: [&str; 5] =
-    ["CreateContainerConfigError", "CreateContainerError", "ErrImageNeverPull", "ImagePullBackOff", "InvalidImageName"];
+const FAILED: [&str; 5] = [
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "ErrImageNeverPull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+];
 
-/// With whose privileges it traces, by the names that kubectl debug gives its profiles. ptrace(2) lets a process trace
-/// another with the same user and no capability that it lacks itself, unless Yama forbids it; with CAP_SYS_PTRACE any.
+/// With whose privileges it traces, by the names that kubectl debug gives its profiles. ptrace(2)
+/// lets a process trace another with the same user and no capability that it lacks itself, unless
+/// Yama forbids it; with CAP_SYS_PTRACE any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
     /// Root with CAP_SYS_PTRACE, which no Pod Security level but privileged admits.
@@ -65,7 +71,8 @@ pub struct Tracer<'a> {
     pub name: String,
 }
 
-/// Attaches to every process but its own: each that runs is named to strace, their children follow. It ends by itself.
+/// Attaches to every process but its own: each that runs is named to strace, their children follow.
+/// It ends by itself.
 const SCRIPT: &str = r#"
 for p in /proc/[0-9]*; do
   p=${p#/proc/}
@@ -88,7 +95,9 @@ impl Tracer<'_> {
             context
         };
         let context = match self.profile {
-            Profile::General => json!({"runAsUser": 0, "runAsNonRoot": false, "capabilities": {"add": ["SYS_PTRACE"]}}),
+            Profile::General => {
+                json!({"runAsUser": 0, "runAsNonRoot": false, "capabilities": {"add": ["SYS_PTRACE"]}})
+            }
             Profile::Baseline => own(json!({})),
             Profile::Restricted => own(json!({
                 "runAsNonRoot": true,
@@ -113,8 +122,9 @@ impl Tracer<'_> {
         cluster.missing(self.namespace, RIGHTS).await
     }
 
-    /// What a level forbids in the pod with it. An ephemeral container is a change for which the whole pod is judged
-    /// again (k8s.io/pod-security-admission, admission.go: isSignificantPodUpdate).
+    /// What a level forbids in the pod with it. An ephemeral container is a change for which the
+    /// whole pod is judged again (k8s.io/pod-security-admission, admission.go:
+    /// isSignificantPodUpdate).
     #[must_use]
     pub fn forbidden(&self, pod: &Value, level: Level) -> Vec<Violation> {
         let mut with = pod.clone();
@@ -133,7 +143,8 @@ impl Tracer<'_> {
     /// # Errors
     /// The API server or the kubelet refuses it, its image cannot be had, or it has no shell.
     pub async fn start(&self, cluster: &Cluster) -> Result<(), Error> {
-        let attempted = format!("trace container {} of pod {}/{}", self.container, self.namespace, self.pod);
+        let attempted =
+            format!("trace container {} of pod {}/{}", self.container, self.namespace, self.pod);
         let path = format!("/api/v1/namespaces/{}/pods", self.namespace);
         let patch = json!({"spec": {"ephemeralContainers": [self.container()]}});
         let request = Request::new(path).patch_subresource(
@@ -143,7 +154,8 @@ impl Tracer<'_> {
             &Patch::Strategic(patch),
         );
         let request = request.map_err(|error| Error::input(attempted.clone(), error))?;
-        let fail = |why: &str| Error::remote(attempted.clone(), why.lines().next().unwrap_or_default());
+        let fail =
+            |why: &str| Error::remote(attempted.clone(), why.lines().next().unwrap_or_default());
         match cluster.client().request::<Value>(request).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) => return Err(fail(&status.message)),
@@ -155,9 +167,13 @@ impl Tracer<'_> {
         let started = timeout(START, async {
             while let Some(state) = states.next().await {
                 let Ok(Some(pod)) = state else { continue };
-                let Some(ContainerState { running, terminated, waiting }) = self.state(&pod) else { continue };
+                let Some(ContainerState { running, terminated, waiting }) = self.state(&pod) else {
+                    continue;
+                };
                 if running.is_some()
-                    || terminated.as_ref().is_some_and(|ended| ended.reason.as_deref() != Some("StartError"))
+                    || terminated
+                        .as_ref()
+                        .is_some_and(|ended| ended.reason.as_deref() != Some("StartError"))
                 {
                     return Ok(());
                 }
@@ -175,7 +191,9 @@ impl Tracer<'_> {
         });
         match started.await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(message)) => Err(fail(&message).help("its image must have sh and strace (--image)")),
+            Ok(Err(message)) => {
+                Err(fail(&message).help("its image must have sh and strace (--image)"))
+            }
             Err(_) => Err(fail(&last)),
         }
     }

@@ -28,11 +28,12 @@ const RIGHTS: &[Right] = &[
 ];
 
 impl Trial<'_> {
-    /// Runs what the search wants until the pod works, nothing is left to try, or the bounds of the options are met.
+    /// Runs what the search wants until the pod works, nothing is left to try, or the bounds of the
+    /// options are met.
     ///
     /// # Errors
-    /// The cluster does not answer, or does not let us run the trial. A workload that cannot be made to work is none: its
-    /// proof says what remains.
+    /// The cluster does not answer, or does not let us run the trial. A workload that cannot be
+    /// made to work is none: its proof says what remains.
     pub async fn prove(&self) -> Result<Proven, Error> {
         let begin = Instant::now();
         self.check_rights().await?;
@@ -61,7 +62,8 @@ impl Trial<'_> {
         Ok(Proven { plan: search.plan(self.pod_of_today()), proof })
     }
 
-    /// The plan as far as what runs and what failed tells, without a trial: nothing is written to the cluster.
+    /// The plan as far as what runs and what failed tells, without a trial: nothing is written to
+    /// the cluster.
     ///
     /// # Errors
     /// The pod template cannot be parsed.
@@ -136,8 +138,7 @@ impl Trial<'_> {
         let (looks, needed): (Vec<Right>, Vec<Right>) =
             missing.into_iter().partition(|right| right.subresource == Some("exec"));
         if !looks.is_empty() {
-            let note =
-                "without the right to create pods/exec nothing can be looked at from inside: more rounds, and guesses";
+            let note = "without the right to create pods/exec nothing can be looked at from inside: more rounds, and guesses";
             (self.progress)(Progress::Note(note.to_owned()));
         }
         if needed.is_empty() {

@@ -31,23 +31,30 @@ pub(super) fn is_again(before: &Obstacle, now: &Obstacle) -> bool {
     shape(before) == shape(now)
 }
 
-/// bash says the same of a program that may not be executed and of a redirection to a file. Where the image has no such
-/// program, it was one to a file.
+/// bash says the same of a program that may not be executed and of a redirection to a file. Where
+/// the image has no such program, it was one to a file.
 pub(super) fn reread(obstacle: Obstacle, facts: &Facts) -> Obstacle {
-    let Some(path) = obstacle.path.as_deref().filter(|path| path.starts_with('/')) else { return obstacle };
+    let Some(path) = obstacle.path.as_deref().filter(|path| path.starts_with('/')) else {
+        return obstacle;
+    };
     let resolved = facts.resolved(path);
     let directory = &resolved[..resolved.rfind('/').unwrap_or(0).max(1)];
     let observer = (facts.observer_uid, facts.observer_uid);
     let was_seen = facts.inode(directory).is_some_and(|inode| facts.may(observer, inode, 5));
     let is_program = facts.inode(&resolved).is_some();
-    if obstacle.operation != Operation::Exec || obstacle.errno != Some(Errno::Eacces) || !was_seen || is_program {
+    if obstacle.operation != Operation::Exec
+        || obstacle.errno != Some(Errno::Eacces)
+        || !was_seen
+        || is_program
+    {
         return obstacle;
     }
     let cause = format!("the container's user may not create {path}, which the image has not");
     Obstacle { operation: Operation::Create, category: Category::UnwritablePath, cause, ..obstacle }
 }
 
-/// Whether the user that was chosen may do it anyway, as far as the image and the running container tell.
+/// Whether the user that was chosen may do it anyway, as far as the image and the running container
+/// tell.
 pub(super) fn is_allowed(obstacle: &Obstacle, facts: &Facts, inside: Option<&Inside>) -> bool {
     let Some(given) = obstacle.path.as_deref() else { return false };
     let path = facts.resolved(given);
@@ -63,7 +70,11 @@ pub(super) fn is_allowed(obstacle: &Obstacle, facts: &Facts, inside: Option<&Ins
         let is_own = mount.shared.is_none() && mount.root.as_ref().is_some_and(may);
         return mount.kind != VolumeKind::Claim || is_own && changed.all(may);
     }
-    let reaches = facts.searched(given).iter().filter_map(|dir| facts.inode(dir)).all(|dir| facts.may(who, dir, 1));
+    let reaches = facts
+        .searched(given)
+        .iter()
+        .filter_map(|dir| facts.inode(dir))
+        .all(|dir| facts.may(who, dir, 1));
     // Of what was not seen nothing is foreseen.
     let allows = match obstacle.category {
         Category::UnreadableFile => facts.inode(&path).is_none_or(|inode| facts.may(who, inode, 4)),
@@ -72,8 +83,8 @@ pub(super) fn is_allowed(obstacle: &Obstacle, facts: &Facts, inside: Option<&Ins
     reaches && allows
 }
 
-/// Whether a claim is closed to the user that was chosen, as far as is known: fsGroup is not set, or is not that of the
-/// others who share it.
+/// Whether a claim is closed to the user that was chosen, as far as is known: fsGroup is not set,
+/// or is not that of the others who share it.
 pub(super) fn is_refused(mount: &VolumeMount, facts: &Facts, fs_group: Option<u64>) -> bool {
     if mount.kind != VolumeKind::Claim || mount.read_only {
         return false;

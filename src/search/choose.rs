@@ -9,22 +9,26 @@ use crate::plan;
 use crate::remedy::{self, Proposal};
 
 impl Choice {
-    /// What ended a program comes before what it only mentions, which may be why it was refused what ended it; where it
-    /// works, all that it is refused is told alike.
+    /// What ended a program comes before what it only mentions, which may be why it was refused
+    /// what ended it; where it works, all that it is refused is told alike.
     pub(super) fn new(outcome: Outcome, must_work: bool) -> Self {
         let all = outcome.obstacles.iter().cloned();
-        let (first, rest): (VecDeque<_>, VecDeque<_>) = all.partition(|obstacle| obstacle.fatal || !must_work);
+        let (first, rest): (VecDeque<_>, VecDeque<_>) =
+            all.partition(|obstacle| obstacle.fatal || !must_work);
         Choice { outcome, must_work, first, rest, added: Vec::new() }
     }
 }
 
 impl Search<'_> {
-    /// Takes up the next remedy of each obstacle of a run that has one left; where none has, looks closer or guesses.
+    /// Takes up the next remedy of each obstacle of a run that has one left; where none has, looks
+    /// closer or guesses.
     pub(super) fn choose(&mut self, mut choice: Choice) -> (Phase, Option<Next>) {
         if choice.first.is_empty() && choice.added.is_empty() {
             choice.first = std::mem::take(&mut choice.rest);
         }
-        let Some(obstacle) = choice.first.front().cloned() else { return (self.chosen(choice), None) };
+        let Some(obstacle) = choice.first.front().cloned() else {
+            return (self.chosen(choice), None);
+        };
         if let Some(summary) = self.without_copy(&obstacle) {
             choice.first.pop_front();
             choice.added.push(summary);
@@ -78,7 +82,8 @@ impl Search<'_> {
         let facts = self.facts.get(container)?;
         let obstacle = accept::reread(obstacle, facts);
         let proposals = remedy::proposals(&obstacle, facts);
-        // A program that works keeps its user; only where nothing else is left root stays, in a namespace.
+        // A program that works keeps its user; only where nothing else is left root stays, in a
+        // namespace.
         let allowed = |proposal: &Proposal| {
             let root = proposal.edits.contains(&Edit::UserNamespace);
             let new = !self.tried.contains(&proposal.edits);
@@ -92,19 +97,26 @@ impl Search<'_> {
         Some(summary)
     }
 
-    /// An obstacle of an init container that fills a volume is one of the container whose volume it is.
+    /// An obstacle of an init container that fills a volume is one of the container whose volume it
+    /// is.
     fn located(&self, mut obstacle: Obstacle) -> Obstacle {
         let known = |name: &String| self.facts.contains_key(name);
         if obstacle.container.as_ref().is_some_and(known) {
             return obstacle;
         }
-        let filled = obstacle.container.as_deref().and_then(|name| name.strip_prefix(plan::FILL)).map(str::to_owned);
-        obstacle.container = filled.filter(known).or_else(|| self.identities.first().map(|(name, _)| name.clone()));
+        let filled = obstacle
+            .container
+            .as_deref()
+            .and_then(|name| name.strip_prefix(plan::FILL))
+            .map(str::to_owned);
+        obstacle.container =
+            filled.filter(known).or_else(|| self.identities.first().map(|(name, _)| name.clone()));
         obstacle
     }
 
-    /// What is to be learned before a remedy is chosen: what stands at its path, where a command without one lies, which
-    /// program it is, and what in its configuration asks for a privilege.
+    /// What is to be learned before a remedy is chosen: what stands at its path, where a command
+    /// without one lies, which program it is, and what in its configuration asks for a
+    /// privilege.
     pub(super) fn needs(&self, container: &str, obstacle: &Obstacle) -> Vec<Question> {
         let Some(facts) = self.facts.get(container) else { return Vec::new() };
         let mut paths: Vec<String> = Vec::new();
@@ -112,7 +124,8 @@ impl Search<'_> {
             let parent = path.rfind('/').map_or("/", |at| &path[..at.max(1)]).to_owned();
             paths.extend([path.clone(), parent]);
         }
-        let command = obstacle.path.as_ref().or(obstacle.program.as_ref()).filter(|name| !name.contains('/'));
+        let command =
+            obstacle.path.as_ref().or(obstacle.program.as_ref()).filter(|name| !name.contains('/'));
         if let (Operation::Exec, Some(command)) = (obstacle.operation, command) {
             paths.extend(remedy::SEARCH_PATH.iter().map(|dir| format!("{dir}/{command}")));
         }
@@ -129,17 +142,21 @@ impl Search<'_> {
         let Some(found) = self.found.get(&(container.to_owned(), words)) else {
             return vec![Question::Configuration { container: container.to_owned(), words }];
         };
-        let of_databases = found.databases.iter().filter_map(|file| Some(file[..file.rfind('/')?].to_owned()));
+        let of_databases =
+            found.databases.iter().filter_map(|file| Some(file[..file.rfind('/')?].to_owned()));
         let dirs: Vec<String> = of_databases.chain(facts.directory.clone()).collect();
         self.unseen(container, &dirs).into_iter().collect()
     }
 
-    /// What is to be learned of the program of a container: which it is, and what stands at the paths that it names.
+    /// What is to be learned of the program of a container: which it is, and what stands at the
+    /// paths that it names.
     pub(super) fn program_needs(&self, container: &str) -> Option<Question> {
         let facts = self.facts.get(container).filter(|facts| facts.has_shell)?;
         if !self.asked.contains(&Asked::Program(container.to_owned())) {
             let mut command = facts.command.clone();
-            if let (true, Some(image)) = (command.is_empty() && facts.args.is_empty(), self.image(container)) {
+            if let (true, Some(image)) =
+                (command.is_empty() && facts.args.is_empty(), self.image(container))
+            {
                 command = [image.config.entrypoint.as_slice(), &image.config.command].concat();
             }
             return Some(Question::Program {
@@ -149,7 +166,8 @@ impl Search<'_> {
                 planned: Box::new(self.planned()),
             });
         }
-        let places: Vec<String> = facts.named.iter().cloned().chain(facts.directory.clone()).collect();
+        let places: Vec<String> =
+            facts.named.iter().cloned().chain(facts.directory.clone()).collect();
         self.unseen(container, &places)
     }
 
@@ -163,8 +181,8 @@ impl Search<'_> {
     }
 }
 
-/// The words that a line of configuration begins with which asks for what was refused; none where only databases are of
-/// interest. `None`: nothing is to be found for it.
+/// The words that a line of configuration begins with which asks for what was refused; none where
+/// only databases are of interest. `None`: nothing is to be found for it.
 fn words(obstacle: &Obstacle) -> Option<&'static [&'static str]> {
     let pathless = obstacle.path.is_none() && obstacle.category == Category::UnwritablePath;
     remedy::directives(obstacle).or(pathless.then_some(&[]))

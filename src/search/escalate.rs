@@ -7,8 +7,8 @@ use crate::model::edit::Edit;
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
 use crate::remedy::{self, Level, Proposal};
 
-/// How long a pod that says nothing is waited for once, where no running pod tells how long that takes. What waits for the
-/// next minute, as cron does, is ready by then.
+/// How long a pod that says nothing is waited for once, where no running pod tells how long that
+/// takes. What waits for the next minute, as cron does, is ready by then.
 pub(super) const SLOW: Duration = Duration::from_secs(60);
 
 /// What is done about a program that does not work and says nothing that leads on, in this order.
@@ -40,7 +40,8 @@ impl Escalation {
 }
 
 impl Search<'_> {
-    /// Takes the first escalation that leads on. What is not needed is left out again when the pod works.
+    /// Takes the first escalation that leads on. What is not needed is left out again when the pod
+    /// works.
     pub(super) fn escalate(&mut self, outcome: Outcome) -> (Phase, Option<Next>) {
         let questions: Vec<_> = Escalation::ALL
             .into_iter()
@@ -70,9 +71,13 @@ impl Search<'_> {
         let is_silent = outcome.obstacles.is_empty() && !self.used.contains(&escalation);
         let edits = || self.steps.iter().flat_map(|step| &step.edits);
         match escalation {
-            Escalation::WaitLonger => is_silent && outcome.end == End::NotReady && self.startup_time < SLOW,
+            Escalation::WaitLonger => {
+                is_silent && outcome.end == End::NotReady && self.startup_time < SLOW
+            }
             // Where it logs to a volume, that can be read beside it.
-            Escalation::ReadLogFiles => is_silent && edits().any(|edit| matches!(edit, Edit::Directory { .. })),
+            Escalation::ReadLogFiles => {
+                is_silent && edits().any(|edit| matches!(edit, Edit::Directory { .. }))
+            }
             Escalation::Strace => is_silent && self.options.strace,
             Escalation::Speculate | Escalation::OtherIdentity | Escalation::UserNamespace => {
                 !edits().any(|edit| *edit == Edit::UserNamespace)
@@ -84,7 +89,9 @@ impl Search<'_> {
     fn wants_programs_of(&self, escalation: Escalation, outcome: &Outcome) -> Vec<String> {
         match escalation {
             Escalation::WaitLonger | Escalation::ReadLogFiles => Vec::new(),
-            Escalation::Strace => self.identities.first().map(|(name, _)| name.clone()).into_iter().collect(),
+            Escalation::Strace => {
+                self.identities.first().map(|(name, _)| name.clone()).into_iter().collect()
+            }
             _ => self.doubted(outcome),
         }
     }
@@ -102,12 +109,20 @@ impl Search<'_> {
     fn take(&mut self, escalation: Escalation, outcome: &Outcome) -> Vec<String> {
         let obstacle = outcome.obstacles.first().cloned().unwrap_or_else(|| silence(outcome.end));
         let once_more = match escalation {
-            Escalation::WaitLonger => format!("run it once more, and wait for {} seconds", SLOW.as_secs()),
-            Escalation::ReadLogFiles => "run it once more, and read the files that it logs to".to_owned(),
+            Escalation::WaitLonger => {
+                format!("run it once more, and wait for {} seconds", SLOW.as_secs())
+            }
+            Escalation::ReadLogFiles => {
+                "run it once more, and read the files that it logs to".to_owned()
+            }
             Escalation::Strace => "run it once more under strace".to_owned(),
             Escalation::Speculate => return self.speculate(&obstacle, outcome),
-            Escalation::OtherIdentity => return self.another_user(&obstacle, outcome).into_iter().collect(),
-            Escalation::UserNamespace => return self.user_namespace(&obstacle, outcome).into_iter().collect(),
+            Escalation::OtherIdentity => {
+                return self.another_user(&obstacle, outcome).into_iter().collect();
+            }
+            Escalation::UserNamespace => {
+                return self.user_namespace(&obstacle, outcome).into_iter().collect();
+            }
         };
         self.used.insert(escalation);
         self.next_run.insert(escalation);
@@ -120,7 +135,9 @@ impl Search<'_> {
             .doubted(outcome)
             .into_iter()
             .filter_map(|name| Some((name.clone(), remedy::unsaid(self.facts.get(&name)?))))
-            .flat_map(|(name, proposals)| proposals.into_iter().map(move |proposal| (name.clone(), proposal)))
+            .flat_map(|(name, proposals)| {
+                proposals.into_iter().map(move |proposal| (name.clone(), proposal))
+            })
             .collect();
         let mut added = Vec::new();
         for (container, proposal) in silent {
@@ -153,18 +170,29 @@ impl Search<'_> {
             let beside = mount.map(|mount| mount.beside.as_slice()).unwrap_or_default();
             let others = self.identities.iter().filter(|(name, _)| beside.contains(name));
             let others = others.map(|(name, other)| {
-                run_as((other.uid, other.gid), &format!("{name} does, which shares a volume with it"))
+                run_as(
+                    (other.uid, other.gid),
+                    &format!("{name} does, which shares a volume with it"),
+                )
             });
             // It began as the first of them, unless nobody knows whom it began as.
             let began = usize::from(!facts.user_is_a_guess);
             let candidates = facts.candidates.iter().skip(began);
-            let mut users = others.chain(candidates.map(|one| run_as((one.uid, one.gid), &one.why)));
-            let now = Edit::RunAs { container: Some(container.clone()), uid: facts.uid, gid: facts.gid };
-            let is_now = |proposal: &Proposal| proposal.edits.contains(&now) && !facts.user_is_a_guess;
-            let next = users.find(|one| !is_now(one) && self.is_wanted(one) && !self.tried.contains(&one.edits));
+            let mut users =
+                others.chain(candidates.map(|one| run_as((one.uid, one.gid), &one.why)));
+            let now =
+                Edit::RunAs { container: Some(container.clone()), uid: facts.uid, gid: facts.gid };
+            let is_now =
+                |proposal: &Proposal| proposal.edits.contains(&now) && !facts.user_is_a_guess;
+            let next = users.find(|one| {
+                !is_now(one) && self.is_wanted(one) && !self.tried.contains(&one.edits)
+            });
             if let Some(proposal) = next {
                 let summary = proposal.summary.clone();
-                self.add_guess(&Obstacle { container: Some(container.clone()), ..obstacle.clone() }, proposal);
+                self.add_guess(
+                    &Obstacle { container: Some(container.clone()), ..obstacle.clone() },
+                    proposal,
+                );
                 return Some(summary);
             }
         }
@@ -174,11 +202,14 @@ impl Search<'_> {
     /// Root in a user namespace: the last resort.
     fn user_namespace(&mut self, obstacle: &Obstacle, outcome: &Outcome) -> Option<String> {
         let containers = self.doubted(outcome).into_iter();
-        let root = containers.map(|container| Edit::RunAs { container: Some(container), uid: 0, gid: 0 });
+        let root =
+            containers.map(|container| Edit::RunAs { container: Some(container), uid: 0, gid: 0 });
         let proposal = Proposal {
             remedy: "user-namespace",
             level: Level::Pod,
-            summary: "keep root inside and nobody outside, in a user namespace: nothing else worked".to_owned(),
+            summary:
+                "keep root inside and nobody outside, in a user namespace: nothing else worked"
+                    .to_owned(),
             edits: std::iter::once(Edit::UserNamespace).chain(root).collect(),
         };
         if self.tried.contains(&proposal.edits) || !self.is_wanted(&proposal) {

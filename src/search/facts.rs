@@ -20,7 +20,8 @@ const MAX_READ: usize = 200;
 /// Names that are taken apart for words: container, image, and the beginning of the command.
 const MAX_NAMES: usize = 8;
 
-/// Links that are followed on the way to a path: each leads to a place that is looked at in its turn.
+/// Links that are followed on the way to a path: each leads to a place that is looked at in its
+/// turn.
 const MAX_LINKS: usize = 4;
 
 /// Who looks at the images: nobody in particular, so that what everybody may read is what is seen.
@@ -86,36 +87,50 @@ impl Search<'_> {
             let inside = foresight::trace::inside(traced);
             facts.low_ports.extend(foresight::low_ports(&inside));
             facts.written.extend(foresight::written(&inside));
-            if !observed.looked_into_images && observed.running.is_empty() && self.image(name).is_none() {
+            if !observed.looked_into_images
+                && observed.running.is_empty()
+                && self.image(name).is_none()
+            {
                 facts.inodes = foresight::trace::inodes(traced);
                 (facts.observer_uid, facts.looked_at_running) = (OBSERVER_UID, false);
                 facts.has_shell = true;
             }
         }
-        let declared = container.ports.iter().flatten().filter_map(|port| u16::try_from(port.container_port).ok());
+        let declared = container
+            .ports
+            .iter()
+            .flatten()
+            .filter_map(|port| u16::try_from(port.container_port).ok());
         facts.low_ports.extend(declared.filter(|port| *port < 1024));
         facts.names = words(&self.names(container));
         facts
     }
 
-    /// Words that may name the program of a container: its command, itself, its image, its processes.
+    /// Words that may name the program of a container: its command, itself, its image, its
+    /// processes.
     fn names(&self, container: &Container) -> Vec<String> {
         let mut names = vec![container.name.clone(), container.image.clone().unwrap_or_default()];
-        names.extend(container.command.iter().flatten().chain(container.args.iter().flatten()).cloned());
+        names.extend(
+            container.command.iter().flatten().chain(container.args.iter().flatten()).cloned(),
+        );
         let running = self.observed.running.get(&container.name);
-        names.extend(running.iter().flat_map(|inside| &inside.processes).map(|process| process.name.clone()));
+        names.extend(
+            running.iter().flat_map(|inside| &inside.processes).map(|process| process.name.clone()),
+        );
         names
     }
 
-    /// What is to be looked at before users are chosen: what is written, what is read, and where programs of these names
-    /// keep their files.
+    /// What is to be looked at before users are chosen: what is written, what is read, and where
+    /// programs of these names keep their files.
     pub(super) fn first_look(&self, name: &str) -> Vec<String> {
         let Some(facts) = self.facts.get(name) else { return Vec::new() };
         let read = self.traced(name).map(foresight::trace::private).unwrap_or_default();
         let read = read.into_iter().take(MAX_READ).map(|(path, _)| path.to_owned());
-        let mut paths: Vec<String> = read.chain(facts.volumes.iter().chain(&facts.written).cloned()).collect();
-        let kept =
-            |word: &String| ["/var/lib", "/var/cache", "/var/spool", "/var/log"].map(|dir| format!("{dir}/{word}"));
+        let mut paths: Vec<String> =
+            read.chain(facts.volumes.iter().chain(&facts.written).cloned()).collect();
+        let kept = |word: &String| {
+            ["/var/lib", "/var/cache", "/var/spool", "/var/log"].map(|dir| format!("{dir}/{word}"))
+        };
         paths.extend(facts.names.iter().flat_map(kept));
         paths.extend(facts.names.iter().map(|word| format!("/etc/{word}")));
         paths.extend(["/run", "/var/log", "/tmp"].map(str::to_owned));
@@ -132,20 +147,29 @@ impl Search<'_> {
             let name = container.name.clone();
             let (mut assigned, mut candidates) = self.user_of(&container);
             // An init container prepares what the others use: as one of them it does so best.
-            if let Some(first) = main.clone().filter(|_| is_init && assigned.assignment.is_written()) {
+            if let Some(first) =
+                main.clone().filter(|_| is_init && assigned.assignment.is_written())
+            {
                 assigned = first.clone();
-                candidates.retain(|candidate| (candidate.uid, candidate.gid) != (first.uid, first.gid));
+                candidates
+                    .retain(|candidate| (candidate.uid, candidate.gid) != (first.uid, first.gid));
                 candidates.insert(0, first);
             }
             if let Some((uid, gid)) = self.options.run_as {
                 candidates.retain(|candidate| (candidate.uid, candidate.gid) != (uid, gid));
-                assigned = Candidate { uid, gid, why: "it was asked for".to_owned(), ..Candidate::default() };
+                assigned = Candidate {
+                    uid,
+                    gid,
+                    why: "it was asked for".to_owned(),
+                    ..Candidate::default()
+                };
                 candidates.insert(0, assigned.clone());
             }
             main = main.or_else(|| assigned.assignment.is_written().then(|| assigned.clone()));
             if let Some(facts) = self.facts.get_mut(&name) {
                 facts.candidates = candidates;
-                (facts.uid, facts.gid, facts.groups) = (assigned.uid, assigned.gid, assigned.groups.clone());
+                (facts.uid, facts.gid, facts.groups) =
+                    (assigned.uid, assigned.gid, assigned.groups.clone());
                 facts.user_is_a_guess = assigned.assignment == Assignment::Unknown;
             }
             if !assigned.assignment.is_written() {
@@ -162,9 +186,13 @@ impl Search<'_> {
         let name = &container.name;
         let image = self.image(name);
         let image_user = image.and_then(|image| image.user().ok());
-        let alone = || self.configurations.iter().find(|(known, _)| known == name).map(|(_, config)| config);
-        let declared_user = image.map(|image| &image.config).or_else(alone).map(|config| config.declared_user());
-        let drops = image.map(|image| image.drops(container.command.as_deref().unwrap_or_default()));
+        let alone = || {
+            self.configurations.iter().find(|(known, _)| known == name).map(|(_, config)| config)
+        };
+        let declared_user =
+            image.map(|image| &image.config).or_else(alone).map(|config| config.declared_user());
+        let drops =
+            image.map(|image| image.drops(container.command.as_deref().unwrap_or_default()));
         let names = self.names(container);
         let facts = self.facts.get(name);
         let known = Known {
@@ -180,7 +208,8 @@ impl Search<'_> {
             running: self.observed.users.get(name).copied(),
             image: declared_user.as_ref(),
             names: &names,
-            chosen_by_cluster: self.observed.uid_range.is_some() || self.object["kind"] == "DeploymentConfig",
+            chosen_by_cluster: self.observed.uid_range.is_some()
+                || self.object["kind"] == "DeploymentConfig",
             range: self.observed.uid_range,
         };
         let candidates = plan::candidates(known);
@@ -190,9 +219,12 @@ impl Search<'_> {
     /// What is still to be looked at for some paths of a container to be known, links followed.
     pub(super) fn unseen(&self, container: &str, paths: &[String]) -> Option<Question> {
         let facts = self.facts.get(container)?;
-        let is_new = |path: &String| !self.asked.contains(&Asked::Path(container.to_owned(), path.clone()));
-        let mut wanted: BTreeSet<String> = paths.iter().filter(|path| path.starts_with('/')).cloned().collect();
-        let mut ordered: Vec<String> = paths.iter().filter(|path| path.starts_with('/')).cloned().collect();
+        let is_new =
+            |path: &String| !self.asked.contains(&Asked::Path(container.to_owned(), path.clone()));
+        let mut wanted: BTreeSet<String> =
+            paths.iter().filter(|path| path.starts_with('/')).cloned().collect();
+        let mut ordered: Vec<String> =
+            paths.iter().filter(|path| path.starts_with('/')).cloned().collect();
         for _ in 0..MAX_LINKS {
             let unseen: Vec<String> = ordered.iter().filter(|path| is_new(path)).cloned().collect();
             if !unseen.is_empty() {
@@ -200,11 +232,16 @@ impl Search<'_> {
             }
             let there = |path: &String| {
                 let resolved = facts.resolved(path);
-                let parent = resolved.rfind('/').map_or("/", |at| &resolved[..at.max(1)]).to_owned();
+                let parent =
+                    resolved.rfind('/').map_or("/", |at| &resolved[..at.max(1)]).to_owned();
                 let existing = facts.existing(&resolved).map(|inode| inode.path.clone());
-                [Some(resolved), Some(parent), existing].into_iter().flatten().filter(|path| path != "/")
+                [Some(resolved), Some(parent), existing]
+                    .into_iter()
+                    .flatten()
+                    .filter(|path| path != "/")
             };
-            let next: Vec<String> = ordered.iter().flat_map(there).filter(|path| wanted.insert(path.clone())).collect();
+            let next: Vec<String> =
+                ordered.iter().flat_map(there).filter(|path| wanted.insert(path.clone())).collect();
             if next.is_empty() {
                 return None;
             }
@@ -233,14 +270,19 @@ pub(super) fn containers(spec: &PodSpec) -> impl Iterator<Item = (&Container, bo
 
 /// The words of some names that can be a program's: at least three letters, each once.
 fn words(names: &[String]) -> Vec<String> {
-    let parts = names.iter().take(MAX_NAMES).flat_map(|name| name.split(|c: char| !c.is_alphanumeric()));
+    let parts =
+        names.iter().take(MAX_NAMES).flat_map(|name| name.split(|c: char| !c.is_alphanumeric()));
     let words: BTreeSet<String> =
         parts.filter(|word| word.len() > 2 && word.len() < 30).map(str::to_lowercase).collect();
-    words.into_iter().filter(|word| word != "localhost" && word.chars().any(char::is_alphabetic)).collect()
+    words
+        .into_iter()
+        .filter(|word| word != "localhost" && word.chars().any(char::is_alphabetic))
+        .collect()
 }
 
-/// The volumes of a spec where a container mounts them, with the names of claims; a claim of a StatefulSet's templates
-/// counts as one. `namespace` is the object's where it names none; `pod` is a pod of it that runs.
+/// The volumes of a spec where a container mounts them, with the names of claims; a claim of a
+/// StatefulSet's templates counts as one. `namespace` is the object's where it names none; `pod` is
+/// a pod of it that runs.
 #[must_use]
 pub fn mounts(
     object: &Value,
@@ -252,14 +294,19 @@ pub fn mounts(
 ) -> Vec<(VolumeMount, Option<String>)> {
     let all = || containers(spec).map(|(container, _)| container);
     let Some(container) = all().find(|known| known.name == container) else { return Vec::new() };
-    let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(namespace);
+    let namespace =
+        object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(namespace);
     let own = plan::name(object);
     let mounts = container.volume_mounts.iter().flatten().map(|mount| {
-        let volume = spec.volumes.iter().flatten().find(|volume| volume.name == mount.name).cloned();
+        let volume =
+            spec.volumes.iter().flatten().find(|volume| volume.name == mount.name).cloned();
         let volume = volume.or_else(|| plan::templated(object, &mount.name)).unwrap_or_default();
         let kind = if volume.empty_dir.is_some() {
             VolumeKind::EmptyDir
-        } else if volume.persistent_volume_claim.is_some() || volume.ephemeral.is_some() || volume.csi.is_some() {
+        } else if volume.persistent_volume_claim.is_some()
+            || volume.ephemeral.is_some()
+            || volume.csi.is_some()
+        {
             VolumeKind::Claim
         } else if volume.config_map.is_some()
             || volume.secret.is_some()
@@ -271,11 +318,16 @@ pub fn mounts(
             VolumeKind::Foreign
         };
         let claim = claim_name(&volume, pod);
-        let shares = |shared: &&SharedVolume| shared.namespace == namespace && Some(&shared.claim) == claim.as_ref();
+        let shares = |shared: &&SharedVolume| {
+            shared.namespace == namespace && Some(&shared.claim) == claim.as_ref()
+        };
         let shared = volumes.shared.iter().find(shares);
         let group = shared.and_then(|shared| common_group(shared, &own));
-        let group = group.and_then(|(group, whose)| Some((u32::try_from(group).ok()?, whose.workload.clone())));
-        let has_it = |other: &&Container| other.volume_mounts.iter().flatten().any(|beside| beside.name == mount.name);
+        let group = group
+            .and_then(|(group, whose)| Some((u32::try_from(group).ok()?, whose.workload.clone())));
+        let has_it = |other: &&Container| {
+            other.volume_mounts.iter().flatten().any(|beside| beside.name == mount.name)
+        };
         let beside = all().filter(|other| other.name != container.name).filter(has_it);
         let known = VolumeMount::new(&mount.mount_path, kind, &mount.name);
         let known = VolumeMount {

@@ -10,13 +10,16 @@ use crate::plan;
 use crate::remedy::{self, Proposal};
 
 impl Search<'_> {
-    /// What was declared and only root has use for is tried without: a trial finds out whether it is needed at all.
+    /// What was declared and only root has use for is tried without: a trial finds out whether it
+    /// is needed at all.
     pub(super) fn take_capabilities(&mut self) {
         if !self.options.runs || self.level() == Level::Privileged {
             return;
         }
         let spec = plan::pod_spec(self.object);
-        let lists = ["initContainers", "containers"].into_iter().filter_map(|list| spec?.get(list)?.as_array());
+        let lists = ["initContainers", "containers"]
+            .into_iter()
+            .filter_map(|list| spec?.get(list)?.as_array());
         for container in lists.flatten() {
             let name = container["name"].as_str().unwrap_or_default();
             for capability in plan::retained_capabilities(container) {
@@ -24,10 +27,15 @@ impl Search<'_> {
                 let obstacle = Obstacle {
                     container: Some(name.to_owned()),
                     cause: format!("{level} lets no container add the capability {capability}"),
-                    evidence: Evidence { source: "the spec".to_owned(), line: None, text: String::new() },
+                    evidence: Evidence {
+                        source: "the spec".to_owned(),
+                        line: None,
+                        text: String::new(),
+                    },
                     ..Obstacle::new(Operation::Admission, Category::PodSecurity)
                 };
-                let edit = Edit::RemoveCapability { container: name.to_owned(), name: capability.clone() };
+                let edit =
+                    Edit::RemoveCapability { container: name.to_owned(), name: capability.clone() };
                 let proposal = Proposal {
                     remedy: remedy::POD_SECURITY_FIELDS,
                     level: remedy::Level::Pod,
@@ -39,46 +47,63 @@ impl Search<'_> {
         }
     }
 
-    /// What will stand in the way of each container, from what it does today. Of a container that keeps its user, nothing
-    /// is foreseen but what the loss of a capability stops: it does today what it will do then.
+    /// What will stand in the way of each container, from what it does today. Of a container that
+    /// keeps its user, nothing is foreseen but what the loss of a capability stops: it does
+    /// today what it will do then.
     pub(super) fn foreseen(&self) -> Vec<Obstacle> {
         let changes = |container: &str| !self.keep_users.contains(container);
         let running = self.observed.running.iter().filter(|(container, _)| changes(container));
-        let written = running.flat_map(|(container, inside)| foresight::obstacles(container, inside));
+        let written =
+            running.flat_map(|(container, inside)| foresight::obstacles(container, inside));
         let traced = self
             .traces
             .iter()
             .filter(|(container, _, traced)| traced.root != Some(false) && changes(container))
-            .flat_map(|(container, source, traced)| foresight::trace::of_trace(container, source, traced));
+            .flat_map(|(container, source, traced)| {
+                foresight::trace::of_trace(container, source, traced)
+            });
         let changed = || self.facts.values().filter(|facts| changes(&facts.container));
         // Where nothing runs yet, what the spec declares it will listen on.
         let idle = changed().filter(|facts| {
-            !self.observed.running.contains_key(&facts.container) && self.traced(&facts.container).is_none()
+            !self.observed.running.contains_key(&facts.container)
+                && self.traced(&facts.container).is_none()
         });
-        let declared = idle.filter_map(|facts| foresight::declared_port(&facts.container, &facts.low_ports));
-        // A claim comes as root's; the copy has an empty volume in its place, which would hide that.
-        let present = plan::pod_spec(self.object).and_then(|spec| spec["securityContext"]["fsGroup"].as_u64());
+        let declared =
+            idle.filter_map(|facts| foresight::declared_port(&facts.container, &facts.low_ports));
+        // A claim comes as root's; the copy has an empty volume in its place, which would hide
+        // that.
+        let present = plan::pod_spec(self.object)
+            .and_then(|spec| spec["securityContext"]["fsGroup"].as_u64());
         let refused = changed().flat_map(|facts| {
             let is_refused = |mount: &&VolumeMount| accept::is_refused(mount, facts, present);
             facts.mounts.iter().filter(is_refused).map(|mount| (&facts.container, mount))
         });
         // One fsGroup is for all volumes: that of the others who share one goes first.
-        let (shared, own): (Vec<_>, Vec<_>) = refused.partition(|(_, mount)| mount.shared.is_some());
-        let claims = shared.into_iter().chain(own).map(|(container, mount)| foresight::claim(container, mount));
-        let volumes = changed()
-            .flat_map(|facts| facts.volumes.iter().map(|path| foresight::image_volume(&facts.container, path)));
-        let drops = |container: &str| !plan::drops_all(self.object, container);
-        let carried = self.images.iter().filter(|(container, _)| drops(container)).flat_map(|(container, image)| {
-            let command = self.facts.get(container).map(|facts| facts.command.as_slice());
-            foresight::image::file_capabilities(container, image, command.unwrap_or_default())
+        let (shared, own): (Vec<_>, Vec<_>) =
+            refused.partition(|(_, mount)| mount.shared.is_some());
+        let claims = shared
+            .into_iter()
+            .chain(own)
+            .map(|(container, mount)| foresight::claim(container, mount));
+        let volumes = changed().flat_map(|facts| {
+            facts.volumes.iter().map(|path| foresight::image_volume(&facts.container, path))
         });
+        let drops = |container: &str| !plan::drops_all(self.object, container);
+        let carried = self.images.iter().filter(|(container, _)| drops(container)).flat_map(
+            |(container, image)| {
+                let command = self.facts.get(container).map(|facts| facts.command.as_slice());
+                foresight::image::file_capabilities(container, image, command.unwrap_or_default())
+            },
+        );
         carried.chain(written).chain(traced).chain(declared).chain(claims).chain(volumes).collect()
     }
 
     /// Which line of its configuration asks for a capability is to be found first.
     pub(super) fn foresight_needs(&self, obstacle: &Obstacle) -> Vec<super::Question> {
         match &obstacle.container {
-            Some(container) if obstacle.category == Category::CapabilityMissing => self.needs(container, obstacle),
+            Some(container) if obstacle.category == Category::CapabilityMissing => {
+                self.needs(container, obstacle)
+            }
             _ => Vec::new(),
         }
     }
@@ -98,7 +123,9 @@ impl Search<'_> {
         }
         // Whom it shall run as is decided: here only what that user lacks is added.
         let mut proposals = remedy::proposals(obstacle, facts).into_iter();
-        if let Some(proposal) = proposals.find(|one| !accept::changes_user(one) && self.is_wanted(one)) {
+        if let Some(proposal) =
+            proposals.find(|one| !accept::changes_user(one) && self.is_wanted(one))
+        {
             self.add(obstacle, proposal);
         }
     }

@@ -1,4 +1,5 @@
-//! What works is made smaller: what was a guess is left out, and the root file system is made read-only.
+//! What works is made smaller: what was a guess is left out, and the root file system is made
+//! read-only.
 
 use super::{End, News, Next, Outcome, Phase, Search};
 use crate::foresight;
@@ -10,14 +11,17 @@ use crate::remedy::{self, Proposal};
 /// Seconds of runs that may be spent on what is not needed; one that has begun is finished.
 const MAX_SECONDS: u64 = 60;
 
-/// The id of the step that makes the root file system read-only. It removes no obstacle: it is asked for.
+/// The id of the step that makes the root file system read-only. It removes no obstacle: it is
+/// asked for.
 pub const READ_ONLY_ROOT: &str = "read-only-root";
 
 impl Search<'_> {
     /// Leaves out the next doubtful step below `at`, the youngest first.
     pub(super) fn minimize(&mut self, at: usize) -> (Phase, Option<Next>) {
         let is_needed = |step: &Step| {
-            let is_needed = |edit: &Edit| matches!(edit, Edit::RunAs { .. } | Edit::UserNamespace | Edit::ReadOnlyRoot);
+            let is_needed = |edit: &Edit| {
+                matches!(edit, Edit::RunAs { .. } | Edit::UserNamespace | Edit::ReadOnlyRoot)
+            };
             step.edits.iter().any(is_needed)
         };
         let is_over = self.minimized > MAX_SECONDS || self.rounds.len() >= self.options.max_rounds;
@@ -46,11 +50,14 @@ impl Search<'_> {
         Phase::Minimize(at)
     }
 
-    /// The root file system becomes read-only once, when the pod works without, with volumes where the running pod writes.
-    /// False: that was not asked for, or was done.
+    /// The root file system becomes read-only once, when the pod works without, with volumes where
+    /// the running pod writes. False: that was not asked for, or was done.
     pub(super) fn begin_read_only(&mut self) -> bool {
         let is_left_out = self.options.without.iter().any(|id| id == READ_ONLY_ROOT);
-        if !self.options.read_only_root || is_left_out || self.tried.contains([Edit::ReadOnlyRoot].as_slice()) {
+        if !self.options.read_only_root
+            || is_left_out
+            || self.tried.contains([Edit::ReadOnlyRoot].as_slice())
+        {
             return false;
         }
         self.restore();

@@ -1,8 +1,8 @@
 //! Decides what is to be learned, run and left out until a workload works as non-root; pure.
 //!
-//! A state machine: [`Search::next`] says what it wants, and is told with [`Search::learned`] and [`Search::ran`]. What it
-//! wants to know it asks for; what it was told it does not ask for again. A plan without a trial goes the same way and never
-//! runs.
+//! A state machine: [`Search::next`] says what it wants, and is told with [`Search::learned`] and
+//! [`Search::ran`]. What it wants to know it asks for; what it was told it does not ask for again.
+//! A plan without a trial goes the same way and never runs.
 
 mod accept;
 mod choose;
@@ -81,7 +81,8 @@ impl Default for Options {
 /// How a run went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// Ready, and still so after the time to settle; or, for a workload that runs to an end, well ended.
+    /// Ready, and still so after the time to settle; or, for a workload that runs to an end, well
+    /// ended.
     Works,
     /// A container ended that should not have, or ended badly.
     Died,
@@ -106,8 +107,8 @@ pub enum Question {
     Look { container: String, paths: Vec<String> },
     /// Lines of configuration that begin with some words, and databases.
     Configuration { container: String, words: &'static [&'static str] },
-    /// What a container starts, by what its spec says of that, and which options that program has. `planned` can be started
-    /// to see it.
+    /// What a container starts, by what its spec says of that, and which options that program has.
+    /// `planned` can be started to see it.
     Program { container: String, command: Vec<String>, args: Vec<String>, planned: Box<Value> },
     /// How many bytes some directories hold.
     Usage { container: String, paths: Vec<String> },
@@ -283,7 +284,11 @@ pub struct Evidence<'a> {
 impl<'a> Search<'a> {
     /// # Errors
     /// The pod template cannot be parsed; the reason.
-    pub fn new(object: &'a Value, options: Options, evidence: Evidence<'a>) -> Result<Self, String> {
+    pub fn new(
+        object: &'a Value,
+        options: Options,
+        evidence: Evidence<'a>,
+    ) -> Result<Self, String> {
         let spec = plan::pod_spec(object).unwrap_or(&Value::Null);
         let spec = PodSpec::deserialize(spec).map_err(|error| error.to_string())?;
         let Evidence { observed, traces, images, configurations, failed, startup_time } = evidence;
@@ -316,7 +321,8 @@ impl<'a> Search<'a> {
             phase: Phase::Survey,
             news: Vec::new(),
         };
-        let facts = facts::containers(&search.spec).map(|(one, _)| (one.name.clone(), search.first_facts(one)));
+        let facts = facts::containers(&search.spec)
+            .map(|(one, _)| (one.name.clone(), search.first_facts(one)));
         search.facts = facts.collect();
         let unseen = !search.observed.looked_into_images && search.observed.running.is_empty();
         let blind = traces.iter().filter(|(name, ..)| unseen && search.image(name).is_none()).map(|(name, ..)| {
@@ -329,7 +335,10 @@ impl<'a> Search<'a> {
     }
 
     /// What it wants next. Until it was told, it wants the same.
-    #[expect(clippy::should_implement_trait, reason = "it is no iterator: what comes next is what it was told")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it is no iterator: what comes next is what it was told"
+    )]
     pub fn next(&mut self) -> Next {
         loop {
             let phase = std::mem::replace(&mut self.phase, Phase::Done);
@@ -410,13 +419,17 @@ impl<'a> Search<'a> {
                 Learned::Program { container, program } => {
                     if let Some(facts) = self.facts.get_mut(&container) {
                         facts.command = program.command;
-                        (facts.calls, facts.options, facts.named) = (program.calls, program.options, program.named);
+                        (facts.calls, facts.options, facts.named) =
+                            (program.calls, program.options, program.named);
                     }
                     self.asked.insert(Asked::Program(container));
                 }
                 Learned::Usage { container, paths, used } => {
                     for path in paths {
-                        let bytes = used.iter().find(|(known, _)| *known == path).map_or(0, |(_, bytes)| *bytes);
+                        let bytes = used
+                            .iter()
+                            .find(|(known, _)| *known == path)
+                            .map_or(0, |(_, bytes)| *bytes);
                         self.held.insert((container.clone(), path), bytes);
                     }
                 }
@@ -427,7 +440,9 @@ impl<'a> Search<'a> {
     /// Takes up what the run showed that it wanted, and returns that as a round.
     pub fn ran(&mut self, mut outcome: Outcome) -> &Round {
         // What root is refused as well is no reason to change anything.
-        outcome.obstacles.retain(|one| !self.observed.known_refusals.iter().any(|known| accept::is_again(known, one)));
+        outcome.obstacles.retain(|one| {
+            !self.observed.known_refusals.iter().any(|known| accept::is_again(known, one))
+        });
         let works = outcome.end == End::Works;
         if works {
             self.notes = std::mem::take(&mut outcome.notes);
@@ -437,7 +452,11 @@ impl<'a> Search<'a> {
         }
         self.next_run.retain(|escalation| *escalation == Escalation::ReadLogFiles);
         self.learn_users(&outcome.users);
-        self.rounds.push(Round { obstacles: outcome.obstacles.clone(), added: Vec::new(), seconds: outcome.seconds });
+        self.rounds.push(Round {
+            obstacles: outcome.obstacles.clone(),
+            added: Vec::new(),
+            seconds: outcome.seconds,
+        });
         self.phase = match std::mem::replace(&mut self.phase, Phase::Done) {
             Phase::RunWithout(at, step) => self.ran_without(at, &step, &outcome),
             _ => self.ran_with_all(outcome),
@@ -464,9 +483,14 @@ impl<'a> Search<'a> {
 
     fn ran_with_all(&mut self, outcome: Outcome) -> Phase {
         self.remaining.clone_from(&outcome.obstacles);
-        let is_of_fill = |one: &Obstacle| one.container.as_ref().is_some_and(|name| name.starts_with(plan::FILL));
+        let is_of_fill = |one: &Obstacle| {
+            one.container.as_ref().is_some_and(|name| name.starts_with(plan::FILL))
+        };
         if outcome.end == End::Works {
-            let improved = self.works.as_ref().is_none_or(|best| best.refused.len() >= outcome.obstacles.len());
+            let improved = self
+                .works
+                .as_ref()
+                .is_none_or(|best| best.refused.len() >= outcome.obstacles.len());
             if improved {
                 self.remember(&outcome);
             }
@@ -488,7 +512,8 @@ impl<'a> Search<'a> {
         Phase::Choose(Choice::new(outcome, true))
     }
 
-    /// Nothing more is tried: what worked is taken, and what of it is a guess is left out by and by.
+    /// Nothing more is tried: what worked is taken, and what of it is a guess is left out by and
+    /// by.
     fn finish(&mut self) -> (Phase, Option<Next>) {
         if let Some(works) = self.works.as_ref().filter(|_| !self.is_read_only()) {
             self.remaining.clone_from(&works.refused);
@@ -526,7 +551,11 @@ impl<'a> Search<'a> {
 
     /// Its runs, what stands in the way still, and what the copy does not do; to be taken once.
     pub fn proof(&mut self) -> (Vec<Round>, Vec<Obstacle>, Vec<String>) {
-        (std::mem::take(&mut self.rounds), std::mem::take(&mut self.remaining), std::mem::take(&mut self.notes))
+        (
+            std::mem::take(&mut self.rounds),
+            std::mem::take(&mut self.remaining),
+            std::mem::take(&mut self.notes),
+        )
     }
 
     /// The facts of a container.
@@ -560,12 +589,19 @@ impl<'a> Search<'a> {
 
     /// What the plan is made from, the most telling first. `pod` runs today.
     fn basis(&self, pod: Option<&str>) -> Vec<Basis> {
-        let pod = pod.filter(|_| !self.observed.running.is_empty()).map(|pod| Basis::Pod(pod.to_owned()));
+        let pod =
+            pod.filter(|_| !self.observed.running.is_empty()).map(|pod| Basis::Pod(pod.to_owned()));
         let traces = self.traces.iter().map(|(_, source, _)| Basis::Trace(source.clone()));
         let looked = self.observed.looked_into_images || !self.images.is_empty();
         let image = looked.then_some(Basis::Image);
-        let configuration = (!looked && !self.configurations.is_empty()).then_some(Basis::Configuration);
-        pod.into_iter().chain(traces).chain(image).chain(configuration).chain([Basis::Spec]).collect()
+        let configuration =
+            (!looked && !self.configurations.is_empty()).then_some(Basis::Configuration);
+        pod.into_iter()
+            .chain(traces)
+            .chain(image)
+            .chain(configuration)
+            .chain([Basis::Spec])
+            .collect()
     }
 
     /// The image of a container, if it was read.
@@ -617,26 +653,36 @@ impl<'a> Search<'a> {
             object: self.copied(),
             read_log_files_of: first().filter(|_| reads),
             strace: first().filter(|_| strace),
-            startup_time: if waits { self.startup_time.max(escalate::SLOW) } else { self.startup_time },
+            startup_time: if waits {
+                self.startup_time.max(escalate::SLOW)
+            } else {
+                self.startup_time
+            },
         }
     }
 
-    /// The planned object as a copy of it needs it, whose claims are empty volumes: the top directory of a claim that
-    /// belongs to the user is his there, too, and has the mode that fsGroup would leave.
+    /// The planned object as a copy of it needs it, whose claims are empty volumes: the top
+    /// directory of a claim that belongs to the user is his there, too, and has the mode that
+    /// fsGroup would leave.
     fn copied(&self) -> Value {
         let mut edits = self.edits();
         let fs_group = edits.iter().any(|edit| matches!(edit, Edit::FsGroup(_)));
         let mut volumes = BTreeSet::new();
         for facts in self.facts.values().filter(|facts| facts.has_shell) {
             let is_empty = |mount: &&VolumeMount| {
-                mount.kind == VolumeKind::Claim && !self.options.with_volumes.contains(&mount.volume)
+                mount.kind == VolumeKind::Claim
+                    && !self.options.with_volumes.contains(&mount.volume)
             };
             for mount in facts.mounts.iter().filter(is_empty) {
-                let Some(root) = mount.root.as_ref().filter(|root| root.uid == facts.uid && root.uid != 0) else {
+                let Some(root) =
+                    mount.root.as_ref().filter(|root| root.uid == facts.uid && root.uid != 0)
+                else {
                     continue;
                 };
-                // pkg/volume/volume_linux.go, rwMask, execMask and os.ModeSetgid: what the kubelet does to a directory.
-                let opened = if fs_group && mount.fs_group == FsGroup::Applied { 0o2770 } else { 0 };
+                // pkg/volume/volume_linux.go, rwMask, execMask and os.ModeSetgid: what the kubelet
+                // does to a directory.
+                let opened =
+                    if fs_group && mount.fs_group == FsGroup::Applied { 0o2770 } else { 0 };
                 let mode = root.mode & 0o7777 | opened;
                 if volumes.insert(mount.volume.clone()) {
                     edits.push(Edit::OwnVolume {
@@ -659,8 +705,10 @@ impl<'a> Search<'a> {
                 wanted.entry(container).or_default().push(path.clone());
             }
         }
-        let question =
-            |(container, paths): (&String, Vec<String>)| Question::Usage { container: container.clone(), paths };
+        let question = |(container, paths): (&String, Vec<String>)| Question::Usage {
+            container: container.clone(),
+            paths,
+        };
         wanted.into_iter().map(question).collect()
     }
 
@@ -680,7 +728,11 @@ impl<'a> Search<'a> {
             if let Some(facts) = self.facts.get_mut(container) {
                 (facts.uid, facts.gid, facts.user_is_a_guess) = (*uid, *gid, false);
             }
-            let known = self.identities.iter_mut().find(|(name, _)| name == container).map(|(_, known)| known);
+            let known = self
+                .identities
+                .iter_mut()
+                .find(|(name, _)| name == container)
+                .map(|(_, known)| known);
             if let Some(known) = known.filter(|known| known.assignment == Assignment::Unknown) {
                 (known.assignment, known.uid, known.gid) = (Assignment::Kept, *uid, *gid);
             }
@@ -692,11 +744,16 @@ impl<'a> Search<'a> {
         self.tried.insert(proposal.edits.clone());
         for edit in &proposal.edits {
             let Edit::RunAs { container: Some(container), uid, gid } = edit else { continue };
-            let sets_user =
-                |edit: &Edit| matches!(edit, Edit::RunAs { container: Some(other), .. } if other == container);
+            let sets_user = |edit: &Edit| matches!(edit, Edit::RunAs { container: Some(other), .. } if other == container);
             self.steps.retain(|step| !step.edits.iter().any(sets_user));
-            let identity = Candidate { uid: *uid, gid: *gid, why: proposal.summary.clone(), ..Candidate::default() };
-            if let Some((_, known)) = self.identities.iter_mut().find(|(name, _)| name == container) {
+            let identity = Candidate {
+                uid: *uid,
+                gid: *gid,
+                why: proposal.summary.clone(),
+                ..Candidate::default()
+            };
+            if let Some((_, known)) = self.identities.iter_mut().find(|(name, _)| name == container)
+            {
                 *known = identity;
             }
             self.steps.iter_mut().for_each(|step| step.doubtful = true);
@@ -723,21 +780,26 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Takes back what was added for an obstacle that is there still. A user stays: others may owe to it. So does what takes
-    /// one request for a privilege away: the next refusal may be of another, and it is a guess from now on.
+    /// Takes back what was added for an obstacle that is there still. A user stays: others may owe
+    /// to it. So does what takes one request for a privilege away: the next refusal may be of
+    /// another, and it is a guess from now on.
     fn forget(&mut self, obstacle: &Obstacle) {
         self.steps.retain_mut(|step| {
             if !accept::is_again(&step.obstacle, obstacle) {
                 return true;
             }
-            let is_request = |edit: &Edit| matches!(edit, Edit::EditedFile { .. } | Edit::ReplacedCommand { .. });
+            let is_request = |edit: &Edit| {
+                matches!(edit, Edit::EditedFile { .. } | Edit::ReplacedCommand { .. })
+            };
             step.doubtful |= step.edits.iter().any(is_request);
-            step.edits.iter().any(|edit| is_request(edit) || matches!(edit, Edit::RunAs { .. } | Edit::ReadOnlyRoot))
+            step.edits.iter().any(|edit| {
+                is_request(edit) || matches!(edit, Edit::RunAs { .. } | Edit::ReadOnlyRoot)
+            })
         });
     }
 
-    /// What to do about a copy of a directory that an init container could not make: at first leave out what may not be
-    /// read, then leave the copy.
+    /// What to do about a copy of a directory that an init container could not make: at first leave
+    /// out what may not be read, then leave the copy.
     fn leave_out(&mut self, path: &str) -> Option<Step> {
         let path = std::path::Path::new(path.trim_end_matches("/.")).to_owned();
         let copies = |edit: &Edit| matches!(edit, Edit::Directory { path: dir, .. } if path.starts_with(dir));

@@ -16,7 +16,12 @@ fn inode(path: &str, mode: u32, uid: u32, gid: u32) -> Inode {
 
 fn refused(operation: Operation, category: Category, path: Option<&str>, fatal: bool) -> Obstacle {
     let container = Some("web".to_owned());
-    Obstacle { container, path: path.map(str::to_owned), fatal, ..Obstacle::new(operation, category) }
+    Obstacle {
+        container,
+        path: path.map(str::to_owned),
+        fatal,
+        ..Obstacle::new(operation, category)
+    }
 }
 
 fn mkdir(path: &str) -> Obstacle {
@@ -34,7 +39,8 @@ fn answer(question: Question) -> Learned {
     match question {
         Question::Look { container, paths } => {
             let steps = paths.iter().flat_map(|path| {
-                let ends = path.char_indices().filter(|(at, c)| *c == '/' && *at > 0).map(|(at, _)| at);
+                let ends =
+                    path.char_indices().filter(|(at, c)| *c == '/' && *at > 0).map(|(at, _)| at);
                 ends.map(|at| inode(&path[..at], 0o040_755, 0, 0)).collect::<Vec<_>>()
             });
             Learned::Look { inodes: steps.collect(), container, paths }
@@ -42,13 +48,17 @@ fn answer(question: Question) -> Learned {
         Question::Configuration { container, words } => {
             Learned::Configuration { container, words, found: Found::default() }
         }
-        Question::Program { container, .. } => Learned::Program { container, program: Program::default() },
-        Question::Usage { container, paths } => Learned::Usage { container, paths, used: Vec::new() },
+        Question::Program { container, .. } => {
+            Learned::Program { container, program: Program::default() }
+        }
+        Question::Usage { container, paths } => {
+            Learned::Usage { container, paths, used: Vec::new() }
+        }
     }
 }
 
-/// Drives a search with what its runs show, one after another, and tells what was added after each; the last outcome
-/// counts for all further runs.
+/// Drives a search with what its runs show, one after another, and tells what was added after each;
+/// the last outcome counts for all further runs.
 fn driven<'a>(
     object: &'a Value,
     options: Options,
@@ -68,7 +78,8 @@ fn driven<'a>(
                 search.learned(questions.into_iter().map(answer).collect());
             }
             Next::Run(attempt) => {
-                let outcome = outcomes.get(attempts.len()).or(outcomes.last()).expect("an outcome").clone();
+                let outcome =
+                    outcomes.get(attempts.len()).or(outcomes.last()).expect("an outcome").clone();
                 attempts.push(*attempt);
                 assert!(attempts.len() < 50, "it does not end");
                 search.ran(outcome);
@@ -103,7 +114,8 @@ fn what_works_is_done() {
 
 #[test]
 fn what_is_refused_is_remedied_and_run_again() {
-    let (added, ready, remedies) = trial(Options::default(), &[died(vec![mkdir("/var/cache/web/tmp")]), works()]);
+    let (added, ready, remedies) =
+        trial(Options::default(), &[died(vec![mkdir("/var/cache/web/tmp")]), works()]);
     assert_eq!((ready, remedies), (true, vec!["empty-dir"]));
     assert_eq!((added.len(), added[0].len(), added[1].len()), (2, 1, 0));
 }
@@ -123,21 +135,30 @@ fn a_remedy_that_did_not_help_gives_way_to_the_next() {
 #[test]
 fn silence_escalates_in_order() {
     let not_ready = Outcome::new(End::NotReady, Vec::new());
-    let options = Options { strace: true, user_namespace: false, max_rounds: 6, ..Options::default() };
+    let options =
+        Options { strace: true, user_namespace: false, max_rounds: 6, ..Options::default() };
     let object = pod();
     let evidence = Evidence { observed: observed(), ..Evidence::default() };
     let (mut search, attempts) = driven(&object, options, evidence, &[not_ready, died(Vec::new())]);
     let (rounds, ..) = search.proof();
     let said: Vec<String> = rounds.into_iter().map(|round| round.added.join(" ")).collect();
     assert!(said[0].contains("wait for 60 seconds"), "{said:?}");
-    assert!(attempts[1].startup_time == Duration::from_secs(60) && attempts[2].startup_time.is_zero());
+    assert!(
+        attempts[1].startup_time == Duration::from_secs(60) && attempts[2].startup_time.is_zero()
+    );
     assert!(said[1].contains("under strace"), "{said:?}");
     assert_eq!(attempts[2].strace.as_deref(), Some("web"));
     assert!(attempts[3].strace.is_none(), "once");
-    assert!(said[2].contains("HOME") || said[2].contains("writable"), "everything at once: {said:?}");
+    assert!(
+        said[2].contains("HOME") || said[2].contains("writable"),
+        "everything at once: {said:?}"
+    );
     // What logs to a volume is read, from then on in every run.
     assert!(said[3].contains("files that it logs to"), "{said:?}");
-    assert!(attempts[3].read_log_files_of.is_none() && attempts[4].read_log_files_of.as_deref() == Some("web"));
+    assert!(
+        attempts[3].read_log_files_of.is_none()
+            && attempts[4].read_log_files_of.as_deref() == Some("web")
+    );
 }
 
 #[test]
@@ -146,7 +167,8 @@ fn a_pod_that_was_slow_as_root_is_not_waited_for_twice() {
     let startup_time = Duration::from_secs(90);
     let evidence = Evidence { observed: observed(), startup_time, ..Evidence::default() };
     let options = Options { max_rounds: 2, ..Options::default() };
-    let (mut search, attempts) = driven(&object, options, evidence, &[Outcome::new(End::NotReady, Vec::new())]);
+    let (mut search, attempts) =
+        driven(&object, options, evidence, &[Outcome::new(End::NotReady, Vec::new())]);
     assert!(attempts.iter().all(|attempt| attempt.startup_time == startup_time));
     assert!(!search.proof().0[0].added.join(" ").contains("wait"));
 }
@@ -155,12 +177,14 @@ fn a_pod_that_was_slow_as_root_is_not_waited_for_twice() {
 fn guesses_are_left_out_again_where_it_works_without() {
     let worse = died(vec![mkdir("/srv/x/y")]);
     // It dies in silence, works with all guesses, and needs only the last one.
-    let (added, ready, remedies) = trial(Options::default(), &[died(Vec::new()), works(), worse, works()]);
+    let (added, ready, remedies) =
+        trial(Options::default(), &[died(Vec::new()), works(), worse, works()]);
     assert!(ready);
     let left_out = added.iter().flatten().filter(|line| line.starts_with("left out")).count();
     assert!(left_out >= 2, "{added:?}");
     assert_eq!(remedies.len(), 1, "{added:?}");
-    let (_, _, all) = trial(Options { minimize: false, ..Options::default() }, &[died(Vec::new()), works()]);
+    let (_, _, all) =
+        trial(Options { minimize: false, ..Options::default() }, &[died(Vec::new()), works()]);
     assert!(all.len() > remedies.len());
 }
 
@@ -172,8 +196,13 @@ fn a_refusal_that_stops_nothing_is_remedied_and_what_makes_it_worse_goes_again()
     );
     let (added, ready, remedies) = trial(Options::default(), &[complains.clone(), works()]);
     assert_eq!((added.len(), ready, remedies.len()), (2, true, 1));
-    let (added, ready, remedies) = trial(Options::default(), &[complains.clone(), died(vec![mkdir("/srv/x")])]);
-    assert_eq!((added.len(), ready, remedies.len()), (2, true, 0), "what worked before is the plan");
+    let (added, ready, remedies) =
+        trial(Options::default(), &[complains.clone(), died(vec![mkdir("/srv/x")])]);
+    assert_eq!(
+        (added.len(), ready, remedies.len()),
+        (2, true, 0),
+        "what worked before is the plan"
+    );
     // It is not polished for ever.
     let (added, ready, _) = trial(Options::default(), &[complains]);
     assert!(ready && added.len() <= MAX_POLISH + 1, "{added:?}");
@@ -185,7 +214,8 @@ fn the_root_file_system_becomes_read_only_once_it_works() {
     let object = pod();
     let evidence = || Evidence { observed: observed(), ..Evidence::default() };
     let (search, attempts) = driven(&object, options.clone(), evidence(), &[works()]);
-    let read_only = |attempt: &Attempt| attempt.object.to_string().contains("readOnlyRootFilesystem");
+    let read_only =
+        |attempt: &Attempt| attempt.object.to_string().contains("readOnlyRootFilesystem");
     assert_eq!(attempts.iter().map(read_only).collect::<Vec<_>>(), [false, true]);
     assert!(search.is_proven());
     // What was asked for counts as proven only if all of it is; what worked before stays the plan.
@@ -194,7 +224,10 @@ fn the_root_file_system_becomes_read_only_once_it_works() {
         ..refused(Operation::Other, Category::ReadOnlyRootfs, None, true)
     }]);
     let (search, _) = driven(&object, options, evidence(), &[works(), erofs]);
-    assert!(!search.is_proven() && !search.plan(None).object.to_string().contains("readOnlyRootFilesystem"));
+    assert!(
+        !search.is_proven()
+            && !search.plan(None).object.to_string().contains("readOnlyRootFilesystem")
+    );
 }
 
 #[test]
@@ -205,14 +238,22 @@ fn a_user_that_nobody_knew_is_learned_from_the_run_and_not_written() {
     let told = Outcome { users: vec![("web".to_owned(), (4242, 4242))], ..works() };
     let (search, _) = driven(&object, Options::default(), evidence, &[told]);
     let plan = search.plan(None);
-    assert_eq!((plan.identities[0].1.assignment, plan.identities[0].1.uid), (Assignment::Kept, 4242));
+    assert_eq!(
+        (plan.identities[0].1.assignment, plan.identities[0].1.uid),
+        (Assignment::Kept, 4242)
+    );
     assert_eq!(plan.object.pointer("/spec/securityContext/runAsUser"), None);
     // Where the image is root's after all, one is chosen.
     let evidence = Evidence { observed: observed(), ..Evidence::default() };
-    let root =
-        Outcome::new(End::NotStarted, vec![refused(Operation::ImageUser, Category::ImageRunsAsRoot, None, true)]);
+    let root = Outcome::new(
+        End::NotStarted,
+        vec![refused(Operation::ImageUser, Category::ImageRunsAsRoot, None, true)],
+    );
     let (search, _) = driven(&object, Options::default(), evidence, &[root, works()]);
-    assert_eq!(search.plan(None).object.pointer("/spec/securityContext/runAsUser"), Some(&1000.into()));
+    assert_eq!(
+        search.plan(None).object.pointer("/spec/securityContext/runAsUser"),
+        Some(&1000.into())
+    );
 }
 
 #[test]
@@ -233,7 +274,12 @@ fn the_bounds_hold() {
                 runs += 1;
                 search.ran(Outcome::new(
                     End::Works,
-                    vec![refused(Operation::Create, Category::UnwritablePath, Some("/run/x"), false)],
+                    vec![refused(
+                        Operation::Create,
+                        Category::UnwritablePath,
+                        Some("/run/x"),
+                        false,
+                    )],
                 ));
             }
             Next::Done => break,
@@ -262,7 +308,8 @@ fn baseline_asks_no_promise_of_who_is_no_root() {
             "containers": [{"name": "web", "securityContext": context}]}})
     };
     let options = Options { runs: false, level: Level::Baseline, ..Options::default() };
-    for (context, changes) in [(json!({"runAsUser": 1001}), false), (json!({"runAsUser": 0}), true), (json!({}), true)]
+    for (context, changes) in
+        [(json!({"runAsUser": 1001}), false), (json!({"runAsUser": 0}), true), (json!({}), true)]
     {
         let object = pod(context);
         let (search, _) = driven(&object, options.clone(), Evidence::default(), &[]);
@@ -276,7 +323,8 @@ fn baseline_asks_no_promise_of_who_is_no_root() {
 fn what_is_left_out_by_its_id_is_not_done() {
     let object = pod();
     let planned = |without: &str| {
-        let options = Options { runs: false, without: vec![without.to_owned()], ..Options::default() };
+        let options =
+            Options { runs: false, without: vec![without.to_owned()], ..Options::default() };
         let (search, _) = driven(&object, options, Evidence::default(), &[]);
         search.plan(None).object["spec"].clone()
     };
@@ -297,9 +345,12 @@ fn what_was_declared_is_tried_without() {
     let context = json!({"capabilities": {"add": ["IPC_LOCK"]}});
     let object = json!({"kind": "Pod", "metadata": {"name": "web"}, "spec": {
         "containers": [{"name": "web", "securityContext": context}]}});
-    for (runs, left) in [(true, json!({"drop": ["ALL"]})), (false, json!({"add": ["IPC_LOCK"], "drop": ["ALL"]}))] {
+    for (runs, left) in
+        [(true, json!({"drop": ["ALL"]})), (false, json!({"add": ["IPC_LOCK"], "drop": ["ALL"]}))]
+    {
         let evidence = Evidence { observed: observed(), ..Evidence::default() };
-        let (search, _) = driven(&object, Options { runs, ..Options::default() }, evidence, &[works()]);
+        let (search, _) =
+            driven(&object, Options { runs, ..Options::default() }, evidence, &[works()]);
         let planned = search.plan(None).object;
         assert_eq!(planned.pointer("/spec/containers/0/securityContext/capabilities"), Some(&left));
     }
@@ -316,8 +367,10 @@ fn planned(failed: Vec<Obstacle>) -> Vec<&'static str> {
 #[test]
 fn what_was_only_mentioned_is_remedied_where_what_ended_it_has_no_remedy() {
     let fatal = refused(Operation::Seccomp, Category::Seccomp, None, true);
-    let path = |fatal| refused(Operation::Mkdir, Category::UnwritablePath, Some("/var/cache/web"), fatal);
-    let other = |fatal| refused(Operation::Create, Category::UnwritablePath, Some("/srv/web/log"), fatal);
+    let path =
+        |fatal| refused(Operation::Mkdir, Category::UnwritablePath, Some("/var/cache/web"), fatal);
+    let other =
+        |fatal| refused(Operation::Create, Category::UnwritablePath, Some("/srv/web/log"), fatal);
     assert_eq!(planned(vec![fatal.clone()]), [""; 0]);
     let mentioned = planned(vec![fatal, path(false)]);
     assert_eq!(mentioned, planned(vec![path(true)]));
@@ -338,17 +391,29 @@ fn what_the_image_has_not_was_to_be_written_and_not_executed() {
     };
     assert_eq!(read("/srv/settings.py"), (Operation::Create, Category::UnwritablePath));
     assert_eq!(read("/srv/run.py"), (Operation::Exec, Category::NotExecutable));
-    assert_eq!(read("/opt/run.py"), (Operation::Exec, Category::NotExecutable), "nobody looked there");
+    assert_eq!(
+        read("/opt/run.py"),
+        (Operation::Exec, Category::NotExecutable),
+        "nobody looked there"
+    );
 }
 
 #[test]
 fn a_link_in_a_closed_directory_leads_nowhere() {
-    let link = Inode { target: Some("/dev/stderr".to_owned()), ..inode("/var/log/web/error.log", 0o120_777, 0, 0) };
+    let link = Inode {
+        target: Some("/dev/stderr".to_owned()),
+        ..inode("/var/log/web/error.log", 0o120_777, 0, 0)
+    };
     let directories = ["/", "/var", "/var/log", "/dev"].map(|path| inode(path, 0o040_755, 0, 0));
     let mut inodes = directories.to_vec();
-    inodes.extend([inode("/var/log/web", 0o040_750, 0, 4), link, inode("/dev/stderr", 0o020_666, 0, 0)]);
+    inodes.extend([
+        inode("/var/log/web", 0o040_750, 0, 4),
+        link,
+        inode("/dev/stderr", 0o020_666, 0, 0),
+    ]);
     let mut facts = Facts { uid: 33, gid: 33, inodes, ..Facts::default() };
-    let log = refused(Operation::Create, Category::UnwritablePath, Some("/var/log/web/error.log"), true);
+    let log =
+        refused(Operation::Create, Category::UnwritablePath, Some("/var/log/web/error.log"), true);
     assert!(!accept::is_allowed(&log, &facts, None));
     let first = remedy::proposals(&log, &facts).into_iter().next().expect("a proposal");
     assert_eq!(first.edits, [Edit::SupplementalGroup(4)]);
@@ -361,26 +426,37 @@ fn a_claim_that_its_user_owns_is_left_alone() {
     let facts = |root: Inode| Facts {
         uid: 100,
         gid: 102,
-        mounts: vec![VolumeMount { root: Some(root), ..VolumeMount::new("/data", VolumeKind::Claim, "data") }],
+        mounts: vec![VolumeMount {
+            root: Some(root),
+            ..VolumeMount::new("/data", VolumeKind::Claim, "data")
+        }],
         ..Facts::default()
     };
     let inside = |changed: Inode| Inside { changed: vec![changed], ..Inside::default() };
     let writes = refused(Operation::Create, Category::UnwritablePath, Some("/data"), false);
     let own = facts(inode("/data", 0o040_700, 100, 100));
-    let allowed = |facts: &Facts, inside: Option<&Inside>| accept::is_allowed(&writes, facts, inside);
+    let allowed =
+        |facts: &Facts, inside: Option<&Inside>| accept::is_allowed(&writes, facts, inside);
     assert!(allowed(&own, Some(&inside(inode("/data/base", 0o100_600, 100, 100)))));
-    assert!(!allowed(&own, Some(&inside(inode("/data/base", 0o100_600, 0, 0)))), "root left a file there");
+    assert!(
+        !allowed(&own, Some(&inside(inode("/data/base", 0o100_600, 0, 0)))),
+        "root left a file there"
+    );
     assert!(!allowed(&facts(inode("/data", 0o040_755, 0, 0)), None), "it is root's");
 }
 
 #[test]
 fn what_took_one_request_away_stays_as_a_guess() {
     let object = pod();
-    let mut search = Search::new(&object, Options::default(), Evidence::default()).expect("a pod template");
+    let mut search =
+        Search::new(&object, Options::default(), Evidence::default()).expect("a pod template");
     let obstacle = refused(Operation::Setgid, Category::IdentitySwitch, None, true);
     let other = refused(Operation::Bind, Category::PrivilegedPort, None, true);
-    let edited =
-        Edit::EditedFile { container: "web".to_owned(), path: "/etc/web.conf".to_owned(), sed: "/^user/d".to_owned() };
+    let edited = Edit::EditedFile {
+        container: "web".to_owned(),
+        path: "/etc/web.conf".to_owned(),
+        sed: "/^user/d".to_owned(),
+    };
     let proposal = |edit: &Edit| Proposal {
         remedy: "x",
         level: remedy::Level::Pod,
@@ -391,6 +467,7 @@ fn what_took_one_request_away_stays_as_a_guess() {
     search.add(&obstacle, proposal(&Edit::FsGroup(7)));
     search.add(&other, proposal(&Edit::FsGroup(8)));
     search.forget(&obstacle);
-    let left: Vec<(Edit, bool)> = search.steps.iter().map(|step| (step.edits[0].clone(), step.doubtful)).collect();
+    let left: Vec<(Edit, bool)> =
+        search.steps.iter().map(|step| (step.edits[0].clone(), step.doubtful)).collect();
     assert_eq!(left, [(edited, true), (Edit::FsGroup(8), false)]);
 }

@@ -17,7 +17,15 @@ impl Default for LayerTar {
 }
 
 impl LayerTar {
-    fn entry(mut self, kind: EntryType, path: &str, mode: u32, owner: (u64, u64), link: &str, data: &[u8]) -> Self {
+    fn entry(
+        mut self,
+        kind: EntryType,
+        path: &str,
+        mode: u32,
+        owner: (u64, u64),
+        link: &str,
+        data: &[u8],
+    ) -> Self {
         let mut header = Header::new_gnu();
         header.set_entry_type(kind);
         header.set_mode(mode);
@@ -87,7 +95,8 @@ pub fn zstd(bytes: &[u8]) -> Vec<u8> {
     ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
 }
 
-/// The configuration of an image whose layers are these tars, each made by the instruction beside it.
+/// The configuration of an image whose layers are these tars, each made by the instruction beside
+/// it.
 pub fn config(run: serde_json::Value, layers: &[Vec<u8>], instructions: &[&str]) -> Vec<u8> {
     let history: Vec<_> = instructions
         .iter()
@@ -122,7 +131,8 @@ pub fn docker_archive(config: &[u8], layers: &[Vec<u8>]) -> Vec<u8> {
     }
     let config_name = format!("{}.json", digest(config).trim_start_matches("sha256:"));
     append(&mut tar, &config_name, config);
-    let manifest = serde_json::json!([{ "Config": config_name, "RepoTags": ["test/web:1"], "Layers": names }]);
+    let manifest =
+        serde_json::json!([{ "Config": config_name, "RepoTags": ["test/web:1"], "Layers": names }]);
     append(&mut tar, "manifest.json", manifest.to_string().as_bytes());
     tar.into_inner().unwrap()
 }

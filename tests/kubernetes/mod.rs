@@ -1,4 +1,5 @@
-//! The real cluster as the tests use it: kubectl, the binary under test, namespaces that go away, a server with faults.
+//! The real cluster as the tests use it: kubectl, the binary under test, namespaces that go away, a
+//! server with faults.
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
@@ -39,7 +40,8 @@ pub(crate) fn content_store() -> String {
 pub(crate) fn stored_images() -> BTreeMap<String, String> {
     let mut command = Command::new(format!("{}/bin/ctr", directory()));
     let socket = format!("{}/run/containerd.sock", directory());
-    let output = command.args(["-a", &socket, "-n", "k8s.io", "images", "ls"]).output().expect("ctr runs");
+    let output =
+        command.args(["-a", &socket, "-n", "k8s.io", "images", "ls"]).output().expect("ctr runs");
     let list = Run::of(output).stdout;
     let row = |line: &str| {
         let mut columns = line.split_whitespace();
@@ -58,18 +60,24 @@ pub(crate) struct Run {
 impl Run {
     fn of(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).expect("text");
-        Self { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
     }
 
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}:\n{}\n{}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}:\n{}\n{}", self.stdout, self.stderr))
     }
 }
 
 /// Runs kubectl, which must succeed.
 pub(crate) fn kubectl(arguments: &[&str]) -> String {
     let mut command = Command::new(format!("{}/bin/kubectl", directory()));
-    let output = command.env("KUBECONFIG", kubeconfig()).args(arguments).output().expect("kubectl runs");
+    let output =
+        command.env("KUBECONFIG", kubeconfig()).args(arguments).output().expect("kubectl runs");
     let run = Run::of(output);
     assert_eq!(run.code, 0, "kubectl {}: {}", arguments.join(" "), run.stderr);
     run.stdout
@@ -78,7 +86,8 @@ pub(crate) fn kubectl(arguments: &[&str]) -> String {
 /// Runs kubectl and returns what it says beside its output: warnings, or why it failed.
 pub(crate) fn kubectl_warns(arguments: &[&str]) -> String {
     let mut command = Command::new(format!("{}/bin/kubectl", directory()));
-    Run::of(command.env("KUBECONFIG", kubeconfig()).args(arguments).output().expect("kubectl runs")).stderr
+    Run::of(command.env("KUBECONFIG", kubeconfig()).args(arguments).output().expect("kubectl runs"))
+        .stderr
 }
 
 /// Runs the binary under test, in an environment of its own.
@@ -94,7 +103,11 @@ pub(crate) fn nonroot_at(columns: usize, arguments: &[&str]) -> Run {
 
 fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"));
-    command.env_clear().env("KUBECONFIG", kubeconfig()).env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+    command
+        .env_clear()
+        .env("KUBECONFIG", kubeconfig())
+        .env("PATH", "/usr/bin:/bin")
+        .stdin(Stdio::null());
     // The images of these tests are in no registry.
     command.env("NONROOT_OFFLINE", "1");
     command
@@ -113,7 +126,12 @@ pub(crate) fn until(arguments: &[&str], settled: impl Fn(&Value) -> bool) -> Run
         if settled(&run.json()) {
             return run;
         }
-        assert!(start.elapsed() < PATIENCE, "still not as awaited:\n{}\n{}", run.stdout, run.stderr);
+        assert!(
+            start.elapsed() < PATIENCE,
+            "still not as awaited:\n{}\n{}",
+            run.stdout,
+            run.stderr
+        );
         thread::sleep(Duration::from_millis(500));
     }
 }
@@ -157,7 +175,8 @@ pub(crate) fn written(name: &str, text: &str) -> String {
 
 /// The cluster's kubeconfig, whatever form its file has, as JSON, which a kubeconfig may be.
 fn kubeconfig_as_json() -> Value {
-    serde_json::from_str(&kubectl(&["config", "view", "--raw", "-o", "json"])).expect("a kubeconfig")
+    serde_json::from_str(&kubectl(&["config", "view", "--raw", "-o", "json"]))
+        .expect("a kubeconfig")
 }
 
 /// The cluster's kubeconfig with another namespace in its context.
@@ -182,13 +201,16 @@ pub(crate) struct FaultyServer {
 }
 
 impl FaultyServer {
-    /// Starts `kubectl proxy`, which speaks plain HTTP with the administrator's rights, and stands before it.
+    /// Starts `kubectl proxy`, which speaks plain HTTP with the administrator's rights, and stands
+    /// before it.
     pub(crate) fn start() -> Self {
         let mut command = Command::new(format!("{}/bin/kubectl", directory()));
         command.env("KUBECONFIG", kubeconfig()).args(["proxy", "--port=0"]).stdout(Stdio::piped());
         let mut upstream = command.spawn().expect("kubectl proxy runs");
         let mut line = String::new();
-        BufReader::new(upstream.stdout.take().expect("its output")).read_line(&mut line).expect("its address");
+        BufReader::new(upstream.stdout.take().expect("its output"))
+            .read_line(&mut line)
+            .expect("its address");
         let address = line.trim().rsplit(' ').next().expect("an address").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -233,7 +255,8 @@ fn serve(mut client: TcpStream, upstream: &str, faults: &Mutex<VecDeque<String>>
     }
     if let Some(status) = faults.lock().expect("no thread panicked").pop_front() {
         let retry = if status.starts_with("429") { "Retry-After: 1\r\n" } else { "" };
-        let answer = format!("HTTP/1.1 {status}\r\n{retry}Content-Length: 0\r\nConnection: close\r\n\r\n");
+        let answer =
+            format!("HTTP/1.1 {status}\r\n{retry}Content-Length: 0\r\nConnection: close\r\n\r\n");
         let _ = client.write_all(answer.as_bytes());
         return;
     }
@@ -244,7 +267,8 @@ fn serve(mut client: TcpStream, upstream: &str, faults: &Mutex<VecDeque<String>>
     }
 }
 
-/// A line to the API server that can be cut: it carries bytes, and whoever speaks TLS through it speaks with the server.
+/// A line to the API server that can be cut: it carries bytes, and whoever speaks TLS through it
+/// speaks with the server.
 pub(crate) struct Line {
     pub(crate) port: u16,
     ends: Arc<Mutex<Option<Vec<TcpStream>>>>,
@@ -263,7 +287,8 @@ impl Line {
                 // Cut: nobody answers any more.
                 let Some(ends) = ends.as_mut() else { return };
                 for (from, to) in [(&client, &server), (&server, &client)] {
-                    let (mut from, mut to) = (from.try_clone().expect("a stream"), to.try_clone().expect("a stream"));
+                    let (mut from, mut to) =
+                        (from.try_clone().expect("a stream"), to.try_clone().expect("a stream"));
                     ends.push(from.try_clone().expect("a stream"));
                     thread::spawn(move || std::io::copy(&mut from, &mut to));
                 }
@@ -289,7 +314,8 @@ impl Line {
 pub(crate) fn ctr(arguments: &[&str]) -> String {
     let mut command = Command::new(format!("{}/bin/ctr", directory()));
     let socket = format!("{}/run/containerd.sock", directory());
-    let output = command.args(["-a", &socket, "-n", "k8s.io"]).args(arguments).output().expect("ctr runs");
+    let output =
+        command.args(["-a", &socket, "-n", "k8s.io"]).args(arguments).output().expect("ctr runs");
     let run = Run::of(output);
     assert_eq!(run.code, 0, "ctr {}: {}", arguments.join(" "), run.stderr);
     run.stdout
@@ -299,11 +325,22 @@ pub(crate) fn ctr(arguments: &[&str]) -> String {
 pub(crate) fn process_of(container: &str) -> u32 {
     let tasks = ctr(&["tasks", "ls"]);
     let mut rows = tasks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let row = rows.find(|row| row.first() == Some(&container)).unwrap_or_else(|| panic!("{container}: {tasks}"));
+    let row = rows
+        .find(|row| row.first() == Some(&container))
+        .unwrap_or_else(|| panic!("{container}: {tasks}"));
     row[1].parse().expect("a process")
 }
 
 /// A field of the first pod that a label selects.
 pub(crate) fn of_pod(namespace: &str, selector: &str, path: &str) -> String {
-    kubectl(&["get", "pods", "-n", namespace, "-l", selector, "-o", &format!("jsonpath={{.items[0]{path}}}")])
+    kubectl(&[
+        "get",
+        "pods",
+        "-n",
+        namespace,
+        "-l",
+        selector,
+        "-o",
+        &format!("jsonpath={{.items[0]{path}}}"),
+    ])
 }

@@ -1,4 +1,5 @@
-//! The API server in bad weather: what a network, a busy server and an old credential do to requests, by a seed.
+//! The API server in bad weather: what a network, a busy server and an old credential do to
+//! requests, by a seed.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -19,10 +20,20 @@ impl Upstream {
     pub(crate) fn start() -> Self {
         let mut command = Command::new(format!("{}/bin/kubectl", super::directory()));
         // Without its filter, exec passes too.
-        command.env("KUBECONFIG", super::kubeconfig()).args(["proxy", "--port=0", "--disable-filter=true"]);
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("kubectl proxy runs");
+        command.env("KUBECONFIG", super::kubeconfig()).args([
+            "proxy",
+            "--port=0",
+            "--disable-filter=true",
+        ]);
+        let mut process = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("kubectl proxy runs");
         let mut line = String::new();
-        BufReader::new(process.stdout.take().expect("its output")).read_line(&mut line).expect("its address");
+        BufReader::new(process.stdout.take().expect("its output"))
+            .read_line(&mut line)
+            .expect("its address");
         let address = line.trim().rsplit(' ').next().expect("an address").to_owned();
         Self { address, process }
     }
@@ -96,7 +107,8 @@ impl Storm {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let mut random = Rng::with_seed(seed);
         let often = random.u32(3..25);
-        let weather = Arc::new(Mutex::new(Weather { random, often, expired: false, log: Vec::new() }));
+        let weather =
+            Arc::new(Mutex::new(Weather { random, often, expired: false, log: Vec::new() }));
         let (shared, address) = (Arc::clone(&weather), upstream.address.clone());
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -137,8 +149,11 @@ fn pass(mut client: TcpStream, upstream: &str, weather: &Mutex<Weather>) {
         let body = format!(
             r#"{{"kind":"Status","apiVersion":"v1","metadata":{{}},"status":"Failure","message":"bad weather","reason":"{reason}","code":{code}}}"#
         );
-        let head = format!("HTTP/1.1 {code} {reason}\r\n{more}Content-Type: application/json\r\nConnection: close\r\n");
-        let _ = client.write_all(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes());
+        let head = format!(
+            "HTTP/1.1 {code} {reason}\r\n{more}Content-Type: application/json\r\nConnection: close\r\n"
+        );
+        let _ = client
+            .write_all(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes());
     };
     match fault {
         None => request.forward(client, upstream, None),
@@ -148,8 +163,12 @@ fn pass(mut client: TcpStream, upstream: &str, weather: &Mutex<Weather>) {
         }
         Some(Fault::LostRequest) => {}
         Some(Fault::LostAnswer) => request.forward(client, upstream, Some(0)),
-        Some(Fault::Truncated) => request.forward(client, upstream, Some(usize::try_from(number % 4_000).unwrap_or(0))),
-        Some(Fault::TooManyRequests) => refused(&mut client, 429, "TooManyRequests", "Retry-After: 1\r\n"),
+        Some(Fault::Truncated) => {
+            request.forward(client, upstream, Some(usize::try_from(number % 4_000).unwrap_or(0)))
+        }
+        Some(Fault::TooManyRequests) => {
+            refused(&mut client, 429, "TooManyRequests", "Retry-After: 1\r\n")
+        }
         Some(Fault::InternalError) => refused(&mut client, 500, "InternalError", ""),
         Some(Fault::Unavailable) => refused(&mut client, 503, "ServiceUnavailable", ""),
         Some(Fault::Gone) => refused(&mut client, 410, "Expired", ""),
@@ -188,8 +207,11 @@ impl Request {
     fn forward(&self, mut client: TcpStream, upstream: &str, at_most: Option<usize>) {
         let Ok(mut server) = TcpStream::connect(upstream) else { return };
         let upgrades = self.head.to_ascii_lowercase().contains("\r\nupgrade:");
-        let head =
-            if upgrades { self.head.clone() } else { self.head.replacen("\r\n", "\r\nConnection: close\r\n", 1) };
+        let head = if upgrades {
+            self.head.clone()
+        } else {
+            self.head.replacen("\r\n", "\r\nConnection: close\r\n", 1)
+        };
         if server.write_all(head.as_bytes()).and_then(|()| server.write_all(&self.body)).is_err() {
             return;
         }

@@ -1,5 +1,6 @@
-//! Holds the policy room to k8s.io/pod-security-admission itself, through the Go program in this directory: the same JSON
-//! goes to both, and check IDs, reasons, details, their order and the joined text must be equal.
+//! Holds the policy room to k8s.io/pod-security-admission itself, through the Go program in this
+//! directory: the same JSON goes to both, and check IDs, reasons, details, their order and the
+//! joined text must be equal.
 //!
 //! ```text
 //! cargo test --test oracle -- --ignored --nocapture            compare
@@ -78,7 +79,10 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let forbidden: usize = self.revisions.values().map(|[forbidden, _]| forbidden).sum();
         let Tally { pods, verdicts, admitted, .. } = self;
-        write!(f, "{pods} pods, {verdicts} verdicts ({admitted} admit), {forbidden} violations: no difference")
+        write!(
+            f,
+            "{pods} pods, {verdicts} verdicts ({admitted} admit), {forbidden} violations: no difference"
+        )
     }
 }
 
@@ -95,7 +99,11 @@ fn the_same_checks_are_in_force_at_every_level_and_version() {
     assert!(registry.len() > versions().len(), "the oracle lists too little");
     for InForce { level, version, checks } in registry {
         let ours = policy::in_force(level.parse().unwrap(), version.parse().unwrap());
-        assert_eq!(ours.iter().map(|check| check.id).collect::<Vec<_>>(), checks, "{level}:{version}");
+        assert_eq!(
+            ours.iter().map(|check| check.id).collect::<Vec<_>>(),
+            checks,
+            "{level}:{version}"
+        );
     }
 }
 
@@ -122,12 +130,21 @@ fn fixtures_are_judged_alike_at_their_version_and_at_every_other() {
         let (level, version) = (level.parse().unwrap(), version.parse().unwrap());
         let forbidden = scanned(&pod, level, version);
         assert_eq!(forbidden.is_empty(), allowed, "{about}: {forbidden:?}");
-        // A baseline check that is overridden at the fixture's level leaves the verdict to the one that overrides it.
-        let judged_by_its_check = policy::in_force(level, version).iter().any(|in_force| in_force.id == check);
+        // A baseline check that is overridden at the fixture's level leaves the verdict to the one
+        // that overrides it.
+        let judged_by_its_check =
+            policy::in_force(level, version).iter().any(|in_force| in_force.id == check);
         if !allowed && judged_by_its_check {
-            assert!(forbidden.iter().any(|finding| finding.check == check), "{about}: {check} is not in {forbidden:?}");
+            assert!(
+                forbidden.iter().any(|finding| finding.check == check),
+                "{about}: {check} is not in {forbidden:?}"
+            );
         }
-        own.push(Question { about: about.clone(), pod: pod.clone(), policies: vec![(level, version)] });
+        own.push(Question {
+            about: about.clone(),
+            pod: pod.clone(),
+            policies: vec![(level, version)],
+        });
         // Fixtures of different versions differ in nothing but their names, mostly.
         pod["metadata"]["name"] = json!("fixture");
         if seen.insert(pod.to_string()) {
@@ -143,7 +160,10 @@ fn fixtures_are_judged_alike_at_their_version_and_at_every_other() {
 fn random_pods_are_judged_alike() {
     let seed = env::var("ORACLE_SEED").map_or_else(
         |_| fastrand::u64(..),
-        |seed| seed.parse().unwrap_or_else(|_| panic!("ORACLE_SEED={seed} is not an unsigned 64-bit number")),
+        |seed| {
+            seed.parse()
+                .unwrap_or_else(|_| panic!("ORACLE_SEED={seed} is not an unsigned 64-bit number"))
+        },
     );
     println!("random pods: ORACLE_SEED={seed}");
     let mut rng = fastrand::Rng::with_seed(seed);
@@ -156,7 +176,8 @@ fn random_pods_are_judged_alike() {
     });
     let tally = compare(questions);
     println!("random pods: {tally}");
-    for (check, version) in policy::CHECKS.iter().flat_map(|check| check.versions().map(|version| (check.id, version)))
+    for (check, version) in
+        policy::CHECKS.iter().flat_map(|check| check.versions().map(|version| (check.id, version)))
     {
         let [forbade, passed] = tally.revisions.get(&(check, version)).copied().unwrap_or_default();
         println!("  {check} of {version}: forbade {forbade}, passed {passed}");
@@ -164,11 +185,13 @@ fn random_pods_are_judged_alike() {
     }
 }
 
-/// A scan reads protobuf by messages of our own, which hold a part of the API's fields: Go's encoder has the last word.
+/// A scan reads protobuf by messages of our own, which hold a part of the API's fields: Go's
+/// encoder has the last word.
 #[test]
 #[ignore = "needs Go (builds tests/oracle)"]
 fn random_pods_are_the_same_in_protobuf_and_in_json() {
-    let seed = env::var("ORACLE_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().expect("a number"));
+    let seed = env::var("ORACLE_SEED")
+        .map_or_else(|_| fastrand::u64(..), |seed| seed.parse().expect("a number"));
     println!("random pods: ORACLE_SEED={seed}");
     let mut rng = fastrand::Rng::with_seed(seed);
     let pods: Vec<Value> = (0..ENCODED_PODS)
@@ -187,27 +210,40 @@ fn random_pods_are_the_same_in_protobuf_and_in_json() {
     assert_eq!(encoded.len(), pods.len());
     let (mut violations, mut failures, mut foreseen) = (0, 0, 0);
     for Encoded { json: value, protobuf: hex } in encoded {
-        let digits = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal digits");
+        let digits =
+            |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal digits");
         let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(digits).collect();
         let ours = nonroot::evidence::cluster::parse_pod(bytes.into()).expect("a pod");
         let theirs: Pod = serde_json::from_value(value.clone()).expect("a pod");
         let judged = |pod: &Pod| {
             let workload = as_workload(pod);
-            let of = |version| LEVELS.map(|level| policy::evaluate(&pod.metadata, &workload.spec, level, version));
+            let of = |version| {
+                LEVELS.map(|level| policy::evaluate(&pod.metadata, &workload.spec, level, version))
+            };
             let verdicts: Vec<_> = versions().into_iter().map(of).collect();
             let all = std::slice::from_ref(&workload);
-            let mut foreseen = foresight::of_spec(&workload, &foresight::se_linux::Shared::among(all));
-            foreseen.extend(foresight::volumes(&workload, &Storage::default(), &volume::shared(all)));
+            let mut foreseen =
+                foresight::of_spec(&workload, &foresight::se_linux::Shared::among(all));
+            foreseen.extend(foresight::volumes(
+                &workload,
+                &Storage::default(),
+                &volume::shared(all),
+            ));
             let told: Vec<_> = workload.spec.volumes.iter().flatten().map(told_of_claim).collect();
             (verdicts, workload.containers, workload.failures, foreseen, told)
         };
         let (ours, theirs) = (judged(&ours), judged(&theirs));
-        assert!(ours == theirs, "ORACLE_SEED={seed}\nprotobuf: {ours:#?}\nJSON: {theirs:#?}\npod: {value:#}");
+        assert!(
+            ours == theirs,
+            "ORACLE_SEED={seed}\nprotobuf: {ours:#?}\nJSON: {theirs:#?}\npod: {value:#}"
+        );
         violations += theirs.0.iter().flatten().map(Vec::len).sum::<usize>();
         failures += theirs.2.len();
         foreseen += theirs.3.len();
     }
-    println!("{ENCODED_PODS} pods, {violations} violations, {failures} failures, {foreseen} foreseen: no difference");
+    println!(
+        "{ENCODED_PODS} pods, {violations} violations, {failures} failures, {foreseen} foreseen: no difference"
+    );
     assert!(failures > ENCODED_PODS / 10, "the random pods hardly fail");
     assert!(foreseen > ENCODED_PODS / 10, "of the random pods hardly anything is foreseen");
 }
@@ -234,7 +270,11 @@ fn told_of_claim(volume: &Volume) -> (Option<String>, Backing) {
     // With classes and drivers that can be read, more is told apart.
     let class = json!({"metadata": {"name": "fast"}, "provisioner": "csi.example"});
     let classes = [("fast".to_owned(), serde_json::from_value(class).expect("a class"))];
-    let storage = Storage { classes: Some(classes.into()), drivers: Some(BTreeMap::new()), ..Storage::default() };
+    let storage = Storage {
+        classes: Some(classes.into()),
+        drivers: Some(BTreeMap::new()),
+        ..Storage::default()
+    };
     (volume::claim_name(volume, Some("random")), storage.backing(volume, "n", Some("random")))
 }
 
@@ -264,7 +304,11 @@ fn every_character_is_quoted_alike() {
             }
         })
         .collect();
-    println!("{} characters in an annotation: {}", characters.len(), compare(questions.into_iter()));
+    println!(
+        "{} characters in an annotation: {}",
+        characters.len(),
+        compare(questions.into_iter())
+    );
 }
 
 /// The verdicts that `cargo test` relies on where there is no Go.
@@ -281,7 +325,8 @@ fn the_recorded_verdicts_are_the_oracles() {
         exchange(questions, |Question { about, policies, .. }, answers| {
             let mut answers: BTreeMap<_, _> = policies.into_iter().zip(answers).collect();
             let stages = LEVELS.map(|level| {
-                let mut forbids = |version| answers.remove(&(level, version)).expect("an answer").violations;
+                let mut forbids =
+                    |version| answers.remove(&(level, version)).expect("an answer").violations;
                 (level.to_string(), sample::stages(&mut forbids))
             });
             verdicts.insert(about, stages.into());
@@ -292,22 +337,29 @@ fn the_recorded_verdicts_are_the_oracles() {
 }
 
 fn every_policy() -> Vec<(Level, Version)> {
-    LEVELS.into_iter().flat_map(|level| versions().into_iter().map(move |version| (level, version))).collect()
+    LEVELS
+        .into_iter()
+        .flat_map(|level| versions().into_iter().map(move |version| (level, version)))
+        .collect()
 }
 
-/// What a scan finds in the manifest of a pod. It judges what the API server makes of it, as upstream's fixtures mean it.
+/// What a scan finds in the manifest of a pod. It judges what the API server makes of it, as
+/// upstream's fixtures mean it.
 fn scanned(pod: &Value, level: Level, version: Version) -> Vec<Finding> {
     let mut pod = pod.clone();
     (pod["apiVersion"], pod["kind"]) = (json!("v1"), json!("Pod"));
     let file = File { name: "pod.json".to_owned(), path: None, text: pod.to_string() };
     let read = manifests::workloads(&[Arc::new(file)], |manifest| manifest.workload);
-    let [Workload { metadata, spec, .. }] = read.value.workloads.as_slice() else { panic!("{:?}: {pod}", read.errors) };
+    let [Workload { metadata, spec, .. }] = read.value.workloads.as_slice() else {
+        panic!("{:?}: {pod}", read.errors)
+    };
     policy::evaluate(metadata, spec, level, version).into_iter().map(Finding::from).collect()
 }
 
 /// Our findings and their joined text.
 fn evaluate(pod: &Value, level: Level, version: Version) -> (Vec<Finding>, String) {
-    let pod: Pod = serde_json::from_value(pod.clone()).unwrap_or_else(|error| panic!("not a pod: {error}: {pod}"));
+    let pod: Pod = serde_json::from_value(pod.clone())
+        .unwrap_or_else(|error| panic!("not a pod: {error}: {pod}"));
     let violations = policy::evaluate(&pod.metadata, &pod.spec.unwrap_or_default(), level, version);
     let message = policy::forbidden_detail(&violations);
     (violations.into_iter().map(Finding::from).collect(), message)
@@ -322,11 +374,18 @@ fn compare(questions: impl Iterator<Item = Question> + Send) -> Tally {
         for ((level, version), theirs) in policies.into_iter().zip(answers) {
             let (violations, message) = evaluate(&pod, level, version);
             let ours = Verdict { violations, message };
-            assert!(ours == theirs, "{about}, {level}:{version}\nours:   {ours:#?}\ntheirs: {theirs:#?}\npod: {pod:#}");
+            assert!(
+                ours == theirs,
+                "{about}, {level}:{version}\nours:   {ours:#?}\ntheirs: {theirs:#?}\npod: {pod:#}"
+            );
             tally.verdicts += 1;
             tally.admitted += usize::from(theirs.violations.is_empty());
             for check in policy::in_force(level, version) {
-                let revision = check.versions().filter(|revision| *revision <= version).last().expect("it is in force");
+                let revision = check
+                    .versions()
+                    .filter(|revision| *revision <= version)
+                    .last()
+                    .expect("it is in force");
                 let passed = theirs.violations.iter().all(|finding| finding.check != check.id);
                 tally.revisions.entry((check.id, revision)).or_default()[usize::from(passed)] += 1;
             }
@@ -336,7 +395,10 @@ fn compare(questions: impl Iterator<Item = Question> + Send) -> Tally {
 }
 
 /// Puts questions to the oracle and hands each back with its answers, in order.
-fn exchange(questions: impl Iterator<Item = Question> + Send, mut answered: impl FnMut(Question, Vec<Verdict>)) {
+fn exchange(
+    questions: impl Iterator<Item = Question> + Send,
+    mut answered: impl FnMut(Question, Vec<Verdict>),
+) {
     let mut oracle = Command::new(&*ORACLE)
         .arg("verdicts")
         .stdin(Stdio::piped())
@@ -359,8 +421,14 @@ fn exchange(questions: impl Iterator<Item = Question> + Send, mut answered: impl
             }
         });
         for question in asked {
-            let line = lines.next().expect("the oracle answers every question").expect("the answer is text");
-            answered(question, serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")));
+            let line = lines
+                .next()
+                .expect("the oracle answers every question")
+                .expect("the answer is text");
+            answered(
+                question,
+                serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")),
+            );
         }
     });
     assert!(oracle.wait().expect("the oracle ends").success(), "the oracle failed");
@@ -368,7 +436,8 @@ fn exchange(questions: impl Iterator<Item = Question> + Send, mut answered: impl
 
 /// The oracle, built.
 static ORACLE: LazyLock<PathBuf> = LazyLock::new(|| {
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("oracle{}", env::consts::EXE_SUFFIX));
+    let program =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("oracle{}", env::consts::EXE_SUFFIX));
     go(&["build", "-o", &program.to_string_lossy(), "."]);
     program
 });
@@ -382,8 +451,11 @@ fn testdata() -> String {
 /// Runs go in the oracle's directory and returns what it prints.
 fn go(args: &[&str]) -> String {
     let output = Command::new("go").args(args).current_dir(project("tests/oracle")).output();
-    let output = output.unwrap_or_else(|error| panic!("cannot run go, which this test needs (1.26 or newer): {error}"));
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let output = output.unwrap_or_else(|error| {
+        panic!("cannot run go, which this test needs (1.26 or newer): {error}")
+    });
+    let (stdout, stderr) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "go {} failed:\n{stderr}", args.join(" "));
     stdout.into_owned()
 }
@@ -391,9 +463,16 @@ fn go(args: &[&str]) -> String {
 /// What the oracle prints for these arguments, one value a line.
 fn ask<T: DeserializeOwned>(args: &[&str]) -> Vec<T> {
     let output = Command::new(&*ORACLE).args(args).output().expect("the oracle starts");
-    assert!(output.status.success(), "oracle {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "oracle {}: {}",
+        args.join(" "),
+        String::from_utf8_lossy(&output.stderr)
+    );
     let text = String::from_utf8(output.stdout).expect("the oracle prints UTF-8");
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
 }
 
 /// What the oracle prints for these arguments and values, one of each a line.
@@ -413,7 +492,9 @@ fn ask_about<T: DeserializeOwned>(args: &[&str], about: &[Value]) -> Vec<T> {
                 let _ = writeln!(stdin, "{value}");
             }
         });
-        let read = |line: std::io::Result<String>| serde_json::from_str(&line.expect("text")).expect("an answer");
+        let read = |line: std::io::Result<String>| {
+            serde_json::from_str(&line.expect("text")).expect("an answer")
+        };
         lines.map(read).collect()
     });
     assert!(oracle.wait().expect("the oracle ends").success(), "the oracle failed");
@@ -430,8 +511,13 @@ fn keep(file: &Path, text: &str) {
         fs::write(file, text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         return;
     }
-    let kept = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    assert!(kept == text, "{} is stale: UPDATE=1 cargo test --test oracle -- --ignored rewrites it", file.display());
+    let kept =
+        fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    assert!(
+        kept == text,
+        "{} is stale: UPDATE=1 cargo test --test oracle -- --ignored rewrites it",
+        file.display()
+    );
 }
 
 /// The source of src/policy/go_printable.rs.

@@ -1,10 +1,11 @@
-//! Random pods, shaped so that every branch of every check is taken: fields absent, null, harmless, harmful or odd.
+//! Random pods, shaped so that every branch of every check is taken: fields absent, null, harmless,
+//! harmful or odd.
 
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
-/// A pod whose every choice comes from `rng`. Pods differ in how well they behave, so that a check meets both pods
-/// that it alone forbids and pods that break everything at once.
+/// A pod whose every choice comes from `rng`. Pods differ in how well they behave, so that a check
+/// meets both pods that it alone forbids and pods that break everything at once.
 pub(crate) fn random_pod(rng: &mut Rng) -> Value {
     let harm = [0.02, 0.1, 0.3, 0.6][rng.usize(..4)];
     Generator { rng, harm }.pod()
@@ -66,7 +67,15 @@ impl Generator<'_> {
         }
         let length = self.up_to(6);
         (0..length)
-            .map(|_| if self.rng.bool() { self.rng.char('\0'..='\u{2fff}') } else { self.rng.char(..) })
+            .map(
+                |_| {
+                    if self.rng.bool() {
+                        self.rng.char('\0'..='\u{2fff}')
+                    } else {
+                        self.rng.char(..)
+                    }
+                },
+            )
             .collect()
     }
 
@@ -74,7 +83,8 @@ impl Generator<'_> {
         if self.chance(0.1) { self.hostile() } else { self.one_of(NAMES).to_owned() }
     }
 
-    /// One of the harmless values, or as often as the pod is bad, one of the harmful ones or any string at all.
+    /// One of the harmless values, or as often as the pod is bad, one of the harmful ones or any
+    /// string at all.
     fn text(&mut self, harmless: &[&str], harmful: &[&str]) -> String {
         if !self.chance(self.harm) {
             self.one_of(harmless).to_owned()
@@ -125,7 +135,12 @@ impl Generator<'_> {
             self.put(&mut spec, field, 0.3, |g| g.flag(true));
         }
         self.put(&mut spec, "hostUsers", 0.3, |g| json!(g.rng.bool()));
-        self.put(&mut spec, "os", 0.3, |g| json!({"name": g.text(&["linux", "windows"], &["windows", "Windows", ""])}));
+        self.put(
+            &mut spec,
+            "os",
+            0.3,
+            |g| json!({"name": g.text(&["linux", "windows"], &["windows", "Windows", ""])}),
+        );
         self.put(&mut spec, "volumes", 0.6, |g| {
             let count = g.up_to(4);
             (0..count).map(|_| g.volume()).collect()
@@ -139,7 +154,9 @@ impl Generator<'_> {
         let mut annotations = Map::new();
         for _ in 0..self.up_to(5) {
             let container = match containers {
-                [_, ..] if self.chance(0.8) => containers[self.rng.usize(..containers.len())].clone(),
+                [_, ..] if self.chance(0.8) => {
+                    containers[self.rng.usize(..containers.len())].clone()
+                }
                 _ => self.name(),
             };
             let key = match self.up_to(4) {
@@ -150,7 +167,14 @@ impl Generator<'_> {
             };
             let value = self.text(
                 &["runtime/default", "localhost/", "localhost/profile", "docker/default", ""],
-                &["unconfined", "docker/default", "", "localhost", "Runtime/Default", "runtime/default "],
+                &[
+                    "unconfined",
+                    "docker/default",
+                    "",
+                    "localhost",
+                    "Runtime/Default",
+                    "runtime/default ",
+                ],
             );
             annotations.insert(key, json!(value));
         }
@@ -172,10 +196,17 @@ impl Generator<'_> {
         self.put(&mut container, "securityContext", 0.9, |g| g.security_context(false));
         self.put(&mut container, "volumeMounts", 0.6, |g| {
             let count = g.up_to(3);
-            (0..count).map(|_| json!({"name": g.name(), "mountPath": g.path(), "readOnly": g.rng.bool()})).collect()
+            (0..count)
+                .map(|_| json!({"name": g.name(), "mountPath": g.path(), "readOnly": g.rng.bool()}))
+                .collect()
         });
         if list != "ephemeralContainers" {
-            self.put(&mut container, "volumeDevices", 0.2, |g| json!([{"name": g.name(), "devicePath": g.path()}]));
+            self.put(
+                &mut container,
+                "volumeDevices",
+                0.2,
+                |g| json!([{"name": g.name(), "devicePath": g.path()}]),
+            );
             self.put(&mut container, "resources", 0.3, |g| {
                 let limits = json!({(g.one_of(&["cpu", "nvidia.com/gpu", "example.com/dev"])): "1"});
                 json!({"limits": limits, "requests": {"cpu": "1"}, "claims": [{"name": g.name(), "request": "one"}]})
@@ -225,7 +256,8 @@ impl Generator<'_> {
         Value::Object(handler)
     }
 
-    /// The fields that a pod's and a container's securityContext share, and those of the container alone.
+    /// The fields that a pod's and a container's securityContext share, and those of the container
+    /// alone.
     fn security_context(&mut self, of_pod: bool) -> Value {
         let mut context = Map::new();
         self.put(&mut context, "runAsNonRoot", 0.6, |g| g.flag(false));
@@ -238,7 +270,10 @@ impl Generator<'_> {
             self.put(&mut context, field, 0.5, |g| {
                 let mut profile = Map::new();
                 g.put(&mut profile, "type", 0.95, |g| {
-                    json!(g.text(&["RuntimeDefault", "Localhost"], &["Unconfined", "runtimeDefault", "", also]))
+                    json!(g.text(
+                        &["RuntimeDefault", "Localhost"],
+                        &["Unconfined", "runtimeDefault", "", also]
+                    ))
                 });
                 Value::Object(profile)
             });
@@ -268,7 +303,9 @@ impl Generator<'_> {
             });
             self.put(&mut context, "fsGroup", 0.2, |_| json!(1000));
             self.put(&mut context, "supplementalGroups", 0.2, |g| json!([0, g.rng.u32(..)]));
-            self.put(&mut context, "seLinuxChangePolicy", 0.2, |g| json!(g.text(&["MountOption"], &["Recursive"])));
+            self.put(&mut context, "seLinuxChangePolicy", 0.2, |g| {
+                json!(g.text(&["MountOption"], &["Recursive"]))
+            });
             return Value::Object(context);
         }
         self.put(&mut context, "allowPrivilegeEscalation", 0.85, |g| g.flag(true));
@@ -293,7 +330,17 @@ impl Generator<'_> {
                     .map(|_| {
                         g.text(
                             &["NET_BIND_SERVICE"],
-                            &["CHOWN", "SETUID", "MKNOD", "NET_RAW", "SYS_ADMIN", "CAP_CHOWN", "chown", "ALL", "FOO"],
+                            &[
+                                "CHOWN",
+                                "SETUID",
+                                "MKNOD",
+                                "NET_RAW",
+                                "SYS_ADMIN",
+                                "CAP_CHOWN",
+                                "chown",
+                                "ALL",
+                                "FOO",
+                            ],
                         )
                     })
                     .collect()
@@ -321,7 +368,12 @@ impl Generator<'_> {
                 "net.ipv4.tcp_slow_start_after_idle",
                 "net.ipv4.tcp_notsent_lowat",
             ],
-            &["kernel.msgmax", "net.core.somaxconn", "kernel/shm_rmid_forced", "net.ipv4.tcp_rmem "],
+            &[
+                "kernel.msgmax",
+                "net.core.somaxconn",
+                "kernel/shm_rmid_forced",
+                "net.ipv4.tcp_rmem ",
+            ],
         );
         json!({"name": name, "value": "1"})
     }
@@ -331,7 +383,11 @@ impl Generator<'_> {
         // Mostly one source; sometimes none or several, in which case the order of looking matters.
         let sources = [1, 1, 1, 1, 0, 2, 3][self.rng.usize(..7)];
         for _ in 0..sources {
-            let kind = if self.chance(self.harm) { self.one_of(INLINE_VOLUMES) } else { self.one_of(SAFE_VOLUMES) };
+            let kind = if self.chance(self.harm) {
+                self.one_of(INLINE_VOLUMES)
+            } else {
+                self.one_of(SAFE_VOLUMES)
+            };
             let source = if self.chance(0.05) { Value::Null } else { self.volume_source(kind) };
             volume.insert(kind.to_owned(), source);
         }
@@ -348,10 +404,14 @@ impl Generator<'_> {
         match kind {
             "hostPath" => {
                 source.insert("path".to_owned(), json!(self.path()));
-                self.put(&mut source, "type", 0.5, |g| json!(g.text(&["", "Directory"], &["CharDevice", "Socket"])));
+                self.put(&mut source, "type", 0.5, |g| {
+                    json!(g.text(&["", "Directory"], &["CharDevice", "Socket"]))
+                });
             }
             "secret" | "configMap" => {
-                self.put(&mut source, "defaultMode", 0.6, |g| json!(one_of(g.rng, &[0o400, 0o600, 0o644, 0])));
+                self.put(&mut source, "defaultMode", 0.6, |g| {
+                    json!(one_of(g.rng, &[0o400, 0o600, 0o644, 0]))
+                });
                 self.put(
                     &mut source,
                     "items",
@@ -371,7 +431,9 @@ impl Generator<'_> {
                 let modes = json!([self.one_of(&["ReadWriteOnce", "ReadWriteMany"])]);
                 let mut spec = Map::from_iter([("accessModes".to_owned(), modes)]);
                 self.put(&mut spec, "storageClassName", 0.5, |g| json!(g.text(&["fast"], &[""])));
-                self.put(&mut spec, "volumeMode", 0.5, |g| json!(g.text(&["Filesystem"], &["Block"])));
+                self.put(&mut spec, "volumeMode", 0.5, |g| {
+                    json!(g.text(&["Filesystem"], &["Block"]))
+                });
                 self.put(&mut source, "volumeClaimTemplate", 0.9, |_| json!({"spec": spec}));
             }
             _ => {}

@@ -19,7 +19,8 @@ pub(crate) fn random_status(rng: &mut Rng, spec: &Value) -> Value {
     };
     let statuses = |rng: &mut Rng, list: &str| {
         let containers = spec[list].as_array().into_iter().flatten();
-        let names: Vec<Value> = containers.map(|container| container["name"].clone()).filter(|_| rng.bool()).collect();
+        let names: Vec<Value> =
+            containers.map(|container| container["name"].clone()).filter(|_| rng.bool()).collect();
         let one = |name: Value| {
             let mut status = json!({"name": name, "image": "i", "imageID": "", "ready": rng.bool(), "restartCount": rng.u8(..3),
                 "state": state(rng), "lastState": state(rng)});

@@ -1,5 +1,5 @@
-//! The committed sample: pods of our own in `tests/cases/policy/<check>.yaml`, and beside them in `<check>.json` what
-//! k8s.io/pod-security-admission says about them.
+//! The committed sample: pods of our own in `tests/cases/policy/<check>.yaml`, and beside them in
+//! `<check>.json` what k8s.io/pod-security-admission says about them.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
@@ -47,10 +47,13 @@ pub(crate) fn cases() -> BTreeMap<&'static str, Case> {
     let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cases/policy");
     let case = |check: &'static policy::Check| {
         let file = directory.join(format!("{}.yaml", check.id));
-        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        let pods: Vec<Value> =
-            serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        let name = |pod: &Value| pod["metadata"]["name"].as_str().expect("a pod of the sample has a name").to_owned();
+        let text =
+            fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let pods: Vec<Value> = serde_saphyr::from_multiple(&text)
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let name = |pod: &Value| {
+            pod["metadata"]["name"].as_str().expect("a pod of the sample has a name").to_owned()
+        };
         let pods = pods.into_iter().map(|pod| (name(&pod), pod)).collect();
         (check.id, Case { pods, recorded: file.with_extension("json") })
     };
@@ -61,7 +64,9 @@ pub(crate) const LEVELS: [Level; 2] = [Level::Baseline, Level::Restricted];
 
 /// Every version from v1.0 to one beyond the newest that changed anything, and latest.
 pub(crate) fn versions() -> Vec<Version> {
-    let Version::Minor(newest) = policy::newest_version() else { panic!("the newest version has a number") };
+    let Version::Minor(newest) = policy::newest_version() else {
+        panic!("the newest version has a number")
+    };
     (0..=newest + 1).map(Version::Minor).chain([Version::Latest]).collect()
 }
 

@@ -11,9 +11,10 @@ use crate::search::READ_ONLY_ROOT;
 
 /// Make workloads run as non-root, and prove it
 ///
-/// The plan comes from what the workload's pods show: who its processes are, what they write and listen on, and why they
-/// fail. With --trial a copy of the pod runs as non-root in the cluster; what stops it is read and remedied until it is
-/// ready. The workload itself is not touched before you say so, and trial pods are removed at the end.
+/// The plan comes from what the workload's pods show: who its processes are, what they write and
+/// listen on, and why they fail. With --trial a copy of the pod runs as non-root in the cluster;
+/// what stops it is read and remedied until it is ready. The workload itself is not touched before
+/// you say so, and trial pods are removed at the end.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct FixArgs {
@@ -67,16 +68,19 @@ pub(in crate::cli) struct FixArgs {
     /// Trials at a time
     #[arg(long, default_value = "1", value_name = "N")]
     pub(super) parallel: usize,
-    /// Volume that the copies mount with the data it has, which fsGroup may give another group; may be repeated
+    /// Volume that the copies mount with the data it has, which fsGroup may give another group;
+    /// may be repeated
     #[arg(long, value_name = "VOLUME", value_delimiter = ',', requires = "trial")]
     pub(super) with_volumes: Vec<String>,
-    /// What the copies run instead of the first container's command and arguments, quoted as for a shell
+    /// What the copies run instead of the first container's command and arguments, quoted as for a
+    /// shell
     #[arg(long, value_name = "COMMAND", value_parser = words, requires = "trial")]
     pub(super) command: Option<Words>,
     /// Variable of the copies; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable, requires = "trial")]
     pub(super) env: Vec<(String, String)>,
-    /// Image with a static strace and sh: a copy that dies and says nothing runs once more under it
+    /// Image with a static strace and sh: a copy that dies and says nothing runs once more under
+    /// it
     #[arg(long, value_name = "IMAGE", requires = "trial")]
     pub(super) strace_image: Option<String>,
     /// Namespace in which the copies run, instead of the workload's
@@ -85,7 +89,8 @@ pub(in crate::cli) struct FixArgs {
     /// Remove what trials that were cut off left behind, and do nothing else
     #[arg(long)]
     pub(super) clean: bool,
-    /// A strace of the program to plan from, as root or not, of the first container or of the one named; may be repeated
+    /// A strace of the program to plan from, as root or not, of the first container or of the one
+    /// named; may be repeated
     #[arg(long, value_name = "[CONTAINER=]FILE")]
     pub(super) trace: Vec<String>,
     /// Read the images too: whom they are made for, what they ship and what their programs carry
@@ -135,7 +140,8 @@ pub(super) enum Format {
     Markdown,
     /// A page to read, share or print
     Html,
-    /// Jobs that give what root wrote on claims to the new user, for somebody to run once who may be root
+    /// Jobs that give what root wrote on claims to the new user, for somebody to run once who may
+    /// be root
     OwnershipJob,
 }
 
@@ -155,12 +161,15 @@ impl FixArgs {
 
     /// Whether what is printed is text of the user's own files.
     pub(super) fn prints_files(&self) -> bool {
-        !self.selection.filename.is_empty() && matches!(self.output, Some(Format::Yaml | Format::Diff))
+        !self.selection.filename.is_empty()
+            && matches!(self.output, Some(Format::Yaml | Format::Diff))
     }
 
-    /// Whether what is printed is the change alone, with no place for what a reader should know beside it.
+    /// Whether what is printed is the change alone, with no place for what a reader should know
+    /// beside it.
     pub(super) fn prints_changes(&self) -> bool {
-        let changes = [Format::Yaml, Format::Patch, Format::Json6902, Format::Kustomize, Format::Diff];
+        let changes =
+            [Format::Yaml, Format::Patch, Format::Json6902, Format::Kustomize, Format::Diff];
         self.output.is_some_and(|output| changes.contains(&output))
     }
 }
@@ -177,7 +186,8 @@ fn user(text: &str) -> Result<(u32, u32), String> {
 
 /// The id of a remedy.
 fn remedy_id(text: &str) -> Result<String, String> {
-    let ids: Vec<&str> = remedy::REMEDIES.iter().map(|remedy| remedy.id).chain([READ_ONLY_ROOT]).collect();
+    let ids: Vec<&str> =
+        remedy::REMEDIES.iter().map(|remedy| remedy.id).chain([READ_ONLY_ROOT]).collect();
     if ids.contains(&text) {
         return Ok(text.to_owned());
     }

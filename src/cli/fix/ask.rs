@@ -24,25 +24,37 @@ pub(super) enum Next {
 
 /// Whether there is somebody to ask.
 pub(in crate::cli) fn is_answered() -> bool {
-    console::user_attended() && console::user_attended_stderr() && std::io::IsTerminal::is_terminal(&std::io::stdin())
+    console::user_attended()
+        && console::user_attended_stderr()
+        && std::io::IsTerminal::is_terminal(&std::io::stdin())
 }
 
-/// The answer to a question. None, by Esc or `q`, ends everything and changes nothing; so does Ctrl-C, after which the
-/// terminal has its cursor again.
-fn answered<T>(question: impl FnOnce(&dyn Theme) -> dialoguer::Result<Option<T>>) -> Result<T, Fault> {
-    let theme: Box<dyn Theme> =
-        if console::colors_enabled_stderr() { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) };
+/// The answer to a question. None, by Esc or `q`, ends everything and changes nothing; so does
+/// Ctrl-C, after which the terminal has its cursor again.
+fn answered<T>(
+    question: impl FnOnce(&dyn Theme) -> dialoguer::Result<Option<T>>,
+) -> Result<T, Fault> {
+    let theme: Box<dyn Theme> = if console::colors_enabled_stderr() {
+        Box::new(ColorfulTheme::default())
+    } else {
+        Box::new(SimpleTheme)
+    };
     let interrupted = tokio::spawn(interrupts());
     let answer = tokio::task::block_in_place(|| question(&*theme));
     interrupted.abort();
-    // The console raises the signal and returns at once: whichever is noticed first ends it in the same way.
-    if matches!(&answer, Err(dialoguer::Error::IO(error)) if error.kind() == std::io::ErrorKind::Interrupted) {
+    // The console raises the signal and returns at once: whichever is noticed first ends it in the
+    // same way.
+    if matches!(&answer, Err(dialoguer::Error::IO(error)) if error.kind() == std::io::ErrorKind::Interrupted)
+    {
         stop();
     }
-    answer.ok().flatten().ok_or_else(|| Error::input("go on", "no answer was given").help("nothing was changed").into())
+    answer.ok().flatten().ok_or_else(|| {
+        Error::input("go on", "no answer was given").help("nothing was changed").into()
+    })
 }
 
-/// Ends the program at Ctrl-C. The handler is in force when this returns, before a question is drawn.
+/// Ends the program at Ctrl-C. The handler is in force when this returns, before a question is
+/// drawn.
 fn interrupts() -> impl Future<Output = ()> {
     #[cfg(unix)]
     let handler = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt());
@@ -79,7 +91,11 @@ pub(super) fn which(subjects: &[Subject]) -> Result<usize, Fault> {
         .map(|subject| Clean(&format!("{} in {}", subject.name(), subject.namespace)).to_string())
         .collect();
     answered(|theme| {
-        Select::with_theme(theme).with_prompt("What shall be fixed?").items(&items).default(0).interact_opt()
+        Select::with_theme(theme)
+            .with_prompt("What shall be fixed?")
+            .items(&items)
+            .default(0)
+            .interact_opt()
     })
 }
 
@@ -98,8 +114,9 @@ pub(super) fn identity(plan: &Plan) -> Result<Option<(u32, u32)>, Fault> {
         })
         .collect();
     let prompt = "Whom shall it run as? (--run-as)";
-    let chosen =
-        answered(|theme| Select::with_theme(theme).with_prompt(prompt).items(&items).default(0).interact_opt())?;
+    let chosen = answered(|theme| {
+        Select::with_theme(theme).with_prompt(prompt).items(&items).default(0).interact_opt()
+    })?;
     Ok((chosen > 0).then(|| (plan.candidates[chosen].uid, plan.candidates[chosen].gid)))
 }
 
@@ -113,13 +130,15 @@ pub(super) fn without(plan: &Plan) -> Result<BTreeSet<usize>, Fault> {
         .steps
         .iter()
         .map(|step| {
-            let line = Clean(&format!("{}, because {}", step.summary, step.obstacle.cause)).to_string();
+            let line =
+                Clean(&format!("{}, because {}", step.summary, step.obstacle.cause)).to_string();
             (console::truncate_str(&line, width, "...").into_owned(), true)
         })
         .collect();
     let prompt = "Which remedies? Space takes or leaves one (--without)";
-    let taken =
-        answered(|theme| MultiSelect::with_theme(theme).with_prompt(prompt).items_checked(items).interact_opt())?;
+    let taken = answered(|theme| {
+        MultiSelect::with_theme(theme).with_prompt(prompt).items_checked(items).interact_opt()
+    })?;
     let taken: BTreeSet<usize> = taken.into_iter().collect();
     Ok((0..plan.steps.len()).filter(|number| !taken.contains(number)).collect())
 }
@@ -135,14 +154,17 @@ pub(super) fn next(subject: &Subject, is_proven: bool, has_cluster: bool) -> Res
             choices.push(("Write it into the file (--write)", Next::Write));
         }
         Some(_) => {}
-        None => choices.push(("Apply it to the cluster, and watch the rollout (--apply)", Next::Apply)),
+        None => {
+            choices.push(("Apply it to the cluster, and watch the rollout (--apply)", Next::Apply))
+        }
     }
     choices.push(("Save the patched object as a file (-o yaml)", Next::Save));
     choices.push(("Quit, and change nothing", Next::Quit));
     let items: Vec<&str> = choices.iter().map(|(text, _)| *text).collect();
     let prompt = "What next?";
-    let chosen =
-        answered(|theme| Select::with_theme(theme).with_prompt(prompt).items(&items).default(0).interact_opt())?;
+    let chosen = answered(|theme| {
+        Select::with_theme(theme).with_prompt(prompt).items(&items).default(0).interact_opt()
+    })?;
     Ok(choices[chosen].1)
 }
 
@@ -150,7 +172,8 @@ pub(super) fn next(subject: &Subject, is_proven: bool, has_cluster: bool) -> Res
 pub(super) fn file(subject: &Subject) -> Result<String, Fault> {
     let name = subject.name().replace('/', "-");
     answered(|theme| {
-        let input = Input::<String>::with_theme(theme).with_prompt("File").default(format!("{name}.yaml"));
+        let input =
+            Input::<String>::with_theme(theme).with_prompt("File").default(format!("{name}.yaml"));
         input.interact_text().map(Some)
     })
 }
@@ -161,7 +184,9 @@ pub(in super::super) fn allowed(attempted: &str, why: &str, prompt: &str) -> Res
         let why = format!("{why}, and there is no terminal to ask on");
         return Err(Error::input(attempted, why).help("--yes allows it").into());
     }
-    match answered(|theme| Confirm::with_theme(theme).with_prompt(prompt).default(false).interact_opt())? {
+    match answered(|theme| {
+        Confirm::with_theme(theme).with_prompt(prompt).default(false).interact_opt()
+    })? {
         true => Ok(()),
         false => Err(Error::input(attempted, "it was not allowed").into()),
     }
@@ -171,7 +196,10 @@ pub(in super::super) fn allowed(attempted: &str, why: &str, prompt: &str) -> Res
 pub(super) fn start(subject: &Subject, with_volumes: &[String]) -> Result<(), Fault> {
     match may_start(subject, with_volumes)? {
         true => Ok(()),
-        false => Err(Error::input(format!("start a copy of {}", subject.name()), "it was not allowed").into()),
+        false => {
+            Err(Error::input(format!("start a copy of {}", subject.name()), "it was not allowed")
+                .into())
+        }
     }
 }
 
@@ -188,7 +216,9 @@ pub(super) fn may_start(subject: &Subject, with_volumes: &[String]) -> Result<bo
     } else {
         format!("with the data of {}, which it may change", with_volumes.join(", "))
     };
-    say(format_args!("A copy of {name} will run in the cluster, {data}, and do what the program does."));
+    say(format_args!(
+        "A copy of {name} will run in the cluster, {data}, and do what the program does."
+    ));
     for effect in run::side_effects(&subject.object) {
         say(format_args!("  It {effect}."));
     }

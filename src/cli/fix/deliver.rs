@@ -60,7 +60,8 @@ async fn applied(cluster: &Cluster, args: &FixArgs, one: &Fixed) -> Result<bool,
         return Err(Error::input(format!("apply the change to {name}"), why).help(help));
     }
     let patch = patch::strategic(&one.subject.object, &one.plan.object);
-    let change = Change { original: &one.subject.object, patch: &patch, namespace: &one.subject.namespace };
+    let change =
+        Change { original: &one.subject.object, patch: &patch, namespace: &one.subject.namespace };
     let bar = ProgressBar::new(1).with_style(
         ProgressStyle::with_template("{prefix} {bar:20} {pos}/{len} ready {elapsed}")
             .unwrap_or(ProgressStyle::default_bar()),
@@ -88,7 +89,9 @@ async fn applied(cluster: &Cluster, args: &FixArgs, one: &Fixed) -> Result<bool,
     match outcome? {
         Outcome::Accepted => say(format_args!("{name}: nothing was written (--dry-run=server).")),
         Outcome::RolledOut => say(format_args!("{name}: rolled out.")),
-        Outcome::Written => say(format_args!("{name}: patched; the pods that it makes from now on follow.")),
+        Outcome::Written => {
+            say(format_args!("{name}: patched; the pods that it makes from now on follow."))
+        }
         Outcome::Failed { why, pod } => {
             say(format_args!("{name}: {why}"));
             if let Some(pod) = pod {
@@ -96,7 +99,9 @@ async fn applied(cluster: &Cluster, args: &FixArgs, one: &Fixed) -> Result<bool,
             }
             say(format_args!("{name}: taking the change back"));
             apply::roll_back(cluster, change).await?;
-            say(format_args!("{name}: the pod template is as it was before; --trial finds out what is missing."));
+            say(format_args!(
+                "{name}: the pod template is as it was before; --trial finds out what is missing."
+            ));
             return Ok(false);
         }
     }
@@ -105,16 +110,27 @@ async fn applied(cluster: &Cluster, args: &FixArgs, one: &Fixed) -> Result<bool,
 
 /// Says why a new pod failed, before it is gone.
 async fn explained(cluster: &Cluster, subject: &Subject, pod: &str) {
-    let Ok(texts) = cluster.failure_texts(&subject.namespace, pod, None, false).await else { return };
+    let Ok(texts) = cluster.failure_texts(&subject.namespace, pod, None, false).await else {
+        return;
+    };
     let diagnosed = run::diagnosed(&texts.value);
     let obstacles = diagnosed.obstacles.into_iter().map(explain::explained).collect();
-    let explanation = Explanation::new(Vec::new(), obstacles, diagnosed.looks_like.map(str::to_owned));
+    let explanation =
+        Explanation::new(Vec::new(), obstacles, diagnosed.looks_like.map(str::to_owned));
     // Its lines are clean and styled already.
-    let _ = write!(anstream::stderr().lock(), "{}", Terminal { explanation: &explanation, all: false, width: width() });
+    let _ = write!(
+        anstream::stderr().lock(),
+        "{}",
+        Terminal { explanation: &explanation, all: false, width: width() }
+    );
 }
 
 /// Shows a plan, asks about it, and does what is answered.
-pub(super) async fn interactive(cluster: Option<&Cluster>, args: &FixArgs, subject: Subject) -> Result<u8, Fault> {
+pub(super) async fn interactive(
+    cluster: Option<&Cluster>,
+    args: &FixArgs,
+    subject: Subject,
+) -> Result<u8, Fault> {
     if args.trial {
         ask::start(&subject, &args.with_volumes)?;
     }
@@ -142,7 +158,12 @@ pub(super) async fn interactive(cluster: Option<&Cluster>, args: &FixArgs, subje
             Next::Write => {
                 let Some(manifest) = &one.subject.manifest else { continue };
                 let edited = file::edited(&manifest.file, &[&one]);
-                match edited.errors.into_iter().next().map_or_else(|| file::write(&manifest.file, &[&one]), Err) {
+                match edited
+                    .errors
+                    .into_iter()
+                    .next()
+                    .map_or_else(|| file::write(&manifest.file, &[&one]), Err)
+                {
                     Ok(()) => return Ok(0),
                     Err(error) => say(format_args!("error: {error}")),
                 }

@@ -34,7 +34,11 @@ pub(super) fn edited(file: &Arc<File>, fixed: &[&Fixed]) -> Edited {
         .filter(|(manifest, _)| Arc::ptr_eq(&manifest.file, file))
         .collect();
     plans.sort_by_key(|(manifest, _)| manifest.part.start);
-    let mut edited = Edited { text: String::with_capacity(file.text.len()), names: Vec::new(), errors: Vec::new() };
+    let mut edited = Edited {
+        text: String::with_capacity(file.text.len()),
+        names: Vec::new(),
+        errors: Vec::new(),
+    };
     let mut done = 0;
     for of_document in plans.chunk_by(|(one, _), (other, _)| one.part == other.part) {
         let part = of_document[0].0.part.clone();
@@ -47,8 +51,13 @@ pub(super) fn edited(file: &Arc<File>, fixed: &[&Fixed]) -> Edited {
             }
             Err(patch::Unfit { at, why }) => {
                 let line = 1 + file.text[..part.start + at].matches('\n').count();
-                let error = Error::input(format!("edit {} in {}:{line}", names.join(" and "), file.name), why);
-                edited.errors.push(error.help("-o patch prints the change as a patch for kubectl patch"));
+                let error = Error::input(
+                    format!("edit {} in {}:{line}", names.join(" and "), file.name),
+                    why,
+                );
+                edited
+                    .errors
+                    .push(error.help("-o patch prints the change as a patch for kubectl patch"));
                 edited.text.push_str(&file.text[part.clone()]);
             }
         }
@@ -98,7 +107,8 @@ pub(super) fn stream<'a>(texts: impl Iterator<Item = &'a str>) -> String {
 pub(super) fn refused(manifest: &Manifest) -> Option<Error> {
     let Manifest { file, part, workload, .. } = manifest;
     let text = &file.text[part.clone()];
-    let attempted = || format!("fix {}/{} in {}", workload.kind.to_lowercase(), workload.name, file.name);
+    let attempted =
+        || format!("fix {}/{} in {}", workload.kind.to_lowercase(), workload.name, file.name);
     if text.contains("{{") {
         if let Some(chart) = source::chart(file) {
             return Some(Error::input(attempted(), chart.advice()));
@@ -112,9 +122,11 @@ pub(super) fn refused(manifest: &Manifest) -> Option<Error> {
             );
         }
     }
-    // A directive of a strategic merge patch (kubernetes/community, sig-api-machinery/strategic-merge-patch.md).
+    // A directive of a strategic merge patch (kubernetes/community,
+    // sig-api-machinery/strategic-merge-patch.md).
     if text.contains("$patch:") {
-        let error = Error::input(attempted(), "it is a strategic merge patch ($patch) and no whole object");
+        let error =
+            Error::input(attempted(), "it is a strategic merge patch ($patch) and no whole object");
         return Some(error.help("fix the resource that it changes, or what comes of it"));
     }
     let kustomization = source::patched_by(file)?;
@@ -138,7 +150,9 @@ pub(super) fn rendered(manifest: &Manifest) -> Option<String> {
 pub(super) fn check(args: &FixArgs) -> Result<(), Fault> {
     if args.write && args.selection.filename.iter().any(|name| name == "-") {
         let error = Error::input("write to standard input", "it is no file");
-        return Err(error.help("-o yaml prints the result, -o kustomize a patch for what it was rendered from").into());
+        return Err(error
+            .help("-o yaml prints the result, -o kustomize a patch for what it was rendered from")
+            .into());
     }
     Ok(())
 }
@@ -146,7 +160,8 @@ pub(super) fn check(args: &FixArgs) -> Result<(), Fault> {
 /// Writes the plans of a file into it, and says so.
 ///
 /// # Errors
-/// It cannot be written, or it is not what to write to. What cannot be edited in it is no error here.
+/// It cannot be written, or it is not what to write to. What cannot be edited in it is no error
+/// here.
 pub(super) fn write(file: &Arc<File>, fixed: &[&Fixed]) -> Result<(), Error> {
     let mut fixed = fixed.to_vec();
     fixed.retain(|one| {
@@ -160,7 +175,9 @@ pub(super) fn write(file: &Arc<File>, fixed: &[&Fixed]) -> Result<(), Error> {
     let Some(path) = file.path.as_deref().filter(|_| !names.is_empty()) else { return Ok(()) };
     let changed = fixed.iter().filter(|one| names.contains(&one.subject.name()));
     let manifests = changed.filter_map(|one| one.subject.manifest.as_ref());
-    if let Some(why) = manifests.filter(|manifest| Arc::ptr_eq(&manifest.file, file)).find_map(rendered) {
+    if let Some(why) =
+        manifests.filter(|manifest| Arc::ptr_eq(&manifest.file, file)).find_map(rendered)
+    {
         return Err(Error::input(format!("write {}", file.name), why));
     }
     apply::replace(path, &file.text, &text)?;

@@ -1,4 +1,5 @@
-//! `kubectl nonroot fix`: the plan for workloads, with --trial the proof of it, and its way into the cluster or a file.
+//! `kubectl nonroot fix`: the plan for workloads, with --trial the proof of it, and its way into
+//! the cluster or a file.
 
 mod arguments;
 pub(super) mod ask;
@@ -70,7 +71,8 @@ impl Fixed {
 pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault> {
     file::check(&args)?;
     let files = !args.selection.filename.is_empty();
-    let asks = args.output.is_none() && !args.yes && !args.apply && !args.write && ask::is_answered();
+    let asks =
+        args.output.is_none() && !args.yes && !args.apply && !args.write && ask::is_answered();
     let cluster = match Cluster::connect(&flags.connection()).await {
         Ok(cluster) => Some(cluster),
         // A manifest alone needs none.
@@ -80,7 +82,9 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
     if let (true, Some(cluster)) = (args.clean, &cluster) {
         return clean(cluster, &args).await;
     }
-    let nothing_named = args.target.is_empty() && args.selection.selector.is_none() && !args.selection.all_namespaces;
+    let nothing_named = args.target.is_empty()
+        && args.selection.selector.is_none()
+        && !args.selection.all_namespaces;
     if !files && nothing_named && !asks {
         let error = Error::input("fix", "no workload is named");
         return Err(error.help("name one as TYPE/NAME; kubectl nonroot scan lists them").into());
@@ -91,7 +95,10 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
             let (subjects, errors) = subject::of_cluster(cluster, &args).await?;
             (OfFiles { subjects, ..OfFiles::default() }, errors)
         }
-        _ => subject::of_files(&args, cluster.as_ref().map_or("default", |cluster| cluster.namespace.as_str())),
+        _ => subject::of_files(
+            &args,
+            cluster.as_ref().map_or("default", |cluster| cluster.namespace.as_str()),
+        ),
     };
     if let Some(cluster) = &cluster {
         found.ask_schemas(cluster).await;
@@ -123,7 +130,12 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
         }
         let mut chosen = subjects.swap_remove(chosen);
         if !args.offline && !args.images {
-            subject::ask_images(cluster.as_ref(), &args.registry, std::slice::from_mut(&mut chosen)).await;
+            subject::ask_images(
+                cluster.as_ref(),
+                &args.registry,
+                std::slice::from_mut(&mut chosen),
+            )
+            .await;
         }
         return deliver::interactive(cluster.as_ref(), &args, chosen).await;
     }
@@ -141,7 +153,10 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
     }
     let several = subjects.len() > 1;
     if several && !args.trace.is_empty() {
-        let error = Error::input("plan from a trace (--trace)", "it is of one workload, and several are selected");
+        let error = Error::input(
+            "plan from a trace (--trace)",
+            "it is of one workload, and several are selected",
+        );
         return Err(error.help("name the one that was traced").into());
     }
     let lines = MultiProgress::new();
@@ -152,7 +167,8 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
         }
         planned(cluster.as_ref(), &args, subject, args.trial, several.then_some(lines)).await
     });
-    let results: Vec<Result<Fixed, Fault>> = stream::iter(plans).buffered(args.parallel.max(1)).collect().await;
+    let results: Vec<Result<Fixed, Fault>> =
+        stream::iter(plans).buffered(args.parallel.max(1)).collect().await;
     let mut errors = errors;
     let mut fixed = Vec::new();
     for result in results {
@@ -183,7 +199,8 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
     }
     if args.prints_changes() {
         for one in &fixed {
-            let guesses = if one.proof.is_none() { planning::guesses(&one.plan) } else { Vec::new() };
+            let guesses =
+                if one.proof.is_none() { planning::guesses(&one.plan) } else { Vec::new() };
             for warning in guesses.into_iter().chain(render::warnings(one)) {
                 say(format_args!("warning: {}: {warning}", one.subject.name()));
             }
@@ -202,8 +219,9 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
 /// Trials are of one workload after another; plans only read.
 const PLANNED_AT_ONCE: usize = 4;
 
-/// What fix would do to each workload, without a trial: for the reports of scan. `manifests` stand for themselves; without
-/// any, targets and selection tell which of the cluster are meant. Each with its place in a file.
+/// What fix would do to each workload, without a trial: for the reports of scan. `manifests` stand
+/// for themselves; without any, targets and selection tell which of the cluster are meant. Each
+/// with its place in a file.
 pub(super) async fn plans(
     flags: &ClusterFlags,
     targets: &[String],
@@ -214,21 +232,32 @@ pub(super) async fn plans(
     let args = FixArgs {
         target: targets.to_vec(),
         selection: selection.clone(),
-        level: if level == Level::Baseline { ChosenLevel::Baseline } else { ChosenLevel::Restricted },
+        level: if level == Level::Baseline {
+            ChosenLevel::Baseline
+        } else {
+            ChosenLevel::Restricted
+        },
         ..plain()?
     };
     let files = !selection.filename.is_empty();
     let cluster = if files { None } else { Some(Cluster::connect(&flags.connection()).await?) };
     let (subjects, mut errors) = match &cluster {
         Some(cluster) => subject::of_cluster(cluster, &args).await?,
-        None => (manifests.into_iter().map(|manifest| subject::of_manifest(manifest, "default")).collect(), Vec::new()),
+        None => (
+            manifests
+                .into_iter()
+                .map(|manifest| subject::of_manifest(manifest, "default"))
+                .collect(),
+            Vec::new(),
+        ),
     };
     let (args, cluster) = (&args, cluster.as_ref());
     let plans = subjects.into_iter().map(|subject| async move {
         let place = subject.manifest.as_ref().and_then(|manifest| manifest.workload.source.clone());
         planned(cluster, args, subject, false, None).await.map(|fixed| (place, fix(&fixed)))
     });
-    let results: Vec<Result<_, Fault>> = stream::iter(plans).buffered(PLANNED_AT_ONCE).collect().await;
+    let results: Vec<Result<_, Fault>> =
+        stream::iter(plans).buffered(PLANNED_AT_ONCE).collect().await;
     let mut value = Vec::new();
     for result in results {
         match result {

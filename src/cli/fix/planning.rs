@@ -47,13 +47,16 @@ pub(super) async fn planned(
     let live = proves.then(|| Live::start(several.unwrap_or(&MultiProgress::new())));
     let tell = |progress: Progress<'_>| told(&progress, &prefix, live.as_ref());
     let left = plan::pod_spec(&subject.object).map(plan::privileged).unwrap_or_default();
-    let nodes_say = plan::pod_spec(&subject.object).and_then(plan::windows).filter(|field| *field != "os.name");
-    let mut warnings: Vec<String> =
-        left.iter().map(|(container, why)| format!("container {container} is left as it is: {why}")).collect();
-    warnings
-        .extend(nodes_say.map(|_| {
-            "spec.os.name: windows tells Pod Security that none of Linux' fields are wanted of it".to_owned()
-        }));
+    let nodes_say =
+        plan::pod_spec(&subject.object).and_then(plan::windows).filter(|field| *field != "os.name");
+    let mut warnings: Vec<String> = left
+        .iter()
+        .map(|(container, why)| format!("container {container} is left as it is: {why}"))
+        .collect();
+    warnings.extend(nodes_say.map(|_| {
+        "spec.os.name: windows tells Pod Security that none of Linux' fields are wanted of it"
+            .to_owned()
+    }));
     warnings.extend(devices(&subject.object));
     let without_namespace = match args.user_namespace {
         true => users::refused(cluster, &subject).await,
@@ -86,8 +89,11 @@ pub(super) async fn planned(
                 read_only_root: args.read_only_root,
                 user_namespace,
                 run_as: args.run_as,
-                without: [args.without.clone(), subject.refused_remedies().iter().map(ToString::to_string).collect()]
-                    .concat(),
+                without: [
+                    args.without.clone(),
+                    subject.refused_remedies().iter().map(ToString::to_string).collect(),
+                ]
+                .concat(),
                 minimize: !args.no_minimize,
                 with_volumes: args.with_volumes.clone(),
                 strace: args.strace_image.is_some(),
@@ -128,7 +134,11 @@ pub(super) async fn planned(
             warnings.push("it is not tried: a copy would need the same privilege".to_owned());
         }
         let _spinner = Spinner::start("looking at what runs");
-        let refused = trial.traces.iter().flat_map(|(.., traced)| &traced.refusals).filter(|one| one.obstacle.fatal);
+        let refused = trial
+            .traces
+            .iter()
+            .flat_map(|(.., traced)| &traced.refusals)
+            .filter(|one| one.obstacle.fatal);
         let refused: Vec<Obstacle> = refused.map(|one| one.obstacle.clone()).collect();
         let plan = async {
             let mut stops = failed(cluster, &subject).await;
@@ -152,20 +162,29 @@ pub(super) async fn planned(
     Ok(Fixed { subject, plan, proof, warnings, is_admitted, owner, left_behind })
 }
 
-/// The images of `--images`, each with its container. One that cannot be read is an error beside the rest.
-async fn images(cluster: Option<&Cluster>, args: &FixArgs, subject: &Subject) -> Read<Vec<(String, Image)>> {
+/// The images of `--images`, each with its container. One that cannot be read is an error beside
+/// the rest.
+async fn images(
+    cluster: Option<&Cluster>,
+    args: &FixArgs,
+    subject: &Subject,
+) -> Read<Vec<(String, Image)>> {
     let mut found = Read::clean(Vec::new());
-    let live = subject.workload.as_ref().or(subject.manifest.as_ref().map(|manifest| &manifest.workload));
+    let live =
+        subject.workload.as_ref().or(subject.manifest.as_ref().map(|manifest| &manifest.workload));
     let Some(workload) = live.filter(|_| args.images) else { return found };
     let _spinner = Spinner::start("reading images");
     for container in &workload.containers {
-        let known = found.value.iter().find(|(_, image): &&(String, Image)| image.name == container.image);
+        let known =
+            found.value.iter().find(|(_, image): &&(String, Image)| image.name == container.image);
         if let Some(image) = known.map(|(_, image)| image.clone()) {
             found.value.push((container.name.clone(), image));
             continue;
         }
         let read = match cluster {
-            Some(cluster) => image::of_container(cluster, workload, container, &args.registry).await,
+            Some(cluster) => {
+                image::of_container(cluster, workload, container, &args.registry).await
+            }
             None => image::read(&container.image, &args.registry).await.map(Read::clean),
         };
         match read {
@@ -188,7 +207,10 @@ fn traces(args: &FixArgs, subject: &Subject) -> Result<Vec<(String, String, Trac
     let mut found = Vec::new();
     for given in &args.trace {
         let named = given.split_once('=').filter(|(name, _)| names.contains(name));
-        let Some((container, file)) = named.or(names.first().map(|first| (*first, given.as_str()))) else { continue };
+        let Some((container, file)) = named.or(names.first().map(|first| (*first, given.as_str())))
+        else {
+            continue;
+        };
         let read = trace::of_file(file, Some(container))?;
         for error in &read.errors {
             say(format_args!("warning: {error}"));
@@ -202,13 +224,20 @@ fn traces(args: &FixArgs, subject: &Subject) -> Result<Vec<(String, String, Trac
 
 /// Devices that no edit of the workload opens, each with what would.
 fn devices(object: &Value) -> Vec<String> {
-    let Some(Ok(spec)) = plan::pod_spec(object).map(PodSpec::deserialize) else { return Vec::new() };
+    let Some(Ok(spec)) = plan::pod_spec(object).map(PodSpec::deserialize) else {
+        return Vec::new();
+    };
     // A hostPath is real privilege, and said to be that already.
-    let given = foresight::devices::obstacles(&spec).into_iter().filter(|device| device.errno == Some(Errno::Eacces));
+    let given = foresight::devices::obstacles(&spec)
+        .into_iter()
+        .filter(|device| device.errno == Some(Errno::Eacces));
     given
         .map(|device| {
             let container = device.container.as_deref().unwrap_or_default();
-            let advice = remedy::remedies(&device).into_iter().next().map(|advice| format!("; {}", advice.summary));
+            let advice = remedy::remedies(&device)
+                .into_iter()
+                .next()
+                .map(|advice| format!("; {}", advice.summary));
             format!("container {container}: {}{}", device.cause, advice.unwrap_or_default())
         })
         .collect()
@@ -237,27 +266,39 @@ async fn failed(cluster: Option<&Cluster>, subject: &Subject) -> Vec<Obstacle> {
 fn forbidden(object: &Value, level: Level) -> Vec<String> {
     let template = plan::template_path(object).iter().try_fold(object, |value, key| value.get(key));
     let Some(Ok(template)) = template.map(PodTemplateSpec::deserialize) else { return Vec::new() };
-    let (metadata, mut spec) = (template.metadata.unwrap_or_default(), template.spec.unwrap_or_default());
+    let (metadata, mut spec) =
+        (template.metadata.unwrap_or_default(), template.spec.unwrap_or_default());
     defaults::pod(&mut spec);
     let violations = policy::evaluate(&metadata, &spec, level, policy::newest_version());
     violations
         .into_iter()
-        .map(|violation| format!("{} still forbids it: {}: {}", level.as_str(), violation.reason, violation.detail))
+        .map(|violation| {
+            format!(
+                "{} still forbids it: {}: {}",
+                level.as_str(),
+                violation.reason,
+                violation.detail
+            )
+        })
         .collect()
 }
 
 /// What of the node the copy has not had, so that nothing is proven of it.
 fn not_shared(object: &Value) -> Option<String> {
     let spec = plan::pod_spec(object)?;
-    let shares = ["hostNetwork", "hostPID", "hostIPC"].into_iter().filter(|field| spec[*field] == true);
+    let shares =
+        ["hostNetwork", "hostPID", "hostIPC"].into_iter().filter(|field| spec[*field] == true);
     let volumes = spec["volumes"].as_array().into_iter().flatten();
     let paths = volumes.filter_map(|volume| volume.pointer("/hostPath/path")?.as_str());
     let missing: Vec<&str> = shares.chain(paths).collect();
     let missing = (!missing.is_empty()).then(|| missing.join(", "))?;
-    Some(format!("the copy had nothing of the node's ({missing}): what the program needs of that is not proven"))
+    Some(format!(
+        "the copy had nothing of the node's ({missing}): what the program needs of that is not proven"
+    ))
 }
 
-/// Users that are a guess, each with its container: for outputs that show nothing of the plan but the change.
+/// Users that are a guess, each with its container: for outputs that show nothing of the plan but
+/// the change.
 pub(super) fn guesses(plan: &Plan) -> Vec<String> {
     let guessed = plan.identities.iter().filter(|(_, one)| one.assignment == Assignment::Guess);
     guessed
@@ -269,15 +310,20 @@ pub(super) fn guesses(plan: &Plan) -> Vec<String> {
 
 /// Whether a level forbids anything in an object, or a container of it may be root.
 pub(super) fn wants(object: &Value, level: Level) -> bool {
-    plan::compose(object, level, &[Edit::NonRoot]) != *object || !forbidden(object, level).is_empty()
+    plan::compose(object, level, &[Edit::NonRoot]) != *object
+        || !forbidden(object, level).is_empty()
 }
 
 /// A name that no other trial has: a workload's, and the time.
 fn trial_id(object: &Value) -> String {
     let name = object["metadata"]["name"].as_str().unwrap_or("workload");
-    let name: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).take(30).collect();
-    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let name: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+        .take(30)
+        .collect();
+    let time =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     format!("{}-{:x}", name.trim_matches('-'), time.as_nanos())
 }
 
@@ -300,7 +346,10 @@ fn told(progress: &Progress<'_>, prefix: &str, live: Option<&Live>) {
                 End::NotStarted => "was not started",
                 End::NotReady => "did not get ready",
             };
-            let why = round.obstacles.first().map_or(String::new(), |obstacle| format!(": {}", obstacle.cause));
+            let why = round
+                .obstacles
+                .first()
+                .map_or(String::new(), |obstacle| format!(": {}", obstacle.cause));
             live.say(format_args!("{prefix}round {number}: {how} after {} s{why}", round.seconds));
             live.begins(&format!("{prefix}round {number}: looking for a remedy"));
         }

@@ -18,8 +18,8 @@ use crate::output::patch;
 use crate::output::terminal::Clean;
 use crate::plan::{self, Owner};
 
-/// Every fix in the format asked for: YAML documents one after another, JSON as a list where there are several. Of files,
-/// YAML and the diff are those of the files.
+/// Every fix in the format asked for: YAML documents one after another, JSON as a list where there
+/// are several. Of files, YAML and the diff are those of the files.
 pub(super) fn rendered(
     fixed: &[Fixed],
     files: &[Arc<File>],
@@ -32,20 +32,25 @@ pub(super) fn rendered(
             [one] => json(&fix(one)),
             several => {
                 let items: Vec<report::Fix> = several.iter().map(fix).collect();
-                json(&json!({"apiVersion": crate::output::API_VERSION, "kind": "FixList", "items": items}))
+                json(
+                    &json!({"apiVersion": crate::output::API_VERSION, "kind": "FixList", "items": items}),
+                )
             }
         },
         Format::Html => html::fixes(&fixed.iter().map(fix).collect::<Vec<_>>()),
         Format::Json6902 => match objects(fixed).as_slice() {
             [(before, after)] => json(&patch::json6902(before, after)),
             several => {
-                let patches = several.iter().map(|(before, after)| (before, "json", patch::json6902(before, after)));
+                let patches = several
+                    .iter()
+                    .map(|(before, after)| (before, "json", patch::json6902(before, after)));
                 json(&patch::list(patches))
             }
         },
         Format::Kustomize => {
-            for one in fixed.iter().filter(|one| !one.subject.before()["metadata"]["name"].is_string() && one.changes())
-            {
+            for one in fixed.iter().filter(|one| {
+                !one.subject.before()["metadata"]["name"].is_string() && one.changes()
+            }) {
                 let name = one.subject.name();
                 say(format_args!(
                     "warning: {name}: kustomize finds an object by its name, and this has none: it is left out"
@@ -53,8 +58,12 @@ pub(super) fn rendered(
             }
             as_yaml(&patch::kustomize(&objects(fixed))?)
         }
-        Format::Yaml if fixed.is_empty() => Ok(file::stream(files.iter().map(|file| file.text.as_str()))),
-        Format::Yaml if !files.is_empty() => Ok(file::stream(edited.iter().map(|edited| edited.text.as_str()))),
+        Format::Yaml if fixed.is_empty() => {
+            Ok(file::stream(files.iter().map(|file| file.text.as_str())))
+        }
+        Format::Yaml if !files.is_empty() => {
+            Ok(file::stream(edited.iter().map(|edited| edited.text.as_str())))
+        }
         Format::Diff if !files.is_empty() => {
             Ok(files.iter().zip(edited).map(|(file, edited)| edited.diff(file)).collect())
         }
@@ -69,7 +78,9 @@ pub(super) fn rendered(
                 as_yaml(&patch::list(patches))
             }
         },
-        Format::Diff => fixed.iter().map(diff).collect::<Result<Vec<_>, _>>().map(|diffs| diffs.concat()),
+        Format::Diff => {
+            fixed.iter().map(diff).collect::<Result<Vec<_>, _>>().map(|diffs| diffs.concat())
+        }
         Format::Markdown => {
             let parts = fixed.iter().map(|one| Ok(report::markdown(&fix(one), &diff(one)?)));
             parts.collect::<Result<Vec<_>, Error>>().map(|parts| parts.join("\n"))
@@ -77,7 +88,11 @@ pub(super) fn rendered(
         Format::OwnershipJob => ownership_jobs(fixed),
         Format::Text => {
             let parts = fixed.iter().map(|one| {
-                let title = if fixed.len() > 1 { format!("{}\n", one.subject.name()) } else { String::new() };
+                let title = if fixed.len() > 1 {
+                    format!("{}\n", one.subject.name())
+                } else {
+                    String::new()
+                };
                 Ok(title + &report::text(&fix(one), &diff(one)?, width()))
             });
             parts.collect::<Result<Vec<_>, Error>>().map(|parts| parts.join("\n"))
@@ -87,12 +102,14 @@ pub(super) fn rendered(
 
 /// Each object before and after, with the plans of all its pods.
 fn objects(fixed: &[Fixed]) -> Vec<(Value, Value)> {
-    let is_same = |one: &Fixed, other: &Fixed| match (&one.subject.manifest, &other.subject.manifest) {
-        (Some(one), Some(other)) => {
-            Arc::ptr_eq(&one.file, &other.file) && (&one.part, one.item) == (&other.part, other.item)
-        }
-        _ => false,
-    };
+    let is_same =
+        |one: &Fixed, other: &Fixed| match (&one.subject.manifest, &other.subject.manifest) {
+            (Some(one), Some(other)) => {
+                Arc::ptr_eq(&one.file, &other.file)
+                    && (&one.part, one.item) == (&other.part, other.item)
+            }
+            _ => false,
+        };
     let mut objects = Vec::new();
     for of_one in fixed.chunk_by(is_same) {
         let before = of_one[0].subject.before().clone();
@@ -103,7 +120,8 @@ fn objects(fixed: &[Fixed]) -> Vec<(Value, Value)> {
     objects
 }
 
-/// A Job for each claim, with what to know before it is run; nothing where no root wrote on a claim.
+/// A Job for each claim, with what to know before it is run; nothing where no root wrote on a
+/// claim.
 fn ownership_jobs(fixed: &[Fixed]) -> Result<String, Error> {
     let mut jobs = Vec::new();
     for one in fixed {
@@ -150,7 +168,8 @@ pub(super) fn diff(one: &Fixed) -> Result<String, Error> {
 }
 
 pub(super) fn fix(one: &Fixed) -> report::Fix {
-    let explained = |obstacles: &[Obstacle]| obstacles.iter().cloned().map(explain::explained).collect();
+    let explained =
+        |obstacles: &[Obstacle]| obstacles.iter().cloned().map(explain::explained).collect();
     let proof = one.proof.as_ref().map(|proof| report::Proof {
         ready: proof.ready,
         rounds: proof
@@ -167,9 +186,17 @@ pub(super) fn fix(one: &Fixed) -> report::Fix {
     });
     let mut warnings = warnings(one);
     if let Some(manifest) = &one.subject.manifest {
-        warnings.extend(file::edited(&manifest.file, &[one]).errors.iter().map(ToString::to_string));
+        warnings
+            .extend(file::edited(&manifest.file, &[one]).errors.iter().map(ToString::to_string));
     }
-    let mut fix = report::Fix::new(one.subject.before(), &one.after(), &one.plan, one.is_admitted, proof, warnings);
+    let mut fix = report::Fix::new(
+        one.subject.before(),
+        &one.after(),
+        &one.plan,
+        one.is_admitted,
+        proof,
+        warnings,
+    );
     if let Some(manifest) = &one.subject.manifest {
         fix.workload.name = json!(manifest.workload.name);
     }
@@ -178,10 +205,9 @@ pub(super) fn fix(one: &Fixed) -> report::Fix {
 
 /// What a reader should know beside the plan.
 pub(super) fn warnings(one: &Fixed) -> Vec<String> {
-    let owner = one
-        .owner
-        .as_ref()
-        .map(|Owner { who, advice }| format!("it belongs to {who}, which would take the change back: {advice}"));
+    let owner = one.owner.as_ref().map(|Owner { who, advice }| {
+        format!("it belongs to {who}, which would take the change back: {advice}")
+    });
     let of_kind = one.subject.left_out(&one.plan.object);
     let notes = one.subject.notes.iter().cloned();
     notes.chain(one.warnings.iter().cloned()).chain(of_kind).chain(owner).collect()

@@ -29,8 +29,9 @@ use crate::policy;
 
 /// One workload to fix.
 pub(super) struct Subject {
-    /// What is planned for: the whole object, with the fields that our types do not know. Of a pod inside another kind, an
-    /// object around its template; fields that stood in a wrong place are in their own.
+    /// What is planned for: the whole object, with the fields that our types do not know. Of a pod
+    /// inside another kind, an object around its template; fields that stood in a wrong place
+    /// are in their own.
     pub(super) object: Value,
     /// What that takes for granted, and a reader should know.
     pub(super) notes: Vec<String>,
@@ -45,15 +46,19 @@ pub(super) struct Subject {
     pub(super) volumes: Arc<Volumes>,
     /// Where it stands in a file.
     pub(super) manifest: Option<Manifest>,
-    /// The configurations of its images, each by its container, and why those are missing that could not be read.
+    /// The configurations of its images, each by its container, and why those are missing that
+    /// could not be read.
     pub(super) configurations: Read<Vec<(String, Config)>>,
 }
 
 impl Subject {
-    /// `deployment/web`, and of a pod inside another kind where it stands: `raycluster/ray:headGroupSpec`.
+    /// `deployment/web`, and of a pod inside another kind where it stands:
+    /// `raycluster/ray:headGroupSpec`.
     pub(super) fn name(&self) -> String {
         match self.manifest.as_ref().filter(|manifest| !manifest.pod.label.is_empty()) {
-            Some(Manifest { workload, .. }) => format!("{}/{}", workload.kind.to_lowercase(), workload.name),
+            Some(Manifest { workload, .. }) => {
+                format!("{}/{}", workload.kind.to_lowercase(), workload.name)
+            }
             None => plan::name(&self.object),
         }
     }
@@ -82,7 +87,8 @@ impl Subject {
         }
     }
 
-    /// The manifest of a pod that is not planned for as it stands, and where the object that is planned for has it.
+    /// The manifest of a pod that is not planned for as it stands, and where the object that is
+    /// planned for has it.
     fn framed(&self) -> Option<(&Manifest, Path)> {
         let manifest = self.manifest.as_ref()?;
         match manifest.pod.is_own {
@@ -103,7 +109,9 @@ impl Subject {
     /// Remedies, by their ids, that the object's kind does not take.
     pub(super) fn refused_remedies(&self) -> Vec<&'static str> {
         let manifest = self.manifest.as_ref().filter(|manifest| knative::is_of(&manifest.object));
-        manifest.map(|manifest| knative::refused_remedies(&manifest.pod.template(&manifest.object))).unwrap_or_default()
+        manifest
+            .map(|manifest| knative::refused_remedies(&manifest.pod.template(&manifest.object)))
+            .unwrap_or_default()
     }
 
     /// What of a plan the object's kind does not take.
@@ -138,10 +146,11 @@ impl Subject {
         self.workload.as_ref().or_else(|| self.manifest.as_ref().map(|manifest| &manifest.workload))
     }
 
-    /// Its containers whose user only their image tells: the spec gives them none, and no pod runs that would show that it
-    /// is root.
+    /// Its containers whose user only their image tells: the spec gives them none, and no pod runs
+    /// that would show that it is root.
     fn undecided(&self) -> impl Iterator<Item = &Container> {
-        let containers = self.known().map(|workload| workload.containers.as_slice()).unwrap_or_default();
+        let containers =
+            self.known().map(|workload| workload.containers.as_slice()).unwrap_or_default();
         containers.iter().filter(|container| match container.user.origin {
             Origin::Container | Origin::Pod => false,
             _ => container.user.uid != Some(0),
@@ -150,11 +159,14 @@ impl Subject {
 
     /// Whether a container of it was root until now, or may have been.
     pub(super) fn was_root(&self, container: &str) -> bool {
-        let known = self.known().and_then(|workload| workload.containers.iter().find(|known| known.name == container));
+        let known = self
+            .known()
+            .and_then(|workload| workload.containers.iter().find(|known| known.name == container));
         known.is_none_or(|known| known.root != Some(false))
     }
 
-    /// Whether its pods have a volume of this name, of their own or of a StatefulSet's claim templates.
+    /// Whether its pods have a volume of this name, of their own or of a StatefulSet's claim
+    /// templates.
     pub(super) fn has_volume(&self, name: &str) -> bool {
         let volumes = plan::pod_spec(&self.object).and_then(|spec| spec["volumes"].as_array());
         let claims = self.object.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
@@ -182,7 +194,8 @@ pub(super) struct OfFiles {
 }
 
 impl OfFiles {
-    /// Which fields of the kinds that are not edited take a change, where the cluster knows these kinds.
+    /// Which fields of the kinds that are not edited take a change, where the cluster knows these
+    /// kinds.
     pub(super) async fn ask_schemas(&mut self, cluster: &Cluster) {
         for (api_version, kind) in &self.kinds {
             let takes = cluster.takes(api_version, kind).await;
@@ -212,15 +225,17 @@ const MOST_PLACES: usize = 8;
 enum Taken {
     Fixed(Box<Subject>),
     Refused(Error),
-    /// Not all of its pod is there; of which kind it is, and whether the level forbids what there is.
+    /// Not all of its pod is there; of which kind it is, and whether the level forbids what there
+    /// is.
     Left(String, (String, String), bool),
 }
 
-/// The files of -f, each once, and their workloads. What cannot be read or is no place for a plan is an error beside the
-/// rest.
+/// The files of -f, each once, and their workloads. What cannot be read or is no place for a plan
+/// is an error beside the rest.
 pub(super) fn of_files(args: &FixArgs, namespace: &str) -> (OfFiles, Vec<Error>) {
     let selection = &args.selection;
-    let Read { value: mut files, mut errors } = manifests::files(&selection.filename, selection.recursive);
+    let Read { value: mut files, mut errors } =
+        manifests::files(&selection.filename, selection.recursive);
     let mut seen = BTreeSet::new();
     files.retain(|file| {
         let path = file.path.as_deref().and_then(|path| std::fs::canonicalize(path).ok());
@@ -237,7 +252,8 @@ pub(super) fn of_files(args: &FixArgs, namespace: &str) -> (OfFiles, Vec<Error>)
     });
     errors.extend(read.errors);
     let manifests::Found { workloads, unjudged, notes } = read.value;
-    let mut found = OfFiles { files, saw_others: !unjudged.is_empty(), notes, ..OfFiles::default() };
+    let mut found =
+        OfFiles { files, saw_others: !unjudged.is_empty(), notes, ..OfFiles::default() };
     found.left_alone = unjudged.iter().any(|object| object.root || object.forbidden);
     found.notes.extend(unjudged.iter().map(Unjudged::told));
     found.kinds.extend(unjudged.into_iter().map(|object| (object.api_version, object.kind)));
@@ -254,7 +270,8 @@ pub(super) fn of_files(args: &FixArgs, namespace: &str) -> (OfFiles, Vec<Error>)
         }
     }
     // What is moved is told with its plan.
-    let told: BTreeSet<String> = found.subjects.iter().flat_map(|subject| subject.faults.iter().cloned()).collect();
+    let told: BTreeSet<String> =
+        found.subjects.iter().flat_map(|subject| subject.faults.iter().cloned()).collect();
     found.notes.retain(|note| !told.contains(note));
     (found, errors)
 }
@@ -262,7 +279,8 @@ pub(super) fn of_files(args: &FixArgs, namespace: &str) -> (OfFiles, Vec<Error>)
 /// Why a pod is left as it is, and which fields of its kind take what would change.
 fn left(manifest: &Manifest) -> String {
     let Manifest { workload, pod, .. } = manifest;
-    let (file, line) = workload.source.as_ref().map_or(("", 0), |source| (source.file.as_str(), source.line));
+    let (file, line) =
+        workload.source.as_ref().map_or(("", 0), |source| (source.file.as_str(), source.line));
     // Whether a map of parts takes one for the pod is not known where none is.
     let mut places = match &pod.shape {
         Shape::Parts { context, .. } if context.get(&manifest.object).is_none() => Vec::new(),
@@ -271,7 +289,9 @@ fn left(manifest: &Manifest) -> String {
     let template = pod.template(&manifest.object);
     for list in ["initContainers", "containers"] {
         let count = template["spec"][list].as_array().map_or(0, Vec::len);
-        places.extend((0..count).map(|number| pod.place(&format!("spec.{list}[{number}].securityContext"))));
+        places.extend(
+            (0..count).map(|number| pod.place(&format!("spec.{list}[{number}].securityContext"))),
+        );
     }
     format!(
         "{file}:{line}: {}/{} is left as it is, because not all of its pod is here; what would change is set at {}",
@@ -302,9 +322,15 @@ pub(super) fn of_manifest(manifest: Manifest, namespace: &str) -> Subject {
     }
     let place = |path: &str| {
         let file = workload.source.as_ref().map_or("", |source| source.file.as_str());
-        format!("{file}:{}: {}/{}", manifest.line_of(path), workload.kind.to_lowercase(), own_name(object))
+        format!(
+            "{file}:{}: {}/{}",
+            manifest.line_of(path),
+            workload.kind.to_lowercase(),
+            own_name(object)
+        )
     };
-    let faults = misplaced.iter().map(|one| format!("{}: {}", place(&one.path(pod)), one.fault(pod)));
+    let faults =
+        misplaced.iter().map(|one| format!("{}: {}", place(&one.path(pod)), one.fault(pod)));
     Subject {
         object: view(pod, &mended, template),
         notes,
@@ -333,16 +359,21 @@ fn view(pod: &Pod, object: &Value, template: Value) -> Value {
         return view;
     }
     let holder = pod.holder.get(object).unwrap_or(object);
-    let fields = ["apiVersion", "kind", "metadata"].map(|field| (field.to_owned(), holder[field].clone()));
+    let fields =
+        ["apiVersion", "kind", "metadata"].map(|field| (field.to_owned(), holder[field].clone()));
     let mut view: Value = fields.into_iter().collect();
     view["spec"] = json!({ "template": template });
     view
 }
 
 /// The workloads of the cluster that the arguments name or select.
-pub(super) async fn of_cluster(cluster: &Cluster, args: &FixArgs) -> Result<(Vec<Subject>, Vec<Error>), Fault> {
+pub(super) async fn of_cluster(
+    cluster: &Cluster,
+    args: &FixArgs,
+) -> Result<(Vec<Subject>, Vec<Error>), Fault> {
     let targets = target::targets(&args.target)?;
-    let named = targets.iter().all(|target| target.name.is_some()) && args.selection.selector.is_none();
+    let named =
+        targets.iter().all(|target| target.name.is_some()) && args.selection.selector.is_none();
     let mut found = Vec::new();
     if named && !targets.is_empty() && !args.selection.all_namespaces {
         // One that is named is read by itself: a list would need more rights.
@@ -358,7 +389,8 @@ pub(super) async fn of_cluster(cluster: &Cluster, args: &FixArgs) -> Result<(Vec
     let shared = volume::shared(&inventory.value.workloads);
     let mut workloads = inventory.value.workloads;
     workloads.retain(|workload| {
-        targets.is_empty() || targets.iter().any(|target| target.matches(&workload.kind, &workload.name))
+        targets.is_empty()
+            || targets.iter().any(|target| target.matches(&workload.kind, &workload.name))
     });
     let volumes = Arc::new(Volumes { storage: cluster.storage(&workloads).await, shared });
     for workload in workloads {
@@ -368,14 +400,23 @@ pub(super) async fn of_cluster(cluster: &Cluster, args: &FixArgs) -> Result<(Vec
                 let root_pod = root_pod(cluster, &object, &namespace).await;
                 let volumes = Arc::clone(&volumes);
                 let live = Some(workload);
-                found.push(Subject { root_pod, workload: live, volumes, ..Subject::of_cluster(object, namespace) });
+                found.push(Subject {
+                    root_pod,
+                    workload: live,
+                    volumes,
+                    ..Subject::of_cluster(object, namespace)
+                });
             }
             Ok(None) => errors.push(foreign(&workload.kind, &workload.name)),
             Err(error) => errors.push(error),
         }
     }
     if found.is_empty() && errors.is_empty() {
-        let place = if everywhere { "the cluster".to_owned() } else { format!("namespace {}", cluster.namespace) };
+        let place = if everywhere {
+            "the cluster".to_owned()
+        } else {
+            format!("namespace {}", cluster.namespace)
+        };
         return Err(Error::input("find what to fix", format!("nothing in {place} matches")).into());
     }
     Ok((found, errors))
@@ -384,7 +425,9 @@ pub(super) async fn of_cluster(cluster: &Cluster, args: &FixArgs) -> Result<(Vec
 async fn of_name(cluster: &Cluster, target: &Target) -> Result<Subject, Error> {
     let (kind, name) = (&target.kind, target.name.as_deref().unwrap_or_default());
     let namespace = cluster.namespace.clone();
-    let Some(object) = cluster.object(kind, &namespace, name).await? else { return Err(foreign(kind, name)) };
+    let Some(object) = cluster.object(kind, &namespace, name).await? else {
+        return Err(foreign(kind, name));
+    };
     let root_pod = root_pod(cluster, &object, &namespace).await;
     // What fails now tells what to remedy; who may not list pods still gets a plan.
     let scope = Scope {
@@ -392,7 +435,11 @@ async fn of_name(cluster: &Cluster, target: &Target) -> Result<Subject, Error> {
         selection: Selection::default(),
         detail: Detail::Whole,
     };
-    let all = cluster.inventory(&scope).await.map(|inventory| inventory.value.workloads).unwrap_or_default();
+    let all = cluster
+        .inventory(&scope)
+        .await
+        .map(|inventory| inventory.value.workloads)
+        .unwrap_or_default();
     let shared = volume::shared(&all);
     let workload = all.into_iter().find(|workload| workload.kind == *kind && workload.name == name);
     let storage = cluster.storage(workload.as_slice()).await;
@@ -403,7 +450,9 @@ async fn of_name(cluster: &Cluster, target: &Target) -> Result<Subject, Error> {
 async fn root_pod(cluster: &Cluster, object: &Value, namespace: &str) -> Option<(String, String)> {
     let (pod, is_well) = cluster.live_pod(object, namespace).await.ok().flatten()?;
     if !is_well {
-        say(format_args!("note: pod {pod} runs and is not ready: what it shows may not be all that it does"));
+        say(format_args!(
+            "note: pod {pod} runs and is not ready: what it shows may not be all that it does"
+        ));
     }
     Some((namespace.to_owned(), pod))
 }
@@ -412,12 +461,18 @@ async fn root_pod(cluster: &Cluster, object: &Value, namespace: &str) -> Option<
 const REGISTRIES: Duration = Duration::from_secs(5);
 
 /// Asks the images for their users where nothing else tells, each image once and all side by side.
-pub(super) async fn ask_images(cluster: Option<&Cluster>, registry: &RegistryFlags, subjects: &mut [Subject]) {
+pub(super) async fn ask_images(
+    cluster: Option<&Cluster>,
+    registry: &RegistryFlags,
+    subjects: &mut [Subject],
+) {
     let mut wanted: Vec<Wanted> = Vec::new();
     for subject in subjects.iter() {
         let Some(workload) = subject.known() else { continue };
         for container in subject.undecided() {
-            if container.image.is_empty() || wanted.iter().any(|(name, ..)| *name == container.image) {
+            if container.image.is_empty()
+                || wanted.iter().any(|(name, ..)| *name == container.image)
+            {
                 continue;
             }
             let (source, options) = match cluster.filter(|_| subject.workload.is_some()) {
@@ -435,7 +490,9 @@ pub(super) async fn ask_images(cluster: Option<&Cluster>, registry: &RegistryFla
     let read = configurations(wanted, REGISTRIES).await;
     let read: BTreeMap<String, Result<Config, Error>> = names.into_iter().zip(read).collect();
     for subject in subjects {
-        let of_each = subject.undecided().filter_map(|one| Some((one.name.clone(), read.get(&one.image)?.clone())));
+        let of_each = subject
+            .undecided()
+            .filter_map(|one| Some((one.name.clone(), read.get(&one.image)?.clone())));
         let of_each = of_each.map(|(name, read)| read.map(|config| (name, config)));
         let mut configurations = Read::of(of_each.collect::<Vec<_>>());
         let mut said = BTreeSet::new();

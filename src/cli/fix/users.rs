@@ -11,8 +11,8 @@ use crate::model::node::Node;
 use crate::model::user_namespace;
 use crate::plan;
 
-/// Why no user namespace is tried for a workload: its spec forbids it, or no node that it may run on has it. `None` where
-/// it may work; what nobody tells, the trial shows.
+/// Why no user namespace is tried for a workload: its spec forbids it, or no node that it may run
+/// on has it. `None` where it may work; what nobody tells, the trial shows.
 pub(super) async fn refused(cluster: Option<&Cluster>, subject: &Subject) -> Option<String> {
     let spec = PodSpec::deserialize(plan::pod_spec(&subject.object)?).ok()?;
     let forbidden = user_namespace::forbidden(&spec);
@@ -29,14 +29,21 @@ pub(super) async fn refused(cluster: Option<&Cluster>, subject: &Subject) -> Opt
 }
 
 /// Why none of the nodes that a selector leaves can, if all of them say so.
-fn unsupported(nodes: &[Node], selector: &BTreeMap<String, String>, handler: &str) -> Option<String> {
+fn unsupported(
+    nodes: &[Node],
+    selector: &BTreeMap<String, String>,
+    handler: &str,
+) -> Option<String> {
     let eligible = nodes.iter().filter(|node| node.is_selected(selector));
     let told: Vec<_> = eligible.map(|node| (node, node.user_namespaces(handler))).collect();
     if told.iter().any(|(_, told)| told.value != Some(false)) {
         return None;
     }
     let (node, told) = told.first()?;
-    Some(format!("no user namespace is tried: no node that it may run on has them; {}: {}", node.name, told.why))
+    Some(format!(
+        "no user namespace is tried: no node that it may run on has them; {}: {}",
+        node.name, told.why
+    ))
 }
 
 #[cfg(test)]
@@ -63,6 +70,10 @@ mod tests {
         let refused = unsupported(&nodes, &only("old"), "").expect("a reason");
         assert!(refused.contains("old: containerd 1.7.0 cannot"), "{refused}");
         assert_eq!(unsupported(&nodes, &only("new"), ""), None);
-        assert_eq!(unsupported(&nodes, &only("none"), ""), None, "the scheduler will say that there is none");
+        assert_eq!(
+            unsupported(&nodes, &only("none"), ""),
+            None,
+            "the scheduler will say that there is none"
+        );
     }
 }

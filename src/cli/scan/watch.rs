@@ -23,11 +23,17 @@ const INTERRUPTED: u8 = 130;
 /// Between two looks at what changed: a rollout changes much at once, and nobody reads faster.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How long what is behind claims counts as read: it is not watched, and a claim is bound some seconds after it is made.
+/// How long what is behind claims counts as read: it is not watched, and a claim is bound some
+/// seconds after it is made.
 const STORAGE_FOR: Duration = Duration::from_secs(10);
 
 /// Shows the workloads of a scope and what becomes of them, until an interrupt.
-pub(super) async fn run(cluster: &Cluster, scope: &Scope, targets: &[Target], args: &ScanArgs) -> Result<u8, Fault> {
+pub(super) async fn run(
+    cluster: &Cluster,
+    scope: &Scope,
+    targets: &[Target],
+    args: &ScanArgs,
+) -> Result<u8, Fault> {
     let watch = cluster.watch(scope);
     let show = async {
         let mut screen = Screen::new();
@@ -49,10 +55,12 @@ pub(super) async fn run(cluster: &Cluster, scope: &Scope, targets: &[Target], ar
 }
 
 fn meant(workload: &Workload, targets: &[Target]) -> bool {
-    targets.is_empty() || targets.iter().any(|target| target.matches(&workload.kind, &workload.name))
+    targets.is_empty()
+        || targets.iter().any(|target| target.matches(&workload.kind, &workload.name))
 }
 
-/// Those that are wanted. The rest is passed by: of 10,000 pods all workloads unpacked take some dozen MB.
+/// Those that are wanted. The rest is passed by: of 10,000 pods all workloads unpacked take some
+/// dozen MB.
 fn picked(watch: &Watch<'_>, wanted: impl Fn(&Workload) -> bool) -> Vec<Workload> {
     let mut picked = Vec::new();
     watch.each(|workload| {
@@ -72,9 +80,18 @@ struct Picture {
 }
 
 /// What is known now. One workload after the other is judged, and goes but for its cells.
-fn picture(watch: &Watch<'_>, targets: &[Target], args: &ScanArgs, known: &Known) -> Result<Picture, Error> {
+fn picture(
+    watch: &Watch<'_>,
+    targets: &[Target],
+    args: &ScanArgs,
+    known: &Known,
+) -> Result<Picture, Error> {
     let sharing = picked(watch, |workload| claims(workload).next().is_some());
-    let around = Around { storage: known.storage.clone(), machines: known.machines.clone(), ..Around::of(&sharing) };
+    let around = Around {
+        storage: known.storage.clone(),
+        machines: known.machines.clone(),
+        ..Around::of(&sharing)
+    };
     drop(sharing);
     let baseline = acceptance::read(&args.acceptance)?;
     let (mut rows, mut doubts) = (Rows::new(args.view()), Vec::new());
@@ -118,19 +135,24 @@ impl Known {
     }
 
     fn of(&self, workload: &Workload) -> Vec<Obstacle> {
-        let known = self.diagnoses.get(&Self::name(workload)).filter(|(failures, _)| *failures == workload.failures);
+        let known = self
+            .diagnoses
+            .get(&Self::name(workload))
+            .filter(|(failures, _)| *failures == workload.failures);
         known.map(|(_, obstacles)| obstacles.clone()).unwrap_or_default()
     }
 
     /// Reads what is new, and says whether there was anything.
     async fn learn(&mut self, cluster: &Cluster, watch: &Watch<'_>, targets: &[Target]) -> bool {
         let is_told_of = |workload: &Workload| {
-            let is_asked_about = claims(workload).next().is_some() || workload.kind == virtual_machine::INSTANCE;
+            let is_asked_about =
+                claims(workload).next().is_some() || workload.kind == virtual_machine::INSTANCE;
             meant(workload, targets) && (is_asked_about || !workload.failures.is_empty())
         };
         let workloads = picked(watch, is_told_of);
         self.errors.clear();
-        // One after the other: both take what the other leaves of the server's patience with one user.
+        // One after the other: both take what the other leaves of the server's patience with one
+        // user.
         let is_any = self.learn_storage(cluster, &workloads).await;
         self.learn_failures(cluster, workloads).await || is_any
     }
@@ -141,7 +163,8 @@ impl Known {
         if claims == self.claims && (claims.is_empty() || is_fresh) && self.storage_read.is_some() {
             return false;
         }
-        let (storage, machines) = tokio::join!(cluster.storage(workloads), cluster.virtual_machines(workloads));
+        let (storage, machines) =
+            tokio::join!(cluster.storage(workloads), cluster.virtual_machines(workloads));
         self.errors.extend(machines.errors);
         (self.storage, self.machines, self.claims) = (storage, machines.value, claims);
         self.storage_read = Some(Instant::now());
@@ -154,7 +177,9 @@ impl Known {
         let names: HashSet<Name> = failing.iter().map(Self::name).collect();
         self.diagnoses.retain(|name, _| names.contains(name));
         failing.retain(|workload| {
-            self.diagnoses.get(&Self::name(workload)).is_none_or(|(failures, _)| *failures != workload.failures)
+            self.diagnoses
+                .get(&Self::name(workload))
+                .is_none_or(|(failures, _)| *failures != workload.failures)
         });
         let diagnosed = super::diagnose_failing(cluster, &failing).await;
         let is_any = !failing.is_empty();
@@ -178,7 +203,8 @@ fn claims(workload: &Workload) -> impl Iterator<Item = (Option<String>, String)>
 
 /// What is shown already.
 struct Screen {
-    /// Lines of the last table on a terminal; `None` where there is none, and only changes are printed.
+    /// Lines of the last table on a terminal; `None` where there is none, and only changes are
+    /// printed.
     drawn: Option<usize>,
     /// The last line of each workload without its spaces, which the width of others changes.
     lines: HashMap<String, String>,
@@ -234,7 +260,8 @@ impl Screen {
             }
             now.extend(name.map(|name| (name, cells)));
         }
-        let mut gone: Vec<&String> = self.lines.keys().filter(|name| !now.contains_key(*name)).collect();
+        let mut gone: Vec<&String> =
+            self.lines.keys().filter(|name| !now.contains_key(*name)).collect();
         gone.sort();
         for name in gone {
             out.push_str(name);

@@ -30,8 +30,9 @@ pub(super) struct LiveArgs {
     /// Image that has strace and sh
     #[arg(long, value_name = "IMAGE", conflicts_with = "filename")]
     image: Option<String>,
-    /// With whose privileges, by kubectl debug's names: general is root with SYS_PTRACE, baseline and restricted the
-    /// container's own user, sysadmin privileged [default: restricted, and general where the container is root]
+    /// With whose privileges, by kubectl debug's names: general is root with SYS_PTRACE, baseline
+    /// and restricted the container's own user, sysadmin privileged [default: restricted, and
+    /// general where the container is root]
     #[arg(long, value_enum, conflicts_with = "filename")]
     profile: Option<ChosenProfile>,
     /// How long, such as 30s or 2m
@@ -52,7 +53,9 @@ enum ChosenProfile {
 
 fn duration(text: &str) -> Result<Duration, String> {
     let length = super::super::flags::timeout(text)?.0;
-    length.filter(|length| length.as_secs() > 0).ok_or_else(|| "it must be at least a second".to_owned())
+    length
+        .filter(|length| length.as_secs() > 0)
+        .ok_or_else(|| "it must be at least a second".to_owned())
 }
 
 /// What a trace of a pod brought.
@@ -84,7 +87,9 @@ pub(super) async fn run(flags: &ClusterFlags, args: &TraceArgs) -> Result<Done, 
     let attempted = format!("trace {}/{}", workload.kind.to_lowercase(), workload.name);
     let Some(pod) = running.first() else {
         let why = "no pod of it runs";
-        return Err(Error::input(attempted, why).help("kubectl nonroot explain tells why it does not").into());
+        return Err(Error::input(attempted, why)
+            .help("kubectl nonroot explain tells why it does not")
+            .into());
     };
     let own = workload.containers.iter().filter(|container| container.role != Role::Ephemeral);
     let found = match &live.container {
@@ -94,7 +99,9 @@ pub(super) async fn run(flags: &ClusterFlags, args: &TraceArgs) -> Result<Done, 
     let Some(container) = found else {
         let names: Vec<&str> = own.map(|container| container.name.as_str()).collect();
         let why = format!("it has no container {}", live.container.as_deref().unwrap_or_default());
-        return Err(Error::input(attempted, why).help(format!("it has {}", names.join(", "))).into());
+        return Err(Error::input(attempted, why)
+            .help(format!("it has {}", names.join(", ")))
+            .into());
     };
     let uid = container.user.uid;
     let profile = match live.profile {
@@ -124,7 +131,9 @@ pub(super) async fn run(flags: &ClusterFlags, args: &TraceArgs) -> Result<Done, 
     if !missing.is_empty() {
         let list: Vec<String> = missing.iter().map(Right::to_string).collect();
         let why = format!("you may not {} in namespace {namespace}", list.join(", "));
-        return Err(Error::remote(attempted, why).help("docs/rbac.md has a Role with all that it needs").into());
+        return Err(Error::remote(attempted, why)
+            .help("docs/rbac.md has a Role with all that it needs")
+            .into());
     }
     let level = enforced.and_then(|terms| terms.enforced).and_then(|level| match level.as_str() {
         "baseline" => Some(Level::Baseline),
@@ -140,15 +149,25 @@ pub(super) async fn run(flags: &ClusterFlags, args: &TraceArgs) -> Result<Done, 
             violation.reason,
             violation.detail
         );
-        return Err(Error::remote(attempted, why).help("another --profile, or strace in a copy elsewhere").into());
+        return Err(Error::remote(attempted, why)
+            .help("another --profile, or strace in a copy elsewhere")
+            .into());
     }
     if !live.yes {
-        ask::allowed(&attempted, "it adds a container to the pod that cannot be removed", "Start it?")?;
+        ask::allowed(
+            &attempted,
+            "it adds a container to the pod that cannot be removed",
+            "Start it?",
+        )?;
     }
     tracer.start(&cluster).await?;
     let source = format!("strace of container {} of pod {namespace}/{pod}", tracer.container);
     let _spinner = Spinner::start(&format!("tracing for {} s", tracer.seconds));
-    let context = Context { source: source.clone(), container: Some(container.name.clone()), ..Context::default() };
+    let context = Context {
+        source: source.clone(),
+        container: Some(container.name.clone()),
+        ..Context::default()
+    };
     let (mut strace, mut trace) = (Strace::default(), Trace::new(context));
     let take = |piece: &[u8]| strace.feed(piece, &mut |event| trace.take(event));
     tokio::select! {
@@ -175,7 +194,9 @@ fn explained(tracer: &Tracer<'_>, uid: Option<i64>, enforced: Option<Option<&str
     say(format_args!(
         "strace will run for {seconds} s in pod {namespace}/{pod}, beside container {container}, which is {user}."
     ));
-    say(format_args!("  It is an ephemeral container of the image {image}, which must have strace and sh."));
+    say(format_args!(
+        "  It is an ephemeral container of the image {image}, which must have strace and sh."
+    ));
     say(format_args!(
         "  {}",
         match tracer.profile {
@@ -191,9 +212,11 @@ fn explained(tracer: &Tracer<'_>, uid: Option<i64>, enforced: Option<Option<&str
     say(format_args!(
         "  {}",
         match (enforced, tracer.profile) {
-            (None, _) => "Which Pod Security level the namespace enforces may not be read.".to_owned(),
+            (None, _) =>
+                "Which Pod Security level the namespace enforces may not be read.".to_owned(),
             (Some(None), _) => "The namespace enforces no Pod Security level.".to_owned(),
-            (Some(Some(level)), _) => format!("The namespace enforces the Pod Security level {level}."),
+            (Some(Some(level)), _) =>
+                format!("The namespace enforces the Pod Security level {level}."),
         }
     ));
     say(format_args!("  The program is slower meanwhile. What it did before is not seen."));

@@ -20,11 +20,12 @@ use crate::output::trace::{self as report, Terminal};
 
 /// Read a strace: what was refused, and what the program did
 ///
-/// Tells every call that was refused to the program, whether it went on, and what it wrote, listened on and became. The
-/// trace of a program that runs as root tells what will be refused to another user: fix --trace plans from it.
+/// Tells every call that was refused to the program, whether it went on, and what it wrote,
+/// listened on and became. The trace of a program that runs as root tells what will be refused to
+/// another user: fix --trace plans from it.
 ///
-/// Of a pod it starts strace in an ephemeral container beside the one that is traced, after it said what that takes and
-/// you said yes. It sees what the program does from then on, not its start.
+/// Of a pod it starts strace in an ephemeral container beside the one that is traced, after it said
+/// what that takes and you said yes. It sees what the program does from then on, not its start.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct TraceArgs {
@@ -65,8 +66,11 @@ fn source(file: &str) -> &str {
 
 /// A trace from a file or standard input, and the kinds of its lines.
 pub(super) fn of_file(file: &str, container: Option<&str>) -> Result<Read<(Traced, Lines)>, Error> {
-    let context =
-        Context { source: source(file).to_owned(), container: container.map(str::to_owned), ..Context::default() };
+    let context = Context {
+        source: source(file).to_owned(),
+        container: container.map(str::to_owned),
+        ..Context::default()
+    };
     let (mut strace, mut trace) = (Strace::default(), Trace::new(context));
     let take = |piece: &[u8], ()| strace.feed(piece, &mut |event| trace.take(event));
     let read = match file {
@@ -88,15 +92,28 @@ pub(super) fn check(source: &str, lines: &Lines) -> Result<(), Error> {
 }
 
 /// Prints what a trace told.
-fn report(args: &TraceArgs, source: &str, traced: Traced, lines: Lines, errors: &[Error]) -> Result<u8, Fault> {
+fn report(
+    args: &TraceArgs,
+    source: &str,
+    traced: Traced,
+    lines: Lines,
+    errors: &[Error],
+) -> Result<u8, Fault> {
     check(source, &lines)?;
     let found = traced.refusals.iter().any(|refusal| !refusal.harmless);
-    let explained = traced.refusals.iter().map(|refusal| explain::explained(refusal.obstacle.clone())).collect();
+    let explained = traced
+        .refusals
+        .iter()
+        .map(|refusal| explain::explained(refusal.obstacle.clone()))
+        .collect();
     let foreseen = if traced.root == Some(true) {
         let obstacles = foresight::trace::of_trace("", source, &traced);
         // Of what is read, a look at the image has to tell whether everybody may.
-        let certain = obstacles.into_iter().filter(|obstacle| obstacle.operation != Operation::Open);
-        certain.map(|obstacle| explain::explained(Obstacle { container: None, ..obstacle })).collect()
+        let certain =
+            obstacles.into_iter().filter(|obstacle| obstacle.operation != Operation::Open);
+        certain
+            .map(|obstacle| explain::explained(Obstacle { container: None, ..obstacle }))
+            .collect()
     } else {
         Vec::new()
     };
@@ -105,7 +122,8 @@ fn report(args: &TraceArgs, source: &str, traced: Traced, lines: Lines, errors: 
     if traced.more > 0 {
         warnings.push(format!("{} paths more than are kept", traced.more));
     }
-    let trace = report::Trace::new(source.to_owned(), warnings, traced, explained, foreseen, folded, lines);
+    let trace =
+        report::Trace::new(source.to_owned(), warnings, traced, explained, foreseen, folded, lines);
     let text = || Terminal { trace: &trace, all: args.shown.all, width: width() }.to_string();
     print(&args.shown.output.rendered(&trace, text)?)?;
     for warning in &trace.warnings {

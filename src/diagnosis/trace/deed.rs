@@ -32,11 +32,12 @@ pub(super) struct Deed {
     category: Option<Category>,
 }
 
-/// The first port that needs no privilege (`net.ipv4.ip_unprivileged_port_start` of a new network namespace).
+/// The first port that needs no privilege (`net.ipv4.ip_unprivileged_port_start` of a new network
+/// namespace).
 const FIRST_OPEN_PORT: u16 = 1024;
 
-/// A call that names a path: the call, the argument of the directory's descriptor, that of the path, what it does, and
-/// what the path then is.
+/// A call that names a path: the call, the argument of the directory's descriptor, that of the
+/// path, what it does, and what the path then is.
 type PathCall = (&'static str, Option<usize>, usize, Operation, Option<Change>);
 
 /// Calls that name a path, by the pages of section 2 of the manual.
@@ -92,12 +93,21 @@ const PATHS: &[PathCall] = &[
     ("acct", None, 0, Operation::Other, None),
 ];
 
-/// Calls that need a capability whoever makes them: the calls, the capability, whether one that succeeds needed it for
-/// certain, and whether programs go on without. Capabilities(7).
+/// Calls that need a capability whoever makes them: the calls, the capability, whether one that
+/// succeeds needed it for certain, and whether programs go on without. Capabilities(7).
 const PRIVILEGED: &[(&[&str], &str, bool, bool)] = &[
     (&["chroot"], "SYS_CHROOT", true, false),
     (
-        &["mount", "umount2", "pivot_root", "swapon", "swapoff", "sethostname", "setdomainname", "quotactl"],
+        &[
+            "mount",
+            "umount2",
+            "pivot_root",
+            "swapon",
+            "swapoff",
+            "sethostname",
+            "setdomainname",
+            "quotactl",
+        ],
         "SYS_ADMIN",
         true,
         false,
@@ -117,7 +127,14 @@ const PRIVILEGED: &[(&[&str], &str, bool, bool)] = &[
     (&["kill", "tkill", "tgkill", "pidfd_send_signal"], "KILL", false, false),
     (&["ptrace", "process_vm_readv", "process_vm_writev", "kcmp"], "SYS_PTRACE", false, true),
     (
-        &["sched_setscheduler", "sched_setparam", "sched_setattr", "setpriority", "ioprio_set", "sched_setaffinity"],
+        &[
+            "sched_setscheduler",
+            "sched_setparam",
+            "sched_setattr",
+            "setpriority",
+            "ioprio_set",
+            "sched_setaffinity",
+        ],
         "SYS_NICE",
         false,
         true,
@@ -145,7 +162,12 @@ impl Deed {
     }
 
     fn privileged(operation: Operation, category: Category, capability: &'static str) -> Deed {
-        Deed { capability: Some(capability), category: Some(category), needed: true, ..Deed::new(operation) }
+        Deed {
+            capability: Some(capability),
+            category: Some(category),
+            needed: true,
+            ..Deed::new(operation)
+        }
     }
 
     /// The deed of a call of a process. `None`: nothing that depends on who does it.
@@ -167,10 +189,15 @@ impl Deed {
                 return Some(Deed { needed, ..deed });
             }
             "setgroups" => {
-                return Some(Deed::privileged(Operation::Setgroups, Category::IdentitySwitch, "SETGID"));
+                return Some(Deed::privileged(
+                    Operation::Setgroups,
+                    Category::IdentitySwitch,
+                    "SETGID",
+                ));
             }
             "prctl" if call.word(0) == Some("PR_CAPBSET_DROP") => {
-                let deed = Deed::privileged(Operation::Other, Category::CapabilityMissing, "SETPCAP");
+                let deed =
+                    Deed::privileged(Operation::Other, Category::CapabilityMissing, "SETPCAP");
                 return Some(Deed { harmless: true, ..deed });
             }
             "setsockopt" => return socket_option(call),
@@ -179,14 +206,19 @@ impl Deed {
         }
         let privileged = PRIVILEGED.iter().find(|(names, ..)| names.contains(&name));
         let mut deed = match PATHS.iter().find(|(known, ..)| *known == name) {
-            Some((_, at, path, operation, change)) => {
-                Deed { path: process.path(call, *at, *path), change: *change, ..Deed::new(*operation) }
-            }
+            Some((_, at, path, operation, change)) => Deed {
+                path: process.path(call, *at, *path),
+                change: *change,
+                ..Deed::new(*operation)
+            },
             None => Deed::new(Operation::Other),
         };
         if let Some((_, capability, needed, harmless)) = privileged {
-            deed.category =
-                Some(if matches!(name, "unshare" | "setns") { Category::Seccomp } else { Category::CapabilityMissing });
+            deed.category = Some(if matches!(name, "unshare" | "setns") {
+                Category::Seccomp
+            } else {
+                Category::CapabilityMissing
+            });
             (deed.capability, deed.needed, deed.harmless) = (Some(*capability), *needed, *harmless);
             return Some(deed);
         }
@@ -246,8 +278,11 @@ fn open(call: &Call, process: &Process) -> Deed {
         "open" | "creat" => (None, 0, 1),
         _ => (Some(0), 1, 2),
     };
-    let creates = call.name == "creat" || call.has_flag(flags, "O_CREAT") || call.has_flag(flags, "O_TMPFILE");
-    let writes = creates || ["O_WRONLY", "O_RDWR", "O_TRUNC"].iter().any(|flag| call.has_flag(flags, flag));
+    let creates = call.name == "creat"
+        || call.has_flag(flags, "O_CREAT")
+        || call.has_flag(flags, "O_TMPFILE");
+    let writes =
+        creates || ["O_WRONLY", "O_RDWR", "O_TRUNC"].iter().any(|flag| call.has_flag(flags, flag));
     Deed {
         path: process.path(call, at, path),
         change: writes.then_some(if creates { Change::Created } else { Change::Written }),
@@ -292,7 +327,8 @@ fn connect(call: &Call) -> Option<Deed> {
     Some(Deed { category: Some(Category::UnwritablePath), ..deed })
 }
 
-/// The address and the port of an internet socket: `sin_addr=inet_addr("0.0.0.0")`, `inet_pton(AF_INET6, "::", ...)`.
+/// The address and the port of an internet socket: `sin_addr=inet_addr("0.0.0.0")`,
+/// `inet_pton(AF_INET6, "::", ...)`.
 fn address(call: &Call, index: usize) -> Option<(IpAddr, u16)> {
     let Argument::Structure(text) = call.arguments.get(index)? else { return None };
     let port = call.member(index, "sin_port").or_else(|| call.member(index, "sin6_port"))?;
@@ -307,8 +343,8 @@ fn address(call: &Call, index: usize) -> Option<(IpAddr, u16)> {
 }
 
 fn raw_socket(call: &Call) -> Option<Deed> {
-    let is_raw =
-        call.word(0) == Some("AF_PACKET") || call.has_flag(1, "SOCK_RAW") && call.word(0) != Some("AF_NETLINK");
+    let is_raw = call.word(0) == Some("AF_PACKET")
+        || call.has_flag(1, "SOCK_RAW") && call.word(0) != Some("AF_NETLINK");
     is_raw.then(|| Deed::privileged(Operation::SocketRaw, Category::RawSocket, "NET_RAW"))
 }
 
@@ -344,9 +380,13 @@ fn chown(deed: &mut Deed, call: &Call, process: &Process) {
         "fchownat" => 2,
         _ => 1,
     };
-    let id = |index: usize| call.number(index).and_then(|id| u32::try_from(id).ok()).filter(|id| *id != u32::MAX);
+    let id = |index: usize| {
+        call.number(index).and_then(|id| u32::try_from(id).ok()).filter(|id| *id != u32::MAX)
+    };
     let (uid, gid) = (id(first), id(first + 1));
-    let own = |id: Option<u32>, known: [Option<u32>; 3]| id.is_none_or(|id| Some(id) == known[1].or(Some(0)));
+    let own = |id: Option<u32>, known: [Option<u32>; 3]| {
+        id.is_none_or(|id| Some(id) == known[1].or(Some(0)))
+    };
     deed.owner = uid;
     deed.capability = Some("CHOWN");
     deed.needed = !own(uid, process.uid) || !own(gid, process.gid);
@@ -356,7 +396,8 @@ fn chown(deed: &mut Deed, call: &Call, process: &Process) {
 fn mknod(deed: &mut Deed, call: &Call) {
     let mode = if call.name == "mknod" { 1 } else { 2 };
     if call.has_flag(mode, "S_IFCHR") || call.has_flag(mode, "S_IFBLK") {
-        (deed.category, deed.capability, deed.needed) = (Some(Category::CapabilityMissing), Some("MKNOD"), true);
+        (deed.category, deed.capability, deed.needed) =
+            (Some(Category::CapabilityMissing), Some("MKNOD"), true);
     } else {
         deed.operation = Operation::Create;
     }
@@ -364,7 +405,8 @@ fn mknod(deed: &mut Deed, call: &Call) {
 
 /// Whether set*id(2) asks for an id that the process does not have.
 fn changes(call: &Call, known: [Option<u32>; 3]) -> bool {
-    let wanted = (0..3).filter_map(|index| call.number(index)).filter_map(|id| u32::try_from(id).ok());
+    let wanted =
+        (0..3).filter_map(|index| call.number(index)).filter_map(|id| u32::try_from(id).ok());
     let known: Vec<u32> = known.iter().map(|id| id.unwrap_or(0)).collect();
     wanted.filter(|id| *id != u32::MAX).any(|id| !known.contains(&id))
 }

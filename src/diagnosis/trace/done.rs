@@ -22,18 +22,25 @@ impl Trace {
         if deed.needed
             && let Some(capability) = deed.capability
         {
-            // A low port may be open to everybody (net.ipv4.ip_unprivileged_port_start); the rest only root may do.
+            // A low port may be open to everybody (net.ipv4.ip_unprivileged_port_start); the rest
+            // only root may do.
             if deed.operation != Operation::Bind {
                 self.traced.root.get_or_insert(true);
             }
             match self.traced.needed.iter_mut().find(|needed| needed.capability == capability) {
                 Some(needed) => needed.times += 1,
-                None => self.traced.needed.push(Needed { capability, times: 1, line, text: call.text.clone() }),
+                None => self.traced.needed.push(Needed {
+                    capability,
+                    times: 1,
+                    line,
+                    text: call.text.clone(),
+                }),
             }
         }
         if let Some(listener) = deed.listener {
             let is_new = !self.traced.listeners.iter().any(|(known, _)| *known == listener);
-            if is_new && listener.port() != Some(0) && self.traced.listeners.len() < MOST_LISTENERS {
+            if is_new && listener.port() != Some(0) && self.traced.listeners.len() < MOST_LISTENERS
+            {
                 self.traced.listeners.push((listener, line));
             }
         }
@@ -50,7 +57,8 @@ impl Trace {
             // Whatever was refused before, it went on.
             process.open.clear();
         }
-        // Of what was opened, -y tells the real name: links such as /var/log/x.log -> /dev/stdout are behind it.
+        // Of what was opened, -y tells the real name: links such as /var/log/x.log -> /dev/stdout
+        // are behind it.
         let real = match &call.outcome {
             Outcome::Returned(_, Some(note)) if call.name != "socket" => Some(process::noted(note)),
             _ => None,
@@ -76,8 +84,11 @@ impl Trace {
 
     /// What stat(2) says of a path that the program did not make.
     fn see(&mut self, path: String, call: &Call) {
-        let member = |name: &str| (0..call.arguments.len()).find_map(|index| call.member(index, name));
-        let Some(mode) = member("st_mode").or_else(|| member("stx_mode")).and_then(mode) else { return };
+        let member =
+            |name: &str| (0..call.arguments.len()).find_map(|index| call.member(index, name));
+        let Some(mode) = member("st_mode").or_else(|| member("stx_mode")).and_then(mode) else {
+            return;
+        };
         let id = |id: Option<&str>| id.and_then(|id| id.parse().ok()).unwrap_or(0);
         let uid = id(member("st_uid").or_else(|| member("stx_uid")));
         let gid = id(member("st_gid").or_else(|| member("stx_gid")));
@@ -131,6 +142,8 @@ fn mode(text: &str) -> Option<u32> {
 /// Whether a path is a file of the container's, and not one that the kernel makes up.
 fn is_file(path: &str) -> bool {
     let made_up = ["/proc", "/sys", "/dev"];
-    let below = |dir: &str| path.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let below = |dir: &str| {
+        path.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
     path.starts_with('/') && (!made_up.into_iter().any(below) || path.starts_with("/dev/shm/"))
 }

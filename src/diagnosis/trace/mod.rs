@@ -1,8 +1,9 @@
 //! System calls to obstacles, and to what the program did.
 //!
-//! A trace knows what a log only tells: which call was refused, on which path, whether the program died of it, went on, or
-//! did the same elsewhere. The trace of a program that runs as root has no refusals; what it does there is what will be
-//! refused to another user, and foresight makes obstacles of it.
+//! A trace knows what a log only tells: which call was refused, on which path, whether the program
+//! died of it, went on, or did the same elsewhere. The trace of a program that runs as root has no
+//! refusals; what it does there is what will be refused to another user, and foresight makes
+//! obstacles of it.
 
 mod deed;
 mod done;
@@ -64,7 +65,8 @@ impl Trace {
         let thread = event.pid.unwrap_or(0);
         let pid = self.threads.get(&thread).copied().unwrap_or(thread);
         if self.first.is_none() {
-            self.is_program = matches!(&event.what, What::Call(call) if call.name.starts_with("execve"));
+            self.is_program =
+                matches!(&event.what, What::Call(call) if call.name.starts_with("execve"));
         }
         self.meet(pid);
         match event.what {
@@ -74,14 +76,16 @@ impl Trace {
             What::Killed(signal) => {
                 let name = signal.split(' ').next().unwrap_or_default();
                 // Somebody else ended it.
-                let is_foreign = ["SIGKILL", "SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"].contains(&name);
+                let is_foreign =
+                    ["SIGKILL", "SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"].contains(&name);
                 self.end(thread, pid, signal, !is_foreign);
             }
             What::Superseded => {}
         }
     }
 
-    /// A process that is seen for the first time: a child that runs before its parent knows, or one that was there.
+    /// A process that is seen for the first time: a child that runs before its parent knows, or one
+    /// that was there.
     fn meet(&mut self, pid: u32) {
         if self.processes.contains_key(&pid) || self.processes.len() >= MOST_PROCESSES {
             return;
@@ -182,7 +186,8 @@ impl Trace {
         let Some(uid) = process.uid[1].filter(|uid| *uid != 0) else { return };
         let gid = process.gid[1];
         let became = &mut self.traced.became;
-        let same = |known: &Became| known.uid == uid && known.gid == gid && known.groups == process.groups;
+        let same =
+            |known: &Became| known.uid == uid && known.gid == gid && known.groups == process.groups;
         process.became = became.iter().position(same).or_else(|| {
             if became.len() >= MOST_USERS {
                 return None;
@@ -214,7 +219,8 @@ impl Trace {
     /// Ends the trace.
     #[must_use]
     pub fn finish(mut self) -> Traced {
-        // A trace that begins in the middle, of several processes, does not tell which of them the program began as.
+        // A trace that begins in the middle, of several processes, does not tell which of them the
+        // program began as.
         if !self.is_program && self.met > 1 {
             self.traced.end = None;
         }
@@ -284,26 +290,59 @@ mod tests {
                 "openat(AT_FDCWD, \"/srv/x\", O_WRONLY|O_CREAT, 0644) = -1 EACCES (x)",
                 "create EACCES /srv/x unwritable-path",
             ),
-            ("openat(AT_FDCWD, \"/srv/x\", O_RDWR) = -1 EROFS (x)", "open EROFS /srv/x read-only-rootfs"),
-            ("openat(AT_FDCWD, \"/srv/key\", O_RDONLY) = -1 EACCES (x)", "open EACCES /srv/key unreadable-file"),
+            (
+                "openat(AT_FDCWD, \"/srv/x\", O_RDWR) = -1 EROFS (x)",
+                "open EROFS /srv/x read-only-rootfs",
+            ),
+            (
+                "openat(AT_FDCWD, \"/srv/key\", O_RDONLY) = -1 EACCES (x)",
+                "open EACCES /srv/key unreadable-file",
+            ),
             ("open(\"/dev/kvm\", O_RDWR) = -1 EACCES (x)", "device EACCES /dev/kvm device-access"),
-            ("mkdir(\"/root/.cache\", 0777) = -1 EACCES (x)", "mkdir EACCES /root/.cache home-unwritable"),
-            ("unlinkat(AT_FDCWD, \"/srv/x\", 0) = -1 EACCES (x)", "unlink EACCES /srv/x unwritable-path"),
-            ("rename(\"/srv/a\", \"/srv/b\") = -1 EACCES (x)", "rename EACCES /srv/b unwritable-path"),
-            ("fchmodat(AT_FDCWD, \"/srv/x\", 0600) = -1 EPERM (x)", "chmod EPERM /srv/x ownership-change"),
+            (
+                "mkdir(\"/root/.cache\", 0777) = -1 EACCES (x)",
+                "mkdir EACCES /root/.cache home-unwritable",
+            ),
+            (
+                "unlinkat(AT_FDCWD, \"/srv/x\", 0) = -1 EACCES (x)",
+                "unlink EACCES /srv/x unwritable-path",
+            ),
+            (
+                "rename(\"/srv/a\", \"/srv/b\") = -1 EACCES (x)",
+                "rename EACCES /srv/b unwritable-path",
+            ),
+            (
+                "fchmodat(AT_FDCWD, \"/srv/x\", 0600) = -1 EPERM (x)",
+                "chmod EPERM /srv/x ownership-change",
+            ),
             ("fchown(3</srv/x>, 7, 7) = -1 EPERM (x)", "chown EPERM /srv/x ownership-change"),
             ("setgroups(1, [7]) = -1 EPERM (x)", "setgroups EPERM  identity-switch"),
             ("setresuid(7, 7, 7) = -1 EPERM (x)", "setuid EPERM  identity-switch"),
-            ("execve(\"/srv/run\", [\"run\"], 0x1) = -1 EACCES (x)", "exec EACCES /srv/run not-executable"),
-            ("execve(\"/srv/run\", [\"run\"], 0x1) = -1 EPERM (x)", "exec EPERM /srv/run capability-missing"),
+            (
+                "execve(\"/srv/run\", [\"run\"], 0x1) = -1 EACCES (x)",
+                "exec EACCES /srv/run not-executable",
+            ),
+            (
+                "execve(\"/srv/run\", [\"run\"], 0x1) = -1 EPERM (x)",
+                "exec EPERM /srv/run capability-missing",
+            ),
             (
                 "mknod(\"/srv/null\", S_IFCHR|0666, makedev(0x1, 0x3)) = -1 EPERM (x)",
                 "mknod EPERM /srv/null capability-missing",
             ),
-            ("mknod(\"/srv/pipe\", S_IFIFO|0666) = -1 EACCES (x)", "create EACCES /srv/pipe unwritable-path"),
+            (
+                "mknod(\"/srv/pipe\", S_IFIFO|0666) = -1 EACCES (x)",
+                "create EACCES /srv/pipe unwritable-path",
+            ),
             ("chroot(\"/srv\") = -1 EPERM (x)", "other EPERM /srv capability-missing"),
-            ("mount(\"a\", \"/mnt\", \"x\", 0, NULL) = -1 EPERM (x)", "mount EPERM /mnt capability-missing"),
-            ("socket(AF_INET, SOCK_RAW, IPPROTO_ICMP) = -1 EPERM (x)", "socket-raw EPERM  raw-socket"),
+            (
+                "mount(\"a\", \"/mnt\", \"x\", 0, NULL) = -1 EPERM (x)",
+                "mount EPERM /mnt capability-missing",
+            ),
+            (
+                "socket(AF_INET, SOCK_RAW, IPPROTO_ICMP) = -1 EPERM (x)",
+                "socket-raw EPERM  raw-socket",
+            ),
             ("mlockall(MCL_CURRENT) = -1 ENOMEM (x)", "other ENOMEM  capability-missing"),
             (
                 "connect(3, {sa_family=AF_UNIX, sun_path=\"/run/d.sock\"}, 9) = -1 EACCES (x)",
@@ -339,7 +378,10 @@ mod tests {
             let text = text.replace("7 +++ exited with 1 +++\n", end);
             assert!(refusals(&text).iter().all(|one| !one.starts_with('!')), "{end}");
         }
-        assert!(refusals(&text.replace("exited with 1", "killed by SIGSEGV (core dumped)"))[0].starts_with('!'));
+        assert!(
+            refusals(&text.replace("exited with 1", "killed by SIGSEGV (core dumped)"))[0]
+                .starts_with('!')
+        );
     }
 
     #[test]
@@ -354,14 +396,20 @@ mod tests {
         assert_eq!(one.obstacle.program.as_deref(), Some("chown"));
         assert!(matches!(one.then, Then::Ended { survived: true, .. }));
         // With `set -e`, the script ends too.
-        assert_eq!(refusals(&format!("{child}7 +++ exited with 1 +++\n")), ["!chown EPERM /srv/x ownership-change"]);
+        assert_eq!(
+            refusals(&format!("{child}7 +++ exited with 1 +++\n")),
+            ["!chown EPERM /srv/x ownership-change"]
+        );
         // A script that went on to its program died of what stopped that.
         let on = format!(
             "{child}7 execve(\"/bin/srv\", [\"srv\"], 0x1) = 0\n\
              7 bind(3, {{sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr(\"0.0.0.0\")}}, 16) = -1 EACCES (x)\n\
              7 +++ exited with 1 +++\n"
         );
-        assert_eq!(refusals(&on), ["!bind EACCES 80 privileged-port", "chown EPERM /srv/x ownership-change"]);
+        assert_eq!(
+            refusals(&on),
+            ["!bind EACCES 80 privileged-port", "chown EPERM /srv/x ownership-change"]
+        );
     }
 
     #[test]
@@ -382,7 +430,10 @@ mod tests {
                     7 mkdir(\"/tmp/.cache\", 0777) = 0\n\
                     7 +++ exited with 1 +++\n";
         let one = traced(text).refusals.remove(0);
-        assert_eq!((one.obstacle.fatal, one.then), (false, Then::Elsewhere("/tmp/.cache".to_owned())));
+        assert_eq!(
+            (one.obstacle.fatal, one.then),
+            (false, Then::Elsewhere("/tmp/.cache".to_owned()))
+        );
     }
 
     #[test]
@@ -400,10 +451,16 @@ mod tests {
                     9 mkdirat(4, \"t\", 0777) = 0\n\
                     9 renameat2(4, \"a\", AT_FDCWD, \"../c\", 0) = 0\n";
         let touched = traced(text).touched;
-        let paths: Vec<(&str, bool)> = touched.iter().map(|(path, one)| (path.as_str(), one.gone)).collect();
+        let paths: Vec<(&str, bool)> =
+            touched.iter().map(|(path, one)| (path.as_str(), one.gone)).collect();
         assert_eq!(
             paths,
-            [("/srv/app/data", false), ("/srv/app/data/a", true), ("/srv/app/data/t", false), ("/srv/c", false),]
+            [
+                ("/srv/app/data", false),
+                ("/srv/app/data/a", true),
+                ("/srv/app/data/t", false),
+                ("/srv/c", false),
+            ]
         );
         assert!(touched["/srv/app/data/a"].changes.contains(&Change::Mode));
     }
@@ -427,16 +484,24 @@ mod tests {
              1 getpid() = 1\n",
         );
         assert_eq!(traced.root, Some(true));
-        let became: Vec<_> = traced.became.iter().map(|one| (one.uid, one.gid, one.groups.clone())).collect();
+        let became: Vec<_> =
+            traced.became.iter().map(|one| (one.uid, one.gid, one.groups.clone())).collect();
         assert_eq!(became, [(33, Some(33), vec![33, 4])]);
         let needed: Vec<_> = traced.needed.iter().map(|one| (one.capability, one.times)).collect();
         assert_eq!(needed, [("CHOWN", 1), ("NET_BIND_SERVICE", 1), ("SETGID", 2), ("SETUID", 1)]);
         let address = std::net::IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1_u16]);
         assert_eq!(traced.listeners, [(Listener::Udp { address, port: 53, process: None }, 9)]);
-        // A log that is a link to a pipe is not written; the link is followed, through the directory that holds it.
-        assert_eq!(traced.read.keys().collect::<Vec<_>>(), ["/etc/srv/key", "/var/log/srv/error.log"]);
+        // A log that is a link to a pipe is not written; the link is followed, through the
+        // directory that holds it.
+        assert_eq!(
+            traced.read.keys().collect::<Vec<_>>(),
+            ["/etc/srv/key", "/var/log/srv/error.log"]
+        );
         assert!(!traced.touched.contains_key("/var/log/srv/error.log"));
         assert_eq!(traced.touched["/var/lib/srv"].owner, Some(33));
-        assert_eq!((traced.seen[0].path.as_str(), traced.seen[0].mode), ("/var/lib/srv", 0o040_755));
+        assert_eq!(
+            (traced.seen[0].path.as_str(), traced.seen[0].mode),
+            ("/var/lib/srv", 0o040_755)
+        );
     }
 }

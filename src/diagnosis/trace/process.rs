@@ -91,7 +91,9 @@ impl Process {
                 self.remember(*value, Descriptor::Socket { family: word(0), kind: word(1) });
             }
             "dup" | "dup2" | "dup3" => self.duplicate(call.number(0), *value),
-            "fcntl" | "fcntl64" if call.word(1).is_some_and(|command| command.starts_with("F_DUPFD")) => {
+            "fcntl" | "fcntl64"
+                if call.word(1).is_some_and(|command| command.starts_with("F_DUPFD")) =>
+            {
                 self.duplicate(call.number(0), *value);
             }
             "close" => {
@@ -112,7 +114,8 @@ impl Process {
             "setuid" | "setreuid" | "setresuid" => change(&mut self.uid, call, "setuid"),
             "setgid" | "setregid" | "setresgid" => change(&mut self.gid, call, "setgid"),
             "setgroups" => {
-                if let Some(crate::model::trace::Argument::Structure(list)) = call.arguments.get(1) {
+                if let Some(crate::model::trace::Argument::Structure(list)) = call.arguments.get(1)
+                {
                     let words = list.split(|c: char| !c.is_ascii_digit());
                     self.groups = words.filter_map(|word| word.parse().ok()).collect();
                 } else {
@@ -151,8 +154,9 @@ impl Process {
         }
     }
 
-    /// The path that the string at `path` names, relative to the descriptor at `at`, or to the working directory; made
-    /// absolute as far as that is known. An empty or missing string stands for the descriptor itself (`AT_EMPTY_PATH`).
+    /// The path that the string at `path` names, relative to the descriptor at `at`, or to the
+    /// working directory; made absolute as far as that is known. An empty or missing string
+    /// stands for the descriptor itself (`AT_EMPTY_PATH`).
     pub(super) fn path(&self, call: &Call, at: Option<usize>, path: usize) -> Option<String> {
         let given = call.text(path).unwrap_or_default();
         if given.is_empty() {
@@ -178,7 +182,8 @@ pub(super) fn noted(note: &str) -> String {
     note.split('<').next().unwrap_or_default().to_owned()
 }
 
-/// A relative path below a directory that is known by its real name, so that `..` is the directory above.
+/// A relative path below a directory that is known by its real name, so that `..` is the directory
+/// above.
 fn joined(base: &str, given: &str) -> String {
     let mut base = base.trim_end_matches('/');
     let mut given = given;
@@ -201,10 +206,13 @@ fn joined(base: &str, given: &str) -> String {
     }
 }
 
-/// What set*id(2) makes of the three ids: one argument changes all of them where the process is privileged, and the
-/// effective one else; two are the real and the effective one, three all; -1 leaves one as it is.
+/// What set*id(2) makes of the three ids: one argument changes all of them where the process is
+/// privileged, and the effective one else; two are the real and the effective one, three all; -1
+/// leaves one as it is.
 fn change(ids: &mut Ids, call: &Call, one: &str) {
-    let wanted = |index: usize| call.number(index).and_then(|id| u32::try_from(id).ok()).filter(|id| *id != u32::MAX);
+    let wanted = |index: usize| {
+        call.number(index).and_then(|id| u32::try_from(id).ok()).filter(|id| *id != u32::MAX)
+    };
     if call.name == one {
         let id = wanted(0);
         if ids[1].is_none_or(|effective| effective == 0) || one == "setgid" {

@@ -13,8 +13,8 @@ const MOST_REFUSALS: usize = 256;
 /// Of those the ones that only asked.
 const MOST_ASKED: usize = 64;
 
-/// Calls whose EPERM may be about a privilege, or seccomp's: for what is not told. Of others it means something else, as of
-/// epoll_ctl(2) that a file cannot be waited for.
+/// Calls whose EPERM may be about a privilege, or seccomp's: for what is not told. Of others it
+/// means something else, as of epoll_ctl(2) that a file cannot be waited for.
 const MAY_NEED_PRIVILEGE: [&str; 14] = [
     "add_key",
     "fsetxattr",
@@ -34,9 +34,11 @@ const MAY_NEED_PRIVILEGE: [&str; 14] = [
 
 /// Calls after a refusal within which a program says what was refused.
 const SAYS_SOON: u64 = 60;
-/// Calls after a refusal within which a program that said what was refused ends of it: a large one has much to close.
+/// Calls after a refusal within which a program that said what was refused ends of it: a large one
+/// has much to close.
 const ENDS: u64 = 5_000;
-/// Calls after a refusal within which a program that says nothing ends of it: it closes files and frees memory.
+/// Calls after a refusal within which a program that says nothing ends of it: it closes files and
+/// frees memory.
 const ENDS_SOON: u64 = 100;
 
 /// A refusal in the making.
@@ -49,13 +51,21 @@ pub(super) struct Refused {
     fatal: bool,
     told: bool,
     times: u64,
-    /// Processes that died of it while their parent lived on: whoever starts them again and again needs them.
+    /// Processes that died of it while their parent lived on: whoever starts them again and again
+    /// needs them.
     deaths: u64,
 }
 
 impl Trace {
     /// Something was refused, or failed in another way.
-    pub(super) fn refusal(&mut self, pid: u32, line: u64, call: &Call, errno: Errno, deed: Option<Deed>) {
+    pub(super) fn refusal(
+        &mut self,
+        pid: u32,
+        line: u64,
+        call: &Call,
+        errno: Errno,
+        deed: Option<Deed>,
+    ) {
         let refused = match (errno, call.name.as_str()) {
             (Errno::Eperm | Errno::Eacces | Errno::Erofs, _) => true,
             // mlock(2) over its limit; a file that the kernel cannot run.
@@ -70,10 +80,16 @@ impl Trace {
             Some(deed) => {
                 let (operation, category) = deed.refused(errno);
                 let port = deed.listener.as_ref().and_then(Listener::port);
-                let finding = Finding::new(operation, category).errno(errno).path(deed.path.clone()).port(port);
+                let finding = Finding::new(operation, category)
+                    .errno(errno)
+                    .path(deed.path.clone())
+                    .port(port);
                 let is_privileged = matches!(
                     category,
-                    Category::PrivilegedPort | Category::CapabilityMissing | Category::RawSocket | Category::Seccomp
+                    Category::PrivilegedPort
+                        | Category::CapabilityMissing
+                        | Category::RawSocket
+                        | Category::Seccomp
                 );
                 let finding = match deed.capability.filter(|_| is_privileged) {
                     Some(capability) => finding.capability(capability),
@@ -85,7 +101,10 @@ impl Trace {
                 Finding::new(Operation::Other, Category::CapabilityMissing)
                     .errno(errno)
                     .harmless(true)
-                    .cause(format!("{}(2) was refused, as it is to a process without a certain capability", call.name))
+                    .cause(format!(
+                        "{}(2) was refused, as it is to a process without a certain capability",
+                        call.name
+                    ))
             }
             None => return,
         };
@@ -95,8 +114,11 @@ impl Trace {
                 self.refused[index].times += 1;
                 index
             }
-            None if self.refused.len() < if finding.harmless { MOST_ASKED } else { MOST_REFUSALS } => {
-                let program = self.processes.get(&pid).and_then(|process| process.program.as_deref());
+            None if self.refused.len()
+                < if finding.harmless { MOST_ASKED } else { MOST_REFUSALS } =>
+            {
+                let program =
+                    self.processes.get(&pid).and_then(|process| process.program.as_deref());
                 self.refused.push(Refused {
                     finding,
                     program: program.map(|path| path.rsplit('/').next().unwrap_or(path).to_owned()),
@@ -113,14 +135,19 @@ impl Trace {
             }
             None => return,
         };
-        if let Some(process) = self.processes.get_mut(&pid).filter(|_| !self.refused[index].finding.harmless) {
+        if let Some(process) =
+            self.processes.get_mut(&pid).filter(|_| !self.refused[index].finding.harmless)
+        {
             process.refused(index, false);
         }
     }
 
-    /// Whether a success makes up for a refusal: the same file elsewhere, or the same path in another way.
+    /// Whether a success makes up for a refusal: the same file elsewhere, or the same path in
+    /// another way.
     pub(super) fn instead(&mut self, pid: u32, deed: &Deed) {
-        let (Some(process), Some(path)) = (self.processes.get_mut(&pid), &deed.path) else { return };
+        let (Some(process), Some(path)) = (self.processes.get_mut(&pid), &deed.path) else {
+            return;
+        };
         let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
         let refused = &mut self.refused;
         process.open.retain(|open| {
@@ -142,7 +169,10 @@ impl Trace {
         if !matches!(call.name.as_str(), "write" | "writev" | "pwrite64" | "sendto" | "sendmsg") {
             return;
         }
-        let Some(process) = self.processes.get_mut(&pid).filter(|process| !process.open.is_empty()) else { return };
+        let Some(process) = self.processes.get_mut(&pid).filter(|process| !process.open.is_empty())
+        else {
+            return;
+        };
         let said = match call.arguments.get(1) {
             Some(Argument::Text { text, .. } | Argument::Structure(text)) => text.to_lowercase(),
             _ => String::new(),
@@ -151,8 +181,16 @@ impl Trace {
         let calls = process.calls;
         for open in process.open.iter_mut().filter(|open| calls - open.at <= SAYS_SOON) {
             let one = &mut self.refused[open.index];
-            let words = one.finding.errno.is_some_and(|errno| said.contains(&errno.message().to_lowercase()));
-            let name = one.finding.path.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+            let words = one
+                .finding
+                .errno
+                .is_some_and(|errno| said.contains(&errno.message().to_lowercase()));
+            let name = one
+                .finding
+                .path
+                .as_deref()
+                .and_then(|path| path.rsplit('/').next())
+                .unwrap_or_default();
             if to_error || words || name.len() > 2 && said.contains(&name.to_lowercase()) {
                 (open.told, one.told) = (true, true);
             }
@@ -161,9 +199,12 @@ impl Trace {
 
     /// A process ended badly: of what was refused to it last, or what it said was refused.
     pub(super) fn died(&mut self, process: &Process, how: String, is_first: bool) {
-        let soon = |open: &&Open| process.calls - open.at <= if open.told { ENDS } else { ENDS_SOON };
+        let soon =
+            |open: &&Open| process.calls - open.at <= if open.told { ENDS } else { ENDS_SOON };
         let candidates: Vec<Open> = process.open.iter().filter(soon).copied().collect();
-        let Some(last) = candidates.iter().rfind(|open| open.told).or(candidates.last()) else { return };
+        let Some(last) = candidates.iter().rfind(|open| open.told).or(candidates.last()) else {
+            return;
+        };
         let one = &mut self.refused[last.index];
         if !matches!(one.then, Then::Ended { .. }) || is_first {
             one.then = Then::Ended { how, calls: process.calls - last.at, survived: false };
@@ -180,7 +221,9 @@ impl Trace {
 
     /// What was refused, the one that best explains a failure first.
     pub(super) fn refusals(&mut self) -> Vec<Refusal> {
-        let listens = |port: u16| self.traced.listeners.iter().any(|(listener, _)| listener.port() == Some(port));
+        let listens = |port: u16| {
+            self.traced.listeners.iter().any(|(listener, _)| listener.port() == Some(port))
+        };
         for one in &mut self.refused {
             let never_bound = one.finding.port.is_some_and(|port| !listens(port));
             one.fatal |= never_bound && one.finding.operation == Operation::Bind || one.deaths > 1;
@@ -205,7 +248,11 @@ impl Trace {
                     category: one.finding.category,
                     fatal: one.fatal,
                     cause: cause::sentence(&one.finding),
-                    evidence: Evidence { source: source.clone(), line: Some(one.line), text: one.text },
+                    evidence: Evidence {
+                        source: source.clone(),
+                        line: Some(one.line),
+                        text: one.text,
+                    },
                 },
                 harmless: one.finding.harmless,
                 then: one.then,

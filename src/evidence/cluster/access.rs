@@ -2,7 +2,8 @@
 
 use futures::future::join_all;
 use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec, SubjectAccessReviewStatus,
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+    SubjectAccessReviewStatus,
 };
 use kube::Api;
 use kube::api::PostParams;
@@ -25,11 +26,16 @@ impl std::fmt::Display for Right {
 }
 
 impl Cluster {
-    /// Which of some rights in a namespace the user does not have. A server that does not tell denies nothing: the call
-    /// itself will.
+    /// Which of some rights in a namespace the user does not have. A server that does not tell
+    /// denies nothing: the call itself will.
     pub async fn missing(&self, namespace: &str, rights: &[Right]) -> Vec<Right> {
         let answers = join_all(rights.iter().map(|right| self.may(namespace, *right))).await;
-        rights.iter().zip(answers).filter(|(_, answer)| *answer == Some(false)).map(|(right, _)| *right).collect()
+        rights
+            .iter()
+            .zip(answers)
+            .filter(|(_, answer)| *answer == Some(false))
+            .map(|(right, _)| *right)
+            .collect()
     }
 
     async fn may(&self, namespace: &str, right: Right) -> Option<bool> {
@@ -42,7 +48,10 @@ impl Cluster {
             ..ResourceAttributes::default()
         };
         let review = SelfSubjectAccessReview {
-            spec: SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() },
+            spec: SelfSubjectAccessReviewSpec {
+                resource_attributes: Some(attributes),
+                ..Default::default()
+            },
             ..SelfSubjectAccessReview::default()
         };
         // A review is created to be answered; the server keeps nothing of it.

@@ -9,11 +9,12 @@ use kube::{Client, Config};
 use super::{Cluster, innermost};
 use crate::error::Error;
 
-/// How long a connection may take to open: kubectl's default dialer waits 30 s, which a person takes for a hang.
+/// How long a connection may take to open: kubectl's default dialer waits 30 s, which a person
+/// takes for a hang.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// kubectl's connection flags (k8s.io/cli-runtime, pkg/genericclioptions/config_flags.go). A set field beats the
-/// kubeconfig's.
+/// kubectl's connection flags (k8s.io/cli-runtime, pkg/genericclioptions/config_flags.go). A set
+/// field beats the kubeconfig's.
 #[derive(Debug, Clone, Default)]
 pub struct Connection {
     pub kubeconfig: Option<PathBuf>,
@@ -56,16 +57,18 @@ impl Connection {
 }
 
 impl Cluster {
-    /// Makes a client from the flags, the kubeconfig files that `$KUBECONFIG` lists or `~/.kube/config`, or the
-    /// service account of the pod that we run in. Nothing is sent yet.
+    /// Makes a client from the flags, the kubeconfig files that `$KUBECONFIG` lists or
+    /// `~/.kube/config`, or the service account of the pod that we run in. Nothing is sent yet.
     ///
     /// # Errors
-    /// A kubeconfig that is missing, malformed, or does not hold the context, cluster or user asked for.
+    /// A kubeconfig that is missing, malformed, or does not hold the context, cluster or user asked
+    /// for.
     pub async fn connect(flags: &Connection) -> Result<Cluster, Error> {
         let mut config = kubeconfig(flags).await?;
         if let Some(server) = &flags.server {
-            config.cluster_url =
-                server.parse().map_err(|error| Error::input(format!("use the server {server:?}"), error))?;
+            config.cluster_url = server
+                .parse()
+                .map_err(|error| Error::input(format!("use the server {server:?}"), error))?;
         }
         if let Some(token) = &flags.token {
             config.auth_info.token = Some(token.clone().into());
@@ -77,7 +80,9 @@ impl Cluster {
             config.auth_info.impersonate_groups = Some(flags.impersonate_groups.clone());
         }
         if let Some(path) = &flags.certificate_authority {
-            let fail = |error: &dyn std::fmt::Display| Error::input(format!("read {}", path.display()), error);
+            let fail = |error: &dyn std::fmt::Display| {
+                Error::input(format!("read {}", path.display()), error)
+            };
             let pem = std::fs::read(path).map_err(|error| fail(&error))?;
             let certificates = rustls_pki_types::pem::PemObject::pem_slice_iter(&pem)
                 .map(|cert| cert.map(|cert: rustls_pki_types::CertificateDer<'_>| cert.to_vec()))
@@ -104,8 +109,11 @@ impl Cluster {
 }
 
 async fn kubeconfig(flags: &Connection) -> Result<Config, Error> {
-    let options =
-        KubeConfigOptions { context: flags.context.clone(), cluster: flags.cluster.clone(), user: flags.user.clone() };
+    let options = KubeConfigOptions {
+        context: flags.context.clone(),
+        cluster: flags.cluster.clone(),
+        user: flags.user.clone(),
+    };
     let (file, name) = match &flags.kubeconfig {
         Some(path) => (Kubeconfig::read_from(path), format!("the kubeconfig {}", path.display())),
         None => (Kubeconfig::read(), "the kubeconfig".to_owned()),
@@ -113,7 +121,8 @@ async fn kubeconfig(flags: &Connection) -> Result<Config, Error> {
     let help = "name one with --kubeconfig, $KUBECONFIG or --server";
     match file {
         Ok(file) => Config::from_custom_kubeconfig(file, &options).await.map_err(|error| {
-            Error::input(format!("use {name}"), innermost(&error)).help("see kubectl config get-contexts")
+            Error::input(format!("use {name}"), innermost(&error))
+                .help("see kubectl config get-contexts")
         }),
         Err(error) if flags.kubeconfig.is_none() => match (Config::incluster(), &flags.server) {
             (Ok(config), _) => Ok(config),
@@ -121,7 +130,9 @@ async fn kubeconfig(flags: &Connection) -> Result<Config, Error> {
                 .parse()
                 .map(Config::new)
                 .map_err(|error| Error::input(format!("use the server {server:?}"), error)),
-            (Err(_), None) => Err(Error::input(format!("read {name}"), innermost(&error)).help(help)),
+            (Err(_), None) => {
+                Err(Error::input(format!("read {name}"), innermost(&error)).help(help))
+            }
         },
         Err(error) => Err(Error::input(format!("read {name}"), innermost(&error)).help(help)),
     }

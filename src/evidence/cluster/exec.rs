@@ -13,7 +13,8 @@ use crate::evidence::inside;
 use crate::model::facts::CommandOption;
 use crate::model::inside::{Found, Inside, Look, Standing};
 
-/// The most that one answer may bring: a look at a container with a hundred thousand changed files stays below it.
+/// The most that one answer may bring: a look at a container with a hundred thousand changed files
+/// stays below it.
 const MAX_ANSWER_BYTES: u64 = 16 << 20;
 
 /// How long one look may take: the longest reads all configuration of an image on a slow node.
@@ -27,8 +28,8 @@ pub struct Place<'a> {
     pub container: &'a str,
 }
 
-/// A container of a pod that a trial made, in which the image's own programs may be executed. In the pods of a user only
-/// scripts that read are run, and those take a [`Place`].
+/// A container of a pod that a trial made, in which the image's own programs may be executed. In
+/// the pods of a user only scripts that read are run, and those take a [`Place`].
 #[derive(Debug, Clone, Copy)]
 pub struct TrialPlace<'a>(Place<'a>);
 
@@ -52,7 +53,8 @@ impl Cluster {
         Ok(inside::inside(&self.shell(place, inside::GATHER, &[]).await?))
     }
 
-    /// What stands at some paths of a running container, and on the way to them. `None`: it has no stat(1).
+    /// What stands at some paths of a running container, and on the way to them. `None`: it has no
+    /// stat(1).
     ///
     /// # Errors
     /// As [`Cluster::look_inside`].
@@ -60,7 +62,8 @@ impl Cluster {
         Ok(inside::look(&self.shell(place, inside::LOOK, paths).await?))
     }
 
-    /// Configuration lines that begin with one of some words, and databases, in a running container.
+    /// Configuration lines that begin with one of some words, and databases, in a running
+    /// container.
     ///
     /// # Errors
     /// As [`Cluster::look_inside`].
@@ -68,20 +71,29 @@ impl Cluster {
         Ok(inside::found(&self.shell(place, inside::FIND, words).await?))
     }
 
-    /// The options of a program, as its own help tells them. The program is executed for that: one that knows no `--help`
-    /// starts, and is ended.
+    /// The options of a program, as its own help tells them. The program is executed for that: one
+    /// that knows no `--help` starts, and is ended.
     ///
     /// # Errors
     /// As [`Cluster::look_inside`].
-    pub async fn help_of(&self, place: TrialPlace<'_>, program: &str) -> Result<Vec<CommandOption>, Error> {
+    pub async fn help_of(
+        &self,
+        place: TrialPlace<'_>,
+        program: &str,
+    ) -> Result<Vec<CommandOption>, Error> {
         Ok(inside::options(&self.shell(place.0, inside::HELP, &[program]).await?))
     }
 
-    /// How the scripts among some words become a program, in a running container: file and line of each call.
+    /// How the scripts among some words become a program, in a running container: file and line of
+    /// each call.
     ///
     /// # Errors
     /// As [`Cluster::look_inside`].
-    pub async fn calls_of(&self, place: Place<'_>, words: &[&str]) -> Result<Vec<(String, String)>, Error> {
+    pub async fn calls_of(
+        &self,
+        place: Place<'_>,
+        words: &[&str],
+    ) -> Result<Vec<(String, String)>, Error> {
         Ok(inside::calls(&self.shell(place, inside::CALLS, words).await?))
     }
 
@@ -97,11 +109,16 @@ impl Cluster {
     ///
     /// # Errors
     /// As [`Cluster::look_inside`].
-    pub async fn usage_of(&self, place: Place<'_>, paths: &[&str]) -> Result<Vec<(String, u64)>, Error> {
+    pub async fn usage_of(
+        &self,
+        place: Place<'_>,
+        paths: &[&str],
+    ) -> Result<Vec<(String, u64)>, Error> {
         Ok(inside::usage(&self.shell(place, inside::USAGE, paths).await?))
     }
 
-    /// Those of some paths that the user of a running container may not write, nor make where they are missing.
+    /// Those of some paths that the user of a running container may not write, nor make where they
+    /// are missing.
     ///
     /// # Errors
     /// As [`Cluster::look_inside`].
@@ -109,7 +126,8 @@ impl Cluster {
         Ok(inside::paths(&self.shell(place, inside::REFUSED, paths).await?))
     }
 
-    /// The absolute paths that a program names which is started with some words, in a running container.
+    /// The absolute paths that a program names which is started with some words, in a running
+    /// container.
     ///
     /// # Errors
     /// As [`Cluster::look_inside`].
@@ -117,7 +135,8 @@ impl Cluster {
         Ok(inside::paths(&self.shell(place, inside::PATHS, words).await?))
     }
 
-    /// What decides over access in a running container, and the file capabilities of some files, given without links.
+    /// What decides over access in a running container, and the file capabilities of some files,
+    /// given without links.
     ///
     /// # Errors
     /// As [`Cluster::look_inside`].
@@ -129,15 +148,26 @@ impl Cluster {
         let Place { namespace, pod, container } = place;
         let attempted = format!("look into container {container} of pod {namespace}/{pod}");
         // A connection that is cut in the middle of an exec is not told to who reads its streams.
-        let answer = tokio::time::timeout(LONGEST_LOOK, self.answer(place, script, args, attempted.clone())).await;
-        answer.unwrap_or_else(|_| Err(Error::remote(attempted, format!("no answer came in {LONGEST_LOOK:?}"))))
+        let answer =
+            tokio::time::timeout(LONGEST_LOOK, self.answer(place, script, args, attempted.clone()))
+                .await;
+        answer.unwrap_or_else(|_| {
+            Err(Error::remote(attempted, format!("no answer came in {LONGEST_LOOK:?}")))
+        })
     }
 
-    async fn answer(&self, place: Place<'_>, script: &str, args: &[&str], attempted: String) -> Result<String, Error> {
+    async fn answer(
+        &self,
+        place: Place<'_>,
+        script: &str,
+        args: &[&str],
+        attempted: String,
+    ) -> Result<String, Error> {
         let Place { namespace, pod, container } = place;
         let fail = |error: &kube::Error| Error::remote(attempted.clone(), innermost(error));
         let command = ["sh", "-c", script, "sh"].into_iter().chain(args.iter().copied());
-        let params = AttachParams::default().container(container).stdin(false).stdout(true).stderr(false);
+        let params =
+            AttachParams::default().container(container).stdin(false).stdout(true).stderr(false);
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let mut process = pods.exec(pod, command, &params).await.map_err(|error| fail(&error))?;
         let mut answer = Vec::new();
@@ -151,13 +181,16 @@ impl Cluster {
             && let Some(status) = status.await
         {
             let why = status.message.unwrap_or_default();
-            // runc names the program that it did not find; the message around it differs between runtimes.
+            // runc names the program that it did not find; the message around it differs between
+            // runtimes.
             let error = Error::remote(attempted, why.lines().next().unwrap_or_default());
-            return Err(if why.contains("executable file not found") || why.contains("no such file") {
-                error.help("its image has no shell")
-            } else {
-                error
-            });
+            return Err(
+                if why.contains("executable file not found") || why.contains("no such file") {
+                    error.help("its image has no shell")
+                } else {
+                    error
+                },
+            );
         }
         Ok(String::from_utf8_lossy(&answer).into_owned())
     }

@@ -10,7 +10,8 @@ use super::Cluster;
 use super::list::Form;
 use crate::error::{Error, Read};
 
-/// Lines and bytes of a log's end that are read: programs that die say why in their last lines, traces included.
+/// Lines and bytes of a log's end that are read: programs that die say why in their last lines,
+/// traces included.
 const LOG_TAIL: (i64, i64) = (2000, 1 << 20);
 
 /// A text that may say why a pod fails.
@@ -25,12 +26,13 @@ pub struct Text {
 }
 
 impl Cluster {
-    /// The texts about one pod: the logs of its containers, what the kubelet says of their state, its events and those
-    /// of its controllers; what failed first. `container` keeps to one container, `previous` to the logs of containers
-    /// that ended.
+    /// The texts about one pod: the logs of its containers, what the kubelet says of their state,
+    /// its events and those of its controllers; what failed first. `container` keeps to one
+    /// container, `previous` to the logs of containers that ended.
     ///
     /// # Errors
-    /// Only when the pod itself cannot be read; a log or event list that cannot is an error beside the rest.
+    /// Only when the pod itself cannot be read; a log or event list that cannot is an error beside
+    /// the rest.
     pub async fn failure_texts(
         &self,
         namespace: &str,
@@ -42,8 +44,11 @@ impl Cluster {
         let what = format!("get pod {namespace}/{pod}");
         let pod: Pod = self.get(&path, &what).await.map_err(|refusal| refusal.error)?;
         let status = pod.status.clone().unwrap_or_default();
-        let statuses =
-            status.init_container_statuses.into_iter().flatten().chain(status.container_statuses.into_iter().flatten());
+        let statuses = status
+            .init_container_statuses
+            .into_iter()
+            .flatten()
+            .chain(status.container_statuses.into_iter().flatten());
         let mut statuses: Vec<ContainerStatus> = statuses.collect();
         if let Some(name) = container {
             statuses.retain(|status| status.name == name);
@@ -57,7 +62,8 @@ impl Cluster {
         }
         let name = pod.metadata.name.clone().unwrap_or_default();
         let mut read = Read::clean(Vec::new());
-        let logs = statuses.iter().map(|status| self.logs(&pod, namespace, &name, status, previous));
+        let logs =
+            statuses.iter().map(|status| self.logs(&pod, namespace, &name, status, previous));
         for logs in join_all(logs).await {
             read.value.extend(logs.value);
             read.errors.extend(logs.errors);
@@ -107,7 +113,10 @@ impl Cluster {
             runs.push(true);
         }
         for previous in runs {
-            match self.log_tail((namespace, name, container), previous, LOG_TAIL.0, LOG_TAIL.1).await {
+            match self
+                .log_tail((namespace, name, container), previous, LOG_TAIL.0, LOG_TAIL.1)
+                .await
+            {
                 Ok(text) if text.trim().is_empty() => {}
                 Ok(text) => {
                     let of = if previous { "previous log" } else { "log" };
@@ -130,7 +139,8 @@ impl Cluster {
         let owners = pod.metadata.owner_references.iter().flatten().map(|owner| owner.name.clone());
         let mut text = String::new();
         for object in std::iter::once(name.to_owned()).chain(owners) {
-            let params = ListParams::default().fields(&format!("involvedObject.name={object},type=Warning"));
+            let params =
+                ListParams::default().fields(&format!("involvedObject.name={object},type=Warning"));
             let path = format!("/api/v1/namespaces/{namespace}/events");
             let take = |event: Event| {
                 let _ = writeln!(text, "{}", event.message.unwrap_or_default());
@@ -143,7 +153,8 @@ impl Cluster {
     }
 }
 
-/// A container that waits for anything but its turn, that ended badly, or that ended before and is not ready.
+/// A container that waits for anything but its turn, that ended badly, or that ended before and is
+/// not ready.
 fn is_failing(status: &ContainerStatus) -> bool {
     let state = status.state.clone().unwrap_or_default();
     let badly = |code: i32| code != 0;
@@ -153,7 +164,8 @@ fn is_failing(status: &ContainerStatus) -> bool {
     stuck || ended || !status.ready && (before.is_some() || state.running.is_some())
 }
 
-/// What the kubelet, the runtime and the program itself (its termination message) left in a container's status.
+/// What the kubelet, the runtime and the program itself (its termination message) left in a
+/// container's status.
 fn state_messages(status: &ContainerStatus) -> String {
     let states = [&status.state, &status.last_state];
     let mut messages: Vec<String> = Vec::new();

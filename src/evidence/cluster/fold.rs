@@ -1,7 +1,8 @@
 //! Pods and controllers, as they come and go, to workloads.
 //!
-//! Of each pod little stays: who owns it, what its containers are, what fails, and its spec packed as bytes. So a scan needs
-//! the memory of what it shows, and a watch can tell what remains when a pod is gone.
+//! Of each pod little stays: who owns it, what its containers are, what fails, and its spec packed
+//! as bytes. So a scan needs the memory of what it shows, and a watch can tell what remains when a
+//! pod is gone.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
@@ -16,13 +17,15 @@ use crate::model::container::{Container, Role};
 use crate::model::defaults;
 use crate::model::workload::{Failure, Workload};
 
-/// Kinds that another controller makes as a means: their owner is what a user deployed and would edit.
+/// Kinds that another controller makes as a means: their owner is what a user deployed and would
+/// edit.
 pub(super) const MEANS: [&str; 2] = ["ReplicaSet", "Job"];
 
 /// Kinds that run their pods to an end, so that only the newest pod tells how it goes.
 const RUNS_TO_AN_END: [&str; 2] = ["Job", "CronJob"];
 
-/// The annotation in which kubectl keeps the whole object once more, which is nothing that a user wrote there.
+/// The annotation in which kubectl keeps the whole object once more, which is nothing that a user
+/// wrote there.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Values of which many are alike, each kept once.
@@ -96,8 +99,14 @@ impl Default for Fold {
 }
 
 impl Fold {
-    /// Takes a controller of a built-in kind. One that another made is only remembered as a step to its owner.
-    pub(super) fn controller(&mut self, api_version: &'static str, kind: &str, controller: Controller) -> Key {
+    /// Takes a controller of a built-in kind. One that another made is only remembered as a step to
+    /// its owner.
+    pub(super) fn controller(
+        &mut self,
+        api_version: &'static str,
+        kind: &str,
+        controller: Controller,
+    ) -> Key {
         let Controller { metadata, declared } = controller;
         let key = key(&metadata, kind);
         match owner(&metadata).filter(|_| MEANS.contains(&kind)) {
@@ -105,7 +114,8 @@ impl Fold {
             None => {
                 let mut annotations = metadata.annotations.unwrap_or_default();
                 annotations.remove(LAST_APPLIED);
-                self.controllers.insert(key.clone(), Standing { api_version, annotations, declared });
+                self.controllers
+                    .insert(key.clone(), Standing { api_version, annotations, declared });
             }
         }
         key
@@ -118,7 +128,9 @@ impl Fold {
 
     /// Whether a controller of a kind stands for itself, and nothing but its metadata is known.
     pub(super) fn lacks_declared(&self, kind: &str) -> bool {
-        self.controllers.iter().any(|(key, standing)| key.kind == kind && standing.declared.is_none())
+        self.controllers
+            .iter()
+            .any(|(key, standing)| key.kind == kind && standing.declared.is_none())
     }
 
     /// Takes a pod, or what became of one that is known.
@@ -130,10 +142,13 @@ impl Fold {
         let failures = failures.into();
         let node = self.shared_nodes.one(node);
         let template = match template {
-            Template::Protobuf(bytes, read) => Template::Protobuf(self.shared_templates.one(bytes), read),
+            Template::Protobuf(bytes, read) => {
+                Template::Protobuf(self.shared_templates.one(bytes), read)
+            }
             template => template,
         };
-        self.pods.insert(id, Kept { owner, created, node, is_over, containers, failures, template });
+        self.pods
+            .insert(id, Kept { owner, created, node, is_over, containers, failures, template });
         key
     }
 
@@ -144,7 +159,12 @@ impl Fold {
 
     /// All of a kind.
     pub(super) fn keys(&self, kind: &str) -> HashSet<Key> {
-        let controllers = self.controllers.keys().chain(self.owners.keys()).filter(|key| key.kind == kind).cloned();
+        let controllers = self
+            .controllers
+            .keys()
+            .chain(self.owners.keys())
+            .filter(|key| key.kind == kind)
+            .cloned();
         let pods = self.pods.keys().filter(|_| kind == "Pod").map(Id::key);
         controllers.chain(pods).collect()
     }
@@ -172,7 +192,8 @@ impl Fold {
         self.pod(Seen { owner: None, ..seen });
     }
 
-    /// Takes a FailedCreate event: a controller could not make a pod. The newest about a controller counts.
+    /// Takes a FailedCreate event: a controller could not make a pod. The newest about a controller
+    /// counts.
     pub(super) fn failed_create(&mut self, event: Event) {
         let about = event.involved_object;
         let key = Key {
@@ -182,7 +203,8 @@ impl Fold {
         };
         let seen = event.last_timestamp.or(event.event_time.map(|time| Time(time.0)));
         if self.failed_creates.get(&key).is_none_or(|known| known.seen < seen) {
-            self.failed_creates.insert(key, FailedCreate { seen, message: event.message.unwrap_or_default() });
+            self.failed_creates
+                .insert(key, FailedCreate { seen, message: event.message.unwrap_or_default() });
         }
     }
 
@@ -193,14 +215,19 @@ impl Fold {
         workloads
     }
 
-    /// Hands over the workloads in this order. Each is unpacked when its turn comes: all of them at a time take far more
-    /// memory than what is kept of them.
+    /// Hands over the workloads in this order. Each is unpacked when its turn comes: all of them at
+    /// a time take far more memory than what is kept of them.
     pub(super) fn each(&mut self, mut take: impl FnMut(Workload)) {
         self.shared_owners.0.retain(|one| Arc::strong_count(one) > 1);
         self.shared_containers.0.retain(|one| Arc::strong_count(one) > 1);
         self.shared_templates.0.retain(|one| Arc::strong_count(one) > 1);
         self.shared_nodes.0.retain(|one| Arc::strong_count(one) > 1);
-        let bare: Vec<Key> = self.pods.iter().filter(|(_, pod)| pod.owner.is_none()).map(|(id, _)| id.key()).collect();
+        let bare: Vec<Key> = self
+            .pods
+            .iter()
+            .filter(|(_, pod)| pod.owner.is_none())
+            .map(|(id, _)| id.key())
+            .collect();
         let mut found: BTreeMap<&Key, Members<'_>> = BTreeMap::new();
         for (key, standing) in &self.controllers {
             found.insert(key, Members::of(standing.api_version, Some(standing)));
@@ -256,12 +283,15 @@ impl<'a> Members<'a> {
                 newest = Some((id, pod));
             }
         }
-        let template = newest.map(|(_, pod)| &pod.template).or(self.declared().map(|declared| &declared.template));
+        let template = newest
+            .map(|(_, pod)| &pod.template)
+            .or(self.declared().map(|declared| &declared.template));
         let (mut metadata, mut spec) = template.map(Template::unpacked).unwrap_or_default();
         // Those of pods are there; a template has them only once a pod is made of it.
         defaults::host_network_ports(&mut spec);
         if let Some((id, pod)) = newest {
-            (metadata.name, metadata.creation_timestamp) = (Some(id.name.clone()), pod.created.clone());
+            (metadata.name, metadata.creation_timestamp) =
+                (Some(id.name.clone()), pod.created.clone());
             spec.node_name = Some(pod.node.to_string()).filter(|node| !node.is_empty());
         }
         let newest = newest.map(|(_, pod)| pod);
@@ -281,7 +311,10 @@ impl<'a> Members<'a> {
             kind,
             namespace: Some(namespace),
             name,
-            annotations: self.controller.map(|controller| controller.annotations.clone()).unwrap_or_default(),
+            annotations: self
+                .controller
+                .map(|controller| controller.annotations.clone())
+                .unwrap_or_default(),
             source: None,
             pods: self.pods.len(),
             metadata,
@@ -290,9 +323,11 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// What fails: of its controller, of its pods, and of pods that could not be made since the newest was.
+    /// What fails: of its controller, of its pods, and of pods that could not be made since the
+    /// newest was.
     fn failures(&self, kind: &str, newest: Option<&Kept>) -> Vec<Failure> {
-        let mut failures = self.declared().map(|declared| declared.failures.clone()).unwrap_or_default();
+        let mut failures =
+            self.declared().map(|declared| declared.failures.clone()).unwrap_or_default();
         let to_an_end = RUNS_TO_AN_END.contains(&kind);
         for (_, pod) in &self.pods {
             // A controller replaces a pod that is over, and it stays as a record.
@@ -302,7 +337,9 @@ impl<'a> Members<'a> {
                 continue;
             }
             for failure in &pod.failures {
-                let same = |known: &Failure| (&known.reason, &known.container) == (&failure.reason, &failure.container);
+                let same = |known: &Failure| {
+                    (&known.reason, &known.container) == (&failure.reason, &failure.container)
+                };
                 if !failures.iter().any(same) {
                     failures.push(failure.clone());
                 }
@@ -324,8 +361,9 @@ impl<'a> Members<'a> {
     }
 }
 
-/// Completes what one pod tells with what another of the same workload tells: the identity of a container that has
-/// not started here but did there, and ephemeral containers, which belong to one pod alone.
+/// Completes what one pod tells with what another of the same workload tells: the identity of a
+/// container that has not started here but did there, and ephemeral containers, which belong to one
+/// pod alone.
 fn learn(known: &mut Vec<Container>, other: &[Container]) {
     for container in other {
         match known.iter_mut().find(|known| known.name == container.name) {
@@ -370,7 +408,11 @@ mod tests {
         let mut fold = Fold::default();
         let replica_set = json!({"metadata": {"name": "web-1", "namespace": "n", "ownerReferences": [controlled_by("Deployment", "web")]}});
         fold.controller("apps/v1", "ReplicaSet", from(replica_set));
-        fold.controller("apps/v1", "Deployment", from(json!({"metadata": {"name": "web", "namespace": "n"}})));
+        fold.controller(
+            "apps/v1",
+            "Deployment",
+            from(json!({"metadata": {"name": "web", "namespace": "n"}})),
+        );
         fold.controller(
             "batch/v1",
             "CronJob",
@@ -382,8 +424,11 @@ mod tests {
         fold.pod(pod("custom-a", controlled_by("Kafka", "custom"), T1, json!({})));
         fold.pod(pod("static", controlled_by("Node", "node1"), T1, json!({})));
         fold.pod(pod("alone", Value::Null, T1, json!({})));
-        let found: Vec<_> =
-            fold.workloads().into_iter().map(|w| (w.kind, w.name, w.pods, w.containers.len())).collect();
+        let found: Vec<_> = fold
+            .workloads()
+            .into_iter()
+            .map(|w| (w.kind, w.name, w.pods, w.containers.len()))
+            .collect();
         let expected = [
             ("CronJob", "idle", 0, 1),
             ("Deployment", "web", 2, 1),
@@ -391,14 +436,18 @@ mod tests {
             ("Pod", "alone", 1, 1),
             ("Pod", "static", 1, 1),
         ];
-        assert_eq!(found, expected.map(|(kind, name, pods, n)| (kind.to_owned(), name.to_owned(), pods, n)));
+        assert_eq!(
+            found,
+            expected.map(|(kind, name, pods, n)| (kind.to_owned(), name.to_owned(), pods, n))
+        );
     }
 
     #[test]
     fn a_workload_has_the_annotations_of_its_controller() {
         let mut fold = Fold::default();
         let annotations = json!({"a": "b", LAST_APPLIED: "{}"});
-        let stateful_set = json!({"metadata": {"name": "s", "namespace": "n", "annotations": annotations}});
+        let stateful_set =
+            json!({"metadata": {"name": "s", "namespace": "n", "annotations": annotations}});
         fold.controller("apps/v1", "StatefulSet", from(stateful_set));
         fold.pod(pod("s-0", controlled_by("StatefulSet", "s"), T1, json!({})));
         let expected = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
@@ -408,9 +457,10 @@ mod tests {
     #[test]
     fn of_a_job_only_the_newest_pod_tells() {
         let failed = json!({"phase": "Failed", "containerStatuses": [{"name": "c", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": {"terminated": {"exitCode": 2}}}]});
-        for (old, new, failures) in
-            [(failed.clone(), json!({"phase": "Succeeded"}), 0), (json!({"phase": "Succeeded"}), failed, 1)]
-        {
+        for (old, new, failures) in [
+            (failed.clone(), json!({"phase": "Succeeded"}), 0),
+            (json!({"phase": "Succeeded"}), failed, 1),
+        ] {
             for newest_first in [false, true] {
                 let mut fold = Fold::default();
                 let mut both = vec![
@@ -438,12 +488,18 @@ mod tests {
     #[test]
     fn a_failed_create_counts_until_a_newer_pod_exists() {
         let event = |time: &str| {
-            from::<Event>(json!({"metadata": {}, "reason": "FailedCreate", "message": "violates PodSecurity",
-            "lastTimestamp": time, "involvedObject": {"kind": "StatefulSet", "namespace": "n", "name": "s"}}))
+            from::<Event>(
+                json!({"metadata": {}, "reason": "FailedCreate", "message": "violates PodSecurity",
+            "lastTimestamp": time, "involvedObject": {"kind": "StatefulSet", "namespace": "n", "name": "s"}}),
+            )
         };
         for (time, failures) in [(T1, 0), ("2026-01-01T00:00:03Z", 1)] {
             let mut fold = Fold::default();
-            fold.controller("apps/v1", "StatefulSet", from(json!({"metadata": {"name": "s", "namespace": "n"}})));
+            fold.controller(
+                "apps/v1",
+                "StatefulSet",
+                from(json!({"metadata": {"name": "s", "namespace": "n"}})),
+            );
             fold.pod(pod("s-0", controlled_by("StatefulSet", "s"), T2, json!({})));
             fold.failed_create(event(time));
             fold.failed_create(event(time));

@@ -14,7 +14,8 @@ use crate::error::Error;
 /// Objects per page of a list: what kubectl asks for (`--chunk-size`).
 pub(super) const PAGE: u32 = 500;
 
-/// What is asked for, best first: custom resources and what stands before some servers know JSON only.
+/// What is asked for, best first: custom resources and what stands before some servers know JSON
+/// only.
 const OBJECTS: &str = "application/vnd.kubernetes.protobuf,application/json";
 
 /// The same for the metadata of objects alone.
@@ -24,7 +25,8 @@ const METADATA: &str = "application/vnd.kubernetes.protobuf;as=PartialObjectMeta
 /// The status codes with which a server says that it has none of the encodings asked for.
 const NO_SUCH_ENCODING: [u16; 2] = [406, 415];
 
-/// How a collection is asked for, and its items are read from protobuf. From JSON they are read as their type says.
+/// How a collection is asked for, and its items are read from protobuf. From JSON they are read as
+/// their type says.
 pub(super) struct Form<T> {
     accept: &'static str,
     pub(super) item: Option<fn(Bytes) -> Result<T, DecodeError>>,
@@ -39,7 +41,8 @@ impl<T> Form<T> {
         Form { accept: OBJECTS, item: Some(item) }
     }
 
-    /// The metadata of objects in protobuf, else in JSON, and from a server that has no such thing whole objects.
+    /// The metadata of objects in protobuf, else in JSON, and from a server that has no such thing
+    /// whole objects.
     pub(super) const fn metadata(item: fn(Bytes) -> Result<T, DecodeError>) -> Form<T> {
         Form { accept: METADATA, item: Some(item) }
     }
@@ -65,10 +68,10 @@ impl From<Refusal> for Stop {
 }
 
 impl Cluster {
-    /// Lists a collection at an API path page by page and hands every object to `each`, while the next page is on its way.
-    /// The value is the version of the collection.
-    /// A list whose pages expire midway (410) is refused with that code, after some objects were handed over; where
-    /// protobuf fails midway, some are handed over twice.
+    /// Lists a collection at an API path page by page and hands every object to `each`, while the
+    /// next page is on its way. The value is the version of the collection.
+    /// A list whose pages expire midway (410) is refused with that code, after some objects were
+    /// handed over; where protobuf fails midway, some are handed over twice.
     pub(super) async fn list<T>(
         &self,
         path: &str,
@@ -82,7 +85,9 @@ impl Cluster {
     {
         match self.try_list(path, params, what, form, &mut each).await {
             Ok(version) => Ok(version),
-            Err(Stop::Refused(refusal)) if !refusal.code.is_some_and(|code| NO_SUCH_ENCODING.contains(&code)) => {
+            Err(Stop::Refused(refusal))
+                if !refusal.code.is_some_and(|code| NO_SUCH_ENCODING.contains(&code)) =>
+            {
                 Err(refusal)
             }
             Err(stop) => {
@@ -109,28 +114,35 @@ impl Cluster {
     where
         T: DeserializeOwned + Clone,
     {
-        let mut page = self.page(path.to_owned(), first(params), what.to_owned(), form.accept).await?;
+        let mut page =
+            self.page(path.to_owned(), first(params), what.to_owned(), form.accept).await?;
         loop {
-            // What continues a list stands at its beginning in protobuf, and nowhere in particular in JSON.
+            // What continues a list stands at its beginning in protobuf, and nowhere in particular
+            // in JSON.
             let (items, token, version) = match (page, form.item) {
                 (Page::Protobuf(body), Some(item)) => {
                     let list = protobuf::list(&body).map_err(Stop::Undecodable)?;
                     (Items::Protobuf(list.items, item), list.r#continue, list.resource_version)
                 }
-                (Page::Protobuf(_), None) => return Err(unreadable(what, "JSON was asked for").into()),
+                (Page::Protobuf(_), None) => {
+                    return Err(unreadable(what, "JSON was asked for").into());
+                }
                 (Page::Json(body), _) => {
-                    // From text, as the client reads what else it is sent: the code to read a pod is large, and it is
-                    // made once for each kind of source.
+                    // From text, as the client reads what else it is sent: the code to read a pod
+                    // is large, and it is made once for each kind of source.
                     let text = std::str::from_utf8(&body).map_err(|why| unreadable(what, why))?;
-                    let list: ObjectList<T> = serde_json::from_str(text).map_err(|why| unreadable(what, why))?;
+                    let list: ObjectList<T> =
+                        serde_json::from_str(text).map_err(|why| unreadable(what, why))?;
                     let meta = list.metadata;
-                    let [token, version] = [meta.continue_, meta.resource_version].map(Option::unwrap_or_default);
+                    let [token, version] =
+                        [meta.continue_, meta.resource_version].map(Option::unwrap_or_default);
                     (Items::Json(list.items), token, version)
                 }
             };
             let next = (!token.is_empty()).then(|| {
                 let params = ListParams { continue_token: Some(token), ..first(params) };
-                let (cluster, path, what, accept) = (self.clone(), path.to_owned(), what.to_owned(), form.accept);
+                let (cluster, path, what, accept) =
+                    (self.clone(), path.to_owned(), what.to_owned(), form.accept);
                 tokio::spawn(async move { cluster.page(path, params, what, accept).await })
             });
             match items {
@@ -156,7 +168,12 @@ impl Cluster {
         self.attempt(&what, || self.request_page(&path, &params, accept)).await
     }
 
-    async fn request_page(&self, path: &str, params: &ListParams, accept: &'static str) -> Result<Page, kube::Error> {
+    async fn request_page(
+        &self,
+        path: &str,
+        params: &ListParams,
+        accept: &'static str,
+    ) -> Result<Page, kube::Error> {
         let mut request = Request::new(path).list(params).map_err(kube::Error::BuildRequest)?;
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static(accept));
         let (head, body) = self.client.send(request.map(Into::into)).await?.into_parts();
@@ -176,9 +193,12 @@ pub(super) fn is_protobuf(head: &Parts) -> bool {
 
 /// Why a request failed.
 pub(super) fn failure(head: &Parts, body: &Bytes) -> kube::Error {
-    let said = if is_protobuf(head) { protobuf::status(body) } else { serde_json::from_slice(body).ok() };
+    let said =
+        if is_protobuf(head) { protobuf::status(body) } else { serde_json::from_slice(body).ok() };
     // What stands before a server says why in its own way, if at all.
-    let other = || Status::failure(String::from_utf8_lossy(body).trim(), "").with_code(head.status.as_u16());
+    let other = || {
+        Status::failure(String::from_utf8_lossy(body).trim(), "").with_code(head.status.as_u16())
+    };
     kube::Error::Api(Box::new(said.unwrap_or_else(other)))
 }
 
@@ -192,6 +212,7 @@ fn first(params: &ListParams) -> ListParams {
 }
 
 fn unreadable(what: &str, why: impl std::fmt::Display) -> Refusal {
-    let error = Error::remote(what, format!("the server's answer is not what its API promises: {why}"));
+    let error =
+        Error::remote(what, format!("the server's answer is not what its API promises: {why}"));
     Refusal { code: None, error }
 }

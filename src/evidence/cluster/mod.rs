@@ -1,4 +1,5 @@
-//! The API server, read only: every request here is a GET, but for the question of what the user may do.
+//! The API server, read only: every request here is a GET, but for the question of what the user
+//! may do.
 
 mod access;
 mod change;
@@ -106,13 +107,15 @@ impl Cluster {
             ..LogParams::default()
         };
         let request = || async {
-            let request = Request::new(format!("/api/v1/namespaces/{namespace}/pods")).logs(pod, &params);
+            let request =
+                Request::new(format!("/api/v1/namespaces/{namespace}/pods")).logs(pod, &params);
             self.client.request_text(request.map_err(kube::Error::BuildRequest)?).await
         };
         self.attempt(&what, request).await
     }
 
-    /// The log of a container from its beginning, as it comes; where it is followed, until the container ends.
+    /// The log of a container from its beginning, as it comes; where it is followed, until the
+    /// container ends.
     ///
     /// # Errors
     /// As [`Cluster::log_tail`]; what came before is good.
@@ -123,22 +126,36 @@ impl Cluster {
         mut take: impl FnMut(&[u8]),
     ) -> Result<(), Refusal> {
         let what = format!("read the log of container {container} of pod {namespace}/{pod}");
-        let params = LogParams { container: Some(container.to_owned()), follow, ..LogParams::default() };
-        let request = Request::new(format!("/api/v1/namespaces/{namespace}/pods")).logs(pod, &params);
-        let request = request.map_err(kube::Error::BuildRequest).map_err(|error| self.refusal(&what, &error))?;
-        let stream = self.client.request_stream(request).await.map_err(|error| self.refusal(&what, &error))?;
+        let params =
+            LogParams { container: Some(container.to_owned()), follow, ..LogParams::default() };
+        let request =
+            Request::new(format!("/api/v1/namespaces/{namespace}/pods")).logs(pod, &params);
+        let request = request
+            .map_err(kube::Error::BuildRequest)
+            .map_err(|error| self.refusal(&what, &error))?;
+        let stream = self
+            .client
+            .request_stream(request)
+            .await
+            .map_err(|error| self.refusal(&what, &error))?;
         let mut stream = pin!(stream);
         let mut piece = vec![0; 64 * 1024];
         loop {
             match stream.read(&mut piece).await {
                 Ok(0) => return Ok(()),
                 Ok(length) => take(&piece[..length]),
-                Err(error) => return Err(Refusal { code: None, error: Error::remote(what, error) }),
+                Err(error) => {
+                    return Err(Refusal { code: None, error: Error::remote(what, error) });
+                }
             }
         }
     }
 
-    async fn request_json<T: DeserializeOwned>(&self, path: &str, params: &ListParams) -> Result<T, kube::Error> {
+    async fn request_json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        params: &ListParams,
+    ) -> Result<T, kube::Error> {
         let request = Request::new(path).list(params).map_err(kube::Error::BuildRequest)?;
         let text = self.client.request_text(request).await?;
         serde_json::from_str(&text).map_err(kube::Error::SerdeError)
@@ -168,9 +185,10 @@ impl Cluster {
     fn refusal(&self, what: &str, error: &kube::Error) -> Refusal {
         let kube::Error::Api(status) = error else {
             let error = match error {
-                kube::Error::SerdeError(why) => {
-                    Error::remote(what, format!("the server's answer is not what its API promises: {why}"))
-                }
+                kube::Error::SerdeError(why) => Error::remote(
+                    what,
+                    format!("the server's answer is not what its API promises: {why}"),
+                ),
                 error => Error::remote(format!("{what} at {}", self.server), innermost(error))
                     .help("is the cluster up, and the context right?"),
             };
@@ -187,7 +205,8 @@ impl Cluster {
     }
 }
 
-/// Whether a read is worth sending again: `None` if not, else the wait that the server asked for, if it did.
+/// Whether a read is worth sending again: `None` if not, else the wait that the server asked for,
+/// if it did.
 fn retry_after(error: &kube::Error) -> Option<Option<Duration>> {
     let kube::Error::Api(status) = error else { return None };
     if !matches!(status.code, 429 | 500 | 502 | 503 | 504) {
@@ -197,12 +216,15 @@ fn retry_after(error: &kube::Error) -> Option<Option<Duration>> {
     Some((seconds > 0).then(|| Duration::from_secs(seconds.into())))
 }
 
-/// Whether nobody can tell if a request was carried out: the connection broke, or the server says that it failed midway.
+/// Whether nobody can tell if a request was carried out: the connection broke, or the server says
+/// that it failed midway.
 #[must_use]
 pub(crate) fn is_uncertain(error: &kube::Error) -> bool {
     match error {
         kube::Error::Api(status) => matches!(status.code, 429 | 500 | 502 | 503 | 504),
-        kube::Error::SerdeError(_) | kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => true,
+        kube::Error::SerdeError(_) | kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => {
+            true
+        }
         kube::Error::Service(_) => true,
         _ => false,
     }
@@ -214,7 +236,8 @@ pub(crate) fn is_unauthorized(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 401)
 }
 
-/// Sends a request that does no harm if it is carried out twice, until it is certain what came of it, or a few times.
+/// Sends a request that does no harm if it is carried out twice, until it is certain what came of
+/// it, or a few times.
 ///
 /// # Errors
 /// The last answer.
@@ -227,7 +250,8 @@ where
         match request().await {
             Err(error) if is_uncertain(&error) => {
                 tracing::debug!(%error, "asking again");
-                tokio::time::sleep(retry_after(&error).flatten().unwrap_or(wait).min(LONGEST_WAIT)).await;
+                tokio::time::sleep(retry_after(&error).flatten().unwrap_or(wait).min(LONGEST_WAIT))
+                    .await;
                 wait *= 2;
             }
             answer => return answer,
@@ -236,8 +260,8 @@ where
     request().await
 }
 
-/// The cause at the bottom of a chain of errors: "connection refused", without the layers that passed it on, and
-/// without the excerpt that a parser's message goes on with.
+/// The cause at the bottom of a chain of errors: "connection refused", without the layers that
+/// passed it on, and without the excerpt that a parser's message goes on with.
 pub(crate) fn innermost(error: &dyn StdError) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {

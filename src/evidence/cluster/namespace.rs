@@ -8,8 +8,8 @@ use super::Cluster;
 /// The label of the level that a namespace enforces.
 const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 
-/// The annotation of the uids that OpenShift gives a namespace: `FIRST/COUNT`, formerly `FIRST-LAST`.
-/// <https://docs.redhat.com/en/documentation/openshift_container_platform/4.17/html/authentication_and_authorization/managing-pod-security-policies>
+/// The annotation of the uids that OpenShift gives a namespace: `FIRST/COUNT`, formerly
+/// `FIRST-LAST`. <https://docs.redhat.com/en/documentation/openshift_container_platform/4.17/html/authentication_and_authorization/managing-pod-security-policies>
 const UID_RANGE: &str = "openshift.io/sa.scc.uid-range";
 
 /// What a trial must know of a namespace.
@@ -27,7 +27,11 @@ impl Cluster {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let metadata = namespaces.get(namespace).await.ok()?.metadata;
         let enforced = metadata.labels.unwrap_or_default().remove(ENFORCE);
-        let uid_range = metadata.annotations.unwrap_or_default().get(UID_RANGE).and_then(|range| uid_range(range));
+        let uid_range = metadata
+            .annotations
+            .unwrap_or_default()
+            .get(UID_RANGE)
+            .and_then(|range| uid_range(range));
         Some(Terms { enforced, uid_range })
     }
 }
@@ -49,6 +53,9 @@ mod tests {
     fn both_forms_of_a_range_are_read() {
         assert_eq!(uid_range("1000680000/10000"), Some((1_000_680_000, 10_000)));
         assert_eq!(uid_range("1000-1999"), Some((1000, 1000)));
-        assert_eq!([uid_range("1000"), uid_range("x/y"), uid_range("9-1"), uid_range("")], [None; 4]);
+        assert_eq!(
+            [uid_range("1000"), uid_range("x/y"), uid_range("9-1"), uid_range("")],
+            [None; 4]
+        );
     }
 }

@@ -33,24 +33,33 @@ struct KubeletConfig {
 }
 
 impl Cluster {
-    /// The nodes that `names` names, else those that a label selector selects, all where there is neither, with what
-    /// their kubelets tell through the API server (`nodes/proxy`). What may not be read is an error beside the rest.
+    /// The nodes that `names` names, else those that a label selector selects, all where there is
+    /// neither, with what their kubelets tell through the API server (`nodes/proxy`). What may
+    /// not be read is an error beside the rest.
     ///
     /// # Errors
     /// The nodes cannot be read, or one that is named is not there.
-    pub async fn nodes(&self, names: &[String], labels: Option<&str>) -> Result<Read<Vec<Node>>, Error> {
+    pub async fn nodes(
+        &self,
+        names: &[String],
+        labels: Option<&str>,
+    ) -> Result<Read<Vec<Node>>, Error> {
         let mut nodes = Vec::new();
         if names.is_empty() {
-            let params = ListParams { label_selector: labels.map(str::to_owned), ..ListParams::default() };
+            let params =
+                ListParams { label_selector: labels.map(str::to_owned), ..ListParams::default() };
             let take = |found: ApiNode| nodes.push(node(found));
             self.list("/api/v1/nodes", &params, "list nodes", &Form::JSON, take)
                 .await
                 .map_err(|refusal| refusal.error)?;
         }
         for name in names {
-            nodes.push(self.bare_node(name).await.map_err(|refusal| match refusal.code {
-                Some(404) => Error::input(format!("show node {name}"), "there is none").help("see kubectl get nodes"),
-                _ => refusal.error,
+            nodes.push(self.bare_node(name).await.map_err(|refusal| {
+                match refusal.code {
+                    Some(404) => Error::input(format!("show node {name}"), "there is none")
+                        .help("see kubectl get nodes"),
+                    _ => refusal.error,
+                }
             })?);
         }
         nodes.sort_by(|a, b| a.name.cmp(&b.name));
@@ -85,7 +94,8 @@ impl Cluster {
 
     /// A node as the API server has it, without what only its kubelet tells.
     async fn bare_node(&self, name: &str) -> Result<Node, Refusal> {
-        let found = self.get(&format!("/api/v1/nodes/{name}"), &format!("read node {name}")).await?;
+        let found =
+            self.get(&format!("/api/v1/nodes/{name}"), &format!("read node {name}")).await?;
         Ok(node(found))
     }
 
@@ -94,13 +104,17 @@ impl Cluster {
         let path = format!("/api/v1/nodes/{node}/proxy/configz");
         let what = format!("read the kubelet's configuration of node {node}");
         let Configz { kubeletconfig } = self.get(&path, &what).await?;
-        Ok(Configuration { feature_gates: kubeletconfig.feature_gates, seccomp_default: kubeletconfig.seccomp_default })
+        Ok(Configuration {
+            feature_gates: kubeletconfig.feature_gates,
+            seccomp_default: kubeletconfig.seccomp_default,
+        })
     }
 
     /// The runtime handler of a RuntimeClass; `None` where it may not be read or is not there.
     pub async fn runtime_handler(&self, class: &str) -> Option<String> {
         let path = format!("/apis/node.k8s.io/v1/runtimeclasses/{class}");
-        let found: RuntimeClass = self.get(&path, &format!("read RuntimeClass {class}")).await.ok()?;
+        let found: RuntimeClass =
+            self.get(&path, &format!("read RuntimeClass {class}")).await.ok()?;
         Some(found.handler)
     }
 
@@ -110,9 +124,12 @@ impl Cluster {
         if configuration.is_err() {
             return (configuration, None);
         }
-        let metrics = Request::new(format!("/api/v1/nodes/{node}/proxy/metrics")).list(&ListParams::default());
+        let metrics = Request::new(format!("/api/v1/nodes/{node}/proxy/metrics"))
+            .list(&ListParams::default());
         let cgroup = match metrics {
-            Ok(request) => self.client.request_text(request).await.ok().and_then(|text| cgroup_version(&text)),
+            Ok(request) => {
+                self.client.request_text(request).await.ok().and_then(|text| cgroup_version(&text))
+            }
             Err(_) => None,
         };
         (configuration, cgroup)
@@ -132,7 +149,8 @@ fn node(node: ApiNode) -> Node {
         name: handler.name.unwrap_or_default(),
         user_namespaces: handler.features.and_then(|features| features.user_namespaces),
     });
-    let messages = status.conditions.into_iter().flatten().filter(|condition| condition.type_ == "Ready");
+    let messages =
+        status.conditions.into_iter().flatten().filter(|condition| condition.type_ == "Ready");
     Node {
         name: node.metadata.name.unwrap_or_default(),
         labels: node.metadata.labels.unwrap_or_default(),
@@ -144,7 +162,9 @@ fn node(node: ApiNode) -> Node {
         runtime: Runtime::parse(&info.container_runtime_version),
         handlers: handlers.collect(),
         configuration: None,
-        says_app_armor: messages.filter_map(|ready| ready.message).any(|message| message.contains("AppArmor enabled")),
+        says_app_armor: messages
+            .filter_map(|ready| ready.message)
+            .any(|message| message.contains("AppArmor enabled")),
         cgroup: None,
         probed: None,
     }
@@ -169,7 +189,10 @@ mod tests {
             },
         });
         let node = node(serde_json::from_value(reported).expect("a node"));
-        assert_eq!((node.name.as_str(), node.runtime.to_string().as_str()), ("n1", "containerd 2.4.2"));
+        assert_eq!(
+            (node.name.as_str(), node.runtime.to_string().as_str()),
+            ("n1", "containerd 2.4.2")
+        );
         assert!(node.says_app_armor);
         assert_eq!(node.handlers[0].user_namespaces, Some(true));
         assert_eq!(node.handlers[1].user_namespaces, None);
@@ -179,7 +202,10 @@ mod tests {
     fn a_kubelet_tells_its_gates_and_its_control_groups() {
         let text = r#"{"kubeletconfig": {"seccompDefault": true, "featureGates": {"UserNamespacesSupport": false}, "maxPods": 110}}"#;
         let read: Configz = serde_json::from_str(text).expect("a configuration");
-        assert!(read.kubeletconfig.seccomp_default && !read.kubeletconfig.feature_gates["UserNamespacesSupport"]);
+        assert!(
+            read.kubeletconfig.seccomp_default
+                && !read.kubeletconfig.feature_gates["UserNamespacesSupport"]
+        );
         assert_eq!(cgroup_version("# HELP x\nkubelet_cgroup_version 2\nother 1\n"), Some(2));
         assert_eq!(
             [

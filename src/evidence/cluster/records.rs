@@ -27,7 +27,9 @@ impl Template {
             spec: Option<&'a PodSpec>,
         }
         // Writing to memory what was JSON before does not fail.
-        Template::Json(serde_json::to_string(&Borrowed { metadata, spec }).unwrap_or_default().into())
+        Template::Json(
+            serde_json::to_string(&Borrowed { metadata, spec }).unwrap_or_default().into(),
+        )
     }
 
     pub(super) fn unpacked(&self) -> (ObjectMeta, PodSpec) {
@@ -105,8 +107,14 @@ struct Condition {
     message: String,
 }
 
-/// A condition of a controller that says why it cannot create its pods (`ReplicaSetCondition` in k8s.io/api/apps/v1).
-pub(super) fn replica_failure(kind: &str, status: &str, reason: String, message: String) -> Option<Failure> {
+/// A condition of a controller that says why it cannot create its pods (`ReplicaSetCondition` in
+/// k8s.io/api/apps/v1).
+pub(super) fn replica_failure(
+    kind: &str,
+    status: &str,
+    reason: String,
+    message: String,
+) -> Option<Failure> {
     let is_failure = kind == "ReplicaFailure" && status == "True";
     is_failure.then_some(Failure { reason, message, pod: None, container: None, exit_code: None })
 }
@@ -114,12 +122,16 @@ pub(super) fn replica_failure(kind: &str, status: &str, reason: String, message:
 impl From<JsonController> for Controller {
     fn from(JsonController { metadata, spec, status }: JsonController) -> Self {
         let template = spec.template.or(spec.job_template.map(|job| job.spec.template));
-        let failures = status
-            .conditions
-            .into_iter()
-            .filter_map(|Condition { kind, status, reason, message }| replica_failure(&kind, &status, reason, message));
+        let failures = status.conditions.into_iter().filter_map(
+            |Condition { kind, status, reason, message }| {
+                replica_failure(&kind, &status, reason, message)
+            },
+        );
         let declared = template.map(|template| Declared {
-            template: Template::json(&template.metadata.unwrap_or_default(), template.spec.as_ref()),
+            template: Template::json(
+                &template.metadata.unwrap_or_default(),
+                template.spec.as_ref(),
+            ),
             failures: failures.collect(),
         });
         Controller { metadata, declared }

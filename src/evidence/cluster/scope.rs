@@ -38,7 +38,11 @@ pub struct Scope {
 
 impl Selection {
     pub(super) fn of_pods(&self) -> ListParams {
-        ListParams { label_selector: self.labels.clone(), field_selector: self.fields.clone(), ..ListParams::default() }
+        ListParams {
+            label_selector: self.labels.clone(),
+            field_selector: self.fields.clone(),
+            ..ListParams::default()
+        }
     }
 }
 

@@ -18,24 +18,34 @@ use crate::model::workload::Workload;
 const FEW: usize = 8;
 
 impl Cluster {
-    /// The storage behind the volumes of some workloads; nothing is read where they have no claims. Much of it belongs to
-    /// no namespace, so that who may only look into one cannot read it: that is a note, and what hangs on it is unknown.
+    /// The storage behind the volumes of some workloads; nothing is read where they have no claims.
+    /// Much of it belongs to no namespace, so that who may only look into one cannot read it:
+    /// that is a note, and what hangs on it is unknown.
     pub async fn storage(&self, workloads: &[Workload]) -> Storage {
         let mut storage = Storage::default();
-        let volumes = || workloads.iter().flat_map(|workload| workload.spec.volumes.iter().flatten());
+        let volumes =
+            || workloads.iter().flat_map(|workload| workload.spec.volumes.iter().flatten());
         let has_claims = |workload: &&Workload| {
             let mut volumes = workload.spec.volumes.iter().flatten();
-            volumes.any(|volume| volume.persistent_volume_claim.is_some() || volume.ephemeral.is_some())
+            volumes.any(|volume| {
+                volume.persistent_volume_claim.is_some() || volume.ephemeral.is_some()
+            })
         };
-        let namespaces: BTreeSet<&str> =
-            workloads.iter().filter(has_claims).filter_map(|workload| workload.namespace.as_deref()).collect();
+        let namespaces: BTreeSet<&str> = workloads
+            .iter()
+            .filter(has_claims)
+            .filter_map(|workload| workload.namespace.as_deref())
+            .collect();
         if namespaces.is_empty() && volumes().all(|volume| volume.csi.is_none()) {
             return storage;
         }
         let (claims, drivers, classes) = tokio::join!(
             self.claims(&namespaces),
             self.all::<CSIDriver>("/apis/storage.k8s.io/v1/csidrivers", "list CSIDrivers"),
-            self.all::<StorageClass>("/apis/storage.k8s.io/v1/storageclasses", "list StorageClasses"),
+            self.all::<StorageClass>(
+                "/apis/storage.k8s.io/v1/storageclasses",
+                "list StorageClasses"
+            ),
         );
         let mut closed = Vec::new();
         match drivers {
@@ -50,7 +60,8 @@ impl Cluster {
         }
         match classes {
             Ok(classes) => {
-                let named = |class: StorageClass| (class.metadata.name.clone().unwrap_or_default(), class);
+                let named =
+                    |class: StorageClass| (class.metadata.name.clone().unwrap_or_default(), class);
                 storage.classes = Some(classes.into_iter().map(named).collect());
             }
             Err(refusal) => closed.push(("storageclasses", refusal)),
@@ -73,14 +84,22 @@ impl Cluster {
         storage
     }
 
-    /// Whether a claim is there, as far as is known: of what may not be read it is not certain that it is not.
+    /// Whether a claim is there, as far as is known: of what may not be read it is not certain that
+    /// it is not.
     pub async fn may_have_claim(&self, namespace: &str, name: &str) -> bool {
-        let path = format!("{}/{name}", collection("/api/v1", "persistentvolumeclaims", Some(namespace)));
+        let path =
+            format!("{}/{name}", collection("/api/v1", "persistentvolumeclaims", Some(namespace)));
         let what = format!("get PersistentVolumeClaim {namespace}/{name}");
-        !matches!(self.get::<PersistentVolumeClaim>(&path, &what).await, Err(Refusal { code: Some(404), .. }))
+        !matches!(
+            self.get::<PersistentVolumeClaim>(&path, &what).await,
+            Err(Refusal { code: Some(404), .. })
+        )
     }
 
-    async fn claims(&self, namespaces: &BTreeSet<&str>) -> Vec<Result<Vec<PersistentVolumeClaim>, Refusal>> {
+    async fn claims(
+        &self,
+        namespaces: &BTreeSet<&str>,
+    ) -> Vec<Result<Vec<PersistentVolumeClaim>, Refusal>> {
         let path = |namespace| collection("/api/v1", "persistentvolumeclaims", namespace);
         let what = "list PersistentVolumeClaims";
         if namespaces.len() > FEW
@@ -104,23 +123,33 @@ impl Cluster {
             vec![self.all(PATH, "list PersistentVolumes").await]
         } else {
             let one = |name: &String| {
-                let (path, what) = (format!("{PATH}/{name}"), format!("get PersistentVolume {name}"));
-                async move { self.get::<PersistentVolume>(&path, &what).await.map(|volume| vec![volume]) }
+                let (path, what) =
+                    (format!("{PATH}/{name}"), format!("get PersistentVolume {name}"));
+                async move {
+                    self.get::<PersistentVolume>(&path, &what).await.map(|volume| vec![volume])
+                }
             };
             join_all(names.iter().map(one)).await
         };
         let (mut volumes, mut refusal) = (BTreeMap::new(), None);
         for answer in answers {
             match answer {
-                Ok(found) => volumes
-                    .extend(found.into_iter().map(|volume| (volume.metadata.name.clone().unwrap_or_default(), volume))),
+                Ok(found) => volumes.extend(
+                    found
+                        .into_iter()
+                        .map(|volume| (volume.metadata.name.clone().unwrap_or_default(), volume)),
+                ),
                 Err(refused) => refusal = Some(refused),
             }
         }
         (volumes, refusal)
     }
 
-    async fn all<T: DeserializeOwned + Clone>(&self, path: &str, what: &str) -> Result<Vec<T>, Refusal> {
+    async fn all<T: DeserializeOwned + Clone>(
+        &self,
+        path: &str,
+        what: &str,
+    ) -> Result<Vec<T>, Refusal> {
         let mut found = Vec::new();
         self.list(path, &ListParams::default(), what, &Form::JSON, |one| found.push(one)).await?;
         Ok(found)
@@ -133,8 +162,10 @@ fn bound_to(claim: &PersistentVolumeClaim) -> Option<String> {
 
 /// One sentence for all that the user may not read, and one for each read that failed.
 fn notes(closed: Vec<(&str, Refusal)>) -> Vec<String> {
-    let (forbidden, failed): (Vec<_>, Vec<_>) = closed.into_iter().partition(|(_, refusal)| refusal.is_forbidden());
-    let mut notes: Vec<String> = failed.into_iter().map(|(_, refusal)| refusal.error.to_string()).collect();
+    let (forbidden, failed): (Vec<_>, Vec<_>) =
+        closed.into_iter().partition(|(_, refusal)| refusal.is_forbidden());
+    let mut notes: Vec<String> =
+        failed.into_iter().map(|(_, refusal)| refusal.error.to_string()).collect();
     let resources: BTreeSet<&str> = forbidden.into_iter().map(|(resource, _)| resource).collect();
     if !resources.is_empty() {
         let resources: Vec<&str> = resources.into_iter().collect();

@@ -13,22 +13,28 @@ use crate::model::virtual_machine::{Configuration, GROUP, INSTANCE, Instance, Vi
 use crate::model::workload::Workload;
 
 impl Cluster {
-    /// The virtual machines among some workloads; nothing is asked where none of them is one. The version of the API is
-    /// the one that the server prefers. Who may not read KubeVirt's configuration, which belongs to its own namespace,
-    /// does not learn what decides, and nothing else.
+    /// The virtual machines among some workloads; nothing is asked where none of them is one. The
+    /// version of the API is the one that the server prefers. Who may not read KubeVirt's
+    /// configuration, which belongs to its own namespace, does not learn what decides, and
+    /// nothing else.
     pub async fn virtual_machines(&self, workloads: &[Workload]) -> Read<VirtualMachines> {
         let mut read = Read::clean(VirtualMachines::default());
         let is_instance = |workload: &&Workload| {
-            workload.kind == INSTANCE && workload.api_version.split_once('/').is_some_and(|(group, _)| group == GROUP)
+            workload.kind == INSTANCE
+                && workload.api_version.split_once('/').is_some_and(|(group, _)| group == GROUP)
         };
         let instances = workloads.iter().filter(is_instance);
-        let namespaces: BTreeSet<&str> = instances.filter_map(|workload| workload.namespace.as_deref()).collect();
+        let namespaces: BTreeSet<&str> =
+            instances.filter_map(|workload| workload.namespace.as_deref()).collect();
         if namespaces.is_empty() {
             return read;
         }
         let path = format!("/apis/{GROUP}");
         let preferred = match self.get::<Value>(&path, "discover the API of KubeVirt").await {
-            Ok(group) => group.pointer("/preferredVersion/groupVersion").and_then(Value::as_str).map(str::to_owned),
+            Ok(group) => group
+                .pointer("/preferredVersion/groupVersion")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
             // What is left of its pods outlives it.
             Err(refusal) if refusal.code == Some(404) => None,
             Err(refusal) => {
@@ -43,15 +49,26 @@ impl Cluster {
             let what = format!("list VirtualMachineInstances in namespace {namespace}");
             let found = &mut read.value.instances;
             let take = |object: Value| found.push(Instance::of(&object));
-            if let Err(refusal) = self.list(&path, &ListParams::default(), &what, &Form::JSON, take).await {
-                read.errors
-                    .push(Error::help(refusal.error, "whom its virt-launchers run as is known from their pods alone"));
+            if let Err(refusal) =
+                self.list(&path, &ListParams::default(), &what, &Form::JSON, take).await
+            {
+                read.errors.push(Error::help(
+                    refusal.error,
+                    "whom its virt-launchers run as is known from their pods alone",
+                ));
             }
         }
         let configurations = &mut read.value.configuration;
         let take = |object: Value| *configurations = Some(Configuration::of(&object));
-        let listed =
-            self.list(&format!("{api}/kubevirts"), &ListParams::default(), "list KubeVirts", &Form::JSON, take).await;
+        let listed = self
+            .list(
+                &format!("{api}/kubevirts"),
+                &ListParams::default(),
+                "list KubeVirts",
+                &Form::JSON,
+                take,
+            )
+            .await;
         if let Err(refusal) = listed
             && !refusal.is_forbidden()
         {

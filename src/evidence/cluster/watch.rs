@@ -28,17 +28,19 @@ use crate::model::podsecurity::Namespace;
 use crate::model::workload::Workload;
 
 /// What is asked for, best first.
-const EVENTS: &str = "application/vnd.kubernetes.protobuf;stream=watch,application/json;stream=watch";
+const EVENTS: &str =
+    "application/vnd.kubernetes.protobuf;stream=watch,application/json;stream=watch";
 const JSON_EVENTS: &str = "application/json;stream=watch";
 
-/// How long a server that streams its lists (KEP-3157) is silent before the last of it. One that knows nothing of that
-/// is silent for ever.
+/// How long a server that streams its lists (KEP-3157) is silent before the last of it. One that
+/// knows nothing of that is silent for ever.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// The wait before a connection that broke is made anew.
 const RECONNECT: Duration = Duration::from_secs(1);
 
-/// The longest event: etcd holds no object of more than 1.5 MiB, and JSON may be some times its size.
+/// The longest event: etcd holds no object of more than 1.5 MiB, and JSON may be some times its
+/// size.
 const LONGEST_EVENT: usize = 64 << 20;
 
 /// The workloads of a scope as they are now.
@@ -91,19 +93,23 @@ enum End {
 }
 
 impl Watch<'_> {
-    /// Keeps up to date until the pods cannot be watched; a controller that cannot is an error beside the rest.
+    /// Keeps up to date until the pods cannot be watched; a controller that cannot is an error
+    /// beside the rest.
     pub async fn run(&self) -> Error {
         let namespace = match &self.scope.namespaces {
             Namespaces::All => None,
             Namespaces::One(name) => Some(name.as_str()),
         };
-        let place = namespace.map_or("all namespaces".to_owned(), |name| format!("namespace {name}"));
+        let place =
+            namespace.map_or("all namespaces".to_owned(), |name| format!("namespace {name}"));
         let read = self.cluster.namespaces(namespace).await;
         self.namespaces.replace(read.value);
         self.errors.borrow_mut().extend(read.errors);
         let place = place.as_str();
         let controllers = CONTROLLERS.iter().map(|kind| async move {
-            let Some(Asked { params, steps_only }) = kind.asked(&self.scope.selection) else { return self.listed() };
+            let Some(Asked { params, steps_only }) = kind.asked(&self.scope.selection) else {
+                return self.listed();
+            };
             let source = Source {
                 path: collection(kind.api, kind.resource, namespace),
                 params,
@@ -192,7 +198,9 @@ impl Watch<'_> {
     async fn follow<T: DeserializeOwned + Clone>(&self, source: &Source<'_, T>) -> Refusal {
         let (mut streamed, mut is_first) = (true, true);
         loop {
-            let stale = RefCell::new(source.kind.map(|kind| self.fold.borrow().keys(kind)).unwrap_or_default());
+            let stale = RefCell::new(
+                source.kind.map(|kind| self.fold.borrow().keys(kind)).unwrap_or_default(),
+            );
             let synced = || {
                 self.fold.borrow_mut().forget(&*stale.borrow());
                 stale.borrow_mut().clear();
@@ -209,7 +217,9 @@ impl Watch<'_> {
             match end {
                 End::NoStreamedLists => streamed = false,
                 End::Expired => tokio::time::sleep(RECONNECT).await,
-                End::Refused(refusal) if !is_first && refusal.code.is_none_or(|code| code == 429 || code >= 500) => {
+                End::Refused(refusal)
+                    if !is_first && refusal.code.is_none_or(|code| code == 429 || code >= 500) =>
+                {
                     tracing::debug!(error = %refusal.error, "the watch broke");
                     tokio::time::sleep(RECONNECT).await;
                 }
@@ -225,7 +235,11 @@ impl Watch<'_> {
         synced: impl FnOnce(),
     ) -> End {
         let take = |item: T| self.put(source, stale, item);
-        match self.cluster.list(&source.path, &source.params, &source.what, &source.form, take).await {
+        match self
+            .cluster
+            .list(&source.path, &source.params, &source.what, &source.form, take)
+            .await
+        {
             Err(refusal) if refusal.code == Some(410) => End::Expired,
             Err(refusal) => End::Refused(refusal),
             Ok(version) => {
@@ -241,7 +255,8 @@ impl Watch<'_> {
         }
     }
 
-    /// Takes events from a version on; with `synced` from what is there now on, which it is called after.
+    /// Takes events from a version on; with `synced` from what is there now on, which it is called
+    /// after.
     async fn stream<T: DeserializeOwned>(
         &self,
         source: &Source<'_, T>,
@@ -256,7 +271,9 @@ impl Watch<'_> {
                 Some(events) => events,
                 none => match self.events(source, &version, synced.is_some()).await {
                     Ok(events) => none.insert(events),
-                    Err(Refusal { code: Some(400 | 422), .. }) if synced.is_some() => return End::NoStreamedLists,
+                    Err(Refusal { code: Some(400 | 422), .. }) if synced.is_some() => {
+                        return End::NoStreamedLists;
+                    }
                     Err(Refusal { code: Some(410), .. }) => return End::Expired,
                     Err(refusal) => return End::Refused(refusal),
                 },
@@ -303,7 +320,9 @@ impl Watch<'_> {
                 }
                 Change::Failed(status) if status.code == 410 => return End::Expired,
                 Change::Failed(status) => {
-                    return End::Refused(self.cluster.refusal(&source.what, &kube::Error::Api(status)));
+                    return End::Refused(
+                        self.cluster.refusal(&source.what, &kube::Error::Api(status)),
+                    );
                 }
             }
         }
@@ -330,8 +349,14 @@ struct JsonEvent {
 }
 
 impl Watch<'_> {
-    /// Connects to the events of a collection: from a version on, or with `initial` from all that is there on.
-    async fn events<T>(&self, source: &Source<'_, T>, version: &str, initial: bool) -> Result<Events<T>, Refusal> {
+    /// Connects to the events of a collection: from a version on, or with `initial` from all that
+    /// is there on.
+    async fn events<T>(
+        &self,
+        source: &Source<'_, T>,
+        version: &str,
+        initial: bool,
+    ) -> Result<Events<T>, Refusal> {
         let params = WatchParams {
             label_selector: source.params.label_selector.clone(),
             field_selector: source.params.field_selector.clone(),
@@ -339,13 +364,16 @@ impl Watch<'_> {
             ..WatchParams::default()
         };
         let connect = || async {
-            let mut request =
-                Request::new(source.path.as_str()).watch(&params, version).map_err(kube::Error::BuildRequest)?;
+            let mut request = Request::new(source.path.as_str())
+                .watch(&params, version)
+                .map_err(kube::Error::BuildRequest)?;
             let accept = if source.form.item.is_some() { EVENTS } else { JSON_EVENTS };
             request.headers_mut().insert(ACCEPT, HeaderValue::from_static(accept));
-            // Kubernetes 1.37 compresses each event by itself, and our client takes the end of one for the end of all.
+            // Kubernetes 1.37 compresses each event by itself, and our client takes the end of one
+            // for the end of all.
             request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-            let (head, body) = self.cluster.client.send(request.map(Into::into)).await?.into_parts();
+            let (head, body) =
+                self.cluster.client.send(request.map(Into::into)).await?.into_parts();
             if !head.status.is_success() {
                 return Err(list::failure(&head, &body.collect_bytes().await?));
             }
@@ -397,15 +425,21 @@ impl<T: DeserializeOwned> Events<T> {
             Decode::Json => {
                 let Some(end) = memchr::memchr(b'\n', &self.buffer) else { return Ok(None) };
                 let line = self.buffer.split_to(end + 1);
-                let JsonEvent { kind, object } = serde_json::from_slice(&line).map_err(|error| error.to_string())?;
-                let read = |object: Value| T::deserialize(&object).map_err(|error| error.to_string());
-                let version = object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+                let JsonEvent { kind, object } =
+                    serde_json::from_slice(&line).map_err(|error| error.to_string())?;
+                let read =
+                    |object: Value| T::deserialize(&object).map_err(|error| error.to_string());
+                let version =
+                    object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
                 let change = match kind.as_str() {
                     "DELETED" => Change::Gone(read(object)?),
                     "BOOKMARK" => Change::Bookmark {
-                        is_initial_end: object["metadata"]["annotations"][INITIAL_EVENTS_END] == "true",
+                        is_initial_end: object["metadata"]["annotations"][INITIAL_EVENTS_END]
+                            == "true",
                     },
-                    "ERROR" => Change::Failed(Box::deserialize(&object).map_err(|error| error.to_string())?),
+                    "ERROR" => Change::Failed(
+                        Box::deserialize(&object).map_err(|error| error.to_string())?,
+                    ),
                     _ => Change::Put(read(object)?),
                 };
                 Ok(Some((change, version)))

@@ -31,9 +31,15 @@ pub(super) struct Kind {
     pub item: fn(Bytes) -> Result<Controller, DecodeError>,
 }
 
-const APPS: Kind =
-    Kind { api: "/apis/apps/v1", api_version: "apps/v1", kind: "", resource: "", item: protobuf::replicas };
-const BATCH: Kind = Kind { api: "/apis/batch/v1", api_version: "batch/v1", item: protobuf::job, ..APPS };
+const APPS: Kind = Kind {
+    api: "/apis/apps/v1",
+    api_version: "apps/v1",
+    kind: "",
+    resource: "",
+    item: protobuf::replicas,
+};
+const BATCH: Kind =
+    Kind { api: "/apis/batch/v1", api_version: "batch/v1", item: protobuf::job, ..APPS };
 const CORE: Kind = Kind { api: "/api/v1", api_version: "v1", ..APPS };
 
 pub(super) const CONTROLLERS: [Kind; 7] = [
@@ -65,12 +71,16 @@ pub(super) struct Asked {
 }
 
 impl Kind {
-    /// Under a selector, controllers that are a means to an end are read in any case, as steps from the selected pods to
-    /// their owners, and others only if they match; a field selector selects pods alone.
+    /// Under a selector, controllers that are a means to an end are read in any case, as steps from
+    /// the selected pods to their owners, and others only if they match; a field selector
+    /// selects pods alone.
     pub(super) fn asked(&self, selection: &Selection) -> Option<Asked> {
         let Selection { labels, fields } = selection;
         let step = fold::MEANS.contains(&self.kind);
-        let params = ListParams { label_selector: labels.clone().filter(|_| !step), ..ListParams::default() };
+        let params = ListParams {
+            label_selector: labels.clone().filter(|_| !step),
+            ..ListParams::default()
+        };
         let steps_only = step && (labels.is_some() || fields.is_some());
         (step || fields.is_none()).then_some(Asked { params, steps_only })
     }
@@ -87,32 +97,43 @@ pub struct Inventory {
 }
 
 impl Cluster {
-    /// Reads every pod of a scope, grouped by top owner, the controllers that have no pods, and what the namespaces
-    /// demand. What may not be read is an error beside the rest.
+    /// Reads every pod of a scope, grouped by top owner, the controllers that have no pods, and
+    /// what the namespaces demand. What may not be read is an error beside the rest.
     ///
     /// # Errors
     /// Only when no pod list at all could be read.
     pub async fn inventory(&self, scope: &Scope) -> Result<Read<Inventory>, Error> {
         match &scope.namespaces {
-            Namespaces::One(name) => self.inventory_of(scope, Some(name)).await.map_err(|refusal| refusal.error),
+            Namespaces::One(name) => {
+                self.inventory_of(scope, Some(name)).await.map_err(|refusal| refusal.error)
+            }
             Namespaces::All => match self.inventory_of(scope, None).await {
-                Err(refusal) if refusal.is_forbidden() => self.inventory_by_namespace(scope, refusal).await,
+                Err(refusal) if refusal.is_forbidden() => {
+                    self.inventory_by_namespace(scope, refusal).await
+                }
                 other => other.map_err(|refusal| refusal.error),
             },
         }
     }
 
-    /// `-A` for someone who may not list across namespaces: every namespace alone, or at least the context's own.
-    async fn inventory_by_namespace(&self, scope: &Scope, refusal: Refusal) -> Result<Read<Inventory>, Error> {
+    /// `-A` for someone who may not list across namespaces: every namespace alone, or at least the
+    /// context's own.
+    async fn inventory_by_namespace(
+        &self,
+        scope: &Scope,
+        refusal: Refusal,
+    ) -> Result<Read<Inventory>, Error> {
         let mut read = Read { value: Inventory::default(), errors: vec![refusal.error] };
         let mut names = BTreeSet::from([self.namespace.clone()]);
         let all = |namespace: ApiNamespace| {
             names.extend(namespace.metadata.name);
         };
-        if let Err(refusal) =
-            self.list("/api/v1/namespaces", &ListParams::default(), "list namespaces", &Form::JSON, all).await
+        if let Err(refusal) = self
+            .list("/api/v1/namespaces", &ListParams::default(), "list namespaces", &Form::JSON, all)
+            .await
         {
-            read.errors.push(refusal.error.help(format!("only namespace {} is shown", self.namespace)));
+            read.errors
+                .push(refusal.error.help(format!("only namespace {} is shown", self.namespace)));
         }
         let mut closed = Vec::new();
         for name in &names {
@@ -131,13 +152,18 @@ impl Cluster {
         }
         if !closed.is_empty() {
             let why = format!("your permissions do not reach: {}", closed.join(", "));
-            read.errors.push(Error::remote(format!("list pods in {} namespaces", closed.len()), why));
+            read.errors
+                .push(Error::remote(format!("list pods in {} namespaces", closed.len()), why));
         }
         Ok(read)
     }
 
     /// One namespace, or with `None` all at once.
-    async fn inventory_of(&self, scope: &Scope, namespace: Option<&str>) -> Result<Read<Inventory>, Refusal> {
+    async fn inventory_of(
+        &self,
+        scope: &Scope,
+        namespace: Option<&str>,
+    ) -> Result<Read<Inventory>, Refusal> {
         let mut restarts = 0;
         loop {
             match self.try_inventory_of(scope, namespace).await {
@@ -147,11 +173,17 @@ impl Cluster {
         }
     }
 
-    async fn try_inventory_of(&self, scope: &Scope, namespace: Option<&str>) -> Result<Read<Inventory>, Refusal> {
+    async fn try_inventory_of(
+        &self,
+        scope: &Scope,
+        namespace: Option<&str>,
+    ) -> Result<Read<Inventory>, Refusal> {
         let (mut errors, mut closed) = (Vec::new(), Vec::new());
         let fold = RefCell::new(Fold::default());
-        let place = namespace.map_or("all namespaces".to_owned(), |name| format!("namespace {name}"));
-        let controllers = CONTROLLERS.iter().map(|kind| self.controllers(kind, scope, namespace, &place, &fold));
+        let place =
+            namespace.map_or("all namespaces".to_owned(), |name| format!("namespace {name}"));
+        let controllers =
+            CONTROLLERS.iter().map(|kind| self.controllers(kind, scope, namespace, &place, &fold));
         let selected = scope.selection.of_pods();
         let failed_create = ListParams::default().fields("reason=FailedCreate");
         let paths = ["pods", "events"].map(|resource| collection("/api/v1", resource, namespace));
@@ -162,7 +194,9 @@ impl Cluster {
         };
         let (controllers, pods, listed, namespaces) = tokio::join!(
             join_all(controllers),
-            self.list(&paths[0], &selected, &what[0], &form, |pod: Seen| drop(fold.borrow_mut().pod(pod))),
+            self.list(&paths[0], &selected, &what[0], &form, |pod: Seen| drop(
+                fold.borrow_mut().pod(pod)
+            )),
             self.list(&paths[1], &failed_create, &what[1], &Form::JSON, |event: Event| {
                 fold.borrow_mut().failed_create(event);
             }),
@@ -187,7 +221,13 @@ impl Cluster {
             errors.push(Error::remote(attempted, why).help("owners and failures may be missing"));
         }
         errors.extend(namespaces.errors);
-        Ok(Read { value: Inventory { workloads: fold.borrow_mut().workloads(), namespaces: namespaces.value }, errors })
+        Ok(Read {
+            value: Inventory {
+                workloads: fold.borrow_mut().workloads(),
+                namespaces: namespaces.value,
+            },
+            errors,
+        })
     }
 
     /// The controllers of one kind.
@@ -199,7 +239,9 @@ impl Cluster {
         place: &str,
         fold: &RefCell<Fold>,
     ) -> Result<(), Refusal> {
-        let Some(Asked { params, steps_only }) = kind.asked(&scope.selection) else { return Ok(()) };
+        let Some(Asked { params, steps_only }) = kind.asked(&scope.selection) else {
+            return Ok(());
+        };
         let path = collection(kind.api, kind.resource, namespace);
         let what = format!("list {} in {place}", kind.resource);
         let take = |controller: Controller| {
@@ -214,7 +256,8 @@ impl Cluster {
         if !fold::MEANS.contains(&kind.kind) {
             return self.list(&path, &params, &what, &whole, take).await.map(drop);
         }
-        // Of most only the owner is of interest. Where one has none, it is asked for what it declares.
+        // Of most only the owner is of interest. Where one has none, it is asked for what it
+        // declares.
         self.list(&path, &params, &what, &Form::metadata(protobuf::metadata), take).await?;
         if fold.borrow().lacks_declared(kind.kind) {
             self.list(&path, &params, &what, &whole, take).await?;
@@ -228,23 +271,34 @@ impl Cluster {
     /// No such pod, no permission, no answer.
     pub async fn pod(&self, namespace: &str, name: &str) -> Result<Workload, Error> {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{name}");
-        let pod: Seen =
-            self.get(&path, &format!("get pod {namespace}/{name}")).await.map_err(|refusal| refusal.error)?;
+        let pod: Seen = self
+            .get(&path, &format!("get pod {namespace}/{name}"))
+            .await
+            .map_err(|refusal| refusal.error)?;
         let mut fold = Fold::default();
         fold.bare_pod(pod);
-        fold.workloads().pop().ok_or_else(|| Error::remote(format!("get pod {namespace}/{name}"), "it is gone"))
+        fold.workloads()
+            .pop()
+            .ok_or_else(|| Error::remote(format!("get pod {namespace}/{name}"), "it is gone"))
     }
 
-    /// A workload of a built-in kind as the API server has it, with every field; `None` for another kind.
+    /// A workload of a built-in kind as the API server has it, with every field; `None` for another
+    /// kind.
     ///
     /// # Errors
     /// No such object, no permission, no answer.
-    pub async fn object(&self, kind: &str, namespace: &str, name: &str) -> Result<Option<Value>, Error> {
+    pub async fn object(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Value>, Error> {
         let Some(known) = built_in(kind) else { return Ok(None) };
         let path = format!("{}/{name}", collection(known.api, known.resource, Some(namespace)));
         let what = format!("get {}/{name} in namespace {namespace}", known.kind.to_lowercase());
         let mut object: Value = self.get(&path, &what).await.map_err(|refusal| refusal.error)?;
-        // A single object comes without them only from very old servers; edits need them in any case.
+        // A single object comes without them only from very old servers; edits need them in any
+        // case.
         object["apiVersion"] = known.api_version.into();
         object["kind"] = known.kind.into();
         Ok(Some(object))
@@ -260,12 +314,17 @@ impl Cluster {
         let params = if object["kind"] == "Pod" {
             ListParams::default().fields(&format!("metadata.name={name}"))
         } else {
-            let selector = object.pointer("/spec/selector/matchLabels").or(object.pointer("/spec/selector"));
+            let selector =
+                object.pointer("/spec/selector/matchLabels").or(object.pointer("/spec/selector"));
             let labels = selector.and_then(Value::as_object).map(|labels| {
-                let pairs = labels.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)));
+                let pairs = labels
+                    .iter()
+                    .filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)));
                 pairs.collect::<Vec<_>>().join(",")
             });
-            let Some(labels) = labels.filter(|labels| !labels.is_empty()) else { return Ok(Vec::new()) };
+            let Some(labels) = labels.filter(|labels| !labels.is_empty()) else {
+                return Ok(Vec::new());
+            };
             ListParams::default().labels(&labels)
         };
         let mut found = Vec::new();
@@ -280,24 +339,36 @@ impl Cluster {
     ///
     /// # Errors
     /// As [`Cluster::pods_of`].
-    pub async fn running_pods(&self, object: &Value, namespace: &str) -> Result<Vec<String>, Error> {
+    pub async fn running_pods(
+        &self,
+        object: &Value,
+        namespace: &str,
+    ) -> Result<Vec<String>, Error> {
         let well = |pod: &Pod| {
             let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-            phase == Some("Running") && pods::failures(pod).is_empty() && pod.metadata.deletion_timestamp.is_none()
+            phase == Some("Running")
+                && pods::failures(pod).is_empty()
+                && pod.metadata.deletion_timestamp.is_none()
         };
         let pods = self.pods_of(object, namespace).await?;
         Ok(pods.into_iter().filter(well).filter_map(|pod| pod.metadata.name).collect())
     }
 
-    /// A pod of a workload that runs, and whether it is well. Where none is, one whose containers all run tells as much of
-    /// what they do.
+    /// A pod of a workload that runs, and whether it is well. Where none is, one whose containers
+    /// all run tells as much of what they do.
     ///
     /// # Errors
     /// As [`Cluster::pods_of`].
-    pub async fn live_pod(&self, object: &Value, namespace: &str) -> Result<Option<(String, bool)>, Error> {
+    pub async fn live_pod(
+        &self,
+        object: &Value,
+        namespace: &str,
+    ) -> Result<Option<(String, bool)>, Error> {
         let pods = self.pods_of(object, namespace).await?;
-        let live = pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none() && all_run(pod));
-        let told = live.filter_map(|pod| Some((pod.metadata.name.clone()?, pods::failures(pod).is_empty())));
+        let live =
+            pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none() && all_run(pod));
+        let told = live
+            .filter_map(|pod| Some((pod.metadata.name.clone()?, pods::failures(pod).is_empty())));
         Ok(told.max_by_key(|(_, is_well)| *is_well))
     }
 
@@ -306,7 +377,8 @@ impl Cluster {
         let mut found = Vec::new();
         let mut take = |namespace: ApiNamespace| {
             let name = namespace.metadata.name.unwrap_or_default();
-            found.push(Namespace::from_labels(name, &namespace.metadata.labels.unwrap_or_default()));
+            found
+                .push(Namespace::from_labels(name, &namespace.metadata.labels.unwrap_or_default()));
         };
         let answer = match name {
             Some(name) => {
@@ -315,7 +387,9 @@ impl Cluster {
             }
             None => {
                 let what = "read the Pod Security labels of namespaces";
-                self.list("/api/v1/namespaces", &ListParams::default(), what, &Form::JSON, take).await.map(drop)
+                self.list("/api/v1/namespaces", &ListParams::default(), what, &Form::JSON, take)
+                    .await
+                    .map(drop)
             }
         };
         let errors = answer.err().map(|refusal| refusal.error).into_iter().collect();
@@ -326,7 +400,9 @@ impl Cluster {
 /// Whether every container of a pod runs now.
 fn all_run(pod: &Pod) -> bool {
     let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
-    let runs = |status: &ContainerStatus| status.state.as_ref().is_some_and(|state| state.running.is_some());
+    let runs = |status: &ContainerStatus| {
+        status.state.as_ref().is_some_and(|state| state.running.is_some())
+    };
     let count = pod.spec.as_ref().map_or(0, |spec| spec.containers.len());
     count > 0 && statuses.filter(|status| runs(status)).count() == count
 }

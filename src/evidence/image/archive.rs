@@ -1,5 +1,6 @@
-//! Images in one tar file: what `docker save`, `podman save`, `buildah push` and `ctr images export` write. The file is
-//! walked once from header to header; what is in it is then read in place.
+//! Images in one tar file: what `docker save`, `podman save`, `buildah push` and `ctr images
+//! export` write. The file is walked once from header to header; what is in it is then read in
+//! place.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,7 +14,8 @@ use super::layer::{Format, Limits, ZstdFrames};
 use super::part::Part;
 use super::tar::{MemberKind, Members};
 
-/// Files of an archive: one for each blob, and a few more. An image has at most 127 layers on overlay file systems.
+/// Files of an archive: one for each blob, and a few more. An image has at most 127 layers on
+/// overlay file systems.
 const MAX_MEMBERS: usize = 100_000;
 /// Symbolic links that `docker save` sets for a layer that it has written already.
 const MAX_LINKS: usize = 10;
@@ -45,13 +47,17 @@ impl Archive {
         let mut archive = Archive { path: path.to_owned(), unpacked, members: HashMap::new() };
         let mut walk = Members::new(BufReader::new(archive.file()?));
         loop {
-            walk.skip_with(|file, distance| file.seek_relative(i64::try_from(distance).map_err(io::Error::other)?))?;
+            walk.skip_with(|file, distance| {
+                file.seek_relative(i64::try_from(distance).map_err(io::Error::other)?)
+            })?;
             let Some(member) = walk.next()? else { break };
             let name = clean("", &String::from_utf8_lossy(&member.path));
             let target = String::from_utf8_lossy(&member.target);
             let place = match member.kind {
                 MemberKind::File => Place::Data { start: walk.position(), size: walk.remaining() },
-                MemberKind::Symlink => Place::Link(clean(name.rsplit_once('/').map_or("", |(dir, _)| dir), &target)),
+                MemberKind::Symlink => {
+                    Place::Link(clean(name.rsplit_once('/').map_or("", |(dir, _)| dir), &target))
+                }
                 MemberKind::HardLink => Place::Link(clean("", &target)),
                 _ => continue,
             };
@@ -90,7 +96,8 @@ impl Archive {
     }
 
     fn find(&self, name: &str) -> io::Result<(u64, u64)> {
-        let absent = || io::Error::new(io::ErrorKind::NotFound, format!("the archive has no {name}"));
+        let absent =
+            || io::Error::new(io::ErrorKind::NotFound, format!("the archive has no {name}"));
         let mut place = self.members.get(&clean("", name)).ok_or_else(absent)?;
         for _ in 0..MAX_LINKS {
             match place {

@@ -1,5 +1,6 @@
-//! Blobs that were pulled once, by their digest, and what was read of layers, in the user's cache directory. A blob is
-//! checked like what comes from a registry, so a damaged or forged one is only pulled again.
+//! Blobs that were pulled once, by their digest, and what was read of layers, in the user's cache
+//! directory. A blob is checked like what comes from a registry, so a damaged or forged one is only
+//! pulled again.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
@@ -49,10 +50,13 @@ impl Cache {
         Cache { directory, limit }
     }
 
-    /// `kubectl-nonroot` in `$XDG_CACHE_HOME`, else in `~/.cache` (XDG base directory specification).
+    /// `kubectl-nonroot` in `$XDG_CACHE_HOME`, else in `~/.cache` (XDG base directory
+    /// specification).
     #[must_use]
     pub fn directory() -> Option<PathBuf> {
-        let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let absolute = |name: &str| {
+            std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+        };
         let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
         Some(base.join("kubectl-nonroot"))
     }
@@ -81,7 +85,8 @@ impl Cache {
         }
     }
 
-    /// Copies what is read from `stream`. A cache that cannot be written is no reason to fail: then nothing is copied.
+    /// Copies what is read from `stream`. A cache that cannot be written is no reason to fail: then
+    /// nothing is copied.
     pub(crate) fn copy<R: Read>(&self, shelf: Shelf, digest: &Digest, stream: R) -> Copy<R> {
         let path = self.path(shelf, digest);
         let create = || {
@@ -162,8 +167,10 @@ mod tests {
     fn the_cache_keeps_what_was_used_last() {
         let directory = tempfile::tempdir().unwrap();
         let cache = Cache::new(directory.path().to_owned(), 250);
-        let files: Vec<(Shelf, Digest)> =
-            [Shelf::Blobs, Shelf::Indexes, Shelf::Blobs].into_iter().zip((0..3).map(|i| Digest::of(&[i]))).collect();
+        let files: Vec<(Shelf, Digest)> = [Shelf::Blobs, Shelf::Indexes, Shelf::Blobs]
+            .into_iter()
+            .zip((0..3).map(|i| Digest::of(&[i])))
+            .collect();
         for (age, (shelf, digest)) in files.iter().enumerate() {
             cache.keep(*shelf, digest, &[0; 100]);
             let used = SystemTime::now() - Duration::from_secs(1000 - 100 * age as u64);
@@ -174,9 +181,13 @@ mod tests {
 
         assert!(cache.open(files[0].0, &files[0].1).is_some());
         cache.sweep();
-        let left: Vec<bool> = files.iter().map(|(shelf, digest)| cache.path(*shelf, digest).exists()).collect();
+        let left: Vec<bool> =
+            files.iter().map(|(shelf, digest)| cache.path(*shelf, digest).exists()).collect();
         assert_eq!(left, [true, false, true], "the second is the one unused for longest");
-        assert!(abandoned.file.as_ref().is_some_and(|file| file.path().exists()), "somebody is writing it");
+        assert!(
+            abandoned.file.as_ref().is_some_and(|file| file.path().exists()),
+            "somebody is writing it"
+        );
         drop(abandoned);
         assert_eq!(fs::read_dir(directory.path().join("blobs/sha256")).unwrap().count(), 2);
     }

@@ -1,4 +1,5 @@
-//! The configurations of several images, side by side and within a time: a few kilobytes each, and no layer.
+//! The configurations of several images, side by side and within a time: a few kilobytes each, and
+//! no layer.
 
 use std::sync::Mutex;
 use std::thread;
@@ -16,19 +17,24 @@ const AT_ONCE: usize = 8;
 /// An image to ask for: what messages call it, where it is, and how to read it.
 pub type Wanted = (String, Source, Options);
 
-/// Reads the configuration of each image, in their order. What has not come within `limit` is an error.
+/// Reads the configuration of each image, in their order. What has not come within `limit` is an
+/// error.
 pub async fn configurations(wanted: Vec<Wanted>, limit: Duration) -> Vec<Result<Config, Error>> {
     let deadline = Instant::now() + limit;
     let late = |name: &str| {
         let why = format!("no answer came within {} s", limit.as_secs());
         Error::remote(format!("read the configuration of image {name}"), why)
     };
-    let mut found: Vec<Result<Config, Error>> = wanted.iter().map(|(name, ..)| Err(late(name))).collect();
+    let mut found: Vec<Result<Config, Error>> =
+        wanted.iter().map(|(name, ..)| Err(late(name))).collect();
     let count = wanted.len();
     let (give, mut take) = tokio::sync::mpsc::unbounded_channel();
-    // Threads and a runtime of their own: a registry that does not answer keeps nobody from going on, and from ending.
+    // Threads and a runtime of their own: a registry that does not answer keeps nobody from going
+    // on, and from ending.
     thread::spawn(move || {
-        let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() else {
+        let Ok(runtime) =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()
+        else {
             return;
         };
         let queue = Mutex::new(wanted.into_iter().enumerate());
@@ -57,7 +63,9 @@ pub async fn configurations(wanted: Vec<Wanted>, limit: Duration) -> Vec<Result<
 fn configuration(name: &str, source: &Source, options: &Options) -> Result<Config, Error> {
     let fault = |why: String| Error::remote(format!("read the configuration of image {name}"), why);
     let platform = match &options.platform {
-        Some(text) => Platform::parse(text).ok_or_else(|| fault(format!("{text:?} is no platform")))?,
+        Some(text) => {
+            Platform::parse(text).ok_or_else(|| fault(format!("{text:?} is no platform")))?
+        }
         None => Platform::here(),
     };
     let blobs = Blobs::open(source, options).map_err(fault)?;

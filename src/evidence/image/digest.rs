@@ -20,8 +20,8 @@ enum Algorithm {
 }
 
 impl Digest {
-    /// Reads `sha256:` or `sha512:` and lowercase hexadecimal digits of the right length. Nothing else passes, so that the
-    /// digits can be a file name.
+    /// Reads `sha256:` or `sha512:` and lowercase hexadecimal digits of the right length. Nothing
+    /// else passes, so that the digits can be a file name.
     pub(crate) fn parse(text: &str) -> Option<Digest> {
         let (algorithm, hex, len) = match text.split_once(':')? {
             ("sha256", hex) => (Algorithm::Sha256, hex, 64),
@@ -88,8 +88,12 @@ impl Hasher {
     pub(crate) fn finish(self) -> Digest {
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         match self {
-            Hasher::Sha256(hasher) => Digest { algorithm: Algorithm::Sha256, hex: hex(&hasher.finalize()) },
-            Hasher::Sha512(hasher) => Digest { algorithm: Algorithm::Sha512, hex: hex(&hasher.finalize()) },
+            Hasher::Sha256(hasher) => {
+                Digest { algorithm: Algorithm::Sha256, hex: hex(&hasher.finalize()) }
+            }
+            Hasher::Sha512(hasher) => {
+                Digest { algorithm: Algorithm::Sha512, hex: hex(&hasher.finalize()) }
+            }
         }
     }
 }
@@ -97,7 +101,8 @@ impl Hasher {
 /// Pieces under way to the thread that hashes.
 const PIECES: usize = 8;
 
-/// A digest that another thread makes: hashing takes longer than all the rest of reading a plain layer.
+/// A digest that another thread makes: hashing takes longer than all the rest of reading a plain
+/// layer.
 pub(crate) struct Background {
     pieces: SyncSender<Vec<u8>>,
     /// Buffers to use again.
@@ -151,8 +156,17 @@ mod tests {
     fn only_whole_digests_of_known_algorithms_are_read() {
         let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Digest::of(b"").to_string(), empty);
-        assert!(Digest::parse(empty).is_some_and(|digest| digest.verifies(b"") && !digest.verifies(b"x")));
-        for wrong in ["", "sha256:", "md5:d41d8cd98f00b204e9800998ecf8427e", &empty.to_uppercase(), &empty[..70]] {
+        assert!(
+            Digest::parse(empty)
+                .is_some_and(|digest| digest.verifies(b"") && !digest.verifies(b"x"))
+        );
+        for wrong in [
+            "",
+            "sha256:",
+            "md5:d41d8cd98f00b204e9800998ecf8427e",
+            &empty.to_uppercase(),
+            &empty[..70],
+        ] {
             assert_eq!(Digest::parse(wrong), None, "{wrong}");
         }
         let traversal = format!("sha256:{}", "../".repeat(22));

@@ -1,9 +1,11 @@
-//! What was read of a layer, as a file of the cache: a second look at the same bytes unpacks and hashes nothing.
+//! What was read of a layer, as a file of the cache: a second look at the same bytes unpacks and
+//! hashes nothing.
 //!
-//! Such a file is believed without the bytes that it was made from, so its name is the digest of all that decides what is
-//! in it. Bytes of a registry are known by their digest, which the first look verified. A file on this machine may claim
-//! any digest, another image's among them, so its bytes are known by where they stand and by what the kernel says of the
-//! file, and what they claim was verified there.
+//! Such a file is believed without the bytes that it was made from, so its name is the digest of
+//! all that decides what is in it. Bytes of a registry are known by their digest, which the first
+//! look verified. A file on this machine may claim any digest, another image's among them, so its
+//! bytes are known by where they stand and by what the kernel says of the file, and what they claim
+//! was verified there.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -27,13 +29,22 @@ const VERSION: u32 = 1;
 const MAX_BYTES: usize = 64 << 20;
 const CHECKSUM: usize = 8;
 
-/// The name of an index: the digest of all that decides what is in it. `origin` is `None` for bytes of a registry.
-pub(crate) fn name(origin: Option<&Origin>, expected: &Expected, wanted: &[Vec<u8>], limits: &Limits) -> Digest {
+/// The name of an index: the digest of all that decides what is in it. `origin` is `None` for bytes
+/// of a registry.
+pub(crate) fn name(
+    origin: Option<&Origin>,
+    expected: &Expected,
+    wanted: &[Vec<u8>],
+    limits: &Limits,
+) -> Digest {
     let program = env!("CARGO_PKG_VERSION");
-    Digest::of(format!("{program} {VERSION} {origin:?} {expected:?} {wanted:?} {limits:?}").as_bytes())
+    Digest::of(
+        format!("{program} {VERSION} {origin:?} {expected:?} {wanted:?} {limits:?}").as_bytes(),
+    )
 }
 
-/// The file is a checksum, then these messages one after the other, each after its length: a head, paths, entries.
+/// The file is a checksum, then these messages one after the other, each after its length: a head,
+/// paths, entries.
 #[derive(Clone, PartialEq, Message)]
 struct Head {
     #[prost(uint64, tag = "1")]
@@ -94,8 +105,15 @@ struct Capabilities {
 }
 
 /// What an entry's `change` counts: a file of one of these kinds, or a change that puts none.
-const KINDS: [Kind; 7] =
-    [Kind::File, Kind::Directory, Kind::Symlink, Kind::CharDevice, Kind::BlockDevice, Kind::Fifo, Kind::Socket];
+const KINDS: [Kind; 7] = [
+    Kind::File,
+    Kind::Directory,
+    Kind::Symlink,
+    Kind::CharDevice,
+    Kind::BlockDevice,
+    Kind::Fifo,
+    Kind::Socket,
+];
 const HARD_LINK: u32 = 7;
 const WHITEOUT: u32 = 8;
 const OPAQUE: u32 = 9;
@@ -121,7 +139,9 @@ pub(crate) fn encode(measured: &Measured) -> Option<Vec<u8>> {
     }
     let mut contents = layer.contents.iter().peekable();
     for (i, (path, change)) in layer.entries.iter().enumerate() {
-        let content = contents.next_if(|(entry, _)| *entry == i).map(|(_, content)| Bytes::copy_from_slice(content));
+        let content = contents
+            .next_if(|(entry, _)| *entry == i)
+            .map(|(_, content)| Bytes::copy_from_slice(content));
         let entry = Entry { path: path.index() as u64, content, ..Entry::from(change) };
         entry.encode_length_delimited(&mut bytes).ok()?;
         if bytes.len() > MAX_BYTES {
@@ -174,13 +194,20 @@ impl From<&Change> for Entry {
         let file = match change {
             Change::Put(file) => file,
             Change::HardLink(target) => {
-                return Entry { change: HARD_LINK, target: Some(Bytes::copy_from_slice(target)), ..Entry::default() };
+                return Entry {
+                    change: HARD_LINK,
+                    target: Some(Bytes::copy_from_slice(target)),
+                    ..Entry::default()
+                };
             }
             Change::Whiteout => return Entry { change: WHITEOUT, ..Entry::default() },
             Change::Opaque => return Entry { change: OPAQUE, ..Entry::default() },
         };
         Entry {
-            change: (0..).zip(KINDS).find(|(_, kind)| *kind == file.kind).map_or(u32::MAX, |(number, _)| number),
+            change: (0..)
+                .zip(KINDS)
+                .find(|(_, kind)| *kind == file.kind)
+                .map_or(u32::MAX, |(number, _)| number),
             mode: file.mode.into(),
             uid: file.uid,
             gid: file.gid,
@@ -230,10 +257,12 @@ mod tests {
     use super::*;
 
     fn change() -> impl Strategy<Value = Change> {
-        let capabilities = any::<(u64, u64, bool, u32)>().prop_map(|(permitted, inheritable, effective, root)| {
-            let (permitted, inheritable) = (Set::from_bits(permitted), Set::from_bits(inheritable));
-            FileCapabilities { permitted, inheritable, effective, root }
-        });
+        let capabilities =
+            any::<(u64, u64, bool, u32)>().prop_map(|(permitted, inheritable, effective, root)| {
+                let (permitted, inheritable) =
+                    (Set::from_bits(permitted), Set::from_bits(inheritable));
+                FileCapabilities { permitted, inheritable, effective, root }
+            });
         let target = prop::collection::vec(any::<u8>(), 0..5);
         let file = (
             prop::sample::select(KINDS.to_vec()),
@@ -242,13 +271,23 @@ mod tests {
             prop::option::of(capabilities),
         );
         let put = file.prop_map(|(kind, (mode, uid, gid, size, content), target, capabilities)| {
-            Change::Put(Attributes { kind, mode, uid, gid, size, content, target: target.map(Arc::from), capabilities })
+            Change::Put(Attributes {
+                kind,
+                mode,
+                uid,
+                gid,
+                size,
+                content,
+                target: target.map(Arc::from),
+                capabilities,
+            })
         });
         prop_oneof![4 => put, 1 => target.prop_map(|target| Change::HardLink(target.into()))]
     }
 
     fn measured() -> impl Strategy<Value = Measured> {
-        let name = prop::sample::select(vec!["a", "b", "\u{e9}", ".wh.a", ".wh..wh.x", ".wh..wh..opq"]);
+        let name =
+            prop::sample::select(vec!["a", "b", "\u{e9}", ".wh.a", ".wh..wh.x", ".wh..wh..opq"]);
         let content = prop::option::of(prop::collection::vec(any::<u8>(), 0..9));
         let step = (prop::collection::vec(name, 1..4), change(), content);
         let warnings = prop::collection::vec(any::<String>(), 0..2);
@@ -265,7 +304,11 @@ mod tests {
     }
 
     fn paths(layer: &Layer) -> Vec<(PathId, Vec<u8>)> {
-        layer.paths.iter().map(|path| (layer.paths.parent(path), layer.paths.name(path).to_vec())).collect()
+        layer
+            .paths
+            .iter()
+            .map(|path| (layer.paths.parent(path), layer.paths.name(path).to_vec()))
+            .collect()
     }
 
     proptest! {

@@ -1,5 +1,5 @@
-//! One layer in one pass: unpacked, checked against its digest and turned into a [`Layer`], in memory that grows with its
-//! entries and never with their bytes.
+//! One layer in one pass: unpacked, checked against its digest and turned into a [`Layer`], in
+//! memory that grows with its entries and never with their bytes.
 
 use std::cell::{Cell, RefCell};
 use std::hash::Hasher as _;
@@ -18,15 +18,17 @@ use crate::model::capability::FileCapabilities;
 use crate::model::image::layer::{Attributes, Change, Layer};
 use crate::model::image::paths::split;
 
-/// What a layer may cost. The numbers are far above any image in use; they bound what a hostile one can do.
+/// What a layer may cost. The numbers are far above any image in use; they bound what a hostile one
+/// can do.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Bytes of memory for all layers of one image, by a generous estimate: about two million files.
+    /// Bytes of memory for all layers of one image, by a generous estimate: about two million
+    /// files.
     pub memory: usize,
     /// Unpacked bytes of one layer.
     pub bytes: u64,
-    /// Unpacked bytes for each stored one. It counts after the first `ratio_free` unpacked bytes: small layers of zeros
-    /// are common and harmless.
+    /// Unpacked bytes for each stored one. It counts after the first `ratio_free` unpacked bytes:
+    /// small layers of zeros are common and harmless.
     pub ratio: u64,
     pub ratio_free: u64,
     /// Bytes of a path: `PATH_MAX` of Linux's `include/uapi/linux/limits.h`.
@@ -37,12 +39,19 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory: 1 << 30, bytes: 64 << 30, ratio: 500, ratio_free: 256 << 20, path: 4096, content: 256 << 10 }
+        Self {
+            memory: 1 << 30,
+            bytes: 64 << 30,
+            ratio: 500,
+            ratio_free: 256 << 20,
+            path: 4096,
+            content: 256 << 10,
+        }
     }
 }
 
-/// What an entry and a path cost beside the bytes of their names: in their layer, in the merged tree, and in the
-/// measurement of efficiency.
+/// What an entry and a path cost beside the bytes of their names: in their layer, in the merged
+/// tree, and in the measurement of efficiency.
 const ENTRY: usize = 250;
 const PATH: usize = 200;
 const COPIES: usize = 3;
@@ -66,12 +75,12 @@ pub(crate) struct Measured {
     pub(crate) memory: usize,
 }
 
-/// Reads one layer: plain tar, gzip or zstd, told by its first bytes. Text files whose name, without the directories above
-/// it, is in `wanted` are read whole.
+/// Reads one layer: plain tar, gzip or zstd, told by its first bytes. Text files whose name,
+/// without the directories above it, is in `wanted` are read whole.
 ///
 /// # Errors
-/// Why the layer cannot be used, as the end of a sentence: it is truncated or malformed, it is above a limit, or it does
-/// not have the digest that it should have.
+/// Why the layer cannot be used, as the end of a sentence: it is truncated or malformed, it is
+/// above a limit, or it does not have the digest that it should have.
 pub(crate) fn read(
     stored: impl Read,
     expected: &Expected,
@@ -82,7 +91,10 @@ pub(crate) fn read(
     let seen = Cell::new(0);
     let start = |digest: &Digest| Background::start(digest.hasher());
     let stored_hash = RefCell::new(expected.stored.as_ref().map(start));
-    let mut raw = BufReader::with_capacity(BUFFER, Counted { inner: stored, seen: &seen, hash: &stored_hash });
+    let mut raw = BufReader::with_capacity(
+        BUFFER,
+        Counted { inner: stored, seen: &seen, hash: &stored_hash },
+    );
     let format = Format::sniff(&mut raw).map_err(reason)?;
     let unpacked_hash = match (&expected.stored, &expected.unpacked, format) {
         // The same bytes need no second hash.
@@ -96,7 +108,8 @@ pub(crate) fn read(
             Format::Gzip => Box::new(MultiGzDecoder::new(&mut raw)),
             Format::Zstd => Box::new(ZstdFrames::new(&mut raw)),
         };
-        let unpacked = Unpacked { inner: decoder, count: 0, stored: &seen, hash: unpacked_hash, limits };
+        let unpacked =
+            Unpacked { inner: decoder, count: 0, stored: &seen, hash: unpacked_hash, limits };
         let mut members = Members::new(BufReader::with_capacity(BUFFER, unpacked));
         let cost = collect(&mut members, &mut layer, wanted, limits, memory).map_err(reason)?;
         // The digest is over everything, and an archive may be followed by more than its end.
@@ -106,10 +119,14 @@ pub(crate) fn read(
     };
     io::copy(&mut raw, &mut io::sink()).map_err(reason)?;
     let stored_digest = stored_hash.take().map(Background::finish);
-    for (found, expected) in [(stored_digest, &expected.stored), (unpacked_digest, &expected.unpacked)] {
+    for (found, expected) in
+        [(stored_digest, &expected.stored), (unpacked_digest, &expected.unpacked)]
+    {
         match (found, expected) {
             (Some(Some(found)), Some(expected)) if found != *expected => {
-                return Err(format!("its bytes have the digest {found} and should have {expected}"));
+                return Err(format!(
+                    "its bytes have the digest {found} and should have {expected}"
+                ));
             }
             (Some(None), _) => return Err("its digest could not be worked out".to_owned()),
             _ => {}
@@ -123,7 +140,8 @@ pub(crate) fn read(
 /// # Errors
 /// As `read`: why it cannot be used, as the end of a sentence.
 pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Layer, String> {
-    let read = read(bytes, &Expected::default(), &[b"passwd".to_vec()], limits, &Memory::default())?;
+    let read =
+        read(bytes, &Expected::default(), &[b"passwd".to_vec()], limits, &Memory::default())?;
     Ok(read.layer)
 }
 
@@ -223,7 +241,12 @@ fn clean<'p>(path: &'p [u8], limits: &Limits) -> io::Result<Vec<&'p [u8]>> {
     Ok(names)
 }
 
-fn change(member: &Member, content: u64, layer: &mut Layer, limits: &Limits) -> io::Result<Option<Change>> {
+fn change(
+    member: &Member,
+    content: u64,
+    layer: &mut Layer,
+    limits: &Limits,
+) -> io::Result<Option<Change>> {
     let kind = match member.kind {
         MemberKind::File => Kind::File,
         MemberKind::Directory => Kind::Directory,
@@ -232,7 +255,8 @@ fn change(member: &Member, content: u64, layer: &mut Layer, limits: &Limits) -> 
         MemberKind::BlockDevice => Kind::BlockDevice,
         MemberKind::Fifo => Kind::Fifo,
         MemberKind::HardLink => {
-            // What leads out of the image is cut off at its root, as the runtimes' own path resolution does it.
+            // What leads out of the image is cut off at its root, as the runtimes' own path
+            // resolution does it.
             return match member.target.len() {
                 len if len > limits.path => Err(above(format_args!("a link of {len} bytes"))),
                 _ => Ok(Some(Change::HardLink(member.target.clone().into_boxed_slice()))),
@@ -247,7 +271,9 @@ fn change(member: &Member, content: u64, layer: &mut Layer, limits: &Limits) -> 
         let decoded = FileCapabilities::decode(bytes);
         if decoded.is_none() && layer.warnings.len() < 10 {
             let path = String::from_utf8_lossy(&member.path);
-            layer.warnings.push(format!("{path} has file capabilities that no kernel reads: left out"));
+            layer
+                .warnings
+                .push(format!("{path} has file capabilities that no kernel reads: left out"));
         }
         decoded
     });
@@ -271,7 +297,8 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// Tells by the magic number: RFC 1952 and RFC 8878, a zstd stream possibly starting with a skippable frame.
+    /// Tells by the magic number: RFC 1952 and RFC 8878, a zstd stream possibly starting with a
+    /// skippable frame.
     pub(crate) fn sniff(stream: &mut impl BufRead) -> io::Result<Format> {
         let start = stream.fill_buf()?;
         Ok(match start {
@@ -316,8 +343,12 @@ impl<R: Read> Read for Unpacked<'_, R> {
         if self.count > self.limits.bytes {
             return Err(above(format_args!("more than {} bytes unpacked", self.limits.bytes)));
         }
-        if self.count > self.limits.ratio_free && self.count / self.limits.ratio > self.stored.get() {
-            return Err(above(format_args!("more than {} bytes unpacked for each stored one", self.limits.ratio)));
+        if self.count > self.limits.ratio_free && self.count / self.limits.ratio > self.stored.get()
+        {
+            return Err(above(format_args!(
+                "more than {} bytes unpacked for each stored one",
+                self.limits.ratio
+            )));
         }
         if let Some(hash) = &mut self.hash {
             hash.update(&buffer[..count]);
@@ -359,7 +390,10 @@ impl<R: BufRead> Read for ZstdFrames<R> {
             }
             match self.decoder.reset(&mut self.source) {
                 Ok(()) => self.within = true,
-                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                    length,
+                    ..
+                })) => {
                     let length = u64::from(length);
                     if io::copy(&mut (&mut self.source).take(length), &mut io::sink())? < length {
                         return Err(io::ErrorKind::UnexpectedEof.into());
@@ -386,11 +420,20 @@ mod tests {
 
     /// A block that often is a header: its checksum is right and its fields are nearly so.
     fn block() -> impl Strategy<Value = Vec<u8>> {
-        let names =
-            prop::sample::select(vec!["a", "a/b", ".wh.a", "a/.wh..wh..opq", "/", "./", "../x", "PaxHeader", ""]);
+        let names = prop::sample::select(vec![
+            "a",
+            "a/b",
+            ".wh.a",
+            "a/.wh..wh..opq",
+            "/",
+            "./",
+            "../x",
+            "PaxHeader",
+            "",
+        ]);
         let kinds = prop::sample::select(b"012345xgLKSVD7\0".to_vec());
-        let header = (names, kinds, prop_oneof![0..2000u64, any::<u64>()], any::<[u8; 24]>()).prop_map(
-            |(name, kind, size, odd)| {
+        let header = (names, kinds, prop_oneof![0..2000u64, any::<u64>()], any::<[u8; 24]>())
+            .prop_map(|(name, kind, size, odd)| {
                 let mut header = tar::Header::new_gnu();
                 header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
                 header.set_size(size);
@@ -399,8 +442,7 @@ mod tests {
                 header.as_mut_bytes()[156] = kind;
                 header.set_cksum();
                 header.as_bytes().to_vec()
-            },
-        );
+            });
         prop_oneof![3 => header, 1 => prop::collection::vec(any::<u8>(), 512), 1 => Just(b"9 path=x\n".to_vec())]
     }
 

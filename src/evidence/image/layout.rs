@@ -1,4 +1,5 @@
-//! Blobs in a directory: an OCI image layout, or containerd's content store, which has no index of its own.
+//! Blobs in a directory: an OCI image layout, or containerd's content store, which has no index of
+//! its own.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -31,23 +32,29 @@ impl Layout {
         File::open(self.root.join("index.json"))
     }
 
-    /// A manifest among the blobs whose configuration has this digest. Blobs larger than manifests are not opened.
+    /// A manifest among the blobs whose configuration has this digest. Blobs larger than manifests
+    /// are not opened.
     pub(crate) fn manifest_of(&self, config: &Digest) -> Option<Digest> {
         const MAX_MANIFEST: u64 = 1 << 20;
         let wanted = config.to_string();
         let blobs = fs::read_dir(self.root.join("blobs").join(config.algorithm())).ok()?.flatten();
-        blobs.filter(|blob| blob.metadata().is_ok_and(|found| found.is_file() && found.len() <= MAX_MANIFEST)).find_map(
-            |blob| {
+        blobs
+            .filter(|blob| {
+                blob.metadata().is_ok_and(|found| found.is_file() && found.len() <= MAX_MANIFEST)
+            })
+            .find_map(|blob| {
                 let bytes = fs::read(blob.path()).ok()?;
                 let manifest: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
-                let found = manifest.pointer("/config/digest")?.as_str()? == wanted && manifest["layers"].is_array();
+                let found = manifest.pointer("/config/digest")?.as_str()? == wanted
+                    && manifest["layers"].is_array();
                 let name = blob.file_name().into_string().ok().filter(|_| found)?;
                 Digest::parse(&format!("{}:{name}", config.algorithm()))
-            },
-        )
+            })
     }
 
     pub(crate) fn open(&self, digest: &Digest) -> io::Result<Part> {
-        Part::whole(File::open(self.root.join("blobs").join(digest.algorithm()).join(digest.hex()))?)
+        Part::whole(File::open(
+            self.root.join("blobs").join(digest.algorithm()).join(digest.hex()),
+        )?)
     }
 }

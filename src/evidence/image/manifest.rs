@@ -1,6 +1,8 @@
-//! The JSON of images: image-spec's index, manifest and configuration, and the `manifest.json` of `docker save`.
+//! The JSON of images: image-spec's index, manifest and configuration, and the `manifest.json` of
+//! `docker save`.
 //!
-//! Read as leniently as Go reads them: a field may be absent or null, and those that nobody asks for may be anything.
+//! Read as leniently as Go reads them: a field may be absent or null, and those that nobody asks
+//! for may be anything.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +12,9 @@ use serde::{Deserialize, Deserializer};
 use crate::model::image::{Config, Port};
 
 /// Null and absent are the same.
-fn nullable<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+fn nullable<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
@@ -31,10 +35,13 @@ pub(crate) struct Descriptor {
 }
 
 impl Descriptor {
-    /// The tag or name that an archive gives an image: image-spec's annotation, and containerd's own.
+    /// The tag or name that an archive gives an image: image-spec's annotation, and containerd's
+    /// own.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         let annotation = |name: &str| self.annotations.get(name).map(String::as_str);
-        [annotation("io.containerd.image.name"), annotation("org.opencontainers.image.ref.name")].into_iter().flatten()
+        [annotation("io.containerd.image.name"), annotation("org.opencontainers.image.ref.name")]
+            .into_iter()
+            .flatten()
     }
 }
 
@@ -69,13 +76,20 @@ impl Platform {
             "powerpc64" => "ppc64le",
             other => other,
         };
-        Platform { os: "linux".to_owned(), architecture: architecture.to_owned(), variant: String::new() }
+        Platform {
+            os: "linux".to_owned(),
+            architecture: architecture.to_owned(),
+            variant: String::new(),
+        }
     }
 
-    /// Whether an image for this platform runs on `other`. A variant counts only where both name one.
+    /// Whether an image for this platform runs on `other`. A variant counts only where both name
+    /// one.
     pub(crate) fn runs_on(&self, other: &Platform) -> bool {
         (&self.os, &self.architecture) == (&other.os, &other.architecture)
-            && (self.variant == other.variant || self.variant.is_empty() || other.variant.is_empty())
+            && (self.variant == other.variant
+                || self.variant.is_empty()
+                || other.variant.is_empty())
     }
 }
 
@@ -170,7 +184,11 @@ struct History {
 
 impl ImageConfig {
     pub(crate) fn platform(&self) -> Platform {
-        Platform { os: self.os.clone(), architecture: self.architecture.clone(), variant: self.variant.clone() }
+        Platform {
+            os: self.os.clone(),
+            architecture: self.architecture.clone(),
+            variant: self.variant.clone(),
+        }
     }
 
     pub(crate) fn diff_ids(&self) -> &[String] {
@@ -179,12 +197,17 @@ impl ImageConfig {
 
     /// The instruction that made each layer, in the layers' order.
     pub(crate) fn instructions(&self) -> impl Iterator<Item = String> {
-        self.history.iter().filter(|step| !step.empty_layer).map(|step| instruction(&step.created_by))
+        self.history
+            .iter()
+            .filter(|step| !step.empty_layer)
+            .map(|step| instruction(&step.created_by))
     }
 
     pub(crate) fn run(&self) -> Config {
-        let RunConfig { user, exposed_ports, env, entrypoint, cmd, volumes, working_dir, labels } = self.config.clone();
-        let mut ports: Vec<Port> = exposed_ports.keys().filter_map(|port| Port::parse(port)).collect();
+        let RunConfig { user, exposed_ports, env, entrypoint, cmd, volumes, working_dir, labels } =
+            self.config.clone();
+        let mut ports: Vec<Port> =
+            exposed_ports.keys().filter_map(|port| Port::parse(port)).collect();
         ports.sort();
         let environment = env.into_iter().map(|line| match line.split_once('=') {
             Some((name, value)) => (name.to_owned(), value.to_owned()),
@@ -204,8 +227,8 @@ impl ImageConfig {
 }
 
 /// A history entry as a Dockerfile has it: the classic builder writes `/bin/sh -c COMMAND` and
-/// `/bin/sh -c #(nop)  COPY ...`, BuildKit `RUN |2 A=1 B=2 /bin/sh -c COMMAND # buildkit`. The values of build arguments
-/// are left out: they may be secret.
+/// `/bin/sh -c #(nop)  COPY ...`, BuildKit `RUN |2 A=1 B=2 /bin/sh -c COMMAND # buildkit`. The
+/// values of build arguments are left out: they may be secret.
 fn instruction(created_by: &str) -> String {
     const SHELL: &str = "/bin/sh -c ";
     const NOP: &str = "#(nop)";
@@ -231,7 +254,8 @@ fn instruction(created_by: &str) -> String {
 
 /// Whether a blob is an image's configuration, which alone has the layers' digests unpacked.
 pub(crate) fn is_config(bytes: &[u8]) -> bool {
-    serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|blob| blob.pointer("/rootfs/diff_ids").is_some())
+    serde_json::from_slice::<serde_json::Value>(bytes)
+        .is_ok_and(|blob| blob.pointer("/rootfs/diff_ids").is_some())
 }
 
 /// Parses JSON, or says why not as the end of a sentence.
@@ -256,13 +280,23 @@ mod tests {
         assert_eq!(docker.run().volumes, ["/data"]);
         let least: ImageConfig = parse(b"{}", "configuration").unwrap();
         assert_eq!(least.run(), Config::default());
-        let ports: ImageConfig =
-            parse(br#"{"config":{"ExposedPorts":{"8080/tcp":{},"53/udp":{},"80":{},"x":{}}}}"#, "configuration")
-                .unwrap();
-        let ports: Vec<_> =
-            ports.run().exposed_ports.into_iter().map(|p| format!("{}/{}", p.number, p.protocol)).collect();
+        let ports: ImageConfig = parse(
+            br#"{"config":{"ExposedPorts":{"8080/tcp":{},"53/udp":{},"80":{},"x":{}}}}"#,
+            "configuration",
+        )
+        .unwrap();
+        let ports: Vec<_> = ports
+            .run()
+            .exposed_ports
+            .into_iter()
+            .map(|p| format!("{}/{}", p.number, p.protocol))
+            .collect();
         assert_eq!(ports, ["53/udp", "80/tcp", "8080/tcp"]);
-        assert!(parse::<Manifest>(b"<html>", "manifest").unwrap_err().starts_with("its manifest is malformed: "));
+        assert!(
+            parse::<Manifest>(b"<html>", "manifest")
+                .unwrap_err()
+                .starts_with("its manifest is malformed: ")
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Images, read without unpacking them to disk: from a registry, an OCI layout, an archive or containerd's content store.
+//! Images, read without unpacking them to disk: from a registry, an OCI layout, an archive or
+//! containerd's content store.
 
 mod archive;
 mod cache;
@@ -34,8 +35,8 @@ use manifest::{Descriptor, ImageConfig, Manifest, Platform, Saved};
 use part::{Origin, Part};
 use registry::Registry;
 
-/// Bytes of an index, a manifest or a configuration: registries take manifests of 4 MiB, and the history of a real image
-/// is far below.
+/// Bytes of an index, a manifest or a configuration: registries take manifests of 4 MiB, and the
+/// history of a real image is far below.
 const MAX_JSON: u64 = 16 << 20;
 /// Indexes within indexes.
 const MAX_DEPTH: usize = 4;
@@ -53,8 +54,9 @@ pub enum Source {
     Layout(PathBuf),
     /// A tar file of a layout or of `docker save`, compressed or not.
     Archive(PathBuf),
-    /// A directory with `blobs`, such as `/var/lib/containerd/io.containerd.content.v1.content`, and the digest of a
-    /// manifest or index in it, or of an image's configuration, which is what a runtime calls an image's id.
+    /// A directory with `blobs`, such as `/var/lib/containerd/io.containerd.content.v1.content`,
+    /// and the digest of a manifest or index in it, or of an image's configuration, which is
+    /// what a runtime calls an image's id.
     Store(PathBuf, String),
 }
 
@@ -93,7 +95,8 @@ pub struct Options {
 /// Reads an image. `name` is what messages and the result call it.
 ///
 /// # Errors
-/// One sentence: an image is read whole or not at all, since half of its layers would tell of files that are not there.
+/// One sentence: an image is read whole or not at all, since half of its layers would tell of files
+/// that are not there.
 pub async fn read(name: &str, source: Source, options: Options) -> Result<Image, Error> {
     let name = name.to_owned();
     let attempted = format!("read image {name}");
@@ -123,10 +126,18 @@ fn read_blocking(name: &str, source: &Source, options: &Options) -> Result<Image
         .iter()
         .zip(layers)
         .zip(instructions)
-        .map(|((source, layer), instruction)| (source.shown.clone(), instruction.unwrap_or_default(), layer))
+        .map(|((source, layer), instruction)| {
+            (source.shown.clone(), instruction.unwrap_or_default(), layer)
+        })
         .collect();
     let digest = plan.digest.map(|digest| digest.to_string());
-    Ok(Image::assemble(name.to_owned(), digest, plan.config.platform().to_string(), plan.config.run(), layers))
+    Ok(Image::assemble(
+        name.to_owned(),
+        digest,
+        plan.config.platform().to_string(),
+        plan.config.run(),
+        layers,
+    ))
 }
 
 /// Where the bytes come from.
@@ -163,36 +174,46 @@ enum Place {
 impl Blobs {
     fn open(source: &Source, options: &Options) -> Result<Blobs, String> {
         match source {
-            Source::Registry(reference) => {
-                Ok(Blobs::Registry(Box::new(Registry::connect(reference, &options.access)?), options.cache.clone()))
-            }
+            Source::Registry(reference) => Ok(Blobs::Registry(
+                Box::new(Registry::connect(reference, &options.access)?),
+                options.cache.clone(),
+            )),
             Source::Layout(root) if Layout::has_index(root) => Ok(Blobs::Layout(Layout::new(root))),
-            Source::Layout(root) if Layout::has_blobs(root) => {
-                Err("it has blobs but no index.json: name a manifest of it as DIRECTORY@sha256:DIGEST".to_owned())
+            Source::Layout(root) if Layout::has_blobs(root) => Err(
+                "it has blobs but no index.json: name a manifest of it as DIRECTORY@sha256:DIGEST"
+                    .to_owned(),
+            ),
+            Source::Layout(_) => {
+                Err("the directory is no OCI image layout: it has no index.json".to_owned())
             }
-            Source::Layout(_) => Err("the directory is no OCI image layout: it has no index.json".to_owned()),
             Source::Store(root, _) => Ok(Blobs::Layout(Layout::new(root))),
-            Source::Archive(path) => {
-                Archive::open(path, &options.limits).map(Blobs::Archive).map_err(|error| match error.kind() {
+            Source::Archive(path) => Archive::open(path, &options.limits)
+                .map(Blobs::Archive)
+                .map_err(|error| match error.kind() {
                     io::ErrorKind::InvalidData => format!("the file is no image archive: {error}"),
                     io::ErrorKind::UnexpectedEof => format!("the archive is truncated ({error})"),
                     _ => error.to_string(),
-                })
-            }
+                }),
         }
     }
 
-    fn plan(&self, source: &Source, platform: &Platform, options: &Options) -> Result<Plan, String> {
+    fn plan(
+        &self,
+        source: &Source,
+        platform: &Platform,
+        options: &Options,
+    ) -> Result<Plan, String> {
         match (self, source) {
             (Blobs::Layout(layout), Source::Store(_, digest)) => {
-                let digest = Digest::parse(digest).ok_or_else(|| format!("{digest:?} is no digest"))?;
+                let digest =
+                    Digest::parse(digest).ok_or_else(|| format!("{digest:?} is no digest"))?;
                 let bytes = self.json(&digest)?;
                 if !manifest::is_config(&bytes) {
                     return self.resolve(Some(digest), &bytes, platform, options);
                 }
-                let manifest = layout
-                    .manifest_of(&digest)
-                    .ok_or_else(|| format!("{digest} is a configuration, and no manifest for it is there"))?;
+                let manifest = layout.manifest_of(&digest).ok_or_else(|| {
+                    format!("{digest} is a configuration, and no manifest for it is there")
+                })?;
                 let bytes = self.json(&manifest)?;
                 self.resolve(Some(manifest), &bytes, platform, options)
             }
@@ -200,13 +221,17 @@ impl Blobs {
                 let index = read_json(layout.index().map_err(|error| error.to_string())?)?;
                 self.resolve(None, &index, platform, options)
             }
-            (Blobs::Archive(archive), _) if archive.has("index.json") && archive.has("oci-layout") => {
-                let index = read_json(archive.read("index.json").map_err(|error| error.to_string())?)?;
+            (Blobs::Archive(archive), _)
+                if archive.has("index.json") && archive.has("oci-layout") =>
+            {
+                let index =
+                    read_json(archive.read("index.json").map_err(|error| error.to_string())?)?;
                 self.resolve(None, &index, platform, options)
             }
             (Blobs::Archive(archive), _) if archive.has("manifest.json") => saved(archive, options),
             (Blobs::Archive(_), _) => {
-                Err("the archive holds no image: it has neither an index.json nor a manifest.json".to_owned())
+                Err("the archive holds no image: it has neither an index.json nor a manifest.json"
+                    .to_owned())
             }
             (Blobs::Registry(registry, _), _) => {
                 let digest = registry.digest();
@@ -233,12 +258,15 @@ impl Blobs {
         while let Some(manifests) = &manifest.manifests {
             depth += 1;
             if depth > MAX_DEPTH {
-                return Err("it is an index in an index in an index, too deep to be meant".to_owned());
+                return Err(
+                    "it is an index in an index in an index, too deep to be meant".to_owned()
+                );
             }
             // Names stand in the outermost index only.
             let image = options.image.as_deref().filter(|_| depth == 1);
             let chosen = choose(manifests, platform, image)?;
-            let next = Digest::parse(&chosen.digest).ok_or_else(|| format!("{:?} is no digest", chosen.digest))?;
+            let next = Digest::parse(&chosen.digest)
+                .ok_or_else(|| format!("{:?} is no digest", chosen.digest))?;
             manifest = manifest::parse(&self.manifest(&next)?, "manifest")?;
             digest = Some(next);
         }
@@ -250,7 +278,8 @@ impl Blobs {
                 _ => format!("its manifest has no configuration (media type {:?})", manifest.media_type),
             });
         };
-        let config = Digest::parse(&config.digest).ok_or_else(|| format!("{:?} is no digest", config.digest))?;
+        let config = Digest::parse(&config.digest)
+            .ok_or_else(|| format!("{:?} is no digest", config.digest))?;
         let config: ImageConfig = manifest::parse(&self.json(&config)?, "configuration")?;
         if manifest.layers.len() > MAX_LAYERS {
             return Err(format!("it has {} layers, more than {MAX_LAYERS}", manifest.layers.len()));
@@ -259,7 +288,8 @@ impl Blobs {
             .layers
             .iter()
             .map(|layer| {
-                let digest = Digest::parse(&layer.digest).ok_or_else(|| format!("{:?} is no digest", layer.digest))?;
+                let digest = Digest::parse(&layer.digest)
+                    .ok_or_else(|| format!("{:?} is no digest", layer.digest))?;
                 Ok(LayerSource {
                     expected: Expected { stored: Some(digest.clone()), unpacked: None },
                     shown: layer.digest.clone(),
@@ -274,7 +304,9 @@ impl Blobs {
     /// A manifest or an index by its digest. A registry has its own address for them.
     fn manifest(&self, digest: &Digest) -> Result<Vec<u8>, String> {
         match self {
-            Blobs::Registry(registry, cache) => cached(cache.as_ref(), digest, || registry.manifest(Some(digest))),
+            Blobs::Registry(registry, cache) => {
+                cached(cache.as_ref(), digest, || registry.manifest(Some(digest)))
+            }
             _ => self.json(digest),
         }
     }
@@ -319,7 +351,8 @@ impl Blobs {
         order.sort_by_key(|i| std::cmp::Reverse(plan.layers[*i].size));
         let next = AtomicUsize::new(0);
         let failed = AtomicBool::new(false);
-        let done: Vec<Mutex<Option<Result<Layer, String>>>> = plan.layers.iter().map(|_| Mutex::new(None)).collect();
+        let done: Vec<Mutex<Option<Result<Layer, String>>>> =
+            plan.layers.iter().map(|_| Mutex::new(None)).collect();
         let mut workers = thread::available_parallelism().map_or(1, Into::into);
         if matches!(self, Blobs::Registry(..)) {
             workers = workers.max(DOWNLOADS);
@@ -347,14 +380,17 @@ impl Blobs {
         for (i, slot) in done.into_iter().enumerate() {
             match slot.into_inner().ok().flatten() {
                 Some(Ok(layer)) => layers.push(layer),
-                Some(Err(why)) => return Err(format!("layer {i} ({}): {why}", plan.layers[i].shown)),
+                Some(Err(why)) => {
+                    return Err(format!("layer {i} ({}): {why}", plan.layers[i].shown));
+                }
                 None => stopped = true,
             }
         }
         if stopped { Err("a layer was not read".to_owned()) } else { Ok(layers) }
     }
 
-    /// A layer, from its index where the cache has one; else its bytes are read, and the index kept.
+    /// A layer, from its index where the cache has one; else its bytes are read, and the index
+    /// kept.
     fn layer(
         &self,
         source: &LayerSource,
@@ -363,11 +399,17 @@ impl Blobs {
         memory: &Memory,
     ) -> Result<Layer, String> {
         let limits = &options.limits;
-        let read = |stream: &mut dyn Read| layer::read(stream, &source.expected, wanted, limits, memory);
+        let read =
+            |stream: &mut dyn Read| layer::read(stream, &source.expected, wanted, limits, memory);
         let index = |origin: Option<&Origin>| index::name(origin, &source.expected, wanted, limits);
         let kept = |index: &Digest| {
             let measured = index::read(options.cache.as_ref()?.open(Shelf::Indexes, index)?)?;
-            Some(memory.take(measured.memory, limits).map(|()| measured.layer).map_err(|error| error.to_string()))
+            Some(
+                memory
+                    .take(measured.memory, limits)
+                    .map(|()| measured.layer)
+                    .map_err(|error| error.to_string()),
+            )
         };
         let (measured, index) = match (self, &source.place) {
             (Blobs::Registry(registry, cache), Place::Blob(digest)) => {
@@ -379,7 +421,8 @@ impl Blobs {
             }
             (_, place) => {
                 let mut part = self.part(place)?;
-                let is_temporary = matches!(self, Blobs::Archive(archive) if archive.is_temporary());
+                let is_temporary =
+                    matches!(self, Blobs::Archive(archive) if archive.is_temporary());
                 let origin = part.origin().filter(|_| !is_temporary);
                 if let Some(layer) = origin.as_ref().and_then(|origin| kept(&index(Some(origin)))) {
                     return layer;
@@ -425,7 +468,9 @@ fn cached(
     digest: &Digest,
     pull: impl FnOnce() -> Result<Vec<u8>, String>,
 ) -> Result<Vec<u8>, String> {
-    let kept = cache.and_then(|cache| cache.open(Shelf::Blobs, digest)).and_then(|file| read_json(file).ok());
+    let kept = cache
+        .and_then(|cache| cache.open(Shelf::Blobs, digest))
+        .and_then(|file| read_json(file).ok());
     if let Some(bytes) = kept.filter(|bytes| digest.verifies(bytes)) {
         return Ok(bytes);
     }
@@ -438,7 +483,11 @@ fn cached(
 }
 
 fn checked(digest: &Digest, bytes: &[u8]) -> Result<(), String> {
-    if digest.verifies(bytes) { Ok(()) } else { Err(format!("the bytes of {digest} do not have that digest")) }
+    if digest.verifies(bytes) {
+        Ok(())
+    } else {
+        Err(format!("the bytes of {digest} do not have that digest"))
+    }
 }
 
 fn read_json(stream: impl Read) -> Result<Vec<u8>, String> {
@@ -451,10 +500,17 @@ fn read_json(stream: impl Read) -> Result<Vec<u8>, String> {
 }
 
 /// The image of an index that is meant: by its name, and by the platform.
-fn choose<'m>(manifests: &'m [Descriptor], platform: &Platform, image: Option<&str>) -> Result<&'m Descriptor, String> {
+fn choose<'m>(
+    manifests: &'m [Descriptor],
+    platform: &Platform,
+    image: Option<&str>,
+) -> Result<&'m Descriptor, String> {
     // Attestations stand beside the images that they are about.
-    let unknown = |found: &&Descriptor| found.platform.as_ref().is_some_and(|platform| platform.os == "unknown");
-    let mut candidates: Vec<&Descriptor> = manifests.iter().filter(|found| !unknown(found)).collect();
+    let unknown = |found: &&Descriptor| {
+        found.platform.as_ref().is_some_and(|platform| platform.os == "unknown")
+    };
+    let mut candidates: Vec<&Descriptor> =
+        manifests.iter().filter(|found| !unknown(found)).collect();
     if let Some(image) = image {
         let tag = format!(":{image}");
         candidates.retain(|found| found.names().any(|name| name == image || name.ends_with(&tag)));
@@ -462,18 +518,28 @@ fn choose<'m>(manifests: &'m [Descriptor], platform: &Platform, image: Option<&s
             return Err(format!("it holds no image {image}, but {}", names(manifests)));
         }
     }
-    let fits = |found: &&Descriptor| found.platform.as_ref().is_none_or(|found| found.runs_on(platform));
+    let fits =
+        |found: &&Descriptor| found.platform.as_ref().is_none_or(|found| found.runs_on(platform));
     let fitting: Vec<&Descriptor> = candidates.iter().copied().filter(fits).collect();
     match (fitting[..].first(), candidates[..].first()) {
-        (Some(first), _) if fitting.iter().all(|other| other.digest == first.digest || other.platform.is_some()) => {
+        (Some(first), _)
+            if fitting
+                .iter()
+                .all(|other| other.digest == first.digest || other.platform.is_some()) =>
+        {
             Ok(first)
         }
-        (Some(_), _) => Err(format!("it holds several images: {}; name one with --image", names(manifests))),
+        (Some(_), _) => {
+            Err(format!("it holds several images: {}; name one with --image", names(manifests)))
+        }
         // The only one there is may be for another platform: its files tell the same.
         (None, Some(only)) if candidates.len() == 1 => Ok(only),
         (None, Some(_)) => {
-            let platforms: Vec<String> =
-                candidates.iter().filter_map(|found| found.platform.as_ref()).map(Platform::to_string).collect();
+            let platforms: Vec<String> = candidates
+                .iter()
+                .filter_map(|found| found.platform.as_ref())
+                .map(Platform::to_string)
+                .collect();
             Err(format!("it is not made for {platform}, but for {}", platforms.join(", ")))
         }
         (None, None) => Err("its index is empty".to_owned()),
@@ -487,18 +553,31 @@ fn names(manifests: &[Descriptor]) -> String {
 
 /// The image of a `manifest.json`, as `docker save` before 25 and podman's docker-archive write it.
 fn saved(archive: &Archive, options: &Options) -> Result<Plan, String> {
-    let read = |name: &str| archive.read(name).map_err(|error| error.to_string()).and_then(read_json);
+    let read =
+        |name: &str| archive.read(name).map_err(|error| error.to_string()).and_then(read_json);
     let images: Vec<Saved> = manifest::parse(&read("manifest.json")?, "manifest.json")?;
-    let tags =
-        || images.iter().flat_map(|image| image.repo_tags.iter().map(String::as_str)).collect::<Vec<_>>().join(", ");
+    let tags = || {
+        images
+            .iter()
+            .flat_map(|image| image.repo_tags.iter().map(String::as_str))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let image = match (&images[..], &options.image) {
         ([], _) => return Err("its manifest.json names no image".to_owned()),
         ([only], None) => only,
-        (_, None) => return Err(format!("it holds several images: {}; name one with --image", tags())),
+        (_, None) => {
+            return Err(format!("it holds several images: {}; name one with --image", tags()));
+        }
         (images, Some(wanted)) => {
             let tag = format!(":{wanted}");
-            let named = |image: &&Saved| image.repo_tags.iter().any(|name| name == wanted || name.ends_with(&tag));
-            images.iter().find(named).ok_or_else(|| format!("it holds no image {wanted}, but {}", tags()))?
+            let named = |image: &&Saved| {
+                image.repo_tags.iter().any(|name| name == wanted || name.ends_with(&tag))
+            };
+            images
+                .iter()
+                .find(named)
+                .ok_or_else(|| format!("it holds no image {wanted}, but {}", tags()))?
         }
     };
     let bytes = read(&image.config)?;
@@ -523,11 +602,12 @@ fn saved(archive: &Archive, options: &Options) -> Result<Plan, String> {
     Ok(Plan { digest: None, layers: layers.collect(), config })
 }
 
-/// The names of files to read whole: the accounts, and what the container starts with, which may be a script that tells
-/// whom it drops to.
+/// The names of files to read whole: the accounts, and what the container starts with, which may be
+/// a script that tells whom it drops to.
 fn wanted(config: &ImageConfig) -> Vec<Vec<u8>> {
     let run = config.run();
     let programs = [&run.entrypoint, &run.command].into_iter().filter_map(|words| words.first());
-    let names = programs.filter_map(|program| program.rsplit('/').next()).filter(|name| !name.is_empty());
+    let names =
+        programs.filter_map(|program| program.rsplit('/').next()).filter(|name| !name.is_empty());
     ["passwd", "group"].into_iter().chain(names).map(|name| name.as_bytes().to_vec()).collect()
 }

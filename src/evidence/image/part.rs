@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::time::{Duration, SystemTime};
 
-/// How long a file must have been left alone: a write within the same tick of a file system's clock leaves no trace in
-/// the file's times. FAT's tick is the longest.
+/// How long a file must have been left alone: a write within the same tick of a file system's clock
+/// leaves no trace in the file's times. FAT's tick is the longest.
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// A part of a file that must be there to its end.
@@ -36,7 +36,10 @@ impl Read for Part {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.bytes.read(buffer)?;
         if count == 0 && !buffer.is_empty() && self.bytes.limit() > 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends in the middle of it"));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file ends in the middle of it",
+            ));
         }
         Ok(count)
     }

@@ -35,8 +35,8 @@ pub struct Access {
     pub plain_http: Vec<String>,
     /// Asked instead of the registry that a reference names, as `host[:port]`.
     pub mirror: Option<String>,
-    /// Docker configurations to look for credentials in before the user's own: the pull secrets of a pod, each the bytes
-    /// of its `.dockerconfigjson`.
+    /// Docker configurations to look for credentials in before the user's own: the pull secrets of
+    /// a pod, each the bytes of its `.dockerconfigjson`.
     pub pull_secrets: Vec<Vec<u8>>,
 }
 
@@ -51,8 +51,8 @@ pub(crate) struct Registry {
 impl Registry {
     /// Logs in. Must be called within a tokio runtime, and from a thread that may block.
     pub(crate) fn connect(reference: &str, access: &Access) -> Result<Registry, String> {
-        let mut reference: Reference =
-            parse(reference).map_err(|error| format!("{reference:?} is no image reference: {error}"))?;
+        let mut reference: Reference = parse(reference)
+            .map_err(|error| format!("{reference:?} is no image reference: {error}"))?;
         if let Some(mirror) = &access.mirror {
             reference.set_mirror_registry(mirror.clone());
         }
@@ -66,7 +66,8 @@ impl Registry {
         let client = Client::try_from(config).map_err(|error| error.to_string())?;
         let auth = credentials(&reference, access);
         let handle = Handle::current();
-        // Asked for first, because the client takes a failure to log in during a pull for no need to.
+        // Asked for first, because the client takes a failure to log in during a pull for no need
+        // to.
         handle
             .block_on(client.auth(&reference, &auth, RegistryOperation::Pull))
             .map_err(|error| refused(&error, &reference, &auth))?;
@@ -78,14 +79,18 @@ impl Registry {
         self.reference.digest().and_then(Digest::parse)
     }
 
-    /// The manifest or index of the reference, or of a digest in its repository. Its digest is not checked here.
+    /// The manifest or index of the reference, or of a digest in its repository. Its digest is not
+    /// checked here.
     pub(crate) fn manifest(&self, digest: Option<&Digest>) -> Result<Vec<u8>, String> {
         let reference = match digest {
             Some(digest) => self.reference.clone_with_digest(digest.to_string()),
             None => self.reference.clone(),
         };
         let pull = self.client.pull_manifest_raw(&reference, &self.auth, &ACCEPTED);
-        let (bytes, _) = self.handle.block_on(pull).map_err(|error| refused(&error, &self.reference, &self.auth))?;
+        let (bytes, _) = self
+            .handle
+            .block_on(pull)
+            .map_err(|error| refused(&error, &self.reference, &self.auth))?;
         Ok(bytes.to_vec())
     }
 
@@ -93,23 +98,35 @@ impl Registry {
     pub(crate) fn blob(&self, digest: &Digest) -> Result<impl Read + Send + use<>, String> {
         let digest = digest.to_string();
         let pull = self.client.pull_blob_stream(&self.reference, digest.as_str());
-        let response = self.handle.block_on(pull).map_err(|error| refused(&error, &self.reference, &self.auth))?;
-        // Fused, because the client's stream checks its digest anew, and wrongly, each time it is asked after its end.
-        Ok(Blob { handle: self.handle.clone(), stream: response.stream.fuse(), chunk: None, used: 0 })
+        let response = self
+            .handle
+            .block_on(pull)
+            .map_err(|error| refused(&error, &self.reference, &self.auth))?;
+        // Fused, because the client's stream checks its digest anew, and wrongly, each time it is
+        // asked after its end.
+        Ok(Blob {
+            handle: self.handle.clone(),
+            stream: response.stream.fuse(),
+            chunk: None,
+            used: 0,
+        })
     }
 }
 
-/// Reads a reference. The client's own parser makes a regular expression first, which takes longer than all the rest of a
-/// second look at an image: it is asked only about what is not plain.
+/// Reads a reference. The client's own parser makes a regular expression first, which takes longer
+/// than all the rest of a second look at an image: it is asked only about what is not plain.
 fn parse(text: &str) -> Result<Reference, ParseError> {
     plain(text).map_or_else(|| text.parse(), Ok)
 }
 
-/// A reference in which no two separators stand side by side, as the client's parser reads it; `None` for all others.
+/// A reference in which no two separators stand side by side, as the client's parser reads it;
+/// `None` for all others.
 fn plain(text: &str) -> Option<Reference> {
     let is_name = |name: &str| {
         let words = || name.split(['.', '_', '-']);
-        words().all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
+        words().all(|word| {
+            !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        })
     };
     let is_port = |port: &str| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
     let is_tag = |tag: &str| {
@@ -133,13 +150,18 @@ fn plain(text: &str) -> Option<Reference> {
         Some((host, port)) => is_name(host) && !host.contains('_') && is_port(port),
         None => is_name(registry) && registry != "index.docker.io",
     };
-    let is_plain = is_host && repository.split('/').all(is_name) && tag.as_deref().is_none_or(is_tag);
+    let is_plain =
+        is_host && repository.split('/').all(is_name) && tag.as_deref().is_none_or(is_tag);
     let official = if registry == DOCKER_IO && !repository.contains('/') { "library/" } else { "" };
     let (registry, repository) = (registry.to_owned(), format!("{official}{repository}"));
     (is_plain && repository.len() <= MAX_REPOSITORY).then(|| match (tag, digest) {
-        (tag, None) => Reference::with_tag(registry, repository, tag.unwrap_or_else(|| "latest".to_owned())),
+        (tag, None) => {
+            Reference::with_tag(registry, repository, tag.unwrap_or_else(|| "latest".to_owned()))
+        }
         (None, Some(digest)) => Reference::with_digest(registry, repository, digest),
-        (Some(tag), Some(digest)) => Reference::with_tag_and_digest(registry, repository, tag, digest),
+        (Some(tag), Some(digest)) => {
+            Reference::with_tag_and_digest(registry, repository, tag, digest)
+        }
     })
 }
 
@@ -159,7 +181,11 @@ where
 {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let rest = self.chunk.as_ref().and_then(|chunk| chunk.as_ref().get(self.used..)).unwrap_or_default();
+            let rest = self
+                .chunk
+                .as_ref()
+                .and_then(|chunk| chunk.as_ref().get(self.used..))
+                .unwrap_or_default();
             if !rest.is_empty() {
                 let count = rest.len().min(buffer.len());
                 buffer[..count].copy_from_slice(&rest[..count]);
@@ -174,8 +200,8 @@ where
     }
 }
 
-/// The first that fits: a pull secret, then the user's `config.json` with its helpers, then podman's `auth.json`, then
-/// nobody.
+/// The first that fits: a pull secret, then the user's `config.json` with its helpers, then
+/// podman's `auth.json`, then nobody.
 fn credentials(reference: &Reference, access: &Access) -> RegistryAuth {
     let server = match reference.registry() {
         "docker.io" => DOCKER_HUB,
@@ -189,13 +215,16 @@ fn credentials(reference: &Reference, access: &Access) -> RegistryAuth {
         .or_else(|| docker_credential::get_credential(server).ok())
         .or_else(|| docker_credential::get_podman_credential(reference.registry()).ok());
     match found {
-        Some(DockerCredential::UsernamePassword(user, password)) => RegistryAuth::Basic(user, password),
+        Some(DockerCredential::UsernamePassword(user, password)) => {
+            RegistryAuth::Basic(user, password)
+        }
         // An identity token takes an OAuth2 exchange that the client does not know.
         Some(DockerCredential::IdentityToken(_)) | None => RegistryAuth::Anonymous,
     }
 }
 
-/// Only `auths` of a pull secret counts: a helper that it names is a program that it would have us start.
+/// Only `auths` of a pull secret counts: a helper that it names is a program that it would have us
+/// start.
 fn from_secret(secret: &[u8], server: &str) -> Option<DockerCredential> {
     let config: serde_json::Value = serde_json::from_slice(secret).ok()?;
     let auths = serde_json::json!({ "auths": config.get("auths")? }).to_string();
@@ -206,22 +235,33 @@ fn from_secret(secret: &[u8], server: &str) -> Option<DockerCredential> {
 fn refused(error: &OciDistributionError, reference: &Reference, auth: &RegistryAuth) -> String {
     let registry = reference.resolve_registry();
     let denied = || match auth {
-        RegistryAuth::Anonymous => format!("{registry} demands a login, or the image does not exist there"),
-        _ => format!("{registry} refuses the login that is configured for it, or denies access to the image"),
+        RegistryAuth::Anonymous => {
+            format!("{registry} demands a login, or the image does not exist there")
+        }
+        _ => format!(
+            "{registry} refuses the login that is configured for it, or denies access to the image"
+        ),
     };
     match error {
-        OciDistributionError::UnauthorizedError { .. } | OciDistributionError::AuthenticationFailure(_) => denied(),
+        OciDistributionError::UnauthorizedError { .. }
+        | OciDistributionError::AuthenticationFailure(_) => denied(),
         OciDistributionError::ServerError { code: 401 | 403, .. } => denied(),
-        OciDistributionError::ServerError { code: 404, .. } | OciDistributionError::ImageManifestNotFoundError(_) => {
+        OciDistributionError::ServerError { code: 404, .. }
+        | OciDistributionError::ImageManifestNotFoundError(_) => {
             format!("{registry} has no such image")
         }
-        OciDistributionError::ServerError { code, .. } => format!("{registry} answers with HTTP status {code}"),
+        OciDistributionError::ServerError { code, .. } => {
+            format!("{registry} answers with HTTP status {code}")
+        }
         OciDistributionError::RegistryError { envelope, .. } => {
             use oci_client::errors::OciErrorCode::{
-                BlobUnknown, Denied, ManifestUnknown, NameUnknown, NotFound, Toomanyrequests, Unauthorized,
+                BlobUnknown, Denied, ManifestUnknown, NameUnknown, NotFound, Toomanyrequests,
+                Unauthorized,
             };
             match envelope.errors.first().map(|error| (&error.code, error.message.as_str())) {
-                Some((ManifestUnknown | NameUnknown | NotFound, _)) => format!("{registry} has no such image or tag"),
+                Some((ManifestUnknown | NameUnknown | NotFound, _)) => {
+                    format!("{registry} has no such image or tag")
+                }
                 Some((BlobUnknown, _)) => format!("{registry} lacks a part of it"),
                 Some((Unauthorized | Denied, _)) => denied(),
                 Some((Toomanyrequests, _)) => {
@@ -275,13 +315,15 @@ mod tests {
         let hex = prop::sample::select(vec![0, 40, 63, 64, 96, 128]);
         let parts = prop::collection::vec((word, separator), 1..7);
         (parts, word_of_length(), digest, hex).prop_map(|(parts, long, digest, hex)| {
-            let name: String = parts.into_iter().flat_map(|(word, separator)| [word, separator]).collect();
+            let name: String =
+                parts.into_iter().flat_map(|(word, separator)| [word, separator]).collect();
             format!("{name}{long}{digest}{}", "f".repeat(hex))
         })
     }
 
     fn word_of_length() -> impl Strategy<Value = String> {
-        prop::sample::select(vec![0, 0, 1, 128, 129, 255, 256]).prop_map(|length| "a".repeat(length))
+        prop::sample::select(vec![0, 0, 1, 128, 129, 255, 256])
+            .prop_map(|length| "a".repeat(length))
     }
 
     proptest! {

@@ -1,14 +1,16 @@
 //! Walks a tar stream header by header, in bounded memory.
 //!
-//! The fields of a header are read by the `tar` crate. Its own iterator is not used: it collects long names, PAX records
-//! and sparse maps of any length, and splits PAX records at newlines, which occur in `security.capability`.
+//! The fields of a header are read by the `tar` crate. Its own iterator is not used: it collects
+//! long names, PAX records and sparse maps of any length, and splits PAX records at newlines, which
+//! occur in `security.capability`.
 
 use std::io::{self, Read};
 
 use tar::{EntryType, Header};
 
 const BLOCK: u64 = 512;
-/// Longest name or PAX record block: `maxSpecialFileSize` of Go's archive/tar, which every runtime reads layers with.
+/// Longest name or PAX record block: `maxSpecialFileSize` of Go's archive/tar, which every runtime
+/// reads layers with.
 const MAX_EXTENSION: u64 = 1 << 20;
 
 /// One file of the archive.
@@ -67,8 +69,12 @@ impl<R: Read> Members<R> {
         self.data
     }
 
-    /// Lets the caller move the stream past the rest of the present file; it is given the stream and the distance.
-    pub(crate) fn skip_with(&mut self, skip: impl FnOnce(&mut R, u64) -> io::Result<()>) -> io::Result<()> {
+    /// Lets the caller move the stream past the rest of the present file; it is given the stream
+    /// and the distance.
+    pub(crate) fn skip_with(
+        &mut self,
+        skip: impl FnOnce(&mut R, u64) -> io::Result<()>,
+    ) -> io::Result<()> {
         let distance = self.data.saturating_add(self.padding);
         skip(&mut self.stream, distance)?;
         self.position = self.position.saturating_add(distance);
@@ -76,7 +82,8 @@ impl<R: Read> Members<R> {
         Ok(())
     }
 
-    /// The next file, or `None` at the end of the archive. What was not read of the one before is skipped.
+    /// The next file, or `None` at the end of the archive. What was not read of the one before is
+    /// skipped.
     pub(crate) fn next(&mut self) -> io::Result<Option<Member>> {
         let mut long_path = None;
         let mut long_target = None;
@@ -91,7 +98,9 @@ impl<R: Read> Members<R> {
                 EntryType::XHeader => records = Records::parse(&self.extension(stored)?)?,
                 // Nothing that runtimes read for a layer is global.
                 EntryType::XGlobalHeader => self.start(stored),
-                _ => return self.member(&header, stored, long_path, long_target, records).map(Some),
+                _ => {
+                    return self.member(&header, stored, long_path, long_target, records).map(Some);
+                }
             }
         }
     }
@@ -141,7 +150,9 @@ impl<R: Read> Members<R> {
             return Ok(None);
         }
         let bytes = header.as_bytes();
-        let sum = bytes[..148].iter().chain(&bytes[156..]).map(|byte| u32::from(*byte)).sum::<u32>() + 8 * 32;
+        let sum =
+            bytes[..148].iter().chain(&bytes[156..]).map(|byte| u32::from(*byte)).sum::<u32>()
+                + 8 * 32;
         if header.cksum().ok() != Some(sum) {
             return Err(malformed("a header's checksum is wrong"));
         }
@@ -196,10 +207,14 @@ impl<R: Read> Members<R> {
     ) -> io::Result<Member> {
         let path = long_path.or(records.path).unwrap_or_else(|| header.path_bytes().into_owned());
         let target = long_target.or(records.target);
-        let target = target.or_else(|| header.link_name_bytes().map(std::borrow::Cow::into_owned)).unwrap_or_default();
+        let target = target
+            .or_else(|| header.link_name_bytes().map(std::borrow::Cow::into_owned))
+            .unwrap_or_default();
         let kind = match header.entry_type() {
             // Before POSIX a directory was a file whose name ends in a slash.
-            EntryType::Regular if header.as_bytes()[156] == 0 && path.ends_with(b"/") => MemberKind::Directory,
+            EntryType::Regular if header.as_bytes()[156] == 0 && path.ends_with(b"/") => {
+                MemberKind::Directory
+            }
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => MemberKind::File,
             EntryType::Directory => MemberKind::Directory,
             EntryType::Symlink => MemberKind::Symlink,
@@ -247,7 +262,11 @@ fn number(field: &[u8], read: impl FnOnce() -> io::Result<u64>) -> io::Result<u6
     read().map_err(|_| malformed("a mode, owner or group is not a number"))
 }
 
-fn id(record: Option<u64>, field: &[u8], read: impl FnOnce() -> io::Result<u64>) -> io::Result<u32> {
+fn id(
+    record: Option<u64>,
+    field: &[u8],
+    read: impl FnOnce() -> io::Result<u64>,
+) -> io::Result<u32> {
     let id = match record {
         Some(id) => id,
         None => number(field, read)?,
@@ -275,9 +294,13 @@ impl Records {
         let mut records = Records::default();
         while !block.is_empty() {
             let space = block.iter().position(|byte| *byte == b' ').ok_or_else(wrong)?;
-            let length = decimal(&block[..space]).and_then(|length| usize::try_from(length).ok()).ok_or_else(wrong)?;
-            let record =
-                block.get(space + 1..length).and_then(|record| record.strip_suffix(b"\n")).ok_or_else(wrong)?;
+            let length = decimal(&block[..space])
+                .and_then(|length| usize::try_from(length).ok())
+                .ok_or_else(wrong)?;
+            let record = block
+                .get(space + 1..length)
+                .and_then(|record| record.strip_suffix(b"\n"))
+                .ok_or_else(wrong)?;
             let equals = record.iter().position(|byte| *byte == b'=').ok_or_else(wrong)?;
             let (keyword, value) = (&record[..equals], &record[equals + 1..]);
             let number = || decimal(value).map(Some).ok_or_else(wrong);

@@ -1,11 +1,14 @@
-//! The answers of the scripts. A container is no more to be trusted than its image: what does not parse is left out.
+//! The answers of the scripts. A container is no more to be trusted than its image: what does not
+//! parse is left out.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::model::accounts::Accounts;
 use crate::model::capability::{Credentials, FileCapabilities};
 use crate::model::facts::CommandOption;
-use crate::model::inside::{Found, Ids, Inode, Inside, Listener, Look, Mount, OpenFile, Process, Standing};
+use crate::model::inside::{
+    Found, Ids, Inode, Inside, Listener, Look, Mount, OpenFile, Process, Standing,
+};
 
 /// Entries of any one list: a container with more files changed than this tells nothing more.
 const MOST: usize = 20_000;
@@ -21,8 +24,12 @@ pub fn inside(answer: &str) -> Inside {
     for (name, detail, body) in sections(answer) {
         let pid = detail.parse().unwrap_or_default();
         match name {
-            "path" => found.search_path = Some(body.trim().to_owned()).filter(|path| !path.is_empty()),
-            "directory" => found.directory = Some(body.trim().to_owned()).filter(|dir| dir.starts_with('/')),
+            "path" => {
+                found.search_path = Some(body.trim().to_owned()).filter(|path| !path.is_empty())
+            }
+            "directory" => {
+                found.directory = Some(body.trim().to_owned()).filter(|dir| dir.starts_with('/'))
+            }
             "passwd" => passwd = body,
             "group" => group = body,
             "mountinfo" => found.mounts = body.lines().filter_map(mount).take(MOST).collect(),
@@ -39,12 +46,15 @@ pub fn inside(answer: &str) -> Inside {
             }
             "fd" => {
                 for (writable, target) in body.lines().filter_map(descriptor) {
-                    if let Some(inode) =
-                        target.strip_prefix("socket:[").and_then(|rest| rest.trim_end_matches(']').parse().ok())
+                    if let Some(inode) = target
+                        .strip_prefix("socket:[")
+                        .and_then(|rest| rest.trim_end_matches(']').parse().ok())
                     {
                         sockets.push((inode, pid));
                     } else if writable && is_file(target) && found.open_for_writing.len() < MOST {
-                        found.open_for_writing.push(OpenFile { process: pid, path: target.to_owned() });
+                        found
+                            .open_for_writing
+                            .push(OpenFile { process: pid, path: target.to_owned() });
                     }
                 }
             }
@@ -87,17 +97,19 @@ pub fn standing(answer: &str) -> Standing {
     standing
 }
 
-/// The `security.capability` attribute of the one file of an archive, whose head is here in hexadecimal, as PAX records
-/// it: `LENGTH SCHILY.xattr.NAME=VALUE\n`, the length that of the whole record in decimal. `None`: this is no archive, or
-/// the attribute is damaged.
+/// The `security.capability` attribute of the one file of an archive, whose head is here in
+/// hexadecimal, as PAX records it: `LENGTH SCHILY.xattr.NAME=VALUE\n`, the length that of the whole
+/// record in decimal. `None`: this is no archive, or the attribute is damaged.
 fn archived_capabilities(hex: &str) -> Option<Option<FileCapabilities>> {
     const BLOCK: usize = 512;
     const SIZE: std::ops::Range<usize> = 124..135;
     const TYPE: usize = 156;
     const MAGIC: std::ops::Range<usize> = 257..262;
     const KEY: &[u8] = b" SCHILY.xattr.security.capability=";
-    let bytes: Vec<u8> =
-        hex.split_ascii_whitespace().map(|byte| u8::from_str_radix(byte, 16).ok()).collect::<Option<_>>()?;
+    let bytes: Vec<u8> = hex
+        .split_ascii_whitespace()
+        .map(|byte| u8::from_str_radix(byte, 16).ok())
+        .collect::<Option<_>>()?;
     if bytes.get(MAGIC)? != b"ustar" {
         return None;
     }
@@ -106,7 +118,9 @@ fn archived_capabilities(hex: &str) -> Option<Option<FileCapabilities>> {
     }
     let size = usize::from_str_radix(str::from_utf8(bytes.get(SIZE)?).ok()?, 8).ok()?;
     let records = bytes.get(BLOCK..BLOCK.checked_add(size)?)?;
-    let Some(at) = records.windows(KEY.len()).position(|window| window == KEY) else { return Some(None) };
+    let Some(at) = records.windows(KEY.len()).position(|window| window == KEY) else {
+        return Some(None);
+    };
     let digits = records[..at].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     let length: usize = str::from_utf8(&records[at - digits..at]).ok()?.parse().ok()?;
     let value = records.get(at + KEY.len()..(at - digits).checked_add(length)?.checked_sub(1)?)?;
@@ -134,11 +148,16 @@ pub fn found(answer: &str) -> Found {
         match name {
             "directives" => {
                 let lines = body.lines().filter_map(|line| line.split_once(':')).take(MOST);
-                found.directives = lines.map(|(file, line)| (file.to_owned(), line.to_owned())).collect();
+                found.directives =
+                    lines.map(|(file, line)| (file.to_owned(), line.to_owned())).collect();
             }
             "databases" => {
-                found.databases =
-                    body.lines().filter(|line| line.starts_with('/')).take(MOST).map(str::to_owned).collect()
+                found.databases = body
+                    .lines()
+                    .filter(|line| line.starts_with('/'))
+                    .take(MOST)
+                    .map(str::to_owned)
+                    .collect()
             }
             _ => {}
         }
@@ -150,15 +169,19 @@ pub fn found(answer: &str) -> Found {
 #[must_use]
 pub fn calls(answer: &str) -> Vec<(String, String)> {
     let scripts = sections(answer).filter(|(name, ..)| *name == "calls");
-    let lines = scripts.flat_map(|(_, file, body)| body.lines().map(move |line| (file.to_owned(), line.to_owned())));
+    let lines = scripts.flat_map(|(_, file, body)| {
+        body.lines().map(move |line| (file.to_owned(), line.to_owned()))
+    });
     lines.take(MOST).collect()
 }
 
-/// Reads the answer of `refused.sh`, the paths that the container's user may not write, or of `paths.sh`, those that the
-/// program names.
+/// Reads the answer of `refused.sh`, the paths that the container's user may not write, or of
+/// `paths.sh`, those that the program names.
 #[must_use]
 pub fn paths(answer: &str) -> Vec<String> {
-    let Some((_, _, body)) = sections(answer).find(|(name, ..)| matches!(*name, "refused" | "paths")) else {
+    let Some((_, _, body)) =
+        sections(answer).find(|(name, ..)| matches!(*name, "refused" | "paths"))
+    else {
         return Vec::new();
     };
     body.lines().filter(|line| line.starts_with('/')).take(MOST).map(str::to_owned).collect()
@@ -167,7 +190,9 @@ pub fn paths(answer: &str) -> Vec<String> {
 /// Reads the answer of `usage.sh`: path and bytes of each.
 #[must_use]
 pub fn usage(answer: &str) -> Vec<(String, u64)> {
-    let Some((_, _, body)) = sections(answer).find(|(name, ..)| *name == "usage") else { return Vec::new() };
+    let Some((_, _, body)) = sections(answer).find(|(name, ..)| *name == "usage") else {
+        return Vec::new();
+    };
     let row = |line: &str| {
         let (kib, path) = line.split_once('\t')?;
         Some((path.to_owned(), kib.parse::<u64>().ok()?.saturating_mul(1024)))
@@ -185,32 +210,48 @@ pub fn logs(answer: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Reads the log of `started.sh`: the words of the first program that started; empty where there was none.
+/// Reads the log of `started.sh`: the words of the first program that started; empty where there
+/// was none.
 #[must_use]
 pub fn started(log: &str) -> Vec<String> {
     let words = |body: &str| -> Vec<String> {
         let body = body.strip_suffix('\n').unwrap_or(body);
-        body.strip_suffix('\0').map(|words| words.split('\0').map(str::to_owned).collect()).unwrap_or_default()
+        body.strip_suffix('\0')
+            .map(|words| words.split('\0').map(str::to_owned).collect())
+            .unwrap_or_default()
     };
-    let started = sections(log).filter(|(name, ..)| *name == "started").map(|(_, _, body)| words(body));
-    started.filter(|words| words.first().is_some_and(|word| !word.is_empty())).take(1).flatten().collect()
+    let started =
+        sections(log).filter(|(name, ..)| *name == "started").map(|(_, _, body)| words(body));
+    started
+        .filter(|words| words.first().is_some_and(|word| !word.is_empty()))
+        .take(1)
+        .flatten()
+        .collect()
 }
 
-/// Reads the answer of `help.sh`: the options of a program, one a line as getopt's, argparse's and their like print them.
+/// Reads the answer of `help.sh`: the options of a program, one a line as getopt's, argparse's and
+/// their like print them.
 #[must_use]
 pub fn options(answer: &str) -> Vec<CommandOption> {
-    let Some((_, _, body)) = sections(answer).find(|(name, ..)| *name == "help") else { return Vec::new() };
+    let Some((_, _, body)) = sections(answer).find(|(name, ..)| *name == "help") else {
+        return Vec::new();
+    };
     body.lines().filter_map(option).take(MOST).collect()
 }
 
-/// `  -u, --user USER   Specify the user`: the flags end where two spaces, a tab or a dash of its own do.
+/// `  -u, --user USER   Specify the user`: the flags end where two spaces, a tab or a dash of its
+/// own do.
 fn option(line: &str) -> Option<CommandOption> {
     let line = line.trim();
-    let ends = ["  ", "\t", " -- ", " - ", ": "].iter().filter_map(|end| Some((line.find(end)?, end.len())));
+    let ends = ["  ", "\t", " -- ", " - ", ": "]
+        .iter()
+        .filter_map(|end| Some((line.find(end)?, end.len())));
     let (at, end) = ends.min()?;
     let (flags, text) = (&line[..at], line[at + end..].trim());
-    let flag =
-        flags.split([',', ' ', '=', '/', '[', '|']).next().filter(|flag| flag.len() > 1 && flag.starts_with('-'))?;
+    let flag = flags
+        .split([',', ' ', '=', '/', '[', '|'])
+        .next()
+        .filter(|flag| flag.len() > 1 && flag.starts_with('-'))?;
     let is_flag = |word: &str| word.is_empty() || word.starts_with('-');
     Some(CommandOption {
         flag: flag.to_owned(),
@@ -243,7 +284,8 @@ fn mount(line: &str) -> Option<Mount> {
     let mut fields = before.split(' ').skip(3);
     let (root, point, options) = (fields.next()?, fields.next()?, fields.next()?);
     let mut fields = after.split(' ');
-    let (fs_type, source, super_options) = (fields.next()?, fields.next()?, fields.next().unwrap_or_default());
+    let (fs_type, source, super_options) =
+        (fields.next()?, fields.next()?, fields.next().unwrap_or_default());
     let has = |options: &str, wanted| options.split(',').any(|option| option == wanted);
     Some(Mount {
         point: unescaped(point),
@@ -289,7 +331,9 @@ fn process(pid: u32, status: &str) -> Process {
             "PPid" => process.parent = value.parse().unwrap_or_default(),
             "Uid" => process.uid = ids(value),
             "Gid" => process.gid = ids(value),
-            "Groups" => process.groups = value.split_whitespace().filter_map(|id| id.parse().ok()).collect(),
+            "Groups" => {
+                process.groups = value.split_whitespace().filter_map(|id| id.parse().ok()).collect()
+            }
             "CapInh" => capabilities.inheritable = mask(),
             "CapPrm" => capabilities.permitted = mask(),
             "CapEff" => capabilities.effective = mask(),
@@ -309,8 +353,8 @@ fn ids(value: &str) -> Ids {
     Ids { real: next(), effective: next(), saved: next(), filesystem: next() }
 }
 
-/// `l-wx------ 1 root root 64 Nov 24 10:40 3 -> /var/log/x`: the link's own bits are the modes that the file is open
-/// for (proc_pid_fd(5)).
+/// `l-wx------ 1 root root 64 Nov 24 10:40 3 -> /var/log/x`: the link's own bits are the modes that
+/// the file is open for (proc_pid_fd(5)).
 fn descriptor(line: &str) -> Option<(bool, &str)> {
     let (link, target) = line.split_once(" -> ")?;
     Some((link.as_bytes().get(2) == Some(&b'w'), target))
@@ -327,19 +371,22 @@ fn is_file(target: &str) -> bool {
 fn inode(line: &str) -> Option<Inode> {
     let mut fields = line.splitn(5, ' ');
     let mode = u32::from_str_radix(fields.next()?, 16).ok()?;
-    let (uid, gid, size) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    let (uid, gid, size) =
+        (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
     let names = fields.next()?;
     let (path, target) = match names.split_once("' -> '") {
         Some((path, target)) => (path, Some(target)),
         None => (names, None),
     };
-    // GNU stat quotes as a shell does; a name that needs more than plain quotes is none that a program is set up with.
+    // GNU stat quotes as a shell does; a name that needs more than plain quotes is none that a
+    // program is set up with.
     let plain = |text: &str| text.trim_matches(['\'', '"']).to_owned();
     Some(Inode { path: plain(path), mode, uid, gid, size, target: target.map(plain) })
 }
 
-/// A row of /proc/net/{tcp,udp}{,6} or unix that waits for others: a TCP socket in LISTEN, a UDP socket that is bound
-/// and not connected, a unix socket with a path that accepts connections (proc_net(5); linux/net/tcp_states.h).
+/// A row of /proc/net/{tcp,udp}{,6} or unix that waits for others: a TCP socket in LISTEN, a UDP
+/// socket that is bound and not connected, a unix socket with a path that accepts connections
+/// (proc_net(5); linux/net/tcp_states.h).
 fn listener(table: &str, row: &str, process_of: &dyn Fn(u64) -> Option<u32>) -> Option<Listener> {
     const LISTEN: &str = "0A";
     const UNCONNECTED: &str = "07";
@@ -348,8 +395,10 @@ fn listener(table: &str, row: &str, process_of: &dyn Fn(u64) -> Option<u32>) -> 
     if table == "unix" {
         let [_, _, _, flags, _, _, inode, path] = fields.as_slice() else { return None };
         let listens = *flags == ACCEPTS && path.starts_with('/');
-        return listens
-            .then(|| Listener::Unix { path: (*path).to_owned(), process: inode.parse().ok().and_then(process_of) });
+        return listens.then(|| Listener::Unix {
+            path: (*path).to_owned(),
+            process: inode.parse().ok().and_then(process_of),
+        });
     }
     let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?.parse().ok()?);
     let (address, port) = local.split_once(':')?;
@@ -362,8 +411,8 @@ fn listener(table: &str, row: &str, process_of: &dyn Fn(u64) -> Option<u32>) -> 
     }
 }
 
-/// The kernel prints an address as 32-bit words in the machine's byte order; every machine that Kubernetes runs on but
-/// s390x is little-endian.
+/// The kernel prints an address as 32-bit words in the machine's byte order; every machine that
+/// Kubernetes runs on but s390x is little-endian.
 fn address_of(hex: &str) -> Option<IpAddr> {
     let mut octets = Vec::with_capacity(16);
     for start in (0..hex.len()).step_by(8) {
@@ -398,8 +447,10 @@ mod tests {
     fn options_are_read_as_their_help_prints_them() {
         let help = ">>> help\nUsage: clockd [OPTION]...\n  -4\t\tUse IPv4 only\n  -u USER\tSpecify user (clock)\n  --no-drop, -n  Do not drop root\n\
                     -u/--user USER -- run as this user\n  -m, --max=N    at most N\n      continued  text\n>>> end\n";
-        let read: Vec<(String, bool, String)> =
-            options(help).into_iter().map(|option| (option.flag, option.takes_value, option.text)).collect();
+        let read: Vec<(String, bool, String)> = options(help)
+            .into_iter()
+            .map(|option| (option.flag, option.takes_value, option.text))
+            .collect();
         let expected = [
             ("-4", false, "Use IPv4 only"),
             ("-u", true, "Specify user (clock)"),
@@ -407,12 +458,16 @@ mod tests {
             ("-u", true, "run as this user"),
             ("-m", true, "at most N"),
         ];
-        assert_eq!(read, expected.map(|(flag, value, text)| (flag.to_owned(), value, text.to_owned())));
+        assert_eq!(
+            read,
+            expected.map(|(flag, value, text)| (flag.to_owned(), value, text.to_owned()))
+        );
     }
 
     #[test]
     fn the_first_program_that_starts_is_the_containers() {
-        let log = ">>> started 9\n\0\n>>> started 12\n/bin/sh\0/entry\npoint\0\0\n>>> started 15\nls\0\n";
+        let log =
+            ">>> started 9\n\0\n>>> started 12\n/bin/sh\0/entry\npoint\0\0\n>>> started 15\nls\0\n";
         assert_eq!(started(log), ["/bin/sh", "/entry\npoint", ""]);
         assert_eq!(started("noise"), [""; 0]);
     }
@@ -423,29 +478,54 @@ mod tests {
         assert_eq!(found.search_path.as_deref(), Some("/usr/bin:/bin"));
         assert_eq!(found.directory.as_deref(), Some("/srv"));
         assert_eq!(
-            found.accounts.users.iter().map(|a| (a.name.as_str(), a.uid, a.gid)).collect::<Vec<_>>(),
+            found
+                .accounts
+                .users
+                .iter()
+                .map(|a| (a.name.as_str(), a.uid, a.gid))
+                .collect::<Vec<_>>(),
             [("root", 0, 0), ("nginx", 999, 101)]
         );
         assert_eq!(found.accounts.groups[0].members, ["syslog", "nginx"]);
-        assert_eq!((found.mounts[1].point.as_str(), found.mounts[1].read_only), ("/run/my secrets", true));
+        assert_eq!(
+            (found.mounts[1].point.as_str(), found.mounts[1].read_only),
+            ("/run/my secrets", true)
+        );
         let process = &found.processes[0];
         assert_eq!(
             (process.pid, process.parent, process.uid.effective, process.groups.as_slice()),
             (14, 1, 999, &[101, 4][..])
         );
-        assert_eq!((process.capabilities.bounding, process.no_new_privs, process.seccomp), (0xa804_25fb, true, 2));
+        assert_eq!(
+            (process.capabilities.bounding, process.no_new_privs, process.seccomp),
+            (0xa804_25fb, true, 2)
+        );
         assert_eq!((process.arguments.len(), &process.label), (3, &None));
-        assert_eq!(found.open_for_writing, [OpenFile { process: 14, path: "/var/log/nginx/error.log".to_owned() }]);
+        assert_eq!(
+            found.open_for_writing,
+            [OpenFile { process: 14, path: "/var/log/nginx/error.log".to_owned() }]
+        );
         assert_eq!(
             found.listeners,
             [
-                Listener::Tcp { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 80, process: Some(14) },
-                Listener::Tcp { address: IpAddr::V6(Ipv6Addr::LOCALHOST), port: 443, process: None },
+                Listener::Tcp {
+                    address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                    port: 80,
+                    process: Some(14)
+                },
+                Listener::Tcp {
+                    address: IpAddr::V6(Ipv6Addr::LOCALHOST),
+                    port: 443,
+                    process: None
+                },
                 Listener::Unix { path: "/run/admin.sock".to_owned(), process: None },
             ]
         );
-        let changed: Vec<_> =
-            found.changed.iter().map(|inode| (inode.path.as_str(), inode.is_dir(), inode.target.as_deref())).collect();
+        let changed: Vec<_> = found
+            .changed
+            .iter()
+            .map(|inode| (inode.path.as_str(), inode.is_dir(), inode.target.as_deref()))
+            .collect();
         assert_eq!(
             changed,
             [
@@ -494,13 +574,19 @@ mod tests {
         );
         let standing = standing(&answer);
         let own = standing.own.expect("a process");
-        assert_eq!((own.uid.effective, own.groups.as_slice(), own.no_new_privs), (7, &[9][..], true));
+        assert_eq!(
+            (own.uid.effective, own.groups.as_slice(), own.no_new_privs),
+            (7, &[9][..], true)
+        );
         assert_eq!((standing.first, standing.unprivileged_port_start), (None, Some(80)));
         let mount = &standing.mounts[0];
         assert!(mount.read_only && mount.noexec && mount.nosuid);
         assert_eq!(standing.accounts.users[0].name, "web");
         let capabilities = |path| {
-            standing.file_capabilities.get(path).map(|found| found.map(|found| found.to_string()).unwrap_or_default())
+            standing
+                .file_capabilities
+                .get(path)
+                .map(|found| found.map(|found| found.to_string()).unwrap_or_default())
         };
         assert_eq!(capabilities("/bin/ping").as_deref(), Some("cap_net_bind_service=ep"));
         assert_eq!(capabilities("/bin/sh").as_deref(), Some(""));
@@ -509,9 +595,13 @@ mod tests {
 
     #[test]
     fn a_look_has_each_step_once() {
-        let answer = ">>> look\n41ed 0 0 4096 '/'\n41ed 0 0 4096 '/run'\n41ed 0 0 4096 '/'\n>>> end\n";
+        let answer =
+            ">>> look\n41ed 0 0 4096 '/'\n41ed 0 0 4096 '/run'\n41ed 0 0 4096 '/'\n>>> end\n";
         let steps = look(answer).expect("an answer").inodes;
-        assert_eq!(steps.iter().map(|inode| inode.path.as_str()).collect::<Vec<_>>(), ["/", "/run"]);
+        assert_eq!(
+            steps.iter().map(|inode| inode.path.as_str()).collect::<Vec<_>>(),
+            ["/", "/run"]
+        );
         assert_eq!(look(">>> none\n"), None);
     }
 }

@@ -21,14 +21,16 @@ use crate::model::template::{self, Pod};
 use crate::model::workload::{Location, Unjudged, Workload};
 use crate::model::{defaults, misplaced, volume};
 
-/// The most bytes that one manifest may have. A dump of a whole cluster's objects stays below it; a device or an
-/// endless pipe does not.
+/// The most bytes that one manifest may have. A dump of a whole cluster's objects stays below it; a
+/// device or an endless pipe does not.
 const MAX_FILE_BYTES: u64 = 256 << 20;
 
-/// The endings that `kubectl -f DIRECTORY` reads (k8s.io/cli-runtime, pkg/resource/builder.go, FileExtensions).
+/// The endings that `kubectl -f DIRECTORY` reads (k8s.io/cli-runtime, pkg/resource/builder.go,
+/// FileExtensions).
 const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];
 
-/// The most fields of a pod in another kind that are left out of account: where more cannot be read, it is no pod.
+/// The most fields of a pod in another kind that are left out of account: where more cannot be
+/// read, it is no pod.
 const MOST_UNREADABLE: usize = 16;
 
 /// The name of standard input in `-f` and in reports.
@@ -78,7 +80,8 @@ impl Manifest {
         self.offset + self.lines.of(path)
     }
 
-    /// The line in the file of a field of the pod template, as `spec.containers[0].image`, or of its nearest ancestor.
+    /// The line in the file of a field of the pod template, as `spec.containers[0].image`, or of
+    /// its nearest ancestor.
     #[must_use]
     pub fn line(&self, field: &str) -> u64 {
         self.offset + self.lines.of(&self.pod.place(field))
@@ -103,9 +106,14 @@ enum Outcome<T> {
     Failed(Error),
 }
 
-/// Reads the workloads of files, directories and standard input (`-`), in that order, and what `make` makes of each on
-/// whatever thread; what cannot be read is an error, and the rest is still read.
-pub fn read<T: Send>(paths: &[String], recursive: bool, make: impl Fn(Manifest) -> T + Sync) -> Read<Found<T>> {
+/// Reads the workloads of files, directories and standard input (`-`), in that order, and what
+/// `make` makes of each on whatever thread; what cannot be read is an error, and the rest is still
+/// read.
+pub fn read<T: Send>(
+    paths: &[String],
+    recursive: bool,
+    make: impl Fn(Manifest) -> T + Sync,
+) -> Read<Found<T>> {
     let Read { value: files, mut errors } = files(paths, recursive);
     let files: Vec<Arc<File>> = files.into_iter().map(Arc::new).collect();
     let Read { value, errors: broken } = workloads(&files, make);
@@ -121,13 +129,18 @@ pub fn files(paths: &[String], recursive: bool) -> Read<Vec<File>> {
             sources.push(Ok(None));
         } else if path.starts_with("http://") || path.starts_with("https://") {
             let help = format!("pipe it in: curl -fsSL {path} | kubectl nonroot scan -f -");
-            sources.push(Err(Error::input(format!("read {path}"), "URLs are not fetched").help(help)));
+            sources
+                .push(Err(Error::input(format!("read {path}"), "URLs are not fetched").help(help)));
         } else {
             match named(Path::new(path), recursive) {
                 Ok(found) if found.is_empty() => {
                     let why = "the directory holds no .yaml, .yml or .json file";
                     let error = Error::input(format!("read {path}"), why);
-                    sources.push(Err(if recursive { error } else { error.help("-R descends into its directories") }));
+                    sources.push(Err(if recursive {
+                        error
+                    } else {
+                        error.help("-R descends into its directories")
+                    }));
                 }
                 Ok(found) => sources.extend(found.into_iter().map(|path| Ok(Some(path)))),
                 Err(error) => sources.push(Err(error)),
@@ -135,9 +148,11 @@ pub fn files(paths: &[String], recursive: bool) -> Read<Vec<File>> {
         }
     }
     Read::of(parallel::each(&sources, |source| match source {
-        Ok(None) => {
-            text(io::stdin().lock(), "standard input").map(|text| File { name: "stdin".to_owned(), path: None, text })
-        }
+        Ok(None) => text(io::stdin().lock(), "standard input").map(|text| File {
+            name: "stdin".to_owned(),
+            path: None,
+            text,
+        }),
         Ok(Some(path)) => {
             let name = path.display().to_string();
             open(path, &name).map(|text| File { name, path: Some(path.clone()), text })
@@ -164,7 +179,10 @@ fn named(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
             if recursive {
                 found.extend(named(&entry, true)?);
             }
-        } else if entry.extension().is_some_and(|ending| EXTENSIONS.iter().any(|known| ending == *known)) {
+        } else if entry
+            .extension()
+            .is_some_and(|ending| EXTENSIONS.iter().any(|known| ending == *known))
+        {
             found.push(entry);
         }
     }
@@ -184,15 +202,22 @@ fn text(reader: impl io::Read, name: &str) -> Result<String, Error> {
         return Err(Error::input(format!("read {name}"), why).help("split it"));
     }
     String::from_utf8(bytes).map_err(|error| {
-        let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count();
+        let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()]
+            .iter()
+            .filter(|b| **b == b'\n')
+            .count();
         Error::input(format!("read {name}"), format!("line {line} is not UTF-8 text"))
     })
 }
 
 /// Reads every document of files; one that is broken costs nothing but itself.
-pub fn workloads<T: Send>(files: &[Arc<File>], make: impl Fn(Manifest) -> T + Sync) -> Read<Found<T>> {
+pub fn workloads<T: Send>(
+    files: &[Arc<File>],
+    make: impl Fn(Manifest) -> T + Sync,
+) -> Read<Found<T>> {
     let files = files.iter().filter(|file| !source::is_kustomization(file));
-    let parts: Vec<_> = files.flat_map(|file| split(file.body()).map(move |part| (file, part))).collect();
+    let parts: Vec<_> =
+        files.flat_map(|file| split(file.body()).map(move |part| (file, part))).collect();
     let read = parallel::each(&parts, |(file, part)| {
         let mut read = Vec::new();
         let mut take = |outcome: Outcome<Manifest>| {
@@ -226,11 +251,16 @@ fn documents(file: &Arc<File>, part: Part<'_>, take: &mut dyn FnMut(Outcome<Mani
         Ok(None) => return,
         Ok(Some(document)) => document,
         Err(malformed) => {
-            let error = Error::input(format!("read {}:{}", file.name, offset + malformed.line), malformed.why);
+            let error = Error::input(
+                format!("read {}:{}", file.name, offset + malformed.line),
+                malformed.why,
+            );
             take(Outcome::Failed(match source::chart(file) {
                 _ if !text.contains("{{") => error,
                 Some(chart) => error.help(chart.advice()),
-                None => error.help("it looks like a template: helm template CHART | kubectl nonroot scan -f -"),
+                None => error.help(
+                    "it looks like a template: helm template CHART | kubectl nonroot scan -f -",
+                ),
             }));
             return;
         }
@@ -251,7 +281,8 @@ fn documents(file: &Arc<File>, part: Part<'_>, take: &mut dyn FnMut(Outcome<Mani
         }
         let is_unnamed = unnamed.get(number).copied().unwrap_or(false);
         let item_number = is_list.then_some(number);
-        let place = Place { file, part: start..start + text.len(), item: item_number, offset, is_unnamed };
+        let place =
+            Place { file, part: start..start + text.len(), item: item_number, offset, is_unnamed };
         object(item, &place, take);
     }
 }
@@ -273,8 +304,8 @@ struct Part<'a> {
     text: &'a str,
 }
 
-/// Splits a stream at its `---` lines as kubectl does, before any YAML is understood (k8s.io/apimachinery,
-/// pkg/util/yaml/decoder.go, YAMLReader).
+/// Splits a stream at its `---` lines as kubectl does, before any YAML is understood
+/// (k8s.io/apimachinery, pkg/util/yaml/decoder.go, YAMLReader).
 fn split(text: &str) -> impl Iterator<Item = Part<'_>> {
     let (mut next, mut line, mut start) = (Some(0), 0, 0);
     std::iter::from_fn(move || {
@@ -294,7 +325,8 @@ fn split(text: &str) -> impl Iterator<Item = Part<'_>> {
     })
 }
 
-/// Splits a part that holds JSON values one after another, as `jq -c '.items[]'` prints them; any other part is whole.
+/// Splits a part that holds JSON values one after another, as `jq -c '.items[]'` prints them; any
+/// other part is whole.
 fn json_values(part: Part<'_>) -> Vec<Part<'_>> {
     let Part { line, start, text } = part;
     if !text.trim_start().starts_with('{') {
@@ -340,7 +372,11 @@ fn object(document: Document, place: &Place<'_>, take: &mut dyn FnMut(Outcome<Ma
         kind: object.kind.clone(),
         namespace: object.namespace.clone(),
         name: object.name.clone(),
-        source: Location { file: file.name.clone(), line: offset + object.lines.of(""), path: None },
+        source: Location {
+            file: file.name.clone(),
+            line: offset + object.lines.of(""),
+            path: None,
+        },
         fields,
         root: fragments.iter().any(|fragment| fragment.is_root),
         forbidden: fragments.iter().any(|fragment| fragment.is_forbidden),
@@ -408,7 +444,8 @@ impl Object {
             let what = pod.place(field);
             let why = format!("{what} of {kind} {name}: {}", in_words(&error.to_string()));
             let error = Error::input(format!("read {}:{}", file.name, line_of(field)), why);
-            // Another kind may have its own types there, or words that are filled in later: the rest is judged without.
+            // Another kind may have its own types there, or words that are filled in later: the
+            // rest is judged without.
             if pod.is_own
                 || unreadable.len() == MOST_UNREADABLE
                 || template::Path::parse(field).remove(raw.to_mut()).is_none()
@@ -420,13 +457,20 @@ impl Object {
         // What cannot be read is not edited either.
         pod.is_whole &= unreadable.is_empty();
         let Some(mut spec) = template.spec else {
-            return Err(Error::input(format!("read {}:{line}", file.name), format!("{kind} {name} has no pod spec")));
+            return Err(Error::input(
+                format!("read {}:{line}", file.name),
+                format!("{kind} {name} has no pod spec"),
+            ));
         };
         if pod.is_own {
             // Its controller gives the pods these volumes.
             let templates = value.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
-            let templates = templates.into_iter().flatten().filter_map(|claim| claim["metadata"]["name"].as_str());
-            let claims: Vec<Volume> = templates.map(|template| volume::templated(template, name)).collect();
+            let templates = templates
+                .into_iter()
+                .flatten()
+                .filter_map(|claim| claim["metadata"]["name"].as_str());
+            let claims: Vec<Volume> =
+                templates.map(|template| volume::templated(template, name)).collect();
             if !claims.is_empty() {
                 spec.volumes.get_or_insert_default().extend(claims);
             }
@@ -438,9 +482,11 @@ impl Object {
             format!("{}:{line}: {}/{name}: {}", file.name, kind.to_lowercase(), one.fault(&pod))
         });
         let notes = unreadable.into_iter().chain(notes).collect();
-        let annotations = value.pointer("/metadata/annotations").and_then(Value::as_object).into_iter().flatten();
         let annotations =
-            annotations.filter_map(|(key, text)| Some((key.clone(), text.as_str()?.to_owned()))).collect();
+            value.pointer("/metadata/annotations").and_then(Value::as_object).into_iter().flatten();
+        let annotations = annotations
+            .filter_map(|(key, text)| Some((key.clone(), text.as_str()?.to_owned())))
+            .collect();
         let path = (!pod.is_own).then(|| pod.path.to_string());
         let workload = Workload {
             api_version: self.api_version.clone(),
@@ -472,7 +518,8 @@ impl Object {
 
 /// What a reader of types says of a value, in words of the API.
 fn in_words(error: &str) -> String {
-    let Some((found, expected)) = error.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "))
+    let Some((found, expected)) =
+        error.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "))
     else {
         return error.to_owned();
     };
@@ -492,8 +539,8 @@ fn in_words(error: &str) -> String {
     format!("it is {found}, where {expected} belongs")
 }
 
-/// The first field of a value that cannot be read, as `.spec.containers[0].image`; `reads` says whether a value can, and
-/// every field of what it reads may be missing.
+/// The first field of a value that cannot be read, as `.spec.containers[0].image`; `reads` says
+/// whether a value can, and every field of what it reads may be missing.
 fn misread(value: &Value, reads: &dyn Fn(&Value) -> bool) -> String {
     match value {
         Value::Object(fields) if reads(&json!({})) => {
@@ -506,7 +553,9 @@ fn misread(value: &Value, reads: &dyn Fn(&Value) -> bool) -> String {
         Value::Array(items) if reads(&json!([])) => {
             let alone = |item: &Value| reads(&json!([item]));
             let fault = items.iter().enumerate().find(|(_, item)| !alone(item));
-            fault.map(|(index, item)| format!("[{index}]{}", misread(item, &alone))).unwrap_or_default()
+            fault
+                .map(|(index, item)| format!("[{index}]{}", misread(item, &alone)))
+                .unwrap_or_default()
         }
         _ => String::new(),
     }
@@ -518,7 +567,9 @@ mod tests {
 
     #[test]
     fn the_field_that_cannot_be_read_is_found() {
-        let at = |spec: Value| misread(&json!({ "spec": spec }), &|value| PodTemplateSpec::deserialize(value).is_ok());
+        let at = |spec: Value| {
+            misread(&json!({ "spec": spec }), &|value| PodTemplateSpec::deserialize(value).is_ok())
+        };
         assert_eq!(at(json!({ "hostPID": false, "containers": [{ "name": "a" }] })), "");
         assert_eq!(at(json!("web")), ".spec");
         assert_eq!(at(json!({ "containers": {} })), ".spec.containers");
@@ -527,7 +578,10 @@ mod tests {
             ".spec.containers[1].name"
         );
         // The first of several, and a map where a word belongs.
-        assert_eq!(at(json!({ "containers": [{ "image": { "tag": 1 } }], "volumes": 1 })), ".spec.containers[0].image");
+        assert_eq!(
+            at(json!({ "containers": [{ "image": { "tag": 1 } }], "volumes": 1 })),
+            ".spec.containers[0].image"
+        );
         assert_eq!(
             at(json!({ "containers": [{ "ports": [{ "containerPort": 80 }, 81] }] })),
             ".spec.containers[0].ports[1]"
@@ -548,8 +602,10 @@ mod tests {
             "---\r\n# nothing\n---   \n",
             "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: b\n  namespace: shop\nspec:\n  template:\n    spec:\n      containers:\n      - name: c\n        securityContext:\n          privileged: true\n",
         ));
-        let names: Vec<_> =
-            found.iter().map(|m| (m.workload.name.as_str(), m.workload.source.as_ref().map(|s| s.line))).collect();
+        let names: Vec<_> = found
+            .iter()
+            .map(|m| (m.workload.name.as_str(), m.workload.source.as_ref().map(|s| s.line)))
+            .collect();
         assert_eq!(names, [("a", Some(1)), ("b", Some(11))]);
         assert_eq!(found[1].line("spec.containers[0].securityContext.privileged"), 22);
         assert_eq!(found[1].workload.namespace.as_deref(), Some("shop"));
@@ -586,8 +642,10 @@ mod tests {
             )
         };
         let (found, failed) = read_text(&format!("{}\n{}{}\n", pod("a"), pod("b"), pod("c")));
-        let lines: Vec<_> =
-            found.iter().map(|m| (m.workload.name.as_str(), m.workload.source.as_ref().map(|s| s.line))).collect();
+        let lines: Vec<_> = found
+            .iter()
+            .map(|m| (m.workload.name.as_str(), m.workload.source.as_ref().map(|s| s.line)))
+            .collect();
         assert_eq!((lines, failed), (vec![("a", Some(1)), ("b", Some(3)), ("c", Some(4))], vec![]));
         let (found, failed) = read_text("{apiVersion: v1, kind: Pod, spec: {containers: []}}\n");
         assert_eq!((found.len(), failed), (1, vec![]));
@@ -598,7 +656,10 @@ mod tests {
         let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  securityContext:\n    runAsUser: nginx\n  containers: []\n";
         let (found, failed) = read_text(text);
         assert!(found.is_empty());
-        assert!(failed[0].contains("f.yaml:6") && failed[0].contains("spec.securityContext.runAsUser"), "{failed:?}");
+        assert!(
+            failed[0].contains("f.yaml:6") && failed[0].contains("spec.securityContext.runAsUser"),
+            "{failed:?}"
+        );
     }
 
     #[test]
@@ -607,10 +668,17 @@ mod tests {
         let file = File { name: "f.yaml".to_owned(), path: None, text: text.to_owned() };
         let Read { value: Found { workloads, unjudged, notes }, errors } =
             workloads(&[Arc::new(file)], |manifest| manifest);
-        let context = workloads[0].workload.spec.containers[0].security_context.clone().expect("a context");
-        assert_eq!((context.run_as_user, context.privileged, workloads[0].pod.is_whole), (None, Some(true), false));
+        let context =
+            workloads[0].workload.spec.containers[0].security_context.clone().expect("a context");
+        assert_eq!(
+            (context.run_as_user, context.privileged, workloads[0].pod.is_whole),
+            (None, Some(true), false)
+        );
         assert_eq!((unjudged.len(), errors.len()), (0, 0));
-        assert!(notes[0].contains("f.yaml:8: spec.steps[0].securityContext.runAsUser of Flow f"), "{notes:?}");
+        assert!(
+            notes[0].contains("f.yaml:8: spec.steps[0].securityContext.runAsUser of Flow f"),
+            "{notes:?}"
+        );
     }
 
     #[test]

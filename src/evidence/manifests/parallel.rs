@@ -4,7 +4,8 @@ use std::panic;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// How many a thread takes at a time: so few that all end at nearly the same time, so many that they seldom meet.
+/// How many a thread takes at a time: so few that all end at nearly the same time, so many that
+/// they seldom meet.
 const AT_ONCE: usize = 16;
 
 /// Bytes of a thread's stack, as the main thread has it: a document may be nested deeply.
@@ -12,7 +13,8 @@ const STACK: usize = 8 << 20;
 
 /// What becomes of each, in order.
 pub(super) fn each<T: Sync, R: Send>(all: &[T], make: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(all.len().div_ceil(AT_ONCE));
+    let threads =
+        thread::available_parallelism().map_or(1, usize::from).min(all.len().div_ceil(AT_ONCE));
     if threads < 2 {
         return all.iter().map(make).collect();
     }

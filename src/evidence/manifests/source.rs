@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::{File, document::Document};
 
-/// What a template of Helm's can refer to (helm.sh/docs/chart_template_guide/builtin_objects), and the functions that
-/// no other Go template has.
+/// What a template of Helm's can refer to (helm.sh/docs/chart_template_guide/builtin_objects), and
+/// the functions that no other Go template has.
 const HELM: [&str; 10] = [
     ".Values",
     ".Release.",
@@ -42,7 +42,8 @@ impl Chart {
     pub fn advice(&self) -> String {
         let directory = self.directory.display();
         let set = match self.contexts.as_slice() {
-            [] => "its values have no security context to set, so its templates must take one".to_owned(),
+            [] => "its values have no security context to set, so its templates must take one"
+                .to_owned(),
             contexts => format!("set {} in its values", contexts.join(" and ")),
         };
         format!(
@@ -72,8 +73,12 @@ pub fn chart(file: &File) -> Option<Chart> {
 /// A directory above a file as the user would name it.
 fn as_named(file: &File, directory: &Path) -> PathBuf {
     let above = file.path.iter().flat_map(|path| path.ancestors().skip(1));
-    let mut named = above.map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above });
-    named.find(|above| fs::canonicalize(above).is_ok_and(|above| above == directory)).unwrap_or(directory).to_owned()
+    let mut named =
+        above.map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above });
+    named
+        .find(|above| fs::canonicalize(above).is_ok_and(|above| above == directory))
+        .unwrap_or(directory)
+        .to_owned()
 }
 
 /// Whether a file is a kustomization, which has no workloads of its own.
@@ -114,14 +119,18 @@ pub fn patched_by(file: &File) -> Option<PathBuf> {
     let path = file.path.as_deref()?;
     let whole = fs::canonicalize(path).ok()?;
     whole.ancestors().skip(1).find_map(|above| {
-        let kustomization = KUSTOMIZATIONS.iter().map(|name| above.join(name)).find(|path| path.is_file())?;
+        let kustomization =
+            KUSTOMIZATIONS.iter().map(|name| above.join(name)).find(|path| path.is_file())?;
         let text = fs::read_to_string(&kustomization).ok()?;
         let value = Document::parse(&text).ok()??.value;
         let list = |name: &str| value[name].as_array().cloned().unwrap_or_default();
         let patches = [list("patches"), list("patchesJson6902")].concat();
-        let paths = patches.iter().map(|patch| patch["path"].clone()).chain(list("patchesStrategicMerge"));
+        let paths =
+            patches.iter().map(|patch| patch["path"].clone()).chain(list("patchesStrategicMerge"));
         let is_named = paths.into_iter().any(|named| {
-            named.as_str().is_some_and(|named| fs::canonicalize(above.join(named)).is_ok_and(|named| named == whole))
+            named.as_str().is_some_and(|named| {
+                fs::canonicalize(above.join(named)).is_ok_and(|named| named == whole)
+            })
         });
         let name = kustomization.file_name()?;
         is_named.then(|| as_named(file, above).join(name))
@@ -133,7 +142,11 @@ mod tests {
     use super::*;
 
     fn file(path: PathBuf) -> File {
-        File { name: path.display().to_string(), text: fs::read_to_string(&path).unwrap_or_default(), path: Some(path) }
+        File {
+            name: path.display().to_string(),
+            text: fs::read_to_string(&path).unwrap_or_default(),
+            path: Some(path),
+        }
     }
 
     #[test]
@@ -160,7 +173,10 @@ mod tests {
             file(path)
         };
         write("chart/Chart.yaml", "name: web\n");
-        write("chart/values.yaml", "podSecurityContext: {}\nweb:\n  securityContext: {}\n  image: x\n");
+        write(
+            "chart/values.yaml",
+            "podSecurityContext: {}\nweb:\n  securityContext: {}\n  image: x\n",
+        );
         let template = write("chart/templates/web/deploy.yaml", "kind: Deployment\n");
         let found = chart(&template).expect("a chart");
         assert_eq!(found.contexts, ["podSecurityContext", "web.securityContext"]);

@@ -26,7 +26,8 @@ pub(super) enum Rest<'t> {
     Note,
 }
 
-/// The largest pid of a 64-bit kernel (`PID_MAX_LIMIT`, proc_sys_kernel(5)); what is more is a time.
+/// The largest pid of a 64-bit kernel (`PID_MAX_LIMIT`, proc_sys_kernel(5)); what is more is a
+/// time.
 const MOST_PID: u64 = 4_194_304;
 
 /// Takes a line apart. `None`: strace did not write it.
@@ -37,13 +38,16 @@ pub(super) fn split(text: &str) -> Option<Line<'_>> {
     if matches!(text.trim_start(), "<unfinished ...>" | "<detached ...>") {
         return Some(Line { pid: None, rest: Rest::Note });
     }
-    // Where it prints to a terminal or a pipe, a note may come into the middle of a call; what follows has a line of its own.
+    // Where it prints to a terminal or a pipe, a note may come into the middle of a call; what
+    // follows has a line of its own.
     let notes = text.ends_with("attached") || text.ends_with("detached");
     let torn = notes.then(|| text.find("strace: Process ")).flatten();
     let (pid, text) = without_pid(&text[..torn.unwrap_or(text.len())]);
     let text = without_brackets(without_times(text.trim_start()));
     let rest = match torn {
-        Some(_) => text.split_once('(').filter(|(name, _)| is_name(name)).map(|_| Rest::Unfinished(text)),
+        Some(_) => {
+            text.split_once('(').filter(|(name, _)| is_name(name)).map(|_| Rest::Unfinished(text))
+        }
         None => rest(text),
     };
     Some(Line { pid, rest: rest? })
@@ -51,14 +55,17 @@ pub(super) fn split(text: &str) -> Option<Line<'_>> {
 
 /// What strace says of itself, and the stack frames of `-k`.
 fn is_note(text: &str) -> bool {
-    let own = text.strip_prefix("strace: ").or(text.strip_prefix("/usr/bin/strace: ")).unwrap_or(text);
+    let own =
+        text.strip_prefix("strace: ").or(text.strip_prefix("/usr/bin/strace: ")).unwrap_or(text);
     let about = own.strip_prefix("Process ").and_then(|rest| rest.split_once(' '));
     own.len() < text.len()
         || about.is_some_and(|(pid, what)| {
             let number = pid.split('<').next().unwrap_or_default();
             !number.is_empty()
                 && number.bytes().all(|byte| byte.is_ascii_digit())
-                && (what.ends_with("attached") || what.ends_with("detached") || what.starts_with("resumed"))
+                && (what.ends_with("attached")
+                    || what.ends_with("detached")
+                    || what.starts_with("resumed"))
         })
         || text.starts_with("[ Process PID=")
         || text.trim_start().starts_with("> ") && text.ends_with(']') && text.contains(" [0x")
@@ -84,7 +91,8 @@ fn without_pid(text: &str) -> (Option<u32>, &str) {
     }
 }
 
-/// `22:38:26`, `22:38:26.123456`, `1700000000.123456`, `0.000123`, `(+     0.000123)`: what `-t` and `-r` put there.
+/// `22:38:26`, `22:38:26.123456`, `1700000000.123456`, `0.000123`, `(+     0.000123)`: what `-t`
+/// and `-r` put there.
 fn without_times(text: &str) -> &str {
     let mut text = text;
     loop {
@@ -143,7 +151,8 @@ fn rest(text: &str) -> Option<Rest<'_>> {
     })
 }
 
-/// Whether it can be the name of a system call: `openat`, `syscall_0x1bf`, `????`; nothing at all in old traces.
+/// Whether it can be the name of a system call: `openat`, `syscall_0x1bf`, `????`; nothing at all
+/// in old traces.
 fn is_name(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'?'))
 }
@@ -169,13 +178,17 @@ pub(super) fn call(text: &str) -> Option<Call> {
     Some(Call { name: name.to_owned(), arguments: value::arguments(inner), outcome, text: shown })
 }
 
-/// `0`, `3</etc/passwd>`, `0x7f.. (flags O_RDWR)`, `-1 EACCES (Permission denied)`, `? ERESTARTSYS (...)`.
+/// `0`, `3</etc/passwd>`, `0x7f.. (flags O_RDWR)`, `-1 EACCES (Permission denied)`, `? ERESTARTSYS
+/// (...)`.
 fn outcome(result: &str) -> Option<Outcome> {
     let result = result.trim();
-    let result = result.strip_suffix('>').and_then(|rest| rest.rsplit_once(" <")).map_or(result, |(before, time)| {
-        let is_time = time.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-        if is_time { before } else { result }
-    });
+    let result = result.strip_suffix('>').and_then(|rest| rest.rsplit_once(" <")).map_or(
+        result,
+        |(before, time)| {
+            let is_time = time.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+            if is_time { before } else { result }
+        },
+    );
     if result.starts_with('?') {
         return Some(Outcome::Unknown);
     }
@@ -186,7 +199,8 @@ fn outcome(result: &str) -> Option<Outcome> {
             None => Outcome::Failed(String::new()),
         });
     }
-    let digits = result.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(result.len());
+    let digits =
+        result.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(result.len());
     let value = number(&result[..digits])?;
     let note = value::note(&result[digits..]).map(|(note, _)| note.to_owned());
     Some(Outcome::Returned(value, note))
@@ -204,7 +218,10 @@ mod tests {
     #[test]
     fn strings_may_hold_anything() {
         let call = called(r#"write(1, "a) = b, \"c\" \303\274\x41\n"..., 99) = 7"#);
-        assert_eq!(call.arguments[1], Argument::Text { text: "a) = b, \"c\" üA\n".to_owned(), cut: true });
+        assert_eq!(
+            call.arguments[1],
+            Argument::Text { text: "a) = b, \"c\" üA\n".to_owned(), cut: true }
+        );
         assert_eq!((call.number(2), call.outcome), (Some(99), Outcome::Returned(7, None)));
     }
 
@@ -217,19 +234,26 @@ mod tests {
         assert_eq!(call.arguments.len(), 4);
         assert_eq!(call.outcome, Outcome::Returned(7, Some("TCP:[a->b]".to_owned())));
         let call = called("write(1</dev/null<char 1:3>>, 0x55, 1<<3|FUTEX<<2) = 0x10 (flags X)");
-        assert_eq!((call.note(0), call.word(2)), (Some("/dev/null<char 1:3>"), Some("1<<3|FUTEX<<2")));
+        assert_eq!(
+            (call.note(0), call.word(2)),
+            (Some("/dev/null<char 1:3>"), Some("1<<3|FUTEX<<2"))
+        );
         assert_eq!(call.outcome, Outcome::Returned(16, None));
     }
 
     #[test]
     fn secrets_of_a_command_line_are_no_evidence() {
-        let call = called(r#"execve("/bin/x", ["x", "--password=p"], ["KEY=k"]) = -1 EPERM (Operation not permitted)"#);
+        let call = called(
+            r#"execve("/bin/x", ["x", "--password=p"], ["KEY=k"]) = -1 EPERM (Operation not permitted)"#,
+        );
         assert_eq!(call.text, r#"execve("/bin/x", ...) = -1 EPERM (Operation not permitted)"#);
     }
 
     #[test]
     fn no_calls() {
-        for text in ["open(", "open() failed", "f(x) = y", "mkdir() \"/x\" failed (13: Permission denied)"] {
+        for text in
+            ["open(", "open() failed", "f(x) = y", "mkdir() \"/x\" failed (13: Permission denied)"]
+        {
             assert!(call(text).is_none(), "{text}");
         }
     }

@@ -1,8 +1,9 @@
-//! The output of strace(1), read as it comes: pieces of any size go in, events come out, memory stays bounded.
+//! The output of strace(1), read as it comes: pieces of any size go in, events come out, memory
+//! stays bounded.
 //!
-//! It is read whether it was made with `-f`, `-ff` and merged, `-y`, `-yy`, `-Y`, `-t` of any kind, `-r`, `-T`, `-i`, `-n`
-//! or `-k`; calls that another thread's line interrupted are put together again. Every line is counted, and those that are
-//! not strace's are told.
+//! It is read whether it was made with `-f`, `-ff` and merged, `-y`, `-yy`, `-Y`, `-t` of any kind,
+//! `-r`, `-T`, `-i`, `-n` or `-k`; calls that another thread's line interrupted are put together
+//! again. Every line is counted, and those that are not strace's are told.
 
 mod line;
 mod value;
@@ -34,7 +35,8 @@ pub struct Strace {
 }
 
 impl Strace {
-    /// Takes the next piece, which may begin and end anywhere, and hands over the events of its lines.
+    /// Takes the next piece, which may begin and end anywhere, and hands over the events of its
+    /// lines.
     pub fn feed(&mut self, piece: &[u8], take: &mut impl FnMut(Event)) {
         let mut pieces = piece.split(|byte| *byte == b'\n');
         let Some(first) = pieces.next() else { return };
@@ -171,9 +173,16 @@ mod tests {
                 let (events, lines) = read(&text);
                 assert_eq!((lines.calls, lines.unknown, events.len()), (1, 0, 1), "{text}");
                 let What::Call(call) = &events[0].what else { panic!("{text}") };
-                assert_eq!((call.name.as_str(), call.text(1), call.note(0)), ("openat", Some("x"), Some("/srv")));
+                assert_eq!(
+                    (call.name.as_str(), call.text(1), call.note(0)),
+                    ("openat", Some("x"), Some("/srv"))
+                );
                 assert_eq!(call.outcome, Outcome::Failed("EACCES".to_owned()), "{text}");
-                assert_eq!(events[0].pid, prefix.contains("17 ").then_some(17).or(events[0].pid), "{text}");
+                assert_eq!(
+                    events[0].pid,
+                    prefix.contains("17 ").then_some(17).or(events[0].pid),
+                    "{text}"
+                );
             }
         }
     }
@@ -208,7 +217,10 @@ mod tests {
              nginx: [emerg] something else\n",
         );
         let ends: Vec<&What> = events.iter().map(|event| &event.what).collect();
-        assert!(matches!(ends[..3], [What::Exited(3), What::Killed(_), What::Superseded]), "{ends:?}");
+        assert!(
+            matches!(ends[..3], [What::Exited(3), What::Killed(_), What::Superseded]),
+            "{ends:?}"
+        );
         let Lines { total, calls, signals, ends, notes, empty, unknown, strange, .. } = lines;
         assert_eq!((total, calls, signals, ends, notes, empty, unknown), (10, 2, 1, 3, 2, 1, 1));
         assert_eq!(strange, [(10, "nginx: [emerg] something else".to_owned())]);

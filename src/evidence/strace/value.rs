@@ -88,7 +88,8 @@ fn quoted(text: &str, at: usize) -> usize {
     text.len().saturating_sub(1)
 }
 
-/// A note of `-y`: `</etc/passwd>`, `<TCP:[10.0.0.1:80->10.0.0.2:5]>`, `</dev/null<char 1:3>>`; and what follows it.
+/// A note of `-y`: `</etc/passwd>`, `<TCP:[10.0.0.1:80->10.0.0.2:5]>`, `</dev/null<char 1:3>>`; and
+/// what follows it.
 pub(super) fn note(text: &str) -> Option<(&str, &str)> {
     let bytes = text.as_bytes();
     if bytes.first() != Some(&b'<') {
@@ -152,7 +153,11 @@ fn unescaped(text: &str) -> String {
                 continue;
             }
         };
-        let digits = bytes[from..].iter().take(most).take_while(|byte| char::from(**byte).is_digit(base)).count();
+        let digits = bytes[from..]
+            .iter()
+            .take(most)
+            .take_while(|byte| char::from(**byte).is_digit(base))
+            .count();
         let value = bytes[from..from + digits]
             .iter()
             .fold(0, |value, byte| value * base + char::from(*byte).to_digit(base).unwrap_or(0));

@@ -1,9 +1,10 @@
 //! May this process do that to this path? The kernel's answer, worked out step by step.
 //!
-//! The rules are path_resolution(7), inode(7), `generic_permission` and `may_delete` of Linux's `fs/namei.c`, and
-//! `setattr_prepare` of `fs/attr.c`. Not considered: POSIX ACLs, security modules, the immutable attribute, and
-//! `fs.protected_*` of sysctl, which refuse a few odd operations in world-writable sticky directories. In a user
-//! namespace a capability counts only for a file whose owner and group exist in it.
+//! The rules are path_resolution(7), inode(7), `generic_permission` and `may_delete` of Linux's
+//! `fs/namei.c`, and `setattr_prepare` of `fs/attr.c`. Not considered: POSIX ACLs, security
+//! modules, the immutable attribute, and `fs.protected_*` of sysctl, which refuse a few odd
+//! operations in world-writable sticky directories. In a user namespace a capability counts only
+//! for a file whose owner and group exist in it.
 
 mod mounts;
 
@@ -14,7 +15,8 @@ use crate::model::obstacle::Errno;
 
 pub use mounts::{Content, Files, Lookup, Mount};
 
-/// Symbolic links that a walk follows before ELOOP: `MAXSYMLINKS` of Linux's `include/linux/namei.h`.
+/// Symbolic links that a walk follows before ELOOP: `MAXSYMLINKS` of Linux's
+/// `include/linux/namei.h`.
 const MAX_SYMLINKS: usize = 40;
 
 const READ: u16 = 4;
@@ -141,10 +143,11 @@ impl Node {
         Node { kind: Kind::Symlink, mode: 0o777, uid: 0, gid: 0, target: Some(target.to_owned()) }
     }
 
-    /// What the kubelet makes of a volume's file for `fsGroup`: the group, read and write for it, and on directories
-    /// search and setgid; never the owner. `read_only` is the volume's, not the mount's. Source: `changeFilePermission`
-    /// in Kubernetes' `pkg/volume/volume_linux.go`. For the volume types that it applies to see the API's `fsGroup` and
-    /// `CSIDriver.spec.fsGroupPolicy`; hostPath and NFS are not among them.
+    /// What the kubelet makes of a volume's file for `fsGroup`: the group, read and write for it,
+    /// and on directories search and setgid; never the owner. `read_only` is the volume's, not
+    /// the mount's. Source: `changeFilePermission` in Kubernetes' `pkg/volume/volume_linux.go`.
+    /// For the volume types that it applies to see the API's `fsGroup` and `CSIDriver.spec.
+    /// fsGroupPolicy`; hostPath and NFS are not among them.
     #[must_use]
     pub fn with_fs_group(self, gid: u32, read_only: bool) -> Node {
         let mask = match (self.kind, read_only) {
@@ -177,7 +180,9 @@ impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Mode(kind, mode) = *self;
         write!(f, "{}", kind.letter())?;
-        for (shift, special, marks) in [(6, 0o4000, ['s', 'S']), (3, 0o2000, ['s', 'S']), (0, 0o1000, ['t', 'T'])] {
+        for (shift, special, marks) in
+            [(6, 0o4000, ['s', 'S']), (3, 0o2000, ['s', 'S']), (0, 0o1000, ['t', 'T'])]
+        {
             let bits = mode >> shift;
             let execute = match (mode & special != 0, bits & SEARCH != 0) {
                 (true, true) => marks[0],
@@ -201,7 +206,8 @@ impl fmt::Display for Mode {
 pub enum Access {
     /// Read a file, or list a directory.
     Read,
-    /// Write a file, or make files in a directory. What does not exist is created, with the directories above it.
+    /// Write a file, or make files in a directory. What does not exist is created, with the
+    /// directories above it.
     Write,
     /// Execute a file.
     Execute,
@@ -334,11 +340,18 @@ impl fmt::Display for Step {
                 };
                 write!(f, ": {class} may {}{}", if granted { "" } else { "not " }, verb(asked))
             }
-            Finding::Capability { capability, asked } => write!(f, ": CAP_{capability} lets it {}", verb(asked)),
+            Finding::Capability { capability, asked } => {
+                write!(f, ": CAP_{capability} lets it {}", verb(asked))
+            }
             Finding::Owner => write!(f, ": its owner may"),
-            Finding::NotOwner { capability } => write!(f, ": only its owner may, or who has CAP_{capability}"),
+            Finding::NotOwner { capability } => {
+                write!(f, ": only its owner may, or who has CAP_{capability}")
+            }
             Finding::Sticky => {
-                write!(f, ": the sticky bit lets only the owner of a file or of the directory remove it")
+                write!(
+                    f,
+                    ": the sticky bit lets only the owner of a file or of the directory remove it"
+                )
             }
             Finding::ReadOnly => write!(f, ": read-only"),
             Finding::NoExec => write!(f, ": mounted noexec"),
@@ -386,7 +399,8 @@ impl Decision {
     }
 }
 
-/// Decides whether `subject` gets `access` to `path`, which is absolute; a relative one is taken from `/`.
+/// Decides whether `subject` gets `access` to `path`, which is absolute; a relative one is taken
+/// from `/`.
 #[must_use]
 pub fn decide(subject: &Subject, files: &Files<'_>, path: &str, access: Access) -> Decision {
     let mut walk = Walk { subject, files, steps: Vec::new() };
@@ -427,17 +441,25 @@ impl Walk<'_, '_> {
             }
             Some((path, Lookup::Unknown)) => {
                 let changes = !matches!(access, Access::Read | Access::Execute | Access::Search);
-                let finding = if changes && self.files.read_only(&path) { Finding::ReadOnly } else { Finding::Unknown };
+                let finding = if changes && self.files.read_only(&path) {
+                    Finding::ReadOnly
+                } else {
+                    Finding::Unknown
+                };
                 return self.stop(&path, None, finding);
             }
         };
         match access {
             Access::Read => self.permit(&path, &node, READ),
-            Access::Search if node.kind != Kind::Directory => self.stop(&path, Some(&node), Finding::NotDirectory),
+            Access::Search if node.kind != Kind::Directory => {
+                self.stop(&path, Some(&node), Finding::NotDirectory)
+            }
             Access::Search => self.permit(&path, &node, SEARCH),
             Access::Execute => {
                 self.permit(&path, &node, SEARCH)?;
-                if node.kind != Kind::File || self.files.mount(&path).is_some_and(|mount| mount.noexec) {
+                if node.kind != Kind::File
+                    || self.files.mount(&path).is_some_and(|mount| mount.noexec)
+                {
                     return self.stop(&path, Some(&node), Finding::NoExec);
                 }
                 Ok(())
@@ -455,7 +477,11 @@ impl Walk<'_, '_> {
             Access::Remove => {
                 self.change(&directory.0, &directory.1)?;
                 let (uid, sticky) = (self.subject.uid, directory.1.mode & 0o1000 != 0);
-                if sticky && uid != node.uid && uid != directory.1.uid && !self.subject.has(Capability::FOWNER) {
+                if sticky
+                    && uid != node.uid
+                    && uid != directory.1.uid
+                    && !self.subject.has(Capability::FOWNER)
+                {
                     return self.stop(&path, Some(&node), Finding::Sticky);
                 }
                 Ok(())
@@ -469,7 +495,8 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Follows the path as far as it exists. Every directory on the way must let the subject search it.
+    /// Follows the path as far as it exists. Every directory on the way must let the subject search
+    /// it.
     fn resolve(&mut self, path: &str, follow: bool) -> Result<Place, Verdict> {
         let mut names: Vec<String> = components(path);
         let mut links = 0;
@@ -483,7 +510,8 @@ impl Walk<'_, '_> {
         let mut here = ("/".to_owned(), root.clone());
         loop {
             let Some(name) = names.pop() else {
-                let last = (!above.is_empty()).then(|| (here.0.clone(), Lookup::Found(here.1.clone())));
+                let last =
+                    (!above.is_empty()).then(|| (here.0.clone(), Lookup::Found(here.1.clone())));
                 return Ok(Place { directory: above.pop().unwrap_or(here), last });
             };
             if here.1.kind != Kind::Directory {
@@ -494,9 +522,12 @@ impl Walk<'_, '_> {
                 here = above.pop().unwrap_or(here);
                 continue;
             }
-            let path = if here.0 == "/" { format!("/{name}") } else { format!("{}/{name}", here.0) };
+            let path =
+                if here.0 == "/" { format!("/{name}") } else { format!("{}/{name}", here.0) };
             match self.files.lookup(&path) {
-                Lookup::Found(link @ Node { kind: Kind::Symlink, .. }) if follow || !names.is_empty() => {
+                Lookup::Found(link @ Node { kind: Kind::Symlink, .. })
+                    if follow || !names.is_empty() =>
+                {
                     links += 1;
                     if links > MAX_SYMLINKS {
                         return self.stop(&path, Some(&link), Finding::TooManyLinks);
@@ -528,7 +559,13 @@ impl Walk<'_, '_> {
     }
 
     /// What the owner may do, if it is `permitted` at all, or who has the capability.
-    fn own(&mut self, path: &str, node: &Node, capability: Capability, permitted: bool) -> Result<(), Verdict> {
+    fn own(
+        &mut self,
+        path: &str,
+        node: &Node,
+        capability: Capability,
+        permitted: bool,
+    ) -> Result<(), Verdict> {
         if self.files.read_only(path) {
             self.stop(path, Some(node), Finding::ReadOnly)
         } else if permitted && self.subject.uid == node.uid {
@@ -561,13 +598,17 @@ impl Walk<'_, '_> {
     fn stop<T>(&mut self, path: &str, node: Option<&Node>, finding: Finding) -> Result<T, Verdict> {
         self.note(path, node, finding);
         Err(match finding {
-            Finding::Mode { .. } | Finding::NoExec | Finding::Fixed => Verdict::Denied(Denial::Mode),
+            Finding::Mode { .. } | Finding::NoExec | Finding::Fixed => {
+                Verdict::Denied(Denial::Mode)
+            }
             Finding::NotOwner { .. } | Finding::Sticky => Verdict::Denied(Denial::Owner),
             Finding::ReadOnly => Verdict::Denied(Denial::ReadOnly),
             Finding::Missing => Verdict::Denied(Denial::Missing),
             Finding::NotDirectory => Verdict::Denied(Denial::NotDirectory),
             Finding::TooManyLinks => Verdict::Denied(Denial::Loop),
-            Finding::Unknown | Finding::Link | Finding::Capability { .. } | Finding::Owner => Verdict::Unknown,
+            Finding::Unknown | Finding::Link | Finding::Capability { .. } | Finding::Owner => {
+                Verdict::Unknown
+            }
         })
     }
 }
@@ -577,7 +618,8 @@ fn components(path: &str) -> Vec<String> {
     path.rsplit('/').filter(|name| !name.is_empty() && *name != ".").map(str::to_owned).collect()
 }
 
-/// `generic_permission` of Linux's `fs/namei.c`: the first class that fits decides alone; only then come capabilities.
+/// `generic_permission` of Linux's `fs/namei.c`: the first class that fits decides alone; only then
+/// come capabilities.
 #[must_use]
 pub fn permission(subject: &Subject, node: &Node, asked: u16) -> Finding {
     let (class, shift) = if subject.uid == node.uid {
@@ -596,7 +638,9 @@ pub fn permission(subject: &Subject, node: &Node, asked: u16) -> Finding {
         // Root may not execute what nobody may.
         _ => (asked == READ, asked & SEARCH == 0 || node.mode & 0o111 != 0),
     };
-    for (applies, capability) in [(reads, Capability::DAC_READ_SEARCH), (overrides, Capability::DAC_OVERRIDE)] {
+    for (applies, capability) in
+        [(reads, Capability::DAC_READ_SEARCH), (overrides, Capability::DAC_OVERRIDE)]
+    {
         if applies && subject.has(capability) {
             return Finding::Capability { capability, asked };
         }
@@ -620,7 +664,16 @@ mod tests {
                     let kind = if path.ends_with('/') { Kind::Directory } else { Kind::File };
                     let mode = u16::from_str_radix(mode, 8).unwrap();
                     let path = if path == "/" { path } else { path.trim_end_matches('/') };
-                    (path, Node { kind, mode, uid: uid.parse().unwrap(), gid: gid.parse().unwrap(), target: None })
+                    (
+                        path,
+                        Node {
+                            kind,
+                            mode,
+                            uid: uid.parse().unwrap(),
+                            gid: gid.parse().unwrap(),
+                            target: None,
+                        },
+                    )
                 }
                 _ => panic!("{line}"),
             })
@@ -662,10 +715,22 @@ mod tests {
 
     #[test]
     fn the_first_class_that_fits_decides_alone() {
-        assert_eq!(verdict(&Subject::plain(101, 101, &[]), "/var/cache/nginx", Access::Write), Verdict::Allowed);
-        assert_eq!(verdict(&Subject::plain(1000, 0, &[]), "/var/cache/nginx", Access::Write), EACCES);
-        assert_eq!(verdict(&Subject::plain(1000, 1000, &[4]), "/var/log/nginx/new", Access::Write), Verdict::Allowed);
-        assert_eq!(verdict(&Subject::plain(1000, 4, &[]), "/var/log/nginx/new", Access::Create), Verdict::Allowed);
+        assert_eq!(
+            verdict(&Subject::plain(101, 101, &[]), "/var/cache/nginx", Access::Write),
+            Verdict::Allowed
+        );
+        assert_eq!(
+            verdict(&Subject::plain(1000, 0, &[]), "/var/cache/nginx", Access::Write),
+            EACCES
+        );
+        assert_eq!(
+            verdict(&Subject::plain(1000, 1000, &[4]), "/var/log/nginx/new", Access::Write),
+            Verdict::Allowed
+        );
+        assert_eq!(
+            verdict(&Subject::plain(1000, 4, &[]), "/var/log/nginx/new", Access::Create),
+            Verdict::Allowed
+        );
         let locked_out = Node::file(0o077, 1000, 1000);
         let owner = permission(&Subject::plain(1000, 1000, &[]), &locked_out, READ);
         assert_eq!(owner, Finding::Mode { class: Class::Owner, asked: READ, granted: false });
@@ -675,11 +740,20 @@ mod tests {
     fn capabilities_override_modes_but_never_make_a_file_executable() {
         let root = |capabilities| Subject { capabilities, ..Subject::plain(0, 0, &[]) };
         assert_eq!(verdict(&root(Set::EMPTY), "/var/cache/nginx/x", Access::Read), EACCES);
-        let reader = Subject { capabilities: Set::of(&[Capability::DAC_READ_SEARCH]), ..Subject::plain(1, 1, &[]) };
+        let reader = Subject {
+            capabilities: Set::of(&[Capability::DAC_READ_SEARCH]),
+            ..Subject::plain(1, 1, &[])
+        };
         assert_eq!(verdict(&reader, "/etc/shadow", Access::Read), Verdict::Allowed);
         assert_eq!(verdict(&reader, "/etc/shadow", Access::Write), EACCES);
-        assert_eq!(verdict(&root(Set::CONTAINERD), "/var/cache/nginx/x", Access::Create), Verdict::Allowed);
-        let override_ = Subject { capabilities: Set::of(&[Capability::DAC_OVERRIDE]), ..Subject::plain(1, 1, &[]) };
+        assert_eq!(
+            verdict(&root(Set::CONTAINERD), "/var/cache/nginx/x", Access::Create),
+            Verdict::Allowed
+        );
+        let override_ = Subject {
+            capabilities: Set::of(&[Capability::DAC_OVERRIDE]),
+            ..Subject::plain(1, 1, &[])
+        };
         assert_eq!(verdict(&override_, "/etc/shadow", Access::Write), Verdict::Allowed);
         assert_eq!(verdict(&override_, "/etc/shadow", Access::Execute), EACCES);
         assert_eq!(verdict(&override_, "/usr/sbin/nginx", Access::Execute), Verdict::Allowed);
@@ -702,9 +776,15 @@ mod tests {
                 "/run drwxr-xr-x 0:0: others may not write and search",
             ]
         );
-        assert_eq!(verdict(&Subject::plain(1, 1, &[]), "/loop", Access::Read), Verdict::Denied(Denial::Loop));
+        assert_eq!(
+            verdict(&Subject::plain(1, 1, &[]), "/loop", Access::Read),
+            Verdict::Denied(Denial::Loop)
+        );
         assert_eq!(verdict(&Subject::plain(1, 1, &[]), "/loop", Access::Remove), EACCES);
-        assert_eq!(verdict(&Subject::plain(1, 1, &[]), "/usr/../../etc/./shadow", Access::Read), EACCES);
+        assert_eq!(
+            verdict(&Subject::plain(1, 1, &[]), "/usr/../../etc/./shadow", Access::Read),
+            EACCES
+        );
         assert_eq!(
             verdict(&Subject::plain(1, 1, &[]), "/etc/shadow/x", Access::Read),
             Verdict::Denied(Denial::NotDirectory)
@@ -717,13 +797,19 @@ mod tests {
         let user = Subject::plain(7, 7, &[8]);
         assert_eq!(verdict(&user, "/tmp/theirs", Access::Chmod), Verdict::Allowed);
         assert_eq!(verdict(&user, "/tmp/theirs", Access::Remove), Verdict::Allowed);
-        assert_eq!(verdict(&user, "/tmp/theirs", Access::Chown { uid: Some(7), gid: Some(8) }), Verdict::Allowed);
+        assert_eq!(
+            verdict(&user, "/tmp/theirs", Access::Chown { uid: Some(7), gid: Some(8) }),
+            Verdict::Allowed
+        );
         assert_eq!(verdict(&user, "/tmp/theirs", Access::Chown { uid: Some(0), gid: None }), EPERM);
         assert_eq!(verdict(&user, "/tmp/theirs", Access::Chown { uid: None, gid: Some(9) }), EPERM);
         let other = Subject::plain(1000, 1000, &[]);
         assert_eq!(verdict(&other, "/tmp/theirs", Access::Write), Verdict::Allowed);
         assert_eq!(verdict(&other, "/tmp/theirs", Access::Chmod), EPERM);
-        assert_eq!(verdict(&other, "/tmp/theirs", Access::Chown { uid: Some(7), gid: Some(7) }), EPERM);
+        assert_eq!(
+            verdict(&other, "/tmp/theirs", Access::Chown { uid: Some(7), gid: Some(7) }),
+            EPERM
+        );
         assert_eq!(verdict(&other, "/tmp/theirs", Access::Remove), EPERM);
         let owner = Subject { capabilities: Set::of(&[Capability::FOWNER]), ..other };
         assert_eq!(verdict(&owner, "/tmp/theirs", Access::Remove), Verdict::Allowed);
@@ -753,14 +839,26 @@ mod tests {
         assert_eq!(ask(&[], "/var/cache/nginx/client_temp", Access::Create), Verdict::Allowed);
         assert_eq!(ask(&[], "/tmp/x", Access::Create), EROFS);
         assert_eq!(ask(&[], "/tmp/theirs", Access::Write), EROFS);
-        assert_eq!(ask(&[], "/etc/shadow", Access::Write), EACCES, "the kernel looks at the mode of a file first");
+        assert_eq!(
+            ask(&[], "/etc/shadow", Access::Write),
+            EACCES,
+            "the kernel looks at the mode of a file first"
+        );
         assert_eq!(ask(&[], "/etc/nginx/conf.d/web.conf", Access::Read), EACCES);
         assert_eq!(ask(&[3000], "/etc/nginx/conf.d/web.conf", Access::Read), Verdict::Allowed);
         assert_eq!(ask(&[3000], "/etc/nginx/conf.d/web.conf", Access::Write), EACCES);
         assert_eq!(ask(&[], "/etc/nginx/conf.d/web.conf", Access::Remove), EROFS);
         assert_eq!(ask(&[], "/etc/nginx/missing", Access::Read), ENOENT);
-        assert_eq!(ask(&[], "/run/lock", Access::Search), Verdict::Allowed, "the runtime makes the way to a mount");
-        assert_eq!(ask(&[], "/run/lock/deep/x", Access::Create), Verdict::Allowed, "and follows the image's links");
+        assert_eq!(
+            ask(&[], "/run/lock", Access::Search),
+            Verdict::Allowed,
+            "the runtime makes the way to a mount"
+        );
+        assert_eq!(
+            ask(&[], "/run/lock/deep/x", Access::Create),
+            Verdict::Allowed,
+            "and follows the image's links"
+        );
         assert_eq!(ask(&[], "/var/lib/data/file", Access::Read), Verdict::Unknown);
         assert_eq!(ask(&[], "/var/lib/data/file", Access::Write), EROFS);
         assert_eq!(ask(&[], "/var/lib/data/own", Access::Write), EACCES);
@@ -770,8 +868,14 @@ mod tests {
 
     #[test]
     fn fs_group_is_the_kubelets() {
-        assert_eq!(Node::directory(0o777, 0, 0).with_fs_group(5, false).to_string(), "drwxrwsrwx 0:5");
-        assert_eq!(Node::directory(0o700, 9, 9).with_fs_group(5, true).to_string(), "drwxr-s--- 9:5");
+        assert_eq!(
+            Node::directory(0o777, 0, 0).with_fs_group(5, false).to_string(),
+            "drwxrwsrwx 0:5"
+        );
+        assert_eq!(
+            Node::directory(0o700, 9, 9).with_fs_group(5, true).to_string(),
+            "drwxr-s--- 9:5"
+        );
         assert_eq!(Node::file(0o600, 9, 9).with_fs_group(5, false).to_string(), "-rw-rw---- 9:5");
         assert_eq!(Node::file(0o4755, 9, 9).with_fs_group(5, true).to_string(), "-rwsr-xr-x 9:5");
         assert_eq!(Node::symlink("x").with_fs_group(5, false).to_string(), "lrwxrwxrwx 0:5 -> x");

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Kind, MAX_SYMLINKS, Node, components};
 
-/// What a reader knows of a path. The path is absolute and has no symbolic links, `.` or `..` in it.
+/// What a reader knows of a path. The path is absolute and has no symbolic links, `.` or `..` in
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
     Found(Node),
@@ -22,7 +23,8 @@ pub enum Content {
     Partial,
     /// Not even whose the mount point is.
     Unknown,
-    /// Whoever answers for the image's files saw through the mount: a look into a running container.
+    /// Whoever answers for the image's files saw through the mount: a look into a running
+    /// container.
     Seen,
 }
 
@@ -63,8 +65,8 @@ impl Mount {
         }
     }
 
-    /// An emptyDir as it starts: 0777, on memory 1777, and nothing in it. Source: `setupDir` and `setupTmpfs` in
-    /// Kubernetes' `pkg/volume/emptydir/empty_dir.go`.
+    /// An emptyDir as it starts: 0777, on memory 1777, and nothing in it. Source: `setupDir` and
+    /// `setupTmpfs` in Kubernetes' `pkg/volume/emptydir/empty_dir.go`.
     #[must_use]
     pub fn empty_dir(path: &str, name: &str, memory: bool, fs_group: Option<u32>) -> Mount {
         let root = Node::directory(if memory { 0o1777 } else { 0o777 }, 0, 0);
@@ -72,26 +74,37 @@ impl Mount {
         Mount::new(path, &format!("emptyDir {name}"), root, Content::Complete)
     }
 
-    /// A configMap, secret, downwardAPI or projected volume, which wraps an emptyDir (all but the first on memory) and is
-    /// always mounted read-only. `keys` are its files by their path, with their modes. The links by which the kubelet
-    /// swaps the files at an update are left out: they change nothing for an access.
+    /// A configMap, secret, downwardAPI or projected volume, which wraps an emptyDir (all but the
+    /// first on memory) and is always mounted read-only. `keys` are its files by their path,
+    /// with their modes. The links by which the kubelet swaps the files at an update are left
+    /// out: they change nothing for an access.
     #[must_use]
-    pub fn of_keys(path: &str, what: &str, keys: &BTreeMap<String, u16>, memory: bool, fs_group: Option<u32>) -> Mount {
+    pub fn of_keys(
+        path: &str,
+        what: &str,
+        keys: &BTreeMap<String, u16>,
+        memory: bool,
+        fs_group: Option<u32>,
+    ) -> Mount {
         let root = Mount::empty_dir("", "", memory, fs_group).root;
-        let mut mount = Mount { read_only: true, ..Mount::new(path, what, root, Content::Complete) };
+        let mut mount =
+            Mount { read_only: true, ..Mount::new(path, what, root, Content::Complete) };
         for (key, mode) in keys {
             for (end, _) in key.match_indices('/') {
                 let directory = with_fs_group(Node::directory(0o755, 0, 0), fs_group, true);
                 mount.entries.insert(key[..end].to_owned(), directory);
             }
-            mount.entries.insert(key.clone(), with_fs_group(Node::file(*mode, 0, 0), fs_group, true));
+            mount
+                .entries
+                .insert(key.clone(), with_fs_group(Node::file(*mode, 0, 0), fs_group, true));
         }
         mount
     }
 
-    /// What containerd and the kubelet mount in every Linux container that is not privileged: containerd's
-    /// `defaultMounts` and `linuxContainerMounts`, the devices of the OCI runtime specification, and the kubelet's
-    /// termination log. What is below /proc, /sys and /dev/pts is not known.
+    /// What containerd and the kubelet mount in every Linux container that is not privileged:
+    /// containerd's `defaultMounts` and `linuxContainerMounts`, the devices of the OCI runtime
+    /// specification, and the kubelet's termination log. What is below /proc, /sys and /dev/pts
+    /// is not known.
     #[must_use]
     pub fn of_runtime(read_only_root: bool) -> Vec<Mount> {
         let directory = |mode| Node::directory(mode, 0, 0);
@@ -109,20 +122,36 @@ impl Mount {
         ] {
             dev.entries.insert(name.to_owned(), Node::symlink(target));
         }
-        let mut pts = Mount { noexec: true, ..Mount::new("/dev/pts", "terminals", directory(0o755), Content::Partial) };
+        let mut pts = Mount {
+            noexec: true,
+            ..Mount::new("/dev/pts", "terminals", directory(0o755), Content::Partial)
+        };
         pts.entries.insert("ptmx".to_owned(), device);
         let network = ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"].map(|path| Mount {
             read_only: read_only_root,
             ..Mount::new(path, "written by the kubelet", Node::file(0o644, 0, 0), Content::Complete)
         });
-        let proc =
-            Mount { noexec: true, fixed: true, ..Mount::new("/proc", "proc", directory(0o555), Content::Partial) };
-        let sys =
-            Mount { read_only: true, noexec: true, ..Mount::new("/sys", "sysfs", directory(0o555), Content::Partial) };
-        let mqueue =
-            Mount { noexec: true, ..Mount::new("/dev/mqueue", "message queues", directory(0o1777), Content::Complete) };
+        let proc = Mount {
+            noexec: true,
+            fixed: true,
+            ..Mount::new("/proc", "proc", directory(0o555), Content::Partial)
+        };
+        let sys = Mount {
+            read_only: true,
+            noexec: true,
+            ..Mount::new("/sys", "sysfs", directory(0o555), Content::Partial)
+        };
+        let mqueue = Mount {
+            noexec: true,
+            ..Mount::new("/dev/mqueue", "message queues", directory(0o1777), Content::Complete)
+        };
         let shm = Mount::new("/dev/shm", "shared memory", directory(0o1777), Content::Complete);
-        let log = Mount::new("/dev/termination-log", "termination log", Node::file(0o666, 0, 0), Content::Complete);
+        let log = Mount::new(
+            "/dev/termination-log",
+            "termination log",
+            Node::file(0o666, 0, 0),
+            Content::Complete,
+        );
         [proc, sys, dev, pts, mqueue, shm, log].into_iter().chain(network).collect()
     }
 
@@ -151,10 +180,15 @@ pub struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    /// `image` says what the image has at a path; `read_only` is `readOnlyRootFilesystem`. The mounts are made as the
-    /// runtimes make them: those with the shorter paths first, each where the links that are there by then lead.
+    /// `image` says what the image has at a path; `read_only` is `readOnlyRootFilesystem`. The
+    /// mounts are made as the runtimes make them: those with the shorter paths first, each
+    /// where the links that are there by then lead.
     #[must_use]
-    pub fn new(image: &'a dyn Fn(&str) -> Lookup, read_only: bool, mut mounts: Vec<Mount>) -> Files<'a> {
+    pub fn new(
+        image: &'a dyn Fn(&str) -> Lookup,
+        read_only: bool,
+        mut mounts: Vec<Mount>,
+    ) -> Files<'a> {
         let mut files = Files { image, read_only, mounts: Vec::new() };
         mounts.sort_by_key(|mount| components(&mount.path).len());
         for mut mount in mounts {
@@ -164,8 +198,8 @@ impl<'a> Files<'a> {
         files
     }
 
-    /// Where a path leads when every link in it is followed, whoever may or may not. What does not exist is taken as it
-    /// is written.
+    /// Where a path leads when every link in it is followed, whoever may or may not. What does not
+    /// exist is taken as it is written.
     fn physical(&self, path: &str) -> String {
         let mut names = components(path);
         let mut here = String::new();
@@ -190,12 +224,17 @@ impl<'a> Files<'a> {
         here
     }
 
-    /// The mount that holds a path without links: the longest that is a prefix of it, the last of those that are equal.
+    /// The mount that holds a path without links: the longest that is a prefix of it, the last of
+    /// those that are equal.
     pub(super) fn mount(&self, path: &str) -> Option<&Mount> {
-        self.mounts.iter().filter(|mount| below(path, &mount.path).is_some()).max_by_key(|mount| mount.path.len())
+        self.mounts
+            .iter()
+            .filter(|mount| below(path, &mount.path).is_some())
+            .max_by_key(|mount| mount.path.len())
     }
 
-    /// Whether a path without links lies on a mount where setuid bits and file capabilities do not count.
+    /// Whether a path without links lies on a mount where setuid bits and file capabilities do not
+    /// count.
     #[must_use]
     pub fn nosuid(&self, path: &str) -> bool {
         self.mount(path).is_some_and(|mount| mount.nosuid)
@@ -244,10 +283,21 @@ mod tests {
         };
         let token = BTreeMap::from([("token".to_owned(), 0o600)]);
         let secrets = "/var/run/secrets/kubernetes.io/serviceaccount";
-        let files = Files::new(&image, false, vec![Mount::of_keys(secrets, "token", &token, true, Some(2000))]);
+        let files = Files::new(
+            &image,
+            false,
+            vec![Mount::of_keys(secrets, "token", &token, true, Some(2000))],
+        );
         assert_eq!(files.mounts[0].path, "/run/secrets/kubernetes.io/serviceaccount");
-        let ask =
-            |gid| decide(&Subject::plain(1000, gid, &[]), &files, &format!("{secrets}/token"), Access::Read).verdict;
+        let ask = |gid| {
+            decide(
+                &Subject::plain(1000, gid, &[]),
+                &files,
+                &format!("{secrets}/token"),
+                Access::Read,
+            )
+            .verdict
+        };
         assert_eq!(ask(2000), Verdict::Allowed);
         assert_ne!(ask(1000), Verdict::Allowed);
         assert_eq!(files.mounts[0].root.to_string(), "drwxrwsrwt 0:2000", "as a real pod shows it");
@@ -260,16 +310,25 @@ mod tests {
             _ => Lookup::Missing,
         };
         let files = Files::new(&image, true, Mount::of_runtime(true));
-        let ask = |path, access| decide(&Subject::plain(1000, 1000, &[]), &files, path, access).verdict;
+        let ask =
+            |path, access| decide(&Subject::plain(1000, 1000, &[]), &files, path, access).verdict;
         assert_eq!(ask("/dev/null", Access::Write), Verdict::Allowed);
         assert_eq!(ask("/dev/shm/x", Access::Create), Verdict::Allowed);
         assert_eq!(ask("/dev/termination-log", Access::Write), Verdict::Allowed);
-        assert_eq!(ask("/dev/stdout", Access::Write), Verdict::Unknown, "it depends on where the output goes");
+        assert_eq!(
+            ask("/dev/stdout", Access::Write),
+            Verdict::Unknown,
+            "it depends on where the output goes"
+        );
         assert_eq!(ask("/etc/hosts", Access::Read), Verdict::Allowed);
         assert_ne!(ask("/etc/hosts", Access::Write), Verdict::Allowed);
         assert_ne!(ask("/dev/x", Access::Create), Verdict::Allowed);
         assert_ne!(ask("/sys/x", Access::Write), Verdict::Allowed);
         let root = Subject { capabilities: Set::ALL, ..Subject::plain(0, 0, &[]) };
-        assert_ne!(decide(&root, &files, "/proc", Access::Write).verdict, Verdict::Allowed, "not even root");
+        assert_ne!(
+            decide(&root, &files, "/proc", Access::Write).verdict,
+            Verdict::Allowed,
+            "not even root"
+        );
     }
 }

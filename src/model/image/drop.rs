@@ -1,10 +1,12 @@
-//! Whom a program that starts as root goes over to: what the image's command line and its entrypoint script say.
+//! Whom a program that starts as root goes over to: what the image's command line and its
+//! entrypoint script say.
 
 use crate::model::accounts::Identity;
 use crate::model::image::Image;
 
-/// Programs that execute the rest of their arguments as another user, and the option that names the user; without one,
-/// the first argument does. gosu(1), su-exec, s6-setuidgid, chpst, setpriv(1), runuser(1), sudo(8), su(1), chroot(1).
+/// Programs that execute the rest of their arguments as another user, and the option that names the
+/// user; without one, the first argument does. gosu(1), su-exec, s6-setuidgid, chpst, setpriv(1),
+/// runuser(1), sudo(8), su(1), chroot(1).
 const LAUNCHERS: [(&str, &[&str]); 11] = [
     ("gosu", &[]),
     ("su-exec", &[]),
@@ -19,20 +21,24 @@ const LAUNCHERS: [(&str, &[&str]); 11] = [
     ("start-stop-daemon", &["-c", "--chuid", "-u", "--user"]),
 ];
 
-/// Options by which servers take the user to drop to. What follows counts only where /etc/passwd has it: `-u` is an
-/// option of many.
+/// Options by which servers take the user to drop to. What follows counts only where /etc/passwd
+/// has it: `-u` is an option of many.
 const OPTIONS: [&str; 4] = ["-u", "--user", "--setuser", "--uid"];
 
 impl Image {
-    /// The users that the command line drops to, then those of the script that it starts; root and users that the image
-    /// does not have left out. `command` is the pod's own, empty where the image's holds.
+    /// The users that the command line drops to, then those of the script that it starts; root and
+    /// users that the image does not have left out. `command` is the pod's own, empty where the
+    /// image's holds.
     #[must_use]
     pub fn drops(&self, command: &[String]) -> Vec<Identity> {
         let mut found: Vec<Identity> = Vec::new();
         for line in self.lines(command) {
             let line: Vec<&str> = line.iter().map(String::as_str).collect();
-            let identities = in_words(&line).into_iter().filter_map(|user| self.accounts.resolve(user).ok());
-            for identity in identities.filter(|identity| identity.uid != 0 && identity.name.is_some()) {
+            let identities =
+                in_words(&line).into_iter().filter_map(|user| self.accounts.resolve(user).ok());
+            for identity in
+                identities.filter(|identity| identity.uid != 0 && identity.name.is_some())
+            {
                 if !found.contains(&identity) {
                     found.push(identity);
                 }
@@ -41,19 +47,24 @@ impl Image {
         found
     }
 
-    /// The words of the command line, then those of each line of the script that it starts, if it starts one.
-    /// `command` is the pod's own, empty where the image's holds.
+    /// The words of the command line, then those of each line of the script that it starts, if it
+    /// starts one. `command` is the pod's own, empty where the image's holds.
     #[must_use]
     pub fn lines(&self, command: &[String]) -> Vec<Vec<String>> {
         let own = || [self.config.entrypoint.as_slice(), &self.config.command].concat();
         let mut lines = vec![if command.is_empty() { own() } else { command.to_vec() }];
-        let script = self.program(command).and_then(|program| self.tree.content_of(program)).unwrap_or_default();
+        let script = self
+            .program(command)
+            .and_then(|program| self.tree.content_of(program))
+            .unwrap_or_default();
         if script.starts_with(b"#!") {
             let text = String::from_utf8_lossy(script);
-            lines.extend(text.lines().map(str::trim).filter(|line| !line.starts_with('#')).map(|line| {
-                let split = line.split(|c: char| c.is_whitespace() || "\"'`;()".contains(c));
-                split.filter(|word| !word.is_empty()).map(str::to_owned).collect()
-            }));
+            lines.extend(text.lines().map(str::trim).filter(|line| !line.starts_with('#')).map(
+                |line| {
+                    let split = line.split(|c: char| c.is_whitespace() || "\"'`;()".contains(c));
+                    split.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+                },
+            ));
         }
         lines
     }
@@ -68,7 +79,10 @@ fn in_words<'a>(words: &[&'a str]) -> Vec<&'a str> {
         if let Some((_, options)) = LAUNCHERS.iter().find(|(launcher, _)| *launcher == name) {
             users.extend(match options {
                 [] => rest.first().copied(),
-                options => rest.iter().enumerate().find_map(|(j, word)| value(word, rest.get(j + 1), options)),
+                options => rest
+                    .iter()
+                    .enumerate()
+                    .find_map(|(j, word)| value(word, rest.get(j + 1), options)),
             });
         } else {
             users.extend(value(word, rest.first(), &OPTIONS));

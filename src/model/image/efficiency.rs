@@ -1,5 +1,6 @@
-//! How well an image uses its bytes, in dive's definitions: `dive/filetree/efficiency.go` and `dive/image/analysis.go` of
-//! github.com/wagoodman/dive, so that its users find the numbers they know.
+//! How well an image uses its bytes, in dive's definitions: `dive/filetree/efficiency.go` and
+//! `dive/image/analysis.go` of github.com/wagoodman/dive, so that its users find the numbers they
+//! know.
 
 use crate::model::access::Kind;
 use crate::model::image::layer::{Change, Layer, WHITEOUT};
@@ -23,8 +24,8 @@ struct Noted {
     times: u32,
 }
 
-/// What dive knows of a path in the layers below, merged in its own way: a directory that a layer does not name itself
-/// counts as no directory, and what a file replaces stays.
+/// What dive knows of a path in the layers below, merged in its own way: a directory that a layer
+/// does not name itself counts as no directory, and what a file replaces stays.
 #[derive(Debug, Clone, Copy, Default)]
 struct Stacked {
     present: bool,
@@ -42,9 +43,9 @@ struct Stack {
 
 /// Works out dive's numbers for these layers, the lowest first.
 ///
-/// Only files and empty directories count, at their sizes in the layer; the removal of a file counts as a path of size 0,
-/// that of a directory as one of the size of all it hid. dive stops counting a layer at a removal that hides nothing, by
-/// path order, and so does this.
+/// Only files and empty directories count, at their sizes in the layer; the removal of a file
+/// counts as a path of size 0, that of a directory as one of the size of all it hid. dive stops
+/// counting a layer at a removal that hides nothing, by path order, and so does this.
 #[must_use]
 pub fn efficiency(layers: &[Layer]) -> Efficiency {
     let mut stack = Stack::default();
@@ -71,12 +72,15 @@ pub fn efficiency(layers: &[Layer]) -> Efficiency {
     Efficiency { score, wasted_bytes }
 }
 
-/// By the layer's own paths: what its last entry for each says; a path that it only passes through has the default.
+/// By the layer's own paths: what its last entry for each says; a path that it only passes through
+/// has the default.
 fn nodes(layer: &Layer) -> Vec<Stacked> {
     let mut nodes = vec![Stacked::default(); layer.paths.len()];
     for (path, change) in &layer.entries {
         let (directory, size) = match change {
-            Change::Put(file) => (file.kind == Kind::Directory, i64::try_from(file.size).unwrap_or(i64::MAX)),
+            Change::Put(file) => {
+                (file.kind == Kind::Directory, i64::try_from(file.size).unwrap_or(i64::MAX))
+            }
             Change::HardLink(_) | Change::Whiteout => (false, 0),
             Change::Opaque => continue,
         };
@@ -85,7 +89,8 @@ fn nodes(layer: &Layer) -> Vec<Stacked> {
     nodes
 }
 
-/// The layer's paths, children before parents, siblings by name, each with what it is called without `.wh.`.
+/// The layer's paths, children before parents, siblings by name, each with what it is called
+/// without `.wh.`.
 fn depth_first(layer: &Layer, stack: &mut Paths) -> Vec<(PathId, PathId)> {
     let mut order = Vec::with_capacity(layer.paths.len());
     let mut open = vec![(PathId::ROOT, PathId::ROOT)];
@@ -120,7 +125,8 @@ impl Stack {
             if layer.paths.children(path).next().is_some() {
                 continue;
             }
-            let noted = *self.noted[place.index()].get_or_insert(Noted { total: 0, least: -1, times: 0 });
+            let noted =
+                *self.noted[place.index()].get_or_insert(Noted { total: 0, least: -1, times: 0 });
             let size = if layer.paths.name(path).starts_with(WHITEOUT) {
                 let hidden = self.stacked[place.index()];
                 if !hidden.present {
@@ -131,8 +137,11 @@ impl Stack {
                 nodes[path.index()].size
             };
             let least = if noted.least < 0 || size < noted.least { size } else { noted.least };
-            self.noted[place.index()] =
-                Some(Noted { total: noted.total.saturating_add(size), least, times: noted.times + 1 });
+            self.noted[place.index()] = Some(Noted {
+                total: noted.total.saturating_add(size),
+                least,
+                times: noted.times + 1,
+            });
         }
     }
 

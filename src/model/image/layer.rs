@@ -31,7 +31,8 @@ pub struct Attributes {
 }
 
 impl Attributes {
-    /// The directory that a runtime makes where a layer names a file but not the directory above it.
+    /// The directory that a runtime makes where a layer names a file but not the directory above
+    /// it.
     pub const IMPLIED_DIRECTORY: Attributes = Attributes {
         kind: Kind::Directory,
         mode: 0o755,
@@ -48,7 +49,8 @@ impl Attributes {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     Put(Attributes),
-    /// Another name of the file that this path, written as in the layer, has when all layers up to here are merged.
+    /// Another name of the file that this path, written as in the layer, has when all layers up to
+    /// here are merged.
     HardLink(Box<[u8]>),
     /// The path, whose name starts with `.wh.`, stands for the removal of what it names.
     Whiteout,
@@ -72,9 +74,14 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// Adds one entry; `names` are those of its cleaned path, outermost first. AUFS's files are dropped as the runtimes
-    /// drop them. Returns its index in `entries`, if it became one of its own.
-    pub fn add<'n>(&mut self, names: impl IntoIterator<Item = &'n [u8]>, change: Change) -> Option<usize> {
+    /// Adds one entry; `names` are those of its cleaned path, outermost first. AUFS's files are
+    /// dropped as the runtimes drop them. Returns its index in `entries`, if it became one of
+    /// its own.
+    pub fn add<'n>(
+        &mut self,
+        names: impl IntoIterator<Item = &'n [u8]>,
+        change: Change,
+    ) -> Option<usize> {
         let mut names = names.into_iter().peekable();
         let mut path = PathId::ROOT;
         while let Some(name) = names.next() {
@@ -93,7 +100,9 @@ impl Layer {
             }
         }
         // Whatever an archive says, / is a directory.
-        if path == PathId::ROOT && !matches!(&change, Change::Put(root) if root.kind == Kind::Directory) {
+        if path == PathId::ROOT
+            && !matches!(&change, Change::Put(root) if root.kind == Kind::Directory)
+        {
             return None;
         }
         self.entries.push((path, change));

@@ -1,4 +1,5 @@
-//! An image: its configuration, its layers, its files, and the questions that running it as non-root asks of them.
+//! An image: its configuration, its layers, its files, and the questions that running it as
+//! non-root asks of them.
 
 pub mod advice;
 pub mod drop;
@@ -24,8 +25,8 @@ const NOBODY: u32 = 65534;
 const APT: &str = "_apt";
 /// What the names of systemd's own users start with.
 const SYSTEMD: &str = "systemd-";
-/// System users below are given out by the distribution, from here on by the packages: Debian's policy 9.2.2; Alpine's
-/// `adduser -S` starts here as well.
+/// System users below are given out by the distribution, from here on by the packages: Debian's
+/// policy 9.2.2; Alpine's `adduser -S` starts here as well.
 const FIRST_PACKAGE_UID: u32 = 100;
 
 /// A port that an image says it listens on.
@@ -45,7 +46,8 @@ impl Port {
         Some(Port { number, protocol: protocol.to_ascii_lowercase() })
     }
 
-    /// Whether binding it takes NET_BIND_SERVICE where `net.ipv4.ip_unprivileged_port_start` has its default.
+    /// Whether binding it takes NET_BIND_SERVICE where `net.ipv4.ip_unprivileged_port_start` has
+    /// its default.
     #[must_use]
     pub fn privileged(&self) -> bool {
         self.number < 1024
@@ -72,8 +74,9 @@ pub struct Config {
 pub enum DeclaredUser {
     /// Nothing, `root` or `0`.
     Root,
-    /// A number, which is all that `runAsNonRoot` can judge (pkg/kubelet/kuberuntime/security_context.go,
-    /// verifyRunAsNonRoot); with the group, where that is a number too.
+    /// A number, which is all that `runAsNonRoot` can judge
+    /// (pkg/kubelet/kuberuntime/security_context.go, verifyRunAsNonRoot); with the group, where
+    /// that is a number too.
     Number(u32, Option<u32>),
     /// A name, which only the image's /etc/passwd makes a number of.
     Name(String),
@@ -98,7 +101,11 @@ impl Config {
     /// The value that a process sees: the last one given.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {
-        self.environment.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.environment
+            .iter()
+            .rev()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -135,7 +142,8 @@ pub struct Image {
     pub layers: Vec<LayerInfo>,
     pub tree: Tree,
     pub accounts: Accounts,
-    /// The lowest layer that has accounts, and the accounts as it leaves them: the distribution's own.
+    /// The lowest layer that has accounts, and the accounts as it leaves them: the distribution's
+    /// own.
     pub base_layer: usize,
     pub base_accounts: Accounts,
     /// dive's score, between 0 and 1.
@@ -174,8 +182,14 @@ impl Image {
                 (base_layer, base_accounts) = (number, accounts(&tree));
             }
             infos.push(LayerInfo { digest, size: layer.size, command, chowned: merged.chowned });
-            warnings
-                .extend(layer.warnings.iter().cloned().chain(merged.warnings).map(|w| format!("layer {number}: {w}")));
+            warnings.extend(
+                layer
+                    .warnings
+                    .iter()
+                    .cloned()
+                    .chain(merged.warnings)
+                    .map(|w| format!("layer {number}: {w}")),
+            );
             whole.push(layer);
         }
         let efficiency = efficiency(&whole);
@@ -215,27 +229,36 @@ impl Image {
         self.accounts.resolve(&self.config.user)
     }
 
-    /// The process that containerd starts for this user, without a pod that says otherwise: root has its default
-    /// capabilities, nobody else has any.
+    /// The process that containerd starts for this user, without a pod that says otherwise: root
+    /// has its default capabilities, nobody else has any.
     #[must_use]
     pub fn first_process(&self, user: &Identity) -> Subject {
         let capabilities = if user.uid == 0 { Set::CONTAINERD } else { Set::EMPTY };
         Subject { capabilities, ..Subject::plain(user.uid, user.gid, &user.groups) }
     }
 
-    /// The file that a container starts, links followed: the first word of `command`, or of the image's own where that is
-    /// empty, looked for along PATH as runc does.
+    /// The file that a container starts, links followed: the first word of `command`, or of the
+    /// image's own where that is empty, looked for along PATH as runc does.
     #[must_use]
     pub fn program(&self, command: &[String]) -> Option<PathId> {
         let own = self.config.entrypoint.first().or(self.config.command.first());
         let word = command.first().or(own)?;
         let candidates = if word.contains('/') {
-            vec![format!("{}/{word}", if word.starts_with('/') { "" } else { self.working_directory() })]
+            vec![format!(
+                "{}/{word}",
+                if word.starts_with('/') { "" } else { self.working_directory() }
+            )]
         } else {
-            self.config.variable("PATH")?.split(':').map(|directory| format!("{directory}/{word}")).collect()
+            self.config
+                .variable("PATH")?
+                .split(':')
+                .map(|directory| format!("{directory}/{word}"))
+                .collect()
         };
         let found = candidates.iter().filter_map(|path| self.tree.resolve(path.as_bytes(), true));
-        found.into_iter().find(|path| self.tree.get(*path).is_some_and(|file| file.attributes.kind == Kind::File))
+        found.into_iter().find(|path| {
+            self.tree.get(*path).is_some_and(|file| file.attributes.kind == Kind::File)
+        })
     }
 
     /// The image's files without anything mounted over them.
@@ -248,7 +271,8 @@ impl Image {
     #[must_use]
     pub fn inode(&self, path: PathId) -> Option<Inode> {
         let file = &self.tree.get(path)?.attributes;
-        let target = file.target.as_deref().map(|target| String::from_utf8_lossy(target).into_owned());
+        let target =
+            file.target.as_deref().map(|target| String::from_utf8_lossy(target).into_owned());
         let mode = u32::from(file.mode) | file.kind.mode();
         Some(Inode {
             path: self.tree.paths().display(path),
@@ -266,12 +290,14 @@ impl Image {
         self.with_files(|files| decide(subject, files, path, access).allowed())
     }
 
-    /// HOME as a process of this uid finds it: the image's, else that of /etc/passwd, else `/` (runc's
-    /// `libcontainer/env.go`).
+    /// HOME as a process of this uid finds it: the image's, else that of /etc/passwd, else `/`
+    /// (runc's `libcontainer/env.go`).
     #[must_use]
     pub fn home(&self, uid: u32) -> &str {
         let set = self.config.variable("HOME").filter(|home| !home.is_empty());
-        set.or_else(|| Some(self.accounts.user(uid)?.home.as_str())).filter(|home| !home.is_empty()).unwrap_or("/")
+        set.or_else(|| Some(self.accounts.user(uid)?.home.as_str()))
+            .filter(|home| !home.is_empty())
+            .unwrap_or("/")
     }
 
     #[must_use]
@@ -279,18 +305,22 @@ impl Image {
         if self.config.working_directory.is_empty() { "/" } else { &self.config.working_directory }
     }
 
-    /// The topmost directories in which the subject may make files, each without those below it that it also may.
+    /// The topmost directories in which the subject may make files, each without those below it
+    /// that it also may.
     #[must_use]
     pub fn writable_directories(&self, subject: &Subject) -> Vec<PathId> {
         const WRITE_AND_SEARCH: u16 = 3;
         const SEARCH: u16 = 1;
-        let granted =
-            |node: &Node, asked| !matches!(permission(subject, node, asked), Finding::Mode { granted: false, .. });
+        let granted = |node: &Node, asked| {
+            !matches!(permission(subject, node, asked), Finding::Mode { granted: false, .. })
+        };
         let mut writable = Vec::new();
         let mut open = vec![PathId::ROOT];
         while let Some(path) = open.pop() {
             let node = match self.tree.get(path) {
-                Some(file) if file.attributes.kind == Kind::Directory => Node::from(&file.attributes),
+                Some(file) if file.attributes.kind == Kind::Directory => {
+                    Node::from(&file.attributes)
+                }
                 None if path == PathId::ROOT => Node::directory(0o755, 0, 0),
                 _ => continue,
             };
@@ -323,58 +353,73 @@ impl Image {
     pub fn privileged_files(&self) -> Vec<PathId> {
         const SETUID: u16 = 0o4000;
         const SETGID_AND_EXECUTABLE: u16 = 0o2010;
-        let privileged = |mode: u16| mode & SETUID != 0 || mode & SETGID_AND_EXECUTABLE == SETGID_AND_EXECUTABLE;
+        let privileged =
+            |mode: u16| mode & SETUID != 0 || mode & SETGID_AND_EXECUTABLE == SETGID_AND_EXECUTABLE;
         self.tree
             .below(PathId::ROOT)
             .filter(|(_, file)| file.attributes.kind == Kind::File)
-            .filter(|(_, file)| privileged(file.attributes.mode) || file.attributes.capabilities.is_some())
+            .filter(|(_, file)| {
+                privileged(file.attributes.mode) || file.attributes.capabilities.is_some()
+            })
             .map(|(path, _)| path)
             .collect()
     }
 
-    /// What a directory holds: all that an empty volume over it would hide. Links to it are followed; `None` where it
-    /// does not exist.
+    /// What a directory holds: all that an empty volume over it would hide. Links to it are
+    /// followed; `None` where it does not exist.
     #[must_use]
     pub fn content(&self, path: &str) -> Option<Content> {
         let directory = self.tree.resolve(path.as_bytes(), true)?;
         self.tree.get(directory)?;
         let mut content = Content::default();
-        for (_, file) in self.tree.below(directory).filter(|(_, file)| file.attributes.kind != Kind::Directory) {
+        for (_, file) in
+            self.tree.below(directory).filter(|(_, file)| file.attributes.kind != Kind::Directory)
+        {
             content.files += 1;
             content.bytes = content.bytes.saturating_add(file.attributes.size);
         }
         Some(content)
     }
 
-    /// The users that packages or the Dockerfile made or used, in the order of /etc/passwd: those that the distribution's
-    /// own layer does not have, and those of its users to whom a layer above gives files. Where there is no layer above,
-    /// those whose uid is not the distribution's to give, or that own files.
+    /// The users that packages or the Dockerfile made or used, in the order of /etc/passwd: those
+    /// that the distribution's own layer does not have, and those of its users to whom a layer
+    /// above gives files. Where there is no layer above, those whose uid is not the
+    /// distribution's to give, or that own files.
     #[must_use]
     pub fn made_users(&self) -> Vec<&Account> {
         let alone = self.layers.len() <= self.base_layer + 1;
-        let above = self.tree.below(PathId::ROOT).filter(|(_, file)| alone || file.layer > self.base_layer);
+        let above =
+            self.tree.below(PathId::ROOT).filter(|(_, file)| alone || file.layer > self.base_layer);
         let mut owners: Vec<u32> = above.map(|(_, file)| file.attributes.uid).collect();
         owners.sort_unstable();
         owners.dedup();
         let made = |user: &&Account| {
-            let new =
-                if alone { user.uid >= FIRST_PACKAGE_UID } else { self.base_accounts.named(&user.name).is_none() };
+            let new = if alone {
+                user.uid >= FIRST_PACKAGE_UID
+            } else {
+                self.base_accounts.named(&user.name).is_none()
+            };
             new || owners.binary_search(&user.uid).is_ok()
         };
-        let nobodys =
-            |user: &&Account| user.uid == 0 || user.uid == NOBODY || user.name == APT || user.name.starts_with(SYSTEMD);
+        let nobodys = |user: &&Account| {
+            user.uid == 0
+                || user.uid == NOBODY
+                || user.name == APT
+                || user.name.starts_with(SYSTEMD)
+        };
         self.accounts.users.iter().filter(|user| made(user) && !nobodys(user)).collect()
     }
 
-    /// Most likely the program's own user: the made user with the most directories, those of its group counted after its
-    /// own; the first of equals.
+    /// Most likely the program's own user: the made user with the most directories, those of its
+    /// group counted after its own; the first of equals.
     #[must_use]
     pub fn program_user(&self) -> Option<&Account> {
         let group_directories = |gid: u32| {
             let directories = self.tree.below(PathId::ROOT).map(|(_, file)| &file.attributes);
             directories.filter(|file| file.kind == Kind::Directory && file.gid == gid).count()
         };
-        let rank = |user: &&Account| (self.owned_directories(user.uid).len(), group_directories(user.gid));
+        let rank =
+            |user: &&Account| (self.owned_directories(user.uid).len(), group_directories(user.gid));
         self.made_users().into_iter().rev().max_by_key(rank)
     }
 }

@@ -29,8 +29,8 @@ struct Name {
     next_sibling: Option<PathId>,
 }
 
-/// A tree of path names. A name costs about 60 bytes and its own length, however deep it stands; finding one takes a
-/// keyed hash, so that no choice of names makes it slow.
+/// A tree of path names. A name costs about 60 bytes and its own length, however deep it stands;
+/// finding one takes a keyed hash, so that no choice of names makes it slow.
 #[derive(Debug, Clone)]
 pub struct Paths {
     bytes: Vec<u8>,
@@ -41,9 +41,20 @@ pub struct Paths {
 
 impl Default for Paths {
     fn default() -> Self {
-        let root =
-            Name { parent: PathId::ROOT, start: 0, len: 0, collides: None, first_child: None, next_sibling: None };
-        Self { bytes: Vec::new(), names: vec![root], by_hash: HashMap::new(), hasher: RandomState::new() }
+        let root = Name {
+            parent: PathId::ROOT,
+            start: 0,
+            len: 0,
+            collides: None,
+            first_child: None,
+            next_sibling: None,
+        };
+        Self {
+            bytes: Vec::new(),
+            names: vec![root],
+            by_hash: HashMap::new(),
+            hasher: RandomState::new(),
+        }
     }
 }
 
@@ -94,7 +105,8 @@ impl Paths {
         None
     }
 
-    /// The child of this name, made when it is new. Names longer than 65,535 bytes are cut; no file system has them.
+    /// The child of this name, made when it is new. Names longer than 65,535 bytes are cut; no file
+    /// system has them.
     pub fn make_child(&mut self, parent: PathId, name: &[u8]) -> PathId {
         if let Some(found) = self.child(parent, name) {
             return found;
@@ -111,7 +123,9 @@ impl Paths {
 
     /// Those directly below, in no order.
     pub fn children(&self, path: PathId) -> impl Iterator<Item = PathId> + '_ {
-        std::iter::successors(self.names[path.index()].first_child, |child| self.names[child.index()].next_sibling)
+        std::iter::successors(self.names[path.index()].first_child, |child| {
+            self.names[child.index()].next_sibling
+        })
     }
 
     /// Those directly below, by the bytes of their names.
@@ -125,10 +139,11 @@ impl Paths {
     /// The names from below `/` to the path itself.
     #[must_use]
     pub fn components(&self, path: PathId) -> Vec<&[u8]> {
-        let mut names: Vec<&[u8]> = std::iter::successors(Some(path), |path| Some(self.parent(*path)))
-            .take_while(|path| *path != PathId::ROOT)
-            .map(|path| self.name(path))
-            .collect();
+        let mut names: Vec<&[u8]> =
+            std::iter::successors(Some(path), |path| Some(self.parent(*path)))
+                .take_while(|path| *path != PathId::ROOT)
+                .map(|path| self.name(path))
+                .collect();
         names.reverse();
         names
     }
@@ -165,7 +180,8 @@ mod tests {
         assert_eq!(paths.child(PathId::ROOT, b"passwd"), None);
         assert_eq!(paths.display(passwd), "/etc/passwd");
         assert_eq!(paths.display(PathId::ROOT), "/");
-        let names: Vec<_> = paths.sorted_children(etc).into_iter().map(|child| paths.name(child)).collect();
+        let names: Vec<_> =
+            paths.sorted_children(etc).into_iter().map(|child| paths.name(child)).collect();
         assert_eq!(names, [b"group".as_slice(), b"passwd"]);
     }
 }

@@ -50,10 +50,11 @@ pub struct Merged {
 impl Tree {
     /// Lays `layer`, the `number`th from below, over the tree.
     ///
-    /// Removals take effect on lower layers only, whatever their place in the archive (image-spec, "Whiteouts"). A
-    /// directory keeps what is in it when a layer names it again; anything else replaces what stood there. A name below
-    /// a symbolic link that the same layer brought goes where the link points, and one below a lower layer's link or
-    /// file makes a directory there: so do containerd and Docker, which unpack a layer into a directory of its own.
+    /// Removals take effect on lower layers only, whatever their place in the archive (image-spec,
+    /// "Whiteouts"). A directory keeps what is in it when a layer names it again; anything else
+    /// replaces what stood there. A name below a symbolic link that the same layer brought goes
+    /// where the link points, and one below a lower layer's link or file makes a directory
+    /// there: so do containerd and Docker, which unpack a layer into a directory of its own.
     pub fn merge(&mut self, layer: &Layer, number: usize) -> Merged {
         let mut merged = Merged::default();
         let mut hidden = HashSet::new();
@@ -79,18 +80,26 @@ impl Tree {
         // Where a directory of this layer stands in the tree.
         let mut places = HashMap::from([(PathId::ROOT, PathId::ROOT)]);
         for (i, (path, change)) in layer.entries.iter().enumerate() {
-            let content = contents.next_if(|(entry, _)| *entry == i).map(|(_, content)| content.clone());
+            let content =
+                contents.next_if(|(entry, _)| *entry == i).map(|(_, content)| content.clone());
             match change {
                 Change::Put(attributes) => {
                     let place = self.place(layer, *path, number, &mut places);
                     if let Some(repeated) = self.repeated(place, attributes, number) {
                         *merged.chowned.entry(repeated).or_default() += attributes.size;
                     }
-                    self.put(place, File { attributes: attributes.clone(), layer: number }, content);
+                    self.put(
+                        place,
+                        File { attributes: attributes.clone(), layer: number },
+                        content,
+                    );
                 }
                 Change::HardLink(target) => {
-                    let found = self.resolve(target, false).filter(|found| !self.is_directory(*found));
-                    let Some((found, file)) = found.and_then(|found| Some((found, self.get(found)?.clone()))) else {
+                    let found =
+                        self.resolve(target, false).filter(|found| !self.is_directory(*found));
+                    let Some((found, file)) =
+                        found.and_then(|found| Some((found, self.get(found)?.clone())))
+                    else {
                         if merged.warnings.len() < MAX_WARNINGS {
                             merged.warnings.push(format!(
                                 "{} is a hard link to {}, which is not there: left out",
@@ -113,7 +122,13 @@ impl Tree {
     }
 
     /// Where a path of the layer goes, its parents made where they are missing.
-    fn place(&mut self, layer: &Layer, path: PathId, number: usize, places: &mut HashMap<PathId, PathId>) -> PathId {
+    fn place(
+        &mut self,
+        layer: &Layer,
+        path: PathId,
+        number: usize,
+        places: &mut HashMap<PathId, PathId>,
+    ) -> PathId {
         if path == PathId::ROOT {
             return PathId::ROOT;
         }
@@ -134,7 +149,10 @@ impl Tree {
                 Some(file) if file.attributes.kind == Kind::Symlink && file.layer == number => {
                     let target = file.attributes.target.clone().unwrap_or_default();
                     let base = if target.starts_with(b"/") { PathId::ROOT } else { place };
-                    match self.resolve_from(base, &target, true).filter(|found| self.is_directory(*found)) {
+                    match self
+                        .resolve_from(base, &target, true)
+                        .filter(|found| self.is_directory(*found))
+                    {
                         Some(found) => found,
                         None => self.imply(child, number),
                     }
@@ -189,8 +207,9 @@ impl Tree {
 
     fn repeated(&self, place: PathId, new: &Attributes, number: usize) -> Option<Repeated> {
         let File { attributes: old, layer } = self.get(place)?;
-        let same_content =
-            old.kind == Kind::File && new.kind == Kind::File && (old.size, old.content) == (new.size, new.content);
+        let same_content = old.kind == Kind::File
+            && new.kind == Kind::File
+            && (old.size, old.content) == (new.size, new.content);
         let chowned = (old.uid, old.gid) != (new.uid, new.gid);
         let changed = chowned || old.mode != new.mode;
         (*layer != number && same_content && changed && new.size > 0)
@@ -199,7 +218,10 @@ impl Tree {
 
     /// The tree's own path for one of a layer's, if it has it.
     fn find(&self, paths: &Paths, path: PathId) -> Option<PathId> {
-        paths.components(path).into_iter().try_fold(PathId::ROOT, |place, name| self.paths.child(place, name))
+        paths
+            .components(path)
+            .into_iter()
+            .try_fold(PathId::ROOT, |place, name| self.paths.child(place, name))
     }
 
     #[must_use]
@@ -219,19 +241,21 @@ impl Tree {
     /// The live files directly in a directory, by name.
     #[must_use]
     pub fn children(&self, path: PathId) -> Vec<PathId> {
-        let mut children: Vec<PathId> = self.paths.children(path).filter(|child| self.get(*child).is_some()).collect();
+        let mut children: Vec<PathId> =
+            self.paths.children(path).filter(|child| self.get(*child).is_some()).collect();
         children.sort_unstable_by_key(|child| self.paths.name(*child));
         children
     }
 
-    /// Every live file below a path and the path itself, depth first, siblings by name; a directory before what is in it.
+    /// Every live file below a path and the path itself, depth first, siblings by name; a directory
+    /// before what is in it.
     #[must_use]
     pub fn below(&self, path: PathId) -> Below<'_> {
         Below { tree: self, stack: vec![path] }
     }
 
-    /// The path without any symbolic link, `.` or `..`; `None` where it leads nowhere. `last` says whether to follow a
-    /// link at its end.
+    /// The path without any symbolic link, `.` or `..`; `None` where it leads nowhere. `last` says
+    /// whether to follow a link at its end.
     #[must_use]
     pub fn resolve(&self, path: &[u8], last: bool) -> Option<PathId> {
         self.resolve_from(PathId::ROOT, path, last)
@@ -265,10 +289,12 @@ impl Tree {
         Some(here)
     }
 
-    /// What the image has at a path without symbolic links, as [`access`](crate::model::access) asks.
+    /// What the image has at a path without symbolic links, as [`access`](crate::model::access)
+    /// asks.
     #[must_use]
     pub fn lookup(&self, path: &str) -> Lookup {
-        let found = split(path.as_bytes()).try_fold(PathId::ROOT, |place, name| self.paths.child(place, name));
+        let found = split(path.as_bytes())
+            .try_fold(PathId::ROOT, |place, name| self.paths.child(place, name));
         match found.and_then(|found| self.get(found)) {
             Some(file) => Lookup::Found(Node::from(&file.attributes)),
             None => Lookup::Missing,
@@ -296,7 +322,10 @@ impl From<&Attributes> for Node {
             mode: attributes.mode,
             uid: attributes.uid,
             gid: attributes.gid,
-            target: attributes.target.as_deref().map(|target| String::from_utf8_lossy(target).into_owned()),
+            target: attributes
+                .target
+                .as_deref()
+                .map(|target| String::from_utf8_lossy(target).into_owned()),
         }
     }
 }

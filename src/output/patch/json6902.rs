@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-/// The operations that turn one object into the other. Items are found by index there, so each list of containers that is
-/// touched is tested for its names first, and so is every named item on the way: applied to an object whose containers stand
-/// in another order, the patch fails instead of changing the wrong one.
+/// The operations that turn one object into the other. Items are found by index there, so each list
+/// of containers that is touched is tested for its names first, and so is every named item on the
+/// way: applied to an object whose containers stand in another order, the patch fails instead of
+/// changing the wrong one.
 #[must_use]
 pub fn json6902(original: &Value, planned: &Value) -> Value {
     let operations = serde_json::to_value(json_patch::diff(original, planned)).unwrap_or_default();
@@ -20,7 +21,8 @@ pub fn json6902(original: &Value, planned: &Value) -> Value {
     Value::Array(tests)
 }
 
-/// Tests of the names on the way of a path: of the items that it goes through, and of all containers of a list.
+/// Tests of the names on the way of a path: of the items that it goes through, and of all
+/// containers of a list.
 fn names_on(original: &Value, path: &str) -> Vec<Value> {
     let mut tests = Vec::new();
     let ends = path.match_indices('/').map(|(at, _)| at).skip(1).chain([path.len()]);

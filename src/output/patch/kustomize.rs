@@ -6,37 +6,45 @@ use super::json6902;
 use super::strategic::{self, Order};
 use crate::error::Error;
 
-/// The kinds with a pod template whose schema kustomize carries (sigs.k8s.io/kustomize/kyaml, openapi/kubernetesapi). Of
-/// others it knows no merge key, and a list in a patch would take the place of the whole.
+/// The kinds with a pod template whose schema kustomize carries (sigs.k8s.io/kustomize/kyaml,
+/// openapi/kubernetesapi). Of others it knows no merge key, and a list in a patch would take the
+/// place of the whole.
 const KNOWN: [(&str, &[&str]); 3] = [
     ("v1", &["Pod", "PodTemplate", "ReplicationController"]),
     ("apps/v1", &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"]),
     ("batch/v1", &["Job", "CronJob"]),
 ];
 
-/// What kustomize takes an object without a namespace to be in (kyaml, resid/resid.go, EffectiveNamespace).
+/// What kustomize takes an object without a namespace to be in (kyaml, resid/resid.go,
+/// EffectiveNamespace).
 const UNNAMED: &str = "default";
 
-/// One component with a patch for each object that changes, given before and after. It goes into a folder of its own and is
-/// listed under `components` of the kustomization that has the objects.
+/// One component with a patch for each object that changes, given before and after. It goes into a
+/// folder of its own and is listed under `components` of the kustomization that has the objects.
 ///
 /// # Errors
 /// A patch that cannot be written as YAML.
 pub fn kustomize(changes: &[(Value, Value)]) -> Result<Value, Error> {
     let mut entries = Vec::new();
     // Without a name a selector would match every object of the kind.
-    let is_named = |object: &Value| object["metadata"]["name"].as_str().is_some_and(|name| !name.is_empty());
-    for (before, after) in changes.iter().filter(|(before, after)| before != after && is_named(before)) {
+    let is_named =
+        |object: &Value| object["metadata"]["name"].as_str().is_some_and(|name| !name.is_empty());
+    for (before, after) in
+        changes.iter().filter(|(before, after)| before != after && is_named(before))
+    {
         let same = |(other, _): &&(Value, Value)| id(other) == id(before);
         let is_alone = changes.iter().filter(same).count() < 2;
-        let patch = if is_known(before) { with_order(before, after) } else { json6902(before, after) };
+        let patch =
+            if is_known(before) { with_order(before, after) } else { json6902(before, after) };
         // A path stays on its line: it is searched for and read as one.
         let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
         let yaml = serde_saphyr::to_string_with_options(&patch, options)
             .map_err(|error| Error::input("write a patch as YAML", error))?;
         entries.push(json!({"target": target(before, is_alone), "patch": yaml}));
     }
-    Ok(json!({"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component", "patches": entries}))
+    Ok(
+        json!({"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component", "patches": entries}),
+    )
 }
 
 fn id(object: &Value) -> (&Value, &Value, &Value) {
@@ -44,13 +52,13 @@ fn id(object: &Value) -> (&Value, &Value, &Value) {
 }
 
 fn is_known(object: &Value) -> bool {
-    KNOWN
-        .iter()
-        .any(|(version, kinds)| object["apiVersion"] == *version && kinds.iter().any(|kind| object["kind"] == *kind))
+    KNOWN.iter().any(|(version, kinds)| {
+        object["apiVersion"] == *version && kinds.iter().any(|kind| object["kind"] == *kind)
+    })
 }
 
-/// A strategic merge patch as kustomize applies it: it knows no `$setElementOrder`, and puts the items of a patch before
-/// those that the patch does not name.
+/// A strategic merge patch as kustomize applies it: it knows no `$setElementOrder`, and puts the
+/// items of a patch before those that the patch does not name.
 fn with_order(before: &Value, after: &Value) -> Value {
     let mut patch = strategic::patch(before, after, Order::Named);
     // The namespace is the kustomization's to set; the target has it.
@@ -60,8 +68,8 @@ fn with_order(before: &Value, after: &Value) -> Value {
     patch
 }
 
-/// The selector of one object. Its fields are regular expressions, which kustomize anchors (api/types/selector.go); an
-/// empty one matches everything.
+/// The selector of one object. Its fields are regular expressions, which kustomize anchors
+/// (api/types/selector.go); an empty one matches everything.
 fn target(object: &Value, is_alone: bool) -> Value {
     let text = |value: &Value| value.as_str().map(escaped).filter(|text| !text.is_empty());
     let api_version = object["apiVersion"].as_str().unwrap_or_default();
@@ -126,15 +134,18 @@ mod tests {
     #[test]
     fn of_two_with_one_name_each_has_its_namespace() {
         let entries = entries(&[pod("web", Some("shop")), pod("web", None)]);
-        let namespaces: Vec<&Value> = entries.iter().map(|entry| &entry["target"]["namespace"]).collect();
+        let namespaces: Vec<&Value> =
+            entries.iter().map(|entry| &entry["target"]["namespace"]).collect();
         assert_eq!(namespaces, ["shop", "default"]);
     }
 
     #[test]
     fn the_containers_before_one_that_changes_are_named() {
         let entries = entries(&[pod("web", None)]);
-        let patch: Value = serde_saphyr::from_str(entries[0]["patch"].as_str().expect("text")).expect("YAML");
-        let names = [json!({"name": "a"}), json!({"name": "b", "securityContext": {"privileged": false}})];
+        let patch: Value =
+            serde_saphyr::from_str(entries[0]["patch"].as_str().expect("text")).expect("YAML");
+        let names =
+            [json!({"name": "a"}), json!({"name": "b", "securityContext": {"privileged": false}})];
         assert_eq!(patch["spec"]["containers"], json!(names));
     }
 

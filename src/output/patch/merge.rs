@@ -1,10 +1,12 @@
-//! A JSON merge patch (RFC 7386), as `kubectl patch --type=merge` takes it for kinds of which no merge key is known.
+//! A JSON merge patch (RFC 7386), as `kubectl patch --type=merge` takes it for kinds of which no
+//! merge key is known.
 
 use serde_json::{Map, Value};
 
 use super::strategic;
 
-/// The least merge patch that turns one object into the other, with what names the object. Lists are whole.
+/// The least merge patch that turns one object into the other, with what names the object. Lists
+/// are whole.
 #[must_use]
 pub fn merge(original: &Value, planned: &Value) -> Value {
     strategic::named(original, change(original, planned))
@@ -18,7 +20,9 @@ fn change(before: &Value, after: &Value) -> Option<Value> {
     for (field, value) in new {
         match old.get(field) {
             None => drop(patch.insert(field.clone(), value.clone())),
-            Some(previous) => patch.extend(change(previous, value).map(|change| (field.clone(), change))),
+            Some(previous) => {
+                patch.extend(change(previous, value).map(|change| (field.clone(), change)))
+            }
         }
     }
     let removed = old.keys().filter(|field| !new.contains_key(*field));

@@ -20,7 +20,8 @@ use super::API_VERSION;
 /// The groups of kinds of which the API server and kubectl know the merge keys.
 const BUILT_IN: [&str; 4] = ["", "apps", "batch", "extensions"];
 
-/// Whether a strategic merge patch can be made for an object: of custom kinds nobody knows how their lists merge.
+/// Whether a strategic merge patch can be made for an object: of custom kinds nobody knows how
+/// their lists merge.
 #[must_use]
 pub fn is_strategic(object: &Value) -> bool {
     let api_version = object["apiVersion"].as_str().unwrap_or_default();
@@ -39,13 +40,17 @@ pub fn kubectl(original: &Value, planned: &Value) -> (&'static str, Value) {
     }
 }
 
-/// Patches of several objects as one document, each with the object that it is for and its `--type`.
+/// Patches of several objects as one document, each with the object that it is for and its
+/// `--type`.
 #[must_use]
 pub fn list<'a>(patches: impl Iterator<Item = (&'a Value, &'static str, Value)>) -> Value {
     let items: Vec<Value> = patches
         .map(|(object, kind, patch)| {
             let mut target = json!({"apiVersion": object["apiVersion"], "kind": object["kind"]});
-            for field in ["namespace", "name"].into_iter().filter(|field| object["metadata"][*field].is_string()) {
+            for field in ["namespace", "name"]
+                .into_iter()
+                .filter(|field| object["metadata"][*field].is_string())
+            {
                 target[field] = object["metadata"][field].clone();
             }
             json!({"target": target, "type": kind, "patch": patch})
@@ -78,28 +83,43 @@ mod tests {
     fn planned() -> Value {
         let mut planned = workload();
         let spec = &mut planned["spec"]["template"]["spec"];
-        spec["securityContext"] =
-            json!({"runAsNonRoot": true, "runAsUser": 101, "sysctls": [{"name": "b", "value": "0"}]});
+        spec["securityContext"] = json!({"runAsNonRoot": true, "runAsUser": 101, "sysctls": [{"name": "b", "value": "0"}]});
         spec["containers"][0]["securityContext"] = json!({"capabilities": {"drop": ["ALL"]}});
-        spec["containers"][0]["env"].as_array_mut().expect("env").push(json!({"name": "HOME", "value": "/tmp"}));
+        spec["containers"][0]["env"]
+            .as_array_mut()
+            .expect("env")
+            .push(json!({"name": "HOME", "value": "/tmp"}));
         spec["containers"][0]["volumeMounts"]
             .as_array_mut()
             .expect("mounts")
             .push(json!({"name": "run", "mountPath": "/run"}));
-        spec["volumes"].as_array_mut().expect("volumes").push(json!({"name": "run", "emptyDir": {"sizeLimit": "1Gi"}}));
-        spec["initContainers"].as_array_mut().expect("inits").insert(0, json!({"name": "fill", "image": "n"}));
+        spec["volumes"]
+            .as_array_mut()
+            .expect("volumes")
+            .push(json!({"name": "run", "emptyDir": {"sizeLimit": "1Gi"}}));
+        spec["initContainers"]
+            .as_array_mut()
+            .expect("inits")
+            .insert(0, json!({"name": "fill", "image": "n"}));
         planned
     }
 
     #[test]
     fn json6902_gives_the_planned_object_and_refuses_another() {
-        let patch: json_patch::Patch = serde_json::from_value(json6902(&workload(), &planned())).expect("a patch");
+        let patch: json_patch::Patch =
+            serde_json::from_value(json6902(&workload(), &planned())).expect("a patch");
         let mut object = workload();
         json_patch::patch(&mut object, &patch).expect("it applies");
         assert_eq!(object, planned());
         let mut reordered = workload();
-        reordered["spec"]["template"]["spec"]["containers"].as_array_mut().expect("containers").reverse();
-        assert!(json_patch::patch(&mut reordered, &patch).is_err(), "its indices would name other containers");
+        reordered["spec"]["template"]["spec"]["containers"]
+            .as_array_mut()
+            .expect("containers")
+            .reverse();
+        assert!(
+            json_patch::patch(&mut reordered, &patch).is_err(),
+            "its indices would name other containers"
+        );
     }
 
     #[test]
@@ -114,7 +134,10 @@ mod tests {
         assert_eq!(spec["containers"].as_array().map(Vec::len), Some(1), "{spec:#}");
         assert_eq!(spec["containers"][0]["name"], "nginx");
         assert_eq!(spec["containers"][0]["env"], json!([{"name": "HOME", "value": "/tmp"}]));
-        assert_eq!(spec["$setElementOrder/initContainers"], json!([{"name": "fill"}, {"name": "own"}]));
+        assert_eq!(
+            spec["$setElementOrder/initContainers"],
+            json!([{"name": "fill"}, {"name": "own"}])
+        );
         assert_eq!(
             spec["securityContext"]["sysctls"],
             json!([{"name": "b", "value": "0"}]),
@@ -127,8 +150,14 @@ mod tests {
         let text = |object: &Value| serde_saphyr::to_string(object).expect("YAML");
         let (before, after) = (text(&workload()), text(&planned()));
         let diff_of = diff(("deployment/web", &before), ("deployment/web (nonroot)", &after));
-        assert!(diff_of.starts_with("--- deployment/web\n+++ deployment/web (nonroot)\n"), "{diff_of}");
-        assert!(diff_of.contains("+        runAsNonRoot: true\n") && !diff_of.contains("-  replicas"), "{diff_of}");
+        assert!(
+            diff_of.starts_with("--- deployment/web\n+++ deployment/web (nonroot)\n"),
+            "{diff_of}"
+        );
+        assert!(
+            diff_of.contains("+        runAsNonRoot: true\n") && !diff_of.contains("-  replicas"),
+            "{diff_of}"
+        );
         assert_eq!(diff(("x", &before), ("x", &before)), "");
     }
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-/// Lists that merge by a key, by their field: `patchMergeKey` in k8s.io/api, core/v1/types.go. Every other list is
-/// replaced as a whole.
+/// Lists that merge by a key, by their field: `patchMergeKey` in k8s.io/api, core/v1/types.go.
+/// Every other list is replaced as a whole.
 pub(super) const MERGE_KEYS: [(&str, &str); 11] = [
     ("containers", "name"),
     ("initContainers", "name"),
@@ -70,7 +70,9 @@ fn change(before: &Value, after: &Value, order: Order) -> Option<Value> {
         let key = MERGE_KEYS.iter().find(|(list, _)| list == field).map(|(_, key)| *key);
         match (key, previous, value) {
             _ if previous == value => {}
-            (Some(key), Value::Array(old), Value::Array(new)) => patch.extend(list(field, key, (old, new), order)),
+            (Some(key), Value::Array(old), Value::Array(new)) => {
+                patch.extend(list(field, key, (old, new), order))
+            }
             _ => patch.extend(change(previous, value, order).map(|change| (field.clone(), change))),
         }
     }
@@ -80,13 +82,20 @@ fn change(before: &Value, after: &Value, order: Order) -> Option<Value> {
 }
 
 /// The items that change, each with its merge key, and their order.
-fn list(field: &str, key: &str, (old, new): (&[Value], &[Value]), order: Order) -> Vec<(String, Value)> {
-    // A port may be there twice, for TCP and for UDP: such items cannot be told apart, and the list is replaced.
+fn list(
+    field: &str,
+    key: &str,
+    (old, new): (&[Value], &[Value]),
+    order: Order,
+) -> Vec<(String, Value)> {
+    // A port may be there twice, for TCP and for UDP: such items cannot be told apart, and the list
+    // is replaced.
     if [old, new].iter().any(|items| has_twins(items, key)) {
         let whole = std::iter::once(json!({"$patch": "replace"})).chain(new.iter().cloned());
         return vec![(field.to_owned(), whole.collect())];
     }
-    let find = |items: &[Value], item: &Value| items.iter().position(|known| known[key] == item[key]);
+    let find =
+        |items: &[Value], item: &Value| items.iter().position(|known| known[key] == item[key]);
     let changed = |item: &Value| match find(old, item) {
         None => Some(item.clone()),
         // Its name first, as a person would write it.
@@ -101,18 +110,23 @@ fn list(field: &str, key: &str, (old, new): (&[Value], &[Value]), order: Order) 
     let changes: Vec<Option<Value>> = new.iter().map(changed).collect();
     let left_out = match order {
         Order::Directive => 0,
-        Order::Named => trailing(&changes, &new.iter().map(|item| find(old, item)).collect::<Vec<_>>()),
+        Order::Named => {
+            trailing(&changes, &new.iter().map(|item| find(old, item)).collect::<Vec<_>>())
+        }
     };
     let mut items: Vec<Value> = Vec::new();
     for (at, (item, change)) in new.iter().zip(changes).enumerate() {
-        let name = (order == Order::Named && at + left_out < new.len()).then(|| json!({key: item[key]}));
+        let name =
+            (order == Order::Named && at + left_out < new.len()).then(|| json!({key: item[key]}));
         items.extend(change.or(name));
     }
     let removed = old.iter().filter(|item| find(new, item).is_none());
     items.extend(removed.map(|item| json!({"$patch": "delete", key: item[key]})));
     let kept = old.iter().filter(|item| find(new, item).is_some());
-    let expected: Vec<&Value> =
-        kept.chain(new.iter().filter(|item| find(old, item).is_none())).map(|item| &item[key]).collect();
+    let expected: Vec<&Value> = kept
+        .chain(new.iter().filter(|item| find(old, item).is_none()))
+        .map(|item| &item[key])
+        .collect();
     let wanted: Vec<&Value> = new.iter().map(|item| &item[key]).collect();
     let mut fields = Vec::new();
     if order == Order::Directive && expected != wanted {
@@ -125,7 +139,8 @@ fn list(field: &str, key: &str, (old, new): (&[Value], &[Value]), order: Order) 
     fields
 }
 
-/// How many items at the end need no mention: they stay as they are, and in the order that they had.
+/// How many items at the end need no mention: they stay as they are, and in the order that they
+/// had.
 fn trailing(changes: &[Option<Value>], before: &[Option<usize>]) -> usize {
     let mut next = usize::MAX;
     let unchanged = changes.iter().zip(before).rev().take_while(|(change, at)| {
@@ -137,5 +152,8 @@ fn trailing(changes: &[Option<Value>], before: &[Option<usize>]) -> usize {
 }
 
 fn has_twins(items: &[Value], key: &str) -> bool {
-    items.iter().enumerate().any(|(at, item)| items[..at].iter().any(|other| other[key] == item[key]))
+    items
+        .iter()
+        .enumerate()
+        .any(|(at, item)| items[..at].iter().any(|other| other[key] == item[key]))
 }

@@ -1,4 +1,5 @@
-//! From protobuf messages to the types that JSON is read to: where JSON leaves out what is empty, it is `None`.
+//! From protobuf messages to the types that JSON is read to: where JSON leaves out what is empty,
+//! it is `None`.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,8 @@ use super::zero::{list, text};
 
 /// Go's zero time stands for none.
 fn time(time: Option<proto::Time>) -> Option<meta::Time> {
-    let proto::Time { seconds, nanos } = time.filter(|time| time.seconds != 0 || time.nanos != 0)?;
+    let proto::Time { seconds, nanos } =
+        time.filter(|time| time.seconds != 0 || time.nanos != 0)?;
     Timestamp::new(seconds, nanos).ok().map(meta::Time)
 }
 
@@ -45,7 +47,14 @@ impl From<proto::ControllerMeta> for meta::ObjectMeta {
 impl From<proto::OwnerReference> for meta::OwnerReference {
     fn from(from: proto::OwnerReference) -> Self {
         let proto::OwnerReference { kind, name, uid, api_version, controller } = from;
-        meta::OwnerReference { api_version, block_owner_deletion: None, controller, kind, name, uid }
+        meta::OwnerReference {
+            api_version,
+            block_owner_deletion: None,
+            controller,
+            kind,
+            name,
+            uid,
+        }
     }
 }
 
@@ -122,13 +131,21 @@ impl From<proto::EphemeralContainer> for api::EphemeralContainer {
 impl From<proto::ContainerPort> for api::ContainerPort {
     fn from(from: proto::ContainerPort) -> Self {
         let host_port = (from.host_port != 0).then_some(from.host_port);
-        api::ContainerPort { container_port: from.container_port, host_port, ..api::ContainerPort::default() }
+        api::ContainerPort {
+            container_port: from.container_port,
+            host_port,
+            ..api::ContainerPort::default()
+        }
     }
 }
 
 impl From<proto::Resources> for api::ResourceRequirements {
     fn from(from: proto::Resources) -> Self {
-        let limits = from.limits.into_keys().map(|name| (name, Quantity::default())).collect::<BTreeMap<_, _>>();
+        let limits = from
+            .limits
+            .into_keys()
+            .map(|name| (name, Quantity::default()))
+            .collect::<BTreeMap<_, _>>();
         api::ResourceRequirements {
             limits: (!limits.is_empty()).then_some(limits),
             claims: list(from.claims),
@@ -146,7 +163,12 @@ impl From<proto::ResourceClaim> for api::ResourceClaim {
 impl From<proto::VolumeMount> for api::VolumeMount {
     fn from(from: proto::VolumeMount) -> Self {
         let proto::VolumeMount { name, read_only, mount_path } = from;
-        api::VolumeMount { name, mount_path, read_only: read_only.then_some(true), ..api::VolumeMount::default() }
+        api::VolumeMount {
+            name,
+            mount_path,
+            read_only: read_only.then_some(true),
+            ..api::VolumeMount::default()
+        }
     }
 }
 
@@ -329,9 +351,10 @@ impl From<proto::ContainerState> for api::ContainerState {
                 message: text(from.message),
                 ..api::ContainerStateTerminated::default()
             }),
-            waiting: from
-                .waiting
-                .map(|from| api::ContainerStateWaiting { reason: text(from.reason), message: text(from.message) }),
+            waiting: from.waiting.map(|from| api::ContainerStateWaiting {
+                reason: text(from.reason),
+                message: text(from.message),
+            }),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What is around the objects of an answer, by the numbers of Kubernetes' own `generated.proto`: that of k8s.io/apimachinery
-//! (pkg/runtime, pkg/apis/meta/v1), v0.37.
+//! What is around the objects of an answer, by the numbers of Kubernetes' own `generated.proto`:
+//! that of k8s.io/apimachinery (pkg/runtime, pkg/apis/meta/v1), v0.37.
 
 use std::collections::BTreeMap;
 

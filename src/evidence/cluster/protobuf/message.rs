@@ -1,6 +1,6 @@
-//! The part of the API's objects that a scan reads, by the numbers of Kubernetes' own `generated.proto`: those of
-//! k8s.io/apimachinery (pkg/apis/meta/v1) and k8s.io/api (core/v1, apps/v1, batch/v1), v0.37. What has no number here is
-//! passed over.
+//! The part of the API's objects that a scan reads, by the numbers of Kubernetes' own
+//! `generated.proto`: those of k8s.io/apimachinery (pkg/apis/meta/v1) and k8s.io/api (core/v1,
+//! apps/v1, batch/v1), v0.37. What has no number here is passed over.
 
 use std::collections::BTreeMap;
 
@@ -389,7 +389,8 @@ pub(super) struct LinuxContainerUser {
     pub supplemental_groups: Vec<i64>,
 }
 
-/// Any controller. What its spec and status are numbered like depends on its kind, and not all of it is read.
+/// Any controller. What its spec and status are numbered like depends on its kind, and not all of
+/// it is read.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Controller {
     #[prost(message, optional, tag = "1")]
@@ -444,7 +445,8 @@ pub(super) struct JobTemplate {
     pub spec: Option<JobSpec>,
 }
 
-/// The status of a Deployment, ReplicaSet or ReplicationController: the kinds that have a `ReplicaFailure`.
+/// The status of a Deployment, ReplicaSet or ReplicationController: the kinds that have a
+/// `ReplicaFailure`.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ReplicasStatus {
     #[prost(message, repeated, tag = "6")]

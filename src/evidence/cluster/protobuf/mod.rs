@@ -1,9 +1,9 @@
-//! The API's protobuf encoding, read for a scan: a third of JSON's bytes and a tenth of the time, of which only what a scan
-//! needs is taken.
+//! The API's protobuf encoding, read for a scan: a third of JSON's bytes and a tenth of the time,
+//! of which only what a scan needs is taken.
 //!
 //! An object is the magic number `k8s\0` and a `runtime.Unknown` around it (k8s.io/apimachinery,
-//! pkg/runtime/serializer/protobuf). The messages are our own short ones: the whole API's would cost more to
-//! compile than the rest of the tool, and more to decode.
+//! pkg/runtime/serializer/protobuf). The messages are our own short ones: the whole API's would
+//! cost more to compile than the rest of the tool, and more to decode.
 
 mod convert;
 mod envelope;
@@ -50,7 +50,8 @@ pub(super) fn list(body: &Bytes) -> Result<List, DecodeError> {
 
 /// Reads why a request failed; `None` where the body does not say.
 pub(super) fn status(body: &Bytes) -> Option<Status> {
-    let envelope::Status { message, reason, details, code } = envelope::Status::decode(unwrapped(body).ok()?).ok()?;
+    let envelope::Status { message, reason, details, code } =
+        envelope::Status::decode(unwrapped(body).ok()?).ok()?;
     let details = details.map(|details| StatusDetails {
         name: String::new(),
         group: String::new(),
@@ -78,7 +79,10 @@ pub(super) fn event<T>(
     let meta = envelope::Versioned::decode(raw.clone())?.metadata.unwrap_or_default();
     let change = match r#type.as_str() {
         "BOOKMARK" => Change::Bookmark {
-            is_initial_end: meta.annotations.get(INITIAL_EVENTS_END).is_some_and(|value| value == "true"),
+            is_initial_end: meta
+                .annotations
+                .get(INITIAL_EVENTS_END)
+                .is_some_and(|value| value == "true"),
         },
         "DELETED" => Change::Gone(item(raw)?),
         _ => Change::Put(item(raw)?),
@@ -86,8 +90,9 @@ pub(super) fn event<T>(
     Ok((change, meta.resource_version))
 }
 
-/// What the name of the volume begins with that the API server gives every pod for the token of its service account
-/// (`ServiceAccountVolumeName` in plugin/pkg/admission/serviceaccount/admission.go); its end is random.
+/// What the name of the volume begins with that the API server gives every pod for the token of its
+/// service account (`ServiceAccountVolumeName` in
+/// plugin/pkg/admission/serviceaccount/admission.go); its end is random.
 const TOKEN_VOLUME: &str = "kube-api-access-";
 
 /// Reads a pod.
@@ -95,13 +100,21 @@ pub(super) fn pod(item: Bytes) -> Result<Seen, DecodeError> {
     let mut pod = message::Pod::decode(item)?;
     let status = pod.status.take();
     let (metadata, spec) = (pod.metadata.get_or_insert_default(), pod.spec.get_or_insert_default());
-    // What tells a pod from the next of its template is kept beside it, so that the rest is kept once for all of them.
+    // What tells a pod from the next of its template is kept beside it, so that the rest is kept
+    // once for all of them.
     let name = std::mem::take(&mut metadata.name);
     let created = metadata.creation_timestamp.take();
     let node = std::mem::take(&mut spec.node_name);
-    let mounts = spec.containers.iter_mut().chain(&mut spec.init_containers).flat_map(|one| &mut one.volume_mounts);
-    let names = spec.volumes.iter_mut().map(|one| &mut one.name).chain(mounts.map(|one| &mut one.name));
-    names.filter(|name| name.starts_with(TOKEN_VOLUME)).for_each(|name| name.truncate(TOKEN_VOLUME.len()));
+    let mounts = spec
+        .containers
+        .iter_mut()
+        .chain(&mut spec.init_containers)
+        .flat_map(|one| &mut one.volume_mounts);
+    let names =
+        spec.volumes.iter_mut().map(|one| &mut one.name).chain(mounts.map(|one| &mut one.name));
+    names
+        .filter(|name| name.starts_with(TOKEN_VOLUME))
+        .for_each(|name| name.truncate(TOKEN_VOLUME.len()));
     let template = Template::Protobuf(pod.encode_to_vec().into(), self::template);
     if let (Some(metadata), Some(spec)) = (&mut pod.metadata, &mut pod.spec) {
         (metadata.name, metadata.creation_timestamp, spec.node_name) = (name, created, node);
@@ -171,7 +184,8 @@ fn controller(
     failures: Vec<Failure>,
 ) -> Controller {
     let metadata: ObjectMeta = metadata.map(Into::into).unwrap_or_default();
-    let template = template.map(|template| Template::Protobuf(template.encode_to_vec().into(), self::template));
+    let template = template
+        .map(|template| Template::Protobuf(template.encode_to_vec().into(), self::template));
     Controller { metadata, declared: template.map(|template| Declared { template, failures }) }
 }
 
@@ -199,18 +213,24 @@ mod tests {
                 ..Default::default()
             };
             let mount = message::VolumeMount { name: volume.clone(), ..Default::default() };
-            let container =
-                message::Container { name: "c".to_owned(), volume_mounts: vec![mount], ..Default::default() };
+            let container = message::Container {
+                name: "c".to_owned(),
+                volume_mounts: vec![mount],
+                ..Default::default()
+            };
             let spec = message::PodSpec {
                 node_name: node.to_owned(),
                 containers: vec![container],
                 volumes: vec![volume::Volume { name: volume, ..Default::default() }],
                 ..Default::default()
             };
-            message::Pod { metadata: Some(metadata), spec: Some(spec), ..Default::default() }.encode_to_vec()
+            message::Pod { metadata: Some(metadata), spec: Some(spec), ..Default::default() }
+                .encode_to_vec()
         };
         let mut fold = Fold::default();
-        for (end, node, seconds) in [("aaaaa", "node1", 7), ("bbbbb", "node2", 9), ("ccccc", "node1", 8)] {
+        for (end, node, seconds) in
+            [("aaaaa", "node1", 7), ("bbbbb", "node2", 9), ("ccccc", "node1", 8)]
+        {
             fold.pod(super::pod(pod(end, node, seconds).into()).expect("a pod"));
         }
         assert_eq!(fold.templates(), 1);
@@ -218,9 +238,15 @@ mod tests {
         assert_eq!((workload.kind.as_str(), workload.pods), ("StatefulSet", 3));
         // The newest stands for all.
         assert_eq!(workload.metadata.name.as_deref(), Some("web-bbbbb"));
-        assert_eq!(workload.metadata.creation_timestamp.as_ref().map(|time| time.0.as_second()), Some(9));
+        assert_eq!(
+            workload.metadata.creation_timestamp.as_ref().map(|time| time.0.as_second()),
+            Some(9)
+        );
         assert_eq!(workload.spec.node_name.as_deref(), Some("node2"));
         let mounts = workload.spec.containers[0].volume_mounts.as_deref().expect("mounts");
-        assert_eq!(Some(&mounts[0].name), workload.spec.volumes.as_deref().map(|volumes| &volumes[0].name));
+        assert_eq!(
+            Some(&mounts[0].name),
+            workload.spec.volumes.as_deref().map(|volumes| &volumes[0].name)
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! Volumes: messages by the numbers of Kubernetes' own `generated.proto` (k8s.io/api, core/v1, v0.37), and what they are in
-//! the types that JSON is read to. Most sources count by being there, so their content is `()`.
+//! Volumes: messages by the numbers of Kubernetes' own `generated.proto` (k8s.io/api, core/v1,
+//! v0.37), and what they are in the types that JSON is read to. Most sources count by being there,
+//! so their content is `()`.
 
 use k8s_openapi::api::core::v1 as api;
 
@@ -85,7 +86,8 @@ pub(super) struct HostPath {
     pub r#type: Option<String>,
 }
 
-/// `SecretVolumeSource` and `ConfigMapVolumeSource`, which have the same numbers for what is read of both.
+/// `SecretVolumeSource` and `ConfigMapVolumeSource`, which have the same numbers for what is read
+/// of both.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Keys {
     #[prost(message, repeated, tag = "2")]
@@ -161,9 +163,12 @@ impl From<Volume> for api::Volume {
             nfs: there(source.nfs),
             iscsi: there(source.iscsi),
             glusterfs: there(source.glusterfs),
-            persistent_volume_claim: source.persistent_volume_claim.map(|Claim { claim_name, read_only }| {
-                api::PersistentVolumeClaimVolumeSource { claim_name, read_only: read_only.then_some(true) }
-            }),
+            persistent_volume_claim: source.persistent_volume_claim.map(
+                |Claim { claim_name, read_only }| api::PersistentVolumeClaimVolumeSource {
+                    claim_name,
+                    read_only: read_only.then_some(true),
+                },
+            ),
             rbd: there(source.rbd),
             flex_volume: there(source.flex_volume),
             cinder: there(source.cinder),
@@ -172,10 +177,12 @@ impl From<Volume> for api::Volume {
             downward_api: there(source.downward_api),
             fc: there(source.fc),
             azure_file: there(source.azure_file),
-            config_map: source.config_map.map(|Keys { items, default_mode }| api::ConfigMapVolumeSource {
-                items: list(items),
-                default_mode,
-                ..api::ConfigMapVolumeSource::default()
+            config_map: source.config_map.map(|Keys { items, default_mode }| {
+                api::ConfigMapVolumeSource {
+                    items: list(items),
+                    default_mode,
+                    ..api::ConfigMapVolumeSource::default()
+                }
             }),
             vsphere_volume: there(source.vsphere_volume),
             quobyte: there(source.quobyte),
@@ -205,7 +212,8 @@ impl From<KeyToPath> for api::KeyToPath {
 impl From<Ephemeral> for api::EphemeralVolumeSource {
     fn from(from: Ephemeral) -> Self {
         let template = from.volume_claim_template.map(|template| {
-            let ClaimSpec { access_modes, storage_class_name, volume_mode } = template.spec.unwrap_or_default();
+            let ClaimSpec { access_modes, storage_class_name, volume_mode } =
+                template.spec.unwrap_or_default();
             let access_modes = list(access_modes);
             let spec = api::PersistentVolumeClaimSpec {
                 access_modes,

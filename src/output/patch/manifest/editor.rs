@@ -19,9 +19,15 @@ pub(super) fn edited(
     unshared: bool,
 ) -> Result<String, Unfit> {
     let layout = Layout::of(text, &tree.root);
-    let line_break = if text.find('\n').is_some_and(|at| text[..at].ends_with('\r')) { "\r\n" } else { "\n" };
+    let line_break =
+        if text.find('\n').is_some_and(|at| text[..at].ends_with('\r')) { "\r\n" } else { "\n" };
     let mut editor = Editor { text, tree, layout, line_break, unshared, splices: Vec::new() };
-    editor.change(&Place { key: None, name: "", intro: 0, column: 0, flow: false }, &tree.root, original, planned)?;
+    editor.change(
+        &Place { key: None, name: "", intro: 0, column: 0, flow: false },
+        &tree.root,
+        original,
+        planned,
+    )?;
     editor.result()
 }
 
@@ -53,7 +59,8 @@ struct Editor<'a> {
 impl Editor<'_> {
     /// The text with all splices in it.
     fn result(mut self) -> Result<String, Unfit> {
-        // At one place, what is put in comes before what is taken out, and what is deeper came first.
+        // At one place, what is put in comes before what is taken out, and what is deeper came
+        // first.
         self.splices.sort_by_key(|(range, _)| (range.start, range.end));
         let (mut out, mut done) = (String::with_capacity(self.text.len() + 1024), 0);
         for (range, new) in &self.splices {
@@ -72,7 +79,13 @@ impl Editor<'_> {
         self.splices.push((range, text.into()));
     }
 
-    fn change(&mut self, place: &Place<'_>, node: &Node, before: &Value, after: &Value) -> Result<(), Unfit> {
+    fn change(
+        &mut self,
+        place: &Place<'_>,
+        node: &Node,
+        before: &Value,
+        after: &Value,
+    ) -> Result<(), Unfit> {
         if before == after {
             return Ok(());
         }
@@ -103,33 +116,47 @@ impl Editor<'_> {
         let own = |name: &str| fields.iter().find(|field| field.name.as_deref() == Some(name));
         let mut gone = Vec::new();
         for (number, field) in fields.iter().enumerate() {
-            let Some(name) = field.name.as_deref() else { return Err(Unfit::new(field.key.start, "a key is no word")) };
+            let Some(name) = field.name.as_deref() else {
+                return Err(Unfit::new(field.key.start, "a key is no word"));
+            };
             let (before, after) = (old.get(name), new.get(name));
             gone.push(before.is_some() && after.is_none());
             // Of a key that is there twice, the last counts.
-            let counts = !fields[number + 1..].iter().any(|other| other.name.as_deref() == Some(name));
+            let counts =
+                !fields[number + 1..].iter().any(|other| other.name.as_deref() == Some(name));
             if let (Some(before), Some(after), true) = (before, after, counts)
                 && before != after
             {
-                let intro = field
-                    .intro
-                    .ok_or(Unfit::new(field.key.start, "a key there is written with a ? or has no colon"))?;
+                let intro = field.intro.ok_or(Unfit::new(
+                    field.key.start,
+                    "a key there is written with a ? or has no colon",
+                ))?;
                 let column = column(self.text, field.key.start);
-                self.change(&Place { key: Some(name), name, intro, column, flow }, &field.value, before, after)?;
+                self.change(
+                    &Place { key: Some(name), name, intro, column, flow },
+                    &field.value,
+                    before,
+                    after,
+                )?;
             }
         }
-        // What a merge key brings changes with its anchor, or is overridden by a field of the map's own.
+        // What a merge key brings changes with its anchor, or is overridden by a field of the map's
+        // own.
         let inherited = |name: &String| old.contains_key(name) && own(name).is_none();
         if self.unshared && old.keys().any(|name| !new.contains_key(name) && inherited(name)) {
             return Err(Unfit::new(node.start, "what a merge key brings cannot be taken away"));
         }
         let is_added = |(name, value): &(&String, &Value)| {
-            own(name).is_none() && old.get(*name) != Some(*value) && (self.unshared || !inherited(name))
+            own(name).is_none()
+                && old.get(*name) != Some(*value)
+                && (self.unshared || !inherited(name))
         };
         let added: Vec<(&String, &Value)> = new.iter().filter(is_added).collect();
         if flow {
-            let ranges: Vec<Range<usize>> =
-                fields.iter().map(|field| field.key.start..field.value.end.max(field.key.end)).collect();
+            let ranges: Vec<Range<usize>> = fields
+                .iter()
+                .map(|field| field.key.start..field.value.end.max(field.key.end))
+                .collect();
             let is_tight = |field: &Field| field.intro.is_some_and(|at| at == field.value.start);
             let colon = if self.layout.json && fields.iter().all(is_tight) { ":" } else { ": " };
             let texts = added.iter().map(|(name, value)| {
@@ -143,13 +170,21 @@ impl Editor<'_> {
 
     /// A value to stand in brackets beside others: JSON on lines where theirs are.
     fn beside(&self, value: &Value, around: &[Range<usize>]) -> Result<String, Unfit> {
-        match around.last().filter(|last| self.layout.json && starts_its_line(self.text, last.start)) {
+        match around
+            .last()
+            .filter(|last| self.layout.json && starts_its_line(self.text, last.start))
+        {
             Some(last) => self.layout.pretty(value, self.fresh(last.start)),
             None => self.layout.flow(value, None),
         }
     }
 
-    fn block_map(&mut self, fields: &[Field], gone: &[bool], added: &[(&String, &Value)]) -> Result<(), Unfit> {
+    fn block_map(
+        &mut self,
+        fields: &[Field],
+        gone: &[bool],
+        added: &[(&String, &Value)],
+    ) -> Result<(), Unfit> {
         let (Some(first), Some(last)) = (fields.first(), fields.last()) else { return Ok(()) };
         let column = column(self.text, first.key.start);
         let mut lines = Vec::new();
@@ -158,19 +193,25 @@ impl Editor<'_> {
             field.insert((*name).clone(), (*value).clone());
             lines.extend(self.layout.block(&Value::Object(field))?);
         }
-        // A map that starts behind a dash has its first key on the dash's line; no line break is before the first line.
+        // A map that starts behind a dash has its first key on the dash's line; no line break is
+        // before the first line.
         let mut skipped = 0;
-        if gone[0] && (!starts_its_line(self.text, first.key.start) || line_start(self.text, first.key.start) == 0) {
+        if gone[0]
+            && (!starts_its_line(self.text, first.key.start)
+                || line_start(self.text, first.key.start) == 0)
+        {
             skipped = gone.iter().take_while(|gone| **gone).count();
             let end = self.line_end(end(&fields[skipped - 1]));
             let comments = self.comments(first.key.start..end);
             let pad = " ".repeat(column);
             if let Some(kept) = fields.get(skipped) {
                 // Up to it, or to the comment above it.
-                let next =
-                    end + self.text[end..kept.key.start].len() - self.text[end..kept.key.start].trim_start().len();
-                let text: String =
-                    comments.iter().map(|comment| format!("{comment}{}{pad}", self.line_break)).collect();
+                let next = end + self.text[end..kept.key.start].len()
+                    - self.text[end..kept.key.start].trim_start().len();
+                let text: String = comments
+                    .iter()
+                    .map(|comment| format!("{comment}{}{pad}", self.line_break))
+                    .collect();
                 self.splice(first.key.start..next, text);
             } else {
                 lines.extend(comments);
@@ -200,20 +241,33 @@ impl Editor<'_> {
         if items.len() != old.len() {
             return Err(Unfit::new(node.start, "a list has other items than were read"));
         }
-        let names = |values: &[Value]| values.iter().map(|value| identity(place.name, value)).collect::<Vec<_>>();
+        let names = |values: &[Value]| {
+            values.iter().map(|value| identity(place.name, value)).collect::<Vec<_>>()
+        };
         let mut gone = vec![false; items.len()];
         let mut added: Vec<(usize, &[Value])> = Vec::new();
         for step in similar::capture_diff_slices(Algorithm::Myers, &names(old), &names(new)) {
             let (from, to) = (step.old_range(), step.new_range());
-            let is_plain = |values: &[Value]| !values.iter().any(|value| value.is_object() || value.is_array());
+            let is_plain = |values: &[Value]| {
+                !values.iter().any(|value| value.is_object() || value.is_array())
+            };
             let pairs = match step {
-                DiffOp::Replace { .. } if !is_plain(&old[from.clone()]) || !is_plain(&new[to.clone()]) => 0,
+                DiffOp::Replace { .. }
+                    if !is_plain(&old[from.clone()]) || !is_plain(&new[to.clone()]) =>
+                {
+                    0
+                }
                 _ => from.len().min(to.len()),
             };
             for (at, new_at) in from.clone().zip(to.clone()).take(pairs) {
                 let Item { dash, value } = &items[at];
-                let inner =
-                    Place { key: None, name: place.name, intro: dash + 1, column: column(self.text, *dash), flow };
+                let inner = Place {
+                    key: None,
+                    name: place.name,
+                    intro: dash + 1,
+                    column: column(self.text, *dash),
+                    flow,
+                };
                 self.change(&inner, value, &old[at], &new[new_at])?;
             }
             gone[from.start + pairs..from.end].fill(true);
@@ -222,9 +276,16 @@ impl Editor<'_> {
             }
         }
         if flow {
-            let ranges: Vec<Range<usize>> = items.iter().map(|item| item.value.start..item.value.end).collect();
+            let ranges: Vec<Range<usize>> =
+                items.iter().map(|item| item.value.start..item.value.end).collect();
             let texts = added.into_iter().map(|(at, values)| {
-                Ok((at, values.iter().map(|value| self.beside(value, &ranges)).collect::<Result<_, _>>()?))
+                Ok((
+                    at,
+                    values
+                        .iter()
+                        .map(|value| self.beside(value, &ranges))
+                        .collect::<Result<_, _>>()?,
+                ))
             });
             let texts = texts.collect::<Result<Vec<_>, _>>()?;
             return self.brackets(node, &ranges, &gone, texts);
@@ -251,8 +312,8 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// Changes the entries of a map or a list in brackets: takes out those that are gone, and puts texts before the
-    /// entry of a number, or behind the last.
+    /// Changes the entries of a map or a list in brackets: takes out those that are gone, and puts
+    /// texts before the entry of a number, or behind the last.
     fn brackets(
         &mut self,
         node: &Node,
@@ -295,7 +356,8 @@ impl Editor<'_> {
             let rest = &self.text[end..self.line_end(end)];
             let has_comma = rest.trim_start().starts_with(',');
             let tail = rest.trim_start().trim_start_matches(',').trim_start();
-            if own_lines && kept + 1 == entries.len() && (tail.is_empty() || tail.starts_with('#')) {
+            if own_lines && kept + 1 == entries.len() && (tail.is_empty() || tail.starts_with('#'))
+            {
                 if !has_comma {
                     self.splice(end..end, ",");
                 }
@@ -344,7 +406,12 @@ impl Editor<'_> {
         line > 0 && self.text[line..].trim_start_matches([' ', '\t']).starts_with('"')
     }
 
-    fn replace_by_lines(&mut self, place: &Place<'_>, node: &Node, value: &Value) -> Result<(), Unfit> {
+    fn replace_by_lines(
+        &mut self,
+        place: &Place<'_>,
+        node: &Node,
+        value: &Value,
+    ) -> Result<(), Unfit> {
         let Some(key) = place.key else {
             let text = self.lines(&hanging(self.layout.block(value)?), place.column);
             let text = text.trim_start().trim_start_matches("- ");
@@ -386,7 +453,10 @@ impl Editor<'_> {
         // Readers differ in what a block scalar is that ends without a line break.
         if at == self.text.len() && !lines.is_empty() {
             if self.tree.is_open {
-                return Err(Unfit::new(at, "its last line is part of a block scalar and has no line break"));
+                return Err(Unfit::new(
+                    at,
+                    "its last line is part of a block scalar and has no line break",
+                ));
             }
             if lines.iter().any(|line| line.ends_with(['|', '+', '-'])) {
                 text.push_str(self.line_break);
@@ -410,8 +480,11 @@ impl Editor<'_> {
     }
 
     fn comments(&self, range: Range<usize>) -> Vec<String> {
-        let inside =
-            self.tree.comments.iter().filter(|comment| range.start <= comment.start && comment.end <= range.end);
+        let inside = self
+            .tree
+            .comments
+            .iter()
+            .filter(|comment| range.start <= comment.start && comment.end <= range.end);
         inside.map(|comment| self.text[comment.clone()].trim_end().to_owned()).collect()
     }
 
@@ -431,11 +504,13 @@ impl Editor<'_> {
         &line[..line.len() - line.trim_start_matches([' ', '\t']).len()]
     }
 
-    /// From the end of a line behind the lines of comment that follow at once and are indented as far: an item that is
-    /// commented out stays with its list.
+    /// From the end of a line behind the lines of comment that follow at once and are indented as
+    /// far: an item that is commented out stays with its list.
     fn behind_comments(&self, end: usize, column: usize) -> usize {
         let mut end = end;
-        while let Some(line) = self.text[end..].strip_prefix("\r\n").or(self.text[end..].strip_prefix('\n')) {
+        while let Some(line) =
+            self.text[end..].strip_prefix("\r\n").or(self.text[end..].strip_prefix('\n'))
+        {
             let comment = line.trim_start_matches(' ');
             if !comment.starts_with('#') || line.len() - comment.len() < column {
                 break;
@@ -468,7 +543,9 @@ fn identity(list: &str, item: &Value) -> String {
         // Of some kinds a container needs no name.
         (Value::Null, Value::Null) if item["image"].is_string() => item["image"].to_string(),
         (Value::Null, Value::Null) => item.to_string(),
-        (Value::Null, metadata) => format!("{} {} {}", item["kind"], metadata["namespace"], metadata["name"]),
+        (Value::Null, metadata) => {
+            format!("{} {} {}", item["kind"], metadata["namespace"], metadata["name"])
+        }
         (name, _) => name.to_string(),
     }
 }

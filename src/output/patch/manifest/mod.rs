@@ -24,12 +24,14 @@ impl Unfit {
     }
 }
 
-/// The text of one document, JSON or YAML, changed from one value to another. Comments, order, quotes, anchors and
-/// layout stay; what is new is written like what stands around it. The result is read again by `read`, as the document
-/// was: where it is not exactly the planned value, or has lost a comment, there is no result.
+/// The text of one document, JSON or YAML, changed from one value to another. Comments, order,
+/// quotes, anchors and layout stay; what is new is written like what stands around it. The result
+/// is read again by `read`, as the document was: where it is not exactly the planned value, or has
+/// lost a comment, there is no result.
 ///
 /// # Errors
-/// An edit that cannot be made safely: parts that are shared by anchors and change apart, explicit keys, and the like.
+/// An edit that cannot be made safely: parts that are shared by anchors and change apart, explicit
+/// keys, and the like.
 pub fn manifest(
     text: &str,
     original: &Value,
@@ -40,15 +42,17 @@ pub fn manifest(
         return Ok(text.to_owned());
     }
     let tree = tree::tree(text)?;
-    // What an alias stands for changes with its anchor; where that says too much, the alias gives way to a value.
+    // What an alias stands for changes with its anchor; where that says too much, the alias gives
+    // way to a value.
     let aliases = if tree.shares { &[false, true][..] } else { &[false][..] };
     let mut unfit = Unfit::new(0, "the edited text would not mean what was planned");
     for unshared in aliases {
         match editor::edited(text, &tree, original, planned, *unshared) {
             Ok(result) if read(&result).as_ref() == Some(planned) => {
-                let is_whole =
-                    tree::tree(&result).is_ok_and(|after| keeps(comments(text, &tree), comments(&result, &after)));
-                let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+                let is_whole = tree::tree(&result)
+                    .is_ok_and(|after| keeps(comments(text, &tree), comments(&result, &after)));
+                let is_json =
+                    |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
                 if is_whole && (!is_json(text) || is_json(&result)) {
                     return Ok(result);
                 }
@@ -138,7 +142,11 @@ mod tests {
     fn what_is_empty_is_filled_below_its_key() {
         let planned = json!({"a": {"b": {"c": ["d"]}}});
         for empty in ["a: {} # why\n", "a: # why\n", "a: ~ # why\n", "a: null # why\n"] {
-            becomes(&format!("{empty}e: 1\n"), planned.clone(), "a: # why\n  b:\n    c:\n    - d\ne: 1\n");
+            becomes(
+                &format!("{empty}e: 1\n"),
+                planned.clone(),
+                "a: # why\n  b:\n    c:\n    - d\ne: 1\n",
+            );
         }
         becomes("a: []\n", json!({"a": [{"b": 1, "c": 2}]}), "a:\n- b: 1\n  c: 2\n");
         becomes(
@@ -156,7 +164,11 @@ mod tests {
             "spec:\n    list:\n        - name: a # first\n          b:\n              c: 1\n        # - name: b\n    # end of spec\n    more:\n        x:\n            - w: \"0\"\nother: 1",
         );
         becomes("spec:\n  a: 1", json!({"spec": {"b": 2}}), "spec:\n  a: 1\n  b: 2");
-        becomes("a:\n  b: |+\n    text\n\nc: 1\n", json!({"a": {"d": 1}}), "a:\n  b: |+\n    text\n\n  d: 1\nc: 1\n");
+        becomes(
+            "a:\n  b: |+\n    text\n\nc: 1\n",
+            json!({"a": {"d": 1}}),
+            "a:\n  b: |+\n    text\n\n  d: 1\nc: 1\n",
+        );
     }
 
     #[test]
@@ -171,7 +183,11 @@ mod tests {
             json!({"a": [{"c": 1}]}),
             "a:\n- c: 1\n# beside\n# below\n",
         );
-        becomes("a:\n- name: x\n  b: 0\n  c: 1\n", json!({"a": [{"name": "x", "c": 1}]}), "a:\n- name: x\n  c: 1\n");
+        becomes(
+            "a:\n- name: x\n  b: 0\n  c: 1\n",
+            json!({"a": [{"name": "x", "c": 1}]}),
+            "a:\n- name: x\n  c: 1\n",
+        );
         becomes(
             "a:\n- b: 0 # beside\n  # below\n  name: x\n",
             json!({"a": [{"name": "x"}]}),
@@ -187,7 +203,11 @@ mod tests {
             json!({"initContainers": [{"name": "fill", "image": "w"}, {"name": "wait", "image": "x", "v": 1}, {"name": "own", "args": ["a", "c", "d"]}]}),
             "initContainers:\n- name: fill\n  image: w\n# waits\n- name: wait\n  image: x\n  v: 1\n# last\n- name: own\n  args: [a, c, d]\n",
         );
-        becomes("drop:\n  - NET_RAW # old\n  - CHOWN\n", json!({"drop": ["ALL"]}), "drop:\n  - ALL # old\n");
+        becomes(
+            "drop:\n  - NET_RAW # old\n  - CHOWN\n",
+            json!({"drop": ["ALL"]}),
+            "drop:\n  - ALL # old\n",
+        );
         becomes(
             "env:\n- name: A\n  value: x\n  # - name: B\nports: []\n",
             json!({"env": [{"name": "A", "value": "x"}, {"name": "C", "value": "1"}]}),
@@ -233,17 +253,23 @@ mod tests {
         let all = json!({"x": {"u": 7}, "y": {"u": 7}, "z": {"u": 7}});
         becomes(text, all, "x: &x {u: 7}\ny: *x\nz:\n  <<: *x\n  v: 1\n");
         becomes(text, json!({"y": {"u": 7}}), "x: &x {u: 0}\ny:\n  u: 7\nz:\n  <<: *x\n  v: 1\n");
-        becomes(text, json!({"z": {"u": 7}}), "x: &x {u: 0}\ny: *x\nz:\n  <<: *x\n  v: 1\n  u: 7\n");
-        let apart = after("x: &x {u: 0}\ny:\n  <<: *x\n", &json!({"x": {"u": 7}})).expect_err("they change apart");
+        becomes(
+            text,
+            json!({"z": {"u": 7}}),
+            "x: &x {u: 0}\ny: *x\nz:\n  <<: *x\n  v: 1\n  u: 7\n",
+        );
+        let apart = after("x: &x {u: 0}\ny:\n  <<: *x\n", &json!({"x": {"u": 7}}))
+            .expect_err("they change apart");
         assert!(apart.why.contains("anchors"), "{apart:?}");
-        let inherited =
-            after("x: &x {u: 0}\ny:\n  <<: *x\n  v: 1\n", &json!({"y": {"u": null}})).expect_err("inherited");
+        let inherited = after("x: &x {u: 0}\ny:\n  <<: *x\n  v: 1\n", &json!({"y": {"u": null}}))
+            .expect_err("inherited");
         assert!(inherited.why.contains("merge key"), "{inherited:?}");
     }
 
     #[test]
     fn what_cannot_be_edited_safely_is_refused_with_its_place() {
-        let explicit = after("a:\n  ? b\n  : c\n", &json!({"a": {"b": "d"}})).expect_err("an explicit key");
+        let explicit =
+            after("a:\n  ? b\n  : c\n", &json!({"a": {"b": "d"}})).expect_err("an explicit key");
         assert_eq!(explicit, Unfit::new(7, "a key there is written with a ? or has no colon"));
         let comment = after("a: [x, # why\n  y]\n", &json!({"a": "z"})).expect_err("a comment");
         assert_eq!(comment.why, "a comment in it would be lost");

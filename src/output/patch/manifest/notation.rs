@@ -23,7 +23,8 @@ impl Layout {
     pub(super) fn of(text: &str, root: &Node) -> Layout {
         let mut seen = Seen { text, steps: [0; 17], compact: 0 };
         seen.node(root, Some(0));
-        let most = (1..seen.steps.len()).max_by_key(|step| (seen.steps[*step], usize::from(*step == 2)));
+        let most =
+            (1..seen.steps.len()).max_by_key(|step| (seen.steps[*step], usize::from(*step == 2)));
         Layout {
             step: most.filter(|step| seen.steps[*step] > 0).unwrap_or(2),
             compact: seen.compact >= 0,
@@ -45,28 +46,40 @@ impl Layout {
     /// Text for one line within brackets; a string is quoted as the one was that it replaces.
     pub(super) fn flow(self, value: &Value, style: Option<ScalarStyle>) -> Result<String, Unfit> {
         match (value, style) {
-            (Value::String(text), Some(ScalarStyle::SingleQuoted)) if !text.contains(char::is_control) => {
+            (Value::String(text), Some(ScalarStyle::SingleQuoted))
+                if !text.contains(char::is_control) =>
+            {
                 return Ok(format!("'{}'", text.replace('\'', "''")));
             }
-            (Value::String(text), style) if style == Some(ScalarStyle::DoubleQuoted) || text.contains('\n') => {
+            (Value::String(text), style)
+                if style == Some(ScalarStyle::DoubleQuoted) || text.contains('\n') =>
+            {
                 return Ok(value.to_string());
             }
             _ if self.json => return Ok(value.to_string()),
             _ => {}
         }
         let text = serde_saphyr::to_string(&serde_saphyr::FlowSeq(vec![value])).ok();
-        let text = text.as_deref().map(str::trim_end).and_then(|text| text.strip_prefix('[')?.strip_suffix(']'));
+        let text = text
+            .as_deref()
+            .map(str::trim_end)
+            .and_then(|text| text.strip_prefix('[')?.strip_suffix(']'));
         text.map(str::to_owned).ok_or(Unfit::new(0, "a value cannot be written"))
     }
 
     /// JSON on lines of their own, all but the first behind a line break and its indent.
-    pub(super) fn pretty(self, value: &Value, (line_break, indent): (&str, &str)) -> Result<String, Unfit> {
+    pub(super) fn pretty(
+        self,
+        value: &Value,
+        (line_break, indent): (&str, &str),
+    ) -> Result<String, Unfit> {
         let step = if indent.contains('\t') { "\t".to_owned() } else { " ".repeat(self.step) };
         let formatter = serde_json::ser::PrettyFormatter::with_indent(step.as_bytes());
         let mut bytes = Vec::new();
         let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
         value.serialize(&mut serializer).map_err(|_| Unfit::new(0, "a value cannot be written"))?;
-        let text = String::from_utf8(bytes).map_err(|_| Unfit::new(0, "a value cannot be written"))?;
+        let text =
+            String::from_utf8(bytes).map_err(|_| Unfit::new(0, "a value cannot be written"))?;
         Ok(text.replace('\n', &format!("{line_break}{indent}")))
     }
 }

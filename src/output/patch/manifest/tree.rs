@@ -107,7 +107,10 @@ impl<'a> Reader<'a> {
             let (event, span) = match self.events.next() {
                 Some(Ok(next)) => next,
                 Some(Err(error)) => {
-                    return Err(Unfit::new(error.marker().byte_offset().unwrap_or(0), "it is malformed"));
+                    return Err(Unfit::new(
+                        error.marker().byte_offset().unwrap_or(0),
+                        "it is malformed",
+                    ));
                 }
                 None => return Err(Unfit::new(self.text.len(), "it ends too early")),
             };
@@ -120,12 +123,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The node that an event begins. `intro` is the place behind what introduces it: a colon, a dash.
+    /// The node that an event begins. `intro` is the place behind what introduces it: a colon, a
+    /// dash.
     fn node(&mut self, event: Event<'a>, range: Range<usize>, intro: usize) -> Result<Node, Unfit> {
         let anchor = match &event {
-            Event::Scalar(_, _, anchor, _) | Event::SequenceStart(_, anchor, _) | Event::MappingStart(_, anchor, _) => {
-                *anchor
-            }
+            Event::Scalar(_, _, anchor, _)
+            | Event::SequenceStart(_, anchor, _)
+            | Event::MappingStart(_, anchor, _) => *anchor,
             _ => 0,
         };
         self.shares |= anchor != 0;
@@ -135,11 +139,17 @@ impl<'a> Reader<'a> {
                 self.is_open |= end == self.text.len();
                 Node { start, end, kind: Kind::Scalar(style) }
             }
-            Event::Scalar(..) if range.is_empty() => Node { start: intro, end: intro, kind: Kind::Nothing },
-            Event::Scalar(_, style, ..) => Node { start: range.start, end: range.end, kind: Kind::Scalar(style) },
+            Event::Scalar(..) if range.is_empty() => {
+                Node { start: intro, end: intro, kind: Kind::Nothing }
+            }
+            Event::Scalar(_, style, ..) => {
+                Node { start: range.start, end: range.end, kind: Kind::Scalar(style) }
+            }
             Event::Alias(_) => Node { start: range.start, end: range.end, kind: Kind::Alias },
             Event::MappingStart(style, ..) => self.map(range, style == StructureStyle::Flow)?,
-            Event::SequenceStart(style, ..) => self.list(range, style == StructureStyle::Flow, intro)?,
+            Event::SequenceStart(style, ..) => {
+                self.list(range, style == StructureStyle::Flow, intro)?
+            }
             _ => return Err(Unfit::new(range.start, "a value is missing")),
         })
     }
@@ -152,9 +162,11 @@ impl<'a> Reader<'a> {
                 break range;
             }
             let name = match &event {
-                Event::Scalar(name, ScalarStyle::Plain | ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted, ..) => {
-                    Some(name.to_string())
-                }
+                Event::Scalar(
+                    name,
+                    ScalarStyle::Plain | ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted,
+                    ..,
+                ) => Some(name.to_string()),
                 _ => None,
             };
             let key = self.node(event, range.clone(), range.start)?;
@@ -196,7 +208,8 @@ impl<'a> Reader<'a> {
         Ok(Node { start, end, kind: Kind::List { items, flow } })
     }
 
-    /// Where the next thing stands that is neither blank nor, with `lines`, a line break or a comment.
+    /// Where the next thing stands that is neither blank nor, with `lines`, a line break or a
+    /// comment.
     fn blank(&self, from: usize, lines: bool) -> usize {
         let mut at = from;
         loop {
@@ -210,20 +223,26 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The dash of the next item: what comes before it is a comment, or an anchor or a tag of the list.
+    /// The dash of the next item: what comes before it is a comment, or an anchor or a tag of the
+    /// list.
     fn dash(&self, from: usize) -> Result<usize, Unfit> {
         let mut at = self.blank(from, true);
         while self.text[at..].starts_with(['&', '!']) {
             at = self.blank(self.word_end(at), true);
         }
-        if self.text[at..].starts_with('-') { Ok(at) } else { Err(Unfit::new(at, "a dash was expected here")) }
+        if self.text[at..].starts_with('-') {
+            Ok(at)
+        } else {
+            Err(Unfit::new(at, "a dash was expected here"))
+        }
     }
 
     fn word_end(&self, at: usize) -> usize {
         at + self.text[at..].find(char::is_whitespace).unwrap_or(self.text.len() - at)
     }
 
-    /// A block scalar from its `|` or `>` to the end of what counts: with `+`, empty lines at its end do.
+    /// A block scalar from its `|` or `>` to the end of what counts: with `+`, empty lines at its
+    /// end do.
     fn block_scalar(&self, intro: usize, content: Range<usize>) -> Result<(usize, usize), Unfit> {
         let mut start = self.blank(intro, true);
         while self.text[start..].starts_with(['&', '!']) {
