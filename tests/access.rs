@@ -1,4 +1,4 @@
-//! The decisions of `model::access` against the kernel: real users try things on a tree of random
+//! The decisions of `model::filesystem::access` against the kernel: real users try things on a tree of random
 //! owners, modes and links.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
@@ -8,8 +8,10 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, sy
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use nonroot::model::access::{Access, Files, Kind, Lookup, Node, Subject, Verdict, decide};
 use nonroot::model::capability::{Capability, Set};
+use nonroot::model::filesystem::access::{
+    Access, Files, Kind, Lookup, Node, Subject, Verdict, decide,
+};
 use nonroot::model::obstacle::Errno;
 
 const DIRECTORIES: usize = 60;

@@ -8,7 +8,7 @@ use crate::error::Read;
 use crate::evidence::cluster::{Cluster, Detail, Namespaces, Place, Scope, Selection};
 use crate::evidence::files;
 use crate::foresight;
-use crate::model::access::{Access, Files, Lookup, Subject, Verdict, decide};
+use crate::model::filesystem::access::{Access, Files, Lookup, Subject, Verdict, decide};
 use crate::model::inside::Look;
 use crate::model::node::Node;
 use crate::model::obstacle::{Category, Obstacle, Operation};

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{PodSpec, Volume, VolumeMount};
 
-use crate::model::access::{Content, Finding, Kind, Lookup, Mount, Node, Subject, permission};
+use crate::model::filesystem::access::{
+    Content, Finding, Kind, Lookup, Mount, Node, Subject, permission,
+};
 use crate::model::inside::{self, Inode, Look};
 use crate::model::volume::FsGroup;
 
@@ -340,7 +342,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::access::{Access, Files, Subject, Verdict, decide};
+    use crate::model::filesystem::access::{Access, Files, Subject, Verdict, decide};
     use crate::model::volume::Storage;
 
     #[test]

@@ -1,11 +1,11 @@
-//! May a container's process do this? Paths are for [`access`](crate::model::access), what an
+//! May a container's process do this? Paths are for [`access`](crate::model::filesystem::access), what an
 //! execve makes of capabilities for [`capability`](crate::model::capability); here they are put
 //! together, with ports, into an answer and its reasons.
 
 use std::fmt;
 
-use crate::model::access::{Access, Decision, Files, Subject, Verdict, decide};
 use crate::model::capability::{Capability, Credentials, Executable, FileCapabilities, Set};
+use crate::model::filesystem::access::{Access, Decision, Files, Subject, Verdict, decide};
 use crate::model::obstacle::Errno;
 
 /// What is asked.
@@ -203,7 +203,7 @@ impl fmt::Display for Who<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::access::{Lookup, Node};
+    use crate::model::filesystem::access::{Lookup, Node};
 
     const NET_RAW: FileCapabilities = FileCapabilities {
         permitted: Set::of(&[Capability::NET_RAW]),

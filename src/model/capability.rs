@@ -450,7 +450,7 @@ impl Credentials {
 
     /// The credentials after a successful execve(2) of `file`, in a user namespace whose root is
     /// `namespace_root` (0 unless the pod has `hostUsers: false`). Whether the file may be
-    /// executed at all is for [`access`](crate::model::access) to say.
+    /// executed at all is for [`access`](crate::model::filesystem::access) to say.
     ///
     /// Linux before 6.17 compares the new effective ids with the real ones instead of the effective
     /// ones to decide whether the file changes an id; that differs only for a process that

@@ -1,7 +1,6 @@
 //! Plain types without I/O: the words that the rooms share.
 
 pub mod acceptance;
-pub mod access;
 pub mod accounts;
 pub mod answer;
 pub mod can_i;
@@ -10,6 +9,7 @@ pub mod container;
 pub mod defaults;
 pub mod edit;
 pub mod facts;
+pub mod filesystem;
 pub mod identity;
 pub mod image;
 pub mod inside;

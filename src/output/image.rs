@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::terminal::{Clean, wrapped};
-use crate::model::access::{Access, Kind, Mode};
+use crate::model::filesystem::access::{Access, Kind, Mode};
 use crate::model::identity::Candidate;
 use crate::model::image::advice::Advice as ModelAdvice;
 use crate::model::image::layer::Attributes;

@@ -18,8 +18,8 @@ use twox_hash::XxHash64;
 use super::digest::Digest;
 use super::layer::{Expected, Limits, Measured};
 use super::part::Origin;
-use crate::model::access::Kind;
 use crate::model::capability::{FileCapabilities, Set};
+use crate::model::filesystem::access::Kind;
 use crate::model::image::layer::{Attributes, Change, Layer};
 use crate::model::image::paths::{PathId, Paths};
 

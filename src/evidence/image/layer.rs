@@ -13,8 +13,8 @@ use twox_hash::XxHash64;
 
 use super::digest::{Background, Digest};
 use super::tar::{Member, MemberKind, Members};
-use crate::model::access::Kind;
 use crate::model::capability::FileCapabilities;
+use crate::model::filesystem::access::Kind;
 use crate::model::image::layer::{Attributes, Change, Layer};
 use crate::model::image::paths::split;
 

@@ -2,7 +2,7 @@
 //! `dive/image/analysis.go` of github.com/wagoodman/dive, so that its users find the numbers they
 //! know.
 
-use crate::model::access::Kind;
+use crate::model::filesystem::access::Kind;
 use crate::model::image::layer::{Change, Layer, WHITEOUT};
 use crate::model::image::paths::{PathId, Paths};
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::model::access::Kind;
 use crate::model::capability::FileCapabilities;
+use crate::model::filesystem::access::Kind;
 use crate::model::image::paths::{PathId, Paths};
 
 /// The prefix of a file that stands for a removal: image-spec, "Whiteouts".

@@ -10,9 +10,11 @@ pub mod tree;
 
 use std::collections::BTreeMap;
 
-use crate::model::access::{Access, Files, Finding, Kind, Node, Subject, decide, permission};
 use crate::model::accounts::{Account, Accounts, Identity, UserError};
 use crate::model::capability::Set;
+use crate::model::filesystem::access::{
+    Access, Files, Finding, Kind, Node, Subject, decide, permission,
+};
 use crate::model::inside::Inode;
 use efficiency::efficiency;
 use layer::Layer;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::model::access::{Kind, Lookup, Node};
+use crate::model::filesystem::access::{Kind, Lookup, Node};
 use crate::model::image::layer::{Attributes, Change, Layer, WHITEOUT};
 use crate::model::image::paths::{PathId, Paths, split};
 
@@ -289,7 +289,7 @@ impl Tree {
         Some(here)
     }
 
-    /// What the image has at a path without symbolic links, as [`access`](crate::model::access)
+    /// What the image has at a path without symbolic links, as [`access`](crate::model::filesystem::access)
     /// asks.
     #[must_use]
     pub fn lookup(&self, path: &str) -> Lookup {

@@ -1,0 +1,3 @@
+//! Files, users and permissions, as the Linux kernel sees them.
+
+pub mod access;
