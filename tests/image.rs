@@ -18,7 +18,7 @@ use nonroot::evidence::image::layer::Limits;
 use nonroot::evidence::image::{Cache, Options, Source, read};
 use nonroot::foresight;
 use nonroot::model::facts::Facts;
-use nonroot::model::filesystem::access::Access;
+use nonroot::model::filesystem::Access;
 use nonroot::model::image::Image;
 use nonroot::model::image::paths::PathId;
 use nonroot::output::image::{ImageReport, table, tree};
@@ -767,17 +767,17 @@ async fn what_an_image_tells_before_it_runs() {
     );
     assert_eq!((facts.directory.as_deref(), facts.observer_uid), (Some("/srv"), 0));
     assert!(!facts.has_shell, "mkdir is missing");
-    facts.inodes = foresight::image::look(&image, "/var/www");
-    facts.inodes.extend(foresight::image::look(&image, "/srv/missing/too"));
+    facts.stats = foresight::image::look(&image, "/var/www");
+    facts.stats.extend(foresight::image::look(&image, "/srv/missing/too"));
     assert_eq!(facts.resolved("/var/www/seed"), "/srv/seed");
     assert!(
         !facts.has_content("/srv"),
         "nobody looked into it, and root would have seen what is there"
     );
-    facts.inodes.extend(foresight::image::look(&image, "/srv"));
+    facts.stats.extend(foresight::image::look(&image, "/srv"));
     assert!(facts.has_content("/srv"));
     let seed = facts.inode("/srv/seed").unwrap();
-    assert_eq!((seed.mode, seed.uid, seed.gid, seed.size), (0o100_640, 101, 102, 1));
+    assert_eq!(seed.to_string(), "-rw-r----- 101:102");
 
     let refused = foresight::image::file_capabilities("web", &image, &[]);
     let mut told: Vec<_> =

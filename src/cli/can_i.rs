@@ -10,15 +10,16 @@ use super::target::{self, Target};
 use super::{Fault, explain, print, say, width};
 use crate::error::{Class, Error, Read};
 use crate::evidence::cluster::{Cluster, Place};
-use crate::evidence::files::{self, Seen};
+use crate::evidence::files::{self, ObservedFiles};
 use crate::evidence::{manifests, pods};
 use crate::model::accounts::Accounts;
 use crate::model::can_i::{PortStart, Question, Scene, answer};
-use crate::model::capability::{Credentials, Executable, FileCapabilities, Set};
+use crate::model::capability::{FileCapabilities, Set};
 use crate::model::container::Container;
-use crate::model::filesystem::access::{Access, Files, Lookup, Mount, Subject, decide};
+use crate::model::credentials::{Credentials, Executable};
+use crate::model::filesystem::{Access, Files, Lookup, Mount, decide};
 use crate::model::image::Image;
-use crate::model::inside::Standing;
+use crate::model::inside::AccessContext;
 use crate::model::volume::Storage;
 use crate::model::workload::Workload;
 use crate::output::can_i::{Answered, CanIReport};
@@ -203,14 +204,14 @@ struct Ground {
 }
 
 enum Known {
-    Running { seen: Seen, standing: Box<Standing> },
+    Running { seen: ObservedFiles, context: Box<AccessContext> },
     Image(Box<Image>),
 }
 
 impl Ground {
     fn accounts(&self) -> &Accounts {
         match &self.known {
-            Known::Running { standing, .. } => &standing.accounts,
+            Known::Running { context, .. } => &context.accounts,
             Known::Image(image) => &image.accounts,
         }
     }
@@ -224,8 +225,8 @@ impl Ground {
 
     fn file_capabilities(&self, path: &str) -> Result<Option<FileCapabilities>, String> {
         match &self.known {
-            Known::Running { standing, .. } => {
-                standing.file_capabilities.get(path).copied().ok_or_else(|| {
+            Known::Running { context, .. } => {
+                context.file_capabilities.get(path).copied().ok_or_else(|| {
                     "the container has no tar that tells, or may not read the file; --image tells"
                         .to_owned()
                 })
@@ -244,15 +245,13 @@ impl Ground {
     /// runtime would start it.
     fn process(&self, args: &CanIArgs) -> Result<Credentials, Error> {
         let given = args.uid.is_some() || args.gid.is_some() || args.groups.is_some();
-        if let (Known::Running { standing, .. }, false) = (&self.known, given)
-            && let Some(own) = &standing.own
+        if let (Known::Running { context, .. }, false) = (&self.known, given)
+            && let Some(own) = &context.own
         {
             // The first process has what its own file brought it, unless it went over to another
             // user.
-            let first = standing
-                .first
-                .as_ref()
-                .filter(|first| (first.uid, first.gid) == (own.uid, own.gid));
+            let first =
+                context.first.as_ref().filter(|first| (first.uid, first.gid) == (own.uid, own.gid));
             return Ok(first.unwrap_or(own).clone());
         }
         let own = self.user.as_ref().filter(|(uid, ..)| args.uid.is_none_or(|given| given == *uid));
@@ -405,11 +404,11 @@ async fn of_running(
     for pod in &explain::running(cluster, workload).await {
         let place = Place { namespace, pod, container };
         match look(cluster, place, args.verb, things, (workload, storage)).await {
-            Ok(Some((seen, standing, read_only, mounts))) => {
-                let own = standing.own.as_ref();
-                let port_start = standing.unprivileged_port_start.map_or_else(
+            Ok(Some((seen, context, read_only, mounts))) => {
+                let own = context.own.as_ref();
+                let port_start = context.unprivileged_port_start.map_or_else(
                     || port_start(&workload.spec),
-                    |value| PortStart { value, whence: "in this container" },
+                    |value| PortStart { value, source: "in this container" },
                 );
                 return Ok(Ok(Ground {
                     evidence: format!("container {container} of pod {namespace}/{pod}"),
@@ -422,7 +421,7 @@ async fn of_running(
                     granted: own.map_or(Set::EMPTY, |own| own.sets.bounding),
                     no_new_privs: own.is_some_and(|own| own.no_new_privs),
                     program: Executable::PLAIN,
-                    known: Known::Running { seen, standing: Box::new(standing) },
+                    known: Known::Running { seen, context: Box::new(context) },
                 }));
             }
             Ok(None) => {
@@ -438,7 +437,7 @@ async fn of_running(
     Ok(Err(why))
 }
 
-type Looked = (Seen, Standing, bool, Vec<Mount>);
+type Looked = (ObservedFiles, AccessContext, bool, Vec<Mount>);
 
 /// Looks at every path, and at where its links lead; `None` where the container has no means to
 /// tell.
@@ -449,10 +448,10 @@ async fn look(
     things: &[(&str, Option<u16>)],
     (workload, storage): (&Workload, &Storage),
 ) -> Result<Option<Looked>, Error> {
-    let mut standing = cluster.standing(place, &[]).await?;
-    let Some(own) = &standing.own else { return Ok(None) };
-    let observer = Subject::from(own);
-    let mut seen = Seen::by(observer.clone());
+    let mut context = cluster.access_context(place, &[]).await?;
+    let Some(own) = &context.own else { return Ok(None) };
+    let observer = own.clone();
+    let mut seen = ObservedFiles::by(observer.clone());
     let paths: Vec<&str> =
         things.iter().filter(|(_, port)| port.is_none()).map(|(thing, _)| *thing).collect();
     loop {
@@ -466,7 +465,7 @@ async fn look(
         seen.add(next, &found);
     }
     let (read_only, mounts) =
-        files::mounted(&workload.spec, place.container, &standing.mounts, &|volume| {
+        files::mounted(&workload.spec, place.container, &context.mounts, &|volume| {
             storage.fs_group(volume, workload)
         });
     if verb == Verb::Exec {
@@ -478,9 +477,9 @@ async fn look(
         };
         let about: std::collections::BTreeSet<String> = paths.iter().filter_map(file).collect();
         let about: Vec<&str> = about.iter().map(String::as_str).collect();
-        standing.file_capabilities = cluster.standing(place, &about).await?.file_capabilities;
+        context.file_capabilities = cluster.access_context(place, &about).await?.file_capabilities;
     }
-    Ok(Some((seen, standing, read_only, mounts)))
+    Ok(Some((seen, context, read_only, mounts)))
 }
 
 /// The image, with what the workload's spec makes of it.
@@ -550,10 +549,10 @@ fn own_user(
 
 fn port_start(spec: &PodSpec) -> PortStart {
     match pods::sysctl(spec, PORT_SYSCTL).and_then(|value| value.parse().ok()) {
-        Some(value) => PortStart { value, whence: "by the pod's sysctls" },
+        Some(value) => PortStart { value, source: "by the pod's sysctls" },
         None => PortStart {
             value: PORT_START,
-            whence: "by the kernel's default (a runtime may open all ports, as containerd 2 can by \
+            source: "by the kernel's default (a runtime may open all ports, as containerd 2 can by \
                      enable_unprivileged_ports: a running container tells)",
         },
     }

@@ -197,8 +197,8 @@ async fn device_ownership(cluster: &Cluster, node: &str, workloads: &[Workload])
             };
             let place = Place { namespace, pod, container: &container.name };
             let path = device.device_path.as_str();
-            let Ok(Some(look)) = cluster.look_at(place, &[path]).await else { continue };
-            let Some(inode) = look.inodes.iter().find(|inode| inode.path == path) else { continue };
+            let Ok(Some(found)) = cluster.look_at(place, &[path]).await else { continue };
+            let Some(inode) = found.at(path) else { continue };
             let why = format!(
                 "{path} of container {} of pod {namespace}/{pod}, which runs as uid {uid}, belongs to uid {}",
                 container.name, inode.uid

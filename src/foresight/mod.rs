@@ -15,7 +15,8 @@ pub use self::virtual_machines::virtual_machine;
 pub use self::volumes::volumes;
 
 use crate::model::facts::VolumeMount;
-use crate::model::inside::{Inode, Inside, Mount};
+use crate::model::filesystem::{MountInfo, PathStat};
+use crate::model::inside::Inside;
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
 use crate::model::workload::Workload;
 
@@ -60,12 +61,12 @@ pub fn written<'a>(inside: &'a Inside) -> Vec<String> {
     let open = inside.open_for_writing.iter().map(|open| open.path.as_str());
     let open = open.filter(|path| is_the_programs(path) || path.starts_with("/etc/"));
     let mounted =
-        |inode: &Inode| inside.mounts.iter().any(|mount| is_below(&mount.point, &inode.path));
-    let changed = inside.changed.iter().filter(|inode| !is_only_parent(inode, &inside.changed));
+        |stat: &PathStat| inside.mounts.iter().any(|mount| is_below(&mount.point, &stat.path));
+    let changed = inside.changed.iter().filter(|stat| !is_only_parent(stat, &inside.changed));
     // The runtime made the mount points in it, and nobody wrote.
     let changed = changed
-        .filter(|inode| !(inode.is_dir() && mounted(inode)))
-        .map(|inode| inode.path.as_str());
+        .filter(|stat| !(stat.inode.is_directory() && mounted(stat)))
+        .map(|stat| stat.path.as_str());
     let mut paths: BTreeSet<&'a str> =
         open.chain(changed.filter(|path| is_the_programs(path))).collect();
     loop {
@@ -93,8 +94,8 @@ fn parent(path: &str) -> Option<&str> {
 }
 
 /// A directory changes when something in it is made; that is then told by itself.
-fn is_only_parent(inode: &Inode, changed: &[Inode]) -> bool {
-    inode.is_dir() && changed.iter().any(|other| is_below(&other.path, &inode.path))
+fn is_only_parent(stat: &PathStat, changed: &[PathStat]) -> bool {
+    stat.inode.is_directory() && changed.iter().any(|other| is_below(&other.path, &stat.path))
 }
 
 /// Whether a path is below a directory, and not the directory itself.
@@ -119,8 +120,10 @@ fn is_the_programs(path: &str) -> bool {
 /// pod.
 #[must_use]
 pub fn image_volumes(inside: &Inside) -> Vec<String> {
-    let is_image_volume = |mount: &&Mount| {
-        !mount.read_only && mount.root.contains("/volumes/") && !mount.root.contains("/pods/")
+    let is_image_volume = |mount: &&MountInfo| {
+        !mount.options.read_only
+            && mount.root.contains("/volumes/")
+            && !mount.root.contains("/pods/")
     };
     inside.mounts.iter().filter(is_image_volume).map(|mount| mount.point.clone()).collect()
 }
@@ -160,10 +163,9 @@ pub fn obstacles(container: &str, inside: &Inside) -> Vec<Obstacle> {
     });
     let paths = written(inside).into_iter().map(|path| {
         let below = format!("{path}/");
-        let is_dir = inside
-            .changed
-            .iter()
-            .any(|inode| inode.path == path && inode.is_dir() || inode.path.starts_with(&below));
+        let is_dir = inside.changed.iter().any(|stat| {
+            stat.path == path && stat.inode.is_directory() || stat.path.starts_with(&below)
+        });
         let operation = if is_dir { Operation::Mkdir } else { Operation::Create };
         let cause = format!("it writes {path} as root");
         Obstacle {
@@ -225,9 +227,7 @@ pub fn claim(container: &str, mount: &VolumeMount) -> Obstacle {
         (None, Some(root)) => {
             format!(
                 "{name} at {path} belongs to {}:{} with mode {:04o}",
-                root.uid,
-                root.gid,
-                root.mode & 0o7777
+                root.uid, root.gid, root.mode
             )
         }
         (None, None) => format!("the volume of {name} at {path} is root's as it is made"),
@@ -273,17 +273,17 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use super::*;
+    use crate::model::filesystem::Inode;
     use crate::model::inside::{Listener, OpenFile};
 
     #[test]
     fn a_directory_stands_for_more_than_a_few_things_in_it() {
         let paths = (0..20).flat_map(|a| (0..20).map(move |b| format!("/var/spool/x/{a}/{b}")));
-        let inode =
-            |path: String| Inode { path, mode: 0o040_755, uid: 0, gid: 0, size: 0, target: None };
-        let mut changed: Vec<Inode> = paths.map(inode).collect();
+        let directory = |path: String| PathStat::new(path, Inode::directory(0o755, 0, 0));
+        let mut changed: Vec<PathStat> = paths.map(directory).collect();
         changed.extend(
             ["/run/a", "/run/b", "/run/c", "/run/d", "/run/e", "/srv/__pycache__/x"]
-                .map(|path| inode(path.to_owned())),
+                .map(|path| directory(path.to_owned())),
         );
         let found = written(&Inside { changed, ..Inside::default() });
         assert_eq!(found, ["/run/a", "/run/b", "/run/c", "/run/d", "/run/e", "/var/spool/x"]);
@@ -291,14 +291,7 @@ mod tests {
 
     #[test]
     fn what_root_does_is_what_will_be_refused() {
-        let dir = |path: &str| Inode {
-            path: path.to_owned(),
-            mode: 0o040_755,
-            uid: 0,
-            gid: 0,
-            size: 0,
-            target: None,
-        };
+        let dir = |path: &str| PathStat::new(path, Inode::directory(0o755, 0, 0));
         let tcp = |port| Listener::Tcp {
             address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             port,
@@ -313,7 +306,7 @@ mod tests {
                 dir("/run/secrets"),
                 dir("/var/cache/x"),
                 dir("/var/cache/x/tmp"),
-                Inode { mode: 0o100_644, ..dir("/run/x.pid") },
+                PathStat::new("/run/x.pid", Inode::file(0o644, 0, 0)),
                 dir("/etc/x"),
             ],
             ..Inside::default()

@@ -1,11 +1,12 @@
-//! May a container's process do this? Paths are for [`access`](crate::model::filesystem::access), what an
-//! execve makes of capabilities for [`capability`](crate::model::capability); here they are put
+//! May a container's process do this? Paths are for [`filesystem`](crate::model::filesystem), what an
+//! execve makes of capabilities for [`credentials`](crate::model::credentials); here they are put
 //! together, with ports, into an answer and its reasons.
 
 use std::fmt;
 
-use crate::model::capability::{Capability, Credentials, Executable, FileCapabilities, Set};
-use crate::model::filesystem::access::{Access, Decision, Files, Subject, Verdict, decide};
+use crate::model::capability::{Capability, FileCapabilities, Set};
+use crate::model::credentials::{Credentials, Executable};
+use crate::model::filesystem::{Access, Decision, Files, Inode, Verdict, decide};
 use crate::model::obstacle::Errno;
 
 /// What is asked.
@@ -24,7 +25,7 @@ pub enum Question {
 pub struct PortStart {
     pub value: u16,
     /// "by the pod's sysctls".
-    pub whence: &'static str,
+    pub source: &'static str,
 }
 
 /// Who asks, and in which container.
@@ -78,7 +79,7 @@ impl From<&Decision> for Answer {
 pub fn answer(scene: &Scene<'_>, question: &Question) -> Answer {
     match question {
         Question::Path(access, path) => {
-            Answer::from(&decide(&Subject::from(&scene.process), &scene.files, path, *access))
+            Answer::from(&decide(&scene.process, &scene.files, path, *access))
         }
         Question::Exec(path) => exec(scene, path),
         Question::Bind(port) => bind(scene, *port),
@@ -87,18 +88,18 @@ pub fn answer(scene: &Scene<'_>, question: &Question) -> Answer {
 
 /// execve(2): the mode of the file, then what its capabilities ask for and the bounding set has.
 fn exec(scene: &Scene<'_>, path: &str) -> Answer {
-    let decision = decide(&Subject::from(&scene.process), &scene.files, path, Access::Execute);
+    let decision = decide(&scene.process, &scene.files, path, Access::Execute);
     let mut answer = Answer::from(&decision);
-    let Some((file, node)) = decision
+    let Some((file, inode)) = decision
         .steps
         .last()
         .filter(|_| decision.allowed())
-        .and_then(|step| Some((&step.path, step.node.as_ref()?)))
+        .and_then(|step| Some((&step.path, step.inode.as_ref()?)))
     else {
         return answer;
     };
     let bounding = scene.process.sets.bounding;
-    let nosuid = scene.files.nosuid(file);
+    let nosuid = scene.files.is_nosuid(file);
     let capabilities = match (scene.file_capabilities)(file) {
         Ok(found) => found,
         // Whatever it may ask for, nothing is missing.
@@ -116,7 +117,7 @@ fn exec(scene: &Scene<'_>, path: &str) -> Answer {
         }
     }
     let executable =
-        Executable { uid: node.uid, gid: node.gid, mode: node.mode, capabilities, nosuid };
+        Executable { uid: inode.uid, gid: inode.gid, mode: inode.mode, capabilities, nosuid };
     let after = match scene.process.execve(&executable, 0) {
         Ok(after) => after,
         Err(refused) => {
@@ -128,8 +129,7 @@ fn exec(scene: &Scene<'_>, path: &str) -> Answer {
             return Answer::no(Errno::Eperm, answer.steps);
         }
     };
-    const SETUID: u16 = 0o4000;
-    if node.mode & SETUID != 0 && node.uid != scene.process.uid.effective {
+    if inode.mode & Inode::SETUID != 0 && inode.uid != scene.process.uid.effective {
         say(match (nosuid, scene.process.no_new_privs) {
             (true, _) => "its setuid bit does nothing: its mount is nosuid".to_owned(),
             (_, true) => {
@@ -149,8 +149,8 @@ fn exec(scene: &Scene<'_>, path: &str) -> Answer {
 /// NET_BIND_SERVICE.
 fn bind(scene: &Scene<'_>, port: u16) -> Answer {
     const WANTED: Capability = Capability::NET_BIND_SERVICE;
-    let PortStart { value, whence } = &scene.port_start;
-    let sysctl = format!("net.ipv4.ip_unprivileged_port_start is {value} {whence}");
+    let PortStart { value, source } = &scene.port_start;
+    let sysctl = format!("net.ipv4.ip_unprivileged_port_start is {value} {source}");
     if port == 0 {
         return Answer::yes(vec!["port 0 is any free port, none of them below 1024".to_owned()]);
     }
@@ -203,7 +203,7 @@ impl fmt::Display for Who<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::filesystem::access::{Lookup, Node};
+    use crate::model::filesystem::Lookup;
 
     const NET_RAW: FileCapabilities = FileCapabilities {
         permitted: Set::of(&[Capability::NET_RAW]),
@@ -214,10 +214,10 @@ mod tests {
 
     fn files(path: &str) -> Lookup {
         match path {
-            "/" | "/bin" => Lookup::Found(Node::directory(0o755, 0, 0)),
-            "/bin/ping" | "/bin/sh" | "/bin/odd" => Lookup::Found(Node::file(0o755, 0, 0)),
-            "/bin/su" => Lookup::Found(Node::file(0o4755, 0, 0)),
-            "/bin/none" => Lookup::Found(Node::file(0o644, 0, 0)),
+            "/" | "/bin" => Lookup::Found(Inode::directory(0o755, 0, 0)),
+            "/bin/ping" | "/bin/sh" | "/bin/odd" => Lookup::Found(Inode::file(0o755, 0, 0)),
+            "/bin/su" => Lookup::Found(Inode::file(0o4755, 0, 0)),
+            "/bin/none" => Lookup::Found(Inode::file(0o644, 0, 0)),
             _ => Lookup::Missing,
         }
     }
@@ -233,7 +233,7 @@ mod tests {
             process: process.execve(&Executable::PLAIN, 0).expect("a plain file"),
             files: Files::new(&files, false, Vec::new()),
             file_capabilities: &capabilities,
-            port_start: PortStart { value: 1024, whence: "by default" },
+            port_start: PortStart { value: 1024, source: "by default" },
         };
         answer(&scene, question)
     }

@@ -6,6 +6,7 @@ pub mod answer;
 pub mod can_i;
 pub mod capability;
 pub mod container;
+pub mod credentials;
 pub mod defaults;
 pub mod edit;
 pub mod facts;

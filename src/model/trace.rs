@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::inside::{Inode, Listener};
+use crate::model::filesystem::PathStat;
+use crate::model::inside::Listener;
 use crate::model::obstacle::Obstacle;
 
 /// One thing that happened in a trace.
@@ -276,7 +277,7 @@ pub struct Traced {
     pub read: BTreeMap<String, u64>,
     /// What stood at paths before the program made anything there, as stat(2) told it: 0 for an
     /// owner that was not printed (strace prints it with `-v`).
-    pub seen: Vec<Inode>,
+    pub seen: Vec<PathStat>,
     /// Paths that did not fit into the bounds.
     pub more: u64,
     /// What it listens on, each with the line of bind(2).

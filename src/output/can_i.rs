@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::terminal::{Clean, Tone, painted, tone, wrapped};
 use crate::model::can_i::{Answer, Who};
-use crate::model::capability::{Capability, Credentials};
+use crate::model::capability::Capability;
+use crate::model::credentials::Credentials;
 
 /// `kind: CanI`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -26,9 +26,11 @@ pub use self::minimize::READ_ONLY_ROOT;
 
 use crate::model::edit::{Edit, Fill};
 use crate::model::facts::{CommandOption, Facts, VolumeKind, VolumeMount};
+use crate::model::filesystem::inode::fs_group_bits;
+use crate::model::filesystem::{FileType, PathStat};
 use crate::model::identity::{Assignment, Candidate};
 use crate::model::image::{Config, Image};
-use crate::model::inside::{Found, Inode};
+use crate::model::inside::SearchHits;
 use crate::model::obstacle::Obstacle;
 use crate::model::plan::{Basis, Plan, Round, Step};
 use crate::model::podsecurity::Level;
@@ -128,8 +130,8 @@ pub struct Program {
 /// What was learned; empty where nothing could be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Learned {
-    Look { container: String, paths: Vec<String>, inodes: Vec<Inode> },
-    Configuration { container: String, words: &'static [&'static str], found: Found },
+    Look { container: String, paths: Vec<String>, stats: Vec<PathStat> },
+    Configuration { container: String, words: &'static [&'static str], found: SearchHits },
     Program { container: String, program: Program },
     Usage { container: String, paths: Vec<String>, used: Vec<(String, u64)> },
 }
@@ -250,7 +252,7 @@ pub struct Search<'a> {
     tried: BTreeSet<Vec<Edit>>,
     /// How many bytes directories hold today, each by its container and path.
     held: BTreeMap<(String, String), u64>,
-    found: BTreeMap<(String, &'static [&'static str]), Found>,
+    found: BTreeMap<(String, &'static [&'static str]), SearchHits>,
     asked: BTreeSet<Asked>,
     /// What was done already to learn more of a program that says nothing.
     used: BTreeSet<Escalation>,
@@ -411,7 +413,7 @@ impl<'a> Search<'a> {
     pub fn learned(&mut self, answers: Vec<Learned>) {
         for answer in answers {
             match answer {
-                Learned::Look { container, paths, inodes } => self.seen(&container, paths, inodes),
+                Learned::Look { container, paths, stats } => self.seen(&container, paths, stats),
                 Learned::Configuration { container, words, found } => {
                     self.asked.insert(Asked::Configuration(container.clone(), words));
                     self.found.insert((container, words), found);
@@ -679,11 +681,11 @@ impl<'a> Search<'a> {
                 else {
                     continue;
                 };
-                // pkg/volume/volume_linux.go, rwMask, execMask and os.ModeSetgid: what the kubelet
-                // does to a directory.
-                let opened =
-                    if fs_group && mount.fs_group == FsGroup::Applied { 0o2770 } else { 0 };
-                let mode = root.mode & 0o7777 | opened;
+                let opened = match fs_group && mount.fs_group == FsGroup::Applied {
+                    true => fs_group_bits(FileType::Directory, false),
+                    false => 0,
+                };
+                let mode = u32::from(root.mode | opened);
                 if volumes.insert(mount.volume.clone()) {
                     edits.push(Edit::OwnVolume {
                         container: facts.container.clone(),

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::model::filesystem::{FileType, Inode};
 use crate::model::inside::Inside;
 use crate::model::obstacle::{Category, Errno, Operation};
 
@@ -10,8 +11,12 @@ fn pod() -> Value {
     json!({"kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [{"name": "web", "image": "web"}]}})
 }
 
-fn inode(path: &str, mode: u32, uid: u32, gid: u32) -> Inode {
-    Inode { path: path.to_owned(), mode, uid, gid, size: 0, target: None }
+fn directory(path: &str, mode: u16, uid: u32, gid: u32) -> PathStat {
+    PathStat::new(path, Inode::directory(mode, uid, gid))
+}
+
+fn file(path: &str, mode: u16, uid: u32, gid: u32) -> PathStat {
+    PathStat::new(path, Inode::file(mode, uid, gid))
 }
 
 fn refused(operation: Operation, category: Category, path: Option<&str>, fatal: bool) -> Obstacle {
@@ -41,12 +46,12 @@ fn answer(question: Question) -> Learned {
             let steps = paths.iter().flat_map(|path| {
                 let ends =
                     path.char_indices().filter(|(at, c)| *c == '/' && *at > 0).map(|(at, _)| at);
-                ends.map(|at| inode(&path[..at], 0o040_755, 0, 0)).collect::<Vec<_>>()
+                ends.map(|at| directory(&path[..at], 0o755, 0, 0)).collect::<Vec<_>>()
             });
-            Learned::Look { inodes: steps.collect(), container, paths }
+            Learned::Look { stats: steps.collect(), container, paths }
         }
         Question::Configuration { container, words } => {
-            Learned::Configuration { container, words, found: Found::default() }
+            Learned::Configuration { container, words, found: SearchHits::default() }
         }
         Question::Program { container, .. } => {
             Learned::Program { container, program: Program::default() }
@@ -381,8 +386,8 @@ fn what_was_only_mentioned_is_remedied_where_what_ended_it_has_no_remedy() {
 
 #[test]
 fn what_the_image_has_not_was_to_be_written_and_not_executed() {
-    let inodes = vec![inode("/srv", 0o40755, 0, 0), inode("/srv/run.py", 0o100_644, 0, 0)];
-    let facts = Facts { inodes, observer_uid: 1000, ..Facts::default() };
+    let stats = vec![directory("/srv", 0o755, 0, 0), file("/srv/run.py", 0o644, 0, 0)];
+    let facts = Facts { stats, observer_uid: 1000, ..Facts::default() };
     let read = |path: &str| {
         let mut obstacle = refused(Operation::Exec, Category::NotExecutable, Some(path), true);
         obstacle.errno = Some(Errno::Eacces);
@@ -400,18 +405,15 @@ fn what_the_image_has_not_was_to_be_written_and_not_executed() {
 
 #[test]
 fn a_link_in_a_closed_directory_leads_nowhere() {
-    let link = Inode {
-        target: Some("/dev/stderr".to_owned()),
-        ..inode("/var/log/web/error.log", 0o120_777, 0, 0)
-    };
-    let directories = ["/", "/var", "/var/log", "/dev"].map(|path| inode(path, 0o040_755, 0, 0));
-    let mut inodes = directories.to_vec();
-    inodes.extend([
-        inode("/var/log/web", 0o040_750, 0, 4),
-        link,
-        inode("/dev/stderr", 0o020_666, 0, 0),
+    let stderr = Inode { file_type: FileType::CharDevice, ..Inode::file(0o666, 0, 0) };
+    let mut stats =
+        ["/", "/var", "/var/log", "/dev"].map(|path| directory(path, 0o755, 0, 0)).to_vec();
+    stats.extend([
+        directory("/var/log/web", 0o750, 0, 4),
+        PathStat::new("/var/log/web/error.log", Inode::symlink("/dev/stderr")),
+        PathStat::new("/dev/stderr", stderr),
     ]);
-    let mut facts = Facts { uid: 33, gid: 33, inodes, ..Facts::default() };
+    let mut facts = Facts { uid: 33, gid: 33, stats, ..Facts::default() };
     let log =
         refused(Operation::Create, Category::UnwritablePath, Some("/var/log/web/error.log"), true);
     assert!(!accept::is_allowed(&log, &facts, None));
@@ -432,17 +434,17 @@ fn a_claim_that_its_user_owns_is_left_alone() {
         }],
         ..Facts::default()
     };
-    let inside = |changed: Inode| Inside { changed: vec![changed], ..Inside::default() };
+    let inside = |changed: PathStat| Inside { changed: vec![changed], ..Inside::default() };
     let writes = refused(Operation::Create, Category::UnwritablePath, Some("/data"), false);
-    let own = facts(inode("/data", 0o040_700, 100, 100));
+    let own = facts(Inode::directory(0o700, 100, 100));
     let allowed =
         |facts: &Facts, inside: Option<&Inside>| accept::is_allowed(&writes, facts, inside);
-    assert!(allowed(&own, Some(&inside(inode("/data/base", 0o100_600, 100, 100)))));
+    assert!(allowed(&own, Some(&inside(file("/data/base", 0o600, 100, 100)))));
     assert!(
-        !allowed(&own, Some(&inside(inode("/data/base", 0o100_600, 0, 0)))),
+        !allowed(&own, Some(&inside(file("/data/base", 0o600, 0, 0)))),
         "root left a file there"
     );
-    assert!(!allowed(&facts(inode("/data", 0o040_755, 0, 0)), None), "it is root's");
+    assert!(!allowed(&facts(Inode::directory(0o755, 0, 0)), None), "it is root's");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::deed::Deed;
 use super::{Trace, process};
-use crate::model::inside::Inode;
+use crate::model::filesystem::{Inode, PathStat};
 use crate::model::obstacle::Operation;
 use crate::model::trace::{Call, Change, Needed, Outcome, Touched};
 
@@ -96,7 +96,7 @@ impl Trace {
             && !self.traced.touched.contains_key(&path)
             && self.seen.insert(path.clone())
         {
-            self.traced.seen.push(Inode { path, mode, uid, gid, size: 0, target: None });
+            self.traced.seen.push(PathStat::new(path, Inode::of_stat(mode, uid, gid, None)));
         }
     }
 

@@ -500,8 +500,8 @@ mod tests {
         assert!(!traced.touched.contains_key("/var/log/srv/error.log"));
         assert_eq!(traced.touched["/var/lib/srv"].owner, Some(33));
         assert_eq!(
-            (traced.seen[0].path.as_str(), traced.seen[0].mode),
-            ("/var/lib/srv", 0o040_755)
+            (traced.seen[0].path.as_str(), traced.seen[0].inode.to_string()),
+            ("/var/lib/srv", "drwxr-xr-x 0:0".to_owned())
         );
     }
 }

@@ -11,7 +11,8 @@ use super::{Cluster, innermost};
 use crate::error::Error;
 use crate::evidence::inside;
 use crate::model::facts::CommandOption;
-use crate::model::inside::{Found, Inside, Look, Standing};
+use crate::model::filesystem::PathStats;
+use crate::model::inside::{AccessContext, Inside, SearchHits};
 
 /// The most that one answer may bring: a look at a container with a hundred thousand changed files
 /// stays below it.
@@ -53,13 +54,17 @@ impl Cluster {
         Ok(inside::inside(&self.shell(place, inside::GATHER, &[]).await?))
     }
 
-    /// What stands at some paths of a running container, and on the way to them. `None`: it has no
+    /// What is at some paths of a running container, and on the way to them. `None`: it has no
     /// stat(1).
     ///
     /// # Errors
     /// As [`Cluster::look_inside`].
-    pub async fn look_at(&self, place: Place<'_>, paths: &[&str]) -> Result<Option<Look>, Error> {
-        Ok(inside::look(&self.shell(place, inside::LOOK, paths).await?))
+    pub async fn look_at(
+        &self,
+        place: Place<'_>,
+        paths: &[&str],
+    ) -> Result<Option<PathStats>, Error> {
+        Ok(inside::path_stats(&self.shell(place, inside::PATH_STATS, paths).await?))
     }
 
     /// Configuration lines that begin with one of some words, and databases, in a running
@@ -67,8 +72,8 @@ impl Cluster {
     ///
     /// # Errors
     /// As [`Cluster::look_inside`].
-    pub async fn find_in(&self, place: Place<'_>, words: &[&str]) -> Result<Found, Error> {
-        Ok(inside::found(&self.shell(place, inside::FIND, words).await?))
+    pub async fn find_in(&self, place: Place<'_>, words: &[&str]) -> Result<SearchHits, Error> {
+        Ok(inside::search_hits(&self.shell(place, inside::FIND, words).await?))
     }
 
     /// The options of a program, as its own help tells them. The program is executed for that: one
@@ -140,8 +145,13 @@ impl Cluster {
     ///
     /// # Errors
     /// As [`Cluster::look_inside`].
-    pub async fn standing(&self, place: Place<'_>, files: &[&str]) -> Result<Standing, Error> {
-        Ok(inside::standing(&self.shell(place, inside::STANDING, files).await?))
+    pub async fn access_context(
+        &self,
+        place: Place<'_>,
+        files: &[&str],
+    ) -> Result<AccessContext, Error> {
+        let answer = self.shell(place, inside::ACCESS_CONTEXT, files).await?;
+        Ok(inside::access_context(&answer))
     }
 
     async fn shell(&self, place: Place<'_>, script: &str, args: &[&str]) -> Result<String, Error> {

@@ -19,7 +19,7 @@ use super::digest::Digest;
 use super::layer::{Expected, Limits, Measured};
 use super::part::Origin;
 use crate::model::capability::{FileCapabilities, Set};
-use crate::model::filesystem::access::Kind;
+use crate::model::filesystem::FileType;
 use crate::model::image::layer::{Attributes, Change, Layer};
 use crate::model::image::paths::{PathId, Paths};
 
@@ -105,14 +105,14 @@ struct Capabilities {
 }
 
 /// What an entry's `change` counts: a file of one of these kinds, or a change that puts none.
-const KINDS: [Kind; 7] = [
-    Kind::File,
-    Kind::Directory,
-    Kind::Symlink,
-    Kind::CharDevice,
-    Kind::BlockDevice,
-    Kind::Fifo,
-    Kind::Socket,
+const KINDS: [FileType; 7] = [
+    FileType::File,
+    FileType::Directory,
+    FileType::Symlink,
+    FileType::CharDevice,
+    FileType::BlockDevice,
+    FileType::Fifo,
+    FileType::Socket,
 ];
 const HARD_LINK: u32 = 7;
 const WHITEOUT: u32 = 8;
@@ -206,7 +206,7 @@ impl From<&Change> for Entry {
         Entry {
             change: (0..)
                 .zip(KINDS)
-                .find(|(_, kind)| *kind == file.kind)
+                .find(|(_, kind)| *kind == file.file_type)
                 .map_or(u32::MAX, |(number, _)| number),
             mode: file.mode.into(),
             uid: file.uid,
@@ -232,7 +232,7 @@ impl Entry {
             WHITEOUT => Change::Whiteout,
             OPAQUE => Change::Opaque,
             number => Change::Put(Attributes {
-                kind: *KINDS.get(usize::try_from(number).ok()?)?,
+                file_type: *KINDS.get(usize::try_from(number).ok()?)?,
                 mode: u16::try_from(self.mode).ok()?,
                 uid: self.uid,
                 gid: self.gid,
@@ -272,7 +272,7 @@ mod tests {
         );
         let put = file.prop_map(|(kind, (mode, uid, gid, size, content), target, capabilities)| {
             Change::Put(Attributes {
-                kind,
+                file_type: kind,
                 mode,
                 uid,
                 gid,

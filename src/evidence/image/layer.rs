@@ -14,9 +14,9 @@ use twox_hash::XxHash64;
 use super::digest::{Background, Digest};
 use super::tar::{Member, MemberKind, Members};
 use crate::model::capability::FileCapabilities;
-use crate::model::filesystem::access::Kind;
+use crate::model::filesystem::FileType;
+use crate::model::filesystem::path::PathText;
 use crate::model::image::layer::{Attributes, Change, Layer};
-use crate::model::image::paths::split;
 
 /// What a layer may cost. The numbers are far above any image in use; they bound what a hostile one
 /// can do.
@@ -225,7 +225,7 @@ fn clean<'p>(path: &'p [u8], limits: &Limits) -> io::Result<Vec<&'p [u8]>> {
         return Err(above(format_args!("a path of {} bytes", path.len())));
     }
     let mut names = Vec::new();
-    for name in split(path) {
+    for name in path.names() {
         if name == b".." {
             if names.pop().is_none() {
                 let shown = String::from_utf8_lossy(path);
@@ -248,12 +248,12 @@ fn change(
     limits: &Limits,
 ) -> io::Result<Option<Change>> {
     let kind = match member.kind {
-        MemberKind::File => Kind::File,
-        MemberKind::Directory => Kind::Directory,
-        MemberKind::Symlink => Kind::Symlink,
-        MemberKind::CharDevice => Kind::CharDevice,
-        MemberKind::BlockDevice => Kind::BlockDevice,
-        MemberKind::Fifo => Kind::Fifo,
+        MemberKind::File => FileType::File,
+        MemberKind::Directory => FileType::Directory,
+        MemberKind::Symlink => FileType::Symlink,
+        MemberKind::CharDevice => FileType::CharDevice,
+        MemberKind::BlockDevice => FileType::BlockDevice,
+        MemberKind::Fifo => FileType::Fifo,
         MemberKind::HardLink => {
             // What leads out of the image is cut off at its root, as the runtimes' own path
             // resolution does it.
@@ -278,13 +278,13 @@ fn change(
         decoded
     });
     Ok(Some(Change::Put(Attributes {
-        kind,
-        mode: if kind == Kind::Symlink { 0o777 } else { member.mode },
+        file_type: kind,
+        mode: if kind == FileType::Symlink { 0o777 } else { member.mode },
         uid: member.uid,
         gid: member.gid,
         size: member.size,
-        content: if kind == Kind::File { content } else { 0 },
-        target: (kind == Kind::Symlink).then(|| Arc::from(member.target.as_slice())),
+        content: if kind == FileType::File { content } else { 0 },
+        target: (kind == FileType::Symlink).then(|| Arc::from(member.target.as_slice())),
         capabilities,
     })))
 }

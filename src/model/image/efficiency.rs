@@ -2,7 +2,7 @@
 //! `dive/image/analysis.go` of github.com/wagoodman/dive, so that its users find the numbers they
 //! know.
 
-use crate::model::filesystem::access::Kind;
+use crate::model::filesystem::FileType;
 use crate::model::image::layer::{Change, Layer, WHITEOUT};
 use crate::model::image::paths::{PathId, Paths};
 
@@ -78,9 +78,10 @@ fn nodes(layer: &Layer) -> Vec<Stacked> {
     let mut nodes = vec![Stacked::default(); layer.paths.len()];
     for (path, change) in &layer.entries {
         let (directory, size) = match change {
-            Change::Put(file) => {
-                (file.kind == Kind::Directory, i64::try_from(file.size).unwrap_or(i64::MAX))
-            }
+            Change::Put(file) => (
+                file.file_type == FileType::Directory,
+                i64::try_from(file.size).unwrap_or(i64::MAX),
+            ),
             Change::HardLink(_) | Change::Whiteout => (false, 0),
             Change::Opaque => continue,
         };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::capability::FileCapabilities;
-use crate::model::filesystem::access::Kind;
+use crate::model::filesystem::FileType;
 use crate::model::image::paths::{PathId, Paths};
 
 /// The prefix of a file that stands for a removal: image-spec, "Whiteouts".
@@ -16,7 +16,7 @@ pub(crate) const OPAQUE: &[u8] = b".wh..wh..opq";
 /// What a layer says of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attributes {
-    pub kind: Kind,
+    pub file_type: FileType,
     /// Permission bits with setuid, setgid and sticky: 12 bits.
     pub mode: u16,
     pub uid: u32,
@@ -34,7 +34,7 @@ impl Attributes {
     /// The directory that a runtime makes where a layer names a file but not the directory above
     /// it.
     pub const IMPLIED_DIRECTORY: Attributes = Attributes {
-        kind: Kind::Directory,
+        file_type: FileType::Directory,
         mode: 0o755,
         uid: 0,
         gid: 0,
@@ -101,7 +101,7 @@ impl Layer {
         }
         // Whatever an archive says, / is a directory.
         if path == PathId::ROOT
-            && !matches!(&change, Change::Put(root) if root.kind == Kind::Directory)
+            && !matches!(&change, Change::Put(root) if root.file_type == FileType::Directory)
         {
             return None;
         }

@@ -160,11 +160,6 @@ impl Paths {
     }
 }
 
-/// The names of a path; empty ones and `.` are nothing.
-pub fn split(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
-    path.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

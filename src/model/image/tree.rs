@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::model::filesystem::access::{Kind, Lookup, Node};
+use crate::model::filesystem::path::PathText;
+use crate::model::filesystem::walk::{Entry, Walkable, walk};
+use crate::model::filesystem::{FileType, Inode, Lookup};
 use crate::model::image::layer::{Attributes, Change, Layer, WHITEOUT};
-use crate::model::image::paths::{PathId, Paths, split};
+use crate::model::image::paths::{PathId, Paths};
 
-/// Symbolic links followed before giving up, as in path_resolution(7).
-const MAX_SYMLINKS: usize = 40;
 /// Of one kind, for one layer: nobody reads more.
 const MAX_WARNINGS: usize = 10;
 
@@ -145,8 +145,10 @@ impl Tree {
         for directory in unknown.into_iter().rev() {
             let child = self.child(place, layer.paths.name(directory));
             place = match self.get(child) {
-                Some(file) if file.attributes.kind == Kind::Directory => child,
-                Some(file) if file.attributes.kind == Kind::Symlink && file.layer == number => {
+                Some(file) if file.attributes.file_type == FileType::Directory => child,
+                Some(file)
+                    if file.attributes.file_type == FileType::Symlink && file.layer == number =>
+                {
                     let target = file.attributes.target.clone().unwrap_or_default();
                     let base = if target.starts_with(b"/") { PathId::ROOT } else { place };
                     match self
@@ -176,7 +178,7 @@ impl Tree {
     }
 
     fn put(&mut self, path: PathId, file: File, content: Option<Arc<[u8]>>) {
-        if file.attributes.kind != Kind::Directory {
+        if file.attributes.file_type != FileType::Directory {
             self.remove(path);
         }
         self.files.resize(self.paths.len(), None);
@@ -207,8 +209,8 @@ impl Tree {
 
     fn repeated(&self, place: PathId, new: &Attributes, number: usize) -> Option<Repeated> {
         let File { attributes: old, layer } = self.get(place)?;
-        let same_content = old.kind == Kind::File
-            && new.kind == Kind::File
+        let same_content = old.file_type == FileType::File
+            && new.file_type == FileType::File
             && (old.size, old.content) == (new.size, new.content);
         let chowned = (old.uid, old.gid) != (new.uid, new.gid);
         let changed = chowned || old.mode != new.mode;
@@ -235,7 +237,7 @@ impl Tree {
     }
 
     fn is_directory(&self, path: PathId) -> bool {
-        self.get(path).is_some_and(|file| file.attributes.kind == Kind::Directory)
+        self.get(path).is_some_and(|file| file.attributes.file_type == FileType::Directory)
     }
 
     /// The live files directly in a directory, by name.
@@ -262,41 +264,25 @@ impl Tree {
     }
 
     fn resolve_from(&self, base: PathId, path: &[u8], last: bool) -> Option<PathId> {
-        let mut names: Vec<Box<[u8]>> = split(path).rev().map(Box::from).collect();
-        let mut here = base;
-        let mut links = 0;
-        while let Some(name) = names.pop() {
-            if *name == *b".." {
-                here = self.paths.parent(here);
-                continue;
-            }
-            let child = self.paths.child(here, &name)?;
-            let attributes = &self.get(child)?.attributes;
-            match &attributes.target {
-                Some(target) if last || !names.is_empty() => {
-                    links += 1;
-                    if links > MAX_SYMLINKS {
-                        return None;
-                    }
-                    if target.starts_with(b"/") {
-                        here = PathId::ROOT;
-                    }
-                    names.extend(split(target).rev().map(Box::from));
-                }
-                _ => here = child,
-            }
-        }
-        Some(here)
+        let mut above: Vec<PathId> = std::iter::successors(Some(base), |place| {
+            (*place != PathId::ROOT).then(|| self.paths.parent(*place))
+        })
+        .collect();
+        above.reverse();
+        let places = walk(&mut Links { tree: self, follow_last: last }, above, path);
+        places.ok()?.pop()
     }
 
-    /// What the image has at a path without symbolic links, as [`access`](crate::model::filesystem::access)
-    /// asks.
+    /// What the image has at a path without symbolic links, as
+    /// [`filesystem`](crate::model::filesystem) asks.
     #[must_use]
     pub fn lookup(&self, path: &str) -> Lookup {
-        let found = split(path.as_bytes())
+        let found = path
+            .as_bytes()
+            .names()
             .try_fold(PathId::ROOT, |place, name| self.paths.child(place, name));
         match found.and_then(|found| self.get(found)) {
-            Some(file) => Lookup::Found(Node::from(&file.attributes)),
+            Some(file) => Lookup::Found(Inode::from(&file.attributes)),
             None => Lookup::Missing,
         }
     }
@@ -315,10 +301,39 @@ impl Tree {
     }
 }
 
-impl From<&Attributes> for Node {
-    fn from(attributes: &Attributes) -> Node {
-        Node {
-            kind: attributes.kind,
+/// The tree as a walk along a path goes through it.
+struct Links<'t> {
+    tree: &'t Tree,
+    /// Whether a link at the end of the path is followed.
+    follow_last: bool,
+}
+
+/// Nothing is at the path, or it leads through what is no directory.
+struct Nowhere;
+
+impl Walkable<[u8]> for Links<'_> {
+    type Place = PathId;
+    type Stop = Nowhere;
+
+    fn lookup(
+        &mut self,
+        directory: &PathId,
+        name: &[u8],
+        rest: &[Vec<u8>],
+    ) -> Result<Entry<PathId, Vec<u8>>, Nowhere> {
+        let child = self.tree.paths.child(*directory, name).ok_or(Nowhere)?;
+        let attributes = &self.tree.get(child).ok_or(Nowhere)?.attributes;
+        Ok(match &attributes.target {
+            Some(target) if self.follow_last || !rest.is_empty() => Entry::Link(target.to_vec()),
+            _ => Entry::Place(child),
+        })
+    }
+}
+
+impl From<&Attributes> for Inode {
+    fn from(attributes: &Attributes) -> Inode {
+        Inode {
+            file_type: attributes.file_type,
             mode: attributes.mode,
             uid: attributes.uid,
             gid: attributes.gid,
@@ -386,8 +401,8 @@ mod tests {
     }
 
     /// Its owner tells which step put a file.
-    fn put(kind: Kind, uid: u32) -> Attributes {
-        Attributes { kind, uid, ..Attributes::IMPLIED_DIRECTORY }
+    fn put(kind: FileType, uid: u32) -> Attributes {
+        Attributes { file_type: kind, uid, ..Attributes::IMPLIED_DIRECTORY }
     }
 
     fn layer(steps: &Steps, number: usize) -> Layer {
@@ -396,17 +411,17 @@ mod tests {
             let uid = u32::try_from(1000 * (number + 1) + i).unwrap();
             let mut names: Vec<String> = path.iter().map(|&name| name.to_owned()).collect();
             let change = match step {
-                Step::Directory => Change::Put(put(Kind::Directory, uid)),
-                Step::File => Change::Put(put(Kind::File, uid)),
+                Step::Directory => Change::Put(put(FileType::Directory, uid)),
+                Step::File => Change::Put(put(FileType::File, uid)),
                 Step::HardLink(target) => Change::HardLink(target.join("/").into_bytes().into()),
                 Step::Whiteout => {
                     let last = names.pop().unwrap();
                     names.push(format!(".wh.{last}"));
-                    Change::Put(put(Kind::File, uid))
+                    Change::Put(put(FileType::File, uid))
                 }
                 Step::Opaque => {
                     names.push(".wh..wh..opq".to_owned());
-                    Change::Put(put(Kind::File, uid))
+                    Change::Put(put(FileType::File, uid))
                 }
             };
             layer.add(names.iter().map(|name| name.as_bytes()), change);
@@ -415,7 +430,7 @@ mod tests {
     }
 
     /// Every path with its kind and the step that put it.
-    type Map = BTreeMap<String, (Kind, u32)>;
+    type Map = BTreeMap<String, (FileType, u32)>;
 
     fn remove_below(map: &mut Map, path: &str) {
         let prefix = format!("{path}/");
@@ -437,21 +452,21 @@ mod tests {
         for (i, (path, step)) in steps.iter().enumerate() {
             let uid = u32::try_from(1000 * (number + 1) + i).unwrap();
             let file = match step {
-                Step::Directory => (Kind::Directory, uid),
-                Step::File => (Kind::File, uid),
+                Step::Directory => (FileType::Directory, uid),
+                Step::File => (FileType::File, uid),
                 Step::HardLink(target) => match map.get(&text(target)) {
-                    Some(found) if found.0 == Kind::File && target != path => *found,
+                    Some(found) if found.0 == FileType::File && target != path => *found,
                     _ => continue,
                 },
                 Step::Whiteout | Step::Opaque => continue,
             };
             for depth in 1..path.len() {
                 let above = text(&path[..depth]);
-                if map.get(&above).is_none_or(|found| found.0 != Kind::Directory) {
-                    map.insert(above, (Kind::Directory, 0));
+                if map.get(&above).is_none_or(|found| found.0 != FileType::Directory) {
+                    map.insert(above, (FileType::Directory, 0));
                 }
             }
-            if file.0 != Kind::Directory {
+            if file.0 != FileType::Directory {
                 remove_below(map, &text(path));
             }
             map.insert(text(path), file);
@@ -468,7 +483,7 @@ mod tests {
                 apply(&mut map, steps, number);
                 let merged: Map = tree
                     .below(PathId::ROOT)
-                    .map(|(path, file)| (tree.paths().display(path), (file.attributes.kind, file.attributes.uid)))
+                    .map(|(path, file)| (tree.paths().display(path), (file.attributes.file_type, file.attributes.uid)))
                     .collect();
                 prop_assert_eq!(&merged, &map);
             }
