@@ -20,6 +20,7 @@ use crate::model::credentials::{Credentials, Executable};
 use crate::model::filesystem::{Access, Files, Lookup, Mount, decide};
 use crate::model::image::Image;
 use crate::model::inside::AccessContext;
+use crate::model::port::{FIRST_UNPRIVILEGED_PORT, UNPRIVILEGED_PORT_SYSCTL};
 use crate::model::volume::Storage;
 use crate::model::workload::Workload;
 use crate::output::can_i::{Answered, CanIReport};
@@ -108,10 +109,6 @@ impl Verb {
         }
     }
 }
-
-/// The kernel's default, `PROT_SOCK` of Linux's `include/net/sock.h`.
-const PORT_START: u16 = 1024;
-const PORT_SYSCTL: &str = "net.ipv4.ip_unprivileged_port_start";
 
 pub(super) async fn run(flags: &ClusterFlags, args: CanIArgs) -> Result<u8, Fault> {
     let is_thing = |word: &&String| {
@@ -548,10 +545,10 @@ fn own_user(
 }
 
 fn port_start(spec: &PodSpec) -> PortStart {
-    match pods::sysctl(spec, PORT_SYSCTL).and_then(|value| value.parse().ok()) {
+    match pods::sysctl(spec, UNPRIVILEGED_PORT_SYSCTL).and_then(|value| value.parse().ok()) {
         Some(value) => PortStart { value, source: "by the pod's sysctls" },
         None => PortStart {
-            value: PORT_START,
+            value: FIRST_UNPRIVILEGED_PORT,
             source: "by the kernel's default (a runtime may open all ports, as containerd 2 can by \
                      enable_unprivileged_ports: a running container tells)",
         },

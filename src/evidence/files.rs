@@ -12,7 +12,7 @@ use crate::model::filesystem::walk::{Entry, Stop, Walkable, walk};
 use crate::model::filesystem::{
     Inode, Lookup, Mount, MountInfo, MountOptions, PathStats, Permission, may,
 };
-use crate::model::volume::FsGroup;
+use crate::model::volume::{FsGroup, VolumeSource};
 
 /// How the name of a read-only mount ends.
 const READ_ONLY: &str = ", read-only";
@@ -129,47 +129,27 @@ pub fn mounts(spec: &PodSpec, container: &str, found: &PathStats) -> Vec<Mount> 
 
 fn mount_of(mount: &VolumeMount, volume: &Volume, found: &PathStats) -> Mount {
     let path = mount.mount_path.trim_end_matches('/');
-    let (kind, always_read_only) = kind(volume);
+    let source = VolumeSource::of(volume);
     let below = format!("{path}/");
     let entries = found
         .stats
         .iter()
         .filter_map(|stat| Some((stat.path.strip_prefix(&below)?.to_owned(), stat.inode.clone())));
     // A new volume of most kinds is root's, 0755; an emptyDir is everybody's.
-    let new = || Inode::directory(if kind == "emptyDir" { 0o777 } else { 0o755 }, 0, 0);
+    let new =
+        || Inode::directory(if source == VolumeSource::EmptyDir { 0o777 } else { 0o755 }, 0, 0);
     let root = found.stats.iter().find(|stat| stat.path == path).map(|stat| stat.inode.clone());
-    let read_only = always_read_only || mount.read_only == Some(true);
+    let read_only = source.is_read_only() || mount.read_only == Some(true);
     Mount {
         options: MountOptions { read_only, ..MountOptions::default() },
         entries: entries.collect(),
         ..Mount::new(
             path,
-            &format!("{kind} {}", volume.name),
+            &format!("{} {}", source.as_str(), volume.name),
             root.unwrap_or_else(new),
             MountContent::Partial,
         )
     }
-}
-
-/// The API's word for a volume's kind, and whether no container can write it.
-fn kind(volume: &Volume) -> (&'static str, bool) {
-    let kinds = [
-        (volume.empty_dir.is_some(), "emptyDir", false),
-        (volume.persistent_volume_claim.is_some(), "persistentVolumeClaim", false),
-        (volume.ephemeral.is_some(), "ephemeral", false),
-        (volume.config_map.is_some(), "configMap", true),
-        (volume.secret.is_some(), "secret", true),
-        (volume.projected.is_some(), "projected", true),
-        (volume.downward_api.is_some(), "downwardAPI", true),
-        (volume.host_path.is_some(), "hostPath", false),
-        (volume.nfs.is_some(), "nfs", false),
-        (volume.csi.is_some(), "csi", false),
-        (volume.image.is_some(), "image", true),
-    ];
-    kinds
-        .into_iter()
-        .find(|(is, ..)| *is)
-        .map_or(("volume", false), |(_, kind, read_only)| (kind, read_only))
 }
 
 /// What is mounted in a running container, by its mount table, each named by the spec's volume
@@ -244,8 +224,8 @@ fn volume_of(
     takes_group: Option<FsGroup>,
 ) -> Mount {
     let path = mount.mount_path.trim_end_matches('/');
-    let (kind, always_read_only) = volume.map_or(("persistentVolumeClaim", false), kind);
-    let read_only = always_read_only || mount.read_only == Some(true);
+    let source = volume.map_or(VolumeSource::PersistentVolumeClaim, VolumeSource::of);
+    let read_only = source.is_read_only() || mount.read_only == Some(true);
     let part = mount
         .sub_path
         .as_deref()
@@ -256,7 +236,7 @@ fn volume_of(
         _ => format!(", fsGroup {gid}"),
     });
     let what = [
-        format!("{kind} {}", mount.name),
+        format!("{} {}", source.as_str(), mount.name),
         part.map_or(String::new(), |part| format!(", subPath {part}")),
         group,
         (if read_only { READ_ONLY } else { "" }).to_owned(),
@@ -283,11 +263,11 @@ fn volume_of(
         && whole.content != MountContent::Unknown
     {
         let known = whole.entries.get(part).cloned();
-        match (known, kind) {
+        match (known, source) {
             (Some(inode), _) => whole.root = inode,
             // The kubelet makes a missing directory with the mode of the volume itself
             // (`doSafeMakeDir` in its pkg/volume/util/subpath).
-            (None, "emptyDir") => {}
+            (None, VolumeSource::EmptyDir) => {}
             (None, _) => whole.content = MountContent::Unknown,
         }
         whole.entries.clear();

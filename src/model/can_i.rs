@@ -8,6 +8,7 @@ use crate::model::capability::{Capability, FileCapabilities, Set};
 use crate::model::credentials::{Credentials, Executable};
 use crate::model::filesystem::{Access, Decision, Files, Inode, Verdict, decide};
 use crate::model::obstacle::Errno;
+use crate::model::port::{FIRST_UNPRIVILEGED_PORT, UNPRIVILEGED_PORT_SYSCTL};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub enum Question {
     Bind(u16),
 }
 
-/// `net.ipv4.ip_unprivileged_port_start`, and how it is known.
+/// The value of [`UNPRIVILEGED_PORT_SYSCTL`], and how it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortStart {
     pub value: u16,
@@ -150,9 +151,11 @@ fn exec(scene: &Scene<'_>, path: &str) -> Answer {
 fn bind(scene: &Scene<'_>, port: u16) -> Answer {
     const WANTED: Capability = Capability::NET_BIND_SERVICE;
     let PortStart { value, source } = &scene.port_start;
-    let sysctl = format!("net.ipv4.ip_unprivileged_port_start is {value} {source}");
+    let sysctl = format!("{UNPRIVILEGED_PORT_SYSCTL} is {value} {source}");
     if port == 0 {
-        return Answer::yes(vec!["port 0 is any free port, none of them below 1024".to_owned()]);
+        return Answer::yes(vec![format!(
+            "port 0 is any free port, none of them below {FIRST_UNPRIVILEGED_PORT}"
+        )]);
     }
     if port >= *value {
         return Answer::yes(vec![format!("{sysctl}: anybody may bind port {port}")]);
@@ -233,7 +236,7 @@ mod tests {
             process: process.execve(&Executable::PLAIN, 0).expect("a plain file"),
             files: Files::new(&files, false, Vec::new()),
             file_capabilities: &capabilities,
-            port_start: PortStart { value: 1024, source: "by default" },
+            port_start: PortStart { value: FIRST_UNPRIVILEGED_PORT, source: "by default" },
         };
         answer(&scene, question)
     }

@@ -7,7 +7,7 @@ use crate::model::credentials::Credentials;
 use crate::model::filesystem::walk::resolve;
 use crate::model::filesystem::{Inode, PathStat, Permission, may, path};
 use crate::model::identity::Candidate;
-use crate::model::volume::FsGroup;
+use crate::model::volume::{FsGroup, VolumeSource};
 
 /// What a path of a container lies on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,19 @@ pub enum VolumeKind {
     /// A hostPath or NFS volume: `fsGroup` does nothing there (pkg/volume/nfs, pkg/volume/hostpath:
     /// SetUp ignores it).
     Foreign,
+}
+
+impl From<VolumeSource> for VolumeKind {
+    fn from(source: VolumeSource) -> VolumeKind {
+        match source {
+            VolumeSource::EmptyDir => VolumeKind::EmptyDir,
+            VolumeSource::PersistentVolumeClaim | VolumeSource::Ephemeral | VolumeSource::Csi => {
+                VolumeKind::Claim
+            }
+            source if source.is_projected() => VolumeKind::Projected,
+            _ => VolumeKind::Foreign,
+        }
+    }
 }
 
 /// A volume of the spec, where a container mounts it.

@@ -20,6 +20,7 @@ pub mod node;
 pub mod obstacle;
 pub mod plan;
 pub mod podsecurity;
+pub mod port;
 pub mod schema;
 pub mod se_linux;
 pub mod template;

@@ -12,7 +12,8 @@ use crate::model::filesystem::{PathStat, path};
 use crate::model::identity::{Assignment, Candidate};
 use crate::model::inside::Inside;
 use crate::model::obstacle::Obstacle;
-use crate::model::volume::{SharedVolume, Volumes, claim_name, common_group};
+use crate::model::port::is_privileged;
+use crate::model::volume::{SharedVolume, VolumeSource, Volumes, claim_name, common_group};
 use crate::plan::{self, Known};
 
 /// Files that a trace shows to be read whose mode bits are looked at.
@@ -102,7 +103,7 @@ impl Search<'_> {
             .iter()
             .flatten()
             .filter_map(|port| u16::try_from(port.container_port).ok());
-        facts.low_ports.extend(declared.filter(|port| *port < 1024));
+        facts.low_ports.extend(declared.filter(|port| is_privileged(*port)));
         facts.names = words(&self.names(container));
         facts
     }
@@ -298,22 +299,7 @@ pub fn mounts(
         let volume =
             spec.volumes.iter().flatten().find(|volume| volume.name == mount.name).cloned();
         let volume = volume.or_else(|| plan::templated(object, &mount.name)).unwrap_or_default();
-        let kind = if volume.empty_dir.is_some() {
-            VolumeKind::EmptyDir
-        } else if volume.persistent_volume_claim.is_some()
-            || volume.ephemeral.is_some()
-            || volume.csi.is_some()
-        {
-            VolumeKind::Claim
-        } else if volume.config_map.is_some()
-            || volume.secret.is_some()
-            || volume.projected.is_some()
-            || volume.downward_api.is_some()
-        {
-            VolumeKind::Projected
-        } else {
-            VolumeKind::Foreign
-        };
+        let kind = VolumeKind::from(VolumeSource::of(&volume));
         let claim = claim_name(&volume, pod);
         let shares = |shared: &&SharedVolume| {
             shared.namespace == namespace && Some(&shared.claim) == claim.as_ref()

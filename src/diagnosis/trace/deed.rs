@@ -6,6 +6,7 @@ use super::super::judge;
 use super::process::Process;
 use crate::model::inside::Listener;
 use crate::model::obstacle::{Category, Errno, Operation};
+use crate::model::port::is_privileged;
 use crate::model::trace::{Argument, Call, Change};
 
 /// A call that a uid other than root may be refused.
@@ -31,10 +32,6 @@ pub(super) struct Deed {
     pub owner: Option<u32>,
     category: Option<Category>,
 }
-
-/// The first port that needs no privilege (`net.ipv4.ip_unprivileged_port_start` of a new network
-/// namespace).
-const FIRST_OPEN_PORT: u16 = 1024;
 
 /// A call that names a path: the call, the argument of the directory's descriptor, that of the
 /// path, what it does, and what the path then is.
@@ -317,7 +314,7 @@ fn bind(call: &Call, process: &Process) -> Option<Deed> {
         Listener::Tcp { address, port, process: None }
     };
     let deed = Deed::privileged(Operation::Bind, Category::PrivilegedPort, "NET_BIND_SERVICE");
-    Some(Deed { listener: Some(listener), needed: port != 0 && port < FIRST_OPEN_PORT, ..deed })
+    Some(Deed { listener: Some(listener), needed: is_privileged(port), ..deed })
 }
 
 /// connect(2) to a socket's file.

@@ -14,6 +14,7 @@ use crate::model::accounts::{Account, Accounts, Identity, UserError};
 use crate::model::capability::Set;
 use crate::model::credentials::Credentials;
 use crate::model::filesystem::{Access, FileType, Files, Inode, PathStat, Permission, decide, may};
+use crate::model::port::is_privileged;
 use efficiency::efficiency;
 use layer::Layer;
 use paths::PathId;
@@ -46,11 +47,11 @@ impl Port {
         Some(Port { number, protocol: protocol.to_ascii_lowercase() })
     }
 
-    /// Whether binding it takes NET_BIND_SERVICE where `net.ipv4.ip_unprivileged_port_start` has
-    /// its default.
+    /// Whether binding it takes NET_BIND_SERVICE where the sysctl has its default
+    /// ([`port`](crate::model::port)).
     #[must_use]
     pub fn privileged(&self) -> bool {
-        self.number < 1024
+        is_privileged(self.number)
     }
 }
 
