@@ -18,11 +18,11 @@ use crate::evidence::pods;
 pub const FIELD_MANAGER: &str = "kubectl-nonroot";
 
 /// How often a rollout is looked at.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often a patch is tried against an object that others write as well, by a server that may not
 /// answer.
-const ATTEMPTS: usize = 5;
+const MAX_ATTEMPTS: usize = 5;
 
 /// What is applied: an object as it was read, the strategic merge patch that makes the plan of it,
 /// and where.
@@ -35,7 +35,7 @@ pub struct Change<'a> {
 
 /// How a change went.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RolloutOutcome {
     /// The API server would take it; nothing was written.
     Accepted,
     /// Every replica is new and ready.
@@ -52,7 +52,7 @@ pub enum Outcome {
 
 /// What is said on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
+pub enum RolloutProgress {
     Accepted,
     Patched,
     /// Ready of all replicas of the new template.
@@ -68,33 +68,33 @@ pub async fn apply(
     cluster: &Cluster,
     change: Change<'_>,
     (dry_run, timeout): (bool, Duration),
-    progress: &(dyn Fn(Progress) + Sync),
-) -> Result<Outcome, Error> {
+    progress: &(dyn Fn(RolloutProgress) + Sync),
+) -> Result<RolloutOutcome, Error> {
     let objects = objects(cluster, change)?;
     let name = change.original["metadata"]["name"].as_str().unwrap_or_default();
     let kind = change.original["kind"].as_str().unwrap_or_default();
     let planned = patch(&objects, change, None).await?;
-    progress(Progress::Accepted);
+    progress(RolloutProgress::Accepted);
     if dry_run {
-        return Ok(Outcome::Accepted);
+        return Ok(RolloutOutcome::Accepted);
     }
     let before = pods_of(cluster, change).await.unwrap_or_default();
     let before: BTreeSet<String> =
         before.iter().filter_map(|pod| pod.metadata.uid.clone()).collect();
     patch(&objects, change, Some(&planned)).await?;
-    progress(Progress::Patched);
+    progress(RolloutProgress::Patched);
     if !matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet") {
-        return Ok(Outcome::Written);
+        return Ok(RolloutOutcome::Written);
     }
     let start = Instant::now();
     let (why, pod) = loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
         match objects.get(name).await {
             Ok(now) => {
                 let rollout = Rollout::of(&now);
-                progress(Progress::Rolling(rollout.ready, rollout.wanted));
+                progress(RolloutProgress::Rolling(rollout.ready, rollout.wanted));
                 if rollout.is_complete() {
-                    return Ok(Outcome::RolledOut);
+                    return Ok(RolloutOutcome::RolledOut);
                 }
                 if let Some(why) = rollout.refused {
                     break (why, None);
@@ -128,7 +128,7 @@ pub async fn apply(
             break (format!("it was not complete after {} s", timeout.as_secs()), None);
         }
     };
-    Ok(Outcome::Failed { why, pod })
+    Ok(RolloutOutcome::Failed { why, pod })
 }
 
 /// Gives an object the pod template that it had before a change.
@@ -221,7 +221,7 @@ async fn patch(
     };
     let mut version = original["metadata"]["resourceVersion"].clone();
     let mut last = None;
-    for _ in 0..ATTEMPTS {
+    for _ in 0..MAX_ATTEMPTS {
         let mut patch = change.patch.clone();
         patch["metadata"]["resourceVersion"] = version.clone();
         match objects.patch(name, &params, &Patch::Strategic(patch)).await {
@@ -243,7 +243,7 @@ async fn patch(
                 .help("run fix again"));
         }
         version = json!(now.metadata.resource_version);
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
     Err(match last {
         Some(error) => fail(&error),

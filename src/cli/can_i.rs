@@ -8,12 +8,12 @@ use super::image::{self, RegistryFlags};
 use super::progress::Spinner;
 use super::target::{self, Target};
 use super::{Fault, explain, print, say, width};
-use crate::error::{Class, Error, Read};
+use crate::error::{Class, Error, Partial};
 use crate::evidence::cluster::{Cluster, Place};
 use crate::evidence::files::{self, ObservedFiles};
 use crate::evidence::{manifests, pods};
 use crate::model::accounts::Accounts;
-use crate::model::can_i::{PortStart, Question, Scene, answer};
+use crate::model::can_i::{AccessQuestion, PortStart, Requester, answer};
 use crate::model::capability::{FileCapabilities, Set};
 use crate::model::container::Container;
 use crate::model::credentials::{Credentials, Executable};
@@ -126,10 +126,10 @@ pub(super) async fn run(flags: &ClusterFlags, args: CanIArgs) -> Result<u8, Faul
         .map(|thing| Ok((thing.as_str(), port(args.verb, thing)?)))
         .collect::<Result<_, Error>>()?;
     let words: Vec<String> = words.into_iter().cloned().collect();
-    let Read { value: ground, errors } = ground(flags, &args, &words, &things).await?;
+    let Partial { value: ground, errors } = ground(flags, &args, &words, &things).await?;
     let process = ground.process(&args)?;
     let lookup = |path: &str| ground.lookup(path);
-    let scene = Scene {
+    let requester = Requester {
         process: process.clone(),
         files: Files::new(&lookup, ground.read_only, ground.mounts.clone()),
         file_capabilities: &|path| ground.file_capabilities(path),
@@ -139,7 +139,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: CanIArgs) -> Result<u8, Faul
         .iter()
         .map(|(thing, port)| {
             let question = question(args.verb, thing, *port, &process);
-            Answered::new(args.verb.as_str(), thing, answer(&scene, &question))
+            Answered::new(args.verb.as_str(), thing, answer(&requester, &question))
         })
         .collect();
     let warnings = errors.iter().map(ToString::to_string).collect();
@@ -165,8 +165,8 @@ fn port(verb: Verb, thing: &str) -> Result<Option<u16>, Error> {
     Ok(Some(port))
 }
 
-fn question(verb: Verb, thing: &str, port: Option<u16>, process: &Credentials) -> Question {
-    let path = |access| Question::Path(access, thing.to_owned());
+fn question(verb: Verb, thing: &str, port: Option<u16>, process: &Credentials) -> AccessQuestion {
+    let path = |access| AccessQuestion::Path(access, thing.to_owned());
     match verb {
         Verb::Read => path(Access::Read),
         Verb::Write => path(Access::Write),
@@ -177,8 +177,8 @@ fn question(verb: Verb, thing: &str, port: Option<u16>, process: &Credentials) -
             uid: Some(process.uid.effective),
             gid: Some(process.gid.effective),
         }),
-        Verb::Exec => Question::Exec(thing.to_owned()),
-        Verb::Bind => Question::Bind(port.unwrap_or_default()),
+        Verb::Exec => AccessQuestion::Exec(thing.to_owned()),
+        Verb::Bind => AccessQuestion::Bind(port.unwrap_or_default()),
     }
 }
 
@@ -290,7 +290,7 @@ async fn ground(
     args: &CanIArgs,
     words: &[String],
     things: &[(&str, Option<u16>)],
-) -> Result<Read<Ground>, Fault> {
+) -> Result<Partial<Ground>, Fault> {
     let target = only(words)?;
     match (&target, &args.filename, &args.image) {
         (Some(_), Some(_), _) => {
@@ -299,7 +299,7 @@ async fn ground(
         (None, file, Some(image)) => {
             let workload = file.as_deref().map(of_manifest).transpose()?;
             let image = image::read(image, &args.registry).await?;
-            Ok(Read::clean(of_image(args, workload.as_ref(), image, &Storage::default())?))
+            Ok(Partial::clean(of_image(args, workload.as_ref(), image, &Storage::default())?))
         }
         (None, _, None) => Err(Error::input(
             format!("tell whether it can {}", args.verb.as_str()),
@@ -316,20 +316,20 @@ async fn ground(
             let storage = cluster.storage(std::slice::from_ref(&workload)).await;
             if let Some(image) = image {
                 let image = image::read(image, &args.registry).await?;
-                return Ok(Read {
+                return Ok(Partial {
                     value: of_image(args, Some(&workload), image, &storage)?,
                     errors: read.errors,
                 });
             }
             match of_running(&cluster, args, &workload, &storage, things).await? {
-                Ok(ground) => Ok(Read { value: ground, errors: read.errors }),
+                Ok(ground) => Ok(Partial { value: ground, errors: read.errors }),
                 Err(why) => {
                     read.errors.extend(why);
                     let container = container(args, &workload)?;
                     let image =
                         image::of_container(&cluster, &workload, container, &args.registry).await?;
                     read.errors.extend(image.errors);
-                    Ok(Read {
+                    Ok(Partial {
                         value: of_image(args, Some(&workload), image.value, &storage)?,
                         errors: read.errors,
                     })
@@ -351,7 +351,7 @@ fn only(words: &[String]) -> Result<Option<Target>, Error> {
 }
 
 fn of_manifest(file: &str) -> Result<Workload, Error> {
-    let Read { value: read, errors } =
+    let Partial { value: read, errors } =
         manifests::read(&[file.to_owned()], false, |manifest| manifest.workload);
     let mut found = read.workloads;
     if let Some(error) = errors.into_iter().next() {

@@ -10,8 +10,8 @@ use super::target::{self, Target};
 use super::why::Why;
 use super::{Fault, exit_code, print, say, width};
 use crate::diagnosis::{Context, Diagnosed, Diagnosis, search};
-use crate::error::{Error, Read};
-use crate::evidence::cluster::{Cluster, Detail, Namespaces, Scope, Selection, Text};
+use crate::error::{Error, Partial};
+use crate::evidence::cluster::{Cluster, Fields, Namespaces, Scope, Selection, Text};
 use crate::evidence::logs;
 use crate::foresight;
 use crate::model::node::Runtime;
@@ -69,7 +69,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: ExplainArgs) -> Result<u8, F
             let read = logs::standard_input(search, |piece, searched| {
                 diagnosis.feed_searched(piece, &searched)
             });
-            Read { value: diagnosis.finish(), errors: read.errors }
+            Partial { value: diagnosis.finish(), errors: read.errors }
         }
         (Some(path), _) => {
             let mut diagnosis =
@@ -77,7 +77,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: ExplainArgs) -> Result<u8, F
             let read = logs::file(Path::new(path), search, |piece, searched| {
                 diagnosis.feed_searched(piece, &searched)
             })?;
-            Read { value: diagnosis.finish(), errors: read.errors }
+            Partial { value: diagnosis.finish(), errors: read.errors }
         }
         (None, [name]) if category(name).is_some() => {
             print(&category(name).map(obstacles::page).unwrap_or_default())?;
@@ -168,7 +168,7 @@ async fn live(
     args: &ExplainArgs,
     why: &mut Vec<Why>,
     runtime: &mut Option<Runtime>,
-) -> Result<Read<Diagnosed>, Fault> {
+) -> Result<Partial<Diagnosed>, Fault> {
     let target = target::one(&args.what, "explain")?;
     let cluster = Cluster::connect(&flags.connection()).await?;
     let _spinner = Spinner::start("reading logs and events");
@@ -186,7 +186,7 @@ async fn live(
     }
     texts.errors.extend(node.errors);
     *runtime = node.value.map(|node| node.runtime);
-    Ok(Read { value: diagnosed, errors: texts.errors })
+    Ok(Partial { value: diagnosed, errors: texts.errors })
 }
 
 /// The workload that a target names; a pod is one of its own, whoever owns it.
@@ -194,14 +194,14 @@ pub(super) async fn meant(
     cluster: &Cluster,
     target: &Target,
     attempt: &str,
-) -> Result<Read<Workload>, Fault> {
+) -> Result<Partial<Workload>, Fault> {
     if let (Some(name), "Pod") = (&target.name, target.kind.as_str()) {
-        return Ok(Read::clean(cluster.pod(&cluster.namespace, name).await?));
+        return Ok(Partial::clean(cluster.pod(&cluster.namespace, name).await?));
     }
     let scope = Scope {
         namespaces: Namespaces::One(cluster.namespace.clone()),
         selection: Selection::default(),
-        detail: Detail::Whole,
+        fields: Fields::All,
     };
     let inventory = cluster.inventory(&scope).await?;
     let all = inventory.value.workloads;
@@ -214,7 +214,7 @@ pub(super) async fn meant(
             Error::input(format!("{attempt} {}/{name}", target.kind.to_lowercase()), why)
                 .help(target.hint(all.iter()))
         })?;
-    Ok(Read { value: found.clone(), errors: inventory.errors })
+    Ok(Partial { value: found.clone(), errors: inventory.errors })
 }
 
 /// Pods of a workload that may have a running container: the failing one itself, and others that
@@ -239,13 +239,13 @@ pub(super) async fn failure_texts(
     workload: &Workload,
     container: Option<&str>,
     previous: bool,
-) -> Result<Read<Vec<Text>>, Error> {
+) -> Result<Partial<Vec<Text>>, Error> {
     let namespace = workload.namespace.as_deref().unwrap_or(&cluster.namespace);
     let failing = workload.failures.iter().find_map(|failure| failure.pod.as_deref());
     let newest = workload.metadata.name.as_deref().filter(|_| workload.pods > 0);
     let mut read = match failing.or(newest) {
         Some(pod) => cluster.failure_texts(namespace, pod, container, previous).await?,
-        None => Read::clean(Vec::new()),
+        None => Partial::clean(Vec::new()),
     };
     let refused = workload.failures.iter().filter(|failure| failure.pod.is_none());
     read.value.extend(refused.map(|failure| Text {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{json, yaml};
 use crate::error::Error;
-use crate::evidence::cluster::{Connection, Detail, Namespaces, Scope, Selection};
+use crate::evidence::cluster::{Connection, Fields, Namespaces, Scope, Selection};
 
 /// How to reach the cluster, as kubectl has it.
 #[derive(Debug, Clone, Args)]
@@ -129,7 +129,7 @@ impl SelectionFlags {
         };
         let selection =
             Selection { labels: self.selector.clone(), fields: self.field_selector.clone() };
-        Scope { namespaces, selection, detail: Detail::Judged }
+        Scope { namespaces, selection, fields: Fields::PolicyOnly }
     }
 }
 

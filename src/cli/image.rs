@@ -9,9 +9,9 @@ use super::flags::ClusterFlags;
 use super::progress::Spinner;
 use super::target::{self, Target};
 use super::{Fault, exit_code, explain, json, print, say, width, yaml};
-use crate::error::{Error, Read};
+use crate::error::{Error, Partial};
 use crate::evidence::cluster::Cluster;
-use crate::evidence::image::{self, Access, Cache, Options, Source};
+use crate::evidence::image::{self, Cache, ReadOptions, RegistryAccess, Source};
 use crate::evidence::pods;
 use crate::model::container::Container;
 use crate::model::image::Image;
@@ -84,10 +84,10 @@ pub(super) struct RegistryFlags {
 impl RegistryFlags {
     /// The flags as the reader of images takes them.
     #[must_use]
-    pub(super) fn options(&self) -> Options {
+    pub(super) fn options(&self) -> ReadOptions {
         let cache = Cache::directory().filter(|_| !self.no_image_cache);
-        Options {
-            access: Access {
+        ReadOptions {
+            access: RegistryAccess {
                 plain_http: self.plain_http.clone(),
                 mirror: self.registry_mirror.clone(),
                 pull_secrets: Vec::new(),
@@ -95,7 +95,7 @@ impl RegistryFlags {
             cache: cache.map(|directory: PathBuf| {
                 Cache::new(directory, self.image_cache_size.saturating_mul(1 << 20))
             }),
-            ..Options::default()
+            ..ReadOptions::default()
         }
     }
 }
@@ -119,7 +119,7 @@ struct Found {
 
 pub(super) async fn run(flags: &ClusterFlags, args: ImageArgs) -> Result<u8, Fault> {
     let Some(target) = workload(&args.image) else {
-        let options = Options {
+        let options = ReadOptions {
             platform: args.platform.clone(),
             image: args.name.clone(),
             ..args.registry.options()
@@ -145,7 +145,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: ImageArgs) -> Result<u8, Fau
     let mut last: Option<(Source, Image)> = None;
     let mut first = true;
     for container in &workload.containers {
-        let Read { value: (source, options), errors: missing } =
+        let Partial { value: (source, options), errors: missing } =
             source(&cluster, &workload, container, &args.registry).await;
         errors.extend(missing.into_iter().filter(|error| said.insert(error.to_string())));
         let image = match last.take().filter(|(known, _)| *known == source) {
@@ -210,8 +210,8 @@ pub(super) async fn of_workloads(
     cluster: Option<&Cluster>,
     workloads: &[Workload],
     flags: &RegistryFlags,
-) -> Read<Vec<ImageReport>> {
-    let (mut found, mut failed) = (Read::clean(Vec::new()), BTreeSet::new());
+) -> Partial<Vec<ImageReport>> {
+    let (mut found, mut failed) = (Partial::clean(Vec::new()), BTreeSet::new());
     let _spinner = Spinner::start("reading images");
     for (workload, container) in
         workloads.iter().flat_map(|one| one.containers.iter().map(move |part| (one, part)))
@@ -224,10 +224,10 @@ pub(super) async fn of_workloads(
         }
         let read = match cluster {
             Some(cluster) => of_container(cluster, workload, container, flags).await,
-            None => read(name, flags).await.map(Read::clean),
+            None => read(name, flags).await.map(Partial::clean),
         };
         match read {
-            Ok(Read { value: image, errors }) => {
+            Ok(Partial { value: image, errors }) => {
                 let command = pods::command(&workload.spec, &container.name).to_vec();
                 let identities =
                     plan::of_image(&image, &command, &[container.name.clone(), program(name)]);
@@ -255,10 +255,10 @@ pub(super) async fn of_container(
     workload: &Workload,
     container: &Container,
     flags: &RegistryFlags,
-) -> Result<Read<Image>, Error> {
-    let Read { value: (source, options), errors } =
+) -> Result<Partial<Image>, Error> {
+    let Partial { value: (source, options), errors } =
         source(cluster, workload, container, flags).await;
-    Ok(Read { value: image::read(&container.image, source, options).await?, errors })
+    Ok(Partial { value: image::read(&container.image, source, options).await?, errors })
 }
 
 /// Where a container's image is to be found, and how.
@@ -267,7 +267,7 @@ pub(super) async fn source(
     workload: &Workload,
     container: &Container,
     flags: &RegistryFlags,
-) -> Read<(Source, Options)> {
+) -> Partial<(Source, ReadOptions)> {
     let namespace = workload.namespace.as_deref().unwrap_or(&cluster.namespace);
     let mut errors = Vec::new();
     let mut options = flags.options();
@@ -280,7 +280,7 @@ pub(super) async fn source(
     }
     if let (Some(store), Some(id)) = (&flags.content_store, &id) {
         let digest = id.rsplit('@').next().unwrap_or(id).to_owned();
-        return Read { value: (Source::Store(store.clone(), digest), options), errors };
+        return Partial { value: (Source::Store(store.clone(), digest), options), errors };
     }
     if let Some(node) = &workload.spec.node_name {
         match cluster.platform(node).await {
@@ -294,7 +294,7 @@ pub(super) async fn source(
     // What runs, not what the tag means by now.
     let reference = id.filter(|id| id.contains('@')).unwrap_or_else(|| container.image.clone());
     let reference = reference.trim_start_matches("docker-pullable://").to_owned();
-    Read { value: (Source::Registry(reference), options), errors }
+    Partial { value: (Source::Registry(reference), options), errors }
 }
 
 /// Shows an image: as a table, or by a report for tools.

@@ -9,8 +9,8 @@ use super::fix::ask;
 use super::flags::{ClusterFlags, Format};
 use super::progress::Spinner;
 use super::{Fault, exit_code, print, say, width};
-use crate::error::{Error, Read};
-use crate::evidence::cluster::{Cluster, Detail, Inventory, Namespaces, Place, Scope, Selection};
+use crate::error::{Error, Partial};
+use crate::evidence::cluster::{Cluster, Fields, Inventory, Namespaces, Place, Scope, Selection};
 use crate::model::answer::Answer;
 use crate::model::node::{Node, Probed};
 use crate::model::podsecurity::{Level, Policy, Version, Violation};
@@ -74,7 +74,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: NodesArgs) -> Result<u8, Fau
         Some(name) if !args.all_namespaces => Namespaces::One(name.clone()),
         _ => Namespaces::All,
     };
-    let scope = Scope { namespaces, selection: Selection::default(), detail: Detail::Judged };
+    let scope = Scope { namespaces, selection: Selection::default(), fields: Fields::PolicyOnly };
     let (nodes, inventory) = tokio::join!(
         cluster.nodes(&args.nodes, args.selector.as_deref()),
         cluster.inventory(&scope)
@@ -112,8 +112,8 @@ pub(super) async fn run(flags: &ClusterFlags, args: NodesArgs) -> Result<u8, Fau
 }
 
 /// What could be read; what could not is an error beside it.
-fn part<T: Default>(answer: Result<Read<T>, Error>) -> Read<T> {
-    answer.unwrap_or_else(|error| Read { value: T::default(), errors: vec![error] })
+fn part<T: Default>(answer: Result<Partial<T>, Error>) -> Partial<T> {
+    answer.unwrap_or_else(|error| Partial { value: T::default(), errors: vec![error] })
 }
 
 /// Probes every node, after a yes, and looks at the devices of containers that run there.
@@ -199,11 +199,11 @@ async fn device_ownership(cluster: &Cluster, node: &str, workloads: &[Workload])
             let path = device.device_path.as_str();
             let Ok(Some(found)) = cluster.look_at(place, &[path]).await else { continue };
             let Some(inode) = found.at(path) else { continue };
-            let why = format!(
+            let reason = format!(
                 "{path} of container {} of pod {namespace}/{pod}, which runs as uid {uid}, belongs to uid {}",
                 container.name, inode.uid
             );
-            return Some(Answer { value: Some(i64::from(inode.uid) == uid), why });
+            return Some(Answer { value: Some(i64::from(inode.uid) == uid), reason });
         }
     }
     None

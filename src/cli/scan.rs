@@ -14,8 +14,8 @@ use super::image::{self, RegistryFlags};
 use super::progress::Spinner;
 use super::target::{self, Target};
 use super::{Fault, exit_code, explain, fix, print, say};
-use crate::error::{Error, Read};
-use crate::evidence::cluster::{Cluster, Detail, Inventory, Scope};
+use crate::error::{Error, Partial};
+use crate::evidence::cluster::{Cluster, Fields, Inventory, Scope};
 use crate::evidence::manifests::{self, Manifest};
 use crate::foresight;
 use crate::model::obstacle::Obstacle;
@@ -154,7 +154,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: ScanArgs) -> Result<u8, Faul
         return watched(flags, &args).await;
     }
     let live = args.selection.filename.is_empty();
-    let Read { value, errors } =
+    let Partial { value, errors } =
         if live { cluster(flags, &args).await? } else { files(&args).await };
     let Inventoried { mut rows, namespaces, images, manifests, scanned, notes, unjudged } = value;
     for row in &mut rows {
@@ -299,17 +299,17 @@ struct Inventoried {
     unjudged: Vec<Unjudged>,
 }
 
-async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Inventoried>, Fault> {
+async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Partial<Inventoried>, Fault> {
     let targets = target::targets(&args.targets)?;
     let cluster = Cluster::connect(&flags.connection()).await?;
     // Who pulls an image and what it starts is nothing that the rest of a scan looks at.
-    let detail = if args.images { Detail::Whole } else { Detail::Judged };
-    let scope = Scope { detail, ..args.selection.scope(&cluster.namespace) };
+    let fields = if args.images { Fields::All } else { Fields::PolicyOnly };
+    let scope = Scope { fields, ..args.selection.scope(&cluster.namespace) };
     let spinner = Spinner::start("reading pods");
-    let Read { value: Inventory { workloads, namespaces }, errors } =
+    let Partial { value: Inventory { workloads, namespaces }, errors } =
         cluster.inventory(&scope).await?;
     let mut around = Around::of(&workloads);
-    let mut read = Read { value: workloads, errors };
+    let mut read = Partial { value: workloads, errors };
     if !targets.is_empty() {
         read = pick(&cluster, &targets, read, args.selection.all_namespaces).await?;
     }
@@ -321,7 +321,7 @@ async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Inventori
     read.errors.extend(machines.errors);
     (around.storage, around.machines) = (storage, machines.value);
     drop(spinner);
-    let mut images = Read::clean(Vec::new());
+    let mut images = Partial::clean(Vec::new());
     if args.images {
         images = image::of_workloads(Some(&cluster), &read.value, &args.registry).await;
     }
@@ -341,7 +341,7 @@ async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Inventori
     let manifests = Vec::new();
     let value =
         Inventoried { rows, namespaces, images, manifests, scanned, notes, unjudged: Vec::new() };
-    Ok(Read { value, errors: read.errors })
+    Ok(Partial { value, errors: read.errors })
 }
 
 /// What a workload is judged by beside itself.
@@ -393,7 +393,7 @@ async fn plans(
     manifests: Vec<Manifest>,
     workloads: &mut [report::Workload],
 ) -> Result<Vec<String>, Fault> {
-    let Read { value: fixes, errors } =
+    let Partial { value: fixes, errors } =
         fix::plans(flags, &args.targets, &args.selection, args.level, manifests).await?;
     for workload in workloads.iter_mut().filter(|workload| !workload.findings.is_empty()) {
         let name = |fix: &Fix| {
@@ -415,14 +415,17 @@ fn same_place(one: &Obstacle, other: &Obstacle) -> bool {
 }
 
 /// What stands in the way of each workload that fails, in the order of the workloads.
-async fn diagnose_failing(cluster: &Cluster, workloads: &[Workload]) -> Vec<Read<Vec<Obstacle>>> {
+async fn diagnose_failing(
+    cluster: &Cluster,
+    workloads: &[Workload],
+) -> Vec<Partial<Vec<Obstacle>>> {
     let each = workloads.iter().map(|workload| async {
         if workload.failures.is_empty() {
-            return Read::clean(Vec::new());
+            return Partial::clean(Vec::new());
         }
         match explain::failure_texts(cluster, workload, None, false).await {
-            Ok(texts) => Read { value: diagnosed(&texts.value).obstacles, errors: texts.errors },
-            Err(error) => Read { value: Vec::new(), errors: vec![error] },
+            Ok(texts) => Partial { value: diagnosed(&texts.value).obstacles, errors: texts.errors },
+            Err(error) => Partial { value: Vec::new(), errors: vec![error] },
         }
     });
     stream::iter(each).buffered(DIAGNOSED_AT_ONCE).collect().await
@@ -436,10 +439,10 @@ const DIAGNOSED_AT_ONCE: usize = 8;
 async fn pick(
     cluster: &Cluster,
     targets: &[Target],
-    all: Read<Vec<Workload>>,
+    all: Partial<Vec<Workload>>,
     everywhere: bool,
-) -> Result<Read<Vec<Workload>>, Fault> {
-    let mut picked = Read { value: Vec::new(), errors: all.errors };
+) -> Result<Partial<Vec<Workload>>, Fault> {
+    let mut picked = Partial { value: Vec::new(), errors: all.errors };
     for target in targets {
         let named_pod = target.name.as_deref().filter(|_| target.kind == "Pod" && !everywhere);
         if let Some(name) = named_pod {
@@ -467,16 +470,17 @@ async fn pick(
     Ok(picked)
 }
 
-async fn files(args: &ScanArgs) -> Read<Inventoried> {
+async fn files(args: &ScanArgs) -> Partial<Inventoried> {
     let version = args.pod_security_version;
     let paths = &args.selection.filename;
-    let Read { value, mut errors } = manifests::read(paths, args.selection.recursive, |manifest| {
-        let row = row(&manifest.workload, version, &|field| Some(manifest.line(field)));
-        let planned = (args.plan && manifest.pod.is_whole).then(|| manifest.clone());
-        // In a box: all three are large, and are handed on more than once.
-        Box::new((row, manifest.workload, planned))
-    });
-    let manifests::Found { workloads: read, unjudged, notes } = value;
+    let Partial { value, mut errors } =
+        manifests::read(paths, args.selection.recursive, |manifest| {
+            let row = row(&manifest.workload, version, &|field| Some(manifest.line(field)));
+            let planned = (args.plan && manifest.pod.is_whole).then(|| manifest.clone());
+            // In a box: all three are large, and are handed on more than once.
+            Box::new((row, manifest.workload, planned))
+        });
+    let manifests::ManifestContents { workloads: read, unjudged, notes } = value;
     let (mut rows, mut workloads) =
         (Vec::with_capacity(read.len()), Vec::with_capacity(read.len()));
     let mut manifests = Vec::new();
@@ -505,7 +509,7 @@ async fn files(args: &ScanArgs) -> Read<Inventoried> {
     // Files one by one are what a commit changed; a directory is all there is.
     let is_directory = |path: &String| std::path::Path::new(path).is_dir();
     let scanned = if paths.iter().any(is_directory) { Scanned::Everything } else { Scanned::Part };
-    Read {
+    Partial {
         value: Inventoried {
             rows,
             namespaces: Vec::new(),

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use k8s_openapi::api::core::v1::{Volume, VolumeMount};
 
-use crate::error::Read;
-use crate::evidence::cluster::{Cluster, Detail, Namespaces, Place, Scope, Selection};
+use crate::error::Partial;
+use crate::evidence::cluster::{Cluster, Fields, Namespaces, Place, Scope, Selection};
 use crate::evidence::files;
 use crate::foresight;
 use crate::model::credentials::Credentials;
@@ -75,7 +75,7 @@ async fn beside_others(cluster: &Cluster, workload: &Workload, storage: &Storage
     let scope = Scope {
         namespaces: Namespaces::One(namespace),
         selection: Selection::default(),
-        detail: Detail::Whole,
+        fields: Fields::All,
     };
     let all = cluster
         .inventory(&scope)
@@ -98,16 +98,16 @@ pub(super) async fn node(
     cluster: &Cluster,
     workload: &Workload,
     obstacles: &[Obstacle],
-) -> Read<Option<Node>> {
+) -> Partial<Option<Node>> {
     let is_the_nodes = |obstacle: &Obstacle| {
         matches!(obstacle.category, Category::DeviceAccess | Category::Selinux)
     };
     let name = workload.spec.node_name.clone().filter(|_| obstacles.iter().any(is_the_nodes));
-    let Some(name) = name else { return Read::clean(None) };
+    let Some(name) = name else { return Partial::clean(None) };
     match cluster.node(&name).await {
-        Ok(node) => Read::clean(Some(node)),
-        Err(refusal) if refusal.is_forbidden() => Read::clean(None),
-        Err(refusal) => Read { value: None, errors: vec![refusal.error] },
+        Ok(node) => Partial::clean(Some(node)),
+        Err(refusal) if refusal.is_forbidden() => Partial::clean(None),
+        Err(refusal) => Partial { value: None, errors: vec![refusal.error] },
     }
 }
 

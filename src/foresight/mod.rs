@@ -47,7 +47,7 @@ pub fn low_ports(inside: &Inside) -> Vec<u16> {
 
 /// Siblings above which the directory that they are in stands for them: a spool with a thousand
 /// directories is one.
-const FEW: usize = 3;
+const MAX_SIBLINGS: usize = 3;
 
 /// What a container wrote as root: files held open for writing, and what is newer than its start; a
 /// directory stands for more than a few things in it. Left out is what the runtime and the kubelet
@@ -73,8 +73,9 @@ pub fn written<'a>(inside: &'a Inside) -> Vec<String> {
                 *siblings.entry(parent).or_default() += 1;
             }
         }
-        let fold =
-            |path: &&'a str| parent(path).filter(|parent| siblings[parent] > FEW).unwrap_or(path);
+        let fold = |path: &&'a str| {
+            parent(path).filter(|parent| siblings[parent] > MAX_SIBLINGS).unwrap_or(path)
+        };
         let folded: BTreeSet<&str> = paths.iter().map(fold).collect();
         if folded == paths {
             return paths.into_iter().map(str::to_owned).collect();

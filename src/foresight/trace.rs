@@ -6,7 +6,7 @@ use super::{obstacle, obstacles};
 use crate::model::filesystem::{Inode, PathStat};
 use crate::model::inside::Inside;
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
-use crate::model::trace::{Change, Traced};
+use crate::model::trace::{PathChange, Traced};
 
 /// Directories and files that every user may read in every image, and those that no other user is
 /// to read.
@@ -32,13 +32,13 @@ const NOT_THE_PROGRAMS: [&str; 14] = [
 pub fn inside(traced: &Traced) -> Inside {
     let changed = traced.touched.iter().filter(|(_, touched)| {
         // A new time alone is often given to what was there, to mark it.
-        touched.changes.iter().any(|change| *change != Change::Times)
+        touched.changes.iter().any(|change| *change != PathChange::Times)
     });
     Inside {
         listeners: traced.listeners.iter().map(|(listener, _)| listener.clone()).collect(),
         changed: changed
             .map(|(path, touched)| {
-                let is_dir = touched.changes.contains(&Change::Directory)
+                let is_dir = touched.changes.contains(&PathChange::Directory)
                     || traced
                         .seen
                         .iter()
@@ -152,7 +152,10 @@ pub fn stats(traced: &Traced) -> Vec<PathStat> {
         }
     }
     let made = |path: &str| {
-        traced.touched.get(path).is_some_and(|touched| touched.changes.contains(&Change::Directory))
+        traced
+            .touched
+            .get(path)
+            .is_some_and(|touched| touched.changes.contains(&PathChange::Directory))
     };
     for path in traced.touched.keys() {
         let mut at = path.as_str();

@@ -84,7 +84,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::virtual_machine::{Configuration, Instance};
+    use crate::model::virtual_machine::{Instance, KubeVirtConfiguration};
 
     fn told(user: u64, version: &str) -> Vec<String> {
         let instance = Instance::of(&json!({
@@ -95,7 +95,7 @@ mod tests {
             },
             "status": {"runtimeUser": user},
         }));
-        let configuration = Configuration::of(&json!({
+        let configuration = KubeVirtConfiguration::of(&json!({
             "metadata": {"namespace": "kubevirt", "name": "kubevirt"},
             "spec": {"configuration": {"developerConfiguration": {"featureGates": ["Root"]}}},
             "status": {"observedKubeVirtVersion": version},

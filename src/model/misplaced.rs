@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::template::{self, Path, Pod};
+use super::template::{self, FieldPath, Pod};
 
 /// Fields of a pod's security context alone (k8s.io/api, core/v1/types.go, PodSecurityContext).
 const OF_POD: [&str; 6] = [
@@ -157,7 +157,7 @@ pub fn in_pod(object: &Value, pod: &Pod, template: &Value) -> Vec<Misplaced> {
 }
 
 /// The maps above the template of one of Kubernetes' own kinds that hold a security context.
-fn above<'a>(object: &'a Value, pod: &'a Pod) -> impl Iterator<Item = Path> + 'a {
+fn above<'a>(object: &'a Value, pod: &'a Pod) -> impl Iterator<Item = FieldPath> + 'a {
     let is_ours = pod.is_own && template::is_of_kubernetes(object);
     let above = pod.path.ancestors().filter(move |_| is_ours);
     above.filter(|path| {
@@ -167,7 +167,7 @@ fn above<'a>(object: &'a Value, pod: &'a Pod) -> impl Iterator<Item = Path> + 'a
 
 /// An object without the security contexts above its template, which are in it.
 fn lowered<'a>(object: &'a Value, pod: &Pod) -> (Cow<'a, Value>, Vec<Misplaced>) {
-    let paths: Vec<Path> = above(object, pod).collect();
+    let paths: Vec<FieldPath> = above(object, pod).collect();
     if paths.is_empty() {
         return (Cow::Borrowed(object), Vec::new());
     }

@@ -14,47 +14,47 @@ use super::knative;
 
 /// A step into an object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Step {
+pub enum PathStep {
     Field(String),
     Item(usize),
 }
 
 /// The way from an object to something in it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Path(Vec<Step>);
+pub struct FieldPath(Vec<PathStep>);
 
-impl Path {
+impl FieldPath {
     /// The fields of `spec.template`.
     #[must_use]
-    pub fn of(fields: &str) -> Path {
-        Path(
+    pub fn of(fields: &str) -> FieldPath {
+        FieldPath(
             fields
                 .split('.')
                 .filter(|field| !field.is_empty())
-                .map(|field| Step::Field(field.to_owned()))
+                .map(|field| PathStep::Field(field.to_owned()))
                 .collect(),
         )
     }
 
     /// The maps on the way, but for the object itself.
-    pub(super) fn ancestors(&self) -> impl Iterator<Item = Path> + '_ {
-        (1..self.0.len()).map(|end| Path(self.0[..end].to_vec()))
+    pub(super) fn ancestors(&self) -> impl Iterator<Item = FieldPath> + '_ {
+        (1..self.0.len()).map(|end| FieldPath(self.0[..end].to_vec()))
     }
 
     #[must_use]
-    pub(super) fn field(&self, field: &str) -> Path {
-        Path(self.0.iter().cloned().chain([Step::Field(field.to_owned())]).collect())
+    pub(super) fn field(&self, field: &str) -> FieldPath {
+        FieldPath(self.0.iter().cloned().chain([PathStep::Field(field.to_owned())]).collect())
     }
 
     #[must_use]
-    fn item(&self, item: usize) -> Path {
-        Path(self.0.iter().cloned().chain([Step::Item(item)]).collect())
+    fn item(&self, item: usize) -> FieldPath {
+        FieldPath(self.0.iter().cloned().chain([PathStep::Item(item)]).collect())
     }
 
     /// The way that a text tells which is made as one is shown: `spec.containers[0].image`.
     #[must_use]
-    pub fn parse(text: &str) -> Path {
-        let mut path = Path::default();
+    pub fn parse(text: &str) -> FieldPath {
+        let mut path = FieldPath::default();
         for part in text.split(['.', '[']).filter(|part| !part.is_empty()) {
             path = match part.strip_suffix(']') {
                 Some(number) => {
@@ -68,23 +68,23 @@ impl Path {
 
     /// Takes what is there out of an object, if it is a field.
     pub fn remove(&self, object: &mut Value) -> Option<Value> {
-        let (Step::Field(field), above) = self.0.split_last()? else { return None };
-        Path(above.to_vec()).get_mut(object)?.as_object_mut()?.shift_remove(field)
+        let (PathStep::Field(field), above) = self.0.split_last()? else { return None };
+        FieldPath(above.to_vec()).get_mut(object)?.as_object_mut()?.shift_remove(field)
     }
 
     #[must_use]
     pub fn get<'a>(&self, object: &'a Value) -> Option<&'a Value> {
         self.0.iter().try_fold(object, |value, step| match step {
-            Step::Field(field) => value.get(field),
-            Step::Item(item) => value.get(item),
+            PathStep::Field(field) => value.get(field),
+            PathStep::Item(item) => value.get(item),
         })
     }
 
     #[must_use]
     pub fn get_mut<'a>(&self, object: &'a mut Value) -> Option<&'a mut Value> {
         self.0.iter().try_fold(object, |value, step| match step {
-            Step::Field(field) => value.get_mut(field),
-            Step::Item(item) => value.get_mut(item),
+            PathStep::Field(field) => value.get_mut(field),
+            PathStep::Item(item) => value.get_mut(item),
         })
     }
 
@@ -92,17 +92,17 @@ impl Path {
     /// every kind has.
     fn label(&self, object: &Value) -> String {
         const COMMON: [&str; 5] = ["spec", "template", "podTemplate", "podSpec", "pod"];
-        let is_common =
-            |step: &Step| matches!(step, Step::Field(field) if COMMON.contains(&field.as_str()));
+        let is_common = |step: &PathStep| matches!(step, PathStep::Field(field) if COMMON.contains(&field.as_str()));
         let start = self.0.iter().take_while(|step| is_common(step)).count();
         let end = self.0.iter().rposition(|step| !is_common(step)).map_or(start, |last| last + 1);
         let mut label = String::new();
         for at in start..end {
             match &self.0[at] {
-                Step::Field(field) if label.is_empty() => label.push_str(field),
-                Step::Field(field) => label.push_str(&format!(".{field}")),
-                Step::Item(item) => {
-                    let value = Path(self.0[..=at].to_vec()).get(object).unwrap_or(&Value::Null);
+                PathStep::Field(field) if label.is_empty() => label.push_str(field),
+                PathStep::Field(field) => label.push_str(&format!(".{field}")),
+                PathStep::Item(item) => {
+                    let value =
+                        FieldPath(self.0[..=at].to_vec()).get(object).unwrap_or(&Value::Null);
                     let name = value["name"]
                         .as_str()
                         .or(value.pointer("/metadata/name").and_then(Value::as_str));
@@ -115,14 +115,16 @@ impl Path {
 }
 
 /// `spec.workerGroupSpecs[0].template`.
-impl fmt::Display for Path {
+impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, step) in self.0.iter().enumerate() {
             match step {
-                Step::Field(field) if field.contains(['.', '[', ']']) => write!(f, "[{field}]")?,
-                Step::Field(field) if at == 0 => f.write_str(field)?,
-                Step::Field(field) => write!(f, ".{field}")?,
-                Step::Item(item) => write!(f, "[{item}]")?,
+                PathStep::Field(field) if field.contains(['.', '[', ']']) => {
+                    write!(f, "[{field}]")?
+                }
+                PathStep::Field(field) if at == 0 => f.write_str(field)?,
+                PathStep::Field(field) => write!(f, ".{field}")?,
+                PathStep::Item(item) => write!(f, "[{item}]")?,
             }
         }
         Ok(())
@@ -138,19 +140,19 @@ pub enum Shape {
     Spec,
     /// A map with containers in other fields than a pod spec's, as a step of a workflow has them.
     Parts {
-        init: Vec<Path>,
-        containers: Vec<Path>,
+        init: Vec<FieldPath>,
+        containers: Vec<FieldPath>,
         /// Where the security context of the pod is, and where one would be put.
-        context: Path,
+        context: FieldPath,
         /// What the containers have where they say nothing themselves.
-        defaults: Option<Path>,
+        defaults: Option<FieldPath>,
     },
 }
 
 /// A pod in an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pod {
-    pub path: Path,
+    pub path: FieldPath,
     pub shape: Shape,
     /// It is the one that the kind is made for: `spec.template` of a Deployment.
     pub is_own: bool,
@@ -160,13 +162,13 @@ pub struct Pod {
     /// What tells it from others of the object; empty where it is the object's own.
     pub label: String,
     /// The nearest object with a kind that has it: in a template of objects, not the outermost.
-    pub holder: Path,
+    pub holder: FieldPath,
 }
 
 /// What an object says of pods that are not here to be judged.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Fragment {
-    pub path: Path,
+    pub path: FieldPath,
     /// It makes a container root, whatever else there is.
     pub is_root: bool,
     /// The baseline level forbids it.
@@ -177,7 +179,7 @@ pub struct Fragment {
 
 /// The pods of an object, and what it says of others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Found {
+pub struct ObjectPods {
     pub pods: Vec<Pod>,
     pub fragments: Vec<Fragment>,
 }
@@ -271,7 +273,7 @@ pub(super) fn is_of_kubernetes(object: &Value) -> bool {
 
 /// The pods of an object with a kind.
 #[must_use]
-pub fn find(object: &Value) -> Found {
+pub fn find(object: &Value) -> ObjectPods {
     let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
     let (group, is_custom) = (group(object), !is_of_kubernetes(object));
     if let Some(path) = own(object, text("kind")) {
@@ -284,20 +286,20 @@ pub fn find(object: &Value) -> Found {
             is_own: true,
             is_whole,
             label: String::new(),
-            holder: Path::default(),
+            holder: FieldPath::default(),
         };
-        return Found { pods: vec![pod], fragments: Vec::new() };
+        return ObjectPods { pods: vec![pod], fragments: Vec::new() };
     }
     // OpenShift's Template had no group once, and holds whole objects.
     let holds_objects = group.is_empty() && object.get("objects").is_some_and(Value::is_array);
     if !(is_custom || holds_objects) {
-        return Found::default();
+        return ObjectPods::default();
     }
-    let mut search = Search { object, found: Found::default(), hints: Vec::new() };
+    let mut search = Search { object, found: ObjectPods::default(), hints: Vec::new() };
     for (field, value) in object.as_object().into_iter().flatten() {
         // What an operator reports is no wish.
         if !["metadata", "status", "apiVersion", "kind"].contains(&field.as_str()) {
-            search.visit(value, &Path::default().field(field), &Path::default());
+            search.visit(value, &FieldPath::default().field(field), &FieldPath::default());
         }
     }
     let Search { mut found, hints, .. } = search;
@@ -308,7 +310,7 @@ pub fn find(object: &Value) -> Found {
 }
 
 /// Where a kind has its pod template, if it is there.
-fn own(object: &Value, kind: &str) -> Option<Path> {
+fn own(object: &Value, kind: &str) -> Option<FieldPath> {
     let candidates: &[&str] = match kind {
         "Pod" => &[""],
         "PodTemplate" => &["template"],
@@ -325,7 +327,7 @@ fn own(object: &Value, kind: &str) -> Option<Path> {
             | "ReplicationController"
             | "Job"
     );
-    candidates.iter().map(|path| Path::of(path)).find(|path| {
+    candidates.iter().map(|path| FieldPath::of(path)).find(|path| {
         let template = path.get(object);
         known && template.is_some()
             || template
@@ -336,20 +338,20 @@ fn own(object: &Value, kind: &str) -> Option<Path> {
 
 struct Search<'a> {
     object: &'a Value,
-    found: Found,
+    found: ObjectPods,
     /// What only pods have, though it says nothing of who they run as.
     hints: Vec<Fragment>,
 }
 
 impl Search<'_> {
     /// Looks at a value; `context` is the nearest map above that has a pod's security context.
-    fn visit(&mut self, value: &Value, path: &Path, context: &Path) {
+    fn visit(&mut self, value: &Value, path: &FieldPath, context: &FieldPath) {
         let items = match value {
             Value::Object(fields) => return self.map(fields, value, path, context),
             Value::Array(items) => items,
             _ => return,
         };
-        if matches!(path.0.last(), Some(Step::Field(field)) if is_about_others(field)) {
+        if matches!(path.0.last(), Some(PathStep::Field(field)) if is_about_others(field)) {
             return;
         }
         for (number, item) in items.iter().enumerate() {
@@ -357,13 +359,19 @@ impl Search<'_> {
         }
     }
 
-    fn map(&mut self, fields: &Map<String, Value>, value: &Value, path: &Path, context: &Path) {
-        if matches!(path.0.last(), Some(Step::Field(field)) if is_about_others(field)) {
+    fn map(
+        &mut self,
+        fields: &Map<String, Value>,
+        value: &Value,
+        path: &FieldPath,
+        context: &FieldPath,
+    ) {
+        if matches!(path.0.last(), Some(PathStep::Field(field)) if is_about_others(field)) {
             return;
         }
         // A whole object in another, as a template of objects has them.
         if value["kind"].is_string() && value["apiVersion"].is_string() {
-            let Found { pods, fragments } = find(value);
+            let ObjectPods { pods, fragments } = find(value);
             for pod in pods {
                 self.add(pod.within(path));
             }
@@ -388,7 +396,7 @@ impl Search<'_> {
                 is_own: false,
                 is_whole: is_whole_spec(&value["spec"]),
                 label: String::new(),
-                holder: Path::default(),
+                holder: FieldPath::default(),
             });
             self.beside(&value["spec"], &spec, context, &OF_POD_SPEC);
             self.beside(value, path, context, &["spec", "metadata"]);
@@ -401,7 +409,7 @@ impl Search<'_> {
                 is_own: false,
                 is_whole: is_whole_spec(value),
                 label: String::new(),
-                holder: Path::default(),
+                holder: FieldPath::default(),
             });
             self.beside(value, path, context, &OF_POD_SPEC);
             return;
@@ -413,7 +421,7 @@ impl Search<'_> {
                 is_own: false,
                 is_whole: false,
                 label: String::new(),
-                holder: Path::default(),
+                holder: FieldPath::default(),
             });
             self.beside(value, path, context, &OF_PARTS);
             return;
@@ -448,7 +456,13 @@ impl Search<'_> {
     }
 
     /// What stands in a map beside the fields that were understood.
-    fn beside(&mut self, value: &Value, path: &Path, context: &Path, understood: &[&str]) {
+    fn beside(
+        &mut self,
+        value: &Value,
+        path: &FieldPath,
+        context: &FieldPath,
+        understood: &[&str],
+    ) {
         for (field, inner) in value.as_object().into_iter().flatten() {
             if understood.contains(&field.as_str()) {
                 continue;
@@ -626,8 +640,8 @@ fn is_whole_spec(spec: &Value) -> bool {
 
 /// The containers of a map that are not a pod spec's: one in a field `container` or `script`, or a
 /// list of steps.
-fn parts(value: &Value, path: &Path, context: &Path, object: &Value) -> Option<Shape> {
-    let list = |field: &str, at: Path| {
+fn parts(value: &Value, path: &FieldPath, context: &FieldPath, object: &Value) -> Option<Shape> {
+    let list = |field: &str, at: FieldPath| {
         let items = value.get(field).and_then(Value::as_array).into_iter().flatten().enumerate();
         items
             .filter(|(_, item)| is_container(item))
@@ -637,7 +651,7 @@ fn parts(value: &Value, path: &Path, context: &Path, object: &Value) -> Option<S
     let single = ["container", "script"]
         .into_iter()
         .filter(|field| value.get(field).is_some_and(is_container));
-    let mut containers: Vec<Path> = single.map(|field| path.field(field)).collect();
+    let mut containers: Vec<FieldPath> = single.map(|field| path.field(field)).collect();
     let set = value
         .pointer("/containerSet/containers")
         .filter(|list| are_containers(list))
@@ -661,15 +675,15 @@ fn parts(value: &Value, path: &Path, context: &Path, object: &Value) -> Option<S
     })
 }
 
-impl Path {
-    fn join(&self, rest: &Path) -> Path {
-        Path([self.0.as_slice(), rest.0.as_slice()].concat())
+impl FieldPath {
+    fn join(&self, rest: &FieldPath) -> FieldPath {
+        FieldPath([self.0.as_slice(), rest.0.as_slice()].concat())
     }
 }
 
 impl Pod {
     /// The same pod in an object that holds its object.
-    fn within(self, outer: &Path) -> Pod {
+    fn within(self, outer: &FieldPath) -> Pod {
         let shape = match self.shape {
             Shape::Parts { init, containers, context, defaults } => Shape::Parts {
                 init: init.iter().map(|path| outer.join(path)).collect(),
@@ -699,7 +713,7 @@ impl Pod {
             Shape::Template => there.clone(),
             Shape::Spec => json!({"spec": there}),
             Shape::Parts { init, containers, context, defaults } => {
-                let list = |paths: &[Path]| -> Vec<Value> {
+                let list = |paths: &[FieldPath]| -> Vec<Value> {
                     let each = paths.iter().filter_map(|path| Some((path, path.get(object)?)));
                     each.map(|(path, container)| {
                         completed(container, &self.own_name(path), defaults, object)
@@ -729,9 +743,9 @@ impl Pod {
 
     /// What a container is called that has no name: `main` of a single one, else its place in the
     /// list.
-    fn own_name(&self, path: &Path) -> String {
+    fn own_name(&self, path: &FieldPath) -> String {
         match path.0.as_slice() {
-            [.., Step::Field(list), Step::Item(item)] => format!("{list}[{item}]"),
+            [.., PathStep::Field(list), PathStep::Item(item)] => format!("{list}[{item}]"),
             _ => "main".to_owned(),
         }
     }
@@ -739,12 +753,14 @@ impl Pod {
     /// Where a field of the template stands in the object: `spec.containers[0].image`.
     #[must_use]
     pub fn place(&self, field: &str) -> String {
-        let joined =
-            |path: &Path, rest: &str| match (path.0.is_empty(), rest.trim_start_matches('.')) {
-                (true, rest) => rest.to_owned(),
-                (false, "") => path.to_string(),
-                (false, rest) => format!("{path}.{rest}"),
-            };
+        let joined = |path: &FieldPath, rest: &str| match (
+            path.0.is_empty(),
+            rest.trim_start_matches('.'),
+        ) {
+            (true, rest) => rest.to_owned(),
+            (false, "") => path.to_string(),
+            (false, rest) => format!("{path}.{rest}"),
+        };
         match &self.shape {
             Shape::Template => joined(&self.path, field),
             Shape::Spec => joined(&self.path, field.strip_prefix("spec").unwrap_or(field)),
@@ -786,7 +802,7 @@ impl Pod {
 }
 
 /// A container with a name, and with what its pod has for all of them.
-fn completed(container: &Value, name: &str, defaults: &Option<Path>, object: &Value) -> Value {
+fn completed(container: &Value, name: &str, defaults: &Option<FieldPath>, object: &Value) -> Value {
     let mut completed = json!({ "name": name });
     let defaults = defaults.as_ref().and_then(|path| path.get(object)).and_then(Value::as_object);
     let own = container.as_object();
@@ -818,7 +834,7 @@ fn name_by_place(template: &mut Value) {
 mod tests {
     use super::*;
 
-    fn found(spec: Value) -> Found {
+    fn found(spec: Value) -> ObjectPods {
         find(
             &json!({"apiVersion": "example.com/v1", "kind": "Runner", "metadata": {"name": "r"}, "spec": spec}),
         )
@@ -884,7 +900,7 @@ mod tests {
             {"name": "all", "steps": [[{"name": "a", "template": "print"}]]},
             {"name": "print", "container": {"image": "i", "securityContext": {"privileged": true}}, "sidecars": [container("log")]},
         ]}});
-        let Found { pods, fragments } = find(&object);
+        let ObjectPods { pods, fragments } = find(&object);
         assert_eq!((pods.len(), fragments), (1, vec![]));
         assert_eq!(
             (pods[0].path.to_string().as_str(), pods[0].label.as_str()),
@@ -910,7 +926,7 @@ mod tests {
         let object = json!({"apiVersion": "example.com/v1", "kind": "Task", "spec": {
             "stepTemplate": {"securityContext": {"runAsNonRoot": true}},
             "steps": [{"image": "i", "securityContext": {"runAsUser": 5}}, {"name": "x", "ref": {"name": "y"}}]}});
-        let Found { pods, .. } = find(&object);
+        let ObjectPods { pods, .. } = find(&object);
         let template = pods[0].template(&object);
         let expected = json!([{"name": "steps[0]", "image": "i", "securityContext": {"runAsNonRoot": true, "runAsUser": 5}}]);
         assert_eq!(template["spec"]["containers"], expected);
@@ -968,15 +984,18 @@ mod tests {
         for field in ["anyPattern", "patchStrategicMerge"] {
             assert_eq!(
                 found(json!({"rules": [{"mutate": {field: {"spec": {"template": named}}}}]})),
-                Found::default()
+                ObjectPods::default()
             );
-            assert_eq!(found(json!({"rules": [{"mutate": {field: [named]}}]})), Found::default());
+            assert_eq!(
+                found(json!({"rules": [{"mutate": {field: [named]}}]})),
+                ObjectPods::default()
+            );
         }
         assert_eq!(pods(json!({"dispatcher": named})).len(), 1);
         assert_eq!(pods(json!({"containers": [{"name": "a", "usage": {"cpu": "1"}}]})), []);
         let schema = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "spec": {
             "properties": {"securityContext": {"type": "object"}, "replicas": 1}}});
-        assert_eq!(find(&schema), Found::default());
+        assert_eq!(find(&schema), ObjectPods::default());
     }
 
     #[test]
@@ -984,7 +1003,7 @@ mod tests {
         let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
             "spec": {"template": {"spec": {"containers": [container("a")]}}}});
         let template = json!({"apiVersion": "template.example.com/v1", "kind": "Template", "objects": [deployment]});
-        let Found { pods, .. } = find(&template);
+        let ObjectPods { pods, .. } = find(&template);
         assert_eq!(
             (pods[0].path.to_string().as_str(), pods[0].label.as_str()),
             ("objects[0].spec.template", "objects[web]")
@@ -994,12 +1013,12 @@ mod tests {
     #[test]
     fn a_path_is_read_as_it_is_shown() {
         for text in ["spec.containers[0].image", "spec", "objects[1].spec.template", ""] {
-            assert_eq!(Path::parse(text).to_string(), text);
+            assert_eq!(FieldPath::parse(text).to_string(), text);
         }
         let mut object = json!({"a": [{"b": 1, "c": 2}]});
-        assert_eq!(Path::parse("a[0].b").remove(&mut object), Some(json!(1)));
+        assert_eq!(FieldPath::parse("a[0].b").remove(&mut object), Some(json!(1)));
         assert_eq!(object, json!({"a": [{"c": 2}]}));
-        assert_eq!(Path::parse("a[0]").remove(&mut object), None);
+        assert_eq!(FieldPath::parse("a[0]").remove(&mut object), None);
     }
 
     #[test]

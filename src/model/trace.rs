@@ -35,13 +35,13 @@ pub enum What {
 pub struct Call {
     pub name: String,
     pub arguments: Vec<Argument>,
-    pub outcome: Outcome,
+    pub outcome: CallOutcome,
     /// The call as it stands there, put together where it was interrupted, and cut: untrusted.
     pub text: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CallOutcome {
     /// What it returned, and what `-y` says of it.
     Returned(i64, Option<String>),
     /// The name of its errno.
@@ -68,7 +68,7 @@ pub enum Argument {
 impl Call {
     #[must_use]
     pub fn returned(&self) -> bool {
-        matches!(self.outcome, Outcome::Returned(..))
+        matches!(self.outcome, CallOutcome::Returned(..))
     }
 
     /// An argument that is a string.
@@ -200,7 +200,7 @@ pub struct Refusal {
 
 /// What was done to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Change {
+pub enum PathChange {
     Created,
     Written,
     Directory,
@@ -213,20 +213,20 @@ pub enum Change {
     Times,
 }
 
-impl Change {
+impl PathChange {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Change::Created => "created",
-            Change::Written => "written",
-            Change::Directory => "made",
-            Change::Socket => "socket",
-            Change::Linked => "linked",
-            Change::Renamed => "renamed",
-            Change::Removed => "removed",
-            Change::Mode => "mode",
-            Change::Owner => "owner",
-            Change::Times => "times",
+            PathChange::Created => "created",
+            PathChange::Written => "written",
+            PathChange::Directory => "made",
+            PathChange::Socket => "socket",
+            PathChange::Linked => "linked",
+            PathChange::Renamed => "renamed",
+            PathChange::Removed => "removed",
+            PathChange::Mode => "mode",
+            PathChange::Owner => "owner",
+            PathChange::Times => "times",
         }
     }
 }
@@ -234,7 +234,7 @@ impl Change {
 /// All that was done to one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Touched {
-    pub changes: BTreeSet<Change>,
+    pub changes: BTreeSet<PathChange>,
     /// Whether it is gone at the end.
     pub gone: bool,
     /// Whom it was given to.
@@ -302,7 +302,7 @@ mod tests {
         let structure = |text: &str| Call {
             name: String::new(),
             arguments: vec![Argument::Structure(text.to_owned())],
-            outcome: Outcome::Unknown,
+            outcome: CallOutcome::Unknown,
             text: String::new(),
         };
         let call = structure(

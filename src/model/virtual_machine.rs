@@ -49,7 +49,7 @@ pub enum Need {
 
 /// The configuration of KubeVirt itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Configuration {
+pub struct KubeVirtConfiguration {
     /// `kubevirt/kubevirt`: namespace and name of its KubeVirt object.
     pub object: String,
     /// Major and minor version, from `status.observedKubeVirtVersion`.
@@ -62,7 +62,7 @@ pub struct Configuration {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VirtualMachines {
     pub instances: Vec<Instance>,
-    pub configuration: Option<Configuration>,
+    pub configuration: Option<KubeVirtConfiguration>,
 }
 
 impl Instance {
@@ -107,15 +107,15 @@ impl Instance {
     }
 }
 
-impl Configuration {
+impl KubeVirtConfiguration {
     /// Reads a KubeVirt object.
     #[must_use]
-    pub fn of(object: &Value) -> Configuration {
+    pub fn of(object: &Value) -> KubeVirtConfiguration {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let gates = object
             .pointer("/spec/configuration/developerConfiguration/featureGates")
             .and_then(Value::as_array);
-        Configuration {
+        KubeVirtConfiguration {
             object: format!(
                 "{}/{}",
                 text(&object["metadata"]["namespace"]),
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn gate_and_version_decide() {
         let configuration = |version: &str, gates: Value| {
-            Configuration::of(&json!({
+            KubeVirtConfiguration::of(&json!({
                 "metadata": {"namespace": "kubevirt", "name": "kubevirt"},
                 "spec": {"configuration": {"developerConfiguration": {"featureGates": gates}}},
                 "status": {"observedKubeVirtVersion": version},

@@ -13,7 +13,7 @@ use crate::model::identity::Candidate;
 use crate::model::image::advice::Advice as ModelAdvice;
 use crate::model::image::layer::Attributes;
 use crate::model::image::paths::PathId;
-use crate::model::image::tree::File as ModelFile;
+use crate::model::image::tree::ImageFile;
 use crate::model::image::{Image, Port};
 
 /// `kind: Image`.
@@ -316,7 +316,7 @@ fn octal(mode: u16) -> String {
     format!("{mode:04o}")
 }
 
-fn file(image: &Image, path: PathId, found: &ModelFile) -> File {
+fn file(image: &Image, path: PathId, found: &ImageFile) -> File {
     let attributes = &found.attributes;
     File {
         path: image.tree.paths().display(path),

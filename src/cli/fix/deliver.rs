@@ -11,7 +11,7 @@ use super::planning::planned;
 use super::render::{diff, fix, rendered, yaml};
 use super::subject::Subject;
 use super::{FixArgs, Fixed, file, stopped};
-use crate::apply::{self, Change, Outcome, Progress};
+use crate::apply::{self, Change, RolloutOutcome, RolloutProgress};
 use crate::error::Error;
 use crate::evidence::cluster::Cluster;
 use crate::model::plan::Plan;
@@ -67,10 +67,10 @@ async fn applied(cluster: &Cluster, args: &FixArgs, one: &Fixed) -> Result<bool,
             .unwrap_or(ProgressStyle::default_bar()),
     );
     bar.set_prefix(name.clone());
-    let progress = |progress: Progress| match progress {
-        Progress::Accepted => say(format_args!("{name}: the API server takes it")),
-        Progress::Patched => say(format_args!("{name}: patched, rolling out")),
-        Progress::Rolling(ready, wanted) => {
+    let progress = |progress: RolloutProgress| match progress {
+        RolloutProgress::Accepted => say(format_args!("{name}: the API server takes it")),
+        RolloutProgress::Patched => say(format_args!("{name}: patched, rolling out")),
+        RolloutProgress::Rolling(ready, wanted) => {
             bar.set_length(wanted);
             bar.set_position(ready);
         }
@@ -87,12 +87,14 @@ async fn applied(cluster: &Cluster, args: &FixArgs, one: &Fixed) -> Result<bool,
     };
     bar.finish_and_clear();
     match outcome? {
-        Outcome::Accepted => say(format_args!("{name}: nothing was written (--dry-run=server).")),
-        Outcome::RolledOut => say(format_args!("{name}: rolled out.")),
-        Outcome::Written => {
+        RolloutOutcome::Accepted => {
+            say(format_args!("{name}: nothing was written (--dry-run=server)."))
+        }
+        RolloutOutcome::RolledOut => say(format_args!("{name}: rolled out.")),
+        RolloutOutcome::Written => {
             say(format_args!("{name}: patched; the pods that it makes from now on follow."))
         }
-        Outcome::Failed { why, pod } => {
+        RolloutOutcome::Failed { why, pod } => {
             say(format_args!("{name}: {why}"));
             if let Some(pod) = pod {
                 explained(cluster, &one.subject, &pod).await;

@@ -7,7 +7,7 @@ use super::{Fault, FixArgs, Fixed, say};
 use crate::apply;
 use crate::error::Error;
 use crate::evidence::manifests::document::Document;
-use crate::evidence::manifests::{File, Manifest, source};
+use crate::evidence::manifests::{Manifest, ManifestFile, source};
 use crate::output::patch;
 
 /// A file with the plans of its workloads in it.
@@ -21,13 +21,13 @@ pub(super) struct Edited {
 
 impl Edited {
     /// What changes, as `patch -p0` takes it.
-    pub(super) fn diff(&self, file: &File) -> String {
+    pub(super) fn diff(&self, file: &ManifestFile) -> String {
         patch::diff((&file.name, &file.text), (&file.name, &self.text))
     }
 }
 
 /// Edits a file, a document at a time: what cannot be edited stays, and is told.
-pub(super) fn edited(file: &Arc<File>, fixed: &[&Fixed]) -> Edited {
+pub(super) fn edited(file: &Arc<ManifestFile>, fixed: &[&Fixed]) -> Edited {
     let changed = fixed.iter().filter(|one| one.changes());
     let mut plans: Vec<(&Manifest, &Fixed)> = changed
         .filter_map(|one| Some((one.subject.manifest.as_ref()?, *one)))
@@ -162,7 +162,7 @@ pub(super) fn check(args: &FixArgs) -> Result<(), Fault> {
 /// # Errors
 /// It cannot be written, or it is not what to write to. What cannot be edited in it is no error
 /// here.
-pub(super) fn write(file: &Arc<File>, fixed: &[&Fixed]) -> Result<(), Error> {
+pub(super) fn write(file: &Arc<ManifestFile>, fixed: &[&Fixed]) -> Result<(), Error> {
     let mut fixed = fixed.to_vec();
     fixed.retain(|one| {
         let works = one.proof.as_ref().is_none_or(|proof| proof.ready);

@@ -17,7 +17,7 @@ use indicatif::MultiProgress;
 use super::flags::{ClusterFlags, SelectionFlags};
 use super::progress::Spinner;
 use super::{Cli, Command, Fault, exit_code, print, print_file, say};
-use crate::error::{Error, Read};
+use crate::error::{Error, Partial};
 use crate::evidence::cluster::Cluster;
 use crate::evidence::manifests::Manifest;
 use crate::model::plan::{Plan, Proof};
@@ -228,7 +228,7 @@ pub(super) async fn plans(
     selection: &SelectionFlags,
     level: Level,
     manifests: Vec<Manifest>,
-) -> Result<Read<Vec<(Option<Location>, report::Fix)>>, Fault> {
+) -> Result<Partial<Vec<(Option<Location>, report::Fix)>>, Fault> {
     let args = FixArgs {
         target: targets.to_vec(),
         selection: selection.clone(),
@@ -266,7 +266,7 @@ pub(super) async fn plans(
             Err(fault) => return Err(fault),
         }
     }
-    Ok(Read { value, errors })
+    Ok(Partial { value, errors })
 }
 
 /// The arguments as they are where no flag is given.

@@ -14,7 +14,7 @@ use super::super::{Fault, explain, say, trace};
 use super::arguments::FixArgs;
 use super::subject::Subject;
 use super::{Fixed, file, stopped, users};
-use crate::error::{Error, Read};
+use crate::error::{Error, Partial};
 use crate::evidence::cluster::Cluster;
 use crate::foresight;
 use crate::model::defaults;
@@ -168,8 +168,8 @@ async fn images(
     cluster: Option<&Cluster>,
     args: &FixArgs,
     subject: &Subject,
-) -> Read<Vec<(String, Image)>> {
-    let mut found = Read::clean(Vec::new());
+) -> Partial<Vec<(String, Image)>> {
+    let mut found = Partial::clean(Vec::new());
     let live =
         subject.workload.as_ref().or(subject.manifest.as_ref().map(|manifest| &manifest.workload));
     let Some(workload) = live.filter(|_| args.images) else { return found };
@@ -185,10 +185,10 @@ async fn images(
             Some(cluster) => {
                 image::of_container(cluster, workload, container, &args.registry).await
             }
-            None => image::read(&container.image, &args.registry).await.map(Read::clean),
+            None => image::read(&container.image, &args.registry).await.map(Partial::clean),
         };
         match read {
-            Ok(Read { value, errors }) => {
+            Ok(Partial { value, errors }) => {
                 found.value.push((container.name.clone(), value));
                 found.errors.extend(errors);
             }

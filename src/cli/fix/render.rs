@@ -10,7 +10,7 @@ use super::arguments::{FixArgs, Format};
 use super::file::{self, Edited};
 use super::planning::transfers;
 use crate::error::Error;
-use crate::evidence::manifests::File;
+use crate::evidence::manifests::ManifestFile;
 use crate::model::obstacle::Obstacle;
 use crate::output::fix as report;
 use crate::output::html;
@@ -22,7 +22,7 @@ use crate::plan::{self, Owner};
 /// are several. Of files, YAML and the diff are those of the files.
 pub(super) fn rendered(
     fixed: &[Fixed],
-    files: &[Arc<File>],
+    files: &[Arc<ManifestFile>],
     edited: &[Edited],
     args: &FixArgs,
 ) -> Result<String, Error> {

@@ -11,16 +11,16 @@ use super::super::progress::Spinner;
 use super::super::target::{self, Target};
 use super::super::{Fault, say};
 use super::{FixArgs, file};
-use crate::error::{Error, Read};
-use crate::evidence::cluster::{Cluster, Detail, Namespaces, Scope, Selection};
+use crate::error::{Error, Partial};
+use crate::evidence::cluster::{Cluster, Fields, Namespaces, Scope, Selection};
 use crate::evidence::image::{Source, Wanted, configurations};
-use crate::evidence::manifests::{self, File, Manifest};
+use crate::evidence::manifests::{self, Manifest, ManifestFile};
 use crate::model::container::Container;
 use crate::model::identity::Origin;
 use crate::model::image::Config;
 use crate::model::podsecurity::Level;
 use crate::model::schema::Takes;
-use crate::model::template::{Path, Pod, Shape};
+use crate::model::template::{FieldPath, Pod, Shape};
 use crate::model::volume::{self, Volumes};
 use crate::model::workload::{Unjudged, Workload};
 use crate::model::{knative, misplaced};
@@ -48,7 +48,7 @@ pub(super) struct Subject {
     pub(super) manifest: Option<Manifest>,
     /// The configurations of its images, each by its container, and why those are missing that
     /// could not be read.
-    pub(super) configurations: Read<Vec<(String, Config)>>,
+    pub(super) configurations: Partial<Vec<(String, Config)>>,
 }
 
 impl Subject {
@@ -89,12 +89,12 @@ impl Subject {
 
     /// The manifest of a pod that is not planned for as it stands, and where the object that is
     /// planned for has it.
-    fn framed(&self) -> Option<(&Manifest, Path)> {
+    fn framed(&self) -> Option<(&Manifest, FieldPath)> {
         let manifest = self.manifest.as_ref()?;
         match manifest.pod.is_own {
             true if knative::is_of(&manifest.object) => Some((manifest, manifest.pod.path.clone())),
             true => None,
-            false => Some((manifest, Path::of(FRAME))),
+            false => Some((manifest, FieldPath::of(FRAME))),
         }
     }
 
@@ -137,7 +137,7 @@ impl Subject {
             workload: None,
             volumes: Arc::default(),
             manifest: None,
-            configurations: Read::clean(Vec::new()),
+            configurations: Partial::clean(Vec::new()),
         }
     }
 
@@ -181,7 +181,7 @@ const FRAME: &str = "spec.template";
 /// What the files of -f hold.
 #[derive(Default)]
 pub(super) struct OfFiles {
-    pub(super) files: Vec<Arc<File>>,
+    pub(super) files: Vec<Arc<ManifestFile>>,
     pub(super) subjects: Vec<Subject>,
     /// What is not edited, or not as its writer meant it, each in a sentence.
     pub(super) notes: Vec<String>,
@@ -234,14 +234,14 @@ enum Taken {
 /// is an error beside the rest.
 pub(super) fn of_files(args: &FixArgs, namespace: &str) -> (OfFiles, Vec<Error>) {
     let selection = &args.selection;
-    let Read { value: mut files, mut errors } =
+    let Partial { value: mut files, mut errors } =
         manifests::files(&selection.filename, selection.recursive);
     let mut seen = BTreeSet::new();
     files.retain(|file| {
         let path = file.path.as_deref().and_then(|path| std::fs::canonicalize(path).ok());
         path.is_none_or(|path| seen.insert(path))
     });
-    let files: Vec<Arc<File>> = files.into_iter().map(Arc::new).collect();
+    let files: Vec<Arc<ManifestFile>> = files.into_iter().map(Arc::new).collect();
     let read = manifests::workloads(&files, |manifest| match file::refused(&manifest) {
         Some(error) => Taken::Refused(error),
         None if !manifest.pod.is_whole => {
@@ -251,7 +251,7 @@ pub(super) fn of_files(args: &FixArgs, namespace: &str) -> (OfFiles, Vec<Error>)
         None => Taken::Fixed(Box::new(of_manifest(manifest, namespace))),
     });
     errors.extend(read.errors);
-    let manifests::Found { workloads, unjudged, notes } = read.value;
+    let manifests::ManifestContents { workloads, unjudged, notes } = read.value;
     let mut found =
         OfFiles { files, saw_others: !unjudged.is_empty(), notes, ..OfFiles::default() };
     found.left_alone = unjudged.iter().any(|object| object.root || object.forbidden);
@@ -340,7 +340,7 @@ pub(super) fn of_manifest(manifest: Manifest, namespace: &str) -> Subject {
         workload: None,
         volumes: Arc::default(),
         manifest: Some(manifest),
-        configurations: Read::clean(Vec::new()),
+        configurations: Partial::clean(Vec::new()),
     }
 }
 
@@ -382,7 +382,7 @@ pub(super) async fn of_cluster(
         }
         return Ok((found, Vec::new()));
     }
-    let scope = Scope { detail: Detail::Whole, ..args.selection.scope(&cluster.namespace) };
+    let scope = Scope { fields: Fields::All, ..args.selection.scope(&cluster.namespace) };
     let everywhere = matches!(scope.namespaces, Namespaces::All);
     let inventory = cluster.inventory(&scope).await?;
     let mut errors = inventory.errors;
@@ -433,7 +433,7 @@ async fn of_name(cluster: &Cluster, target: &Target) -> Result<Subject, Error> {
     let scope = Scope {
         namespaces: Namespaces::One(namespace.clone()),
         selection: Selection::default(),
-        detail: Detail::Whole,
+        fields: Fields::All,
     };
     let all = cluster
         .inventory(&scope)
@@ -494,7 +494,7 @@ pub(super) async fn ask_images(
             .undecided()
             .filter_map(|one| Some((one.name.clone(), read.get(&one.image)?.clone())));
         let of_each = of_each.map(|(name, read)| read.map(|config| (name, config)));
-        let mut configurations = Read::of(of_each.collect::<Vec<_>>());
+        let mut configurations = Partial::of(of_each.collect::<Vec<_>>());
         let mut said = BTreeSet::new();
         configurations.errors.retain(|error| said.insert(error.to_string()));
         subject.configurations = configurations;

@@ -8,7 +8,7 @@ use super::{Around, ScanArgs, live_row, shown};
 use crate::cli::acceptance;
 use crate::cli::target::Target;
 use crate::cli::{Fault, print, say};
-use crate::error::{Error, Read};
+use crate::error::{Error, Partial};
 use crate::evidence::cluster::{Cluster, Scope, Watch};
 use crate::model::obstacle::Obstacle;
 use crate::model::virtual_machine::{self, VirtualMachines};
@@ -107,7 +107,7 @@ fn picture(
             rows.add(&row.workload);
         }
     });
-    let Read { value: namespaces, errors } = watch.namespaces();
+    let Partial { value: namespaces, errors } = watch.namespaces();
     let errors = errors.iter().chain(&known.errors).map(Error::to_string);
     let warnings = errors.chain(doubts).chain(around.storage.notes).collect();
     Ok(Picture { rows, namespaces: namespaces.iter().map(Namespace::from).collect(), warnings })

@@ -10,7 +10,7 @@ use super::flags::{ClusterFlags, RefusalFlags};
 use super::{Fault, exit_code, explain, print, say, width};
 use crate::diagnosis::Context;
 use crate::diagnosis::trace::Trace;
-use crate::error::{Error, Read};
+use crate::error::{Error, Partial};
 use crate::evidence::logs;
 use crate::evidence::strace::Strace;
 use crate::foresight;
@@ -65,7 +65,10 @@ fn source(file: &str) -> &str {
 }
 
 /// A trace from a file or standard input, and the kinds of its lines.
-pub(super) fn of_file(file: &str, container: Option<&str>) -> Result<Read<(Traced, Lines)>, Error> {
+pub(super) fn of_file(
+    file: &str,
+    container: Option<&str>,
+) -> Result<Partial<(Traced, Lines)>, Error> {
     let context = Context {
         source: source(file).to_owned(),
         container: container.map(str::to_owned),
@@ -78,7 +81,7 @@ pub(super) fn of_file(file: &str, container: Option<&str>) -> Result<Read<(Trace
         path => logs::file(Path::new(path), |_| (), take)?,
     };
     let lines = strace.finish(&mut |event| trace.take(event));
-    Ok(Read { value: (trace.finish(), lines), errors: read.errors })
+    Ok(Partial { value: (trace.finish(), lines), errors: read.errors })
 }
 
 /// Refuses what is no strace at all.

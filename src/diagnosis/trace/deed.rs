@@ -7,7 +7,7 @@ use super::process::Process;
 use crate::model::inside::Listener;
 use crate::model::obstacle::{Category, Errno, Operation};
 use crate::model::port::is_privileged;
-use crate::model::trace::{Argument, Call, Change};
+use crate::model::trace::{Argument, Call, PathChange};
 
 /// A call that a uid other than root may be refused.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ pub(super) struct Deed {
     pub from: Option<String>,
     /// Of a bind: what would be listened on.
     pub listener: Option<Listener>,
-    pub change: Option<Change>,
+    pub change: Option<PathChange>,
     pub reads: bool,
     /// It only asks: access(2), stat(2).
     pub asks: bool,
@@ -35,38 +35,38 @@ pub(super) struct Deed {
 
 /// A call that names a path: the call, the argument of the directory's descriptor, that of the
 /// path, what it does, and what the path then is.
-type PathCall = (&'static str, Option<usize>, usize, Operation, Option<Change>);
+type PathCall = (&'static str, Option<usize>, usize, Operation, Option<PathChange>);
 
 /// Calls that name a path, by the pages of section 2 of the manual.
 const PATHS: &[PathCall] = &[
-    ("mkdir", None, 0, Operation::Mkdir, Some(Change::Directory)),
-    ("mkdirat", Some(0), 1, Operation::Mkdir, Some(Change::Directory)),
-    ("unlink", None, 0, Operation::Unlink, Some(Change::Removed)),
-    ("unlinkat", Some(0), 1, Operation::Unlink, Some(Change::Removed)),
-    ("rmdir", None, 0, Operation::Unlink, Some(Change::Removed)),
-    ("rename", None, 1, Operation::Rename, Some(Change::Renamed)),
-    ("renameat", Some(2), 3, Operation::Rename, Some(Change::Renamed)),
-    ("renameat2", Some(2), 3, Operation::Rename, Some(Change::Renamed)),
-    ("link", None, 1, Operation::Create, Some(Change::Linked)),
-    ("linkat", Some(2), 3, Operation::Create, Some(Change::Linked)),
-    ("symlink", None, 1, Operation::Create, Some(Change::Linked)),
-    ("symlinkat", Some(1), 2, Operation::Create, Some(Change::Linked)),
-    ("mknod", None, 0, Operation::Mknod, Some(Change::Created)),
-    ("mknodat", Some(0), 1, Operation::Mknod, Some(Change::Created)),
-    ("truncate", None, 0, Operation::Open, Some(Change::Written)),
-    ("ftruncate", Some(0), usize::MAX, Operation::Open, Some(Change::Written)),
-    ("chmod", None, 0, Operation::Chmod, Some(Change::Mode)),
-    ("fchmod", Some(0), usize::MAX, Operation::Chmod, Some(Change::Mode)),
-    ("fchmodat", Some(0), 1, Operation::Chmod, Some(Change::Mode)),
-    ("fchmodat2", Some(0), 1, Operation::Chmod, Some(Change::Mode)),
-    ("chown", None, 0, Operation::Chown, Some(Change::Owner)),
-    ("lchown", None, 0, Operation::Chown, Some(Change::Owner)),
-    ("fchown", Some(0), usize::MAX, Operation::Chown, Some(Change::Owner)),
-    ("fchownat", Some(0), 1, Operation::Chown, Some(Change::Owner)),
-    ("utime", None, 0, Operation::Other, Some(Change::Times)),
-    ("utimes", None, 0, Operation::Other, Some(Change::Times)),
-    ("futimesat", Some(0), 1, Operation::Other, Some(Change::Times)),
-    ("utimensat", Some(0), 1, Operation::Other, Some(Change::Times)),
+    ("mkdir", None, 0, Operation::Mkdir, Some(PathChange::Directory)),
+    ("mkdirat", Some(0), 1, Operation::Mkdir, Some(PathChange::Directory)),
+    ("unlink", None, 0, Operation::Unlink, Some(PathChange::Removed)),
+    ("unlinkat", Some(0), 1, Operation::Unlink, Some(PathChange::Removed)),
+    ("rmdir", None, 0, Operation::Unlink, Some(PathChange::Removed)),
+    ("rename", None, 1, Operation::Rename, Some(PathChange::Renamed)),
+    ("renameat", Some(2), 3, Operation::Rename, Some(PathChange::Renamed)),
+    ("renameat2", Some(2), 3, Operation::Rename, Some(PathChange::Renamed)),
+    ("link", None, 1, Operation::Create, Some(PathChange::Linked)),
+    ("linkat", Some(2), 3, Operation::Create, Some(PathChange::Linked)),
+    ("symlink", None, 1, Operation::Create, Some(PathChange::Linked)),
+    ("symlinkat", Some(1), 2, Operation::Create, Some(PathChange::Linked)),
+    ("mknod", None, 0, Operation::Mknod, Some(PathChange::Created)),
+    ("mknodat", Some(0), 1, Operation::Mknod, Some(PathChange::Created)),
+    ("truncate", None, 0, Operation::Open, Some(PathChange::Written)),
+    ("ftruncate", Some(0), usize::MAX, Operation::Open, Some(PathChange::Written)),
+    ("chmod", None, 0, Operation::Chmod, Some(PathChange::Mode)),
+    ("fchmod", Some(0), usize::MAX, Operation::Chmod, Some(PathChange::Mode)),
+    ("fchmodat", Some(0), 1, Operation::Chmod, Some(PathChange::Mode)),
+    ("fchmodat2", Some(0), 1, Operation::Chmod, Some(PathChange::Mode)),
+    ("chown", None, 0, Operation::Chown, Some(PathChange::Owner)),
+    ("lchown", None, 0, Operation::Chown, Some(PathChange::Owner)),
+    ("fchown", Some(0), usize::MAX, Operation::Chown, Some(PathChange::Owner)),
+    ("fchownat", Some(0), 1, Operation::Chown, Some(PathChange::Owner)),
+    ("utime", None, 0, Operation::Other, Some(PathChange::Times)),
+    ("utimes", None, 0, Operation::Other, Some(PathChange::Times)),
+    ("futimesat", Some(0), 1, Operation::Other, Some(PathChange::Times)),
+    ("utimensat", Some(0), 1, Operation::Other, Some(PathChange::Times)),
     ("execve", None, 0, Operation::Exec, None),
     ("execveat", Some(0), 1, Operation::Exec, None),
     ("chdir", None, 0, Operation::Open, None),
@@ -282,7 +282,7 @@ fn open(call: &Call, process: &Process) -> Deed {
         creates || ["O_WRONLY", "O_RDWR", "O_TRUNC"].iter().any(|flag| call.has_flag(flags, flag));
     Deed {
         path: process.path(call, at, path),
-        change: writes.then_some(if creates { Change::Created } else { Change::Written }),
+        change: writes.then_some(if creates { PathChange::Created } else { PathChange::Written }),
         reads: !writes,
         asks: call.has_flag(flags, "O_PATH"),
         ..Deed::new(if creates { Operation::Create } else { Operation::Open })
@@ -301,7 +301,7 @@ fn bind(call: &Call, process: &Process) -> Option<Deed> {
         return Some(Deed {
             path: Some(path),
             listener: Some(listener),
-            change: Some(Change::Socket),
+            change: Some(PathChange::Socket),
             ..Deed::new(Operation::Bind)
         });
     }

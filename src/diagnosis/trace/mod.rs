@@ -17,7 +17,7 @@ use self::process::Process;
 use self::refused::Refused;
 use super::Context;
 use crate::model::obstacle::{Category, Errno, Operation};
-use crate::model::trace::{Argument, Became, Call, Event, Outcome, Traced, What};
+use crate::model::trace::{Argument, Became, Call, CallOutcome, Event, Traced, What};
 
 /// Bounds of what is kept: a trace may go on for days.
 const MOST_PROCESSES: usize = 4096;
@@ -118,12 +118,12 @@ impl Trace {
         }
         let deed = Deed::of(call, process);
         match &call.outcome {
-            Outcome::Failed(errno) => {
+            CallOutcome::Failed(errno) => {
                 if let Some(errno) = Errno::ALL.into_iter().find(|known| known.as_str() == errno) {
                     self.refusal(pid, line, call, errno, deed);
                 }
             }
-            Outcome::Returned(..) => {
+            CallOutcome::Returned(..) => {
                 if let Some(deed) = deed {
                     self.done(pid, line, call, deed);
                 }
@@ -132,14 +132,14 @@ impl Trace {
                 process.follow(call);
                 self.identified(pid, line, call);
             }
-            Outcome::Unknown => {}
+            CallOutcome::Unknown => {}
         }
     }
 
     /// A child, or a thread, that its parent now knows.
     fn forked(&mut self, pid: u32, call: &Call) {
         self.forking.retain(|forking| *forking != pid);
-        let Outcome::Returned(child, _) = call.outcome else { return };
+        let CallOutcome::Returned(child, _) = call.outcome else { return };
         let Ok(child) = u32::try_from(child) else { return };
         let is_thread = call.arguments.iter().any(|argument| match argument {
             Argument::Word { word, .. } => word.contains("CLONE_THREAD"),
@@ -250,7 +250,7 @@ mod tests {
     use crate::evidence::strace::Strace;
     use crate::model::inside::Listener;
     use crate::model::obstacle::Obstacle;
-    use crate::model::trace::{Change, Then};
+    use crate::model::trace::{PathChange, Then};
 
     fn traced(text: &str) -> Traced {
         let (mut strace, mut trace) = (Strace::default(), Trace::new(Context::default()));
@@ -462,7 +462,7 @@ mod tests {
                 ("/srv/c", false),
             ]
         );
-        assert!(touched["/srv/app/data/a"].changes.contains(&Change::Mode));
+        assert!(touched["/srv/app/data/a"].changes.contains(&PathChange::Mode));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::model::inside::{AccessContext, Inside, SearchHits};
 const MAX_ANSWER_BYTES: u64 = 16 << 20;
 
 /// How long one look may take: the longest reads all configuration of an image on a slow node.
-const LONGEST_LOOK: Duration = Duration::from_secs(20);
+const EXEC_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Where to look: namespace, pod, container.
 #[derive(Debug, Clone, Copy)]
@@ -159,10 +159,10 @@ impl Cluster {
         let attempted = format!("look into container {container} of pod {namespace}/{pod}");
         // A connection that is cut in the middle of an exec is not told to who reads its streams.
         let answer =
-            tokio::time::timeout(LONGEST_LOOK, self.answer(place, script, args, attempted.clone()))
+            tokio::time::timeout(EXEC_TIMEOUT, self.answer(place, script, args, attempted.clone()))
                 .await;
         answer.unwrap_or_else(|_| {
-            Err(Error::remote(attempted, format!("no answer came in {LONGEST_LOOK:?}")))
+            Err(Error::remote(attempted, format!("no answer came in {EXEC_TIMEOUT:?}")))
         })
     }
 

@@ -20,7 +20,7 @@ use super::layer::{Expected, Limits, Measured};
 use super::part::Origin;
 use crate::model::capability::{FileCapabilities, Set};
 use crate::model::filesystem::FileType;
-use crate::model::image::layer::{Attributes, Change, Layer};
+use crate::model::image::layer::{Attributes, Layer, LayerChange};
 use crate::model::image::paths::{PathId, Paths};
 
 /// To be raised whenever a layer is read or written otherwise than before.
@@ -189,19 +189,19 @@ fn path(paths: &Paths, index: u64) -> Option<PathId> {
     paths.at(usize::try_from(index).ok()?)
 }
 
-impl From<&Change> for Entry {
-    fn from(change: &Change) -> Entry {
+impl From<&LayerChange> for Entry {
+    fn from(change: &LayerChange) -> Entry {
         let file = match change {
-            Change::Put(file) => file,
-            Change::HardLink(target) => {
+            LayerChange::Put(file) => file,
+            LayerChange::HardLink(target) => {
                 return Entry {
                     change: HARD_LINK,
                     target: Some(Bytes::copy_from_slice(target)),
                     ..Entry::default()
                 };
             }
-            Change::Whiteout => return Entry { change: WHITEOUT, ..Entry::default() },
-            Change::Opaque => return Entry { change: OPAQUE, ..Entry::default() },
+            LayerChange::Whiteout => return Entry { change: WHITEOUT, ..Entry::default() },
+            LayerChange::Opaque => return Entry { change: OPAQUE, ..Entry::default() },
         };
         Entry {
             change: (0..)
@@ -226,12 +226,12 @@ impl From<&Change> for Entry {
 }
 
 impl Entry {
-    fn change(&self) -> Option<Change> {
+    fn change(&self) -> Option<LayerChange> {
         Some(match self.change {
-            HARD_LINK => Change::HardLink(Box::from(self.target.as_deref()?)),
-            WHITEOUT => Change::Whiteout,
-            OPAQUE => Change::Opaque,
-            number => Change::Put(Attributes {
+            HARD_LINK => LayerChange::HardLink(Box::from(self.target.as_deref()?)),
+            WHITEOUT => LayerChange::Whiteout,
+            OPAQUE => LayerChange::Opaque,
+            number => LayerChange::Put(Attributes {
                 file_type: *KINDS.get(usize::try_from(number).ok()?)?,
                 mode: u16::try_from(self.mode).ok()?,
                 uid: self.uid,
@@ -256,7 +256,7 @@ mod tests {
 
     use super::*;
 
-    fn change() -> impl Strategy<Value = Change> {
+    fn change() -> impl Strategy<Value = LayerChange> {
         let capabilities =
             any::<(u64, u64, bool, u32)>().prop_map(|(permitted, inheritable, effective, root)| {
                 let (permitted, inheritable) =
@@ -271,7 +271,7 @@ mod tests {
             prop::option::of(capabilities),
         );
         let put = file.prop_map(|(kind, (mode, uid, gid, size, content), target, capabilities)| {
-            Change::Put(Attributes {
+            LayerChange::Put(Attributes {
                 file_type: kind,
                 mode,
                 uid,
@@ -282,7 +282,7 @@ mod tests {
                 capabilities,
             })
         });
-        prop_oneof![4 => put, 1 => target.prop_map(|target| Change::HardLink(target.into()))]
+        prop_oneof![4 => put, 1 => target.prop_map(|target| LayerChange::HardLink(target.into()))]
     }
 
     fn measured() -> impl Strategy<Value = Measured> {

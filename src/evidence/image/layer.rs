@@ -16,7 +16,7 @@ use super::tar::{Member, MemberKind, Members};
 use crate::model::capability::FileCapabilities;
 use crate::model::filesystem::FileType;
 use crate::model::filesystem::path::PathText;
-use crate::model::image::layer::{Attributes, Change, Layer};
+use crate::model::image::layer::{Attributes, Layer, LayerChange};
 
 /// What a layer may cost. The numbers are far above any image in use; they bound what a hostile one
 /// can do.
@@ -246,7 +246,7 @@ fn change(
     content: u64,
     layer: &mut Layer,
     limits: &Limits,
-) -> io::Result<Option<Change>> {
+) -> io::Result<Option<LayerChange>> {
     let kind = match member.kind {
         MemberKind::File => FileType::File,
         MemberKind::Directory => FileType::Directory,
@@ -259,7 +259,7 @@ fn change(
             // resolution does it.
             return match member.target.len() {
                 len if len > limits.path => Err(above(format_args!("a link of {len} bytes"))),
-                _ => Ok(Some(Change::HardLink(member.target.clone().into_boxed_slice()))),
+                _ => Ok(Some(LayerChange::HardLink(member.target.clone().into_boxed_slice()))),
             };
         }
         MemberKind::Other => return Ok(None),
@@ -277,7 +277,7 @@ fn change(
         }
         decoded
     });
-    Ok(Some(Change::Put(Attributes {
+    Ok(Some(LayerChange::Put(Attributes {
         file_type: kind,
         mode: if kind == FileType::Symlink { 0o777 } else { member.mode },
         uid: member.uid,

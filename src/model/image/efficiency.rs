@@ -3,7 +3,7 @@
 //! know.
 
 use crate::model::filesystem::FileType;
-use crate::model::image::layer::{Change, Layer, WHITEOUT};
+use crate::model::image::layer::{Layer, LayerChange, WHITEOUT};
 use crate::model::image::paths::{PathId, Paths};
 
 /// dive's two numbers.
@@ -78,12 +78,12 @@ fn nodes(layer: &Layer) -> Vec<Stacked> {
     let mut nodes = vec![Stacked::default(); layer.paths.len()];
     for (path, change) in &layer.entries {
         let (directory, size) = match change {
-            Change::Put(file) => (
+            LayerChange::Put(file) => (
                 file.file_type == FileType::Directory,
                 i64::try_from(file.size).unwrap_or(i64::MAX),
             ),
-            Change::HardLink(_) | Change::Whiteout => (false, 0),
-            Change::Opaque => continue,
+            LayerChange::HardLink(_) | LayerChange::Whiteout => (false, 0),
+            LayerChange::Opaque => continue,
         };
         nodes[path.index()] = Stacked { present: true, directory, size };
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::model::filesystem::path::PathText;
 use crate::model::filesystem::walk::{Entry, Walkable, walk};
 use crate::model::filesystem::{FileType, Inode, Lookup};
-use crate::model::image::layer::{Attributes, Change, Layer, WHITEOUT};
+use crate::model::image::layer::{Attributes, Layer, LayerChange, WHITEOUT};
 use crate::model::image::paths::{PathId, Paths};
 
 /// Of one kind, for one layer: nobody reads more.
@@ -14,7 +14,7 @@ const MAX_WARNINGS: usize = 10;
 
 /// One file of the merged image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
+pub struct ImageFile {
     pub attributes: Attributes,
     /// The layer it came from, 0 the lowest.
     pub layer: usize,
@@ -25,7 +25,7 @@ pub struct File {
 pub struct Tree {
     paths: Paths,
     /// By [`PathId`]; `None` for what a layer took away again.
-    files: Vec<Option<File>>,
+    files: Vec<Option<ImageFile>>,
     contents: HashMap<PathId, Arc<[u8]>>,
 }
 
@@ -60,7 +60,7 @@ impl Tree {
         let mut hidden = HashSet::new();
         for (path, change) in &layer.entries {
             match change {
-                Change::Whiteout => {
+                LayerChange::Whiteout => {
                     let parent = self.find(&layer.paths, layer.paths.parent(*path));
                     let name = layer.paths.name(*path).strip_prefix(WHITEOUT).unwrap_or_default();
                     if let Some(gone) = parent.and_then(|parent| self.paths.child(parent, name)) {
@@ -68,7 +68,7 @@ impl Tree {
                     }
                 }
                 // Once is enough, and more could be made to take for ever.
-                Change::Opaque if hidden.insert(*path) => {
+                LayerChange::Opaque if hidden.insert(*path) => {
                     if let Some(directory) = self.find(&layer.paths, *path) {
                         self.empty(directory);
                     }
@@ -83,18 +83,18 @@ impl Tree {
             let content =
                 contents.next_if(|(entry, _)| *entry == i).map(|(_, content)| content.clone());
             match change {
-                Change::Put(attributes) => {
+                LayerChange::Put(attributes) => {
                     let place = self.place(layer, *path, number, &mut places);
                     if let Some(repeated) = self.repeated(place, attributes, number) {
                         *merged.chowned.entry(repeated).or_default() += attributes.size;
                     }
                     self.put(
                         place,
-                        File { attributes: attributes.clone(), layer: number },
+                        ImageFile { attributes: attributes.clone(), layer: number },
                         content,
                     );
                 }
-                Change::HardLink(target) => {
+                LayerChange::HardLink(target) => {
                     let found =
                         self.resolve(target, false).filter(|found| !self.is_directory(*found));
                     let Some((found, file)) =
@@ -112,10 +112,10 @@ impl Tree {
                     let content = self.contents.get(&found).cloned();
                     let place = self.place(layer, *path, number, &mut places);
                     if place != found {
-                        self.put(place, File { layer: number, ..file }, content);
+                        self.put(place, ImageFile { layer: number, ..file }, content);
                     }
                 }
-                Change::Whiteout | Change::Opaque => {}
+                LayerChange::Whiteout | LayerChange::Opaque => {}
             }
         }
         merged
@@ -167,7 +167,11 @@ impl Tree {
     }
 
     fn imply(&mut self, path: PathId, number: usize) -> PathId {
-        self.put(path, File { attributes: Attributes::IMPLIED_DIRECTORY, layer: number }, None);
+        self.put(
+            path,
+            ImageFile { attributes: Attributes::IMPLIED_DIRECTORY, layer: number },
+            None,
+        );
         path
     }
 
@@ -177,7 +181,7 @@ impl Tree {
         child
     }
 
-    fn put(&mut self, path: PathId, file: File, content: Option<Arc<[u8]>>) {
+    fn put(&mut self, path: PathId, file: ImageFile, content: Option<Arc<[u8]>>) {
         if file.attributes.file_type != FileType::Directory {
             self.remove(path);
         }
@@ -208,7 +212,7 @@ impl Tree {
     }
 
     fn repeated(&self, place: PathId, new: &Attributes, number: usize) -> Option<Repeated> {
-        let File { attributes: old, layer } = self.get(place)?;
+        let ImageFile { attributes: old, layer } = self.get(place)?;
         let same_content = old.file_type == FileType::File
             && new.file_type == FileType::File
             && (old.size, old.content) == (new.size, new.content);
@@ -232,7 +236,7 @@ impl Tree {
     }
 
     #[must_use]
-    pub fn get(&self, path: PathId) -> Option<&File> {
+    pub fn get(&self, path: PathId) -> Option<&ImageFile> {
         self.files.get(path.index())?.as_ref()
     }
 
@@ -353,7 +357,7 @@ pub struct Below<'t> {
 }
 
 impl<'t> Iterator for Below<'t> {
-    type Item = (PathId, &'t File);
+    type Item = (PathId, &'t ImageFile);
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -411,17 +415,19 @@ mod tests {
             let uid = u32::try_from(1000 * (number + 1) + i).unwrap();
             let mut names: Vec<String> = path.iter().map(|&name| name.to_owned()).collect();
             let change = match step {
-                Step::Directory => Change::Put(put(FileType::Directory, uid)),
-                Step::File => Change::Put(put(FileType::File, uid)),
-                Step::HardLink(target) => Change::HardLink(target.join("/").into_bytes().into()),
+                Step::Directory => LayerChange::Put(put(FileType::Directory, uid)),
+                Step::File => LayerChange::Put(put(FileType::File, uid)),
+                Step::HardLink(target) => {
+                    LayerChange::HardLink(target.join("/").into_bytes().into())
+                }
                 Step::Whiteout => {
                     let last = names.pop().unwrap();
                     names.push(format!(".wh.{last}"));
-                    Change::Put(put(FileType::File, uid))
+                    LayerChange::Put(put(FileType::File, uid))
                 }
                 Step::Opaque => {
                     names.push(".wh..wh..opq".to_owned());
-                    Change::Put(put(FileType::File, uid))
+                    LayerChange::Put(put(FileType::File, uid))
                 }
             };
             layer.add(names.iter().map(|name| name.as_bytes()), change);
