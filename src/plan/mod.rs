@@ -2,6 +2,7 @@
 
 mod compose;
 mod demand;
+mod edit;
 mod fields;
 mod identity;
 mod owner;
@@ -14,7 +15,8 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::Volume;
 use serde_json::Value;
 
-pub use self::compose::{FILL, compose, template_path};
+pub use self::compose::{compose, template_path};
+pub use self::edit::FILL;
 pub use self::identity::{Known, assigned, candidates, of_image};
 pub use self::owner::{Owner, owner};
 pub use self::ownership::{Transfer, job, transfers};
