@@ -3,12 +3,12 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
-mod kubernetes;
+mod testbed;
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kubernetes::{Namespace, ctr, kubectl, of_pod, written};
+use testbed::{Namespace, ctr, kubectl, of_pod, written};
 use nonroot::model::edit::{Edit, Fill};
 use nonroot::model::podsecurity::Level;
 use nonroot::plan;
