@@ -12,8 +12,8 @@ mod testbed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::{env, fs};
 
-use testbed::{Namespace, kubectl, nonroot};
 use serde_json::{Value, json};
+use testbed::{Namespace, kubectl, nonroot};
 
 /// Files of every kind of owner and mode, made by root in a volume; `$1` is the user of the pod.
 const SETUP: &str = r#"

@@ -100,9 +100,7 @@ fn no_command_says_a_value() {
     let path = path.display().to_string();
     kubectl(&["apply", "-n", name, "-f", &path]);
     kubectl(&["rollout", "status", "-n", name, "deployment/root", "--timeout=90s"]);
-    testbed::until(&["scan", "-n", name, "-o", "json"], |report| {
-        report["summary"]["failing"] == 1
-    });
+    testbed::until(&["scan", "-n", name, "-o", "json"], |report| report["summary"]["failing"] == 1);
     let pod = kubectl(&[
         "get",
         "pods",

@@ -13,9 +13,9 @@ use std::env;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use serde_json::{Value, json};
 use testbed::storm::{Storm, Upstream};
 use testbed::{Namespace, Run, kubectl, nonroot};
-use serde_json::{Value, json};
 
 /// Runs side by side: they wait for the cluster most of the time.
 const AT_ONCE: u64 = 4;

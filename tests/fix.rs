@@ -5,8 +5,8 @@
 
 mod testbed;
 
-use testbed::{Namespace, kubectl, nonroot, written};
 use serde_json::Value;
+use testbed::{Namespace, kubectl, nonroot, written};
 
 /// nginx as its image runs it: root, with a cache, a port and a pid file of root's.
 const NGINX: &str = r#"

@@ -4,8 +4,8 @@
 
 mod testbed;
 
-use testbed::{Namespace, kubectl, nonroot};
 use serde_json::{Value, json};
+use testbed::{Namespace, kubectl, nonroot};
 
 const PROBE: [&str; 4] = ["--probe", "--yes", "--probe-image", "localhost/test-report:1"];
 
@@ -145,8 +145,7 @@ fn a_namespace_is_judged_as_the_api_server_does() {
     assert_eq!(refused, [("host", 1), ("idle", 0), ("open", 3)]);
 
     let label = "pod-security.kubernetes.io/enforce=restricted";
-    let warned =
-        testbed::kubectl_warns(&["label", "namespace", name, label, "--dry-run=server"]);
+    let warned = testbed::kubectl_warns(&["label", "namespace", name, label, "--dry-run=server"]);
     for (workload, pods) in refused.into_iter().filter(|(_, pods)| *pods > 0) {
         let one = judged["refused"]
             .as_array()

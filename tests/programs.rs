@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use std::{env, fs, thread};
 
-use testbed::{Namespace, kubectl, nonroot, written};
 use serde_json::Value;
+use testbed::{Namespace, kubectl, nonroot, written};
 
 /// Programs at the same time: most of a trial is waiting for a pod.
 const SIDE_BY_SIDE: usize = 3;

@@ -5,8 +5,8 @@
 
 mod testbed;
 
-use testbed::{Namespace, Run, kubectl, nonroot};
 use serde_json::json;
+use testbed::{Namespace, Run, kubectl, nonroot};
 
 const NGINX: &str = r#"
 apiVersion: apps/v1

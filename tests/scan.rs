@@ -9,11 +9,11 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use testbed::{FaultyServer, Namespace, Run, kubectl, nonroot, nonroot_at};
 use nonroot::evidence::cluster::{Cluster, Connection, Detail, Namespaces, Scope, Selection};
 use nonroot::model::podsecurity::{Level, Version};
 use nonroot::policy;
 use serde_json::{Value, json};
+use testbed::{FaultyServer, Namespace, Run, kubectl, nonroot, nonroot_at};
 
 const WORKLOADS: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/manifests/workloads.yaml");

@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use testbed::{Namespace, kubectl, nonroot, written};
 use serde_json::Value;
+use testbed::{Namespace, kubectl, nonroot, written};
 
 /// nginx as its image runs it, root: it makes directories in its cache, binds port 80 and writes a
 /// pid file.

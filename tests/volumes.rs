@@ -10,8 +10,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use testbed::{Namespace, kubectl, nonroot, written};
 use serde_json::{Value, json};
+use testbed::{Namespace, kubectl, nonroot, written};
 
 const CRDS: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/manifests/kubevirt-crds.yaml");
