@@ -50,6 +50,7 @@
 
 pub mod apply;
 pub mod cli;
+pub mod comparison;
 pub mod diagnosis;
 pub mod error;
 pub mod evidence;
