@@ -4,11 +4,14 @@
 //! The one room, beside `apply`, that writes to a cluster: pods of its own, which it removes again.
 
 mod await_pod;
+mod control;
+mod exercise;
 mod garbage_collection;
 mod inspect;
 pub mod node_probe;
 pub mod pod;
 mod proof_limits;
+mod requests;
 mod side_effects;
 mod states;
 mod strace;
@@ -28,6 +31,7 @@ use serde_json::Value;
 use crate::diagnosis::{self, Context, Diagnosed};
 use crate::error::Error;
 use crate::evidence::cluster::{Cluster, Text, TrialPlace, insist};
+use crate::model::check::Check;
 use crate::model::image::{Config, Image};
 use crate::model::plan::{Round, Step};
 use crate::model::trace::Traced;
@@ -50,6 +54,14 @@ pub struct Options {
     pub changes: pod::Changes,
     /// An image with a static strace and sh: what dies in silence runs once more under it.
     pub strace_image: Option<String>,
+    /// A copy of the workload as it is runs too, and the others are compared with it.
+    pub control: bool,
+    /// What a copy must do beside being Ready.
+    pub checks: Vec<Check>,
+    /// The ports of a copy are asked.
+    pub requests: bool,
+    /// Nothing is reloaded or started a second time.
+    pub quick: bool,
 }
 
 impl Default for Options {
@@ -61,6 +73,10 @@ impl Default for Options {
             settle: Duration::from_secs(4),
             changes: pod::Changes::default(),
             strace_image: None,
+            control: true,
+            checks: Vec::new(),
+            requests: true,
+            quick: false,
         }
     }
 }
