@@ -54,10 +54,15 @@ impl Trial<'_> {
         for check in &self.options.checks {
             behaviour.checks.push(self.checked(cluster, &ports, name, pod, check).await);
         }
+        let address = address(&ports).await;
+        for (number, job) in self.options.check_jobs.iter().enumerate() {
+            let address = address.as_deref().unwrap_or_default();
+            behaviour.checks.push(self.checked_by_job(number, job, address).await);
+        }
         behaviour.checks.extend(self.probed(cluster, name, pod).await);
         if !self.options.quick {
             behaviour.reloads = self.reload(cluster, name, pod).await;
-            match self.restart(cluster, name).await {
+            match self.restart(name).await {
                 Ok(restarts) => behaviour.restarts = restarts,
                 Err(why) => behaviour.gaps.push(format!("no second start was tried: {why}")),
             }
@@ -232,7 +237,7 @@ impl Trial<'_> {
     /// Ends every container's process and starts it once more over the same volumes. The kubelet
     /// does so where a container's image changes, whatever the restart policy is
     /// (`computePodActions` of pkg/kubelet/kuberuntime): here it becomes another name of the same.
-    async fn restart(&self, cluster: &Cluster, name: &str) -> Result<Vec<Restart>, String> {
+    async fn restart(&self, name: &str) -> Result<Vec<Restart>, String> {
         let pods = self.pods().map_err(|error| error.to_string())?;
         let why = |error: kube::Error| crate::evidence::cluster::innermost(&error);
         let pod = pods.get(name).await.map_err(why)?;
@@ -299,7 +304,6 @@ impl Trial<'_> {
                     })
                 });
                 let restarts: Option<Vec<Restart>> = restarts.collect();
-                let _ = cluster;
                 restarts.ok_or_else(|| {
                     format!("the kubelet did not restart it within {} s", RESTART_TIMEOUT.as_secs())
                 })
@@ -313,6 +317,11 @@ fn names(pod: &Value) -> impl Iterator<Item = &str> {
     let containers = pod["spec"]["containers"].as_array();
     let names = containers.into_iter().flatten().filter_map(|one| one["name"].as_str());
     names.filter(|name| !await_pod::is_added(name))
+}
+
+/// The address of a copy.
+async fn address(ports: &Ports) -> Option<String> {
+    ports.pods.get_opt(&ports.pod).await.ok().flatten()?.status?.pod_ip
 }
 
 fn status<'p>(pod: &'p Pod, container: &str) -> Option<&'p ContainerStatus> {

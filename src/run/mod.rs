@@ -4,6 +4,7 @@
 //! The one room, beside `apply`, that writes to a cluster: pods of its own, which it removes again.
 
 mod await_pod;
+mod check_job;
 mod control;
 mod exercise;
 mod garbage_collection;
@@ -38,6 +39,7 @@ use crate::model::trace::Traced;
 use crate::model::volume::Volumes;
 use crate::search::{self, End};
 
+pub use self::check_job::is_runnable;
 pub use self::side_effects::side_effects;
 pub use self::trial::Proven;
 
@@ -58,6 +60,8 @@ pub struct Options {
     pub control: bool,
     /// What a copy must do beside being Ready.
     pub checks: Vec<Check>,
+    /// Jobs and pods of the user's that check a copy.
+    pub check_jobs: Vec<Value>,
     /// The ports of a copy are asked.
     pub requests: bool,
     /// Nothing is reloaded or started a second time.
@@ -75,6 +79,7 @@ impl Default for Options {
             strace_image: None,
             control: true,
             checks: Vec::new(),
+            check_jobs: Vec::new(),
             requests: true,
             quick: false,
         }
