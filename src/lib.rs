@@ -6,7 +6,8 @@
 //! ```text
 //! evidence                     the only readers: cluster, a running container, manifests, logs, images
 //!    |
-//! policy  diagnosis  foresight    rules | failure texts | what root does today  ->  violations, obstacles
+//! policy  diagnosis  foresight    rules | failure texts | what root does today  ->  violations,
+//! comparison                      | what only root's copy does                 ->  obstacles
 //!    |
 //! remedy                       obstacle -> edits, lowest rung first
 //!    |
@@ -27,11 +28,12 @@
 //! | [`policy`] | model | pure |
 //! | [`diagnosis`] | model | pure |
 //! | [`foresight`] | model | pure |
+//! | [`comparison`] | model | pure |
 //! | [`remedy`] | model | pure |
 //! | [`plan`] | model, policy, remedy | pure |
 //! | [`search`] | model, foresight, plan, remedy | pure |
 //! | [`evidence`] | model, error | reads |
-//! | [`run`] | model, error, diagnosis, evidence, foresight, plan, policy, remedy, search | writes |
+//! | [`run`] | model, error, comparison, diagnosis, evidence, foresight, plan, policy, remedy, search | writes |
 //! | [`apply`] | model, error, evidence | writes |
 //! | [`output`] | model, error, diagnosis, policy, remedy | prints |
 //! | [`cli`] | all | joins |
@@ -50,6 +52,7 @@
 
 pub mod apply;
 pub mod cli;
+pub mod comparison;
 pub mod diagnosis;
 pub mod error;
 pub mod evidence;

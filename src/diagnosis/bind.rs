@@ -13,7 +13,7 @@ use super::{
     verb,
 };
 use crate::model::obstacle::{Category, Errno, Operation};
-use crate::model::port::FIRST_UNPRIVILEGED_PORT;
+use crate::model::port::FIRST_UNPRIVILEGED;
 
 pub(super) const PATTERN: Pattern = Pattern {
     id: "bind",
@@ -111,7 +111,7 @@ fn read(scene: &Scene) -> Option<Finding> {
         .find(|(_, at)| *at >= verb.end)
         .or_else(|| place::ports(scene.text()).last());
     // Other ports need no privilege: a security module, a sandbox or another system refused it.
-    if port.is_some_and(|(port, _)| port >= FIRST_UNPRIVILEGED_PORT) {
+    if port.is_some_and(|(port, _)| port >= FIRST_UNPRIVILEGED) {
         return None;
     }
     if let Some((port, _)) = port {
@@ -162,7 +162,7 @@ pub(super) fn is_free_port(text: &str) -> bool {
         && !is_unix(text)
         && place::paths(text).is_empty()
         && ports.peek().is_some()
-        && ports.all(|port| port >= FIRST_UNPRIVILEGED_PORT)
+        && ports.all(|port| port >= FIRST_UNPRIVILEGED)
 }
 
 fn is_unix(text: &str) -> bool {
@@ -205,7 +205,7 @@ fn port_nearby(scene: &Scene) -> Option<u16> {
         .find_map(|line| FIELD.captures(&line.text)?.get(1)?.as_str().parse().ok());
     let announced = || {
         let near = scene.record().lines.iter().chain(scene.before().take(6));
-        near.filter_map(|line| place::port(&line.text)).find(|port| *port < FIRST_UNPRIVILEGED_PORT)
+        near.filter_map(|line| place::port(&line.text)).find(|port| *port < FIRST_UNPRIVILEGED)
     };
     field.or_else(announced)
 }
@@ -231,7 +231,7 @@ fn without_errno(scene: &Scene) -> Option<Finding> {
         .take(3)
         .chain(scene.before().take(8))
         .any(|line| OTHER_REASON.is_match(&line.text));
-    let port = place::port(scene.text()).filter(|port| *port < FIRST_UNPRIVILEGED_PORT)?;
+    let port = place::port(scene.text()).filter(|port| *port < FIRST_UNPRIVILEGED)?;
     (!other_reason).then(|| {
         Finding::new(Operation::Bind, Category::PrivilegedPort)
             .port(Some(port))

@@ -3,8 +3,10 @@
 pub mod acceptance;
 pub mod accounts;
 pub mod answer;
+pub mod behaviour;
 pub mod can_i;
 pub mod capability;
+pub mod check;
 pub mod container;
 pub mod credentials;
 pub mod defaults;

@@ -345,6 +345,7 @@ fn told(progress: &Progress<'_>, prefix: &str, live: Option<&Live>) {
                 End::Died => "died",
                 End::NotStarted => "was not started",
                 End::NotReady => "did not get ready",
+                End::Differs => "ready, and not the same as root",
             };
             let why = round
                 .obstacles
