@@ -41,7 +41,7 @@ use crate::remedy::{self, Proposal};
 
 /// How a search is made.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct SearchOptions {
     pub level: Level,
     /// Pods may run. Without, there is only a plan from what can be read.
     pub runs: bool,
@@ -63,7 +63,7 @@ pub struct Options {
     pub strace: bool,
 }
 
-impl Default for Options {
+impl Default for SearchOptions {
     fn default() -> Self {
         Self {
             level: Level::Restricted,
@@ -257,7 +257,7 @@ const MAX_POLISH: usize = 3;
 pub struct Search<'a> {
     object: &'a Value,
     spec: PodSpec,
-    options: Options,
+    options: SearchOptions,
     observed: Observations,
     /// What a strace of a container told, and where that comes from: container, source.
     traces: &'a [(String, String, Traced)],
@@ -299,7 +299,7 @@ pub struct Search<'a> {
 
 /// What a search begins with.
 #[derive(Debug, Default)]
-pub struct Evidence<'a> {
+pub struct SearchInput<'a> {
     pub observed: Observations,
     pub traces: &'a [(String, String, Traced)],
     pub images: &'a [(String, Image)],
@@ -315,12 +315,12 @@ impl<'a> Search<'a> {
     /// The pod template cannot be parsed; the reason.
     pub fn new(
         object: &'a Value,
-        options: Options,
-        evidence: Evidence<'a>,
+        options: SearchOptions,
+        input: SearchInput<'a>,
     ) -> Result<Self, String> {
         let spec = plan::pod_spec(object).unwrap_or(&Value::Null);
         let spec = PodSpec::deserialize(spec).map_err(|error| error.to_string())?;
-        let Evidence { observed, traces, images, configurations, failed, startup_time } = evidence;
+        let SearchInput { observed, traces, images, configurations, failed, startup_time } = input;
         let mut search = Self {
             object,
             spec,

@@ -82,7 +82,7 @@ pub(super) async fn planned(
         traces: traces(args, &subject)?,
         volumes: &subject.volumes,
         options: Options {
-            search: search::Options {
+            search: search::SearchOptions {
                 level: args.level(),
                 runs: proves,
                 max_rounds: args.max_rounds,
