@@ -9,7 +9,7 @@ use crate::model::workload::Workload;
 const LAUNCHER: u32 = 107;
 
 /// What stands between a virtual machine and a virt-launcher other than root, each with what
-/// removes it: nobody but KubeVirt changes these pods. Nothing for a workload that is none, or is
+/// removes it: nobody but KubeVirt changes these pods. Nothing for a workload that is not one, or is
 /// not root.
 #[must_use]
 pub fn virtual_machine(workload: &Workload, machines: &VirtualMachines) -> Vec<(Obstacle, String)> {

@@ -145,7 +145,7 @@ impl Credentials {
 
     /// The credentials after a successful execve(2) of `file`, in a user namespace whose root is
     /// `namespace_root` (0 unless the pod has `hostUsers: false`). Whether the file may be
-    /// executed at all is for [`access`](crate::model::access) to say.
+    /// executed at all is for [`filesystem`](crate::model::filesystem) to say.
     ///
     /// Linux before 6.17 compares the new effective ids with the real ones instead of the effective
     /// ones to decide whether the file changes an id; that differs only for a process that
@@ -225,7 +225,7 @@ impl Credentials {
     /// setresuid(2), all three given.
     ///
     /// # Errors
-    /// EPERM when one of them is none of the present three, without SETUID.
+    /// EPERM when one of them is not among the present three, without SETUID.
     pub fn setresuid(&self, uid: Ids) -> Result<Credentials, Errno> {
         let known =
             [uid.real, uid.effective, uid.saved].into_iter().all(|id| self.uid.contains(id));

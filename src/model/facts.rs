@@ -96,7 +96,7 @@ pub struct Facts {
     pub groups: Vec<u32>,
     /// Nothing has told yet who the image's user is: uid and gid are a guess.
     pub user_is_a_guess: bool,
-    /// Whom it could run as, best first.
+    /// The users that it could run as, best first.
     pub candidates: Vec<Candidate>,
     /// /etc/passwd of the image.
     pub accounts: Vec<Account>,

@@ -30,9 +30,9 @@ pub struct Inside {
 impl Inside {
     /// Adds what another container of the same spec did: what it wrote and listened on.
     pub fn add(&mut self, other: &Inside) {
-        for inode in &other.changed {
-            if !self.changed.iter().any(|known| known.path == inode.path) {
-                self.changed.push(inode.clone());
+        for stat in &other.changed {
+            if !self.changed.iter().any(|known| known.path == stat.path) {
+                self.changed.push(stat.clone());
             }
         }
         for open in &other.open_for_writing {

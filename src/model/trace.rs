@@ -237,7 +237,7 @@ pub struct Touched {
     pub changes: BTreeSet<PathChange>,
     /// Whether it is gone at the end.
     pub gone: bool,
-    /// Whom it was given to.
+    /// The user that it was given to.
     pub owner: Option<u32>,
     pub first_line: u64,
 }

@@ -1,4 +1,4 @@
-//! What KubeVirt says of its virtual machines, where it is there: whom their virt-launchers run as,
+//! What KubeVirt says of its virtual machines, where it is there: which user their virt-launchers run as,
 //! and why.
 
 use serde_json::Value;
@@ -92,7 +92,7 @@ impl Instance {
         Instance {
             namespace: text(&object["metadata"]["namespace"]),
             name: text(&object["metadata"]["name"]),
-            // The field has no omitempty: a status without it is none of KubeVirt's.
+            // The field has no omitempty: a status without it is not KubeVirt's.
             runtime_user: object["status"]["runtimeUser"].as_u64(),
             is_annotated: object["metadata"]["annotations"][NON_ROOT].is_string(),
             needs,

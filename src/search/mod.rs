@@ -553,7 +553,7 @@ impl<'a> Search<'a> {
             }
         }
         if outcome.obstacles.iter().any(is_of_fill) {
-            // A copy of ours failed: what of it may be made is made.
+            // A copy by the plan failed: what of it may be made is made.
             let must_work = self.works.is_none();
             return Phase::Choose(Choice::new(outcome, must_work));
         }
@@ -673,7 +673,7 @@ impl<'a> Search<'a> {
         self.spec.init_containers.iter().flatten().any(|one| one.name == container)
     }
 
-    /// Whether users are none of the plan's business.
+    /// Whether the plan leaves users alone.
     fn leaves_users(&self) -> bool {
         self.options.without.iter().any(|id| id == "identity")
     }

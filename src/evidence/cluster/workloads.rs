@@ -66,7 +66,7 @@ pub(super) fn collection_of(kind: &str, namespace: &str) -> Option<String> {
 /// What is asked of a kind of controllers.
 pub(super) struct Asked {
     pub params: ListParams,
-    /// Those that nobody owns are none of it.
+    /// Those that nobody owns are left out.
     pub steps_only: bool,
 }
 

@@ -603,7 +603,7 @@ fn saved(archive: &Archive, options: &ReadOptions) -> Result<Plan, String> {
 }
 
 /// The names of files to read whole: the accounts, and what the container starts with, which may be
-/// a script that tells whom it drops to.
+/// a script that tells which user it drops to.
 fn wanted(config: &ImageConfig) -> Vec<Vec<u8>> {
     let run = config.run();
     let programs = [&run.entrypoint, &run.command].into_iter().filter_map(|words| words.first());

@@ -1,4 +1,4 @@
-//! Whom a program that starts as root goes over to: what the image's command line and its
+//! The user that a program which starts as root goes over to: what the image's command line and its
 //! entrypoint script say.
 
 use crate::model::accounts::Identity;

@@ -20,9 +20,9 @@ use layer::Layer;
 use paths::PathId;
 use tree::{Repeated, Tree};
 
-/// The uid of `nobody`, whom no package makes.
+/// The uid of `nobody`, which no package makes.
 const NOBODY: u32 = 65534;
-/// Whom apt downloads as; every Debian image has it, and it owns a directory.
+/// The user that apt downloads as; every Debian image has it, and it owns a directory.
 const APT: &str = "_apt";
 /// What the names of systemd's own users start with.
 const SYSTEMD: &str = "systemd-";
@@ -135,7 +135,7 @@ impl LayerInfo {
 pub struct Image {
     /// The reference or file as it was given.
     pub name: String,
-    /// Of its manifest; `None` where there is none, as in an archive of `docker save`.
+    /// Of its manifest; `None` where it has no manifest, as in an archive of `docker save`.
     pub digest: Option<String>,
     /// `linux/amd64`.
     pub platform: String,
@@ -222,7 +222,7 @@ impl Image {
         self.layers.iter().map(LayerInfo::chowned_bytes).sum()
     }
 
-    /// Whom the image's USER means.
+    /// The user that the image's USER means.
     ///
     /// # Errors
     /// A [`UserError`] where the container would not start.
@@ -368,8 +368,8 @@ impl Image {
     }
 
     /// The users that packages or the Dockerfile made or used, in the order of /etc/passwd: those
-    /// that the distribution's own layer does not have, and those of its users to whom a layer
-    /// above gives files. Where there is no layer above, those whose uid is not the
+    /// that the distribution's own layer does not have, and those of its users that a layer
+    /// above gives files to. Where there is no layer above, those whose uid is not the
     /// distribution's to give, or that own files.
     #[must_use]
     pub fn made_users(&self) -> Vec<&Account> {

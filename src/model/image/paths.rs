@@ -65,7 +65,7 @@ impl Paths {
         self.names.len()
     }
 
-    /// Whether there is none but `/`.
+    /// Whether it has only `/`.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.names.len() == 1

@@ -1,4 +1,4 @@
-//! Claims that several workloads mount, and who of them locks whom out.
+//! Claims that several workloads mount, and which of them locks another out.
 
 use std::collections::BTreeMap;
 

@@ -28,7 +28,7 @@ pub(super) const MEDIA_TYPE: &str = "application/vnd.kubernetes.protobuf";
 /// What an object begins with.
 const MAGIC: &[u8] = b"k8s\0";
 
-/// The object in its envelope; an answer without the envelope is none.
+/// The object in its envelope; an answer without the envelope is an error.
 fn unwrapped(body: &Bytes) -> Result<Bytes, DecodeError> {
     let inside = if body.starts_with(MAGIC) { body.slice(MAGIC.len()..) } else { Bytes::new() };
     Ok(envelope::Unknown::decode(inside)?.raw)
