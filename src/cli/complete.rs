@@ -14,11 +14,11 @@ use clap::{Arg, ArgAction, Args as _, Command, FromArgMatches as _};
 use tokio::time::timeout;
 
 use super::flags::ClusterFlags;
-use super::target::{self, Target};
 use super::{Fault, print};
 use crate::evidence::cluster::Cluster;
 use crate::model::obstacle::Category;
 use crate::remedy::REMEDIES;
+use crate::usecase::target::{self, Target};
 
 /// How long a cluster may take.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! kubectl's own flags, once, for every command.
+//! Flags that several commands have: kubectl's own, registries, output.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +9,11 @@ use serde::Serialize;
 
 use super::{json, yaml};
 use crate::error::Error;
-use crate::evidence::cluster::{Connection, Detail, Namespaces, Scope, Selection};
+use crate::evidence::cluster::Connection;
+use crate::evidence::image::{Access, Cache, Options};
+use crate::model::podsecurity::Level;
+use crate::usecase::images::Registry;
+use crate::usecase::target::{self, Selector};
 
 /// How to reach the cluster, as kubectl has it.
 #[derive(Debug, Clone, Args)]
@@ -118,18 +122,71 @@ pub(super) struct SelectionFlags {
 }
 
 impl SelectionFlags {
-    /// The part of the cluster that they select; `namespace` is the one that holds where none is
-    /// asked for.
+    /// The flags, and the targets that were named, as use cases take them.
+    ///
+    /// # Errors
+    /// A target is not TYPE/NAME, TYPE NAME or TYPE.
+    pub(super) fn selector(&self, targets: &[String]) -> Result<Selector, Error> {
+        Ok(Selector {
+            targets: target::targets(targets)?,
+            files: self.filename.clone(),
+            recursive: self.recursive,
+            all_namespaces: self.all_namespaces,
+            labels: self.selector.clone(),
+            fields: self.field_selector.clone(),
+        })
+    }
+}
+
+/// How to reach registries, for every command that reads images.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Registry flags")]
+pub(super) struct RegistryFlags {
+    /// Registry to speak plain HTTP with; may be repeated
+    #[arg(long, value_name = "HOST:PORT")]
+    plain_http: Vec<String>,
+    /// Registry to ask instead of the one that a reference names
+    #[arg(long, value_name = "HOST[:PORT]")]
+    registry_mirror: Option<String>,
+    /// containerd's content store, to read a workload's images from on the node itself; such as
+    /// /var/lib/containerd/io.containerd.content.v1.content
+    #[arg(long, value_name = "DIRECTORY")]
+    content_store: Option<PathBuf>,
+    /// Keep nothing that was pulled or read
+    #[arg(long)]
+    no_image_cache: bool,
+    /// How much to keep of what was pulled and read, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 2048, env = "NONROOT_IMAGE_CACHE_MIB")]
+    image_cache_size: u64,
+}
+
+impl RegistryFlags {
+    /// The flags as use cases take them.
     #[must_use]
-    pub(super) fn scope(&self, namespace: &str) -> Scope {
-        let namespaces = if self.all_namespaces {
-            Namespaces::All
-        } else {
-            Namespaces::One(namespace.to_owned())
+    pub(super) fn registry(&self) -> Registry {
+        let cache = Cache::directory().filter(|_| !self.no_image_cache);
+        let options = Options {
+            access: Access {
+                plain_http: self.plain_http.clone(),
+                mirror: self.registry_mirror.clone(),
+                pull_secrets: Vec::new(),
+            },
+            cache: cache.map(|directory: PathBuf| {
+                Cache::new(directory, self.image_cache_size.saturating_mul(1 << 20))
+            }),
+            ..Options::default()
         };
-        let selection =
-            Selection { labels: self.selector.clone(), fields: self.field_selector.clone() };
-        Scope { namespaces, selection, detail: Detail::Judged }
+        Registry { options, content_store: self.content_store.clone() }
+    }
+}
+
+/// A level that forbids something.
+pub(super) fn judged_level(text: &str) -> Result<Level, String> {
+    match text.parse()? {
+        Level::Privileged => {
+            Err("privileged forbids nothing: use baseline or restricted".to_owned())
+        }
+        level => Ok(level),
     }
 }
 

@@ -1,6 +1,5 @@
 //! One file a command; `flags` holds kubectl's own flags, once.
 
-mod acceptance;
 mod can_i;
 mod complete;
 mod completion;
@@ -10,10 +9,9 @@ mod flags;
 mod image;
 mod nodes;
 mod progress;
+mod prompts;
 mod scan;
-mod target;
 mod trace;
-mod why;
 
 use std::io::{self, Write as _};
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! Everything that a scan can find, with the text that explains it: what SARIF calls a rule.
 
-use super::finding::Class;
 use super::obstacles::{self, PAGES};
 use crate::model::acceptance::{FAILING, RUNS_AS_ROOT};
+use crate::model::finding::Class;
 use crate::model::podsecurity::Level;
 use crate::policy::CHECKS;
 

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
-use super::finding::{Class, Finding};
+use super::finding::Finding;
 use super::report::{ScanReport, Workload};
 use super::rule::{self, Rule};
 use super::terminal::Clean;
 use crate::model::acceptance::workload_key;
+use crate::model::finding::Class;
 
 /// The root of a SARIF file.
 #[derive(Debug, Serialize)]

@@ -1,13 +1,19 @@
-//! What fix can be told.
+//! The flags of fix.
+
+use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
-use super::super::flags::SelectionFlags;
-use super::super::image::RegistryFlags;
+use super::super::flags::{RegistryFlags, SelectionFlags};
+use crate::error::Error;
 use crate::model::podsecurity::Level;
 use crate::remedy;
-use crate::search::READ_ONLY_ROOT;
+use crate::run;
+use crate::run::pod::Changes;
+use crate::search::{self, READ_ONLY_ROOT};
+use crate::usecase::fix::FixOptions;
+use crate::usecase::fix::delivery::ApplyOptions;
 
 /// Make workloads run as non-root, and prove it
 ///
@@ -152,11 +158,60 @@ pub(super) enum ChosenLevel {
 }
 
 impl FixArgs {
-    pub(super) fn level(&self) -> Level {
-        match self.level {
-            ChosenLevel::Baseline => Level::Baseline,
-            ChosenLevel::Restricted => Level::Restricted,
+    /// The flags as the use case takes them.
+    ///
+    /// # Errors
+    /// A target is not TYPE/NAME or TYPE NAME.
+    pub(super) fn options(&self) -> Result<FixOptions, Error> {
+        let search = search::Options {
+            level: match self.level {
+                ChosenLevel::Baseline => Level::Baseline,
+                ChosenLevel::Restricted => Level::Restricted,
+            },
+            max_rounds: self.max_rounds,
+            read_only_root: self.read_only_root,
+            user_namespace: self.user_namespace,
+            run_as: self.run_as,
+            without: self.without.clone(),
+            minimize: !self.no_minimize,
+            with_volumes: self.with_volumes.clone(),
+            strace: self.strace_image.is_some(),
+            ..search::Options::default()
+        };
+        let changes = Changes {
+            with_volumes: self.with_volumes.clone(),
+            command: self.command.as_ref().map(|words| words.0.clone()).unwrap_or_default(),
+            env: self.env.clone(),
+        };
+        Ok(FixOptions {
+            selector: self.selection.selector(&self.target)?,
+            trial: run::Options {
+                search,
+                timeout: Duration::from_secs(self.timeout),
+                changes,
+                strace_image: self.strace_image.clone(),
+                ..run::Options::default()
+            },
+            trial_namespace: self.trial_namespace.clone(),
+            traces: self.trace.clone(),
+            images: self.images,
+            registry: self.registry.registry(),
+        })
+    }
+
+    /// How the plan is applied.
+    pub(super) fn apply_options(&self) -> ApplyOptions {
+        ApplyOptions {
+            dry_run: self.dry_run.is_some(),
+            force: self.force,
+            timeout: Duration::from_secs(self.timeout),
         }
+    }
+
+    /// Neither a file nor a workload is named.
+    pub(super) fn names_nothing(&self) -> bool {
+        let SelectionFlags { filename, selector, all_namespaces, .. } = &self.selection;
+        filename.is_empty() && self.target.is_empty() && selector.is_none() && !all_namespaces
     }
 
     /// Whether what is printed is text of the user's own files.
