@@ -56,6 +56,7 @@
 
 pub mod apply;
 pub mod cli;
+pub mod comparison;
 pub mod diagnosis;
 pub mod error;
 pub mod evidence;

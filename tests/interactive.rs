@@ -3,13 +3,13 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
-mod kubernetes;
+mod testbed;
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use kubernetes::{Namespace, kubectl};
+use testbed::{Namespace, kubectl};
 
 /// A terminal of its own tmux server, which ends with the test.
 struct Terminal(String);
@@ -19,7 +19,7 @@ impl Terminal {
         let terminal = Terminal(format!("nonroot-test-{name}-{}", std::process::id()));
         let command = format!(
             "trap : INT; KUBECONFIG={} {} {command}; echo \"ended with $?\"; sleep 60",
-            kubernetes::kubeconfig(),
+            testbed::kubeconfig(),
             env!("CARGO_BIN_EXE_kubectl-nonroot")
         );
         terminal.tmux(&["new-session", "-d", "-x", &columns.to_string(), "-y", "60", &command]);

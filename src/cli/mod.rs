@@ -24,7 +24,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 use crate::error::Error;
-use crate::output::terminal;
+use crate::output::{self, terminal};
 
 /// Takes Kubernetes workloads off root.
 #[derive(Debug, Parser)]
@@ -192,8 +192,7 @@ fn json(report: &impl Serialize) -> Result<String, Error> {
 /// A report as YAML that YAML 1.1 and 1.2 read alike. One with hidden characters is written as
 /// JSON, which is YAML too and can escape them wherever they stand.
 fn yaml(report: &impl Serialize) -> Result<String, Error> {
-    let text = serde_saphyr::to_string(report)
-        .map_err(|error| Error::input("write the report as YAML", error))?;
+    let text = output::yaml::to_string(report)?;
     if text.contains(|c: char| c != '\n' && terminal::is_hidden(c)) {
         json(report)
     } else {

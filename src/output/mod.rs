@@ -19,6 +19,7 @@ pub mod table;
 mod template;
 pub mod terminal;
 pub mod trace;
+pub mod yaml;
 
 /// The version of this contract.
 pub const API_VERSION: &str = "nonroot/v1";

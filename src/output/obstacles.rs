@@ -20,7 +20,7 @@ pub struct Page {
 }
 
 /// Every page, in the order of the JSON contract.
-pub const PAGES: [Page; 18] = [
+pub const PAGES: [Page; 19] = [
     Page {
         category: Category::UnwritablePath,
         title: "A path that the user may not write",
@@ -186,6 +186,16 @@ pub const PAGES: [Page; 18] = [
                   its limit, or SYS_NICE. A process of a user other than root starts with none.",
         check: "CapEff and CapBnd in `/proc/1/status`, decoded with `capsh --decode`.",
         in_vain: "`capabilities.add` for a user other than root whose program's file carries none.",
+    },
+    Page {
+        category: Category::LostFunction,
+        title: "Ready, and not the same as root",
+        meaning: "A copy of the pod is Ready, and a copy as root beside it does more: it answers a request otherwise, \
+                  passes a check, survives a reload or a second start. No text tells what was refused: many programs \
+                  swallow their errors.",
+        check: "The log and the log files of the copy at that time; `fix --trial --strace-image IMAGE` records the calls \
+                that the kernel refuses.",
+        in_vain: "A readiness probe: the pod is Ready already.",
     },
 ];
 

@@ -52,7 +52,7 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
 
 /// The lines of a value as YAML.
 fn yaml(value: Value) -> Result<Vec<String>, minijinja::Error> {
-    let text = serde_saphyr::to_string(&value).map_err(|error| {
+    let text = super::yaml::to_string(&value).map_err(|error| {
         minijinja::Error::new(minijinja::ErrorKind::BadSerialization, error.to_string())
     })?;
     Ok(text.lines().map(str::to_owned).collect())

@@ -1,49 +1,34 @@
 //! One run of one pod, from its creation to the moment that tells how it went.
 
 use std::path::Path;
-use std::pin::pin;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
 use kube::api::{Api, PostParams};
 use kube::core::Request;
-use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::{self, watch_object};
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
+use super::states::{START_TIMEOUT, states};
 use super::{Trial, pod, strace};
 use crate::diagnosis::{Context, diagnose};
 use crate::error::Error;
-use crate::evidence::cluster::{Place, Text, insist, is_unauthorized};
+use crate::evidence::cluster::{Place, Text, insist};
 use crate::foresight;
 use crate::plan;
 use crate::search::{End, Outcome, Search};
 
 /// How often the log of a pod that runs and is not ready is looked at.
-const LOOK: Duration = Duration::from_secs(2);
+const LOG_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long a pod with a fatal refusal in its log may still get ready: some programs go on and try
 /// again.
 const SECOND_CHANCE: Duration = Duration::from_secs(6);
 
-/// Whether a watch broke because the server does not know us any more.
-pub(super) fn has_expired(error: &watcher::Error) -> bool {
-    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
-    matches!(error, InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) if is_unauthorized(error))
-}
-
 /// A pod that became ready later than this after its start became so again, and tells nothing of
 /// its start.
-const SLOWEST: Duration = Duration::from_secs(300);
-
-/// How often in a row a watch may break before the connection counts as lost, some fifteen seconds
-/// later.
-pub(super) const LOST: u32 = 5;
-
-/// How long the kubelet may take before a container runs at all; it may have an image to pull.
-pub(super) const START: Duration = Duration::from_secs(180);
+const MAX_STARTUP: Duration = Duration::from_secs(300);
 
 impl Trial<'_> {
     /// Runs a pod and tells how it went. The pod is removed before this returns.
@@ -105,22 +90,20 @@ impl Trial<'_> {
 
     async fn watched(&self, name: &str, pod: &Value, startup_time: Duration) -> Result<End, Error> {
         let pods = self.pods()?;
-        let mut states = pin!(watch_object(pods, name).default_backoff());
+        let mut states = states(pods, name);
         let patience = self.patience(pod, startup_time);
-        let mut deadline = Instant::now() + START;
-        let mut look = Instant::now() + LOOK;
+        let mut deadline = Instant::now() + START_TIMEOUT;
+        let mut look = Instant::now() + LOG_INTERVAL;
         let mut ready_until: Option<Instant> = None;
         let mut refused_at: Option<Instant> = None;
         let mut started = false;
         let mut running = false;
         let mut extended = false;
-        let mut broken = 0;
         loop {
             let wake = ready_until.unwrap_or(deadline).min(if running { look } else { deadline });
             tokio::select! {
                 state = states.next() => match state {
                     Some(Ok(Some(pod))) => {
-                        broken = 0;
                         if let Some(end) = self.ended(&pod) {
                             return Ok(end);
                         }
@@ -137,14 +120,7 @@ impl Trial<'_> {
                     }
                     Some(Ok(None)) if started => return Ok(End::Died),
                     Some(Ok(None)) => {}
-                    Some(Err(error)) if has_expired(&error) || broken + 1 == LOST => {
-                        return Err(Error::remote(format!("watch pod {name}"), crate::evidence::cluster::innermost(&error)));
-                    }
-                    // The watcher tries again by itself, a little later each time.
-                    Some(Err(error)) => {
-                        broken += 1;
-                        tracing::debug!(%error, "the watch broke");
-                    }
+                    Some(Err(error)) => return Err(error),
                     None => return Err(Error::remote(format!("watch pod {name}"), "the watch ended")),
                 },
                 () = sleep_until(wake) => {
@@ -162,7 +138,7 @@ impl Trial<'_> {
                         return Ok(if self.runs_to_an_end && started { End::Works } else { End::NotReady });
                     }
                     if running && look <= now {
-                        look = now + LOOK;
+                        look = now + LOG_INTERVAL;
                         if ready_until.is_none() && refused_at.is_none() && self.has_fatal_refusal(name).await {
                             refused_at = Some(now);
                         }
@@ -386,7 +362,7 @@ pub(super) fn ready_after(pod: &Pod) -> Option<Duration> {
     let started = running.filter_map(|running| Some(running.started_at.as_ref()?.0)).max()?;
     let ready = ready(pod)?.last_transition_time.as_ref()?.0;
     let after = ready.duration_since(started);
-    Duration::try_from(after).ok().filter(|after| *after <= SLOWEST)
+    Duration::try_from(after).ok().filter(|after| *after <= MAX_STARTUP)
 }
 
 fn is_running(pod: &Pod) -> bool {

@@ -10,6 +10,7 @@ pub mod node_probe;
 pub mod pod;
 mod proof_limits;
 mod side_effects;
+mod states;
 mod strace;
 pub mod tracer;
 mod trial;

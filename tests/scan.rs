@@ -3,17 +3,17 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
-mod kubernetes;
+mod testbed;
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use kubernetes::{FaultyServer, Namespace, Run, kubectl, nonroot, nonroot_at};
 use nonroot::evidence::cluster::{Cluster, Connection, Detail, Namespaces, Scope, Selection};
 use nonroot::model::podsecurity::{Level, Version};
 use nonroot::policy;
 use serde_json::{Value, json};
+use testbed::{FaultyServer, Namespace, Run, kubectl, nonroot, nonroot_at};
 
 const WORKLOADS: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/manifests/workloads.yaml");
@@ -76,7 +76,7 @@ fn every_kind_of_workload_is_told_as_it_is() {
                 == 2;
         failing && crashing && known && debugged
     };
-    let run = kubernetes::until(&["scan", "-n", name, "-o", "json"], settled);
+    let run = testbed::until(&["scan", "-n", name, "-o", "json"], settled);
     assert_eq!(run.code, 1);
     let report = run.json();
     assert_eq!(report["kind"], "ScanReport");
@@ -253,7 +253,7 @@ fn what_pod_security_refuses_is_seen_without_a_pod() {
         Namespace::new("nonroot-test-strict", &["pod-security.kubernetes.io/enforce=restricted"]);
     let name = namespace.name();
     kubectl(&["apply", "-n", name, "-f", REFUSED]);
-    let run = kubernetes::until(&["scan", "-n", name, "-o", "json"], |report| {
+    let run = testbed::until(&["scan", "-n", name, "-o", "json"], |report| {
         report["summary"]["failing"] == 1
     });
     let report = run.json();
@@ -307,7 +307,7 @@ fn rights_in_one_namespace_give_a_part_and_a_warning() {
     assert_eq!((own.stdout.as_str(), own.code), ("pod/one\n", 1), "{}", own.stderr);
 
     // For -A the namespace of the context is what is left; here that is none of its own.
-    let kubeconfig = kubernetes::kubeconfig_with_namespace(name);
+    let kubeconfig = testbed::kubeconfig_with_namespace(name);
     let part = nonroot(&["scan", "-A", "--kubeconfig", &kubeconfig, &user, "-o", "json"]);
     assert_eq!(part.code, 3, "{}", part.stderr);
     let report = part.json();
@@ -327,7 +327,7 @@ fn a_watch_prints_what_changes_and_ends_with_an_interrupt() {
     let name = namespace.name();
     let image = ["--image=localhost/test-report:1", "--image-pull-policy=Never"];
     kubectl(&["create", "deployment", "web", "-n", name, "--replicas=2", image[0]]);
-    let mut watch = kubernetes::start_nonroot(&["scan", "-n", name, "--watch"]);
+    let mut watch = testbed::start_nonroot(&["scan", "-n", name, "--watch"]);
     let mut lines = BufReader::new(watch.stdout.take().expect("a pipe"))
         .lines()
         .map(|line| line.expect("text"));
@@ -359,7 +359,7 @@ fn a_scan_is_the_same_in_protobuf_and_in_json() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let connection =
-        Connection { kubeconfig: Some(kubernetes::kubeconfig().into()), ..Connection::default() };
+        Connection { kubeconfig: Some(testbed::kubeconfig().into()), ..Connection::default() };
     let cluster = runtime.block_on(Cluster::connect(&connection)).expect("a cluster");
     let judged = |detail| {
         let namespaces = Namespaces::One(namespace.name().to_owned());
@@ -399,7 +399,7 @@ fn a_scan_is_the_same_in_protobuf_and_in_json() {
 #[test]
 #[ignore = "needs cluster (reads it)"]
 fn a_credential_that_expired_is_named() {
-    let run = nonroot(&["scan", "--kubeconfig", &kubernetes::kubeconfig_with_token("expired")]);
+    let run = nonroot(&["scan", "--kubeconfig", &testbed::kubeconfig_with_token("expired")]);
     assert_eq!((run.code, run.stdout.as_str()), (3, ""));
     assert!(run.stderr.contains("does not accept your credentials"), "{}", run.stderr);
     assert_eq!(run.stderr.lines().count(), 1);
