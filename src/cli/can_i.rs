@@ -10,10 +10,10 @@ use crate::model::can_i::Question;
 use crate::usecase::can_i::{self, CanIOptions};
 use crate::usecase::target::{self, Target};
 
-/// Tell whether a container may do something, and why: reach a path, execute a file, bind a port
+/// Say whether a container may do something, and why: reach a path, execute a file, bind a port
 ///
-/// Looks into a running container of the workload; where there is none, or it has no shell, at its
-/// image. Tells what the kernel would answer, step by step; nothing is tried out.
+/// Looks into a running container of the workload, or at its image if no container runs or it has
+/// no shell. Says what the kernel would answer, step by step. Tries nothing.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct CanIArgs {
@@ -22,22 +22,22 @@ pub(super) struct CanIArgs {
     /// Absolute paths, or ports for bind; then the workload as TYPE/NAME
     #[arg(value_name = "PATH|PORT... [TYPE/NAME]", required = true)]
     words: Vec<String>,
-    /// A manifest instead of a workload of the cluster; it goes with --image
+    /// Manifest instead of a workload of the cluster; needs --image
     #[arg(short, long, value_name = "FILE", requires = "image")]
     filename: Option<String>,
-    /// Which container; without, kubectl's default container or the first
+    /// Container; by default kubectl's default container, or the first
     #[arg(short, long, value_name = "NAME")]
     container: Option<String>,
-    /// Ask for this user, not for the container's own
+    /// Answer for this user, instead of the container's own
     #[arg(long, value_name = "UID")]
     uid: Option<u32>,
-    /// Ask for this group, not for the pod's or the user's own
+    /// Answer for this group, instead of the pod's or the user's own
     #[arg(long, value_name = "GID")]
     gid: Option<u32>,
-    /// Ask for these supplementary groups, not for those that the pod and the image give
+    /// Answer for these supplementary groups, instead of those of the pod and the image
     #[arg(long, value_name = "GIDS", value_delimiter = ',')]
     groups: Option<Vec<u32>>,
-    /// Look at this image, not at a running container: a reference, an archive, or a layout's
+    /// Look at this image instead of a running container: a reference, an archive, or a layout's
     /// directory
     #[arg(long, value_name = "REF|FILE")]
     image: Option<String>,
@@ -56,16 +56,16 @@ Examples:
   kubectl nonroot can-i bind 80 deploy/web --uid 1000
   kubectl nonroot can-i read /etc/app/key.pem -f app.yaml --image app.tar
 
-Exit codes: 0 yes, 1 no, 2 bad usage or input, 3 not known, or a cluster, registry or permission failure. Of several
+Exit codes: 0 yes, 1 no, 2 bad usage or input, 3 unknown, or a cluster, registry or permission failure. Of several
 answers the worst counts.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Verb {
     /// Read a file, list a directory
     Read,
-    /// Write a file, make files in a directory; what is missing is made, directories too
+    /// Write a file, or make files in a directory; missing directories are made
     Write,
-    /// Make a path, new
+    /// Make a new path
     #[value(alias = "mkdir")]
     Create,
     /// Remove a path, or rename it
@@ -74,7 +74,7 @@ enum Verb {
     Exec,
     /// Change the mode of a path
     Chmod,
-    /// Give a path to the user and group that ask
+    /// Change the owner of a path to the user and group
     Chown,
     /// Bind a TCP or UDP port
     Bind,
@@ -154,7 +154,7 @@ fn question(verb: Verb, text: &str) -> Result<Question, Error> {
 fn port(text: &str) -> Result<u16, Error> {
     let number = text.strip_suffix("/tcp").or(text.strip_suffix("/udp")).unwrap_or(text);
     number.parse().map_err(|_| {
-        Error::input(format!("take {text:?} for a port"), "it is no number from 0 to 65535")
+        Error::input(format!("take {text:?} for a port"), "it is not a number from 0 to 65535")
             .help("such as 80 or 53/udp")
     })
 }

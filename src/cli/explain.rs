@@ -14,7 +14,7 @@ use crate::usecase::target;
 /// Explain why a container failed: a pod, a log, or the name of an obstacle
 ///
 /// Reads the logs, states and events of a pod, or of the failing pod of a workload, and says what
-/// was refused, why, and what would remove it. Reads only.
+/// was refused, why, and what would remove the obstacle. Reads only.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ExplainArgs {
@@ -24,10 +24,10 @@ pub(super) struct ExplainArgs {
     /// A log to read; - for standard input
     #[arg(short, long, value_name = "FILE", conflicts_with = "what")]
     filename: Option<String>,
-    /// Keep to one container
+    /// Only this container
     #[arg(short, long, value_name = "NAME", conflicts_with = "filename")]
     container: Option<String>,
-    /// Read the logs of containers that ended, not of those that replaced them
+    /// Read the logs of the previous instances of the containers
     #[arg(short, long, conflicts_with = "filename")]
     previous: bool,
     /// Show every remedy, not only the first three of each obstacle

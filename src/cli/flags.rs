@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::evidence::cluster::Connection;
 use crate::evidence::image::{Access, Cache, Options};
 use crate::model::podsecurity::Level;
-use crate::usecase::images::Registry;
+use crate::usecase::images::RegistryOptions;
 use crate::usecase::target::{self, Selector};
 
 /// How to reach the cluster, as kubectl has it.
@@ -46,21 +46,21 @@ pub(super) struct ClusterFlags {
     /// Bearer token for the API server
     #[arg(long, global = true, value_name = "TOKEN", hide_env_values = true)]
     pub(super) token: Option<String>,
-    /// Certificate authority that the API server's certificate must come from
+    /// Certificate authority of the API server's certificate
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) certificate_authority: Option<PathBuf>,
     /// Do not check the API server's certificate
     #[arg(long, global = true)]
     pub(super) insecure_skip_tls_verify: bool,
-    /// Name that the API server's certificate must hold
+    /// Name that the API server's certificate must have
     #[arg(long, global = true, value_name = "NAME")]
     pub(super) tls_server_name: Option<String>,
-    /// How long to wait for one answer, such as 30s or 1m; 0 waits for ever
+    /// How long to wait for one answer, such as 30s or 1m; 0 waits forever
     #[arg(long, global = true, value_name = "DURATION", default_value = "0", value_parser = timeout, hide_default_value = true)]
     pub(super) request_timeout: Timeout,
 }
 
-/// The value of `--request-timeout`; `None` waits for ever.
+/// The value of `--request-timeout`; `None` waits forever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Timeout(pub(super) Option<Duration>);
 
@@ -140,22 +140,22 @@ impl SelectionFlags {
 
 /// How to reach registries, for every command that reads images.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Registry flags")]
+#[command(next_help_heading = "RegistryOptions flags")]
 pub(super) struct RegistryFlags {
-    /// Registry to speak plain HTTP with; may be repeated
+    /// RegistryOptions to speak plain HTTP with; may be repeated
     #[arg(long, value_name = "HOST:PORT")]
     plain_http: Vec<String>,
-    /// Registry to ask instead of the one that a reference names
+    /// RegistryOptions to ask instead of the one that a reference names
     #[arg(long, value_name = "HOST[:PORT]")]
     registry_mirror: Option<String>,
     /// containerd's content store, to read a workload's images from on the node itself; such as
     /// /var/lib/containerd/io.containerd.content.v1.content
     #[arg(long, value_name = "DIRECTORY")]
     content_store: Option<PathBuf>,
-    /// Keep nothing that was pulled or read
+    /// Do not cache images
     #[arg(long)]
     no_image_cache: bool,
-    /// How much to keep of what was pulled and read, in MiB
+    /// Size of the cache of images, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 2048, env = "NONROOT_IMAGE_CACHE_MIB")]
     image_cache_size: u64,
 }
@@ -163,7 +163,7 @@ pub(super) struct RegistryFlags {
 impl RegistryFlags {
     /// The flags as use cases take them.
     #[must_use]
-    pub(super) fn registry(&self) -> Registry {
+    pub(super) fn registry(&self) -> RegistryOptions {
         let cache = Cache::directory().filter(|_| !self.no_image_cache);
         let options = Options {
             access: Access {
@@ -176,7 +176,7 @@ impl RegistryFlags {
             }),
             ..Options::default()
         };
-        Registry { options, content_store: self.content_store.clone() }
+        RegistryOptions { options, content_store: self.content_store.clone() }
     }
 }
 
@@ -215,13 +215,13 @@ impl Format {
 /// How a report on refusals is shown, and whether they make the exit code.
 #[derive(Debug, Clone, Args)]
 pub(super) struct RefusalFlags {
-    /// Show everything: refusals that did not stop the program, and long lists whole
+    /// Show everything: also refusals that did not stop the program, and long lists in full
     #[arg(long)]
     pub(super) all: bool,
     /// Output format
     #[arg(short, long, value_enum, default_value = "text")]
     pub(super) output: Format,
-    /// Exit with 0 though something was refused
+    /// Exit with 0 even if something was refused
     #[arg(long)]
     pub(super) exit_zero: bool,
 }

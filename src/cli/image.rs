@@ -33,10 +33,10 @@ pub(super) struct ImageArgs {
     /// Output format
     #[arg(short, long, value_enum, default_value = "table")]
     output: Format,
-    /// Platform of an image for several, such as linux/arm64; this machine's without
+    /// Platform of a multi-platform image, such as linux/arm64; by default this machine's
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<String>,
-    /// Which image of an archive or a layout that holds several
+    /// Image of an archive or a layout that has several
     #[arg(long = "image", value_name = "NAME|TAG")]
     name: Option<String>,
     #[command(flatten)]
@@ -151,7 +151,7 @@ fn show(
     Ok(())
 }
 
-/// In pieces: the list may be long, and its reader gone.
+/// Prints in pieces: the list may be long, and its reader may have gone.
 fn list(image: &Image, top: PathId) -> Result<(), Fault> {
     const PIECE: usize = 64 << 10;
     let mut piece = String::new();

@@ -1,5 +1,5 @@
-//! `kubectl nonroot nodes`: what each node lets a pod do that is not root, and what each namespace
-//! would refuse.
+//! `kubectl nonroot nodes`: what each node allows a non-root pod, and what each namespace would
+//! refuse.
 
 use clap::Args;
 
@@ -11,7 +11,7 @@ use crate::model::podsecurity::{Level, Policy, Version};
 use crate::output::nodes as report;
 use crate::usecase::nodes::{self, NodesOptions};
 
-/// Show what each node allows a pod that is not root, and what each namespace would refuse
+/// Show what each node allows a non-root pod, and what each namespace would refuse
 ///
 /// Of each node: versions, user namespaces, low ports, SELinux, AppArmor, seccomp, control groups
 /// and who owns devices. Of each namespace: its Pod Security labels, and every workload that it
@@ -19,7 +19,7 @@ use crate::usecase::nodes::{self, NodesOptions};
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct NodesArgs {
-    /// Nodes; all without
+    /// Nodes; by default all
     #[arg(value_name = "NODE")]
     nodes: Vec<String>,
     /// Label selector of nodes, such as node-role.kubernetes.io/worker
@@ -34,14 +34,14 @@ pub(super) struct NodesArgs {
     /// Version of the Pod Security Standards: latest or v1.N
     #[arg(long, default_value = "latest", value_name = "VERSION", value_parser = |text: &str| text.parse::<Version>())]
     pod_security_version: Version,
-    /// Run two tiny pods on each node, in the namespace of -n or of the context, and read what the
-    /// kernel shows them
+    /// Run two small pods on each node, in the namespace of -n or of the context, and read what
+    /// the kernel shows them
     #[arg(long)]
     probe: bool,
     /// Image of these pods; it needs sh and cat
     #[arg(long, value_name = "IMAGE", default_value = "busybox:stable", requires = "probe")]
     probe_image: String,
-    /// Ask nothing before the pods are created
+    /// Create the pods without asking
     #[arg(short, long, requires = "probe")]
     yes: bool,
     /// Output format
@@ -97,7 +97,7 @@ fn allowed(args: &NodesArgs, nodes: usize, namespace: &str) -> Result<(), Fault>
     }
     let of = if nodes == 1 { "one node".to_owned() } else { format!("each of {nodes} nodes") };
     say(format_args!(
-        "Two pods of {} will run on {of}, one after the other, in namespace {namespace}, as non-root, for seconds.",
+        "Two pods of {} will run on {of}, one after the other, in namespace {namespace}, as non-root, for some seconds.",
         args.probe_image
     ));
     match prompts::is_confirmed("Create them?")? {

@@ -10,45 +10,45 @@ use super::say;
 use crate::output::terminal::Clean;
 use crate::run;
 use crate::search::End;
-use crate::usecase::progress::Progress;
+use crate::usecase::progress::Activity;
 
 /// Short work shows nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Shows what a use case tells: a spinner while it works, and a line for what is worth knowing.
-pub(super) fn shown() -> impl Fn(Progress<'_>) + Sync {
+pub(super) fn shown() -> impl Fn(Activity<'_>) + Sync {
     shown_of(String::new())
 }
 
 /// The same, with a prefix that names the workload, where there are several.
-pub(super) fn shown_of(prefix: String) -> impl Fn(Progress<'_>) + Sync {
+pub(super) fn shown_of(prefix: String) -> impl Fn(Activity<'_>) + Sync {
     let spinners: Mutex<Vec<Spinner>> = Mutex::default();
     move |progress| {
         let mut spinners = spinners.lock().unwrap_or_else(PoisonError::into_inner);
         match progress {
-            Progress::Begins(what) => spinners.push(Spinner::start(what)),
-            Progress::Ends => drop(spinners.pop()),
-            Progress::Note(note) => say(format_args!("{prefix}note: {note}")),
-            Progress::Warning(warning) => say(format_args!("warning: {warning}")),
-            Progress::BaselineWritten { file, added, removed, renewed, kept } => {
+            Activity::Begins(what) => spinners.push(Spinner::start(what)),
+            Activity::Ends => drop(spinners.pop()),
+            Activity::Note(note) => say(format_args!("{prefix}note: {note}")),
+            Activity::Warning(warning) => say(format_args!("warning: {warning}")),
+            Activity::BaselineWritten { file, added, removed, renewed, kept } => {
                 say(format_args!(
                     "{}: {added} added, {removed} removed, {renewed} renewed, {kept} as before.",
                     file.display()
                 ));
             }
             // Of a plan without a trial only the notes are worth knowing.
-            Progress::Trial(_) => {}
+            Activity::Trial(_) => {}
         }
     }
 }
 
 /// Shows a trial: a line for each round, and below them what goes on now.
-pub(super) fn shown_trial(all: &MultiProgress, prefix: String) -> impl Fn(Progress<'_>) + Sync {
+pub(super) fn shown_trial(all: &MultiProgress, prefix: String) -> impl Fn(Activity<'_>) + Sync {
     let live = Live::start(all);
     let others = shown_of(prefix.clone());
     move |progress| match progress {
-        Progress::Note(note) => live.say(format_args!("{prefix}note: {note}")),
-        Progress::Trial(progress) => live.show(&prefix, &progress),
+        Activity::Note(note) => live.say(format_args!("{prefix}note: {note}")),
+        Activity::Trial(progress) => live.show(&prefix, &progress),
         other => others(other),
     }
 }

@@ -22,15 +22,15 @@ pub(super) enum Next {
     Quit,
 }
 
-/// Whether there is somebody to ask.
+/// Whether a person can answer.
 pub(super) fn is_answered() -> bool {
     console::user_attended()
         && console::user_attended_stderr()
         && std::io::IsTerminal::is_terminal(&std::io::stdin())
 }
 
-/// The answer to a question. None, by Esc or `q`, ends everything and changes nothing; so does
-/// Ctrl-C, after which the terminal has its cursor again.
+/// The answer to a question. Esc and `q` end everything and change nothing; so does Ctrl-C, after
+/// which the terminal has its cursor again.
 fn answered<T>(
     question: impl FnOnce(&dyn Theme) -> dialoguer::Result<Option<T>>,
 ) -> Result<T, Fault> {
@@ -81,7 +81,7 @@ fn stop() -> ! {
     std::process::exit(INTERRUPTED)
 }
 
-/// What a shell makes of an end by SIGINT.
+/// The exit code for an end by SIGINT, as shells have it.
 const INTERRUPTED: i32 = 130;
 
 /// One of the workloads that could be fixed.
@@ -135,7 +135,7 @@ pub(super) fn without(plan: &Plan) -> Result<BTreeSet<usize>, Fault> {
             (console::truncate_str(&line, width, "...").into_owned(), true)
         })
         .collect();
-    let prompt = "Which remedies? Space takes or leaves one (--without)";
+    let prompt = "Which remedies? Space selects or deselects one (--without)";
     let taken = answered(|theme| {
         MultiSelect::with_theme(theme).with_prompt(prompt).items_checked(items).interact_opt()
     })?;
@@ -178,7 +178,7 @@ pub(super) fn file(target: &FixTarget) -> Result<String, Fault> {
     })
 }
 
-/// Whether something may be done that `attempted` names; `why` says why that is asked.
+/// Asks whether something may be done: `attempted` names it, `why` says why the question is asked.
 pub(super) fn allowed(attempted: &str, why: &str, prompt: &str) -> Result<(), Fault> {
     if !is_answered() {
         let why = format!("{why}, and there is no terminal to ask on");
@@ -192,7 +192,7 @@ pub(super) fn allowed(attempted: &str, why: &str, prompt: &str) -> Result<(), Fa
     }
 }
 
-/// A copy does what the program does: that is the user's to allow.
+/// Asks whether a copy may start, and refuses to go on without a yes.
 pub(super) fn start(target: &FixTarget, with_volumes: &[String]) -> Result<(), Fault> {
     match may_start(target, with_volumes)? {
         true => Ok(()),
@@ -203,7 +203,7 @@ pub(super) fn start(target: &FixTarget, with_volumes: &[String]) -> Result<(), F
     }
 }
 
-/// Whether a copy may start, by who is asked.
+/// Asks whether a copy may start: it does what the program does.
 pub(super) fn may_start(target: &FixTarget, with_volumes: &[String]) -> Result<bool, Fault> {
     let name = target.name();
     let attempted = format!("start a copy of {name}");
@@ -225,7 +225,7 @@ pub(super) fn may_start(target: &FixTarget, with_volumes: &[String]) -> Result<b
     is_confirmed("Start it?")
 }
 
-/// A yes; no is the answer of who only presses Enter.
+/// Asks for a yes; Enter alone means no.
 pub(super) fn is_confirmed(prompt: &str) -> Result<bool, Fault> {
     answered(|theme| Confirm::with_theme(theme).with_prompt(prompt).default(false).interact_opt())
 }

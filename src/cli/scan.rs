@@ -1,4 +1,4 @@
-//! `kubectl nonroot scan`: who runs as root, what Pod Security would refuse, what fails now.
+//! `kubectl nonroot scan`: what runs as root, what Pod Security would refuse, what fails now.
 
 mod watch;
 
@@ -12,7 +12,7 @@ use super::flags::{ClusterFlags, RegistryFlags, SelectionFlags, judged_level};
 use super::{Fault, exit_code, print, progress, say};
 use crate::error::{Error, Read};
 use crate::evidence::cluster::Cluster;
-use crate::model::finding::Class;
+use crate::model::finding::FindingClass;
 use crate::model::podsecurity::{Level, Version};
 use crate::output::report::{self, ScanReport};
 use crate::output::table::{self, View};
@@ -28,7 +28,7 @@ use crate::usecase::scan::{self, ScanOptions};
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ScanArgs {
-    /// Workloads as TYPE/NAME, TYPE NAME or TYPE; all of the namespace without
+    /// Workloads as TYPE/NAME, TYPE NAME or TYPE; by default all of the namespace
     #[arg(value_name = "TYPE/NAME", conflicts_with = "filename")]
     targets: Vec<String>,
     /// Level to judge by
@@ -40,21 +40,20 @@ pub(super) struct ScanArgs {
     /// Show only some workloads
     #[arg(long, value_enum)]
     only: Option<Only>,
-    /// Keep the table up to date, or without a terminal print each change, until Ctrl-C
+    /// Keep the table up to date until Ctrl-C; without a terminal, print each change
     #[arg(short, long, conflicts_with_all = ["filename", "plan", "images", "write_baseline"])]
     watch: bool,
     /// Output format
     #[arg(short, long, value_enum, default_value = "table")]
     output: Format,
-    /// What makes the exit code 1, instead of root, what --level forbids and what fails; separated
-    /// by commas
+    /// What makes the exit code 1, separated by commas; by default root, what --level forbids and
+    /// what fails
     #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
     fail_on: Vec<FailOn>,
-    /// Exit with 0 though something was found
+    /// Exit with 0 even if something was found
     #[arg(long)]
     exit_zero: bool,
-    /// Add the plan of fix to each workload, from what can be read; it looks into running pods by
-    /// exec
+    /// Add the plan of fix to each workload, without a trial; reads running pods by exec
     #[arg(long)]
     plan: bool,
     /// Read the images of the workloads too: who owns what in them, for -o html and -o json
@@ -73,7 +72,7 @@ Examples:
   kubectl nonroot scan                          # the current namespace
   kubectl nonroot scan -A --only root           # every namespace: what runs as root
   kubectl nonroot scan deploy/web sts/db -o wide
-  kubectl nonroot scan -A --watch               # and what becomes of it
+  kubectl nonroot scan -A --watch               # and how that changes
   kubectl nonroot scan -f deploy/ -R            # manifests, no cluster
   helm template ./chart | kubectl nonroot scan -f -
   kubectl nonroot scan -n shop --plan -o html > report.html
@@ -119,11 +118,11 @@ enum FailOn {
     Restricted,
     /// Something fails now
     Failing,
-    /// Something would stand in the way of running as non-root
+    /// Something would prevent running as non-root
     Obstacle,
     /// An entry of the baseline has expired or matches nothing
     Stale,
-    /// Nothing does
+    /// Nothing makes the exit code 1
     Never,
 }
 
@@ -131,11 +130,11 @@ enum FailOn {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Accepted findings")]
 struct AcceptanceFlags {
-    /// File of findings that are accepted, each with its reason
+    /// File of accepted findings, each with its reason
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// Write the findings that count into the file of --baseline, and remove what is no longer
-    /// found
+    /// Write the findings that count into the file of --baseline, and remove entries that match
+    /// nothing
     #[arg(long, requires = "baseline")]
     write_baseline: bool,
     /// Reason of the entries that --write-baseline adds
@@ -147,7 +146,7 @@ struct AcceptanceFlags {
 }
 
 fn date(text: &str) -> Result<Date, String> {
-    text.parse().map_err(|_| format!("{text:?} is no date: write it as 2027-03-31"))
+    text.parse().map_err(|_| format!("{text:?} is not a date: write it as 2027-03-31"))
 }
 
 pub(super) async fn run(flags: &ClusterFlags, args: ScanArgs) -> Result<u8, Fault> {
@@ -178,7 +177,8 @@ fn is_found(report: &ScanReport, args: &ScanArgs) -> bool {
         .as_ref()
         .is_some_and(|file| !file.expired.is_empty() || !file.unmatched.is_empty());
     let counts = |object: &report::Unjudged| {
-        object.root && args.counts(Class::Root) || object.forbidden && args.counts(Class::Baseline)
+        object.root && args.counts(FindingClass::Root)
+            || object.forbidden && args.counts(FindingClass::Baseline)
     };
     findings.any(|finding| finding.accepted.is_none() && args.counts(finding.class))
         || (is_stale && args.fails_on(FailOn::Stale))
@@ -191,7 +191,7 @@ fn warn_of_stale(report: &ScanReport, baseline: Option<&Path>) {
     let lists = report.baseline.iter().flat_map(|read| {
         [
             (&read.expired, "has expired, and accepts nothing"),
-            (&read.unmatched, "is about nothing that is found any more"),
+            (&read.unmatched, "matches no finding any more"),
         ]
     });
     for (entries, what) in lists {
@@ -233,7 +233,7 @@ impl ScanArgs {
                 reason: reason.clone(),
                 expires: *expires,
             },
-            counts: Class::ALL.into_iter().filter(|class| self.counts(*class)).collect(),
+            counts: FindingClass::ALL.into_iter().filter(|class| self.counts(*class)).collect(),
         })
     }
 
@@ -267,13 +267,13 @@ impl ScanArgs {
     }
 
     /// Whether a finding of this class makes the exit code 1, if it is not accepted.
-    fn counts(&self, class: Class) -> bool {
+    fn counts(&self, class: FindingClass) -> bool {
         let what = match class {
-            Class::Root => FailOn::Root,
-            Class::Baseline => FailOn::Baseline,
-            Class::Restricted => FailOn::Restricted,
-            Class::Failing => FailOn::Failing,
-            Class::Obstacle => FailOn::Obstacle,
+            FindingClass::Root => FailOn::Root,
+            FindingClass::Baseline => FailOn::Baseline,
+            FindingClass::Restricted => FailOn::Restricted,
+            FindingClass::Failing => FailOn::Failing,
+            FindingClass::Obstacle => FailOn::Obstacle,
         };
         self.fails_on(what) && !self.fail_on.contains(&FailOn::Never)
     }

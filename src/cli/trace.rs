@@ -15,19 +15,19 @@ use crate::usecase::trace::{self, LiveTrace, LiveTraceOptions, ReadTrace};
 
 /// Read a strace: what was refused, and what the program did
 ///
-/// Tells every call that was refused to the program, whether it went on, and what it wrote,
-/// listened on and became. The trace of a program that runs as root tells what will be refused to
-/// another user: fix --trace plans from it.
+/// Shows every refused call, whether the program went on, and what it wrote, listened on and
+/// became. The trace of a program that runs as root shows what another user will be refused:
+/// fix --trace plans from it.
 ///
-/// Of a pod it starts strace in an ephemeral container beside the one that is traced, after it said
-/// what that takes and you said yes. It sees what the program does from then on, not its start.
+/// For a pod, it says what that needs, asks, and starts strace in an ephemeral container beside the
+/// traced one. It sees what the program does from then on, not its start.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct TraceArgs {
     /// A pod, or a workload as TYPE/NAME, to trace now
     #[arg(value_name = "POD|TYPE/NAME", required_unless_present = "filename")]
     target: Vec<String>,
-    /// An output of strace to read instead; - for standard input
+    /// strace's output to read instead; - for standard input
     #[arg(short, long, value_name = "FILE", conflicts_with = "target")]
     filename: Option<String>,
     #[command(flatten)]
@@ -55,15 +55,15 @@ struct LiveArgs {
     /// Image that has strace and sh
     #[arg(long, value_name = "IMAGE", conflicts_with = "filename")]
     image: Option<String>,
-    /// With whose privileges, by kubectl debug's names: general is root with SYS_PTRACE, baseline
-    /// and restricted the container's own user, sysadmin privileged [default: restricted, and
-    /// general where the container is root]
+    /// Privileges of strace, by kubectl debug's names: general is root with SYS_PTRACE, baseline
+    /// and restricted are the container's own user, sysadmin is privileged [default: restricted,
+    /// or general if the container is root]
     #[arg(long, value_enum, conflicts_with = "filename")]
     profile: Option<ChosenProfile>,
     /// How long, such as 30s or 2m
     #[arg(long = "for", value_name = "DURATION", default_value = "30s", value_parser = duration)]
     time: Duration,
-    /// Ask nothing: an ephemeral container may be added to the pod
+    /// Add the ephemeral container without asking
     #[arg(short, long)]
     yes: bool,
 }
@@ -90,12 +90,12 @@ pub(super) async fn run(flags: &ClusterFlags, args: TraceArgs) -> Result<u8, Fau
     }
 }
 
-/// Traces a pod, after it is told what that takes, and allowed.
+/// Traces a pod, after it said what that needs and the user allowed it.
 async fn live(flags: &ClusterFlags, args: &TraceArgs) -> Result<Read<ReadTrace>, Fault> {
     let tell = progress::shown();
     let target = target::one(&args.target, "trace")?;
     let Some(image) = args.live.image.clone() else {
-        let why = "no image is named that has strace and sh";
+        let why = "no image with strace and sh is named";
         return Err(Error::input("trace a pod", why)
             .help("--image names one; FROM debian, apt-get install strace")
             .into());
@@ -144,7 +144,7 @@ fn report(args: &TraceArgs, Read { value: read, errors }: Read<ReadTrace>) -> Re
     Ok(exit_code(&errors, found && !args.shown.exit_zero))
 }
 
-/// What a trace takes, before anybody is asked.
+/// Says what a trace needs, before the question.
 fn explained(trace: &LiveTrace) {
     let LiveTrace { namespace, pod, container, image, .. } = trace;
     let seconds = trace.time.as_secs();
@@ -159,7 +159,7 @@ fn explained(trace: &LiveTrace) {
         "  {}",
         match trace.profile {
             Profile::General =>
-                "It runs as root with CAP_SYS_PTRACE, by which it may trace any process of the container.",
+                "It runs as root with CAP_SYS_PTRACE, and may trace any process of the container.",
             Profile::Baseline =>
                 "It runs as the same user with no capability added; if a node forbids that (Yama), take --profile general.",
             Profile::Restricted =>
@@ -170,12 +170,12 @@ fn explained(trace: &LiveTrace) {
     say(format_args!(
         "  {}",
         match &trace.enforced {
-            None => "Which Pod Security level the namespace enforces may not be read.".to_owned(),
+            None => "You may not read which Pod Security level the namespace enforces.".to_owned(),
             Some(None) => "The namespace enforces no Pod Security level.".to_owned(),
             Some(Some(level)) => format!("The namespace enforces the Pod Security level {level}."),
         }
     ));
-    say(format_args!("  The program is slower meanwhile. What it did before is not seen."));
+    say(format_args!("  The program is slower during the trace. What it did before is not seen."));
     say(format_args!(
         "  An ephemeral container cannot be removed: it stays in the pod, ended, until the pod is replaced."
     ));

@@ -9,7 +9,7 @@ pub struct Finding {
     /// A Pod Security check, a kind of obstacle, `runs-as-root` or `failing`: what accepts it by
     /// name.
     pub check: String,
-    pub class: Class,
+    pub class: FindingClass,
     pub message: String,
     pub containers: Vec<String>,
     /// Of the workload's manifest.
@@ -22,7 +22,7 @@ pub struct Finding {
 
 /// What `--fail-on` tells apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub enum FindingClass {
     /// A container has uid 0.
     Root,
     /// The baseline level forbids it.
@@ -35,18 +35,23 @@ pub enum Class {
     Obstacle,
 }
 
-impl Class {
-    pub const ALL: [Class; 5] =
-        [Class::Root, Class::Baseline, Class::Restricted, Class::Failing, Class::Obstacle];
+impl FindingClass {
+    pub const ALL: [FindingClass; 5] = [
+        FindingClass::Root,
+        FindingClass::Baseline,
+        FindingClass::Restricted,
+        FindingClass::Failing,
+        FindingClass::Obstacle,
+    ];
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Class::Root => "root",
-            Class::Baseline => "baseline",
-            Class::Restricted => "restricted",
-            Class::Failing => "failing",
-            Class::Obstacle => "obstacle",
+            FindingClass::Root => "root",
+            FindingClass::Baseline => "baseline",
+            FindingClass::Restricted => "restricted",
+            FindingClass::Failing => "failing",
+            FindingClass::Obstacle => "obstacle",
         }
     }
 }

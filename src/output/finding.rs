@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::model::finding::{self, Class};
+use crate::model::finding::{self, FindingClass};
 
 /// One thing that was found in a workload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -10,7 +10,7 @@ pub struct Finding {
     /// A Pod Security check, a kind of obstacle, `runs-as-root` or `failing`.
     pub check: String,
     #[serde(serialize_with = "class")]
-    pub class: Class,
+    pub class: FindingClass,
     pub message: String,
     pub containers: Vec<String>,
     /// Of the workload's manifest.
@@ -44,6 +44,6 @@ impl From<finding::Finding> for Finding {
     }
 }
 
-fn class<S: Serializer>(class: &Class, serializer: S) -> Result<S::Ok, S::Error> {
+fn class<S: Serializer>(class: &FindingClass, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(class.as_str())
 }

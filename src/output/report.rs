@@ -9,7 +9,7 @@ use super::finding::Finding;
 use super::fix::{Fix, Plan};
 use super::image::ImageReport;
 use crate::model::container::Container as ModelContainer;
-use crate::model::finding::Class;
+use crate::model::finding::FindingClass;
 use crate::model::podsecurity::{
     Namespace as ModelNamespace, Policy as ModelPolicy, Verdicts, Violation as ModelViolation,
 };
@@ -27,7 +27,7 @@ pub struct ScanReport {
     pub summary: Summary,
     pub namespaces: Vec<Namespace>,
     pub workloads: Vec<Workload>,
-    /// Objects of manifests that make pods of which they do not say enough to judge them.
+    /// Objects of manifests that make pods, and do not say enough of them to judge them.
     pub unjudged: Vec<Unjudged>,
     /// The file of accepted findings, where one was named.
     pub baseline: Option<Baseline>,
@@ -39,7 +39,7 @@ pub struct ScanReport {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Baseline {
     pub file: String,
-    /// Entries that were decided for a time that is over: what they accepted counts again.
+    /// Entries whose last day is over: what they accepted counts again.
     pub expired: Vec<Entry>,
     /// Entries of workloads that were scanned, for what is no longer found there.
     pub unmatched: Vec<Entry>,
@@ -137,7 +137,7 @@ impl From<Fix> for Planned {
 pub struct Source {
     pub file: String,
     pub line: u64,
-    /// Where in its object the pod stands, if that is no place that the kind has for one.
+    /// Where in its object the pod stands, if not at the place that the kind has for a pod.
     pub path: Option<String>,
 }
 
@@ -341,10 +341,10 @@ impl Workload {
             self.findings.iter().filter(|one| one.class == class && one.accepted.is_none()).count()
         };
         Badness {
-            is_failing: open(Class::Failing) > 0,
-            is_root: open(Class::Root) > 0,
-            is_below_baseline: open(Class::Baseline) > 0,
-            to_fix: open(Class::Baseline) + open(Class::Restricted),
+            is_failing: open(FindingClass::Failing) > 0,
+            is_root: open(FindingClass::Root) > 0,
+            is_below_baseline: open(FindingClass::Baseline) > 0,
+            to_fix: open(FindingClass::Baseline) + open(FindingClass::Restricted),
             is_unknown: self.root.is_none(),
         }
     }

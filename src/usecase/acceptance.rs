@@ -9,7 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use k8s_openapi::jiff::civil::Date;
 use k8s_openapi::jiff::tz::TimeZone;
 
-use super::progress::{Progress, Tell};
+use super::progress::{Activity, Tell};
 use super::row::Row;
 use super::target::nearest;
 use crate::apply::baseline::{self as edit, Fate};
@@ -74,7 +74,7 @@ pub(super) fn apply(
         added.sort_by(|a, b| (&a.workload, &a.check).cmp(&(&b.workload, &b.check)));
         edit::write(path, read.as_ref(), &fates, &added)?;
         let count = |which: fn(&Fate) -> bool| fates.iter().filter(|fate| which(fate)).count();
-        tell(Progress::BaselineWritten {
+        tell(Activity::BaselineWritten {
             file: path,
             added: added.len(),
             removed: count(|fate| *fate == Fate::Remove),

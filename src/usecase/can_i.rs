@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::PodSpec;
 
-use super::images::{self, Registry};
+use super::images::{self, RegistryOptions};
 use super::live;
 use super::progress::{Tell, Work};
 use super::target::Target;
@@ -42,7 +42,7 @@ pub struct CanIOptions {
     pub groups: Option<Vec<u32>>,
     /// An image to look at, not a running container.
     pub image: Option<String>,
-    pub registry: Registry,
+    pub registry: RegistryOptions,
 }
 
 impl CanIOptions {

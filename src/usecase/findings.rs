@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::acceptance::{FAILING, RUNS_AS_ROOT, workload_key};
 use crate::model::container::{Container, Role};
-use crate::model::finding::{Class, Finding};
+use crate::model::finding::{Finding, FindingClass};
 use crate::model::identity::Origin;
 use crate::model::obstacle::Obstacle;
 use crate::model::podsecurity::{Level, Verdicts, Violation};
@@ -31,14 +31,14 @@ pub fn of<'o>(
         forbidden(&key, violation, class, at_fault(violation, &workload.containers), line)
     };
     if level != Level::Privileged {
-        found.extend(verdicts.baseline.iter().map(|one| forbidden(one, Class::Baseline)));
+        found.extend(verdicts.baseline.iter().map(|one| forbidden(one, FindingClass::Baseline)));
     }
     if level == Level::Restricted {
         let is_new = |violation: &&Violation| {
             !verdicts.baseline.iter().any(|known| known.check == violation.check)
         };
         let new = verdicts.restricted.iter().filter(is_new);
-        found.extend(new.map(|one| forbidden(one, Class::Restricted)));
+        found.extend(new.map(|one| forbidden(one, FindingClass::Restricted)));
     }
     found.extend(obstacles.map(|obstacle| in_the_way(&key, obstacle, is_failing)));
     found.extend(workload.failures.iter().map(|failure| failing(&key, failure)));
@@ -59,7 +59,7 @@ fn runs_as_root(key: &str, workload: &Workload, container: &Container) -> Findin
     };
     Finding {
         check: RUNS_AS_ROOT.to_owned(),
-        class: Class::Root,
+        class: FindingClass::Root,
         message: format!("container {:?} runs as root{whose}: uid 0, {source}", container.name),
         containers: vec![container.name.clone()],
         line: None,
@@ -71,7 +71,7 @@ fn runs_as_root(key: &str, workload: &Workload, container: &Container) -> Findin
 fn forbidden(
     key: &str,
     violation: &Violation,
-    class: Class,
+    class: FindingClass,
     containers: Vec<String>,
     line: Option<u64>,
 ) -> Finding {
@@ -102,7 +102,11 @@ fn in_the_way(key: &str, obstacle: &Obstacle, is_failing: bool) -> Finding {
     ];
     Finding {
         check: category.as_str().to_owned(),
-        class: if is_failing && obstacle.fatal { Class::Failing } else { Class::Obstacle },
+        class: if is_failing && obstacle.fatal {
+            FindingClass::Failing
+        } else {
+            FindingClass::Obstacle
+        },
         message: obstacle.cause.clone(),
         containers: container.iter().cloned().collect(),
         line: None,
@@ -121,7 +125,7 @@ fn failing(key: &str, failure: &Failure) -> Finding {
     let container = failure.container.as_deref().unwrap_or_default();
     Finding {
         check: FAILING.to_owned(),
-        class: Class::Failing,
+        class: FindingClass::Failing,
         message,
         containers: failure.container.iter().cloned().collect(),
         line: None,

@@ -20,7 +20,7 @@ use crate::plan;
 
 /// How to reach registries, and the node's own store of images.
 #[derive(Debug, Clone, Default)]
-pub struct Registry {
+pub struct RegistryOptions {
     pub options: Options,
     /// containerd's content store, to read a workload's images from on the node itself.
     pub content_store: Option<PathBuf>,
@@ -90,7 +90,7 @@ pub async fn workload(cluster: &Cluster, target: &Target) -> Result<Read<Workloa
 pub struct ImagesOf<'w> {
     cluster: &'w Cluster,
     workload: &'w Workload,
-    registry: &'w Registry,
+    registry: &'w RegistryOptions,
     rest: std::slice::Iter<'w, Container>,
     /// Containers of one image are common: it is read once.
     last: Option<(Source, Rc<Image>)>,
@@ -100,7 +100,11 @@ pub struct ImagesOf<'w> {
 
 impl<'w> ImagesOf<'w> {
     #[must_use]
-    pub fn new(cluster: &'w Cluster, workload: &'w Workload, registry: &'w Registry) -> Self {
+    pub fn new(
+        cluster: &'w Cluster,
+        workload: &'w Workload,
+        registry: &'w RegistryOptions,
+    ) -> Self {
         let rest = workload.containers.iter();
         ImagesOf { cluster, workload, registry, rest, last: None, told: BTreeSet::new() }
     }
@@ -137,7 +141,7 @@ impl<'w> ImagesOf<'w> {
 pub(super) async fn of_workloads(
     cluster: Option<&Cluster>,
     workloads: &[Workload],
-    registry: &Registry,
+    registry: &RegistryOptions,
     tell: Tell<'_>,
 ) -> Read<Vec<ImageReport>> {
     let (mut found, mut failed) = (Read::clean(Vec::new()), BTreeSet::new());
@@ -183,7 +187,7 @@ pub(super) async fn of_container(
     cluster: Option<&Cluster>,
     workload: &Workload,
     container: &Container,
-    registry: &Registry,
+    registry: &RegistryOptions,
 ) -> Result<Read<Image>, Error> {
     let Some(cluster) = cluster else {
         return read(&container.image, registry.options.clone()).await.map(Read::clean);
@@ -198,7 +202,7 @@ pub(super) async fn source(
     cluster: &Cluster,
     workload: &Workload,
     container: &Container,
-    registry: &Registry,
+    registry: &RegistryOptions,
 ) -> Read<(Source, Options)> {
     let namespace = workload.namespace.as_deref().unwrap_or(&cluster.namespace);
     let mut errors = Vec::new();

@@ -1,4 +1,4 @@
-//! What each node lets a pod do that is not root, and what each namespace would refuse.
+//! What each node allows a non-root pod, and what each namespace would refuse.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

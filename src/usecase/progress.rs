@@ -6,7 +6,7 @@ use crate::run;
 
 /// What goes on.
 #[derive(Debug)]
-pub enum Progress<'p> {
+pub enum Activity<'p> {
     /// Work begins that may take a while, as `reading pods`.
     Begins(&'p str),
     /// The work that began last is done.
@@ -23,7 +23,7 @@ pub enum Progress<'p> {
 }
 
 /// Takes what goes on.
-pub type Tell<'t> = &'t (dyn Fn(Progress<'_>) + Sync);
+pub type Tell<'t> = &'t (dyn Fn(Activity<'_>) + Sync);
 
 /// Work that ends when this is dropped.
 #[must_use]
@@ -31,13 +31,13 @@ pub struct Work<'t>(Tell<'t>);
 
 impl<'t> Work<'t> {
     pub fn begin(tell: Tell<'t>, what: &str) -> Self {
-        tell(Progress::Begins(what));
+        tell(Activity::Begins(what));
         Work(tell)
     }
 }
 
 impl Drop for Work<'_> {
     fn drop(&mut self) {
-        (self.0)(Progress::Ends);
+        (self.0)(Activity::Ends);
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::acceptance::{self, AcceptanceOptions, Scanned};
 use super::fix;
-use super::images::{self, Registry};
+use super::images::{self, RegistryOptions};
 use super::live;
 use super::progress::{Tell, Work};
 use super::row::{Row, Surroundings};
@@ -17,7 +17,7 @@ use super::target::{Selector, Target};
 use crate::error::{Error, Read};
 use crate::evidence::cluster::{Cluster, Connection, Detail, Inventory};
 use crate::evidence::manifests::{self, Manifest};
-use crate::model::finding::{Class, Finding};
+use crate::model::finding::{Finding, FindingClass};
 use crate::model::obstacle::Obstacle;
 use crate::model::podsecurity::{Level, Namespace, Verdicts, Version};
 use crate::model::workload::{Unjudged, Workload};
@@ -42,10 +42,10 @@ pub struct ScanOptions {
     pub plan: bool,
     /// Read the images of the workloads.
     pub images: bool,
-    pub registry: Registry,
+    pub registry: RegistryOptions,
     pub acceptance: AcceptanceOptions,
     /// The classes of findings that a baseline must hold.
-    pub counts: Vec<Class>,
+    pub counts: Vec<FindingClass>,
 }
 
 impl ScanOptions {

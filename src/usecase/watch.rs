@@ -32,7 +32,7 @@ fn picked(watch: &Watch<'_>, wanted: impl Fn(&Workload) -> bool) -> Vec<Workload
 }
 
 /// What is beside the workloads of a watch.
-pub struct Seen {
+pub struct WatchedScope {
     pub namespaces: Vec<Namespace>,
     /// All since the watch began.
     pub warnings: Vec<String>,
@@ -40,7 +40,7 @@ pub struct Seen {
 
 /// What was read beside the watch.
 #[derive(Default)]
-pub struct Known {
+pub struct WatchState {
     /// What the logs of failing workloads told, each read once for each way in which it fails.
     diagnoses: HashMap<Name, (Vec<Failure>, Vec<Obstacle>)>,
     /// What is behind the claims, the claims, and when it was read.
@@ -53,7 +53,7 @@ pub struct Known {
 /// Namespace, kind and name.
 type Name = (Option<String>, String, String);
 
-impl Known {
+impl WatchState {
     /// Judges one workload after the other, and hands each to `take`: none is kept.
     ///
     /// # Errors
@@ -63,7 +63,7 @@ impl Known {
         watch: &Watch<'_>,
         options: &ScanOptions,
         mut take: impl FnMut(&report::Workload),
-    ) -> Result<Seen, Error> {
+    ) -> Result<WatchedScope, Error> {
         let sharing = picked(watch, |workload| claims(workload).next().is_some());
         let mut surroundings = Surroundings::of(&sharing);
         surroundings.storage = self.storage.clone();
@@ -88,7 +88,7 @@ impl Known {
         let Read { value: namespaces, errors } = watch.namespaces();
         let errors = errors.iter().chain(&self.errors).map(Error::to_string);
         let warnings = errors.chain(doubts).chain(surroundings.storage.notes).collect();
-        Ok(Seen { namespaces: namespaces.iter().map(Namespace::from).collect(), warnings })
+        Ok(WatchedScope { namespaces: namespaces.iter().map(Namespace::from).collect(), warnings })
     }
 
     fn name(workload: &Workload) -> Name {

@@ -71,13 +71,13 @@ async fn applied(cluster: &Cluster, args: &FixArgs, one: &Fixed) -> Result<bool,
 /// Says how an application goes.
 fn told(name: &str, bar: &ProgressBar, delivery: &Delivery<'_>) {
     match delivery {
-        Delivery::Goes(apply::Progress::Accepted) => {
-            say(format_args!("{name}: the API server takes it"));
+        Delivery::Goes(apply::RolloutProgress::Accepted) => {
+            say(format_args!("{name}: the API server accepts it"));
         }
-        Delivery::Goes(apply::Progress::Patched) => {
+        Delivery::Goes(apply::RolloutProgress::Patched) => {
             say(format_args!("{name}: patched, rolling out"));
         }
-        Delivery::Goes(apply::Progress::Rolling(ready, wanted)) => {
+        Delivery::Goes(apply::RolloutProgress::Rolling(ready, wanted)) => {
             bar.set_length(*wanted);
             bar.set_position(*ready);
         }

@@ -1,5 +1,5 @@
-//! `kubectl nonroot fix`: the plan for workloads, with --trial the proof of it, and its way into
-//! the cluster or a file.
+//! `kubectl nonroot fix`: plans for workloads, with --trial their proof, and their way into the
+//! cluster or a file.
 
 mod arguments;
 mod delivery;
@@ -29,7 +29,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
     let is_of_files = !args.selection.filename.is_empty();
     let cluster = match Cluster::connect(&flags.connection()).await {
         Ok(cluster) => Some(cluster),
-        // A manifest alone needs none.
+        // Manifests alone need no cluster.
         Err(_) if is_of_files && !args.trial && !args.clean => None,
         Err(error) => return Err(error.into()),
     };
@@ -143,7 +143,7 @@ async fn planned(
 ) -> Result<Vec<Fixed>, Fault> {
     for volume in &args.with_volumes {
         if !targets.iter().any(|target| target.has_volume(volume)) {
-            let why = format!("no workload has a volume of the name {volume}");
+            let why = format!("no workload has a volume named {volume}");
             return Err(Error::input("mount a volume with its data (--with-volumes)", why).into());
         }
     }
@@ -160,7 +160,7 @@ async fn planned(
     if several && !args.trace.is_empty() {
         let error = Error::input(
             "plan from a trace (--trace)",
-            "it is of one workload, and several are selected",
+            "a trace is of one workload, and several are selected",
         );
         return Err(error.help("name the one that was traced").into());
     }
@@ -227,10 +227,10 @@ fn warn(fixed: &[Fixed]) {
     }
 }
 
-/// Says that nothing can be written to standard input, before anything else is done.
+/// Refuses to write to standard input, before anything else is done.
 fn check(args: &FixArgs) -> Result<(), Error> {
     if args.write && args.selection.filename.iter().any(|name| name == "-") {
-        let error = Error::input("write to standard input", "it is no file");
+        let error = Error::input("write to standard input", "it is not a file");
         return Err(error.help(
             "-o yaml prints the result, -o kustomize a patch for what it was rendered from",
         ));

@@ -53,7 +53,7 @@ pub(super) fn rendered(
             {
                 let name = one.target.name();
                 say(format_args!(
-                    "warning: {name}: kustomize finds an object by its name, and this has none: it is left out"
+                    "warning: {name}: kustomize finds an object by its name, and this object has none: it is left out"
                 ));
             }
             as_yaml(&patch::kustomize(&objects(fixed))?)
@@ -100,8 +100,7 @@ pub(super) fn rendered(
     }
 }
 
-/// A Job for each claim, with what to know before it is run; nothing where no root wrote on a
-/// claim.
+/// A Job for each claim on which root wrote, with what to know before it runs.
 fn ownership_jobs(fixed: &[Fixed]) -> Result<String, Error> {
     let mut jobs = Vec::new();
     for one in fixed {
@@ -121,7 +120,7 @@ fn ownership_jobs(fixed: &[Fixed]) -> Result<String, Error> {
         }
     }
     if jobs.is_empty() {
-        say(format_args!("No claim is known that root wrote."));
+        say(format_args!("No claim is known on which root wrote."));
     }
     Ok(jobs.join("---\n"))
 }

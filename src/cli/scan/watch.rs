@@ -10,12 +10,13 @@ use crate::evidence::cluster::{Cluster, Detail, Watch};
 use crate::output::report::Namespace;
 use crate::output::table::{Rows, View};
 use crate::usecase::scan::ScanOptions;
-use crate::usecase::watch::Known;
+use crate::usecase::watch::WatchState;
 
 /// What a shell makes of an interrupt (128 + SIGINT): `kubectl get -w` ends with the same.
 const INTERRUPTED: u8 = 130;
 
-/// Between two looks at what changed: a rollout changes much at once, and nobody reads faster.
+/// Time between two looks at what changed: a rollout changes much at once, and nobody reads
+/// faster.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Shows the workloads of a scope and what becomes of them, until an interrupt.
@@ -24,7 +25,7 @@ pub(super) async fn run(cluster: &Cluster, options: &ScanOptions, view: View) ->
     let watch = cluster.watch(&scope);
     let show = async {
         let mut screen = Screen::new();
-        let mut known = Known::default();
+        let mut known = WatchState::default();
         loop {
             watch.changed().await;
             screen.show(picture(&watch, options, view, &known)?)?;
@@ -54,7 +55,7 @@ fn picture(
     watch: &Watch<'_>,
     options: &ScanOptions,
     view: View,
-    known: &Known,
+    known: &WatchState,
 ) -> Result<Picture, Error> {
     let mut rows = Rows::new(view);
     let seen = known.judge(watch, options, |workload| rows.add(workload))?;
@@ -143,7 +144,7 @@ fn fitted(text: &str, height: usize) -> String {
     let room = height.saturating_sub(summary.len() + 1);
     let hidden = after_table.saturating_sub(room);
     let mut out: Vec<String> = lines.iter().take(room).map(ToString::to_string).collect();
-    out.push(format!("... {hidden} more: a higher window or --only shows them"));
+    out.push(format!("... {hidden} more: enlarge the window, or use --only"));
     out.extend(summary.iter().map(ToString::to_string));
     out.join("\n") + "\n"
 }
@@ -158,7 +159,7 @@ mod tests {
         assert_eq!(fitted(text, 8), text);
         assert_eq!(
             fitted(text, 7),
-            "HEAD\na\nb\n... 2 more: a higher window or --only shows them\n\nsummary\nnamespaces\n"
+            "HEAD\na\nb\n... 2 more: enlarge the window, or use --only\n\nsummary\nnamespaces\n"
         );
         assert_eq!(fitted(text, 0).lines().count(), 4);
     }

@@ -3,7 +3,7 @@
 use super::super::explain::explanation;
 use super::super::interrupt::interrupted;
 use super::{FixTarget, Fixed};
-use crate::apply::{self, Change, Outcome};
+use crate::apply::{self, ObjectChange, RolloutOutcome};
 use crate::error::Error;
 use crate::evidence::cluster::Cluster;
 use crate::output::explanation::Explanation;
@@ -24,7 +24,7 @@ pub struct ApplyOptions {
 /// What is told on the way.
 #[derive(Debug)]
 pub enum Delivery<'d> {
-    Goes(apply::Progress),
+    Goes(apply::RolloutProgress),
     /// The rollout failed, and why; the obstacles of the pod that failed, if one did.
     Failed(&'d str, Option<&'d Explanation>),
     /// It was interrupted; the change is taken back.
@@ -80,9 +80,12 @@ pub async fn apply(
         return Err(Error::input(format!("apply the change to {name}"), why).help(help));
     }
     let patch = patch::strategic(&one.target.object, &one.plan.object);
-    let change =
-        Change { original: &one.target.object, patch: &patch, namespace: &one.target.namespace };
-    let progress = |progress: apply::Progress| tell(Delivery::Goes(progress));
+    let change = ObjectChange {
+        original: &one.target.object,
+        patch: &patch,
+        namespace: &one.target.namespace,
+    };
+    let progress = |progress: apply::RolloutProgress| tell(Delivery::Goes(progress));
     let outcome = tokio::select! {
         outcome = apply::apply(cluster, change, (options.dry_run, options.timeout), &progress) => outcome?,
         () = interrupted() => {
@@ -93,10 +96,10 @@ pub async fn apply(
         }
     };
     match outcome {
-        Outcome::Accepted => Ok(Delivered::Accepted),
-        Outcome::RolledOut => Ok(Delivered::RolledOut),
-        Outcome::Written => Ok(Delivered::Written),
-        Outcome::Failed { why, pod } => {
+        RolloutOutcome::Accepted => Ok(Delivered::Accepted),
+        RolloutOutcome::RolledOut => Ok(Delivered::RolledOut),
+        RolloutOutcome::Written => Ok(Delivered::Written),
+        RolloutOutcome::Failed { why, pod } => {
             let explanation = match pod {
                 Some(pod) => explained(cluster, &one.target, &pod).await,
                 None => None,

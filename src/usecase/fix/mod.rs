@@ -13,7 +13,7 @@ use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
 use super::explain::explained;
-use super::images::Registry;
+use super::images::RegistryOptions;
 use super::progress::Tell;
 use super::target::Selector;
 use crate::error::{Error, Read};
@@ -40,7 +40,7 @@ pub struct FixOptions {
     pub traces: Vec<String>,
     /// Read the images.
     pub images: bool,
-    pub registry: Registry,
+    pub registry: RegistryOptions,
 }
 
 impl FixOptions {

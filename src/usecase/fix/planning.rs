@@ -1,5 +1,6 @@
 //! From a target to its plan, and where that is asked for, to the proof.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::super::interrupt::interrupted;
-use super::super::progress::{Progress, Tell, Work};
+use super::super::progress::{Activity, Tell, Work};
 use super::super::{images, live, trace};
 use super::targets::FixTarget;
 use super::{FixOptions, Fixed, edited_files, user_namespace};
@@ -44,28 +45,20 @@ pub async fn planned(
     proves: bool,
     tell: Tell<'_>,
 ) -> Result<Fixed, Error> {
-    let tell_of_trial = |progress: run::Progress<'_>| match progress {
-        run::Progress::Note(note) => tell(Progress::Note(note)),
-        other => tell(Progress::Trial(other)),
-    };
-    let left = plan::pod_spec(&target.object).map(plan::privileged).unwrap_or_default();
-    let nodes_say =
-        plan::pod_spec(&target.object).and_then(plan::windows).filter(|field| *field != "os.name");
-    let mut warnings: Vec<String> = left
-        .iter()
-        .map(|(container, why)| format!("container {container} is left as it is: {why}"))
-        .collect();
-    warnings.extend(nodes_say.map(|_| {
-        "spec.os.name: windows tells Pod Security that none of Linux' fields are wanted of it"
-            .to_owned()
-    }));
-    warnings.extend(devices(&target.object));
+    let privileged = plan::pod_spec(&target.object).map(plan::privileged).unwrap_or_default();
+    let mut warnings = left_as_it_is(&target, &privileged);
     let search = &options.trial.search;
     let without_namespace = match search.user_namespace {
         true => user_namespace::refused(cluster, &target).await,
         false => None,
     };
-    let user_namespace = search.user_namespace && without_namespace.is_none();
+    let refused = target.refused_remedies().into_iter().map(str::to_owned);
+    let search = search::Options {
+        runs: proves,
+        user_namespace: search.user_namespace && without_namespace.is_none(),
+        without: search.without.iter().cloned().chain(refused).collect(),
+        ..search.clone()
+    };
     warnings.extend(without_namespace);
     let images = tokio::select! {
         images = images(cluster, options, &target, tell) => images,
@@ -73,6 +66,10 @@ pub async fn planned(
     };
     warnings.extend(images.errors.iter().map(Error::to_string));
     warnings.extend(target.configurations.errors.iter().map(Error::to_string));
+    let tell_of_trial = |progress: run::Progress<'_>| match progress {
+        run::Progress::Note(note) => tell(Activity::Note(note)),
+        other => tell(Activity::Trial(other)),
+    };
     let trial = Trial {
         cluster,
         images: images.value,
@@ -84,62 +81,22 @@ pub async fn planned(
         root_pod: target.root_pod.clone(),
         traces: traces(options, &target, tell)?,
         volumes: &target.volumes,
-        options: run::Options {
-            search: search::Options {
-                runs: proves,
-                user_namespace,
-                without: [
-                    search.without.clone(),
-                    target.refused_remedies().iter().map(ToString::to_string).collect(),
-                ]
-                .concat(),
-                ..search.clone()
-            },
-            ..options.trial.clone()
-        },
+        options: run::Options { search, ..options.trial.clone() },
         inspection_pod: OnceLock::new(),
         owner: OnceLock::new(),
         progress: &tell_of_trial,
     };
-    let mut left_behind = None;
-    let (plan, proof) = if proves && left.is_empty() {
-        let proven = tokio::select! {
-            proven = trial.prove() => proven,
-            () = interrupted() => {
-                // A request that is on its way may be carried out all the same.
-                tokio::time::sleep(ON_ITS_WAY).await;
-                Err(Error::input("finish the trial", "it was interrupted"))
-            }
-        };
-        left_behind = trial.clean_up().await.err();
-        if let Some(error) = &left_behind {
-            tell(Progress::Note(error.to_string()));
-        }
+    let (plan, proof, left_behind) = if proves && privileged.is_empty() {
+        let (proven, left_behind) = proven(&trial, tell).await;
         let Proven { plan, proof } = proven?;
         warnings.extend(not_shared(&target.object));
         warnings.extend(proof.notes.iter().cloned());
-        (plan, Some(proof))
+        (plan, Some(proof), left_behind)
     } else {
         if proves {
             warnings.push("it is not tried: a copy would need the same privilege".to_owned());
         }
-        let _work = Work::begin(tell, "looking at what runs");
-        let refused = trial
-            .traces
-            .iter()
-            .flat_map(|(.., traced)| &traced.refusals)
-            .filter(|one| one.obstacle.fatal);
-        let refused: Vec<Obstacle> = refused.map(|one| one.obstacle.clone()).collect();
-        let plan = async {
-            let mut stops = failed(cluster, &target).await;
-            stops.extend(refused);
-            trial.plan(stops).await
-        };
-        let plan = tokio::select! {
-            plan = plan => plan,
-            () = interrupted() => Err(Error::input(format!("plan for {}", target.name()), "it was interrupted")),
-        };
-        (plan?, None)
+        (plan_of(&trial, cluster, &target, tell).await?, None, None)
     };
     warnings.extend(target.volumes.storage.notes.iter().cloned());
     warnings.extend(transfers(&target, &plan).iter().map(plan::Transfer::warning));
@@ -150,6 +107,62 @@ pub async fn planned(
     warnings.extend(target.manifest.as_ref().and_then(edited_files::rendered));
     let owner = plan::owner(&target.object).filter(|_| target.manifest.is_none());
     Ok(Fixed { target, plan, proof, warnings, is_admitted, owner, left_behind })
+}
+
+/// What no plan changes of a target: containers that need a privilege, each with the reason, fields
+/// for Windows, and devices.
+fn left_as_it_is(target: &FixTarget, privileged: &BTreeMap<String, String>) -> Vec<String> {
+    let of_containers = privileged
+        .iter()
+        .map(|(container, why)| format!("container {container} is left as it is: {why}"));
+    let mut warnings: Vec<String> = of_containers.collect();
+    let windows = plan::pod_spec(&target.object).and_then(plan::windows);
+    warnings.extend(windows.filter(|field| *field != "os.name").map(|_| {
+        "spec.os.name: windows tells Pod Security that none of Linux' fields are wanted of it"
+            .to_owned()
+    }));
+    warnings.extend(devices(&target.object));
+    warnings
+}
+
+/// Runs a trial and removes its pods, however it ends; comes back with why some may still be there.
+async fn proven(trial: &Trial<'_>, tell: Tell<'_>) -> (Result<Proven, Error>, Option<Error>) {
+    let proven = tokio::select! {
+        proven = trial.prove() => proven,
+        () = interrupted() => {
+            // A request that is on its way may be carried out all the same.
+            tokio::time::sleep(ON_ITS_WAY).await;
+            Err(Error::input("finish the trial", "it was interrupted"))
+        }
+    };
+    let left_behind = trial.clean_up().await.err();
+    if let Some(error) = &left_behind {
+        tell(Activity::Note(error.to_string()));
+    }
+    (proven, left_behind)
+}
+
+/// The plan without a trial, from what runs, what failed and what traces tell.
+async fn plan_of(
+    trial: &Trial<'_>,
+    cluster: Option<&Cluster>,
+    target: &FixTarget,
+    tell: Tell<'_>,
+) -> Result<Plan, Error> {
+    let _work = Work::begin(tell, "looking at what runs");
+    let refused = trial.traces.iter().flat_map(|(.., traced)| &traced.refusals);
+    let refused = refused.map(|one| &one.obstacle).filter(|obstacle| obstacle.fatal);
+    let plan = async {
+        let mut stops = failed(cluster, target).await;
+        stops.extend(refused.cloned());
+        trial.plan(stops).await
+    };
+    tokio::select! {
+        plan = plan => plan,
+        () = interrupted() => {
+            Err(Error::input(format!("plan for {}", target.name()), "it was interrupted"))
+        }
+    }
 }
 
 /// The images of `--images`, each with its container. One that cannot be read is an error beside
@@ -200,7 +213,7 @@ fn traces(
         };
         let read = trace::of_file(file, Some(container))?;
         for error in &read.errors {
-            tell(Progress::Warning(error.to_string()));
+            tell(Activity::Warning(error.to_string()));
         }
         read.value.check()?;
         found.push((container.to_owned(), file.to_owned(), read.value.traced));

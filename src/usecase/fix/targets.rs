@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::images::{self, Registry};
+use super::super::images::{self, RegistryOptions};
 use super::super::live::everything_in;
-use super::super::progress::{Progress, Tell, Work};
+use super::super::progress::{Activity, Tell, Work};
 use super::super::target::{Selector, Target};
 use crate::error::{Error, Read};
 use crate::evidence::cluster::{Cluster, Detail};
@@ -487,7 +487,7 @@ async fn root_pod(
     if !is_well {
         let note =
             format!("pod {pod} runs and is not ready: what it shows may not be all that it does");
-        tell(Progress::Note(note));
+        tell(Activity::Note(note));
     }
     Some((namespace.to_owned(), pod))
 }
@@ -498,7 +498,7 @@ const REGISTRIES: Duration = Duration::from_secs(5);
 /// Asks the images for their users where nothing else tells, each image once and all side by side.
 pub async fn ask_images(
     cluster: Option<&Cluster>,
-    registry: &Registry,
+    registry: &RegistryOptions,
     targets: &mut [FixTarget],
     tell: Tell<'_>,
 ) {
