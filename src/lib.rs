@@ -6,7 +6,8 @@
 //! ```text
 //! evidence                     the only readers: cluster, a running container, manifests, logs, images
 //!    |
-//! policy  diagnosis  foresight    rules | failure texts | what root does today  ->  violations, obstacles
+//! policy  diagnosis  foresight    rules | failure texts | what root does today  ->  violations,
+//! comparison                      | what only root's copy does                 ->  obstacles
 //!    |
 //! remedy                       obstacle -> edits, lowest rung first
 //!    |
@@ -31,14 +32,15 @@
 //! | [`policy`] | model | pure |
 //! | [`diagnosis`] | model | pure |
 //! | [`foresight`] | model | pure |
+//! | [`comparison`] | model | pure |
 //! | [`remedy`] | model | pure |
 //! | [`plan`] | model, policy, remedy | pure |
 //! | [`search`] | model, foresight, plan, remedy | pure |
 //! | [`evidence`] | model, error | reads |
-//! | [`run`] | model, error, diagnosis, evidence, foresight, plan, policy, remedy, search | writes |
+//! | [`run`] | model, error, comparison, diagnosis, evidence, foresight, plan, policy, remedy, search | writes |
 //! | [`apply`] | model, error, evidence | writes |
 //! | [`output`] | model, error, diagnosis, policy, remedy | renders |
-//! | [`usecase`] | model, error, policy, diagnosis, foresight, remedy, plan, search, evidence, run, apply, output | joins |
+//! | [`usecase`] | model, error, policy, diagnosis, foresight, comparison, remedy, plan, search, evidence, run, apply, output | joins |
 //! | [`cli`] | all | talks |
 //!
 //! A pure room touches no file, no network and no clock. A room that reads asks nobody and changes

@@ -116,6 +116,7 @@ impl Live {
                     End::Died => "died",
                     End::NotStarted => "was not started",
                     End::NotReady => "did not get ready",
+                    End::Differs => "ready, and not the same as root",
                 };
                 let why = round.obstacles.first().map(|obstacle| format!(": {}", obstacle.cause));
                 self.say(format_args!(
