@@ -12,6 +12,7 @@ pub mod container;
 pub mod defaults;
 pub mod edit;
 pub mod facts;
+pub mod finding;
 pub mod identity;
 pub mod image;
 pub mod inside;

@@ -41,7 +41,7 @@ pub struct Workload {
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Plan {
-    /// Of the container that counts most; `null` where users are none of the plan's business.
+    /// Of the container that counts most; `null` where the plan has no users.
     pub identity: Option<Identity>,
     pub remedies: Vec<Remedy>,
     /// What the plan is made from, the most telling first.
@@ -199,7 +199,7 @@ pub fn applicable(object: &Value) -> Value {
 }
 
 /// An object before and after without the values of the variables that it had before: a diff quotes
-/// what stands beside a change, and these are nobody's to read.
+/// what stands beside a change, and nobody may read these.
 #[must_use]
 pub fn discreet(before: &Value, after: &Value) -> (Value, Value) {
     fn each(value: &mut Value, variable: &mut dyn FnMut(&mut Value)) {

@@ -44,7 +44,7 @@ struct Failure {
 }
 
 /// # Errors
-/// None that a report can cause: the template is part of the program.
+/// Never because of a report: the template is part of the program.
 pub fn junit(report: &ScanReport, level: Level) -> Result<String, Error> {
     let suites: Vec<Suite> =
         report.workloads.iter().map(|workload| suite(workload, level)).collect();

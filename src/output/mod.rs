@@ -3,7 +3,6 @@
 pub mod can_i;
 pub mod explanation;
 pub mod finding;
-pub mod findings;
 pub mod fix;
 pub mod html;
 pub mod image;
