@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use nonroot::model::capability::{Capability, Set};
 use nonroot::model::credentials::Credentials;
 use nonroot::model::filesystem::walk::{MAX_SYMLINKS, resolve};
-use nonroot::model::filesystem::{Access, Files, Inode, Lookup, Verdict, decide};
+use nonroot::model::filesystem::{Access, AccessVerdict, Files, Inode, Lookup, decide};
 use nonroot::model::obstacle::Errno;
 
 const DIRECTORIES: usize = 60;
@@ -227,9 +227,9 @@ fn decisions_are_the_kernels() {
     let mut seen = std::collections::BTreeMap::new();
     for ((order, decision), answer) in orders.lines().zip(computed).zip(answers) {
         let expected = match decision.verdict {
-            Verdict::Allowed => 0,
-            Verdict::Denied(denial) => denial.errno().map_or(-1, Errno::number),
-            Verdict::Unknown => -2,
+            AccessVerdict::Allowed => 0,
+            AccessVerdict::Denied(denial) => denial.errno().map_or(-1, Errno::number),
+            AccessVerdict::Unknown => -2,
         };
         let steps: String = decision.steps.iter().map(|step| format!("\n  {step}")).collect();
         assert_eq!(expected, answer, "seed {seed}: {order}{steps}");

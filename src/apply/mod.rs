@@ -8,5 +8,5 @@ mod workload;
 
 pub use self::file::{replace, write_new};
 pub use self::workload::{
-    Change, FIELD_MANAGER, RolloutOutcome, RolloutProgress, apply, roll_back,
+    FIELD_MANAGER, ObjectChange, RolloutOutcome, RolloutProgress, apply, roll_back,
 };

@@ -27,7 +27,7 @@ const MAX_ATTEMPTS: usize = 5;
 /// What is applied: an object as it was read, the strategic merge patch that makes the plan of it,
 /// and where.
 #[derive(Debug, Clone, Copy)]
-pub struct Change<'a> {
+pub struct ObjectChange<'a> {
     pub original: &'a Value,
     pub patch: &'a Value,
     pub namespace: &'a str,
@@ -66,7 +66,7 @@ pub enum RolloutProgress {
 /// the sentence tells whether anything was written.
 pub async fn apply(
     cluster: &Cluster,
-    change: Change<'_>,
+    change: ObjectChange<'_>,
     (dry_run, timeout): (bool, Duration),
     progress: &(dyn Fn(RolloutProgress) + Sync),
 ) -> Result<RolloutOutcome, Error> {
@@ -135,7 +135,7 @@ pub async fn apply(
 ///
 /// # Errors
 /// The cluster does not answer: the sentence tells how to do it by hand.
-pub async fn roll_back(cluster: &Cluster, change: Change<'_>) -> Result<(), Error> {
+pub async fn roll_back(cluster: &Cluster, change: ObjectChange<'_>) -> Result<(), Error> {
     let objects = objects(cluster, change)?;
     let name = change.original["metadata"]["name"].as_str().unwrap_or_default();
     let kind = change.original["kind"].as_str().unwrap_or_default().to_lowercase();
@@ -167,7 +167,7 @@ pub async fn roll_back(cluster: &Cluster, change: Change<'_>) -> Result<(), Erro
     Ok(())
 }
 
-fn objects(cluster: &Cluster, change: Change<'_>) -> Result<Api<DynamicObject>, Error> {
+fn objects(cluster: &Cluster, change: ObjectChange<'_>) -> Result<Api<DynamicObject>, Error> {
     let text = |key: &str| change.original[key].as_str().unwrap_or_default();
     let kind = text("kind");
     let name = change.original["metadata"]["name"].as_str().unwrap_or_default();
@@ -196,7 +196,7 @@ fn objects(cluster: &Cluster, change: Change<'_>) -> Result<Api<DynamicObject>, 
 /// tells whether it arrived.
 async fn patch(
     objects: &Api<DynamicObject>,
-    change: Change<'_>,
+    change: ObjectChange<'_>,
     planned: Option<&DynamicObject>,
 ) -> Result<DynamicObject, Error> {
     let original = change.original;
@@ -251,7 +251,7 @@ async fn patch(
     })
 }
 
-async fn pods_of(cluster: &Cluster, change: Change<'_>) -> Result<Vec<Pod>, Error> {
+async fn pods_of(cluster: &Cluster, change: ObjectChange<'_>) -> Result<Vec<Pod>, Error> {
     cluster.pods_of(change.original, change.namespace).await
 }
 

@@ -295,7 +295,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::filesystem::{Access, Files, PathStat, Verdict, decide};
+    use crate::model::filesystem::{Access, AccessVerdict, Files, PathStat, decide};
     use crate::model::volume::Storage;
 
     #[test]
@@ -375,7 +375,7 @@ mod tests {
             let decision = decide(&Credentials::unprivileged(1000, gid, &[]), &files, path, access);
             (decision.verdict, decision.steps.last().map(ToString::to_string).unwrap_or_default())
         };
-        let allowed = |gid, path, access| says(gid, path, access).0 == Verdict::Allowed;
+        let allowed = |gid, path, access| says(gid, path, access).0 == AccessVerdict::Allowed;
         assert!(allowed(7, "/tmp/x", Access::Write));
         assert!(
             allowed(2000, "/etc/app/a.conf", Access::Read)
@@ -384,14 +384,14 @@ mod tests {
         assert!(allowed(2000, "/etc/one", Access::Read) && !allowed(7, "/etc/one", Access::Read));
         let (verdict, why) = says(7, "/etc/app/new", Access::Write);
         assert!(why.contains("(configMap conf, fsGroup 2000, read-only): read-only"), "{why}");
-        assert_ne!(verdict, Verdict::Allowed);
-        assert_eq!(says(7, "/key/x", Access::Read).0, Verdict::Unknown);
+        assert_ne!(verdict, AccessVerdict::Allowed);
+        assert_eq!(says(7, "/key/x", Access::Read).0, AccessVerdict::Unknown);
         let (verdict, why) = says(2000, "/data/x", Access::Write);
-        assert_eq!(verdict, Verdict::Unknown);
+        assert_eq!(verdict, AccessVerdict::Unknown);
         assert!(why.contains("persistentVolumeClaim data, fsGroup 2000"), "{why}");
         assert_ne!(
             says(0, "/node/x", Access::Write).0,
-            Verdict::Unknown,
+            AccessVerdict::Unknown,
             "it is read-only, whatever is in it"
         );
     }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::model::capability::{Capability, FileCapabilities, Set};
 use crate::model::credentials::{Credentials, Executable};
-use crate::model::filesystem::{Access, Decision, Files, Inode, Verdict, decide};
+use crate::model::filesystem::{Access, AccessVerdict, Decision, Files, Inode, decide};
 use crate::model::obstacle::Errno;
 use crate::model::port::{FIRST_UNPRIVILEGED, UNPRIVILEGED_PORT_SYSCTL};
 
@@ -68,11 +68,11 @@ impl From<&Decision> for AccessAnswer {
     fn from(decision: &Decision) -> AccessAnswer {
         let steps = decision.steps.iter().map(ToString::to_string).collect();
         match decision.verdict {
-            Verdict::Allowed => AccessAnswer::yes(steps),
-            Verdict::Denied(denial) => {
+            AccessVerdict::Allowed => AccessAnswer::yes(steps),
+            AccessVerdict::Denied(denial) => {
                 AccessAnswer { yes: Some(false), errno: denial.errno(), steps }
             }
-            Verdict::Unknown => AccessAnswer::unknown(steps),
+            AccessVerdict::Unknown => AccessAnswer::unknown(steps),
         }
     }
 }

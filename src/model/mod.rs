@@ -13,6 +13,7 @@ pub mod defaults;
 pub mod edit;
 pub mod facts;
 pub mod filesystem;
+pub mod finding;
 pub mod identity;
 pub mod image;
 pub mod inside;

@@ -17,7 +17,7 @@ const TEMPLATES: [(&str, &str); 3] = [
 /// Fills the template of that name.
 ///
 /// # Errors
-/// None that a report can cause: the templates are part of the program, and the tests fill each.
+/// Never because of a report: the templates are part of the program, and the tests fill each.
 pub(super) fn rendered(name: &str, report: &impl Serialize) -> Result<String, Error> {
     let fail = |error: minijinja::Error| {
         Error::input(format!("write the report as {name}"), format!("{error:#}"))

@@ -62,7 +62,9 @@ impl Trial<'_> {
         behaviour.checks.extend(self.probed(cluster, name, pod).await);
         if !self.options.quick {
             behaviour.reloads = self.reload(cluster, name, pod).await;
-            match self.restart(name).await {
+            // What a reload ended is not there to be started again.
+            let runs = behaviour.reloads.iter().all(|reload| reload.survived);
+            match if runs { self.restart(name).await } else { Ok(Vec::new()) } {
                 Ok(restarts) => behaviour.restarts = restarts,
                 Err(why) => behaviour.gaps.push(format!("no second start was tried: {why}")),
             }

@@ -75,7 +75,7 @@ impl Denial {
 
 /// The answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verdict {
+pub enum AccessVerdict {
     Allowed,
     Denied(Denial),
     /// It depends on the content of a volume that is not known.
@@ -84,7 +84,7 @@ pub enum Verdict {
 
 /// What one step of the walk showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Finding {
+pub enum StepOutcome {
     /// A symbolic link, followed.
     Link,
     /// The file was asked for a permission.
@@ -110,23 +110,23 @@ pub enum Finding {
     Unknown,
 }
 
-impl Finding {
+impl StepOutcome {
     /// The verdict where this is the last step.
-    fn verdict(self) -> Verdict {
+    fn verdict(self) -> AccessVerdict {
         match self {
-            Finding::Permission { grant: Grant::Refused(_), .. }
-            | Finding::NoExec
-            | Finding::Fixed => Verdict::Denied(Denial::Mode),
-            Finding::NotOwner(_) | Finding::Sticky => Verdict::Denied(Denial::Owner),
-            Finding::ReadOnly => Verdict::Denied(Denial::ReadOnly),
-            Finding::Missing => Verdict::Denied(Denial::Missing),
-            Finding::NotDirectory => Verdict::Denied(Denial::NotDirectory),
-            Finding::TooManyLinks => Verdict::Denied(Denial::Loop),
-            Finding::Permission { .. }
-            | Finding::Unknown
-            | Finding::Link
-            | Finding::OwnerCapability(_)
-            | Finding::Owner => Verdict::Unknown,
+            StepOutcome::Permission { grant: Grant::Refused(_), .. }
+            | StepOutcome::NoExec
+            | StepOutcome::Fixed => AccessVerdict::Denied(Denial::Mode),
+            StepOutcome::NotOwner(_) | StepOutcome::Sticky => AccessVerdict::Denied(Denial::Owner),
+            StepOutcome::ReadOnly => AccessVerdict::Denied(Denial::ReadOnly),
+            StepOutcome::Missing => AccessVerdict::Denied(Denial::Missing),
+            StepOutcome::NotDirectory => AccessVerdict::Denied(Denial::NotDirectory),
+            StepOutcome::TooManyLinks => AccessVerdict::Denied(Denial::Loop),
+            StepOutcome::Permission { .. }
+            | StepOutcome::Unknown
+            | StepOutcome::Link
+            | StepOutcome::OwnerCapability(_)
+            | StepOutcome::Owner => AccessVerdict::Unknown,
         }
     }
 }
@@ -139,7 +139,7 @@ pub struct AccessStep {
     pub inode: Option<Inode>,
     /// The mount that covers it, as [`Mount::what`](super::Mount::what) calls it.
     pub mount: Option<String>,
-    pub finding: Finding,
+    pub outcome: StepOutcome,
 }
 
 /// `/var/cache drwxr-xr-x 0:0: others may search`
@@ -153,9 +153,9 @@ impl fmt::Display for AccessStep {
             write!(f, " ({mount})")?;
         }
         let is_directory = self.inode.as_ref().is_some_and(Inode::is_directory);
-        match self.finding {
-            Finding::Link => write!(f, ": followed"),
-            Finding::Permission { asked, grant } => {
+        match self.outcome {
+            StepOutcome::Link => write!(f, ": followed"),
+            StepOutcome::Permission { asked, grant } => {
                 let verbs = asked.verbs(is_directory);
                 match grant {
                     Grant::ByMode(class) => write!(f, ": {} may {verbs}", noun(class)),
@@ -165,22 +165,22 @@ impl fmt::Display for AccessStep {
                     }
                 }
             }
-            Finding::Owner => write!(f, ": its owner may"),
-            Finding::OwnerCapability(capability) => write!(f, ": CAP_{capability} lets it"),
-            Finding::NotOwner(capability) => {
+            StepOutcome::Owner => write!(f, ": its owner may"),
+            StepOutcome::OwnerCapability(capability) => write!(f, ": CAP_{capability} lets it"),
+            StepOutcome::NotOwner(capability) => {
                 write!(f, ": only its owner may, or who has CAP_{capability}")
             }
-            Finding::Sticky => write!(
+            StepOutcome::Sticky => write!(
                 f,
                 ": the sticky bit lets only the owner of a file or of the directory remove it"
             ),
-            Finding::ReadOnly => write!(f, ": read-only"),
-            Finding::NoExec => write!(f, ": mounted noexec"),
-            Finding::Fixed => write!(f, ": nobody makes or removes files here"),
-            Finding::Missing => write!(f, ": does not exist"),
-            Finding::NotDirectory => write!(f, ": is no directory"),
-            Finding::TooManyLinks => write!(f, ": too many symbolic links"),
-            Finding::Unknown => write!(f, ": not known what is in it"),
+            StepOutcome::ReadOnly => write!(f, ": read-only"),
+            StepOutcome::NoExec => write!(f, ": mounted noexec"),
+            StepOutcome::Fixed => write!(f, ": nobody makes or removes files here"),
+            StepOutcome::Missing => write!(f, ": does not exist"),
+            StepOutcome::NotDirectory => write!(f, ": is no directory"),
+            StepOutcome::TooManyLinks => write!(f, ": too many symbolic links"),
+            StepOutcome::Unknown => write!(f, ": not known what is in it"),
         }
     }
 }
@@ -196,7 +196,7 @@ fn noun(class: PermissionClass) -> &'static str {
 /// The answer and how it came about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    pub verdict: Verdict,
+    pub verdict: AccessVerdict,
     /// Every step in the order in which the kernel takes it; the last one decides.
     pub steps: Vec<AccessStep>,
 }
@@ -204,7 +204,7 @@ pub struct Decision {
 impl Decision {
     #[must_use]
     pub fn allowed(&self) -> bool {
-        self.verdict == Verdict::Allowed
+        self.verdict == AccessVerdict::Allowed
     }
 }
 
@@ -219,7 +219,7 @@ pub fn decide(
 ) -> Decision {
     let follow_last = access != Access::Remove;
     let mut attempt = Attempt { credentials, files, follow_last, steps: Vec::new() };
-    let verdict = attempt.run(path, access).err().unwrap_or(Verdict::Allowed);
+    let verdict = attempt.run(path, access).err().unwrap_or(AccessVerdict::Allowed);
     Decision { verdict, steps: attempt.steps }
 }
 
@@ -235,7 +235,7 @@ struct End {
 
 /// What ends the walk early.
 enum EarlyEnd {
-    Refused(Verdict),
+    Refused(AccessVerdict),
     /// There is nothing, or nothing is known, under a name.
     Nothing(End),
 }
@@ -257,7 +257,7 @@ impl Walkable<str> for Attempt<'_, '_> {
     fn search(&mut self, (path, inode): &Place) -> Result<(), EarlyEnd> {
         let searched = match inode.file_type {
             FileType::Directory => self.permit(path, inode, Permission::EXECUTE),
-            _ => self.stop(path, Some(inode), Finding::NotDirectory),
+            _ => self.stop(path, Some(inode), StepOutcome::NotDirectory),
         };
         searched.map_err(EarlyEnd::Refused)
     }
@@ -271,7 +271,7 @@ impl Walkable<str> for Attempt<'_, '_> {
         let path = path::join(&directory.0, name);
         match self.files.lookup(&path) {
             Lookup::Found(link) if link.is_symlink() && (self.follow_last || !rest.is_empty()) => {
-                self.note(&path, Some(&link), Finding::Link);
+                self.note(&path, Some(&link), StepOutcome::Link);
                 Ok(Entry::Link(link.target.unwrap_or_default()))
             }
             Lookup::Found(inode) => Ok(Entry::Place((path, inode))),
@@ -284,40 +284,40 @@ impl Walkable<str> for Attempt<'_, '_> {
 }
 
 impl Attempt<'_, '_> {
-    fn run(&mut self, path: &str, access: Access) -> Result<(), Verdict> {
+    fn run(&mut self, path: &str, access: Access) -> Result<(), AccessVerdict> {
         let End { directory, last } = self.walk(path)?;
         let (path, inode) = match last {
             None => directory.clone(),
             Some((path, Lookup::Found(inode))) => (path, inode),
             Some((path, Lookup::Missing)) => {
                 if !matches!(access, Access::Create | Access::Write) {
-                    return self.stop(&path, None, Finding::Missing);
+                    return self.stop(&path, None, StepOutcome::Missing);
                 }
-                self.note(&path, None, Finding::Missing);
+                self.note(&path, None, StepOutcome::Missing);
                 return self.change(&directory.0, &directory.1);
             }
             Some((path, Lookup::Unknown)) => {
                 let changes = !matches!(access, Access::Read | Access::Execute | Access::Search);
-                let finding = if changes && self.files.is_read_only(&path) {
-                    Finding::ReadOnly
+                let outcome = if changes && self.files.is_read_only(&path) {
+                    StepOutcome::ReadOnly
                 } else {
-                    Finding::Unknown
+                    StepOutcome::Unknown
                 };
-                return self.stop(&path, None, finding);
+                return self.stop(&path, None, outcome);
             }
         };
 
         match access {
             Access::Read => self.permit(&path, &inode, Permission::READ),
             Access::Search if !inode.is_directory() => {
-                self.stop(&path, Some(&inode), Finding::NotDirectory)
+                self.stop(&path, Some(&inode), StepOutcome::NotDirectory)
             }
             Access::Search => self.permit(&path, &inode, Permission::EXECUTE),
             Access::Execute => {
                 self.permit(&path, &inode, Permission::EXECUTE)?;
                 let is_noexec = self.files.mount(&path).is_some_and(|mount| mount.options.noexec);
                 if !inode.is_file() || is_noexec {
-                    return self.stop(&path, Some(&inode), Finding::NoExec);
+                    return self.stop(&path, Some(&inode), StepOutcome::NoExec);
                 }
                 Ok(())
             }
@@ -326,7 +326,7 @@ impl Attempt<'_, '_> {
                 self.permit(&path, &inode, Permission::WRITE)?;
                 // A device is not changed by writing to it.
                 if inode.is_file() && self.files.is_read_only(&path) {
-                    return self.stop(&path, Some(&inode), Finding::ReadOnly);
+                    return self.stop(&path, Some(&inode), StepOutcome::ReadOnly);
                 }
                 Ok(())
             }
@@ -337,7 +337,7 @@ impl Attempt<'_, '_> {
                 let is_owner = uid == inode.uid || uid == directory.1.uid;
                 let is_sticky = directory.1.mode & Inode::STICKY != 0;
                 if is_sticky && !is_owner && !self.credentials.has(Capability::FOWNER) {
-                    return self.stop(&path, Some(&inode), Finding::Sticky);
+                    return self.stop(&path, Some(&inode), StepOutcome::Sticky);
                 }
                 Ok(())
             }
@@ -351,7 +351,7 @@ impl Attempt<'_, '_> {
     }
 
     /// Follows the path as far as it exists.
-    fn walk(&mut self, path: &str) -> Result<End, Verdict> {
+    fn walk(&mut self, path: &str) -> Result<End, AccessVerdict> {
         let root = match self.files.lookup("/") {
             Lookup::Found(inode) => inode,
             // An image need not have an entry for its root; the runtime makes one.
@@ -371,21 +371,21 @@ impl Attempt<'_, '_> {
             Err(Stop::TooManyLinks) => {
                 // The last step is the link that is one too many.
                 if let Some(link) = self.steps.last_mut() {
-                    link.finding = Finding::TooManyLinks;
+                    link.outcome = StepOutcome::TooManyLinks;
                 }
-                Err(Finding::TooManyLinks.verdict())
+                Err(StepOutcome::TooManyLinks.verdict())
             }
         }
     }
 
     /// Adds to a directory, or takes from it.
-    fn change(&mut self, path: &str, directory: &Inode) -> Result<(), Verdict> {
+    fn change(&mut self, path: &str, directory: &Inode) -> Result<(), AccessVerdict> {
         if self.files.is_read_only(path) {
-            return self.stop(path, Some(directory), Finding::ReadOnly);
+            return self.stop(path, Some(directory), StepOutcome::ReadOnly);
         }
         self.permit(path, directory, Permission::CHANGE_DIRECTORY)?;
         if self.files.mount(path).is_some_and(|mount| mount.fixed) {
-            return self.stop(path, Some(directory), Finding::Fixed);
+            return self.stop(path, Some(directory), StepOutcome::Fixed);
         }
         Ok(())
     }
@@ -397,41 +397,51 @@ impl Attempt<'_, '_> {
         inode: &Inode,
         capability: Capability,
         owner_may: bool,
-    ) -> Result<(), Verdict> {
+    ) -> Result<(), AccessVerdict> {
         if self.files.is_read_only(path) {
-            self.stop(path, Some(inode), Finding::ReadOnly)
+            self.stop(path, Some(inode), StepOutcome::ReadOnly)
         } else if owner_may && self.credentials.uid.effective == inode.uid {
-            self.note(path, Some(inode), Finding::Owner);
+            self.note(path, Some(inode), StepOutcome::Owner);
             Ok(())
         } else if self.credentials.has(capability) {
-            self.note(path, Some(inode), Finding::OwnerCapability(capability));
+            self.note(path, Some(inode), StepOutcome::OwnerCapability(capability));
             Ok(())
         } else {
-            self.stop(path, Some(inode), Finding::NotOwner(capability))
+            self.stop(path, Some(inode), StepOutcome::NotOwner(capability))
         }
     }
 
-    fn permit(&mut self, path: &str, inode: &Inode, asked: Permission) -> Result<(), Verdict> {
+    fn permit(
+        &mut self,
+        path: &str,
+        inode: &Inode,
+        asked: Permission,
+    ) -> Result<(), AccessVerdict> {
         let grant = grant(self.credentials, inode, asked);
-        let finding = Finding::Permission { asked, grant };
+        let outcome = StepOutcome::Permission { asked, grant };
         match grant {
-            Grant::Refused(_) => self.stop(path, Some(inode), finding),
+            Grant::Refused(_) => self.stop(path, Some(inode), outcome),
             Grant::ByMode(_) | Grant::ByCapability(_) => {
-                self.note(path, Some(inode), finding);
+                self.note(path, Some(inode), outcome);
                 Ok(())
             }
         }
     }
 
-    fn note(&mut self, path: &str, inode: Option<&Inode>, finding: Finding) {
+    fn note(&mut self, path: &str, inode: Option<&Inode>, outcome: StepOutcome) {
         let mount = self.files.mount(path).map(|mount| mount.what.clone());
         let inode = inode.cloned();
-        self.steps.push(AccessStep { path: path.to_owned(), inode, mount, finding });
+        self.steps.push(AccessStep { path: path.to_owned(), inode, mount, outcome });
     }
 
-    fn stop(&mut self, path: &str, inode: Option<&Inode>, finding: Finding) -> Result<(), Verdict> {
-        self.note(path, inode, finding);
-        Err(finding.verdict())
+    fn stop(
+        &mut self,
+        path: &str,
+        inode: Option<&Inode>,
+        outcome: StepOutcome,
+    ) -> Result<(), AccessVerdict> {
+        self.note(path, inode, outcome);
+        Err(outcome.verdict())
     }
 }
 

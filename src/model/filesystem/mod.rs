@@ -13,7 +13,7 @@ pub mod path;
 pub mod permission;
 pub mod walk;
 
-pub use access::{Access, Decision, Verdict, decide};
+pub use access::{Access, AccessVerdict, Decision, decide};
 pub use grant::may;
 pub use inode::{FileType, Inode, PathStat, PathStats};
 pub use mounts::{Files, Lookup, Mount, MountInfo, MountOptions};

@@ -34,6 +34,12 @@ const COPY_READABLE: Function = r#"copy_readable() { # FROM TO, once, without wh
   fi
 }"#;
 
+const COPY_DIRECTORIES: Function = r#"copy_directories() { # FROM TO, the directories alone
+  if [ -d "$1" ]; then
+    (cd "$1" && find . -type d 2> /dev/null) | while read -r dir; do mkdir -p "$2/$dir"; done
+  fi
+}"#;
+
 const COPY_OWN: Function = r#"copy_own() { # FROM TO, once, into a directory of its own
   if [ ! -d "$2/own" ]; then
     chmod -R u+w "$2/new" 2> /dev/null || true
@@ -50,6 +56,7 @@ pub(super) fn overlay<'a>(container: &'a str, path: &str, fill: Fill) -> Overlay
         Fill::Empty => overlay,
         Fill::Copy => Overlay { fill: Some(copy), ..overlay },
         Fill::Seen => Overlay { fill: Some(copy_seen), ..overlay },
+        Fill::Directories => Overlay { fill: Some(copy_directories), ..overlay },
         Fill::Readable => Overlay { fill: Some(copy_readable), ..overlay },
         Fill::Own => Overlay { fill: Some(copy_own), sub_path: Some("own".to_owned()), ..overlay },
     }
@@ -67,6 +74,10 @@ fn copy_seen(overlay: &Overlay<'_>, to: &str) -> Script {
 
 fn copy_readable(overlay: &Overlay<'_>, to: &str) -> Script {
     without_token(overlay, to, Script::call(COPY_READABLE, &overlay.path, to))
+}
+
+fn copy_directories(overlay: &Overlay<'_>, to: &str) -> Script {
+    without_token(overlay, to, Script::call(COPY_DIRECTORIES, &overlay.path, to))
 }
 
 fn copy_own(overlay: &Overlay<'_>, to: &str) -> Script {

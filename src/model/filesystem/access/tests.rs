@@ -55,20 +55,20 @@ fn ask(subject: &Credentials, path: &str, access: Access) -> Decision {
     decide(subject, &Files::new(&nginx, false, Vec::new()), path, access)
 }
 
-fn verdict(subject: &Credentials, path: &str, access: Access) -> Verdict {
+fn verdict(subject: &Credentials, path: &str, access: Access) -> AccessVerdict {
     ask(subject, path, access).verdict
 }
 
-const EACCES: Verdict = Verdict::Denied(Denial::Mode);
-const EPERM: Verdict = Verdict::Denied(Denial::Owner);
-const EROFS: Verdict = Verdict::Denied(Denial::ReadOnly);
-const ENOENT: Verdict = Verdict::Denied(Denial::Missing);
+const EACCES: AccessVerdict = AccessVerdict::Denied(Denial::Mode);
+const EPERM: AccessVerdict = AccessVerdict::Denied(Denial::Owner);
+const EROFS: AccessVerdict = AccessVerdict::Denied(Denial::ReadOnly);
+const ENOENT: AccessVerdict = AccessVerdict::Denied(Denial::Missing);
 
 #[test]
 fn the_first_class_that_fits_decides_alone() {
     assert_eq!(
         verdict(&Credentials::unprivileged(101, 101, &[]), "/var/cache/nginx", Access::Write),
-        Verdict::Allowed
+        AccessVerdict::Allowed
     );
     assert_eq!(
         verdict(&Credentials::unprivileged(1000, 0, &[]), "/var/cache/nginx", Access::Write),
@@ -76,11 +76,11 @@ fn the_first_class_that_fits_decides_alone() {
     );
     assert_eq!(
         verdict(&Credentials::unprivileged(1000, 1000, &[4]), "/var/log/nginx/new", Access::Write),
-        Verdict::Allowed
+        AccessVerdict::Allowed
     );
     assert_eq!(
         verdict(&Credentials::unprivileged(1000, 4, &[]), "/var/log/nginx/new", Access::Create),
-        Verdict::Allowed
+        AccessVerdict::Allowed
     );
     let locked_out = Inode::file(0o077, 1000, 1000);
     let owner = Credentials::unprivileged(1000, 1000, &[]);
@@ -94,17 +94,17 @@ fn capabilities_override_modes_but_never_make_a_file_executable() {
     assert_eq!(verdict(&root(Set::EMPTY), "/var/cache/nginx/x", Access::Read), EACCES);
     let reader = Credentials::unprivileged(1, 1, &[])
         .with_effective(Set::of(&[Capability::DAC_READ_SEARCH]));
-    assert_eq!(verdict(&reader, "/etc/shadow", Access::Read), Verdict::Allowed);
+    assert_eq!(verdict(&reader, "/etc/shadow", Access::Read), AccessVerdict::Allowed);
     assert_eq!(verdict(&reader, "/etc/shadow", Access::Write), EACCES);
     assert_eq!(
         verdict(&root(Set::CONTAINERD), "/var/cache/nginx/x", Access::Create),
-        Verdict::Allowed
+        AccessVerdict::Allowed
     );
     let override_ =
         Credentials::unprivileged(1, 1, &[]).with_effective(Set::of(&[Capability::DAC_OVERRIDE]));
-    assert_eq!(verdict(&override_, "/etc/shadow", Access::Write), Verdict::Allowed);
+    assert_eq!(verdict(&override_, "/etc/shadow", Access::Write), AccessVerdict::Allowed);
     assert_eq!(verdict(&override_, "/etc/shadow", Access::Execute), EACCES);
-    assert_eq!(verdict(&override_, "/usr/sbin/nginx", Access::Execute), Verdict::Allowed);
+    assert_eq!(verdict(&override_, "/usr/sbin/nginx", Access::Execute), AccessVerdict::Allowed);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn links_lead_where_they_point() {
     );
     assert_eq!(
         verdict(&Credentials::unprivileged(1, 1, &[]), "/loop", Access::Read),
-        Verdict::Denied(Denial::Loop)
+        AccessVerdict::Denied(Denial::Loop)
     );
     assert_eq!(verdict(&Credentials::unprivileged(1, 1, &[]), "/loop", Access::Remove), EACCES);
     assert_eq!(
@@ -136,7 +136,7 @@ fn links_lead_where_they_point() {
     );
     assert_eq!(
         verdict(&Credentials::unprivileged(1, 1, &[]), "/etc/shadow/x", Access::Read),
-        Verdict::Denied(Denial::NotDirectory)
+        AccessVerdict::Denied(Denial::NotDirectory)
     );
     assert_eq!(verdict(&Credentials::unprivileged(1, 1, &[]), "/nowhere/x", Access::Read), ENOENT);
 }
@@ -144,21 +144,21 @@ fn links_lead_where_they_point() {
 #[test]
 fn only_owners_change_owners_and_remove_from_sticky_directories() {
     let user = Credentials::unprivileged(7, 7, &[8]);
-    assert_eq!(verdict(&user, "/tmp/theirs", Access::Chmod), Verdict::Allowed);
-    assert_eq!(verdict(&user, "/tmp/theirs", Access::Remove), Verdict::Allowed);
+    assert_eq!(verdict(&user, "/tmp/theirs", Access::Chmod), AccessVerdict::Allowed);
+    assert_eq!(verdict(&user, "/tmp/theirs", Access::Remove), AccessVerdict::Allowed);
     assert_eq!(
         verdict(&user, "/tmp/theirs", Access::Chown { uid: Some(7), gid: Some(8) }),
-        Verdict::Allowed
+        AccessVerdict::Allowed
     );
     assert_eq!(verdict(&user, "/tmp/theirs", Access::Chown { uid: Some(0), gid: None }), EPERM);
     assert_eq!(verdict(&user, "/tmp/theirs", Access::Chown { uid: None, gid: Some(9) }), EPERM);
     let other = Credentials::unprivileged(1000, 1000, &[]);
-    assert_eq!(verdict(&other, "/tmp/theirs", Access::Write), Verdict::Allowed);
+    assert_eq!(verdict(&other, "/tmp/theirs", Access::Write), AccessVerdict::Allowed);
     assert_eq!(verdict(&other, "/tmp/theirs", Access::Chmod), EPERM);
     assert_eq!(verdict(&other, "/tmp/theirs", Access::Chown { uid: Some(7), gid: Some(7) }), EPERM);
     assert_eq!(verdict(&other, "/tmp/theirs", Access::Remove), EPERM);
     let owner = other.with_effective(Set::of(&[Capability::FOWNER]));
-    assert_eq!(verdict(&owner, "/tmp/theirs", Access::Remove), Verdict::Allowed);
+    assert_eq!(verdict(&owner, "/tmp/theirs", Access::Remove), AccessVerdict::Allowed);
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn volumes_cover_what_is_below_them() {
     let ask = |groups: &[u32], path: &str, access| {
         decide(&Credentials::unprivileged(1000, 1000, groups), &files, path, access).verdict
     };
-    assert_eq!(ask(&[], "/var/cache/nginx/client_temp", Access::Create), Verdict::Allowed);
+    assert_eq!(ask(&[], "/var/cache/nginx/client_temp", Access::Create), AccessVerdict::Allowed);
     assert_eq!(ask(&[], "/tmp/x", Access::Create), EROFS);
     assert_eq!(ask(&[], "/tmp/theirs", Access::Write), EROFS);
     assert_eq!(
@@ -191,25 +191,25 @@ fn volumes_cover_what_is_below_them() {
         "the kernel looks at the mode of a file first"
     );
     assert_eq!(ask(&[], "/etc/nginx/conf.d/web.conf", Access::Read), EACCES);
-    assert_eq!(ask(&[3000], "/etc/nginx/conf.d/web.conf", Access::Read), Verdict::Allowed);
+    assert_eq!(ask(&[3000], "/etc/nginx/conf.d/web.conf", Access::Read), AccessVerdict::Allowed);
     assert_eq!(ask(&[3000], "/etc/nginx/conf.d/web.conf", Access::Write), EACCES);
     assert_eq!(ask(&[], "/etc/nginx/conf.d/web.conf", Access::Remove), EROFS);
     assert_eq!(ask(&[], "/etc/nginx/missing", Access::Read), ENOENT);
     assert_eq!(
         ask(&[], "/run/lock", Access::Search),
-        Verdict::Allowed,
+        AccessVerdict::Allowed,
         "the runtime makes the way to a mount"
     );
     assert_eq!(
         ask(&[], "/run/lock/deep/x", Access::Create),
-        Verdict::Allowed,
+        AccessVerdict::Allowed,
         "and follows the image's links"
     );
-    assert_eq!(ask(&[], "/var/lib/data/file", Access::Read), Verdict::Unknown);
+    assert_eq!(ask(&[], "/var/lib/data/file", Access::Read), AccessVerdict::Unknown);
     assert_eq!(ask(&[], "/var/lib/data/file", Access::Write), EROFS);
     assert_eq!(ask(&[], "/var/lib/data/own", Access::Write), EACCES);
-    assert_eq!(ask(&[2000], "/var/lib/data/own", Access::Write), Verdict::Allowed);
-    assert_eq!(ask(&[2000], "/var/lib/data/own/file", Access::Write), Verdict::Unknown);
+    assert_eq!(ask(&[2000], "/var/lib/data/own", Access::Write), AccessVerdict::Allowed);
+    assert_eq!(ask(&[2000], "/var/lib/data/own/file", Access::Write), AccessVerdict::Unknown);
 }
 
 #[test]
@@ -233,8 +233,8 @@ fn a_mount_goes_where_the_images_links_lead() {
         )
         .verdict
     };
-    assert_eq!(ask(2000), Verdict::Allowed);
-    assert_ne!(ask(1000), Verdict::Allowed);
+    assert_eq!(ask(2000), AccessVerdict::Allowed);
+    assert_ne!(ask(1000), AccessVerdict::Allowed);
     assert_eq!(files.mounts[0].root.to_string(), "drwxrwsrwt 0:2000", "as a real pod shows it");
 }
 
@@ -248,22 +248,22 @@ fn what_the_runtime_mounts_lies_over_the_image() {
     let ask = |path, access| {
         decide(&Credentials::unprivileged(1000, 1000, &[]), &files, path, access).verdict
     };
-    assert_eq!(ask("/dev/null", Access::Write), Verdict::Allowed);
-    assert_eq!(ask("/dev/shm/x", Access::Create), Verdict::Allowed);
-    assert_eq!(ask("/dev/termination-log", Access::Write), Verdict::Allowed);
+    assert_eq!(ask("/dev/null", Access::Write), AccessVerdict::Allowed);
+    assert_eq!(ask("/dev/shm/x", Access::Create), AccessVerdict::Allowed);
+    assert_eq!(ask("/dev/termination-log", Access::Write), AccessVerdict::Allowed);
     assert_eq!(
         ask("/dev/stdout", Access::Write),
-        Verdict::Unknown,
+        AccessVerdict::Unknown,
         "it depends on where the output goes"
     );
-    assert_eq!(ask("/etc/hosts", Access::Read), Verdict::Allowed);
-    assert_ne!(ask("/etc/hosts", Access::Write), Verdict::Allowed);
-    assert_ne!(ask("/dev/x", Access::Create), Verdict::Allowed);
-    assert_ne!(ask("/sys/x", Access::Write), Verdict::Allowed);
+    assert_eq!(ask("/etc/hosts", Access::Read), AccessVerdict::Allowed);
+    assert_ne!(ask("/etc/hosts", Access::Write), AccessVerdict::Allowed);
+    assert_ne!(ask("/dev/x", Access::Create), AccessVerdict::Allowed);
+    assert_ne!(ask("/sys/x", Access::Write), AccessVerdict::Allowed);
     let root = Credentials::unprivileged(0, 0, &[]).with_effective(Set::ALL);
     assert_ne!(
         decide(&root, &files, "/proc", Access::Write).verdict,
-        Verdict::Allowed,
+        AccessVerdict::Allowed,
         "not even root"
     );
 }

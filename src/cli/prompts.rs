@@ -1,16 +1,16 @@
-//! The questions of `fix`, each of which has a flag.
+//! The questions of the commands, each of which has a flag.
 
 use std::collections::BTreeSet;
 
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, MultiSelect, Select};
 
-use super::super::{Fault, say};
-use super::subject::Subject;
+use super::{Fault, say};
 use crate::error::Error;
 use crate::model::plan::Plan;
 use crate::output::terminal::Clean;
 use crate::run;
+use crate::usecase::fix::targets::FixTarget;
 
 /// What to do with a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,15 +22,15 @@ pub(super) enum Next {
     Quit,
 }
 
-/// Whether there is somebody to ask.
-pub(in crate::cli) fn is_answered() -> bool {
+/// Whether a person can answer.
+pub(super) fn is_answered() -> bool {
     console::user_attended()
         && console::user_attended_stderr()
         && std::io::IsTerminal::is_terminal(&std::io::stdin())
 }
 
-/// The answer to a question. None, by Esc or `q`, ends everything and changes nothing; so does
-/// Ctrl-C, after which the terminal has its cursor again.
+/// The answer to a question. Esc and `q` end everything and change nothing; so does Ctrl-C, after
+/// which the terminal has its cursor again.
 fn answered<T>(
     question: impl FnOnce(&dyn Theme) -> dialoguer::Result<Option<T>>,
 ) -> Result<T, Fault> {
@@ -81,18 +81,18 @@ fn stop() -> ! {
     std::process::exit(INTERRUPTED)
 }
 
-/// What a shell makes of an end by SIGINT.
+/// The exit code for an end by SIGINT, as shells have it.
 const INTERRUPTED: i32 = 130;
 
 /// One of the workloads that could be fixed.
-pub(super) fn which(subjects: &[Subject]) -> Result<usize, Fault> {
-    let items: Vec<String> = subjects
+pub(super) fn which(targets: &[FixTarget]) -> Result<usize, Fault> {
+    let items: Vec<String> = targets
         .iter()
-        .map(|subject| Clean(&format!("{} in {}", subject.name(), subject.namespace)).to_string())
+        .map(|target| Clean(&format!("{} in {}", target.name(), target.namespace)).to_string())
         .collect();
     answered(|theme| {
         Select::with_theme(theme)
-            .with_prompt("What shall be fixed?")
+            .with_prompt("Fix which workload?")
             .items(&items)
             .default(0)
             .interact_opt()
@@ -113,7 +113,7 @@ pub(super) fn identity(plan: &Plan) -> Result<Option<(u32, u32)>, Fault> {
             console::truncate_str(&line, width, "...").into_owned()
         })
         .collect();
-    let prompt = "Whom shall it run as? (--run-as)";
+    let prompt = "Run as which user? (--run-as)";
     let chosen = answered(|theme| {
         Select::with_theme(theme).with_prompt(prompt).items(&items).default(0).interact_opt()
     })?;
@@ -135,7 +135,7 @@ pub(super) fn without(plan: &Plan) -> Result<BTreeSet<usize>, Fault> {
             (console::truncate_str(&line, width, "...").into_owned(), true)
         })
         .collect();
-    let prompt = "Which remedies? Space takes or leaves one (--without)";
+    let prompt = "Which remedies? Space selects or deselects one (--without)";
     let taken = answered(|theme| {
         MultiSelect::with_theme(theme).with_prompt(prompt).items_checked(items).interact_opt()
     })?;
@@ -144,12 +144,12 @@ pub(super) fn without(plan: &Plan) -> Result<BTreeSet<usize>, Fault> {
 }
 
 /// What to do with the plan that was shown.
-pub(super) fn next(subject: &Subject, is_proven: bool, has_cluster: bool) -> Result<Next, Fault> {
+pub(super) fn next(target: &FixTarget, is_proven: bool, has_cluster: bool) -> Result<Next, Fault> {
     let mut choices = Vec::new();
     if has_cluster && !is_proven {
         choices.push(("Try it first: a copy of the pod runs until it works (--trial)", Next::Try));
     }
-    match &subject.manifest {
+    match &target.manifest {
         Some(manifest) if manifest.file.path.is_some() => {
             choices.push(("Write it into the file (--write)", Next::Write));
         }
@@ -169,8 +169,8 @@ pub(super) fn next(subject: &Subject, is_proven: bool, has_cluster: bool) -> Res
 }
 
 /// The file to save to.
-pub(super) fn file(subject: &Subject) -> Result<String, Fault> {
-    let name = subject.name().replace('/', "-");
+pub(super) fn file(target: &FixTarget) -> Result<String, Fault> {
+    let name = target.name().replace('/', "-");
     answered(|theme| {
         let input =
             Input::<String>::with_theme(theme).with_prompt("File").default(format!("{name}.yaml"));
@@ -178,8 +178,8 @@ pub(super) fn file(subject: &Subject) -> Result<String, Fault> {
     })
 }
 
-/// Whether something may be done that `attempted` names; `why` says why that is asked.
-pub(in super::super) fn allowed(attempted: &str, why: &str, prompt: &str) -> Result<(), Fault> {
+/// Asks whether something may be done: `attempted` names it, `why` says why the question is asked.
+pub(super) fn allowed(attempted: &str, why: &str, prompt: &str) -> Result<(), Fault> {
     if !is_answered() {
         let why = format!("{why}, and there is no terminal to ask on");
         return Err(Error::input(attempted, why).help("--yes allows it").into());
@@ -192,20 +192,20 @@ pub(in super::super) fn allowed(attempted: &str, why: &str, prompt: &str) -> Res
     }
 }
 
-/// A copy does what the program does: that is the user's to allow.
-pub(super) fn start(subject: &Subject, with_volumes: &[String]) -> Result<(), Fault> {
-    match may_start(subject, with_volumes)? {
+/// Asks whether a copy may start, and refuses to go on without a yes.
+pub(super) fn start(target: &FixTarget, with_volumes: &[String]) -> Result<(), Fault> {
+    match may_start(target, with_volumes)? {
         true => Ok(()),
         false => {
-            Err(Error::input(format!("start a copy of {}", subject.name()), "it was not allowed")
+            Err(Error::input(format!("start a copy of {}", target.name()), "it was not allowed")
                 .into())
         }
     }
 }
 
-/// Whether a copy may start, by who is asked.
-pub(super) fn may_start(subject: &Subject, with_volumes: &[String]) -> Result<bool, Fault> {
-    let name = subject.name();
+/// Asks whether a copy may start: it does what the program does.
+pub(super) fn may_start(target: &FixTarget, with_volumes: &[String]) -> Result<bool, Fault> {
+    let name = target.name();
     let attempted = format!("start a copy of {name}");
     if !is_answered() {
         let why = "it does what the program does, and there is no terminal to ask on";
@@ -219,13 +219,13 @@ pub(super) fn may_start(subject: &Subject, with_volumes: &[String]) -> Result<bo
     say(format_args!(
         "A copy of {name} will run in the cluster, {data}, and do what the program does."
     ));
-    for effect in run::side_effects(&subject.object) {
+    for effect in run::side_effects(&target.object) {
         say(format_args!("  It {effect}."));
     }
     is_confirmed("Start it?")
 }
 
-/// A yes; no is the answer of who only presses Enter.
-pub(in crate::cli) fn is_confirmed(prompt: &str) -> Result<bool, Fault> {
+/// Asks for a yes; Enter alone means no.
+pub(super) fn is_confirmed(prompt: &str) -> Result<bool, Fault> {
     answered(|theme| Confirm::with_theme(theme).with_prompt(prompt).default(false).interact_opt())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::PodSpec;
 use serde::Deserialize as _;
 
-use super::subject::Subject;
+use super::targets::FixTarget;
 use crate::evidence::cluster::Cluster;
 use crate::model::node::Node;
 use crate::model::user_namespace;
@@ -13,8 +13,8 @@ use crate::plan;
 
 /// Why no user namespace is tried for a workload: its spec forbids it, or no node that it may run
 /// on has it. `None` where it may work; what nobody tells, the trial shows.
-pub(super) async fn refused(cluster: Option<&Cluster>, subject: &Subject) -> Option<String> {
-    let spec = PodSpec::deserialize(plan::pod_spec(&subject.object)?).ok()?;
+pub(super) async fn refused(cluster: Option<&Cluster>, target: &FixTarget) -> Option<String> {
+    let spec = PodSpec::deserialize(plan::pod_spec(&target.object)?).ok()?;
     let forbidden = user_namespace::forbidden(&spec);
     if !forbidden.is_empty() {
         return Some(format!("no user namespace is tried: {}", forbidden.join("; ")));

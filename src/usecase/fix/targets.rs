@@ -1,20 +1,20 @@
-//! What is to be fixed: workloads of the cluster, or of files.
+//! What is fixed: workloads of the cluster, or of files.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path as FilePath;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::image::{self, RegistryFlags};
-use super::super::progress::Spinner;
-use super::super::target::{self, Target};
-use super::super::{Fault, say};
-use super::{FixArgs, file};
+use super::super::images::{self, RegistryOptions};
+use super::super::live::everything_in;
+use super::super::progress::{Activity, Tell, Work};
+use super::super::target::{Selector, Target};
 use crate::error::{Error, Partial};
-use crate::evidence::cluster::{Cluster, Fields, Namespaces, Scope, Selection};
+use crate::evidence::cluster::{Cluster, Fields};
 use crate::evidence::image::{Source, Wanted, configurations};
-use crate::evidence::manifests::{self, Manifest, ManifestFile};
+use crate::evidence::manifests::{self, Manifest, ManifestFile, source};
 use crate::model::container::Container;
 use crate::model::identity::Origin;
 use crate::model::image::Config;
@@ -26,35 +26,36 @@ use crate::model::workload::{Unjudged, Workload};
 use crate::model::{knative, misplaced};
 use crate::plan;
 use crate::policy;
+use crate::run;
 
 /// One workload to fix.
-pub(super) struct Subject {
+pub struct FixTarget {
     /// What is planned for: the whole object, with the fields that our types do not know. Of a pod
     /// inside another kind, an object around its template; fields that stood in a wrong place
     /// are in their own.
-    pub(super) object: Value,
+    pub object: Value,
     /// What that takes for granted, and a reader should know.
-    pub(super) notes: Vec<String>,
+    pub notes: Vec<String>,
     /// What the reader of the file said of it.
     faults: Vec<String>,
-    pub(super) namespace: String,
+    pub namespace: String,
     /// A pod of it that runs today: where, and its name.
-    pub(super) root_pod: Option<(String, String)>,
+    pub root_pod: Option<(String, String)>,
     /// What is live of it.
-    pub(super) workload: Option<Workload>,
+    pub workload: Option<Workload>,
     /// The storage behind its volumes, and who shares them.
-    pub(super) volumes: Arc<Volumes>,
+    pub volumes: Arc<Volumes>,
     /// Where it stands in a file.
-    pub(super) manifest: Option<Manifest>,
+    pub manifest: Option<Manifest>,
     /// The configurations of its images, each by its container, and why those are missing that
     /// could not be read.
-    pub(super) configurations: Partial<Vec<(String, Config)>>,
+    pub configurations: Partial<Vec<(String, Config)>>,
 }
 
-impl Subject {
+impl FixTarget {
     /// `deployment/web`, and of a pod inside another kind where it stands:
     /// `raycluster/ray:headGroupSpec`.
-    pub(super) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         match self.manifest.as_ref().filter(|manifest| !manifest.pod.label.is_empty()) {
             Some(Manifest { workload, .. }) => {
                 format!("{}/{}", workload.kind.to_lowercase(), workload.name)
@@ -64,19 +65,19 @@ impl Subject {
     }
 
     /// The object as it is.
-    pub(super) fn before(&self) -> &Value {
+    pub fn before(&self) -> &Value {
         self.manifest.as_ref().map_or(&self.object, |manifest| &manifest.object)
     }
 
     /// The object with a plan in it.
-    pub(super) fn after(&self, planned: &Value) -> Value {
+    pub fn after(&self, planned: &Value) -> Value {
         let mut after = self.before().clone();
         self.put(planned, &mut after);
         after
     }
 
     /// Puts a plan into the object, or into one that has other plans in it already.
-    pub(super) fn put(&self, planned: &Value, object: &mut Value) {
+    pub fn put(&self, planned: &Value, object: &mut Value) {
         match self.framed() {
             Some((manifest, at)) => {
                 if let Some(template) = at.get(planned) {
@@ -107,7 +108,7 @@ impl Subject {
     }
 
     /// Remedies, by their ids, that the object's kind does not take.
-    pub(super) fn refused_remedies(&self) -> Vec<&'static str> {
+    pub fn refused_remedies(&self) -> Vec<&'static str> {
         let manifest = self.manifest.as_ref().filter(|manifest| knative::is_of(&manifest.object));
         manifest
             .map(|manifest| knative::refused_remedies(&manifest.pod.template(&manifest.object)))
@@ -115,7 +116,7 @@ impl Subject {
     }
 
     /// What of a plan the object's kind does not take.
-    pub(super) fn left_out(&self, planned: &Value) -> Option<String> {
+    pub fn left_out(&self, planned: &Value) -> Option<String> {
         let (_, at) = self.framed()?;
         let (_, left_out) = self.fitted(at.get(planned)?);
         (!left_out.is_empty()).then(|| {
@@ -127,8 +128,8 @@ impl Subject {
     }
 
     /// An object of the cluster of which no more is known.
-    fn of_cluster(object: Value, namespace: String) -> Subject {
-        Subject {
+    fn of_cluster(object: Value, namespace: String) -> FixTarget {
+        FixTarget {
             object,
             notes: Vec::new(),
             faults: Vec::new(),
@@ -141,8 +142,28 @@ impl Subject {
         }
     }
 
+    /// Takes up what runs in the cluster under the kind and name that a file gives, with the same
+    /// images: what it does as root tells what it will be refused.
+    pub(super) async fn take_running(&mut self, cluster: &Cluster, tell: Tell<'_>) {
+        let Some(manifest) = self.manifest.as_ref().filter(|manifest| manifest.pod.is_own) else {
+            return;
+        };
+        let (kind, name) = (&manifest.workload.kind, &manifest.workload.name);
+        let object = cluster.object(kind, &self.namespace, name).await.ok().flatten();
+        let Some(object) = object.filter(|object| images_of(object) == images_of(&self.object))
+        else {
+            return;
+        };
+        let running = Running::of(cluster, object, kind, name, &self.namespace, tell).await;
+        if let Some((_, pod)) = &running.root_pod {
+            tell(Activity::Note(format!("pod {pod} runs, and tells what {} does", self.name())));
+        }
+        let Running { root_pod, workload, volumes, .. } = running;
+        (self.root_pod, self.workload, self.volumes) = (root_pod, workload, volumes);
+    }
+
     /// What is known of its containers: live, else by its file.
-    pub(super) fn known(&self) -> Option<&Workload> {
+    pub fn known(&self) -> Option<&Workload> {
         self.workload.as_ref().or_else(|| self.manifest.as_ref().map(|manifest| &manifest.workload))
     }
 
@@ -158,7 +179,7 @@ impl Subject {
     }
 
     /// Whether a container of it was root until now, or may have been.
-    pub(super) fn was_root(&self, container: &str) -> bool {
+    pub fn was_root(&self, container: &str) -> bool {
         let known = self
             .known()
             .and_then(|workload| workload.containers.iter().find(|known| known.name == container));
@@ -167,7 +188,7 @@ impl Subject {
 
     /// Whether its pods have a volume of this name, of their own or of a StatefulSet's claim
     /// templates.
-    pub(super) fn has_volume(&self, name: &str) -> bool {
+    pub fn has_volume(&self, name: &str) -> bool {
         let volumes = plan::pod_spec(&self.object).and_then(|spec| spec["volumes"].as_array());
         let claims = self.object.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
         volumes.into_iter().flatten().any(|volume| volume["name"] == name)
@@ -180,23 +201,23 @@ const FRAME: &str = "spec.template";
 
 /// What the files of -f hold.
 #[derive(Default)]
-pub(super) struct OfFiles {
-    pub(super) files: Vec<Arc<ManifestFile>>,
-    pub(super) subjects: Vec<Subject>,
+pub struct OfFiles {
+    pub files: Vec<Arc<ManifestFile>>,
+    pub targets: Vec<FixTarget>,
     /// What is not edited, or not as its writer meant it, each in a sentence.
-    pub(super) notes: Vec<String>,
+    pub notes: Vec<String>,
     /// Something that makes pods is there and is not edited.
-    pub(super) saw_others: bool,
+    pub saw_others: bool,
     /// Among that is something that the level forbids, or root.
-    pub(super) left_alone: bool,
+    pub left_alone: bool,
     /// Kinds of what is not edited: apiVersion and kind.
-    pub(super) kinds: BTreeSet<(String, String)>,
+    pub kinds: BTreeSet<(String, String)>,
 }
 
 impl OfFiles {
     /// Which fields of the kinds that are not edited take a change, where the cluster knows these
     /// kinds.
-    pub(super) async fn ask_schemas(&mut self, cluster: &Cluster) {
+    pub async fn ask_schemas(&mut self, cluster: &Cluster) {
         for (api_version, kind) in &self.kinds {
             let takes = cluster.takes(api_version, kind).await;
             let places: Vec<&str> = takes
@@ -223,7 +244,7 @@ const MOST_PLACES: usize = 8;
 
 /// What is to be done with a workload of a file.
 enum Taken {
-    Fixed(Box<Subject>),
+    Fixed(Box<FixTarget>),
     Refused(Error),
     /// Not all of its pod is there; of which kind it is, and whether the level forbids what there
     /// is.
@@ -232,21 +253,21 @@ enum Taken {
 
 /// The files of -f, each once, and their workloads. What cannot be read or is no place for a plan
 /// is an error beside the rest.
-pub(super) fn of_files(args: &FixArgs, namespace: &str) -> (OfFiles, Vec<Error>) {
-    let selection = &args.selection;
+#[must_use]
+pub fn of_files(selector: &Selector, level: Level, namespace: &str) -> (OfFiles, Vec<Error>) {
     let Partial { value: mut files, mut errors } =
-        manifests::files(&selection.filename, selection.recursive);
+        manifests::files(&selector.files, selector.recursive);
     let mut seen = BTreeSet::new();
     files.retain(|file| {
         let path = file.path.as_deref().and_then(|path| std::fs::canonicalize(path).ok());
         path.is_none_or(|path| seen.insert(path))
     });
     let files: Vec<Arc<ManifestFile>> = files.into_iter().map(Arc::new).collect();
-    let read = manifests::workloads(&files, |manifest| match file::refused(&manifest) {
+    let read = manifests::workloads(&files, |manifest| match refused(&manifest) {
         Some(error) => Taken::Refused(error),
         None if !manifest.pod.is_whole => {
             let kind = (manifest.workload.api_version.clone(), manifest.workload.kind.clone());
-            Taken::Left(left(&manifest), kind, violates(&manifest, args.level()))
+            Taken::Left(left(&manifest), kind, violates(&manifest, level))
         }
         None => Taken::Fixed(Box::new(of_manifest(manifest, namespace))),
     });
@@ -259,7 +280,7 @@ pub(super) fn of_files(args: &FixArgs, namespace: &str) -> (OfFiles, Vec<Error>)
     found.kinds.extend(unjudged.into_iter().map(|object| (object.api_version, object.kind)));
     for taken in workloads {
         match taken {
-            Taken::Fixed(subject) => found.subjects.push(*subject),
+            Taken::Fixed(target) => found.targets.push(*target),
             Taken::Refused(error) => errors.push(error),
             Taken::Left(why, kind, violates) => {
                 found.saw_others = true;
@@ -271,9 +292,67 @@ pub(super) fn of_files(args: &FixArgs, namespace: &str) -> (OfFiles, Vec<Error>)
     }
     // What is moved is told with its plan.
     let told: BTreeSet<String> =
-        found.subjects.iter().flat_map(|subject| subject.faults.iter().cloned()).collect();
+        found.targets.iter().flat_map(|target| target.faults.iter().cloned()).collect();
     found.notes.retain(|note| !told.contains(note));
     (found, errors)
+}
+
+/// The Jobs and Pods of --check-job, one a file.
+///
+/// # Errors
+/// A file cannot be read, or holds anything else.
+pub fn check_jobs(files: &[String]) -> Result<Vec<Value>, Error> {
+    let mut jobs = Vec::new();
+    for file in files {
+        let Partial { value, errors } =
+            manifests::read(std::slice::from_ref(file), false, |manifest| manifest.object);
+        if let Some(error) = errors.into_iter().next() {
+            return Err(error);
+        }
+        match value.workloads.as_slice() {
+            [job] if run::is_runnable(job) => jobs.push(Value::clone(job)),
+            _ => {
+                let why = "it must hold exactly one Job or Pod";
+                return Err(Error::input(format!("check with {file} (--check-job)"), why));
+            }
+        }
+    }
+    Ok(jobs)
+}
+
+/// Why a workload of a file cannot be planned for: its document is not a whole object.
+fn refused(manifest: &Manifest) -> Option<Error> {
+    let Manifest { file, part, workload, .. } = manifest;
+    let text = &file.text[part.clone()];
+    let attempted =
+        || format!("fix {}/{} in {}", workload.kind.to_lowercase(), workload.name, file.name);
+    if text.contains("{{") {
+        if let Some(chart) = source::chart(file) {
+            return Some(Error::input(attempted(), chart.advice()));
+        }
+        if source::is_helm_template(text) {
+            let error = Error::input(attempted(), "it is a template of Helm's");
+            return Some(
+                error.help(
+                    "set its values, or plan for what it renders: helm template CHART | kubectl nonroot fix -f -",
+                ),
+            );
+        }
+    }
+    // A directive of a strategic merge patch (kubernetes/community,
+    // sig-api-machinery/strategic-merge-patch.md).
+    if text.contains("$patch:") {
+        let error =
+            Error::input(attempted(), "it is a strategic merge patch ($patch) and no whole object");
+        return Some(error.help("fix the resource that it changes, or what comes of it"));
+    }
+    let kustomization = source::patched_by(file)?;
+    let directory = kustomization.parent().unwrap_or(FilePath::new(".")).display().to_string();
+    let why = format!("it is a patch of {} and no whole object", kustomization.display());
+    let help = format!(
+        "fix the resource that it changes, or what comes of it: kubectl kustomize {directory} | kubectl nonroot fix -f - -o kustomize"
+    );
+    Some(Error::input(attempted(), why).help(help))
 }
 
 /// Why a pod is left as it is, and which fields of its kind take what would change.
@@ -309,7 +388,7 @@ fn violates(manifest: &Manifest, level: Level) -> bool {
 }
 
 /// A workload of a file, in its own namespace or else in this one.
-pub(super) fn of_manifest(manifest: Manifest, namespace: &str) -> Subject {
+pub fn of_manifest(manifest: Manifest, namespace: &str) -> FixTarget {
     let Manifest { pod, object, workload, .. } = &manifest;
     let (mended, template, misplaced) = misplaced::of_pod_in(object, pod);
     let mut notes: Vec<String> = misplaced.iter().map(|one| one.mended(pod)).collect();
@@ -331,7 +410,7 @@ pub(super) fn of_manifest(manifest: Manifest, namespace: &str) -> Subject {
     };
     let faults =
         misplaced.iter().map(|one| format!("{}: {}", place(&one.path(pod)), one.fault(pod)));
-    Subject {
+    FixTarget {
         object: view(pod, &mended, template),
         notes,
         faults: faults.collect(),
@@ -366,45 +445,45 @@ fn view(pod: &Pod, object: &Value, template: Value) -> Value {
     view
 }
 
-/// The workloads of the cluster that the arguments name or select.
-pub(super) async fn of_cluster(
+/// The workloads of the cluster that are selected.
+///
+/// # Errors
+/// The cluster does not answer, or nothing is selected.
+pub async fn of_cluster(
     cluster: &Cluster,
-    args: &FixArgs,
-) -> Result<(Vec<Subject>, Vec<Error>), Fault> {
-    let targets = target::targets(&args.target)?;
-    let named =
-        targets.iter().all(|target| target.name.is_some()) && args.selection.selector.is_none();
+    selector: &Selector,
+    tell: Tell<'_>,
+) -> Result<(Vec<FixTarget>, Vec<Error>), Error> {
+    let named = &selector.targets;
+    let are_all_named =
+        named.iter().all(|target| target.name.is_some()) && selector.labels.is_none();
     let mut found = Vec::new();
-    if named && !targets.is_empty() && !args.selection.all_namespaces {
+    if are_all_named && !named.is_empty() && !selector.all_namespaces {
         // One that is named is read by itself: a list would need more rights.
-        for target in &targets {
-            found.push(of_name(cluster, target).await?);
+        for target in named {
+            found.push(of_name(cluster, target, tell).await?);
         }
         return Ok((found, Vec::new()));
     }
-    let scope = Scope { fields: Fields::All, ..args.selection.scope(&cluster.namespace) };
-    let everywhere = matches!(scope.namespaces, Namespaces::All);
+    let scope = selector.scope(&cluster.namespace, Fields::All);
     let inventory = cluster.inventory(&scope).await?;
     let mut errors = inventory.errors;
     let shared = volume::shared(&inventory.value.workloads);
     let mut workloads = inventory.value.workloads;
-    workloads.retain(|workload| {
-        targets.is_empty()
-            || targets.iter().any(|target| target.matches(&workload.kind, &workload.name))
-    });
+    workloads.retain(|workload| selector.names(workload));
     let volumes = Arc::new(Volumes { storage: cluster.storage(&workloads).await, shared });
     for workload in workloads {
         let namespace = workload.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
         match cluster.object(&workload.kind, &namespace, &workload.name).await {
             Ok(Some(object)) => {
-                let root_pod = root_pod(cluster, &object, &namespace).await;
+                let root_pod = root_pod(cluster, &object, &namespace, tell).await;
                 let volumes = Arc::clone(&volumes);
                 let live = Some(workload);
-                found.push(Subject {
+                found.push(FixTarget {
                     root_pod,
                     workload: live,
                     volumes,
-                    ..Subject::of_cluster(object, namespace)
+                    ..FixTarget::of_cluster(object, namespace)
                 });
             }
             Ok(None) => errors.push(foreign(&workload.kind, &workload.name)),
@@ -412,72 +491,103 @@ pub(super) async fn of_cluster(
         }
     }
     if found.is_empty() && errors.is_empty() {
-        let place = if everywhere {
+        let place = if selector.all_namespaces {
             "the cluster".to_owned()
         } else {
             format!("namespace {}", cluster.namespace)
         };
-        return Err(Error::input("find what to fix", format!("nothing in {place} matches")).into());
+        return Err(Error::input("find what to fix", format!("nothing in {place} matches")));
     }
     Ok((found, errors))
 }
 
-async fn of_name(cluster: &Cluster, target: &Target) -> Result<Subject, Error> {
+async fn of_name(cluster: &Cluster, target: &Target, tell: Tell<'_>) -> Result<FixTarget, Error> {
     let (kind, name) = (&target.kind, target.name.as_deref().unwrap_or_default());
     let namespace = cluster.namespace.clone();
     let Some(object) = cluster.object(kind, &namespace, name).await? else {
         return Err(foreign(kind, name));
     };
-    let root_pod = root_pod(cluster, &object, &namespace).await;
-    // What fails now tells what to remedy; who may not list pods still gets a plan.
-    let scope = Scope {
-        namespaces: Namespaces::One(namespace.clone()),
-        selection: Selection::default(),
-        fields: Fields::All,
-    };
-    let all = cluster
-        .inventory(&scope)
-        .await
-        .map(|inventory| inventory.value.workloads)
-        .unwrap_or_default();
-    let shared = volume::shared(&all);
-    let workload = all.into_iter().find(|workload| workload.kind == *kind && workload.name == name);
-    let storage = cluster.storage(workload.as_slice()).await;
-    let volumes = Arc::new(Volumes { storage, shared });
-    Ok(Subject { root_pod, workload, volumes, ..Subject::of_cluster(object, namespace) })
+    let Running { object, root_pod, workload, volumes } =
+        Running::of(cluster, object, kind, name, &namespace, tell).await;
+    Ok(FixTarget { root_pod, workload, volumes, ..FixTarget::of_cluster(object, namespace) })
 }
 
-async fn root_pod(cluster: &Cluster, object: &Value, namespace: &str) -> Option<(String, String)> {
+/// A workload of the cluster, and what is live of it.
+struct Running {
+    object: Value,
+    root_pod: Option<(String, String)>,
+    workload: Option<Workload>,
+    volumes: Arc<Volumes>,
+}
+
+impl Running {
+    async fn of(
+        cluster: &Cluster,
+        object: Value,
+        kind: &str,
+        name: &str,
+        namespace: &str,
+        tell: Tell<'_>,
+    ) -> Running {
+        let root_pod = root_pod(cluster, &object, namespace, tell).await;
+        // What fails now tells what to remedy; who may not list pods still gets a plan.
+        let all = cluster
+            .inventory(&everything_in(namespace))
+            .await
+            .map(|inventory| inventory.value.workloads)
+            .unwrap_or_default();
+        let shared = volume::shared(&all);
+        let workload = all.into_iter().find(|one| one.kind == kind && one.name == name);
+        let storage = cluster.storage(workload.as_slice()).await;
+        let volumes = Arc::new(Volumes { storage, shared });
+        Running { object, root_pod, workload, volumes }
+    }
+}
+
+/// The image of each container of an object.
+fn images_of(object: &Value) -> BTreeMap<&str, &str> {
+    let spec = plan::pod_spec(object);
+    let containers = spec.and_then(|spec| spec["containers"].as_array()).into_iter().flatten();
+    containers.filter_map(|one| Some((one["name"].as_str()?, one["image"].as_str()?))).collect()
+}
+
+async fn root_pod(
+    cluster: &Cluster,
+    object: &Value,
+    namespace: &str,
+    tell: Tell<'_>,
+) -> Option<(String, String)> {
     let (pod, is_well) = cluster.live_pod(object, namespace).await.ok().flatten()?;
     if !is_well {
-        say(format_args!(
-            "note: pod {pod} runs and is not ready: what it shows may not be all that it does"
-        ));
+        let note =
+            format!("pod {pod} runs and is not ready: what it shows may not be all that it does");
+        tell(Activity::Note(note));
     }
     Some((namespace.to_owned(), pod))
 }
 
-/// How long registries are waited for that shall tell whom images are made for.
+/// How long registries may take to tell the users of images.
 const REGISTRIES: Duration = Duration::from_secs(5);
 
 /// Asks the images for their users where nothing else tells, each image once and all side by side.
-pub(super) async fn ask_images(
+pub async fn ask_images(
     cluster: Option<&Cluster>,
-    registry: &RegistryFlags,
-    subjects: &mut [Subject],
+    registry: &RegistryOptions,
+    targets: &mut [FixTarget],
+    tell: Tell<'_>,
 ) {
     let mut wanted: Vec<Wanted> = Vec::new();
-    for subject in subjects.iter() {
-        let Some(workload) = subject.known() else { continue };
-        for container in subject.undecided() {
+    for target in targets.iter() {
+        let Some(workload) = target.known() else { continue };
+        for container in target.undecided() {
             if container.image.is_empty()
                 || wanted.iter().any(|(name, ..)| *name == container.image)
             {
                 continue;
             }
-            let (source, options) = match cluster.filter(|_| subject.workload.is_some()) {
-                Some(cluster) => image::source(cluster, workload, container, registry).await.value,
-                None => (Source::Registry(container.image.clone()), registry.options()),
+            let (source, options) = match cluster.filter(|_| target.workload.is_some()) {
+                Some(cluster) => images::source(cluster, workload, container, registry).await.value,
+                None => (Source::Registry(container.image.clone()), registry.options.clone()),
             };
             wanted.push((container.image.clone(), source, options));
         }
@@ -485,19 +595,19 @@ pub(super) async fn ask_images(
     if wanted.is_empty() {
         return;
     }
-    let _spinner = Spinner::start("asking the images for their users");
+    let _work = Work::begin(tell, "asking the images for their users");
     let names: Vec<String> = wanted.iter().map(|(name, ..)| name.clone()).collect();
     let read = configurations(wanted, REGISTRIES).await;
     let read: BTreeMap<String, Result<Config, Error>> = names.into_iter().zip(read).collect();
-    for subject in subjects {
-        let of_each = subject
+    for target in targets {
+        let of_each = target
             .undecided()
             .filter_map(|one| Some((one.name.clone(), read.get(&one.image)?.clone())));
         let of_each = of_each.map(|(name, read)| read.map(|config| (name, config)));
         let mut configurations = Partial::of(of_each.collect::<Vec<_>>());
         let mut said = BTreeSet::new();
         configurations.errors.retain(|error| said.insert(error.to_string()));
-        subject.configurations = configurations;
+        target.configurations = configurations;
     }
 }
 

@@ -4,24 +4,22 @@ use std::path::Path;
 
 use k8s_openapi::api::core::v1::{Volume, VolumeMount};
 
+use super::live::everything_in;
 use crate::error::Partial;
-use crate::evidence::cluster::{Cluster, Fields, Namespaces, Place, Scope, Selection};
+use crate::evidence::cluster::{Cluster, Place};
 use crate::evidence::files;
 use crate::foresight;
 use crate::model::credentials::Credentials;
-use crate::model::filesystem::{Access, Files, Lookup, PathStats, Verdict, decide};
+use crate::model::filesystem::{Access, AccessVerdict, Files, Lookup, PathStats, decide};
 use crate::model::node::Node;
 use crate::model::obstacle::{Category, Obstacle, Operation};
 use crate::model::se_linux;
 use crate::model::volume::{FsGroup, Storage, shared};
 use crate::model::workload::Workload;
 
-/// Volumes whose owner is decided outside of the pod.
-const OWNED_ELSEWHERE: [&str; 5] = ["persistentVolumeClaim", "ephemeral", "hostPath", "nfs", "csi"];
-
 /// Why one path was refused.
 #[derive(Debug, Default)]
-pub(super) struct Why {
+pub(super) struct AccessSteps {
     /// The steps of the decision; none where nothing is known.
     pub(super) steps: Vec<String>,
     /// Its volume does not take fsGroup.
@@ -30,12 +28,12 @@ pub(super) struct Why {
 
 /// Why each obstacle came about. An obstacle on a claim or its like becomes one of the volume.
 /// `running` are pods of the workload with containers that can be looked at.
-pub(super) async fn steps(
+pub(super) async fn of_each(
     cluster: &Cluster,
     workload: &Workload,
     running: &[String],
     obstacles: &mut [Obstacle],
-) -> Vec<Why> {
+) -> Vec<AccessSteps> {
     let storage = cluster.storage(std::slice::from_ref(workload)).await;
     let on_claim = |obstacle: &Obstacle| {
         volume(workload, obstacle)
@@ -49,7 +47,7 @@ pub(super) async fn steps(
     for obstacle in obstacles {
         let steps = of_one(cluster, workload, running, obstacle).await.unwrap_or_default();
         let Some((mount, volume)) = volume(workload, obstacle) else {
-            all.push(Why { steps, ignores_fs_group: false });
+            all.push(AccessSteps { steps, ignores_fs_group: false });
             continue;
         };
         let is_there = |other: &&Obstacle| {
@@ -62,7 +60,10 @@ pub(super) async fn steps(
             causes.push(format!("fsGroup does nothing for volume {}: {why}", volume.name));
         }
         let ignores_fs_group = matches!(fs_group, FsGroup::Unchanged(_));
-        all.push(Why { steps: steps.into_iter().chain(causes).collect(), ignores_fs_group });
+        all.push(AccessSteps {
+            steps: steps.into_iter().chain(causes).collect(),
+            ignores_fs_group,
+        });
     }
     all
 }
@@ -72,13 +73,8 @@ pub(super) async fn steps(
 /// rest.
 async fn beside_others(cluster: &Cluster, workload: &Workload, storage: &Storage) -> Vec<Obstacle> {
     let namespace = workload.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
-    let scope = Scope {
-        namespaces: Namespaces::One(namespace),
-        selection: Selection::default(),
-        fields: Fields::All,
-    };
     let all = cluster
-        .inventory(&scope)
+        .inventory(&everything_in(&namespace))
         .await
         .map(|inventory| inventory.value.workloads)
         .unwrap_or_default();
@@ -152,6 +148,15 @@ fn volume<'a>(
     Some((mount, volume))
 }
 
+/// Whether the owner of a volume's files is decided outside of the pod.
+fn is_owned_outside_of_pod(volume: &Volume) -> bool {
+    volume.persistent_volume_claim.is_some()
+        || volume.ephemeral.is_some()
+        || volume.host_path.is_some()
+        || volume.nfs.is_some()
+        || volume.csi.is_some()
+}
+
 async fn of_one(
     cluster: &Cluster,
     workload: &Workload,
@@ -169,13 +174,9 @@ async fn of_one(
     let look = look(cluster, workload, running, &name, &path).await;
     let seen = look.clone().unwrap_or_default();
     let mounts = files::mounts(&workload.spec, &name, &seen);
-    let on = mounts
-        .iter()
-        .filter(|mount| path.starts_with(&mount.path))
-        .max_by_key(|mount| mount.path.len());
-    let elsewhere =
-        on.is_some_and(|mount| OWNED_ELSEWHERE.iter().any(|kind| mount.what.starts_with(kind)));
-    if elsewhere && obstacle.category == Category::UnwritablePath {
+    let is_owned_outside =
+        volume(workload, obstacle).is_some_and(|(_, volume)| is_owned_outside_of_pod(volume));
+    if is_owned_outside && obstacle.category == Category::UnwritablePath {
         obstacle.category = Category::VolumeOwnership;
     }
     let image =
@@ -189,7 +190,7 @@ async fn of_one(
         decide(&process, &Files::new(&image, read_only, mounts), &path, access(obstacle));
     // What was refused and would be allowed by what is seen has a reason that is not seen: then
     // nothing is said.
-    matches!(decision.verdict, Verdict::Denied(_)).then(|| {
+    matches!(decision.verdict, AccessVerdict::Denied(_)).then(|| {
         let groups: Vec<String> = groups.iter().map(u32::to_string).collect();
         let who = format!("it runs as uid {uid}, gid {gid}, groups {}", groups.join(" "));
         std::iter::once(who).chain(decision.steps.iter().map(ToString::to_string)).collect()

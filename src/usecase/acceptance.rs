@@ -2,59 +2,39 @@
 //! themselves.
 
 use std::cell::LazyCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use clap::Args;
 use k8s_openapi::jiff::Timestamp;
 use k8s_openapi::jiff::civil::Date;
 use k8s_openapi::jiff::tz::TimeZone;
 
-use super::say;
+use super::progress::{Activity, Tell};
+use super::row::Row;
 use super::target::nearest;
 use crate::apply::baseline::{self as edit, Fate};
 use crate::error::Error;
 use crate::evidence::baseline::{self, Baseline};
-use crate::model::acceptance::{self, Acceptance, workload_key};
-use crate::output::finding::{Accepted, Finding};
-use crate::output::report::{self, Entry, Workload};
+use crate::model::acceptance::{self, Acceptance};
+use crate::model::finding::{Accepted, AcceptedBy, Finding};
+use crate::output::report::{self, Entry};
 use crate::output::rule;
 
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Accepted findings")]
-pub(super) struct AcceptanceFlags {
-    /// File of findings that are accepted, each with its reason
-    #[arg(long, value_name = "FILE")]
-    pub(super) baseline: Option<PathBuf>,
-    /// Write the findings that count into the file of --baseline, and remove what is no longer
-    /// found
-    #[arg(long, requires = "baseline")]
-    write_baseline: bool,
-    /// Reason of the entries that --write-baseline adds
-    #[arg(long, value_name = "TEXT", requires = "write_baseline")]
-    reason: Option<String>,
-    /// Last day of the entries that --write-baseline adds or renews, such as 2027-03-31
-    #[arg(long, value_name = "DATE", requires = "write_baseline", value_parser = date)]
-    expires: Option<Date>,
-}
-
-fn date(text: &str) -> Result<Date, String> {
-    text.parse().map_err(|_| format!("{text:?} is no date: write it as 2027-03-31"))
-}
-
-/// A workload of the report, and its annotations and its pod template's.
-pub(super) struct Row {
-    pub(super) workload: Workload,
-    pub(super) annotations: BTreeMap<String, String>,
-}
-
-impl Row {
-    fn key(&self) -> String {
-        workload_key(self.workload.namespace.as_deref(), &self.workload.kind, &self.workload.name)
-    }
+/// Where accepted findings are read from and written to.
+#[derive(Debug, Clone, Default)]
+pub struct AcceptanceOptions {
+    /// The file of accepted findings, each with its reason.
+    pub baseline: Option<PathBuf>,
+    /// Write the findings that count into that file, and remove what is no longer found.
+    pub write: bool,
+    /// The reason of the entries that are added.
+    pub reason: Option<String>,
+    /// The last day of the entries that are added or renewed.
+    pub expires: Option<Date>,
 }
 
 /// What was scanned: what is not found there is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Scanned {
     /// Everything that entries can be about.
     Everything,
@@ -71,36 +51,36 @@ pub(super) enum Scanned {
 /// # Errors
 /// The baseline cannot be read or written.
 pub(super) fn apply(
-    flags: &AcceptanceFlags,
+    options: &AcceptanceOptions,
     rows: &mut [Row],
     scanned: &Scanned,
     counts: &dyn Fn(&Finding) -> bool,
+    tell: Tell<'_>,
 ) -> Result<(Option<report::Baseline>, Vec<String>), Error> {
     let today = today();
     let warnings = by_annotations(rows);
-    let Some(path) = &flags.baseline else { return Ok((None, warnings)) };
-    let mut read = read(flags)?;
+    let Some(path) = &options.baseline else { return Ok((None, warnings)) };
+    let mut read = read(options)?;
     let mut hits = by_baseline(rows, read.as_ref(), today);
-    if flags.write_baseline {
-        let fates = fates(read.as_ref(), &hits, rows, scanned, flags.expires, today);
+    if options.write {
+        let fates = fates(read.as_ref(), &hits, rows, scanned, options.expires, today);
         // An entry that is renewed counts again.
         let renewed = read.iter().flat_map(|baseline| &baseline.entries).zip(&fates);
         let renewed: Vec<&Acceptance> = renewed
             .filter(|(_, fate)| matches!(fate, Fate::Renew(_)))
             .map(|((_, entry), _)| entry)
             .collect();
-        let mut added = added(flags, rows, counts, &renewed, today);
+        let mut added = added(options, rows, counts, &renewed, today);
         added.sort_by(|a, b| (&a.workload, &a.check).cmp(&(&b.workload, &b.check)));
         edit::write(path, read.as_ref(), &fates, &added)?;
         let count = |which: fn(&Fate) -> bool| fates.iter().filter(|fate| which(fate)).count();
-        say(format_args!(
-            "{}: {} added, {} removed, {} renewed, {} as before.",
-            path.display(),
-            added.len(),
-            count(|fate| *fate == Fate::Remove),
-            count(|fate| matches!(fate, Fate::Renew(_))),
-            count(|fate| *fate == Fate::Keep),
-        ));
+        tell(Activity::BaselineWritten {
+            file: path,
+            added: added.len(),
+            removed: count(|fate| *fate == Fate::Remove),
+            renewed: count(|fate| matches!(fate, Fate::Renew(_))),
+            kept: count(|fate| *fate == Fate::Keep),
+        });
         read = baseline::read(path)?;
         hits = by_baseline(rows, read.as_ref(), today);
     }
@@ -112,10 +92,10 @@ pub(super) fn apply(
 ///
 /// # Errors
 /// It cannot be read, or is not there and is not to be written either.
-pub(super) fn read(flags: &AcceptanceFlags) -> Result<Option<Baseline>, Error> {
-    let Some(path) = &flags.baseline else { return Ok(None) };
+pub(super) fn read(options: &AcceptanceOptions) -> Result<Option<Baseline>, Error> {
+    let Some(path) = &options.baseline else { return Ok(None) };
     let read = baseline::read(path)?;
-    if read.is_none() && !flags.write_baseline {
+    if read.is_none() && !options.write {
         let error =
             Error::input(format!("read the baseline {}", path.display()), "there is no such file");
         return Err(error.help("--write-baseline makes it"));
@@ -155,11 +135,11 @@ fn by_annotations(rows: &mut [Row]) -> Vec<String> {
                 warnings.push(format!("{key} accepts {}, which is no check{near}", entry.check));
             }
         }
-        for finding in &mut row.workload.findings {
+        for finding in &mut row.findings {
             let entry = accepted
                 .iter()
                 .find(|entry| entry.covers(&key, &finding.check, &finding.containers));
-            finding.accepted = entry.map(|entry| accepted_by("annotation", entry));
+            finding.accepted = entry.map(|entry| accepted_by(AcceptedBy::Annotation, entry));
         }
     }
     warnings
@@ -172,14 +152,14 @@ fn by_baseline(rows: &mut [Row], baseline: Option<&Baseline>, today: Date) -> Ve
     let mut hits = vec![false; baseline.entries.len()];
     for row in rows {
         let key = row.key();
-        for finding in &mut row.workload.findings {
+        for finding in &mut row.findings {
             for ((_, entry), hit) in baseline.entries.iter().zip(&mut hits) {
                 if !entry.covers(&key, &finding.check, &finding.containers) {
                     continue;
                 }
                 *hit = true;
                 if finding.accepted.is_none() && !entry.is_expired(today) {
-                    finding.accepted = Some(accepted_by("baseline", entry));
+                    finding.accepted = Some(accepted_by(AcceptedBy::Baseline, entry));
                 }
             }
         }
@@ -187,12 +167,8 @@ fn by_baseline(rows: &mut [Row], baseline: Option<&Baseline>, today: Date) -> Ve
     hits
 }
 
-fn accepted_by(by: &'static str, entry: &Acceptance) -> Accepted {
-    Accepted {
-        reason: entry.reason.clone(),
-        expires: entry.expires.map(|date| date.to_string()),
-        by,
-    }
+fn accepted_by(by: AcceptedBy, entry: &Acceptance) -> Accepted {
+    Accepted { reason: entry.reason.clone(), expires: entry.expires, by }
 }
 
 /// Whether an entry is about what was scanned, so that it is gone where nothing was found for it.
@@ -225,21 +201,18 @@ fn fates(
 
 /// An entry for each check and workload of which something counts and is not accepted.
 fn added(
-    flags: &AcceptanceFlags,
+    options: &AcceptanceOptions,
     rows: &[Row],
     counts: &dyn Fn(&Finding) -> bool,
     renewed: &[&Acceptance],
     today: Date,
 ) -> Vec<Acceptance> {
-    let reason = flags.reason.clone().unwrap_or_else(|| format!("as it was found on {today}"));
+    let reason = options.reason.clone().unwrap_or_else(|| format!("as it was found on {today}"));
     let mut added: Vec<Acceptance> = Vec::new();
     for row in rows {
         let key = row.key();
-        for finding in row
-            .workload
-            .findings
-            .iter()
-            .filter(|finding| finding.accepted.is_none() && counts(finding))
+        for finding in
+            row.findings.iter().filter(|finding| finding.accepted.is_none() && counts(finding))
         {
             if renewed.iter().any(|entry| entry.covers(&key, &finding.check, &finding.containers)) {
                 continue;
@@ -259,7 +232,7 @@ fn added(
                     check: finding.check.clone(),
                     containers: finding.containers.clone(),
                     reason: reason.clone(),
-                    expires: flags.expires,
+                    expires: options.expires,
                 }),
             }
         }

@@ -1,19 +1,57 @@
-//! `TYPE/NAME`, `TYPE NAME` and short names, as kubectl takes them.
+//! `TYPE/NAME`, `TYPE NAME` and short names, as kubectl takes them, and what else selects workloads.
 
 use crate::error::Error;
+use crate::evidence::cluster::{Fields, Namespaces, Scope, Selection};
 use crate::model::workload::Workload;
 
 /// What a user named on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
+pub struct Target {
     /// The API's kind for a built-in type, else the type as it was given, in lower case.
-    pub(super) kind: String,
+    pub kind: String,
     /// `None`: every one of the type.
-    pub(super) name: Option<String>,
+    pub name: Option<String>,
+}
+
+/// Which workloads: those of files, where files are named, else those of the cluster.
+#[derive(Debug, Clone, Default)]
+pub struct Selector {
+    /// Workloads of the cluster by their names; all without.
+    pub targets: Vec<Target>,
+    /// Files and directories of manifests; `-` is standard input.
+    pub files: Vec<String>,
+    /// Descend into the directories.
+    pub recursive: bool,
+    pub all_namespaces: bool,
+    /// Label selector.
+    pub labels: Option<String>,
+    /// Field selector of pods.
+    pub fields: Option<String>,
+}
+
+impl Selector {
+    /// The part of the cluster that it selects from; without all namespaces it is this one.
+    #[must_use]
+    pub fn scope(&self, namespace: &str, fields: Fields) -> Scope {
+        let namespaces = if self.all_namespaces {
+            Namespaces::All
+        } else {
+            Namespaces::One(namespace.to_owned())
+        };
+        let selection = Selection { labels: self.labels.clone(), fields: self.fields.clone() };
+        Scope { namespaces, selection, fields }
+    }
+
+    /// Whether its targets name a workload, or it has none.
+    #[must_use]
+    pub fn names(&self, workload: &Workload) -> bool {
+        self.targets.is_empty()
+            || self.targets.iter().any(|target| target.matches(&workload.kind, &workload.name))
+    }
 }
 
 /// Built-in types that make pods: kind, and the names that `kubectl api-resources` gives them.
-pub(super) const TYPES: [(&str, &[&str]); 8] = [
+pub const TYPES: [(&str, &[&str]); 8] = [
     ("Pod", &["pod", "pods", "po"]),
     ("Deployment", &["deployment", "deployments", "deploy"]),
     ("StatefulSet", &["statefulset", "statefulsets", "sts"]),
@@ -29,7 +67,7 @@ pub(super) const TYPES: [(&str, &[&str]); 8] = [
 ///
 /// # Errors
 /// A mix of the two forms, or an empty type or name.
-pub(super) fn targets(args: &[String]) -> Result<Vec<Target>, Error> {
+pub fn targets(args: &[String]) -> Result<Vec<Target>, Error> {
     let Some(first) = args.first() else { return Ok(Vec::new()) };
     let fault = |arg: &str, why: &str| {
         Error::input(format!("take {arg:?} for a target"), why).help("use TYPE/NAME or TYPE NAME")
@@ -65,7 +103,7 @@ pub(super) fn targets(args: &[String]) -> Result<Vec<Target>, Error> {
 ///
 /// # Errors
 /// As [`targets`], or several.
-pub(super) fn one(args: &[String], attempt: &str) -> Result<Target, Error> {
+pub fn one(args: &[String], attempt: &str) -> Result<Target, Error> {
     if let [name] = args
         && !name.contains('/')
     {
@@ -79,7 +117,8 @@ pub(super) fn one(args: &[String], attempt: &str) -> Result<Target, Error> {
 }
 
 /// The kind of a type name; `deployments.apps` and `deployments.v1.apps` count too.
-pub(super) fn kind_of(name: &str) -> String {
+#[must_use]
+pub fn kind_of(name: &str) -> String {
     let lower = name.to_lowercase();
     let plain = lower.split('.').next().unwrap_or_default();
     let known = TYPES.iter().find(|(_, names)| names.contains(&plain));
@@ -87,12 +126,13 @@ pub(super) fn kind_of(name: &str) -> String {
 }
 
 /// Whether a word is a type that is built in, and no name.
-pub(super) fn is_type(word: &str) -> bool {
+#[must_use]
+pub fn is_type(word: &str) -> bool {
     Target { kind: kind_of(word), name: None }.is_built_in()
 }
 
 /// The one of these names that was most likely meant, if any is near.
-pub(super) fn nearest<'n>(given: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub fn nearest<'n>(given: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let given = given.to_lowercase();
     let scored = names.map(|name| (strsim::jaro_winkler(&given, &name.to_lowercase()), name));
     scored
@@ -105,7 +145,7 @@ impl Target {
     /// What helps somebody whose target is nowhere: the type, or of these workloads the name, that
     /// was most likely meant.
     #[must_use]
-    pub(super) fn hint<'w>(&self, workloads: impl Iterator<Item = &'w Workload>) -> String {
+    pub fn hint<'w>(&self, workloads: impl Iterator<Item = &'w Workload>) -> String {
         let name = self.name.as_deref().unwrap_or_default();
         let types = TYPES.iter().flat_map(|(_, names)| names.iter().copied());
         if !self.is_built_in()
@@ -122,13 +162,13 @@ impl Target {
     }
 
     #[must_use]
-    pub(super) fn is_built_in(&self) -> bool {
+    pub fn is_built_in(&self) -> bool {
         TYPES.iter().any(|(kind, _)| *kind == self.kind)
     }
 
     /// Whether a workload is meant. A custom type is known by its kind, in singular or plural.
     #[must_use]
-    pub(super) fn matches(&self, kind: &str, name: &str) -> bool {
+    pub fn matches(&self, kind: &str, name: &str) -> bool {
         let lower = kind.to_lowercase();
         let same_kind = self.kind == kind
             || self.kind == lower

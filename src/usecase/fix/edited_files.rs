@@ -1,9 +1,8 @@
 //! The files of -f, with plans in them.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use super::{Fault, FixArgs, Fixed, say};
+use super::Fixed;
 use crate::apply;
 use crate::error::Error;
 use crate::evidence::manifests::document::Document;
@@ -11,26 +10,26 @@ use crate::evidence::manifests::{Manifest, ManifestFile, source};
 use crate::output::patch;
 
 /// A file with the plans of its workloads in it.
-pub(super) struct Edited {
-    pub(super) text: String,
+pub struct Edited {
+    pub text: String,
     /// The workloads that it changes, as `deployment/web`.
-    pub(super) names: Vec<String>,
+    pub names: Vec<String>,
     /// One for each document that stays as it is though a plan would change it.
-    pub(super) errors: Vec<Error>,
+    pub errors: Vec<Error>,
 }
 
 impl Edited {
     /// What changes, as `patch -p0` takes it.
-    pub(super) fn diff(&self, file: &ManifestFile) -> String {
+    pub fn diff(&self, file: &ManifestFile) -> String {
         patch::diff((&file.name, &file.text), (&file.name, &self.text))
     }
 }
 
 /// Edits a file, a document at a time: what cannot be edited stays, and is told.
-pub(super) fn edited(file: &Arc<ManifestFile>, fixed: &[&Fixed]) -> Edited {
+pub fn edited(file: &Arc<ManifestFile>, fixed: &[&Fixed]) -> Edited {
     let changed = fixed.iter().filter(|one| one.changes());
     let mut plans: Vec<(&Manifest, &Fixed)> = changed
-        .filter_map(|one| Some((one.subject.manifest.as_ref()?, *one)))
+        .filter_map(|one| Some((one.target.manifest.as_ref()?, *one)))
         .filter(|(manifest, _)| Arc::ptr_eq(&manifest.file, file))
         .collect();
     plans.sort_by_key(|(manifest, _)| manifest.part.start);
@@ -43,7 +42,7 @@ pub(super) fn edited(file: &Arc<ManifestFile>, fixed: &[&Fixed]) -> Edited {
     for of_document in plans.chunk_by(|(one, _), (other, _)| one.part == other.part) {
         let part = of_document[0].0.part.clone();
         edited.text.push_str(&file.text[done..part.start]);
-        let names: Vec<String> = of_document.iter().map(|(_, one)| one.subject.name()).collect();
+        let names: Vec<String> = of_document.iter().map(|(_, one)| one.target.name()).collect();
         match document(&file.text[part.clone()], of_document) {
             Ok(text) => {
                 edited.text.push_str(&text);
@@ -78,7 +77,7 @@ fn document(text: &str, plans: &[(&Manifest, &Fixed)]) -> Result<String, patch::
             None => Some(&mut planned),
         };
         let Some(place) = place else { continue };
-        one.subject.put(&one.plan.object, place);
+        one.target.put(&one.plan.object, place);
         if let Some(fields) = place.as_object_mut().filter(|_| manifest.is_unnamed) {
             fields.retain(|field, _| !["kind", "apiVersion"].contains(&field.as_str()));
         }
@@ -87,7 +86,7 @@ fn document(text: &str, plans: &[(&Manifest, &Fixed)]) -> Result<String, patch::
 }
 
 /// Whole files one after another, as one stream.
-pub(super) fn stream<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+pub fn stream<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     let mut out = String::new();
     for text in texts {
         if !out.is_empty() {
@@ -103,84 +102,34 @@ pub(super) fn stream<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     out
 }
 
-/// Why a workload of a file is no place for a plan.
-pub(super) fn refused(manifest: &Manifest) -> Option<Error> {
-    let Manifest { file, part, workload, .. } = manifest;
-    let text = &file.text[part.clone()];
-    let attempted =
-        || format!("fix {}/{} in {}", workload.kind.to_lowercase(), workload.name, file.name);
-    if text.contains("{{") {
-        if let Some(chart) = source::chart(file) {
-            return Some(Error::input(attempted(), chart.advice()));
-        }
-        if source::is_helm_template(text) {
-            let error = Error::input(attempted(), "it is a template of Helm's");
-            return Some(
-                error.help(
-                    "set its values, or plan for what it renders: helm template CHART | kubectl nonroot fix -f -",
-                ),
-            );
-        }
-    }
-    // A directive of a strategic merge patch (kubernetes/community,
-    // sig-api-machinery/strategic-merge-patch.md).
-    if text.contains("$patch:") {
-        let error =
-            Error::input(attempted(), "it is a strategic merge patch ($patch) and no whole object");
-        return Some(error.help("fix the resource that it changes, or what comes of it"));
-    }
-    let kustomization = source::patched_by(file)?;
-    let directory = kustomization.parent().unwrap_or(Path::new(".")).display().to_string();
-    let why = format!("it is a patch of {} and no whole object", kustomization.display());
-    let help = format!(
-        "fix the resource that it changes, or what comes of it: kubectl kustomize {directory} | kubectl nonroot fix -f - -o kustomize"
-    );
-    Some(Error::input(attempted(), why).help(help))
-}
-
 /// Where a workload of a file was rendered from, and what to do there.
-pub(super) fn rendered(manifest: &Manifest) -> Option<String> {
+pub fn rendered(manifest: &Manifest) -> Option<String> {
     let template = source::rendered_from(&manifest.file.text[manifest.part.clone()])?;
     Some(format!(
         "Helm rendered it from {template}: set podSecurityContext and securityContext in the chart's values, or use the patch as a post-renderer"
     ))
 }
 
-/// Says that nothing can be written to standard input, before anything else is done.
-pub(super) fn check(args: &FixArgs) -> Result<(), Fault> {
-    if args.write && args.selection.filename.iter().any(|name| name == "-") {
-        let error = Error::input("write to standard input", "it is no file");
-        return Err(error
-            .help("-o yaml prints the result, -o kustomize a patch for what it was rendered from")
-            .into());
-    }
-    Ok(())
-}
-
-/// Writes the plans of a file into it, and says so.
+/// Writes the plans of a file into it, but for those whose trial failed. Comes back with the
+/// workloads that it changes.
 ///
 /// # Errors
-/// It cannot be written, or it is not what to write to. What cannot be edited in it is no error
-/// here.
-pub(super) fn write(file: &Arc<ManifestFile>, fixed: &[&Fixed]) -> Result<(), Error> {
+/// The file cannot be written, or is not the one to write to. What cannot be edited in it is no
+/// error here.
+pub fn write(file: &Arc<ManifestFile>, fixed: &[&Fixed]) -> Result<Vec<String>, Error> {
     let mut fixed = fixed.to_vec();
-    fixed.retain(|one| {
-        let works = one.proof.as_ref().is_none_or(|proof| proof.ready);
-        if !works {
-            say(format_args!("{} is not written: its trial did not work.", one.subject.name()));
-        }
-        works
-    });
+    fixed.retain(|one| !one.is_refuted());
     let Edited { text, names, .. } = edited(file, &fixed);
-    let Some(path) = file.path.as_deref().filter(|_| !names.is_empty()) else { return Ok(()) };
-    let changed = fixed.iter().filter(|one| names.contains(&one.subject.name()));
-    let manifests = changed.filter_map(|one| one.subject.manifest.as_ref());
+    let Some(path) = file.path.as_deref().filter(|_| !names.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let changed = fixed.iter().filter(|one| names.contains(&one.target.name()));
+    let manifests = changed.filter_map(|one| one.target.manifest.as_ref());
     if let Some(why) =
         manifests.filter(|manifest| Arc::ptr_eq(&manifest.file, file)).find_map(rendered)
     {
         return Err(Error::input(format!("write {}", file.name), why));
     }
     apply::replace(path, &file.text, &text)?;
-    say(format_args!("{}: written ({}).", file.name, names.join(", ")));
-    Ok(())
+    Ok(names)
 }
