@@ -1,6 +1,6 @@
 //! The sentence that tells why, from what is known and nothing else.
 
-use super::scene::Finding;
+use super::finding::Finding;
 use crate::model::obstacle::{Category, Errno, Operation};
 
 /// One sentence without remedies and without a full stop.

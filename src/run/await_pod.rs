@@ -18,6 +18,7 @@ use crate::diagnosis::{Context, diagnose};
 use crate::error::Error;
 use crate::evidence::cluster::{Place, Text, insist, is_unauthorized};
 use crate::foresight;
+use crate::model::waiting_reason::WaitingReason;
 use crate::plan;
 use crate::search::{End, Outcome, Search};
 
@@ -220,18 +221,8 @@ impl Trial<'_> {
             .filter(|container| container.name != pod::READER && container.name != strace::STRACE);
         for container in init.chain(main.clone()) {
             let state = container.state.clone().unwrap_or_default();
-            let stuck = |reason: &str| {
-                matches!(
-                    reason,
-                    "CreateContainerConfigError"
-                        | "CreateContainerError"
-                        | "RunContainerError"
-                        | "ErrImageNeverPull"
-                        | "InvalidImageName"
-                        | "ImagePullBackOff"
-                        | "ErrImagePull"
-                )
-            };
+            let stuck =
+                |reason: &str| WaitingReason::parse(reason).is_some_and(WaitingReason::is_fatal);
             if state.waiting.and_then(|waiting| waiting.reason).is_some_and(|reason| stuck(&reason))
             {
                 return Some(End::NotStarted);

@@ -5,14 +5,14 @@
 //! refusals; what it does there is what will be refused to another user, and foresight makes
 //! obstacles of it.
 
-mod deed;
-mod done;
+mod effect;
 mod process;
 mod refused;
+mod succeeded;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use self::deed::Deed;
+use self::effect::SyscallEffect;
 use self::process::Process;
 use self::refused::Refused;
 use super::Context;
@@ -68,7 +68,7 @@ impl Trace {
             self.is_program =
                 matches!(&event.what, What::Call(call) if call.name.starts_with("execve"));
         }
-        self.meet(pid);
+        self.register_process(pid);
         match event.what {
             What::Forking => self.forking.push(pid),
             What::Call(call) => self.call(pid, event.line, &call),
@@ -86,7 +86,7 @@ impl Trace {
 
     /// A process that is seen for the first time: a child that runs before its parent knows, or one
     /// that was there.
-    fn meet(&mut self, pid: u32) {
+    fn register_process(&mut self, pid: u32) {
         if self.processes.contains_key(&pid) || self.processes.len() >= MOST_PROCESSES {
             return;
         }
@@ -116,18 +116,18 @@ impl Trace {
         {
             process.cwd = Some(note.to_owned());
         }
-        let deed = Deed::of(call, process);
+        let effect = SyscallEffect::of(call, process);
         match &call.outcome {
             Outcome::Failed(errno) => {
                 if let Some(errno) = Errno::ALL.into_iter().find(|known| known.as_str() == errno) {
-                    self.refusal(pid, line, call, errno, deed);
+                    self.refusal(pid, line, call, errno, effect);
                 }
             }
             Outcome::Returned(..) => {
-                if let Some(deed) = deed {
-                    self.done(pid, line, call, deed);
+                if let Some(effect) = effect {
+                    self.succeeded(pid, line, call, effect);
                 }
-                self.says(pid, call);
+                self.observe_write(pid, call);
                 let Some(process) = self.processes.get_mut(&pid) else { return };
                 process.follow(call);
                 self.identified(pid, line, call);

@@ -1,10 +1,10 @@
 //! What was refused, and what came of it.
 
 use super::Trace;
-use super::deed::Deed;
+use super::effect::SyscallEffect;
 use super::process::{Open, Process};
 use crate::diagnosis::cause;
-use crate::diagnosis::scene::Finding;
+use crate::diagnosis::finding::Finding;
 use crate::model::inside::Listener;
 use crate::model::obstacle::{Category, Errno, Evidence, Obstacle, Operation};
 use crate::model::trace::{Argument, Call, Refusal, Then};
@@ -64,7 +64,7 @@ impl Trace {
         line: u64,
         call: &Call,
         errno: Errno,
-        deed: Option<Deed>,
+        effect: Option<SyscallEffect>,
     ) {
         let refused = match (errno, call.name.as_str()) {
             (Errno::Eperm | Errno::Eacces | Errno::Erofs, _) => true,
@@ -76,13 +76,13 @@ impl Trace {
         if !refused {
             return;
         }
-        let finding = match &deed {
-            Some(deed) => {
-                let (operation, category) = deed.refused(errno);
-                let port = deed.listener.as_ref().and_then(Listener::port);
+        let finding = match &effect {
+            Some(effect) => {
+                let (operation, category) = effect.refused(errno);
+                let port = effect.listener.as_ref().and_then(Listener::port);
                 let finding = Finding::new(operation, category)
                     .errno(errno)
-                    .path(deed.path.clone())
+                    .path(effect.path.clone())
                     .port(port);
                 let is_privileged = matches!(
                     category,
@@ -91,11 +91,11 @@ impl Trace {
                         | Category::RawSocket
                         | Category::Seccomp
                 );
-                let finding = match deed.capability.filter(|_| is_privileged) {
+                let finding = match effect.capability.filter(|_| is_privileged) {
                     Some(capability) => finding.capability(capability),
                     None => finding,
                 };
-                finding.harmless(deed.harmless || deed.asks)
+                finding.harmless(effect.harmless || effect.asks)
             }
             None if errno == Errno::Eperm && MAY_NEED_PRIVILEGE.contains(&call.name.as_str()) => {
                 Finding::new(Operation::Other, Category::CapabilityMissing)
@@ -144,8 +144,8 @@ impl Trace {
 
     /// Whether a success makes up for a refusal: the same file elsewhere, or the same path in
     /// another way.
-    pub(super) fn instead(&mut self, pid: u32, deed: &Deed) {
-        let (Some(process), Some(path)) = (self.processes.get_mut(&pid), &deed.path) else {
+    pub(super) fn superseded_by(&mut self, pid: u32, effect: &SyscallEffect) {
+        let (Some(process), Some(path)) = (self.processes.get_mut(&pid), &effect.path) else {
             return;
         };
         let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
@@ -156,7 +156,7 @@ impl Trace {
             if before == path {
                 return false;
             }
-            let same = one.finding.operation == deed.operation && name(before) == name(path);
+            let same = one.finding.operation == effect.operation && name(before) == name(path);
             if same {
                 one.then = Then::Elsewhere(path.clone());
             }
@@ -165,7 +165,7 @@ impl Trace {
     }
 
     /// Whether a program says what was refused: it writes to its standard error, or the very words.
-    pub(super) fn says(&mut self, pid: u32, call: &Call) {
+    pub(super) fn observe_write(&mut self, pid: u32, call: &Call) {
         if !matches!(call.name.as_str(), "write" | "writev" | "pwrite64" | "sendto" | "sendmsg") {
             return;
         }
@@ -244,10 +244,11 @@ impl Trace {
                     errno: one.finding.errno,
                     path: one.finding.path.clone(),
                     port: one.finding.port,
-                    capability: one.finding.capability.map(str::to_owned),
+                    capability: one.finding.capability.map(|one| one.name().to_owned()),
                     category: one.finding.category,
                     fatal: one.fatal,
                     cause: cause::sentence(&one.finding),
+                    details: one.finding.details,
                     evidence: Evidence {
                         source: source.clone(),
                         line: Some(one.line),

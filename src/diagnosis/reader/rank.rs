@@ -1,0 +1,276 @@
+//! Which obstacle killed the container, and which are warnings before it or consequences after.
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use regex::Regex;
+
+use super::{errno::compile, severity::Severity};
+use crate::diagnosis::{cause, finding::Finding};
+use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
+
+/// Distinct obstacles that are kept; a log that goes on for days repeats itself.
+const MOST: usize = 256;
+
+/// A finding with where it was found.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub finding: Finding,
+    pub severity: Severity,
+    pub program: Option<String>,
+    pub line: u64,
+    pub text: String,
+}
+
+/// Findings in the order of the log, equal ones folded.
+#[derive(Debug, Default)]
+pub(crate) struct Collected {
+    found: Vec<Found>,
+    by_key: HashMap<(Operation, Option<String>, Option<u16>, Category), usize>,
+}
+
+impl Collected {
+    /// Adds a finding, or folds it into the equal one that came first. The worst severity of them
+    /// counts, and the line that said it.
+    pub(crate) fn add(&mut self, mut new: Found) {
+        if new.finding.harmless {
+            new.severity = new.severity.min(Severity::Warning);
+        }
+        let finding = &new.finding;
+        let key = (finding.operation, finding.path.clone(), finding.port, finding.category);
+        if let Some(&index) = self.by_key.get(&key) {
+            let old = &mut self.found[index];
+            old.finding.errno = old.finding.errno.or(finding.errno);
+            old.finding.harmless &= finding.harmless;
+            old.severity = old.severity.max(new.severity);
+            return;
+        }
+        if self.found.len() < MOST {
+            self.by_key.insert(key, self.found.len());
+            self.found.push(new);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// The obstacles, the one that best explains the failure first.
+    pub(crate) fn into_obstacles(
+        mut self,
+        source: &str,
+        container: Option<&str>,
+        directory: Option<&str>,
+        lines: u64,
+    ) -> Vec<Obstacle> {
+        inherit(&mut self.found);
+        self.found = joined(self.found);
+        let mut order: Vec<usize> = (0..self.found.len()).collect();
+        order.sort_by_key(|&index| (std::cmp::Reverse(weight(&self.found, index)), index));
+        order
+            .into_iter()
+            .enumerate()
+            .map(|(rank, index)| {
+                let found = &self.found[index];
+                let finding = &found.finding;
+                // A log that says nothing else ended with it.
+                let fatal = rank == 0 && (lines == 1 || !finding.harmless)
+                    || !finding.harmless && found.severity >= Severity::Error;
+                Obstacle {
+                    container: container.map(str::to_owned),
+                    program: found.program.clone(),
+                    operation: finding.operation,
+                    errno: finding.errno,
+                    path: finding
+                        .path
+                        .as_deref()
+                        .map(|path| absolute(path, finding.operation, directory)),
+                    port: finding.port,
+                    capability: finding.capability.map(|one| one.name().to_owned()),
+                    category: finding.category,
+                    fatal,
+                    cause: cause::sentence(finding),
+                    details: finding.details.clone(),
+                    evidence: Evidence {
+                        source: source.to_owned(),
+                        line: Some(found.line),
+                        text: found.text.clone(),
+                    },
+                }
+            })
+            .collect()
+    }
+}
+
+/// A program that keeps its errno to itself often had it printed by another line just before:
+/// squid, whose `Cannot open '/dev/stdout' for writing` follows `/dev/stderr: Permission denied`.
+fn inherit(found: &mut [Found]) {
+    for index in 1..found.len() {
+        let (before, after) = found.split_at_mut(index);
+        let (Some(before), Some(after)) = (before.last(), after.first_mut()) else { continue };
+        let same_kind = matches!(after.finding.operation, Operation::Open | Operation::Create)
+            && before.finding.path.is_some();
+        if after.finding.errno.is_none()
+            && same_kind
+            && before.finding.category == after.finding.category
+            && after.line - before.line < 6
+        {
+            after.finding.errno = before.finding.errno;
+        }
+    }
+}
+
+/// Lines between two halves of one message, at most.
+const BETWEEN: u64 = 3;
+
+/// Puts the halves of one failure together: a line that says what was wanted and one near by that
+/// says why not, each of which keeps the other half to itself; and the same refusal told once by
+/// its name and once with the call that failed.
+fn joined(found: Vec<Found>) -> Vec<Found> {
+    let mut all: Vec<Found> = Vec::with_capacity(found.len());
+    for new in found {
+        let near = |old: &Found| {
+            new.line.abs_diff(old.line) <= BETWEEN && old.finding.harmless == new.finding.harmless
+        };
+        let of_files = |found: &Found| {
+            matches!(
+                found.finding.operation,
+                Operation::Open | Operation::Create | Operation::Mkdir | Operation::Other
+            ) && matches!(
+                found.finding.category,
+                Category::UnwritablePath
+                    | Category::HomeUnwritable
+                    | Category::UnreadableFile
+                    | Category::ReadOnlyRootfs
+            )
+        };
+        let is_half = |a: &Found, b: &Found| {
+            a.finding.path.is_some()
+                && a.finding.errno.is_none()
+                && b.finding.path.is_none()
+                && b.finding.errno.is_some()
+        };
+        let place = all.iter().rposition(|old| {
+            let halves = is_half(old, &new) || is_half(&new, old);
+            let again = old.finding.path.is_some()
+                && old.finding.path == new.finding.path
+                && old.finding.category == new.finding.category
+                && old.finding.errno == new.finding.errno
+                && old.finding.operation == Operation::Open
+                && !matches!(new.finding.operation, Operation::Other | Operation::Open);
+            of_files(old) && of_files(&new) && near(old) && (halves || again)
+                || near(old) && is_echo(old, &new)
+        });
+        let Some(old) = place.and_then(|place| all.get_mut(place)) else {
+            all.push(new);
+            continue;
+        };
+        let severity = old.severity.max(new.severity);
+        if is_half(&new, old) {
+            let errno = old.finding.errno;
+            *old = Found { finding: new.finding.errno(errno), ..new };
+        } else if is_echo(old, &new) {
+        } else if old.finding.path == new.finding.path {
+            old.finding.operation = new.finding.operation;
+        } else {
+            old.finding.errno = new.finding.errno;
+        }
+        old.severity = severity;
+    }
+    all
+}
+
+/// A line that repeats what one just before said, and leaves out on what: it lends it only its
+/// severity.
+fn is_echo(old: &Found, new: &Found) -> bool {
+    let (said, again) = (&old.finding, &new.finding);
+    let same = said.operation == again.operation
+        || again.operation == Operation::Other
+        || again.operation == Operation::Exec && again.errno.is_some();
+    let is_nameless = again.path.is_none() && again.port.is_none() && said.path.is_some();
+    let is_refused_alike = match again.errno {
+        Some(errno) => said.errno == Some(errno),
+        None => said.errno.is_some() && said.category == again.category,
+    };
+    is_nameless && same && is_refused_alike
+}
+
+/// Severity by the program's own word first. Where it does not say, a refusal that names what was
+/// refused counts like an error: coreutils and shells print no severity, and entrypoints run with
+/// `set -e`.
+fn weight(found: &[Found], index: usize) -> i32 {
+    let this = &found[index];
+    let severity = match this.severity {
+        Severity::Fatal => 50,
+        Severity::Error => 40,
+        Severity::Unstated => 38,
+        Severity::Warning => 10,
+        Severity::Info => 5,
+    };
+    let known = i32::from(this.finding.path.is_some() || this.finding.port.is_some()) * 2;
+    let known = known + i32::from(this.finding.errno.is_some()) * 2;
+    let harmless = if this.finding.harmless { -30 } else { 0 };
+    let tolerated = if is_often_tolerated(&this.finding) { -6 } else { 0 };
+    let survived = if is_survived(found, index) { -6 } else { 0 };
+    // The audit log tells why the kernel refused what others only report.
+    let explains =
+        if this.finding.category == Category::Selinux && !this.finding.harmless { 8 } else { 0 };
+    // An exception in another: what was thrown on ended it, and what stands alone may have been
+    // caught.
+    let thrown_on = if is_wrapped(&this.text) { 3 } else { 0 };
+    severity + known + harmless + tolerated + survived + explains + thrown_on
+}
+
+/// `some.module.WrapperError: PermissionError: ...`
+fn is_wrapped(text: &str) -> bool {
+    static WRAPPED: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"^(?:[\w$]+\.)+[A-Z]\w*(?:Error|Exception): (?:[\w$]+\.)*[A-Z]\w*(?:Error|Exception): ",
+        )
+    });
+    WRAPPED.is_match(text)
+}
+
+/// Commands of a script that went on: another program said afterwards that it failed.
+fn is_survived(found: &[Found], index: usize) -> bool {
+    const COMMANDS: [&str; 16] = [
+        "sed", "chown", "chmod", "chgrp", "mkdir", "touch", "rm", "cp", "mv", "ln", "cat", "tee",
+        "install", "find", "sh", "rsync",
+    ];
+    let is_command =
+        |found: &Found| found.program.as_deref().is_some_and(|program| COMMANDS.contains(&program));
+    let failed = |later: &Found| {
+        later.severity >= Severity::Error && !is_command(later) && !later.finding.harmless
+    };
+    is_command(&found[index]) && found[index + 1..].iter().any(failed)
+}
+
+/// Entrypoints commonly ignore a chown or chmod that fails (`|| :`), and go on.
+fn is_often_tolerated(finding: &Finding) -> bool {
+    matches!(finding.operation, Operation::Chmod | Operation::Chown)
+        || finding.category == Category::OwnershipChange
+}
+
+/// A relative path in the container's working directory, where that is known.
+fn absolute(path: &str, operation: Operation, directory: Option<&str>) -> String {
+    // A command without a slash is searched for in PATH, not in the working directory (execvp(3)).
+    let is_command = operation == Operation::Exec && !path.contains('/');
+    match directory {
+        Some(directory) if !path.starts_with('/') && !path.starts_with('~') && !is_command => {
+            format!("{}/{}", directory.trim_end_matches('/'), path.trim_start_matches("./"))
+        }
+        _ => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_path_is_in_the_working_directory_and_a_command_is_not() {
+        assert_eq!(absolute("data/x", Operation::Open, Some("/srv/")), "/srv/data/x");
+        assert_eq!(absolute("ping", Operation::Exec, Some("/")), "ping");
+        assert_eq!(absolute("./run", Operation::Exec, Some("/srv")), "/srv/run");
+        assert_eq!(absolute("x", Operation::Open, None), "x");
+    }
+}
