@@ -77,5 +77,5 @@ fn read(context: &LineContext) -> Option<Finding> {
         .errno(errno)
         .capability(capability)
         .certainty(Certainty::Words);
-    Some(finding.harmless(context.line().severity == Severity::Warning))
+    Some(finding.harmless(context.is_warning()))
 }

@@ -178,7 +178,8 @@ fn read(context: &LineContext) -> Option<Finding> {
         };
         Finding::new(operation, Category::IdentitySwitch)
             .capability(capability)
-            .harmless(goes_on(context))
+            // It tried to give up groups that it does not have, or to become root again.
+            .harmless(context.is_warning())
     };
     let Some(refusal) = context.refusal() else {
         let (operation, _) = silent.iter().find(|(_, words)| words.is_match(context.text()))?;
@@ -209,12 +210,4 @@ fn read(context: &LineContext) -> Option<Finding> {
         .find_map(|(operation, words)| words.is_match(context.text()).then_some(*operation))?;
     // A change of the user outweighs every other verb of the message.
     Some(finding(operation).errno(refusal.errno).certainty(Certainty::VerbBeforeErrno))
-}
-
-/// Squid tries to regain root and HAProxy to drop groups that it does not have; neither minds.
-fn goes_on(context: &LineContext) -> bool {
-    let text = context.text().to_ascii_lowercase();
-    text.contains("no_suid")
-        || text.contains("failed to drop supplementary groups")
-        || text.contains("warning: unable to gain root")
 }

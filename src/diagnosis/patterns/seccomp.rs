@@ -123,12 +123,11 @@ fn read(context: &LineContext) -> Option<Finding> {
         )
     });
     if errno.is_none() && NO_URING.is_match(text) {
-        let goes_on = context.line().severity <= Severity::Warning
-            && context.line().severity != Severity::Unstated;
+        let finding = Finding::new(Operation::Other, Category::Seccomp);
         return Some(
-            Finding::new(Operation::Other, Category::Seccomp)
+            finding
                 .certainty(Certainty::Words)
-                .harmless(goes_on),
+                .harmless(context.line().severity <= Severity::Warning),
         );
     }
     SANDBOX.is_match(text).then(|| refused(false))

@@ -10,6 +10,7 @@ use super::{
     path::{self, Path},
     record::Record,
     reported::{self, Reported},
+    severity::Severity,
 };
 use crate::diagnosis::finding::{Certainty, Confidence};
 use crate::model::obstacle::Operation;
@@ -54,6 +55,11 @@ impl<'s> LineContext<'s> {
 
     pub(crate) fn line(&self) -> &'s Line {
         &self.records[self.record].lines[self.index]
+    }
+
+    /// Whether the program calls the message a warning, and so continues.
+    pub(crate) fn is_warning(&self) -> bool {
+        self.line().severity == Severity::Warning
     }
 
     pub(crate) fn text(&self) -> &'s str {

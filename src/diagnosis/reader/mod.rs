@@ -7,6 +7,7 @@ pub(super) mod context;
 pub(super) mod errno;
 pub(super) mod exclusions;
 mod garbled;
+mod home_directories;
 pub(super) mod line;
 mod object;
 pub(super) mod path;

@@ -4,65 +4,28 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::errno::compile;
+use super::{errno::compile, home_directories::HOME_DIRECTORIES};
 
-/// A path that is a directory by its name: `/.cache` or `/home/app/.local`, which caches and
-/// installers want to make before anything in it.
+/// A path that is a directory by its name. Programs make it before anything in it.
+///
+/// In a home it is a hidden name without an extension: hidden files there end in a word for what
+/// they hold. Elsewhere, which may be the home of a user that the image made, it is one of
+/// [`HOME_DIRECTORIES`].
 pub(crate) fn is_directory(path: &str) -> bool {
-    let last = path.rsplit('/').next().unwrap_or_default();
-    // Directly under one of them stands a directory for each program.
-    let above = path.rsplit('/').nth(1).unwrap_or_default();
-    (matches!(above, ".cache" | ".config") && !last.contains('.') && !last.ends_with("rc"))
-        || matches!(
-            last,
-            ".cache"
-                | ".config"
-                | ".local"
-                | ".npm"
-                | ".yarn"
-                | ".m2"
-                | ".gradle"
-                | ".cargo"
-                | ".pm2"
-                | ".nuget"
-                | ".dotnet"
-                | ".aws"
-                | ".kube"
-                | ".docker"
-                | ".ssh"
-                | ".gnupg"
-                | ".java"
-                | ".ipython"
-                | ".jupyter"
-                | ".keras"
-                | ".nv"
-                | ".streamlit"
-                | ".matplotlib"
-                | ".composer"
-                | ".bundle"
-                | ".gem"
-                | ".pki"
-                | ".mozilla"
-                | ".fonts"
-                | ".ansible"
-                | ".terraform.d"
-                | ".helm"
-                | ".pip"
-                | ".conda"
-                | ".vscode"
-                | ".sonar"
-                | ".ivy2"
-                | ".sbt"
-                | ".node-gyp"
-                | ".cpanm"
-                | ".cpan"
-                | ".astropy"
-                | ".theano"
-                | ".dbus"
-                | ".erlang.d"
-                | ".mix"
-                | ".hex"
+    static HIDDEN: LazyLock<Regex> = LazyLock::new(|| compile(r"^\.[A-Za-z][\w-]*(?:\.d)?$"));
+    static FILE: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"(?i)(?:rc|env|lock|log|pid|rnd|db|key|token|cookie|profile|login|logout|history|hist|hst|hsts|info|pass|passwd|secret|access|credentials?|conf|cfg|config|settings|defaults|ignore|keep|version|lastrun|auth|authority|done|ready)$",
         )
+    });
+    let mut names = path.rsplit('/');
+    let last = names.next().unwrap_or_default();
+    match names.next() {
+        // They have a directory for each program.
+        Some(".cache" | ".config") => !last.contains('.') && !last.ends_with("rc"),
+        _ if HOME_DIRECTORIES.contains(&last) => true,
+        _ => is_in_home(path) && HIDDEN.is_match(last) && !FILE.is_match(last),
+    }
 }
 
 /// A file that only a program with something to write would name: numbered as nginx numbers its
@@ -104,4 +67,26 @@ pub(crate) fn is_of_node(path: &str) -> bool {
         )
     });
     NODE.is_match(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hidden_name_is_a_directory_unless_it_says_what_it_holds() {
+        for path in ["/.cache", "/home/app/.local", "/root/.m2", "~/.terraform.d", "/srv/.cache"] {
+            assert!(is_directory(path), "{path}");
+        }
+        for path in [
+            "/.npmrc",
+            "/root/.bash_history",
+            "/.gitconfig",
+            "/srv/.touch",
+            "/.config/x.toml",
+            "/a",
+        ] {
+            assert!(!is_directory(path), "{path}");
+        }
+    }
 }

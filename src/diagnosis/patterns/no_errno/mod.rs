@@ -1,9 +1,14 @@
 //! Programs that say what they could not do and keep the errno to themselves.
 
+mod programs;
+mod wordings;
+
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
+use self::wordings::Message;
 use super::{Example, Pattern, Read};
 use crate::diagnosis::finding::{Certainty, Finding};
 use crate::diagnosis::reader::{
@@ -12,14 +17,13 @@ use crate::diagnosis::reader::{
     errno::compile,
     path,
 };
-use crate::model::detail::{Demand, Detail};
-use crate::model::obstacle::{Category, Operation};
+use crate::model::detail::Detail;
 
 pub(super) const PATTERN: Pattern = Pattern {
     id: "silent",
     title: "a program says what it could not do, not why",
-    explain: "Some programs check for write permission themselves, or drop the errno. Their words then mean an unwritable \
-              directory, a file that belongs to somebody else or a home that is not there.",
+    explain: "Some programs check for write permission themselves, or do not print the errno. Then their words mean an \
+              unwritable directory, a file of another owner or a missing home.",
     source: "git setup.c, SQLite's SQLITE_READONLY and SQLITE_CANTOPEN, CPython tempfile, squid debug.cc, OpenSSH sshd.c, huggingface_hub",
     signals: &[
         "dubious ownership",
@@ -197,30 +201,6 @@ pub(super) const PATTERN: Pattern = Pattern {
     read: Read::One(read),
 };
 
-struct Message {
-    operation: Operation,
-    /// `None`: by the kind of path, as for a message with an errno.
-    category: Option<Category>,
-    /// What is demanded of the path, where more than access.
-    demand: Option<Demand>,
-    /// The path, where there is one, is the group `p`.
-    pattern: &'static str,
-}
-
-const fn message(operation: Operation, pattern: &'static str) -> Message {
-    Message { operation, category: None, demand: None, pattern }
-}
-
-/// A demand on whose a path is, or on who else may use it.
-const fn demand(demand: Demand, pattern: &'static str) -> Message {
-    Message {
-        operation: Operation::Other,
-        category: Some(Category::VolumeOwnership),
-        demand: Some(demand),
-        pattern,
-    }
-}
-
 /// A path in quotes, brackets or bare.
 const P: &str = r#"["'`‘“(\[]*(?P<p>(?:\.{0,2}|~)/[^"'`’”)\],;\s]*)["'`’”)\]]*"#;
 
@@ -230,203 +210,14 @@ const T: &str = r"\W*(?:(?:directory|folder|file)\W*$|$|because|check|please|mak
 /// A word that is a relative path, or a path.
 const W: &str = r#"["'`‘“]*(?P<p>[\w./~+-]*\w)["'`’”]*"#;
 
-/// The first that matches is what is meant. `{P}` stands for a path, `{P2}` for the path of a
-/// second wording, `{W}` for a path that may be relative, `{T}` for the end of the message.
-const MESSAGES: &[Message] = &[
-    Message {
-        operation: Operation::Other,
-        category: Some(Category::VolumeOwnership),
-        demand: Some(Demand::Owner),
-        pattern: r"detected dubious ownership in repository at {P}",
-    },
-    Message {
-        operation: Operation::Other,
-        category: Some(Category::VolumeOwnership),
-        demand: Some(Demand::Owner),
-        pattern: r"(?:data directory|directory|file|repository) {P} (?:has wrong ownership|is not owned by|must be owned by|is owned by)",
-    },
-    Message {
-        operation: Operation::Other,
-        category: Some(Category::VolumeOwnership),
-        demand: Some(Demand::Private),
-        pattern: r"(?:directory|folder|file|key) {P} has (?:group or world access|invalid permissions|group or other access|too open permissions)|permissions (?:\d+ )?(?:on|for|of) {P2} (?:are|is) too open",
-    },
-    Message {
-        operation: Operation::Mkdir,
-        category: None,
-        demand: None,
-        pattern: r"(?:insufficient|no|not enough|missing) (?:privileges?|permissions?|rights) to (?:create|make) (?:the )?(?:folder|directory|dir) {W}",
-    },
-    Message {
-        operation: Operation::Create,
-        category: None,
-        demand: None,
-        pattern: r"(?:insufficient|no|not enough|missing|have) (?:privileges?|permissions?|rights) to (?:create|write)(?: to)?(?: the)?(?: file)? {P}",
-    },
-    Message {
-        operation: Operation::Other,
-        category: Some(Category::VolumeOwnership),
-        demand: Some(Demand::Owner),
-        pattern: r"{P}:? (?:has wrong ownership|is not owned by|must be owned by|belongs to (?:uid|user|gid) \S+ instead|is owned by (?:a different|another|user|uid|root))",
-    },
-    // Beats, Postfix, logrotate, sudo: what others may write is not trusted.
-    demand(Demand::Owner, r"(?:{P}|{W2})[\s\W]*(?:can only|must only|may only|must) be owned by\b"),
-    demand(
-        Demand::Private,
-        r"(?:{P}|{W2})[\s\W]*(?:can only|must only|may only|must) be (?:writ(?:e?able)|readable|accessible) (?:by|only)\b",
-    ),
-    demand(Demand::Private, r"\bload key {P}:? bad permissions"),
-    demand(
-        Demand::Sticky,
-        r"\b(?:te?mp\w*|temporary) [\w ]*is (?:world|group)[ -]writ(?:e?able):? {P}",
-    ),
-    demand(
-        Demand::Private,
-        r"{P}:? (?:is|are) (?:group|world|other)s?[ -](?:(?:and|or|/) ?(?:group|world|other)s?[ -])?(?:writ(?:e?able)|readable|accessible)\b|is (?:group|world)[ -](?:writ(?:e?able)|readable):? {P2}",
-    ),
-    Message {
-        operation: Operation::Create,
-        category: None,
-        demand: None,
-        pattern: r"insufficient permissions? for (?:\w+ ){1,6}{W}$",
-    },
-    Message {
-        operation: Operation::Mkdir,
-        category: None,
-        demand: None,
-        pattern: r"{P}[\s\W]*(?:does not exist|doesn't exist|is missing)?,? (?:and|but|as)? ?(?:it was not possible to|could not be|cannot be|can't be|couldn't be) creat",
-    },
-    message(
-        Operation::Open,
-        r"attempt to write a readonly database|unable to open (?:the )?database file(?:: {P}$)?|readonly database",
-    ),
-    message(
-        Operation::Create,
-        r"no usable temporary directory found in {P}|no usable temporary directory",
-    ),
-    message(Operation::Lock, r"lock file on a read-only directory:? {P}"),
-    message(Operation::Lock, r"(?:cannot|can't|could not|unable to) lock {P}"),
-    message(Operation::Open, r"access to file denied:? {P}"),
-    Message {
-        operation: Operation::Other,
-        category: Some(Category::VolumeOwnership),
-        demand: None,
-        pattern: r"does not match the owner of the data",
-    },
-    message(Operation::Lock, r"failed to obtain node locks?, tried {P}"),
-    message(Operation::Other, r"problem when trying to write in your cache folder {P}"),
-    message(Operation::Other, r"missing privilege separation directory:? {P}"),
-    message(
-        Operation::Open,
-        r"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) (?:open|access) (?:\w+ ){0,3}{P}:? for (?:writing|write|append)",
-    ),
-    message(
-        Operation::Open,
-        r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) (?:write|append|save|store|update|modify) (?:to |in |into )?(?:the )?(?:[\w"'-]+ ){0,4}{P}{T}"#,
-    ),
-    message(Operation::Rename, r"unable to rename \({P} -> .*access denied"),
-    message(
-        Operation::Other,
-        r"unable to use the drive {P}|\b(?:file|drive|disk|path|prefix) access (?:is )?denied:? {W2}$|\b(?:file|drive|disk) access denied|unable to use the drive",
-    ),
-    message(Operation::Mkdir, r"unable to create tempdir\. java\.io\.tmpdir is set to {P}"),
-    message(Operation::Other, r"cannot cache function .* no locator available for file {P}"),
-    message(Operation::Other, r"permissionerror at {P}"),
-    message(Operation::Other, r"trying to write to {P}"),
-    message(Operation::Other, r"not have write permissions? to a required path"),
-    message(
-        Operation::Open,
-        r"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) open (?:the )?(?:[\w-]+ ){0,4}{P}{T}",
-    ),
-    message(Operation::Open, r"(?:ensure|check)(?: that)? {P}.{0,40}\bwritable"),
-    Message {
-        operation: Operation::Open,
-        category: Some(Category::UnreadableFile),
-        demand: None,
-        pattern: r"failed opening required {P}|read error, check permissions:? {P2}",
-    },
-    message(
-        Operation::Mkdir,
-        r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) (?:create or write|create|make|write)(?: in| into| to)? (?:the |a )?(?:[\w"'-]+ ){0,4}(?:director(?:y|ies)|repository|folder|dir)(?: at| for(?: \w+)?| in)?\W{0,3} ?{P}"#,
-    ),
-    message(
-        Operation::Create,
-        r#"(?:cannot|can't|can not|could not|couldn't|unable to|failed to) create (?:the |a )?(?:[\w"',-]+ ){0,4}{P}{T}"#,
-    ),
-    message(Operation::Other, r"cannot write into \S+ directory"),
-    message(
-        Operation::Other,
-        r"\b(?:non-?|un)writ(?:e-?)?able (?:director(?:y|ies)|folder|path|location|file):? {P}",
-    ),
-    message(
-        Operation::Other,
-        r"(?:directory|folder|path|file)\W{0,2} (?:\w+ )?{P}\W{0,3} (?:\w+ ){0,3}(?:can't|cannot|can not|could not|couldn't) be written\b",
-    ),
-    message(Operation::Other, r"\bfile {W} must be writ(?:e-?)?able$"),
-    message(
-        Operation::Other,
-        r"{P}(?: directory| folder| file| path)?\W{0,3}(?:because |as |since )?(?:it |does not exist or |must )?(?:is|are|be present and)? ?(?:not |isn't )?(?:a )?writ(?:e-?)?able",
-    ),
-    message(
-        Operation::Other,
-        r"\b(?:(?:not|isn't|nor|must be|should be|needs? to be|is it|be) (?:\w+ )?writ(?:e-?)?able|unwrit(?:e-?)?able)(?: \w+){0,5}:? {P}",
-    ),
-    message(
-        Operation::Other,
-        r"(?:no|not|don't|doesn't|without|lacks?|insufficient|missing)(?: \w+){0,2} (?:write |read/write )?(?:permissions?|access|privileges|rights)(?: \w+){0,6}:? {P}",
-    ),
-    message(
-        Operation::Other,
-        r"{P}.{0,40}(?:check|verify|insufficient|wrong|incorrect|bad|invalid|missing|no|not have)(?: \w+){0,4} (?:permissions?|ownership|access rights|write access)\b",
-    ),
-    message(
-        Operation::Other,
-        r"(?:check|verify|insufficient|wrong|incorrect|bad|invalid|missing)(?: \w+){0,4} (?:permissions?|ownership|access rights|write access)(?: \w+){0,3}:? {P}",
-    ),
-    message(
-        Operation::Other,
-        r"(?:directory|folder|path|location|file)\W{0,2} (?:\w+ )?{P}\W{0,3} (?:is|was) (?:read-only|readonly|not accessible)",
-    ),
-    message(Operation::Other, r"unable to write to (?:the )?backend"),
-    message(
-        Operation::Other,
-        r"(?:directory|folder|file|path) {P}[^.;:]{0,50} (?:is|are) not (?:owned|writ(?:e-?)?able|accessible)\b",
-    ),
-    message(
-        Operation::Other,
-        r"(?:directory|folder|home|cache|path|destination)(?: \.{1,2}|[^.]{0,60}) (?:is not|isn't|must be|not) (?:be )?writ(?:e-?)?able",
-    ),
-    Message {
-        operation: Operation::Open,
-        category: Some(Category::UnreadableFile),
-        demand: None,
-        pattern: r"{P}(?: file)? (?:is not|isn't) readable|(?:not|isn't) readable:? {P2}",
-    },
-    Message {
-        operation: Operation::Open,
-        category: Some(Category::UnreadableFile),
-        demand: None,
-        pattern: r"{P} (?:is )?unreadable\b",
-    },
-    Message {
-        operation: Operation::Open,
-        category: Some(Category::UnreadableFile),
-        demand: None,
-        pattern: r"no hostkeys available",
-    },
-    Message {
-        operation: Operation::Exec,
-        category: Some(Category::NotExecutable),
-        demand: None,
-        pattern: r"{P}(?: is|: is|:)? (?:not|isn't) (?:an )?executable",
-    },
-];
+/// Words for something that was not possible.
+const CANNOT: &str = "(?:cannot|can't|can not|could not|couldn't|unable to|failed to)";
 
 /// Lines around a message that may tell its reason.
 const NEAR: usize = 6;
 
 /// Another reason than a refusal, wherever the message gives it.
-const OTHERWISE: &str = r"(?i)\b(?:no space left|no such file|not found|already exists|file exists|is a directory|not a directory|connection (?:refused|reset|closed|timed)|timed? ?out|refused|too many|quota|broken pipe|bad file descriptor|invalid argument\b|in use|status code|read.only (?:replica|transaction))";
+const OTHER_REASON: &str = r"(?i)\b(?:no space left|no such file|not found|already exists|file exists|is a directory|not a directory|connection (?:refused|reset|closed|timed)|timed? ?out|refused|too many|quota|broken pipe|bad file descriptor|invalid argument\b|in use|status code|read.only (?:replica|transaction))";
 
 /// What is no file, where the words that tell of the refusal speak of it. Elsewhere in the line, as
 /// in the name of a script, such a word says nothing.
@@ -437,44 +228,26 @@ const CLAUSE: &str = r"[.;] |, | while | during | when | in /| in class |\bstack
 
 fn read(context: &LineContext) -> Option<Finding> {
     static COMPILED: LazyLock<Vec<(&'static Message, Regex)>> = LazyLock::new(|| {
-        let second = P.replace("?P<p>", "?P<q>");
+        let second_path = P.replace("?P<p>", "?P<q>");
         let second_word = W.replace("?P<p>", "?P<q>");
-        MESSAGES
-            .iter()
-            .map(|message| {
-                (
-                    message,
-                    compile(&format!(
-                        "(?i){}",
-                        message
-                            .pattern
-                            .replace("{P2}", &second)
-                            .replace("{P}", P)
-                            .replace("{T}", T)
-                            .replace("{W2}", &second_word)
-                            .replace("{W}", W)
-                    )),
-                )
-            })
-            .collect()
+        let placeholders = [
+            ("{P2}", second_path.as_str()),
+            ("{P}", P),
+            ("{W2}", &second_word),
+            ("{W}", W),
+            ("{T}", T),
+            ("{CANNOT}", CANNOT),
+        ];
+        let whole = |pattern: &str| {
+            placeholders
+                .iter()
+                .fold(format!("(?i){pattern}"), |all, (name, value)| all.replace(name, value))
+        };
+        let messages = programs::SENTENCES.iter().chain(wordings::WORDINGS);
+        messages.map(|message| (message, compile(&whole(message.pattern)))).collect()
     });
-    static OTHER: LazyLock<Regex> = LazyLock::new(|| compile(OTHERWISE));
-    static NOT: LazyLock<Regex> = LazyLock::new(|| compile(NO_FILE));
-    static END: LazyLock<Regex> = LazyLock::new(|| compile(&format!("(?i){CLAUSE}")));
     let text = context.text();
-    // sudo says first what it does not like of its settings, and then why it does not work.
-    // An errno that is none of a refusal's: `Unable to lock ./data error: 35`.
-    static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r"(?i)\b(?:errno|error|err|os error|rc)[ :=#(]{1,3}-?(\d{1,3})(?:$|[),;\]])")
-    });
-    let number =
-        NUMBER.captures(text).and_then(|captures| captures.get(1)?.as_str().parse::<u32>().ok());
-    let temporary = text.contains("usable temporary");
-    if !temporary && number.is_some_and(|number| !matches!(number, 0 | 1 | 13 | 30)) {
-        return None;
-    }
-    if context.refusal().is_some() || (text.starts_with("sudo: ") && text.ends_with("should be 0"))
-    {
+    if context.refusal().is_some() || is_setting_of_sudo(text) {
         return None;
     }
     let (message, captures) =
@@ -483,41 +256,61 @@ fn read(context: &LineContext) -> Option<Finding> {
         .name("p")
         .or_else(|| captures.name("q"))
         .map(|path| path.as_str().trim_end_matches(['.', ':', '!', '?']).to_owned());
-    // `does not have write permissions to a required path.`, and on a line of its own `path: /x`.
-    // In other messages such a field is as often a request's.
     if path.as_deref().is_some_and(path::is_route) {
         return None;
     }
+    // `does not have write permissions to a required path.`, and on a line of its own `path: /x`.
+    // In other messages such a field is as often a request's.
     let path = path.or_else(|| context.field().filter(|_| text.ends_with(" path.")));
-    let rest =
-        path.as_ref().map_or_else(|| text.to_owned(), |path| text.replace(path.as_str(), " "));
-    let said = captures.get(0)?;
-    let end = END.find_at(text, said.end()).map_or(text.len(), |end| end.start());
-    let clause = path.as_ref().map_or_else(
-        || text[said.start()..end].to_owned(),
-        |path| text[said.start()..end].replace(path.as_str(), " "),
-    );
-    if !temporary && (OTHER.is_match(&rest) || NOT.is_match(&clause)) {
-        return None;
-    }
-    // Where the disk is full, a program that keeps the errno to itself means that.
-    static FULL: LazyLock<Regex> =
-        LazyLock::new(|| compile("(?i)no space left on device|disk quota exceeded"));
-    if context
-        .before()
-        .take(NEAR)
-        .chain(context.after().take(NEAR))
-        .any(|line| FULL.is_match(&line.text))
+    // Python gives an errno that has nothing to do with it.
+    let is_temporary = text.contains("usable temporary");
+    if !is_temporary && has_other_reason(text, captures.get(0)?.range(), path.as_deref())
+        || is_disk_full(context)
     {
         return None;
     }
+
     let access = Access { operation: message.operation, errno: None, path: path.as_deref(), text };
     let mut finding = categorize::finding(&access).certainty(Certainty::Words);
-    if let Some(category) = message.category {
-        finding.category = category;
+    finding.category = message.category.unwrap_or(finding.category);
+    Some(match (message.demand, path) {
+        (Some(demand), Some(path)) => {
+            finding.cause(demand.sentence(&path)).detail(Detail::Demand(demand))
+        }
+        _ => finding,
+    })
+}
+
+/// sudo first names a setting that it objects to, and then why it does not work.
+fn is_setting_of_sudo(text: &str) -> bool {
+    text.starts_with("sudo: ") && text.ends_with("should be 0")
+}
+
+/// Whether the message gives another reason than a refusal, or speaks of something else than a file
+/// in the clause that begins with the wording.
+fn has_other_reason(text: &str, wording: Range<usize>, path: Option<&str>) -> bool {
+    // The errno of another failure: `Unable to lock ./data error: 35`.
+    static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r"(?i)\b(?:errno|error|err|os error|rc)[ :=#(]{1,3}-?(\d{1,3})(?:$|[),;\]])")
+    });
+    static OTHER: LazyLock<Regex> = LazyLock::new(|| compile(OTHER_REASON));
+    static NOT_A_FILE: LazyLock<Regex> = LazyLock::new(|| compile(NO_FILE));
+    static END: LazyLock<Regex> = LazyLock::new(|| compile(&format!("(?i){CLAUSE}")));
+    let number =
+        NUMBER.captures(text).and_then(|captures| captures.get(1)?.as_str().parse::<u32>().ok());
+    if number.is_some_and(|number| !matches!(number, 0 | 1 | 13 | 30)) {
+        return true;
     }
-    if let (Some(demand), Some(path)) = (message.demand, &finding.path) {
-        finding = finding.clone().cause(demand.sentence(path)).detail(Detail::Demand(demand));
-    }
-    Some(finding)
+    let without_path = |text: &str| path.map_or(text.to_owned(), |path| text.replace(path, " "));
+    let end = END.find_at(text, wording.end).map_or(text.len(), |end| end.start());
+    OTHER.is_match(&without_path(text))
+        || NOT_A_FILE.is_match(&without_path(&text[wording.start..end]))
+}
+
+/// Where the disk is full, a program that does not print the errno means that.
+fn is_disk_full(context: &LineContext) -> bool {
+    static FULL: LazyLock<Regex> =
+        LazyLock::new(|| compile("(?i)no space left on device|disk quota exceeded"));
+    let near = context.before().take(NEAR).chain(context.after().take(NEAR));
+    near.into_iter().any(|line| FULL.is_match(&line.text))
 }

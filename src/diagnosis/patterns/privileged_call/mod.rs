@@ -200,14 +200,15 @@ fn without_reported(context: &LineContext, words: &Regex) -> Option<Verb> {
     LineContext { reported: None, ..*context }.verb(words, Operation::Other)
 }
 
-/// mlock(2) over RLIMIT_MEMLOCK gives ENOMEM, which no other call of ours has; HAProxy prints no
-/// errno for chroot(2).
+/// Messages that give no errno, or one that means a refusal for this call alone: mlock(2) over
+/// RLIMIT_MEMLOCK gives ENOMEM.
 fn without_errno(context: &LineContext) -> Option<Finding> {
     static LOCK: LazyLock<Regex> = LazyLock::new(|| {
         verb::any_of(&[
             r"(?:mlock(?:all)?|lock(?:ing)? (?:\w+ )?memory|memory lock\w*)\b.{0,80}?(?:cannot allocate memory|enomem|error ?=? ?12|errno ?=? ?12)",
         ])
     });
+    static LOCKED: LazyLock<Regex> = LazyLock::new(|| verb::any_of(&["memory locking requested"]));
     static CHROOT: LazyLock<Regex> = LazyLock::new(|| {
         verb::any_of(&[r"(?:cannot|can't|unable to|failed to|could not) chroot\d?"])
     });
@@ -219,56 +220,38 @@ fn without_errno(context: &LineContext) -> Option<Finding> {
     });
     static SYSCTL: LazyLock<Regex> =
         LazyLock::new(|| verb::any_of(&[r"sysctl:? .*permission denied on key"]));
-    static LOCKED: LazyLock<Regex> = LazyLock::new(|| verb::any_of(&["memory locking requested"]));
-    if CAPTURE.is_match(context.text()) {
-        let errno = context.refusal().map(|refusal| refusal.errno);
-        return Some(
-            Finding::new(Operation::SocketRaw, Category::RawSocket)
-                .errno(errno)
-                .capability(Capability::NET_RAW),
-        );
-    }
-    if SYSCTL.is_match(context.text()) {
-        let finding = Finding::new(Operation::Other, Category::CapabilityMissing)
-            .errno(Errno::Eacces)
-            .capability(Capability::SYS_ADMIN);
-        return Some(finding.harmless(context.text().contains("ignoring")));
-    }
     static ID_MAP: LazyLock<Regex> = LazyLock::new(|| {
         verb::any_of(&[
             r"using new[ug]idmap",
             r"new[ug]idmap: (?:could not|cannot|unable to|failed to)",
         ])
     });
-    if context.refusal().is_none() && ID_MAP.is_match(context.text()) {
-        return Some(
-            Finding::new(Operation::Other, Category::CapabilityMissing)
-                .capability(Capability::SETUID),
-        );
+    let (text, refusal) = (context.text(), context.refusal());
+    let missing = |capability| {
+        Finding::new(Operation::Other, Category::CapabilityMissing)
+            .capability(capability)
+            .harmless(context.is_warning())
+    };
+    if CAPTURE.is_match(text) {
+        let finding = Finding::new(Operation::SocketRaw, Category::RawSocket)
+            .errno(refusal.map(|refusal| refusal.errno));
+        return Some(finding.capability(Capability::NET_RAW));
     }
-    if LOCKED.is_match(context.text()) {
-        return Some(
-            Finding::new(Operation::Other, Category::CapabilityMissing)
-                .capability(Capability::IPC_LOCK),
-        );
+    if SYSCTL.is_match(text) {
+        return Some(missing(Capability::SYS_ADMIN).errno(Errno::Eacces));
     }
-    if LOCK.is_match(context.text()) {
-        let harmless = context.text().contains("Unable to lock JVM")
-            || context.text().contains("Increase RLIMIT_MEMLOCK");
-        return Some(
-            Finding::new(Operation::Other, Category::CapabilityMissing)
-                .errno(Errno::Enomem)
-                .capability(Capability::IPC_LOCK)
-                .harmless(harmless),
-        );
+    if refusal.is_none() && ID_MAP.is_match(text) {
+        return Some(missing(Capability::SETUID));
     }
-    if context.refusal().is_none() && CHROOT.is_match(context.text()) {
+    if LOCKED.is_match(text) {
+        return Some(missing(Capability::IPC_LOCK));
+    }
+    if LOCK.is_match(text) {
+        return Some(missing(Capability::IPC_LOCK).errno(Errno::Enomem));
+    }
+    if refusal.is_none() && CHROOT.is_match(text) {
         let path = context.paths().first().map(|path| path.text.to_owned());
-        return Some(
-            Finding::new(Operation::Other, Category::CapabilityMissing)
-                .path(path)
-                .capability(Capability::SYS_CHROOT),
-        );
+        return Some(missing(Capability::SYS_CHROOT).path(path));
     }
     None
 }

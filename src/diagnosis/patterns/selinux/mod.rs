@@ -1,5 +1,7 @@
 //! SELinux denials in the audit log.
 
+mod node_services;
+
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -51,11 +53,9 @@ fn read(context: &LineContext) -> Option<Finding> {
         compile(r"SELinux is preventing \S+ from .* access on the \w+ (\S+?)\.(?:\s|$)")
     });
     let text = context.text();
-    // Services of the node, which setroubleshoot speaks of as well.
+    // setroubleshoot names services of the node in the same words.
     static OF_THE_NODE: LazyLock<Regex> = LazyLock::new(|| {
-        compile(
-            r"preventing (?:\S*/)?(?:systemd[\w-]*|sshd|chronyd|NetworkManager|polkitd|abrt\S*|rsyslogd|logrotate|firewalld|auditd|dbus-\S+|gdm\S*|kubelet|crio|containerd|dockerd|runc|conmon) ",
-        )
+        compile(&format!(r"preventing (?:\S*/)?(?:{}) ", node_services::NAMES.join("|")))
     });
     if let Some(prevents) = PREVENTS.captures(text).filter(|_| !OF_THE_NODE.is_match(text)) {
         return Some(
