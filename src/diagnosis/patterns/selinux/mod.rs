@@ -61,7 +61,7 @@ fn read(context: &LineContext) -> Option<Finding> {
         return Some(
             Finding::new(Operation::Selinux, Category::Selinux)
                 .path(Some(&prevents[1]))
-                .cause("SELinux denied the access by label, whoever the user is"),
+                .cause("SELinux denied the access because of the labels; the user does not matter"),
         );
     }
     let access = AVC.captures(text)?.get(1)?.as_str().trim();
