@@ -10,8 +10,8 @@ use super::finding::Finding;
 use super::patterns::{self, PATTERNS};
 use super::reader::context::LineContext;
 use super::reader::errno::compile;
-use super::reader::line::Line;
-use super::reader::rank::Found;
+use super::reader::line::LogLine;
+use super::reader::rank::LocatedFinding;
 use super::reader::record::Record;
 use super::reader::{exclusions, severity::Severity};
 use super::{candidates, details};
@@ -20,7 +20,7 @@ use crate::model::obstacle::Errno;
 /// What a record tells.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
-    pub found: Vec<Found>,
+    pub found: Vec<LocatedFinding>,
     /// What it looks like where it is no obstacle.
     pub looks_like: Option<&'static str>,
 }
@@ -63,7 +63,7 @@ pub(super) fn read_record(records: &[Record], at: usize) -> Reading {
         let line = &record.lines[index];
         let text = evidence(line);
         finding.details.extend(details::in_text(&finding, text));
-        Found {
+        LocatedFinding {
             finding,
             severity: if record.is_trace { line.severity.max(worst) } else { line.severity },
             program: program(&line.text),
@@ -77,7 +77,7 @@ pub(super) fn read_record(records: &[Record], at: usize) -> Reading {
 /// Bytes of a line of the source that are shown as evidence; of a longer one the message alone is.
 const LONGEST_EVIDENCE: usize = 600;
 
-fn evidence(line: &Line) -> &str {
+fn evidence(line: &LogLine) -> &str {
     line.whole.as_ref().filter(|whole| whole.len() <= LONGEST_EVIDENCE).unwrap_or(&line.text)
 }
 

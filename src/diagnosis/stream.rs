@@ -9,7 +9,7 @@ use std::{
 use memchr::{memchr, memrchr};
 
 use super::candidates::{self, Candidates, Mark};
-use super::reader::line::{self, Line};
+use super::reader::line::{self, LogLine};
 use super::reader::{rank::Collected, record};
 use super::{Context, Diagnosed, excerpt};
 
@@ -38,7 +38,7 @@ pub struct Diagnosis {
     lines: u64,
     /// The newest lines outside of an excerpt, with their numbers.
     recent: VecDeque<(u64, Vec<u8>)>,
-    excerpt: Vec<Line>,
+    excerpt: Vec<LogLine>,
     excerpt_bytes: usize,
     /// Lines of the excerpt behind its last candidate.
     lines_since_match: usize,
@@ -217,8 +217,9 @@ impl Diagnosis {
         let lines = std::mem::take(&mut self.excerpt);
         self.excerpt_bytes = 0;
         self.lines_since_match = 0;
-        let is_candidate =
-            |line: &Line| line.refusal.is_some() || candidates::is_candidate(line.text.as_bytes());
+        let is_candidate = |line: &LogLine| {
+            line.refusal.is_some() || candidates::is_candidate(line.text.as_bytes())
+        };
         let records = record::split(lines, is_candidate);
         for at in 0..records.len() {
             let read = excerpt::read_record(&records, at);

@@ -131,7 +131,7 @@ fn read(context: &LineContext) -> Option<Finding> {
         .or_else(|| socket_nearby(context))
         .filter(|path| path.contains('/') && is_socket(context.text(), path))
     {
-        let access = categorize::Access {
+        let access = categorize::PathAccess {
             operation: Operation::Bind,
             errno: Some(errno),
             path: Some(&path),
@@ -141,7 +141,7 @@ fn read(context: &LineContext) -> Option<Finding> {
     }
     if errno == Errno::Erofs || is_unix(context.text()) {
         let path = socket_nearby(context);
-        let access = categorize::Access {
+        let access = categorize::PathAccess {
             operation: Operation::Bind,
             errno: Some(errno),
             path: path.as_deref(),

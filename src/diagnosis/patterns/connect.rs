@@ -48,7 +48,7 @@ fn read(context: &LineContext) -> Option<Finding> {
     if !path.starts_with('/') && !path.contains(".sock") {
         return None;
     }
-    let access = categorize::Access {
+    let access = categorize::PathAccess {
         operation: Operation::Other,
         errno: Some(errno),
         path: Some(&path),

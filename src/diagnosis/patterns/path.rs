@@ -3,7 +3,7 @@
 use super::{Example, Pattern, Read};
 use crate::diagnosis::finding::{Certainty, Finding};
 use crate::diagnosis::reader::{
-    categorize::{self, Access},
+    categorize::{self, PathAccess},
     context::{LineContext, Verb},
     path_kind,
 };
@@ -83,7 +83,7 @@ fn read(context: &LineContext) -> Option<Finding> {
             .path(path);
         return Some(finding.cause(cause).certainty(Certainty::PathAndErrno));
     }
-    let access = Access {
+    let access = PathAccess {
         operation,
         errno: Some(refusal.errno),
         path: path.as_deref(),

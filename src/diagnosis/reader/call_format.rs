@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::errno::{Refusal, compile};
+use super::errno::{ErrnoMatch, compile};
 
 /// Go's PathError and LinkError, which others print as well: `open /srv/x: permission denied`.
 static GO: LazyLock<Regex> = LazyLock::new(|| {
@@ -23,7 +23,7 @@ static DASH: LazyLock<Regex> = LazyLock::new(|| {
 /// GHC's IOError: `app: /srv/x: openFile: permission denied (Permission denied)`.
 static GHC: LazyLock<Regex> = LazyLock::new(|| {
     compile(
-        r"(?:^|: )(?P<path>[^:\s][^:]*): (?:with(?:Binary)?File|open(?:Binary)?(?:Temp)?File\w*|openFd|createDirectory\w*|getDirectoryContents\w*|remove(?:File|Link|Directory)\w*|rename(?:File|Path|Directory)\w*|copyFile\w*|createSymbolicLink|getFileStatus|setFileMode|setOwnerAndGroup)$",
+        r"(?:^|: )(?P<path>[^:\s][^:]*): (?:with(?:Binary)?File|open(?:Binary)?(?:Temp)?File\w*|openFd|createDirectory\w*|getDirectoryContents\w*|remove(?:File|Link|Directory)\w*|rename(?:File|MessagePath|Directory)\w*|copyFile\w*|createSymbolicLink|getFileStatus|setFileMode|setOwnerAndGroup)$",
     )
 });
 
@@ -46,7 +46,7 @@ static KERNELS: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// The path that the form of the message gives, as far as it has one of these forms.
-pub(crate) fn path<'t>(text: &'t str, refusal: &Refusal) -> Option<&'t str> {
+pub(crate) fn path<'t>(text: &'t str, refusal: &ErrnoMatch) -> Option<&'t str> {
     let before = text.get(..refusal.span.start)?;
     if let Some(captures) = JAVA.captures(before) {
         return Some(captures.name("path")?.as_str());
@@ -80,7 +80,7 @@ pub(crate) fn path<'t>(text: &'t str, refusal: &Refusal) -> Option<&'t str> {
 }
 
 /// Whether the line has the form of a call that the kernel refused.
-pub(crate) fn is_kernels(text: &str, refusal: Option<&Refusal>) -> bool {
+pub(crate) fn is_kernels(text: &str, refusal: Option<&ErrnoMatch>) -> bool {
     refusal.is_some_and(|refusal| path(text, refusal).is_some_and(|path| path.starts_with('/')))
         || KERNELS.is_match(text)
 }

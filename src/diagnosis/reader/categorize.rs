@@ -9,7 +9,7 @@ use crate::diagnosis::finding::{Certainty, Finding};
 use crate::model::obstacle::{Category, Errno, Operation};
 
 /// What is known of an access when its category is decided.
-pub(crate) struct Access<'a> {
+pub(crate) struct PathAccess<'a> {
     pub operation: Operation,
     pub errno: Option<Errno>,
     pub path: Option<&'a str>,
@@ -36,7 +36,7 @@ pub(crate) fn access(
         return None;
     }
     let errno = Some(refusal.errno);
-    let access = Access { operation, errno, path: path.as_deref(), text: context.text() };
+    let access = PathAccess { operation, errno, path: path.as_deref(), text: context.text() };
     let mut finding = finding(&access).confidence(verb.confidence);
     // The runtime's own word counts more than what the path looks like.
     if finding.operation == Operation::Mkdir
@@ -111,7 +111,7 @@ fn not_permitted(finding: Finding, until_verb: &str, until_errno: &str) -> Findi
 }
 
 /// The finding for an access to a path that was refused.
-pub(crate) fn finding(access: &Access<'_>) -> Finding {
+pub(crate) fn finding(access: &PathAccess<'_>) -> Finding {
     let operation = match access.path {
         Some(path)
             if matches!(access.operation, Operation::Open | Operation::Other)
@@ -133,7 +133,7 @@ pub(crate) fn finding(access: &Access<'_>) -> Finding {
     Finding::new(operation, category(access)).errno(access.errno).path(access.path)
 }
 
-fn category(access: &Access<'_>) -> Category {
+fn category(access: &PathAccess<'_>) -> Category {
     if access.errno == Some(Errno::Erofs) {
         return Category::ReadOnlyRootfs;
     }

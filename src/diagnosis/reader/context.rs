@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{
-    errno::{Refusal, compile},
-    line::Line,
-    path::{self, Path},
+    errno::{ErrnoMatch, compile},
+    line::LogLine,
+    path::{self, MessagePath},
     record::Record,
     reported::{self, Reported},
     severity::Severity,
@@ -53,7 +53,7 @@ impl<'s> LineContext<'s> {
         context
     }
 
-    pub(crate) fn line(&self) -> &'s Line {
+    pub(crate) fn line(&self) -> &'s LogLine {
         &self.records[self.record].lines[self.index]
     }
 
@@ -70,12 +70,12 @@ impl<'s> LineContext<'s> {
         &self.records[self.record]
     }
 
-    pub(crate) fn refusal(&self) -> Option<&'s Refusal> {
+    pub(crate) fn refusal(&self) -> Option<&'s ErrnoMatch> {
         self.line().refusal.as_ref()
     }
 
     /// Lines before this one, nearest first, over the borders of records.
-    pub(crate) fn before(&self) -> impl Iterator<Item = &'s Line> + use<'s> {
+    pub(crate) fn before(&self) -> impl Iterator<Item = &'s LogLine> + use<'s> {
         let here = self.record().lines[..self.index].iter().rev();
         here.chain(
             self.records[..self.record].iter().rev().flat_map(|record| record.lines.iter().rev()),
@@ -83,7 +83,7 @@ impl<'s> LineContext<'s> {
     }
 
     /// Lines after this one, over the borders of records.
-    pub(crate) fn after(&self) -> impl Iterator<Item = &'s Line> + use<'s> {
+    pub(crate) fn after(&self) -> impl Iterator<Item = &'s LogLine> + use<'s> {
         let here = self.record().lines[self.index + 1..].iter();
         here.chain(self.records[self.record + 1..].iter().flat_map(|record| record.lines.iter()))
     }
@@ -139,7 +139,7 @@ impl<'s> LineContext<'s> {
         Some(Verb::at(rest + found.end(), Certainty::VerbAfterErrno, found.start()))
     }
 
-    pub(crate) fn paths(&self) -> Vec<Path<'s>> {
+    pub(crate) fn paths(&self) -> Vec<MessagePath<'s>> {
         path::paths(self.text())
     }
 
@@ -155,12 +155,12 @@ impl<'s> LineContext<'s> {
                 r#"\b(?:readFile(?:Sync)?|createReadStream|newInputStream|FileInputStream|FileReader|newBufferedReader|readAllBytes|readString|ReadAll\w+|StreamReader|OpenRead|read_text|read_bytes|scandirSync|readdirSync|os\.listdir|os\.scandir|ReadDir|ReadFile)\b"#,
             )
         });
-        let text_of = |line: &Line| match (WRITES.is_match(&line.text), READS.is_match(&line.text))
-        {
-            (true, _) => Some(true),
-            (_, true) => Some(false),
-            _ => None,
-        };
+        let text_of =
+            |line: &LogLine| match (WRITES.is_match(&line.text), READS.is_match(&line.text)) {
+                (true, _) => Some(true),
+                (_, true) => Some(false),
+                _ => None,
+            };
         let lines = &self.record().lines;
         let behind =
             lines[self.index + 1..].iter().take(FRAMES).filter(|line| line.text.starts_with("at "));

@@ -10,7 +10,7 @@ use crate::model::obstacle::Errno;
 
 /// An errno and where it stands in the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct ErrnoMatch {
     pub errno: Errno,
     /// Byte range of the words or numbers that say so.
     pub span: Range<usize>,
@@ -98,23 +98,23 @@ static BESIDE: LazyLock<Regex> = LazyLock::new(|| {
 
 /// The errno that the message gives. A number beside the words is believed over the words, which a
 /// locale or a programmer may have changed.
-pub(crate) fn find(text: &str) -> Option<Refusal> {
+pub(crate) fn find(text: &str) -> Option<ErrnoMatch> {
     if let Some((errno, span)) = words(text) {
         let number = beside(text, &span).or_else(|| labelled(text).map(|(errno, _)| errno));
-        return Some(Refusal {
+        return Some(ErrnoMatch {
             errno: number.unwrap_or(errno),
             span,
             from_kernel: number.is_some(),
         });
     }
     if let Some(found) = DAEMONTOOLS.captures(text).and_then(|captures| captures.get(1)) {
-        return Some(Refusal { errno: Errno::Eacces, span: found.range(), from_kernel: true });
+        return Some(ErrnoMatch { errno: Errno::Eacces, span: found.range(), from_kernel: true });
     }
     if let Some(found) = SYMBOL.captures(text).and_then(|captures| captures.get(1)) {
         let errno = SYMBOLS.iter().find(|(_, symbol)| *symbol == found.as_str())?.0;
-        return Some(Refusal { errno, span: found.range(), from_kernel: true });
+        return Some(ErrnoMatch { errno, span: found.range(), from_kernel: true });
     }
-    labelled(text).map(|(errno, span)| Refusal { errno, span, from_kernel: true })
+    labelled(text).map(|(errno, span)| ErrnoMatch { errno, span, from_kernel: true })
 }
 
 fn words(text: &str) -> Option<(Errno, Range<usize>)> {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::{Regex, RegexSet};
 
-use super::{call_format, errno::compile, line::Line, path};
+use super::{call_format, errno::compile, line::LogLine, path};
 
 /// A refusal that no change of the pod's user removes.
 struct Exclusion {
@@ -36,7 +36,7 @@ const EXCLUSIONS: &[Exclusion] = &[
         looks_like: "a database that denied access: grants or credentials",
         excludes: true,
         unless_kernel_call: true,
-        pattern: r"SQLSTATE\W{0,3}(?:42501|28)|\b42501\b|InsufficientPrivilege|permission denied (?:for|to) (?:table|relation|schema|database|sequence|function|view|tablespace|language|create|role|set|user|column|materialized|type|extension|terminate|foreign|alter|type|large object)|(?:^|\W)[Mm]ust be (?:owner|superuser|member)|^(?:.* )?(?:HINT|DETAIL):  |[Pp]ermission (?:was )?denied (?:in|on) (?:the )?(?:database|object|schema|table)|Access denied for user|ERROR 1(?:044|045|142|227)\b|Error 1(?:044|045|142|227)\b|ORA-\d+|not authorized on \w+ to execute|permission denied: .\w+. is a system|password authentication failed|authentication failed for user|no pg_hba\.conf entry|pg_hba|NOPERM|NOAUTH|WRONGPASS|READONLY You can't|MongoServerError|Unauthorized.*requires authentication|permission denied:? .*(?:keyspace|collection)|ACL_DENIED|TopicAuthorization|GroupAuthorization|ClusterAuthorization|ACCESS_REFUSED|AuthenticationException|security_exception",
+        pattern: r"SQLSTATE\W{0,3}(?:42501|28)|\b42501\b|InsufficientPrivilege|permission denied (?:for|to) (?:table|relation|schema|database|sequence|function|view|tablespace|language|create|role|set|user|column|materialized|type|extension|terminate|foreign|alter|type|large object)|(?:^|\W)[Mm]ust be (?:owner|superuser|member)|^(?:.* )?(?:HINT|DETAIL):  |[Pp]ermission (?:was )?denied (?:in|on) (?:the )?(?:database|object|schema|table)|PathAccess denied for user|ERROR 1(?:044|045|142|227)\b|Error 1(?:044|045|142|227)\b|ORA-\d+|not authorized on \w+ to execute|permission denied: .\w+. is a system|password authentication failed|authentication failed for user|no pg_hba\.conf entry|pg_hba|NOPERM|NOAUTH|WRONGPASS|READONLY You can't|MongoServerError|Unauthorized.*requires authentication|permission denied:? .*(?:keyspace|collection)|ACL_DENIED|TopicAuthorization|GroupAuthorization|ClusterAuthorization|ACCESS_REFUSED|AuthenticationException|security_exception",
     },
     Exclusion {
         looks_like: "object storage or a cloud API that denied the request (IAM)",
@@ -48,7 +48,7 @@ const EXCLUSIONS: &[Exclusion] = &[
         looks_like: "an HTTP server that refused the request (401 or 403)",
         excludes: true,
         unless_kernel_call: true,
-        pattern: r"\b(?:HTTP(?:/[\d.]+)?|status(?: ?code)?|code|response|error|returned|got|StatusCode)\W{0,4}(?:401|403)\b|\b403 (?:Forbidden|\()|\b401 Unauthorized|403 - Forbidden|springframework\.security|\bexceptions\.PermissionDenied|AccessDeniedException: Access is denied|[Pp]ermission denied by\b|Forbidden \(403\)|: 403\b|statuscode=403|denied: requested access|unauthorized: (?:authentication|access)|insufficient_scope|pull access denied|access to the resource is denied|denied: permission",
+        pattern: r"\b(?:HTTP(?:/[\d.]+)?|status(?: ?code)?|code|response|error|returned|got|StatusCode)\W{0,4}(?:401|403)\b|\b403 (?:Forbidden|\()|\b401 Unauthorized|403 - Forbidden|springframework\.security|\bexceptions\.PermissionDenied|AccessDeniedException: PathAccess is denied|[Pp]ermission denied by\b|Forbidden \(403\)|: 403\b|statuscode=403|denied: requested access|unauthorized: (?:authentication|access)|insufficient_scope|pull access denied|access to the resource is denied|denied: permission",
     },
     Exclusion {
         looks_like: "an SSH or Git server that refused the key or the user",
@@ -221,7 +221,7 @@ fn set() -> &'static RegexSet {
 }
 
 /// Whether somebody other than the kernel refuses in this message.
-pub(crate) fn excludes(line: &Line) -> bool {
+pub(crate) fn excludes(line: &LogLine) -> bool {
     // Kubernetes' own refusals of a pod are `forbidden` too, and are ours.
     static OF_KUBERNETES: LazyLock<Regex> = LazyLock::new(|| {
         compile(

@@ -10,7 +10,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::{
-    errno::{self, Refusal},
+    errno::{self, ErrnoMatch},
     garbled::repaired,
     prefix::{strip_escapes, strip_prefixes},
     severity::{Severity, severity_of, severity_of_word},
@@ -18,7 +18,7 @@ use super::{
 
 /// A message: one line of a log, or one of the lines inside an escaped string of it.
 #[derive(Debug, Clone)]
-pub(crate) struct Line {
+pub(crate) struct LogLine {
     /// 1-based line of the source.
     pub number: u64,
     /// Columns of white space before the text, after the prefixes.
@@ -26,14 +26,14 @@ pub(crate) struct Line {
     /// The message without prefixes, indentation and escapes.
     pub text: String,
     pub severity: Severity,
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<ErrnoMatch>,
     /// The line as it stood in the source, if the message is only a part of it.
     pub whole: Option<String>,
     /// It fills its row in a terminal's box: the next row goes on in the middle of a word.
     pub fills_row: bool,
 }
 
-impl Line {
+impl LogLine {
     fn new(number: u64, text: &str, severity: Option<Severity>) -> Self {
         let body = unlisted(text.trim_start());
         let indent =
@@ -41,11 +41,11 @@ impl Line {
         let text = repaired(body.trim_end()).into_owned();
         let refusal = errno::find(&text);
         let severity = severity.unwrap_or_else(|| severity_of(&text));
-        Line { number, indent, text, severity, refusal, whole: None, fills_row: false }
+        LogLine { number, indent, text, severity, refusal, whole: None, fills_row: false }
     }
 
     /// Joins a line that was broken in two, in the middle of a word or between two.
-    pub(crate) fn append(&mut self, rest: &Line, between: &str) {
+    pub(crate) fn append(&mut self, rest: &LogLine, between: &str) {
         if let Some(whole) = &mut self.whole {
             whole.push_str(between);
             whole.push_str(&rest.text);
@@ -78,7 +78,7 @@ fn unlisted(text: &str) -> &str {
 const DEPTH: usize = 8;
 
 /// The messages in one line of a source, at least one unless it is empty.
-pub(crate) fn parse(number: u64, raw: &[u8]) -> Vec<Line> {
+pub(crate) fn parse(number: u64, raw: &[u8]) -> Vec<LogLine> {
     let raw = String::from_utf8_lossy(raw);
     let plain = strip_escapes(raw.trim_end_matches(['\r', '\n']));
     let mut lines = Vec::new();
@@ -136,7 +136,7 @@ fn unwrap(
     text: &str,
     severity: Option<Severity>,
     depth: usize,
-    lines: &mut Vec<Line>,
+    lines: &mut Vec<LogLine>,
 ) {
     let (message, said) = strip_prefixes(text);
     let severity = severity.or(said);
@@ -151,7 +151,7 @@ fn unwrap(
     static DRIVE: LazyLock<Regex> =
         LazyLock::new(|| errno::compile(r"(?:^|['\x22(\s])[A-Z]:\\{1,2}[A-Za-z]"));
     if !message.contains('\\') || DRIVE.is_match(message) {
-        return lines.push(Line::new(number, message, severity));
+        return lines.push(LogLine::new(number, message, severity));
     }
     let mut unescaped = unescape(message);
     // Quoted, and quoted again.
@@ -162,7 +162,7 @@ fn unwrap(
     }
     // What stands first in an escaped trace says how bad it is; the rest of it is indented under
     // that.
-    lines.extend(unescaped.split('\n').map(|part| Line::new(number, part, severity)));
+    lines.extend(unescaped.split('\n').map(|part| LogLine::new(number, part, severity)));
 }
 
 /// The texts of a JSON log entry, the logger's own fields left out. Each different one counts once:
@@ -172,7 +172,7 @@ fn unwrap_json(
     object: &serde_json::Map<String, Value>,
     severity: Option<Severity>,
     depth: usize,
-    lines: &mut Vec<Line>,
+    lines: &mut Vec<LogLine>,
 ) {
     let severity = ["level", "severity", "log.level", "lvl", "loglevel", "levelname", "@l", "s"]
         .iter()
@@ -220,21 +220,21 @@ fn unwrap_json(
                 | "errmsg"
         );
         if is_place {
-            lines.push(Line::new(number, &format!("{key}={text}"), severity));
+            lines.push(LogLine::new(number, &format!("{key}={text}"), severity));
         } else if is_reason
             && !text.contains(['/', '\n'])
             && !message.is_empty()
             && !message.contains(text)
         {
             // The reason alone does not tell what was attempted; the message beside it does.
-            lines.push(Line::new(number, &format!("{message}: {text}"), severity));
+            lines.push(LogLine::new(number, &format!("{message}: {text}"), severity));
         } else if text.trim_start().starts_with('{') {
             unwrap(number, text, severity, depth - 1, lines);
         } else {
             for part in text.trim_end().split('\n') {
                 // A docker-json or CRI wrapper holds a line that may have a prefix of its own.
                 let (message, said) = strip_prefixes(part);
-                let line = Line::new(number, message, severity.or(said));
+                let line = LogLine::new(number, message, severity.or(said));
                 let repeated =
                     lines.iter().any(|other| other.number == number && other.text == line.text);
                 if !repeated {

@@ -8,7 +8,7 @@ use super::{
     call_format,
     context::{LineContext, Verb},
     errno::compile,
-    path::{self, Path},
+    path::{self, MessagePath},
 };
 
 impl LineContext<'_> {
@@ -30,7 +30,7 @@ impl LineContext<'_> {
                 path.span.start >= at && !is_program(text, path) && !is_code(text, path)
             })
         };
-        let own = |path: &Path| path.text.to_owned();
+        let own = |path: &MessagePath| path.text.to_owned();
         if let Some(path) = call_format::path(text, refusal) {
             return Some(path.to_owned());
         }
@@ -110,7 +110,7 @@ impl LineContext<'_> {
                 r"(?i)\b(?:file|dir|directory|folder|log|tree|script|program|executable|binary|command|database|socket|fifo|link|path|open|create|mkdir|touch|to|of|remove|unlink|rename|stat|on|key|exec|run|load|write|read|move|copy|access|chdir)\W*$",
             )
         });
-        let named = |word: &Path| {
+        let named = |word: &MessagePath| {
             let verb = verb.end.min(self.text().len());
             let before = format!("{}{}", &self.text()[..verb], &between[..word.span.start]);
             path::is_file_name(word.text) || FILES.is_match(&before)
@@ -265,7 +265,7 @@ fn is_mode(word: &str) -> bool {
 }
 
 /// A place in code: `in /x.php on line 3`, `at /x.pm line 10`, `/x.js:3:1`.
-fn is_code(text: &str, path: &Path<'_>) -> bool {
+fn is_code(text: &str, path: &MessagePath<'_>) -> bool {
     static PLACE: LazyLock<Regex> = LazyLock::new(|| {
         compile(r#"^["']?(?:,? (?:on )?line \d+|:\d+(?::\d+)?(?:$|[\s):])|\(\d+\))"#)
     });
@@ -274,7 +274,7 @@ fn is_code(text: &str, path: &Path<'_>) -> bool {
 
 /// The program's own name: first in the line and followed by a colon and a line number or another
 /// message.
-fn is_program(text: &str, path: &Path<'_>) -> bool {
+fn is_program(text: &str, path: &MessagePath<'_>) -> bool {
     static LINE_NUMBER: LazyLock<Regex> = LazyLock::new(|| compile(r"^:\s(?:line\s)?\d+:"));
     let rest = &text[path.span.end..];
     // `/usr/bin/env: 'bash': Permission denied`

@@ -8,7 +8,7 @@ use super::errno::compile;
 
 /// A path as the message writes it, without its quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Path<'t> {
+pub(crate) struct MessagePath<'t> {
     pub text: &'t str,
     pub span: Range<usize>,
 }
@@ -27,7 +27,7 @@ static ROOTED: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Every rooted path of `text`, in order.
-pub(crate) fn paths(text: &str) -> Vec<Path<'_>> {
+pub(crate) fn paths(text: &str) -> Vec<MessagePath<'_>> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(captures) = ROOTED.captures_at(text, at) {
@@ -38,7 +38,7 @@ pub(crate) fn paths(text: &str) -> Vec<Path<'_>> {
             Some(quoted) => {
                 // `"/x: Permission denied"` is a whole message in quotes.
                 let text = quoted.as_str().split(": ").next().unwrap_or_default();
-                Some(Path { text, span: quoted.start()..quoted.start() + text.len() })
+                Some(MessagePath { text, span: quoted.start()..quoted.start() + text.len() })
             }
             None => {
                 let start = captures
@@ -68,7 +68,7 @@ fn next_boundary(text: &str, mut at: usize) -> usize {
 }
 
 /// The bare path that starts at `start`, without the punctuation of the sentence around it.
-fn bare(text: &str, start: usize) -> Option<Path<'_>> {
+fn bare(text: &str, start: usize) -> Option<MessagePath<'_>> {
     let rest = text.get(start..)?;
     let stop = rest.find(|c: char| {
         c.is_whitespace() || OPEN.contains(c) || CLOSE.contains(c) || ",;()[]{}<>|".contains(c)
@@ -78,10 +78,11 @@ fn bare(text: &str, start: usize) -> Option<Path<'_>> {
     let word = word.split(':').next().unwrap_or(word);
     let word = word.trim_end_matches(['.', '!', '?', '\\', '*', '=']);
     let word = if word.is_empty() { "/" } else { word };
-    text.get(start..start + word.len()).map(|text| Path { text, span: start..start + word.len() })
+    text.get(start..start + word.len())
+        .map(|text| MessagePath { text, span: start..start + word.len() })
 }
 
-fn is_plausible(text: &str, path: &Path<'_>) -> bool {
+fn is_plausible(text: &str, path: &MessagePath<'_>) -> bool {
     let before = text[..path.span.start]
         .trim_end_matches(|c: char| OPEN.contains(c) || c == '(' || c == '[');
     // The `//host/path` of a URL, a `N/A`, an option such as `/help`, and sed's or a regular
@@ -111,34 +112,34 @@ fn is_plausible(text: &str, path: &Path<'_>) -> bool {
 
 /// A word in quotes that has no slash at its start: a relative path where the message speaks of
 /// one.
-pub(crate) fn quoted_word(text: &str) -> Option<Path<'_>> {
+pub(crate) fn quoted_word(text: &str) -> Option<MessagePath<'_>> {
     static WORD: LazyLock<Regex> = LazyLock::new(|| {
         compile(&format!(r"[{OPEN}]([^\s{OPEN}{CLOSE}/][^{OPEN}{CLOSE}\s:=]*)[{CLOSE}]"))
     });
     let word = WORD.captures(text)?.get(1).filter(|word| !is_class(word.as_str()))?;
-    Some(Path { text: word.as_str(), span: word.range() })
+    Some(MessagePath { text: word.as_str(), span: word.range() })
 }
 
 /// The bare word that is all of `text` but for punctuation: `mkdir DIR: Permission denied` between
 /// verb and errno.
-pub(crate) fn only_word(text: &str) -> Option<Path<'_>> {
+pub(crate) fn only_word(text: &str) -> Option<MessagePath<'_>> {
     static ONLY: LazyLock<Regex> =
         LazyLock::new(|| compile(r"^[\s:(\[]*([\w.@%+~-][\w./@%+~=-]*)[\s:,)\]]*$"));
     let word = ONLY.captures(text)?.get(1)?;
     let text = word.as_str().trim_end_matches('.');
-    (!text.is_empty()).then(|| Path { text, span: word.start()..word.start() + text.len() })
+    (!text.is_empty()).then(|| MessagePath { text, span: word.start()..word.start() + text.len() })
 }
 
 /// The file name that ends `text` but for a colon: `Error loading shared library libx.so.2:
 /// Permission denied`.
-pub(crate) fn last_file_name(text: &str) -> Option<Path<'_>> {
+pub(crate) fn last_file_name(text: &str) -> Option<MessagePath<'_>> {
     static LAST: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r#"(?:^|[\s"'`(\[=])([\w@%+~-][\w./@%+~-]*[./][\w@%+~-][\w./@%+~-]*?)["'`)\]]?[:,]?\s*[\[(]?$"#,
         )
     });
     let word = LAST.captures(text)?.get(1).filter(|word| is_file_name(word.as_str()))?;
-    Some(Path { text: word.as_str(), span: word.range() })
+    Some(MessagePath { text: word.as_str(), span: word.range() })
 }
 
 /// What a server calls its routes, and no file is called.

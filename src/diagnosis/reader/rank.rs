@@ -13,7 +13,7 @@ const MOST: usize = 256;
 
 /// A finding with where it was found.
 #[derive(Debug, Clone)]
-pub(crate) struct Found {
+pub(crate) struct LocatedFinding {
     pub finding: Finding,
     pub severity: Severity,
     pub program: Option<String>,
@@ -24,14 +24,14 @@ pub(crate) struct Found {
 /// Findings in the order of the log, equal ones folded.
 #[derive(Debug, Default)]
 pub(crate) struct Collected {
-    found: Vec<Found>,
+    found: Vec<LocatedFinding>,
     by_key: HashMap<(Operation, Option<String>, Option<u16>, Category), usize>,
 }
 
 impl Collected {
     /// Adds a finding, or folds it into the equal one that came first. The worst severity of them
     /// counts, and the line that said it.
-    pub(crate) fn add(&mut self, mut new: Found) {
+    pub(crate) fn add(&mut self, mut new: LocatedFinding) {
         if new.finding.harmless {
             new.severity = new.severity.min(Severity::Warning);
         }
@@ -101,7 +101,7 @@ impl Collected {
 
 /// A program that keeps its errno to itself often had it printed by another line just before:
 /// squid, whose `Cannot open '/dev/stdout' for writing` follows `/dev/stderr: Permission denied`.
-fn inherit(found: &mut [Found]) {
+fn inherit(found: &mut [LocatedFinding]) {
     for index in 1..found.len() {
         let (before, after) = found.split_at_mut(index);
         let (Some(before), Some(after)) = (before.last(), after.first_mut()) else { continue };
@@ -123,13 +123,13 @@ const BETWEEN: u64 = 3;
 /// Puts the halves of one failure together: a line that says what was wanted and one near by that
 /// says why not, each of which keeps the other half to itself; and the same refusal told once by
 /// its name and once with the call that failed.
-fn joined(found: Vec<Found>) -> Vec<Found> {
-    let mut all: Vec<Found> = Vec::with_capacity(found.len());
+fn joined(found: Vec<LocatedFinding>) -> Vec<LocatedFinding> {
+    let mut all: Vec<LocatedFinding> = Vec::with_capacity(found.len());
     for new in found {
-        let near = |old: &Found| {
+        let near = |old: &LocatedFinding| {
             new.line.abs_diff(old.line) <= BETWEEN && old.finding.harmless == new.finding.harmless
         };
-        let of_files = |found: &Found| {
+        let of_files = |found: &LocatedFinding| {
             matches!(
                 found.finding.operation,
                 Operation::Open | Operation::Create | Operation::Mkdir | Operation::Other
@@ -141,7 +141,7 @@ fn joined(found: Vec<Found>) -> Vec<Found> {
                     | Category::ReadOnlyRootfs
             )
         };
-        let is_half = |a: &Found, b: &Found| {
+        let is_half = |a: &LocatedFinding, b: &LocatedFinding| {
             a.finding.path.is_some()
                 && a.finding.errno.is_none()
                 && b.finding.path.is_none()
@@ -165,7 +165,7 @@ fn joined(found: Vec<Found>) -> Vec<Found> {
         let severity = old.severity.max(new.severity);
         if is_half(&new, old) {
             let errno = old.finding.errno;
-            *old = Found { finding: new.finding.errno(errno), ..new };
+            *old = LocatedFinding { finding: new.finding.errno(errno), ..new };
         } else if is_echo(old, &new) {
         } else if old.finding.path == new.finding.path {
             old.finding.operation = new.finding.operation;
@@ -179,7 +179,7 @@ fn joined(found: Vec<Found>) -> Vec<Found> {
 
 /// A line that repeats what one just before said, and leaves out on what: it lends it only its
 /// severity.
-fn is_echo(old: &Found, new: &Found) -> bool {
+fn is_echo(old: &LocatedFinding, new: &LocatedFinding) -> bool {
     let (said, again) = (&old.finding, &new.finding);
     let same = said.operation == again.operation
         || again.operation == Operation::Other
@@ -226,8 +226,8 @@ enum Level {
     Fatal,
 }
 
-fn gravity(found: &Found) -> Gravity {
-    let Found { finding, severity, text, .. } = found;
+fn gravity(found: &LocatedFinding) -> Gravity {
+    let LocatedFinding { finding, severity, text, .. } = found;
     let is_tolerated = matches!(finding.operation, Operation::Chmod | Operation::Chown)
         || finding.category == Category::OwnershipChange;
     let level = match severity {

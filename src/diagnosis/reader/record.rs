@@ -5,19 +5,19 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{errno::compile, line::Line, path};
+use super::{errno::compile, line::LogLine, path};
 use crate::model::obstacle::Operation;
 
 /// One message and what continues it.
 #[derive(Debug)]
 pub(crate) struct Record {
-    pub lines: Vec<Line>,
+    pub lines: Vec<LogLine>,
     /// It has stack frames, or fields such as `syscall:`: all of it tells of one failure.
     pub is_trace: bool,
 }
 
 /// Splits consecutive lines into records.
-pub(crate) fn split(lines: Vec<Line>, is_candidate: impl Fn(&Line) -> bool) -> Vec<Record> {
+pub(crate) fn split(lines: Vec<LogLine>, is_candidate: impl Fn(&LogLine) -> bool) -> Vec<Record> {
     let mut records: Vec<Record> = Vec::new();
     let mut state = State::default();
     for line in lines {
@@ -59,7 +59,7 @@ struct State {
 }
 
 impl State {
-    fn joins(&self, line: &Line) -> bool {
+    fn joins(&self, line: &LogLine) -> bool {
         if !self.started {
             return false;
         }
@@ -81,7 +81,7 @@ impl State {
         line.indent > self.head_indent && !self.after_blank
     }
 
-    fn see(&mut self, line: &Line, joined: bool) {
+    fn see(&mut self, line: &LogLine, joined: bool) {
         if !joined {
             self.head_indent = line.indent;
             self.tool = tool(&line.text);
@@ -111,7 +111,11 @@ const WIDEST: usize = 400;
 
 /// What stood between two lines that a terminal, an editor or a mail broke; `None` where they are
 /// two.
-fn wrapped(last: &Line, next: &Line, is_candidate: impl Fn(&Line) -> bool) -> Option<&'static str> {
+fn wrapped(
+    last: &LogLine,
+    next: &LogLine,
+    is_candidate: impl Fn(&LogLine) -> bool,
+) -> Option<&'static str> {
     if last.fills_row {
         return Some("");
     }
@@ -199,7 +203,7 @@ fn continues(text: &str) -> bool {
     CONTINUES.is_match(text)
 }
 
-fn is_frame(line: &Line) -> bool {
+fn is_frame(line: &LogLine) -> bool {
     static FRAME: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r#"(?x)^(?: at\s\S | Caused\sby: | ---\s?End\sof\s | from\s\S+:\d+:in | File\s"[^"]+",\sline\s\d+ | Traceback\s\(most
@@ -262,13 +266,13 @@ impl Record {
     /// The operation that the frames name. The frame nearest to the failure decides: in Java, Node,
     /// Ruby and .NET the first one, in Python the last.
     pub(crate) fn framed_operation(&self, index: usize) -> Option<Operation> {
-        let python = |line: &&Line| line.text.starts_with("File \"");
+        let python = |line: &&LogLine| line.text.starts_with("File \"");
         let before = self.lines[..index]
             .iter()
             .rev()
             .take(6)
             .take_while(|line| !line.text.starts_with("Traceback"));
-        let before: Vec<&Line> = before.collect();
+        let before: Vec<&LogLine> = before.collect();
         if before.iter().any(python) {
             return before.into_iter().find_map(|line| operation_of(&line.text));
         }

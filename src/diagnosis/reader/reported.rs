@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::{
     errno::compile,
-    line::Line,
+    line::LogLine,
     record::{self, Record},
 };
 use crate::model::obstacle::{Errno, Operation};
@@ -22,7 +22,11 @@ pub(crate) struct Reported {
 }
 
 /// The operation that the runtime reports for a line of a record; `above` is the line before it.
-pub(crate) fn operation(record: &Record, index: usize, above: Option<&Line>) -> Option<Reported> {
+pub(crate) fn operation(
+    record: &Record,
+    index: usize,
+    above: Option<&LogLine>,
+) -> Option<Reported> {
     let line = &record.lines[index];
     let in_frames = || record.framed_operation(index).or_else(|| source_above(line, above?));
     if let Some(mut reported) = beside_errno(&line.text) {
@@ -47,7 +51,7 @@ pub(crate) fn operation(record: &Record, index: usize, above: Option<&Line>) -> 
 }
 
 /// The call above an exception of Python, where the heads of the frames are cut off.
-fn source_above(line: &Line, above: &Line) -> Option<Operation> {
+fn source_above(line: &LogLine, above: &LogLine) -> Option<Operation> {
     static EXCEPTION: LazyLock<Regex> =
         LazyLock::new(|| compile(r"^(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception): "));
     static SOURCE: LazyLock<Regex> =

@@ -1,8 +1,8 @@
-//! What a system call is to do to the system: the same whether it was done or refused.
+//! What a system call does to the system, or would do if it were not refused.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::process::Process;
+use super::process::ProcessContext;
 use crate::diagnosis::reader::path_kind;
 use crate::model::capability::Capability;
 use crate::model::inside::Listener;
@@ -10,26 +10,26 @@ use crate::model::obstacle::{Category, Errno, Operation};
 use crate::model::privilege::{FIRST_UNPRIVILEGED_PORT, privileged_call};
 use crate::model::trace::{Argument, Call, Change};
 
-/// A call that a uid other than root may be refused.
+/// The effect of a call that may be refused to a uid other than root.
 #[derive(Debug, Clone)]
 pub(super) struct SyscallEffect {
     pub operation: Operation,
     pub path: Option<String>,
-    /// Of a rename: the name before.
+    /// The old name, for a rename.
     pub from: Option<String>,
-    /// Of a bind: what would be listened on.
+    /// What bind(2) makes the process listen on.
     pub listener: Option<Listener>,
     pub change: Option<Change>,
     pub reads: bool,
-    /// It only asks: access(2), stat(2).
-    pub asks: bool,
-    /// The capability that it needs without the path's own permissions, without its `CAP_` prefix.
+    /// It looks and changes nothing: access(2), stat(2).
+    pub only_asks: bool,
+    /// The capability that it needs whatever the permissions of the path are.
     pub capability: Option<Capability>,
-    /// Whether a success needed the capability for certain.
+    /// Whether a call that succeeds has used the capability.
     pub needed: bool,
-    /// Programs that are refused this go on.
+    /// Programs that are refused this continue.
     pub harmless: bool,
-    /// Whom chown(2) gives the path to.
+    /// The uid that chown(2) gives the path to.
     pub owner: Option<u32>,
     category: Option<Category>,
 }
@@ -112,7 +112,7 @@ impl SyscallEffect {
             listener: None,
             change: None,
             reads: false,
-            asks: false,
+            only_asks: false,
             capability: None,
             needed: false,
             harmless: false,
@@ -134,8 +134,8 @@ impl SyscallEffect {
         }
     }
 
-    /// The effect of a call of a process. `None`: nothing that depends on who does it.
-    pub(super) fn of(call: &Call, process: &Process) -> Option<SyscallEffect> {
+    /// The effect of a call of a process; `None` where the result does not depend on the user.
+    pub(super) fn of(call: &Call, process: &ProcessContext) -> Option<SyscallEffect> {
         let name = call.name.as_str();
         match name {
             "open" | "creat" | "openat" | "openat2" => return Some(open(call, process)),
@@ -210,7 +210,7 @@ impl SyscallEffect {
             }
             Operation::Open if effect.change.is_none() => {
                 effect.reads = true;
-                effect.asks = name != "chdir" && name != "fchdir";
+                effect.only_asks = name != "chdir" && name != "fchdir";
                 let mode = if name == "access" { 1 } else { 2 };
                 if name.contains("access") && call.has_flag(mode, "W_OK") {
                     effect.reads = false;
@@ -221,7 +221,7 @@ impl SyscallEffect {
         Some(effect)
     }
 
-    /// What explain calls a refusal of this: the operation and its category.
+    /// The operation and the category of a refusal, as a log of it would have them.
     pub(super) fn refused(&self, errno: Errno) -> (Operation, Category) {
         let path = self.path.as_deref().unwrap_or_default();
         let operation = match self.operation {
@@ -249,7 +249,7 @@ impl SyscallEffect {
     }
 }
 
-fn open(call: &Call, process: &Process) -> SyscallEffect {
+fn open(call: &Call, process: &ProcessContext) -> SyscallEffect {
     let (at, path, flags) = match call.name.as_str() {
         "open" | "creat" => (None, 0, 1),
         _ => (Some(0), 1, 2),
@@ -263,12 +263,12 @@ fn open(call: &Call, process: &Process) -> SyscallEffect {
         path: process.path(call, at, path),
         change: writes.then_some(if creates { Change::Created } else { Change::Written }),
         reads: !writes,
-        asks: call.has_flag(flags, "O_PATH"),
+        only_asks: call.has_flag(flags, "O_PATH"),
         ..SyscallEffect::new(if creates { Operation::Create } else { Operation::Open })
     }
 }
 
-fn bind(call: &Call, process: &Process) -> Option<SyscallEffect> {
+fn bind(call: &Call, process: &ProcessContext) -> Option<SyscallEffect> {
     if call.member(1, "sa_family") == Some("AF_UNIX") {
         let path = quoted(call.member(1, "sun_path")?)?;
         let path = if path.starts_with('/') {
@@ -371,8 +371,8 @@ fn control(call: &Call) -> Option<SyscallEffect> {
     })
 }
 
-/// A process may give nothing away; it may give what is its own to a group of its own.
-fn chown(effect: &mut SyscallEffect, call: &Call, process: &Process) {
+/// A process needs no capability to give its own file to one of its groups.
+fn chown(effect: &mut SyscallEffect, call: &Call, process: &ProcessContext) {
     let first = match call.name.as_str() {
         "fchownat" => 2,
         _ => 1,
@@ -389,7 +389,7 @@ fn chown(effect: &mut SyscallEffect, call: &Call, process: &Process) {
     effect.needed = !own(uid, process.uid) || !own(gid, process.gid);
 }
 
-/// Only devices need a privilege; a pipe, a socket or a file does not.
+/// Only a device needs a capability; a pipe, a socket or a file does not.
 fn mknod(effect: &mut SyscallEffect, call: &Call) {
     let mode = if call.name == "mknod" { 1 } else { 2 };
     if call.has_flag(mode, "S_IFCHR") || call.has_flag(mode, "S_IFBLK") {
@@ -408,7 +408,7 @@ fn changes(call: &Call, known: [Option<u32>; 3]) -> bool {
     wanted.filter(|id| *id != u32::MAX).any(|id| !known.contains(&id))
 }
 
-/// What stands in quotes; a name in the abstract namespace, `@"name"`, is no path.
+/// The text in quotes; a name in the abstract namespace, `@"name"`, is no path.
 fn quoted(text: &str) -> Option<&str> {
     text.strip_prefix('"')?.split('"').next().filter(|path| !path.is_empty())
 }

@@ -1,4 +1,4 @@
-//! What succeeded, and another user may be refused.
+//! What succeeded, and may be refused to another user.
 
 use std::collections::BTreeSet;
 
@@ -9,15 +9,15 @@ use crate::model::inside::Inode;
 use crate::model::obstacle::Operation;
 use crate::model::trace::{Call, Change, Needed, Outcome, Touched};
 
-const MOST_PATHS: usize = 20_000;
-const MOST_SEEN: usize = 5_000;
-const MOST_LISTENERS: usize = 256;
-const MOST_PROGRAMS: usize = 64;
+const MAX_PATHS: usize = 20_000;
+const MAX_SEEN: usize = 5_000;
+const MAX_LISTENERS: usize = 256;
+const MAX_PROGRAMS: usize = 64;
 
 impl Trace {
-    /// Something succeeded that another user may be refused.
+    /// A call succeeded that may be refused to another user.
     pub(super) fn succeeded(&mut self, pid: u32, line: u64, call: &Call, effect: SyscallEffect) {
-        if !effect.asks {
+        if !effect.only_asks {
             self.superseded_by(pid, &effect);
         }
         if effect.needed
@@ -40,22 +40,21 @@ impl Trace {
         }
         if let Some(listener) = effect.listener {
             let is_new = !self.traced.listeners.iter().any(|(known, _)| *known == listener);
-            if is_new && listener.port() != Some(0) && self.traced.listeners.len() < MOST_LISTENERS
-            {
+            if is_new && listener.port() != Some(0) && self.traced.listeners.len() < MAX_LISTENERS {
                 self.traced.listeners.push((listener, line));
             }
         }
         if effect.operation == Operation::Exec
             && let Some(path) = &effect.path
             && !self.traced.programs.contains(path)
-            && self.traced.programs.len() < MOST_PROGRAMS
+            && self.traced.programs.len() < MAX_PROGRAMS
         {
             self.traced.programs.push(path.clone());
         }
         if effect.operation == Operation::Exec
             && let Some(process) = self.processes.get_mut(&pid)
         {
-            // Whatever was refused before, it went on.
+            // It continued after what was refused before.
             process.open.clear();
         }
         // Of what was opened, -y tells the real name: links such as /var/log/x.log -> /dev/stdout
@@ -71,7 +70,7 @@ impl Trace {
             return self.read(link, line);
         }
         let Some(path) = real.or(effect.path).filter(|path| is_file(path)) else { return };
-        if effect.asks {
+        if effect.only_asks {
             self.see(path, call);
         } else if effect.reads {
             self.read(path, line);
@@ -83,7 +82,7 @@ impl Trace {
         }
     }
 
-    /// What stat(2) says of a path that the program did not make.
+    /// What stat(2) returns for a path that the program did not make.
     fn see(&mut self, path: String, call: &Call) {
         let member =
             |name: &str| (0..call.arguments.len()).find_map(|index| call.member(index, name));
@@ -93,7 +92,7 @@ impl Trace {
         let id = |id: Option<&str>| id.and_then(|id| id.parse().ok()).unwrap_or(0);
         let uid = id(member("st_uid").or_else(|| member("stx_uid")));
         let gid = id(member("st_gid").or_else(|| member("stx_gid")));
-        if self.traced.seen.len() < MOST_SEEN
+        if self.traced.seen.len() < MAX_SEEN
             && !self.traced.touched.contains_key(&path)
             && self.seen.insert(path.clone())
         {
@@ -102,7 +101,7 @@ impl Trace {
     }
 
     fn read(&mut self, path: String, line: u64) {
-        if self.traced.read.len() < MOST_PATHS {
+        if self.traced.read.len() < MAX_PATHS {
             self.traced.read.entry(path).or_insert(line);
         } else if !self.traced.read.contains_key(&path) {
             self.traced.more += 1;
@@ -110,7 +109,7 @@ impl Trace {
     }
 
     fn touch(&mut self, path: String, change: Change, owner: Option<u32>, line: u64) {
-        if self.traced.touched.len() >= MOST_PATHS && !self.traced.touched.contains_key(&path) {
+        if self.traced.touched.len() >= MAX_PATHS && !self.traced.touched.contains_key(&path) {
             self.traced.more += 1;
             return;
         }
@@ -140,11 +139,11 @@ fn mode(text: &str) -> Option<u32> {
     Some(kind | u32::from_str_radix(bits, 8).ok()?)
 }
 
-/// Whether a path is a file of the container's, and not one that the kernel makes up.
+/// Whether a path is a file of the container, and not one that the kernel generates.
 fn is_file(path: &str) -> bool {
-    let made_up = ["/proc", "/sys", "/dev"];
+    let generated = ["/proc", "/sys", "/dev"];
     let below = |dir: &str| {
         path.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    path.starts_with('/') && (!made_up.into_iter().any(below) || path.starts_with("/dev/shm/"))
+    path.starts_with('/') && (!generated.into_iter().any(below) || path.starts_with("/dev/shm/"))
 }

@@ -12,7 +12,7 @@ use self::wordings::Message;
 use super::{Example, Pattern, Read};
 use crate::diagnosis::finding::{Certainty, Finding};
 use crate::diagnosis::reader::{
-    categorize::{self, Access},
+    categorize::{self, PathAccess},
     context::LineContext,
     errno::compile,
     path,
@@ -270,7 +270,8 @@ fn read(context: &LineContext) -> Option<Finding> {
         return None;
     }
 
-    let access = Access { operation: message.operation, errno: None, path: path.as_deref(), text };
+    let access =
+        PathAccess { operation: message.operation, errno: None, path: path.as_deref(), text };
     let mut finding = categorize::finding(&access).certainty(Certainty::Words);
     finding.category = message.category.unwrap_or(finding.category);
     Some(match (message.demand, path) {
