@@ -2,7 +2,9 @@
 
 mod parse;
 
-pub use self::parse::{calls, found, inside, logs, look, options, paths, standing, started, usage};
+pub use self::parse::{
+    calls, found, inside, logs, look, options, paths, private, standing, started, usage,
+};
 
 /// Gathers all of [`crate::model::inside::Inside`]; run as `sh -c GATHER`.
 pub const GATHER: &str = include_str!("gather.sh");
@@ -35,6 +37,13 @@ pub const PATHS: &str = include_str!("paths.sh");
 /// Sends SIGHUP to the first process of a trial's container, where that catches it; run as `sh -c
 /// HUP`.
 pub const HUP: &str = include_str!("hup.sh");
+
+/// Shows the files that not everybody may read, and which of them the running programs name; run as
+/// `sh -c PRIVATE`.
+pub const PRIVATE: &str = include_str!("private.sh");
+
+/// Shows which of the files given as arguments may not be read; run as `sh -c UNREADABLE sh PATH...`.
+pub const UNREADABLE: &str = include_str!("unreadable.sh");
 
 /// Shows which of the paths given as arguments may not be written; run as `sh -c REFUSED sh
 /// PATH...`.

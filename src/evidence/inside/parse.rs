@@ -140,6 +140,23 @@ pub fn look(answer: &str) -> Option<Look> {
     Some(Look { inodes })
 }
 
+/// Reads the answer of `private.sh`: the files, and the paths of those that are named.
+#[must_use]
+pub fn private(answer: &str) -> (Vec<Inode>, Vec<String>) {
+    let (mut files, mut named) = (Vec::new(), Vec::new());
+    for (name, _, body) in sections(answer) {
+        match name {
+            "private" => files.extend(body.lines().filter_map(inode).take(MOST)),
+            "named" => {
+                let paths = body.lines().filter(|line| line.starts_with('/')).take(MOST);
+                named.extend(paths.map(str::to_owned));
+            }
+            _ => {}
+        }
+    }
+    (files, named)
+}
+
 /// Reads the answer of `find.sh`.
 #[must_use]
 pub fn found(answer: &str) -> Found {
@@ -175,12 +192,13 @@ pub fn calls(answer: &str) -> Vec<(String, String)> {
     lines.take(MOST).collect()
 }
 
-/// Reads the answer of `refused.sh`, the paths that the container's user may not write, or of
+/// Reads the answer of `refused.sh` or `unreadable.sh`, the paths that the container's user may not
+/// write or read, or of
 /// `paths.sh`, those that the program names.
 #[must_use]
 pub fn paths(answer: &str) -> Vec<String> {
     let Some((_, _, body)) =
-        sections(answer).find(|(name, ..)| matches!(*name, "refused" | "paths"))
+        sections(answer).find(|(name, ..)| matches!(*name, "refused" | "unreadable" | "paths"))
     else {
         return Vec::new();
     };
