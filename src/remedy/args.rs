@@ -138,7 +138,7 @@ pub fn called(line: &str) -> Option<&str> {
     let program = words.next().filter(|word| *word == "exec").and_then(|_| words.next())?;
     let is_plain =
         program.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._+-".contains(&byte));
-    (is_plain && !program.starts_with('-') && !Launcher::of_command(program).is_some())
+    (is_plain && !program.starts_with('-') && Launcher::of_command(program).is_none())
         .then_some(program)
 }
 
