@@ -6,7 +6,8 @@
 //! ```text
 //! evidence                     the only readers: cluster, a running container, manifests, logs, images
 //!    |
-//! policy  diagnosis  foresight    rules | failure texts | what root does today  ->  violations, obstacles
+//! policy  diagnosis  foresight    rules | failure texts | what root does today  ->  violations,
+//! comparison                      | what only root's copy does                 ->  obstacles
 //!    |
 //! remedy                       obstacle -> edits, lowest rung first
 //!    |
@@ -18,7 +19,11 @@
 //!    |
 //! apply                        writes it, watches the rollout, takes it back where that fails
 //!    |
+//! usecase                      what scan, explain, fix ... do with all of these: options -> a report
+//!    |
 //! output                       report -> table, JSON, YAML
+//!    |
+//! cli                          flags -> options; asks, shows what goes on, prints, and exits
 //! ```
 //!
 //! | room | may import | kind |
@@ -27,18 +32,21 @@
 //! | [`policy`] | model | pure |
 //! | [`diagnosis`] | model | pure |
 //! | [`foresight`] | model | pure |
+//! | [`comparison`] | model | pure |
 //! | [`remedy`] | model | pure |
 //! | [`plan`] | model, policy, remedy | pure |
 //! | [`search`] | model, foresight, plan, remedy | pure |
 //! | [`evidence`] | model, error | reads |
-//! | [`run`] | model, error, diagnosis, evidence, foresight, plan, policy, remedy, search | writes |
+//! | [`run`] | model, error, comparison, diagnosis, evidence, foresight, plan, policy, remedy, search | writes |
 //! | [`apply`] | model, error, evidence | writes |
-//! | [`output`] | model, error, diagnosis, policy, remedy | prints |
-//! | [`cli`] | all | joins |
+//! | [`output`] | model, error, diagnosis, policy, remedy | renders |
+//! | [`usecase`] | model, error, policy, diagnosis, foresight, comparison, remedy, plan, search, evidence, run, apply, output | joins |
+//! | [`cli`] | all | talks |
 //!
-//! A pure room touches no file, no network and no clock. One that reads asks nobody and changes
-//! nothing but its own cache; one that writes changes a cluster or a user's file, and asks nobody
-//! either. One that prints has its text from types. Only [`cli`] asks a person.
+//! A pure room touches no file, no network and no clock. A room that reads asks nobody and changes
+//! nothing but its own cache. A room that writes changes a cluster or a user's file, and asks
+//! nobody either. A room that renders makes its text from types. A room that joins knows no flag,
+//! prints nothing and asks nobody. Only [`cli`] talks to a person.
 //!
 //! `tests/architecture.rs` holds the code to this table, and to the first of these:
 //! - Only [`run`] and [`apply`] change a cluster, and only [`apply`] a user's file.
@@ -50,6 +58,7 @@
 
 pub mod apply;
 pub mod cli;
+pub mod comparison;
 pub mod diagnosis;
 pub mod error;
 pub mod evidence;
@@ -61,5 +70,6 @@ pub mod policy;
 pub mod remedy;
 pub mod run;
 pub mod search;
+pub mod usecase;
 
 pub use error::{Class, Error};

@@ -7,13 +7,13 @@
     reason = "a panic is how a test fails"
 )]
 
-mod kubernetes;
+mod testbed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::{env, fs};
 
-use kubernetes::{Namespace, kubectl, nonroot};
 use serde_json::{Value, json};
+use testbed::{Namespace, kubectl, nonroot};
 
 /// Files of every kind of owner and mode, made by root in a volume; `$1` is the user of the pod.
 const SETUP: &str = r#"
@@ -337,7 +337,7 @@ fn differences(
 fn stored(namespace: &str, pod: &str) -> String {
     let id = "jsonpath={.status.containerStatuses[0].imageID}";
     let id = kubectl(&["get", "pod", "-n", namespace, pod, "-o", id]);
-    format!("{}@{}", kubernetes::content_store(), id.rsplit('@').next().expect("a digest"))
+    format!("{}@{}", testbed::content_store(), id.rsplit('@').next().expect("a digest"))
 }
 
 #[test]
@@ -370,7 +370,7 @@ fn a_file_capability_of_the_entrypoint_counts_for_it_alone() {
     assert!(shell.stdout.contains("capabilities.add changes nothing"), "{}", shell.stdout);
     // The other never starts, so only its image tells; no registry has it, the node's content store
     // does.
-    let store = kubernetes::content_store();
+    let store = testbed::content_store();
     let told = can(&["exec", "/opt/busybox", "pod/refused", "--image", &stored(name, "granted")]);
     assert_eq!(told.code, 1, "{}{}", told.stdout, told.stderr);
     assert!(

@@ -4,12 +4,12 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
-mod kubernetes;
+mod testbed;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs, thread};
 
-use kubernetes::{Namespace, Run, kubectl, nonroot};
+use testbed::{Namespace, Run, kubectl, nonroot};
 
 const SECRET: &str = "CANARY-of-a-secret-4711";
 /// As the API server sends it.
@@ -100,9 +100,7 @@ fn no_command_says_a_value() {
     let path = path.display().to_string();
     kubectl(&["apply", "-n", name, "-f", &path]);
     kubectl(&["rollout", "status", "-n", name, "deployment/root", "--timeout=90s"]);
-    kubernetes::until(&["scan", "-n", name, "-o", "json"], |report| {
-        report["summary"]["failing"] == 1
-    });
+    testbed::until(&["scan", "-n", name, "-o", "json"], |report| report["summary"]["failing"] == 1);
     let pod = kubectl(&[
         "get",
         "pods",

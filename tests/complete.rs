@@ -2,14 +2,14 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
-mod kubernetes;
+mod testbed;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use kubernetes::{Namespace, kubectl};
+use testbed::{Namespace, kubectl};
 
 /// A directory for PATH with the plugin and what kubectl asks for completion, as a user has them.
 fn installed(name: &str) -> PathBuf {
@@ -34,7 +34,7 @@ fn installed(name: &str) -> PathBuf {
 /// be said beside it.
 fn offered(path: &Path, kubeconfig: &str, words: &[&str]) -> (Vec<String>, String) {
     let path = format!("{}:/usr/bin:/bin", path.display());
-    let mut command = Command::new(format!("{}/bin/kubectl", kubernetes::directory()));
+    let mut command = Command::new(format!("{}/bin/kubectl", testbed::directory()));
     command
         .env_clear()
         .env("PATH", path)
@@ -69,7 +69,7 @@ fn names_come_live_from_the_cluster() {
     let patch = r#"{"spec":{"template":{"spec":{"initContainers":[{"name":"first","image":"localhost/test-report:1"}]}}}}"#;
     kubectl(&["patch", "deployment", "web", "-n", name, "-p", patch]);
     let path = installed("live");
-    let kubeconfig = kubernetes::kubeconfig_with_namespace(name);
+    let kubeconfig = testbed::kubeconfig_with_namespace(name);
     let offer = |words: &[&str]| offered(&path, &kubeconfig, words);
     let has = |words: &[&str], wanted: &[&str], directive: &str| {
         // A busy cluster may take longer than a shell may wait; whoever presses the key again gets

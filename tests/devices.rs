@@ -4,14 +4,14 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
-mod kubernetes;
+mod testbed;
 
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use kubernetes::{Namespace, kubectl, nonroot};
+use testbed::{Namespace, kubectl, nonroot};
 
 /// A file of this machine as a block device, for as long as this lives.
 struct Loop {

@@ -7,15 +7,15 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 #![allow(clippy::print_stdout, reason = "the seed that repeats a run, and how the runs ended")]
 
-mod kubernetes;
+mod testbed;
 
 use std::env;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use kubernetes::storm::{Storm, Upstream};
-use kubernetes::{Namespace, Run, kubectl, nonroot};
 use serde_json::{Value, json};
+use testbed::storm::{Storm, Upstream};
+use testbed::{Namespace, Run, kubectl, nonroot};
 
 /// Runs side by side: they wait for the cluster most of the time.
 const AT_ONCE: u64 = 4;

@@ -3,10 +3,10 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
-mod kubernetes;
+mod testbed;
 
-use kubernetes::{Namespace, kubectl, nonroot, written};
 use serde_json::Value;
+use testbed::{Namespace, kubectl, nonroot, written};
 
 /// nginx as its image runs it: root, with a cache, a port and a pid file of root's.
 const NGINX: &str = r#"
@@ -41,7 +41,7 @@ fn template(namespace: &str) -> Value {
     object["spec"]["template"].clone()
 }
 
-fn warnings(run: &kubernetes::Run) -> String {
+fn warnings(run: &testbed::Run) -> String {
     run.json()["warnings"].to_string()
 }
 

@@ -3,13 +3,13 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
-mod kubernetes;
+mod testbed;
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use kubernetes::{Namespace, kubectl};
+use testbed::{Namespace, kubectl};
 
 /// A terminal of its own tmux server, which ends with the test.
 struct Terminal(String);
@@ -19,7 +19,7 @@ impl Terminal {
         let terminal = Terminal(format!("nonroot-test-{name}-{}", std::process::id()));
         let command = format!(
             "trap : INT; KUBECONFIG={} {} {command}; echo \"ended with $?\"; sleep 60",
-            kubernetes::kubeconfig(),
+            testbed::kubeconfig(),
             env!("CARGO_BIN_EXE_kubectl-nonroot")
         );
         terminal.tmux(&["new-session", "-d", "-x", &columns.to_string(), "-y", "60", &command]);
@@ -99,7 +99,7 @@ fn a_plan_is_asked_for_shown_and_saved() {
             columns,
             &format!("fix deploy/web -n {}", namespace.name()),
         );
-        let screen = terminal.shows("Whom shall it run as?");
+        let screen = terminal.shows("Run as which user?");
         // A narrow screen wraps the sentence.
         let words = screen.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains("runs as nginx already"), "{screen}");
@@ -131,7 +131,7 @@ fn a_plan_is_asked_for_shown_and_saved() {
 fn ctrl_c_at_any_question_changes_nothing_and_gives_the_cursor_back() {
     let namespace = deployed("nonroot-test-ask-stop");
     let before = generation(namespace.name());
-    let questions = ["Whom shall it run as?", "Which remedies?", "What next?"];
+    let questions = ["Run as which user?", "Which remedies?", "What next?"];
     for stop in 0..questions.len() {
         let terminal = Terminal::run(
             &format!("stop-{stop}"),
@@ -155,7 +155,7 @@ fn ctrl_c_at_any_question_changes_nothing_and_gives_the_cursor_back() {
 fn it_is_tried_and_applied_from_the_questions() {
     let namespace = deployed("nonroot-test-ask-apply");
     let terminal = Terminal::run("apply", 100, &format!("fix deploy/web -n {}", namespace.name()));
-    for question in ["Whom shall it run as?", "Which remedies?"] {
+    for question in ["Run as which user?", "Which remedies?"] {
         terminal.shows(question);
         terminal.press(&["Enter"]);
     }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
-mod kubernetes;
+mod testbed;
 
 use std::collections::BTreeSet;
 use std::process::{Child, Command, Stdio};
@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use kubernetes::{Namespace, kubectl, nonroot, of_pod, process_of, written};
+use testbed::{Namespace, kubectl, nonroot, of_pod, process_of, written};
 
 /// A program that knows no `--help`, runs as root and is not ready, and whose log asks for a look
 /// at its configuration.

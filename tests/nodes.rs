@@ -2,10 +2,10 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
-mod kubernetes;
+mod testbed;
 
-use kubernetes::{Namespace, kubectl, nonroot};
 use serde_json::{Value, json};
+use testbed::{Namespace, kubectl, nonroot};
 
 const PROBE: [&str; 4] = ["--probe", "--yes", "--probe-image", "localhost/test-report:1"];
 
@@ -145,8 +145,7 @@ fn a_namespace_is_judged_as_the_api_server_does() {
     assert_eq!(refused, [("host", 1), ("idle", 0), ("open", 3)]);
 
     let label = "pod-security.kubernetes.io/enforce=restricted";
-    let warned =
-        kubernetes::kubectl_warns(&["label", "namespace", name, label, "--dry-run=server"]);
+    let warned = testbed::kubectl_warns(&["label", "namespace", name, label, "--dry-run=server"]);
     for (workload, pods) in refused.into_iter().filter(|(_, pods)| *pods > 0) {
         let one = judged["refused"]
             .as_array()
@@ -287,7 +286,7 @@ fn what_forbids_a_user_namespace_is_refused_first() {
         std::fs::write(&file, deployment("daemon", &format!("      hostUsers: false\n{spec}")))
             .expect("a file");
         let refused =
-            kubernetes::kubectl_warns(&["apply", "-n", name, "-f", &path, "--dry-run=server"]);
+            testbed::kubectl_warns(&["apply", "-n", name, "-f", &path, "--dry-run=server"]);
         assert!(refused.contains("when `hostUsers` is false"), "{refused}");
     }
 }

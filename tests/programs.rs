@@ -10,7 +10,7 @@
     reason = "a panic is how a test fails"
 )]
 
-mod kubernetes;
+mod testbed;
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use std::{env, fs, thread};
 
-use kubernetes::{Namespace, kubectl, nonroot, written};
 use serde_json::Value;
+use testbed::{Namespace, kubectl, nonroot, written};
 
 /// Programs at the same time: most of a trial is waiting for a pod.
 const SIDE_BY_SIDE: usize = 3;
@@ -141,7 +141,7 @@ const IDENTITIES: [(&str, &str); 16] = [
 #[test]
 #[ignore = "needs cluster (and the images of tests/programs)"]
 fn images_tell_whom_they_could_run_as() {
-    let stored = kubernetes::stored_images();
+    let stored = testbed::stored_images();
     let mut wrong = Vec::new();
     for (program, expected) in IDENTITIES {
         let name = format!("localhost/test-{program}:1");
@@ -149,7 +149,7 @@ fn images_tell_whom_they_could_run_as() {
             .get(&name)
             .unwrap_or_else(|| panic!("no {name}: run tests/cluster/images {program}"));
         let run =
-            nonroot(&["image", &format!("{}@{digest}", kubernetes::content_store()), "-o", "json"]);
+            nonroot(&["image", &format!("{}@{digest}", testbed::content_store()), "-o", "json"]);
         assert_eq!(run.code, 0, "{program}: {}", run.stderr);
         let report = run.json();
         let best = &report["identities"][0];

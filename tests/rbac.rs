@@ -3,10 +3,10 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
-mod kubernetes;
+mod testbed;
 
-use kubernetes::{Namespace, Run, kubectl, nonroot};
 use serde_json::json;
+use testbed::{Namespace, Run, kubectl, nonroot};
 
 const NGINX: &str = r#"
 apiVersion: apps/v1
@@ -102,7 +102,7 @@ fn every_command_gets_by_with_the_rights_of_its_manifest() {
     let observer_uid = somebody(name, &["scan", "exec", "platform"]);
     is_enough(&run(&observer_uid, &["fix", "deploy/web", "--yes"]), 0);
     is_enough(&run(&observer_uid, &["can-i", "write", "/var/cache/nginx", "deploy/web"]), 0);
-    let store = kubernetes::content_store();
+    let store = testbed::content_store();
     is_enough(&run(&observer_uid, &["image", "deploy/web", "--content-store", &store]), 0);
 
     let trier = somebody(name, &["scan", "exec", "trial"]);

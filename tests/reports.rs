@@ -3,62 +3,78 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use nonroot::model::podsecurity::Level;
-use nonroot::output::explanation::{Evidence, Explained, Remedy};
-use nonroot::output::finding::Accepted;
-use nonroot::output::findings;
-use nonroot::output::report::{
-    Baseline, Container, Entry, Failure, PodSecurity, ScanReport, Source, User, Violation, Workload,
-};
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use nonroot::model::container::{Container, Role};
+use nonroot::model::finding::{Accepted, AcceptedBy, Finding};
+use nonroot::model::identity::{Origin, User};
+use nonroot::model::obstacle::{Category, Errno, Evidence, Obstacle, Operation};
+use nonroot::model::podsecurity::{Level, Verdicts, Version, Violation};
+use nonroot::model::workload::{Failure, Location, Workload};
+use nonroot::output::explanation::{Explained, Remedy};
+use nonroot::output::report::{self, Baseline, Entry, ScanReport};
 use nonroot::output::{fix, html, junit, markdown, sarif};
+use nonroot::usecase::findings;
 use serde_json::{Value, json};
 
 const HOSTILE: &str = "<script>alert(1)</script>\"'>]]>&{{ 7*7 }}\u{202e}gpj\u{200b}\u{feff}\u{1b}[31m\u{7}\u{9b}2J\r\nnext\ttab`x`|[a](b:c)";
 
-fn obstacle(fatal: bool) -> Explained {
-    let text = || HOSTILE.to_owned();
-    Explained {
+fn text() -> String {
+    HOSTILE.to_owned()
+}
+
+fn obstacle(fatal: bool) -> Obstacle {
+    Obstacle {
         container: Some(text()),
         program: Some(text()),
-        operation: "mkdir",
-        errno: Some("EACCES"),
+        operation: Operation::Mkdir,
+        errno: Some(Errno::Eacces),
         path: Some(text()),
         port: Some(80),
         capability: Some(text()),
-        category: "unwritable-path",
+        category: Category::UnwritablePath,
         fatal,
         cause: text(),
-        why: vec![text()],
+        details: Vec::new(),
         evidence: Evidence { source: text(), line: Some(3), text: text() },
-        remedies: vec![Remedy { id: "empty-dir", level: "pod", summary: text() }],
-        left_out: 0,
     }
 }
 
-/// A failing live workload and one of a file, one with an accepted finding.
-fn report() -> ScanReport {
-    let text = || HOSTILE.to_owned();
+fn explained(obstacle: Obstacle) -> Explained {
+    let remedies = vec![Remedy { id: "empty-dir", level: "pod", summary: text() }];
+    Explained { why: vec![text()], ..Explained::new(obstacle, remedies) }
+}
+
+fn verdicts() -> Verdicts {
     let violation =
         Violation { check: "runAsNonRoot", reason: text(), detail: text(), fields: Vec::new() };
-    let live = Workload {
+    Verdicts {
+        version: Version::Latest,
+        baseline: Vec::new(),
+        restricted: vec![violation],
+        lines: BTreeMap::new(),
+    }
+}
+
+/// A failing live workload.
+fn live() -> Workload {
+    Workload {
         api_version: "apps/v1".to_owned(),
         kind: text(),
         namespace: Some(text()),
         name: text(),
+        annotations: BTreeMap::new(),
         source: None,
         pods: 2,
-        root: Some(true),
-        user_namespace: false,
-        pod_security: PodSecurity {
-            version: "latest".to_owned(),
-            baseline: Vec::new(),
-            restricted: vec![violation],
-        },
+        metadata: ObjectMeta::default(),
+        spec: PodSpec::default(),
         containers: vec![Container {
             name: text(),
-            role: "container",
+            role: Role::Container,
             image: text(),
-            user: User { uid: Some(0), gid: None, groups: vec![4], origin: "image" },
+            user: User { uid: Some(0), gid: None, groups: vec![4], origin: Origin::Image },
             root: Some(true),
         }],
         failures: vec![Failure {
@@ -68,24 +84,44 @@ fn report() -> ScanReport {
             container: Some(text()),
             exit_code: None,
         }],
-        obstacles: vec![obstacle(true), obstacle(false)],
-        findings: Vec::new(),
-        plan: None,
-    };
-    let mut file = Workload {
-        source: Some(Source { file: text(), line: 7, path: Some(text()) }),
-        failures: Vec::new(),
-        obstacles: Vec::new(),
-        ..live.clone()
-    };
-    let mut live = live;
-    live.findings = findings::of(&live, Level::Restricted);
-    file.findings = findings::of(&file, Level::Restricted);
-    file.findings[0].accepted =
-        Some(Accepted { reason: text(), expires: Some("2027-03-31".to_owned()), by: "baseline" });
+    }
+}
+
+/// The same in a file, where nothing runs.
+fn in_file() -> Workload {
+    let source = Some(Location { file: text(), line: 7, path: Some(text()) });
+    Workload { source, failures: Vec::new(), ..live() }
+}
+
+fn found(workload: &Workload, verdicts: &Verdicts, obstacles: &[Obstacle]) -> Vec<Finding> {
+    findings::of(workload, verdicts, obstacles.iter(), Level::Restricted)
+}
+
+fn reported(
+    workload: &Workload,
+    obstacles: Vec<Obstacle>,
+    findings: Vec<Finding>,
+) -> report::Workload {
+    let explained = obstacles.into_iter().map(explained).collect();
+    let findings = findings.into_iter().map(Into::into).collect();
+    report::Workload { findings, ..report::Workload::new(workload, verdicts(), explained) }
+}
+
+/// A failing live workload and one of a file, one with an accepted finding.
+fn report() -> ScanReport {
+    let (live, file) = (live(), in_file());
+    let obstacles = vec![obstacle(true), obstacle(false)];
+    let of_live = found(&live, &verdicts(), &obstacles);
+    let mut of_file = found(&file, &verdicts(), &[]);
+    of_file[0].accepted = Some(Accepted {
+        reason: text(),
+        expires: Some("2027-03-31".parse().unwrap()),
+        by: AcceptedBy::Baseline,
+    });
     let entry = Entry { line: 4, workload: text(), check: text(), reason: text(), expires: None };
     let baseline = Baseline { file: text(), expired: vec![entry.clone()], unmatched: vec![entry] };
-    ScanReport { baseline: Some(baseline), ..ScanReport::new(vec![live, file], &[], vec![text()]) }
+    let workloads = vec![reported(&live, obstacles, of_live), reported(&file, Vec::new(), of_file)];
+    ScanReport { baseline: Some(baseline), ..ScanReport::new(workloads, &[], vec![text()]) }
 }
 
 /// No character of it may hide, reorder or control what a reader sees.
@@ -128,13 +164,16 @@ fn pages_hold_names_as_text() {
         is_admitted: false,
         proof: Some(fix::Proof {
             ready: false,
+            works: false,
+            checks: vec![HOSTILE.to_owned()],
+            not_checked: vec![HOSTILE.to_owned()],
             rounds: vec![fix::Round {
-                obstacles: vec![obstacle(true)],
+                obstacles: vec![explained(obstacle(true))],
                 added: vec![HOSTILE.to_owned()],
                 seconds: 3,
             }],
             seconds: 9,
-            remaining: vec![obstacle(false)],
+            remaining: vec![explained(obstacle(false))],
         }),
         patch: plan.clone(),
         strategic_patch: plan,
@@ -174,22 +213,19 @@ fn sarif_names_every_finding_by_a_rule() {
 
 #[test]
 fn a_fingerprint_outlives_lines_and_words() {
-    let mut moved = report().workloads.remove(1);
-    let before: Vec<String> =
-        moved.findings.iter().map(|finding| finding.fingerprint.clone()).collect();
-    moved.source = Some(Source { file: "elsewhere.yaml".to_owned(), line: 99, path: None });
-    moved.pod_security.restricted[0].detail = "other words of a newer version".to_owned();
-    let after: Vec<String> = findings::of(&moved, Level::Restricted)
-        .into_iter()
-        .map(|finding| finding.fingerprint)
-        .collect();
-    assert_eq!(before, after);
+    let fingerprints = |workload: &Workload, verdicts: &Verdicts| -> Vec<String> {
+        let found = found(workload, verdicts, &[]).into_iter();
+        found.map(|finding| finding.fingerprint).collect()
+    };
+    let before = fingerprints(&in_file(), &verdicts());
+    assert_eq!(before.len(), 2);
+    let mut moved = in_file();
+    moved.source = Some(Location { file: "elsewhere.yaml".to_owned(), line: 99, path: None });
+    let mut reworded = verdicts();
+    reworded.restricted[0].detail = "other words of a newer version".to_owned();
+    assert_eq!(before, fingerprints(&moved, &reworded));
     moved.name = "another".to_owned();
-    assert!(
-        findings::of(&moved, Level::Restricted)
-            .iter()
-            .all(|finding| !before.contains(&finding.fingerprint))
-    );
+    assert!(fingerprints(&moved, &reworded).iter().all(|one| !before.contains(one)));
 }
 
 #[test]

@@ -3,16 +3,16 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
-mod kubernetes;
+mod testbed;
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kubernetes::{Namespace, ctr, kubectl, of_pod, written};
 use nonroot::model::edit::{Edit, Fill};
 use nonroot::model::podsecurity::Level;
 use nonroot::plan;
 use serde_json::{Value, json};
+use testbed::{Namespace, ctr, kubectl, of_pod, written};
 
 /// What the program does with the copies: it changes one file and removes another of each, and is
 /// ready when all that it needs is there.

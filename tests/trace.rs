@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
-mod kubernetes;
+mod testbed;
 
 use std::{env, fs};
 
@@ -12,7 +12,7 @@ use ::nonroot::evidence::strace::Strace;
 use ::nonroot::foresight;
 use ::nonroot::model::obstacle::{Errno, Obstacle};
 use ::nonroot::model::trace::Traced;
-use kubernetes::{Namespace, kubectl, nonroot, written};
+use testbed::{Namespace, kubectl, nonroot, written};
 
 /// Recordings of programs of tests/programs, as root and as uid 1000, most of them without the
 /// calls that move memory and data: name, and what they tell.

@@ -3,15 +3,15 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
-mod kubernetes;
+mod testbed;
 
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use kubernetes::{Namespace, kubectl, nonroot, written};
 use serde_json::Value;
+use testbed::{Namespace, kubectl, nonroot, written};
 
 /// nginx as its image runs it, root: it makes directories in its cache, binds port 80 and writes a
 /// pid file.
@@ -230,7 +230,7 @@ fn started(namespace: &str, more: &[&str]) -> Child {
     let path = written(namespace, NGINX);
     let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"));
     command
-        .env("KUBECONFIG", kubernetes::kubeconfig())
+        .env("KUBECONFIG", testbed::kubeconfig())
         .args(["fix", "-n", namespace, "-f", &path, "--trial", "--yes"]);
     command.args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().expect("the binary runs")
@@ -299,7 +299,7 @@ fn what_a_killed_trial_leaves_the_cluster_removes() {
 fn a_lost_connection_ends_a_trial_with_an_error() {
     let namespace = Namespace::new("nonroot-test-trial-lost", &[]);
     let path = written("lost.yaml", NGINX);
-    let line = kubernetes::Line::start();
+    let line = testbed::Line::start();
     let (server, cut) =
         (format!("https://127.0.0.1:{}", line.port), line.cut_after(Duration::from_secs(3)));
     let name = namespace.name();

@@ -3,15 +3,15 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
-mod kubernetes;
+mod testbed;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use kubernetes::{Namespace, kubectl, nonroot, written};
 use serde_json::{Value, json};
+use testbed::{Namespace, kubectl, nonroot, written};
 
 const CRDS: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/manifests/kubevirt-crds.yaml");

@@ -1,5 +1,5 @@
-//! Edits of a baseline: entries go and come, and everything else stays as somebody wrote it,
-//! comments and all.
+//! Edits of a baseline: entries are added, removed and renewed, and everything else stays as it is
+//! written, comments too.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ kind: Baseline
 accepted:
 ";
 
-/// What is to become of one entry.
+/// What is done with one entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     Keep,

@@ -24,14 +24,14 @@ pub fn write_new(path: &Path, text: &str) -> Result<(), Error> {
 /// allowed, its owner stay; a link stays, and what it leads to is replaced.
 ///
 /// # Errors
-/// It has another text by now than `before`, is no plain file, or cannot be written; it is then as
+/// It has another text by now than `before`, is not a regular file, or cannot be written; it is then as
 /// it was.
 pub fn replace(path: &Path, before: &str, text: &str) -> Result<(), Error> {
     let fail = |error: &dyn Display| Error::input(format!("write {}", path.display()), error);
     let target = fs::canonicalize(path).map_err(|error| fail(&error))?;
     let metadata = fs::metadata(&target).map_err(|error| fail(&error))?;
     if !metadata.is_file() {
-        return Err(fail(&"it is no plain file"));
+        return Err(fail(&"it is not a regular file"));
     }
     let file = beside(&target, text).map_err(|error| fail(&error))?;
     fs::set_permissions(file.path(), metadata.permissions()).map_err(|error| fail(&error))?;

@@ -7,4 +7,6 @@ mod rollout;
 mod workload;
 
 pub use self::file::{replace, write_new};
-pub use self::workload::{Change, FIELD_MANAGER, Outcome, Progress, apply, roll_back};
+pub use self::workload::{
+    FIELD_MANAGER, ObjectChange, RolloutOutcome, RolloutProgress, apply, roll_back,
+};

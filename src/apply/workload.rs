@@ -28,7 +28,7 @@ const ATTEMPTS: usize = 5;
 /// What is applied: an object as it was read, the strategic merge patch that makes the plan of it,
 /// and where.
 #[derive(Debug, Clone, Copy)]
-pub struct Change<'a> {
+pub struct ObjectChange<'a> {
     pub original: &'a Value,
     pub patch: &'a Value,
     pub namespace: &'a str,
@@ -36,7 +36,7 @@ pub struct Change<'a> {
 
 /// How a change went.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RolloutOutcome {
     /// The API server would take it; nothing was written.
     Accepted,
     /// Every replica is new and ready.
@@ -53,7 +53,7 @@ pub enum Outcome {
 
 /// What is said on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
+pub enum RolloutProgress {
     Accepted,
     Patched,
     /// Ready of all replicas of the new template.
@@ -67,25 +67,25 @@ pub enum Progress {
 /// the sentence tells whether anything was written.
 pub async fn apply(
     cluster: &Cluster,
-    change: Change<'_>,
+    change: ObjectChange<'_>,
     (dry_run, timeout): (bool, Duration),
-    progress: &(dyn Fn(Progress) + Sync),
-) -> Result<Outcome, Error> {
+    progress: &(dyn Fn(RolloutProgress) + Sync),
+) -> Result<RolloutOutcome, Error> {
     let objects = objects(cluster, change)?;
     let name = change.original["metadata"]["name"].as_str().unwrap_or_default();
     let kind = change.original["kind"].as_str().unwrap_or_default();
     let planned = patch(&objects, change, None).await?;
-    progress(Progress::Accepted);
+    progress(RolloutProgress::Accepted);
     if dry_run {
-        return Ok(Outcome::Accepted);
+        return Ok(RolloutOutcome::Accepted);
     }
     let before = pods_of(cluster, change).await.unwrap_or_default();
     let before: BTreeSet<String> =
         before.iter().filter_map(|pod| pod.metadata.uid.clone()).collect();
     patch(&objects, change, Some(&planned)).await?;
-    progress(Progress::Patched);
+    progress(RolloutProgress::Patched);
     if !matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet") {
-        return Ok(Outcome::Written);
+        return Ok(RolloutOutcome::Written);
     }
     let start = Instant::now();
     let (why, pod) = loop {
@@ -93,9 +93,9 @@ pub async fn apply(
         match objects.get(name).await {
             Ok(now) => {
                 let rollout = Rollout::of(&now);
-                progress(Progress::Rolling(rollout.ready, rollout.wanted));
+                progress(RolloutProgress::Rolling(rollout.ready, rollout.wanted));
                 if rollout.is_complete() {
-                    return Ok(Outcome::RolledOut);
+                    return Ok(RolloutOutcome::RolledOut);
                 }
                 if let Some(why) = rollout.refused {
                     break (why, None);
@@ -129,14 +129,14 @@ pub async fn apply(
             break (format!("it was not complete after {} s", timeout.as_secs()), None);
         }
     };
-    Ok(Outcome::Failed { why, pod })
+    Ok(RolloutOutcome::Failed { why, pod })
 }
 
 /// Gives an object the pod template that it had before a change.
 ///
 /// # Errors
 /// The cluster does not answer: the sentence tells how to do it by hand.
-pub async fn roll_back(cluster: &Cluster, change: Change<'_>) -> Result<(), Error> {
+pub async fn roll_back(cluster: &Cluster, change: ObjectChange<'_>) -> Result<(), Error> {
     let objects = objects(cluster, change)?;
     let name = change.original["metadata"]["name"].as_str().unwrap_or_default();
     let kind = change.original["kind"].as_str().unwrap_or_default().to_lowercase();
@@ -168,7 +168,7 @@ pub async fn roll_back(cluster: &Cluster, change: Change<'_>) -> Result<(), Erro
     Ok(())
 }
 
-fn objects(cluster: &Cluster, change: Change<'_>) -> Result<Api<DynamicObject>, Error> {
+fn objects(cluster: &Cluster, change: ObjectChange<'_>) -> Result<Api<DynamicObject>, Error> {
     let text = |key: &str| change.original[key].as_str().unwrap_or_default();
     let kind = text("kind");
     let name = change.original["metadata"]["name"].as_str().unwrap_or_default();
@@ -197,7 +197,7 @@ fn objects(cluster: &Cluster, change: Change<'_>) -> Result<Api<DynamicObject>, 
 /// tells whether it arrived.
 async fn patch(
     objects: &Api<DynamicObject>,
-    change: Change<'_>,
+    change: ObjectChange<'_>,
     planned: Option<&DynamicObject>,
 ) -> Result<DynamicObject, Error> {
     let original = change.original;
@@ -252,7 +252,7 @@ async fn patch(
     })
 }
 
-async fn pods_of(cluster: &Cluster, change: Change<'_>) -> Result<Vec<Pod>, Error> {
+async fn pods_of(cluster: &Cluster, change: ObjectChange<'_>) -> Result<Vec<Pod>, Error> {
     cluster.pods_of(change.original, change.namespace).await
 }
 

@@ -14,11 +14,11 @@ use clap::{Arg, ArgAction, Args as _, Command, FromArgMatches as _};
 use tokio::time::timeout;
 
 use super::flags::ClusterFlags;
-use super::target::{self, Target};
 use super::{Fault, print};
 use crate::evidence::cluster::Cluster;
 use crate::model::obstacle::Category;
 use crate::remedy::REMEDIES;
+use crate::usecase::target::{self, Target};
 
 /// How long a cluster may take.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -49,10 +49,10 @@ pub(super) async fn run(mut root: Command, words: &[String]) -> Result<u8, Fault
     let mut seen = BTreeSet::new();
     let mut text = String::new();
     for Candidate { value, about } in candidates {
-        // Whatever a shell could take for more than a word is left out.
+        // What a shell could read as more than one word is left out.
         let is_word = !value.contains(|c: char| c.is_control() || c.is_whitespace());
         if value.starts_with(&line.typed) && is_word && seen.insert(value.clone()) {
-            // Only a type is to be typed on.
+            // Only a type is not the end: its name follows.
             if !value.ends_with('/') {
                 directive &= !NO_SPACE;
             }
@@ -68,7 +68,7 @@ pub(super) async fn run(mut root: Command, words: &[String]) -> Result<u8, Fault
     Ok(0)
 }
 
-/// One word that would go on well.
+/// A word that completes what is typed.
 struct Candidate {
     value: String,
     /// What it is, in a few words.
@@ -350,7 +350,7 @@ impl<'c> Line<'c> {
         flags.map(|flags| flags.connection()).unwrap_or_default()
     }
 
-    /// Asks the cluster, for as long as a shell may wait; no answer is no candidate.
+    /// Asks the cluster, for as long as a shell may wait; without an answer there are no candidates.
     async fn ask<F>(&self, question: impl FnOnce(Cluster) -> F) -> Vec<Candidate>
     where
         F: Future<Output = Option<Vec<Candidate>>>,

@@ -1,4 +1,4 @@
-//! kubectl's own flags, once, for every command.
+//! Flags that several commands have: kubectl's own, registries, output.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +9,14 @@ use serde::Serialize;
 
 use super::{json, yaml};
 use crate::error::Error;
-use crate::evidence::cluster::{Connection, Detail, Namespaces, Scope, Selection};
+use crate::evidence::cluster::Connection;
+use crate::evidence::image::{Access, Cache, Options};
+use crate::model::check::Check;
+use crate::model::podsecurity::Level;
+use crate::run;
+use crate::usecase::fix::targets;
+use crate::usecase::images::RegistryOptions;
+use crate::usecase::target::{self, Selector};
 
 /// How to reach the cluster, as kubectl has it.
 #[derive(Debug, Clone, Args)]
@@ -42,21 +49,21 @@ pub(super) struct ClusterFlags {
     /// Bearer token for the API server
     #[arg(long, global = true, value_name = "TOKEN", hide_env_values = true)]
     pub(super) token: Option<String>,
-    /// Certificate authority that the API server's certificate must come from
+    /// Certificate authority of the API server's certificate
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) certificate_authority: Option<PathBuf>,
     /// Do not check the API server's certificate
     #[arg(long, global = true)]
     pub(super) insecure_skip_tls_verify: bool,
-    /// Name that the API server's certificate must hold
+    /// Name that the API server's certificate must have
     #[arg(long, global = true, value_name = "NAME")]
     pub(super) tls_server_name: Option<String>,
-    /// How long to wait for one answer, such as 30s or 1m; 0 waits for ever
+    /// How long to wait for one answer, such as 30s or 1m; 0 waits forever
     #[arg(long, global = true, value_name = "DURATION", default_value = "0", value_parser = timeout, hide_default_value = true)]
     pub(super) request_timeout: Timeout,
 }
 
-/// The value of `--request-timeout`; `None` waits for ever.
+/// The value of `--request-timeout`; `None` waits forever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Timeout(pub(super) Option<Duration>);
 
@@ -118,18 +125,108 @@ pub(super) struct SelectionFlags {
 }
 
 impl SelectionFlags {
-    /// The part of the cluster that they select; `namespace` is the one that holds where none is
-    /// asked for.
+    /// The flags, and the targets that were named, as use cases take them.
+    ///
+    /// # Errors
+    /// A target is not TYPE/NAME, TYPE NAME or TYPE.
+    pub(super) fn selector(&self, targets: &[String]) -> Result<Selector, Error> {
+        Ok(Selector {
+            targets: target::targets(targets)?,
+            files: self.filename.clone(),
+            recursive: self.recursive,
+            all_namespaces: self.all_namespaces,
+            labels: self.selector.clone(),
+            fields: self.field_selector.clone(),
+        })
+    }
+}
+
+/// How to reach registries, for every command that reads images.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "RegistryOptions flags")]
+pub(super) struct RegistryFlags {
+    /// RegistryOptions to speak plain HTTP with; may be repeated
+    #[arg(long, value_name = "HOST:PORT")]
+    plain_http: Vec<String>,
+    /// RegistryOptions to ask instead of the one that a reference names
+    #[arg(long, value_name = "HOST[:PORT]")]
+    registry_mirror: Option<String>,
+    /// containerd's content store, to read a workload's images from on the node itself; such as
+    /// /var/lib/containerd/io.containerd.content.v1.content
+    #[arg(long, value_name = "DIRECTORY")]
+    content_store: Option<PathBuf>,
+    /// Do not cache images
+    #[arg(long)]
+    no_image_cache: bool,
+    /// Size of the cache of images, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 2048, env = "NONROOT_IMAGE_CACHE_MIB")]
+    image_cache_size: u64,
+}
+
+impl RegistryFlags {
+    /// The flags as use cases take them.
     #[must_use]
-    pub(super) fn scope(&self, namespace: &str) -> Scope {
-        let namespaces = if self.all_namespaces {
-            Namespaces::All
-        } else {
-            Namespaces::One(namespace.to_owned())
+    pub(super) fn registry(&self) -> RegistryOptions {
+        let cache = Cache::directory().filter(|_| !self.no_image_cache);
+        let options = Options {
+            access: Access {
+                plain_http: self.plain_http.clone(),
+                mirror: self.registry_mirror.clone(),
+                pull_secrets: Vec::new(),
+            },
+            cache: cache.map(|directory: PathBuf| {
+                Cache::new(directory, self.image_cache_size.saturating_mul(1 << 20))
+            }),
+            ..Options::default()
         };
-        let selection =
-            Selection { labels: self.selector.clone(), fields: self.field_selector.clone() };
-        Scope { namespaces, selection, detail: Detail::Judged }
+        RegistryOptions { options, content_store: self.content_store.clone() }
+    }
+}
+
+/// A level that forbids something.
+pub(super) fn judged_level(text: &str) -> Result<Level, String> {
+    match text.parse()? {
+        Level::Privileged => {
+            Err("privileged forbids nothing: use baseline or restricted".to_owned())
+        }
+        level => Ok(level),
+    }
+}
+
+/// What a proof looks at beside readiness.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Proof flags")]
+pub(super) struct ProofFlags {
+    /// What a copy must do beside being ready, such as 'http :8080/healthz 200', 'http POST
+    /// :8080/upload 2MiB 2xx', 'tcp :5432' or 'exec: COMMAND'; may be repeated
+    #[arg(long, value_name = "CHECK", value_parser = |text: &str| text.parse::<Check>())]
+    pub(super) check: Vec<Check>,
+    /// Job or Pod that checks a copy, whose address is in its variable TARGET_IP; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(super) check_job: Vec<String>,
+    /// Run no copy as root to compare with
+    #[arg(long)]
+    pub(super) no_control: bool,
+    /// Ask the ports of a copy nothing
+    #[arg(long)]
+    pub(super) no_requests: bool,
+    /// Try no reload and no second start
+    #[arg(long)]
+    pub(super) quick: bool,
+}
+
+impl ProofFlags {
+    /// Puts the flags into the options of a trial.
+    ///
+    /// # Errors
+    /// A file of --check-job cannot be read, or holds anything but one Job or Pod.
+    pub(super) fn apply(&self, options: &mut run::Options) -> Result<(), Error> {
+        options.checks.clone_from(&self.check);
+        options.check_jobs = targets::check_jobs(&self.check_job)?;
+        options.control = !self.no_control;
+        options.requests = !self.no_requests;
+        options.quick = self.quick;
+        Ok(())
     }
 }
 
@@ -158,13 +255,13 @@ impl Format {
 /// How a report on refusals is shown, and whether they make the exit code.
 #[derive(Debug, Clone, Args)]
 pub(super) struct RefusalFlags {
-    /// Show everything: refusals that did not stop the program, and long lists whole
+    /// Show everything: also refusals that did not stop the program, and long lists in full
     #[arg(long)]
     pub(super) all: bool,
     /// Output format
     #[arg(short, long, value_enum, default_value = "text")]
     pub(super) output: Format,
-    /// Exit with 0 though something was refused
+    /// Exit with 0 even if something was refused
     #[arg(long)]
     pub(super) exit_zero: bool,
 }

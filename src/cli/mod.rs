@@ -1,6 +1,6 @@
-//! One file a command; `flags` holds kubectl's own flags, once.
+//! One file for each command: it parses flags into the options of a use case, asks, prints, and
+//! chooses the exit code.
 
-mod acceptance;
 mod can_i;
 mod complete;
 mod completion;
@@ -10,10 +10,10 @@ mod flags;
 mod image;
 mod nodes;
 mod progress;
+mod prompts;
+mod prove;
 mod scan;
-mod target;
 mod trace;
-mod why;
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -26,7 +26,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 use crate::error::Error;
-use crate::output::terminal;
+use crate::output::{self, terminal};
 
 /// Takes Kubernetes workloads off root.
 #[derive(Debug, Parser)]
@@ -40,7 +40,7 @@ use crate::output::terminal;
 struct Cli {
     #[command(flatten)]
     cluster: flags::ClusterFlags,
-    /// Say on standard error what is asked of the cluster; -v=6 and -v=8 say more
+    /// Log requests to the cluster on standard error; -v=6 and -v=8 log more
     #[arg(short, long = "v", global = true, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "2", default_value = "0", hide_default_value = true, action = ArgAction::Set)]
     verbosity: u8,
     #[command(subcommand)]
@@ -51,7 +51,8 @@ struct Cli {
 enum Command {
     Scan(scan::ScanArgs),
     Explain(explain::ExplainArgs),
-    Fix(fix::FixArgs),
+    Fix(Box<fix::FixArgs>),
+    Prove(prove::ProveArgs),
     Image(image::ImageArgs),
     CanI(can_i::CanIArgs),
     Trace(trace::TraceArgs),
@@ -69,7 +70,7 @@ pub fn command() -> clap::Command {
 /// obstacles found, 2 bad usage or input, 3 a cluster, registry or permission failure.
 pub fn run(args: Vec<std::ffi::OsString>) -> u8 {
     if let Some(words) = complete::asked(&args) {
-        // Whoever asks for completion shows no error.
+        // A shell that asks for completion shows no error.
         return wait(complete::run(command(), &words)).unwrap_or(0);
     }
     let command = command();
@@ -95,7 +96,8 @@ pub fn run(args: Vec<std::ffi::OsString>) -> u8 {
     let outcome = match cli.command {
         Command::Scan(args) => wait(scan::run(&cli.cluster, args)),
         Command::Explain(args) => wait(explain::run(&cli.cluster, args)),
-        Command::Fix(args) => wait(fix::run(&cli.cluster, args)),
+        Command::Fix(args) => wait(fix::run(&cli.cluster, *args)),
+        Command::Prove(args) => wait(prove::run(&cli.cluster, args)),
         Command::Image(args) => wait(image::run(&cli.cluster, args)),
         Command::CanI(args) => wait(can_i::run(&cli.cluster, args)),
         Command::Trace(args) => wait(trace::run(&cli.cluster, args)),
@@ -112,8 +114,7 @@ pub fn run(args: Vec<std::ffi::OsString>) -> u8 {
     }
 }
 
-/// Waits for what a command does. The threads for that are started here, since a version and a help
-/// need none.
+/// Waits for what a command does. Its threads are started here: a version and a help need none.
 fn wait(command: impl Future<Output = Result<u8, Fault>>) -> Result<u8, Fault> {
     // Two crates of the tree can bring a provider; without a choice rustls panics at the first
     // connection. It fails only where one is installed already.
@@ -127,7 +128,7 @@ fn wait(command: impl Future<Output = Result<u8, Fault>>) -> Result<u8, Fault> {
 
 /// Why a command ends early.
 enum Fault {
-    /// Nobody reads on: `| head` had enough. That is no failure.
+    /// The reader has gone, as `| head` does. That is not a failure.
     Pipe,
     Error(Error),
 }
@@ -154,7 +155,7 @@ fn print(text: &str) -> Result<(), Fault> {
     })
 }
 
-/// Writes text of a user's files to standard output: byte for byte, or for a terminal made fit.
+/// Writes text of a user's files to standard output: byte for byte, or cleaned for a terminal.
 fn print_file(text: &str) -> Result<(), Fault> {
     let mut stdout = io::stdout().lock();
     let written = if io::IsTerminal::is_terminal(&stdout) {
@@ -169,14 +170,14 @@ fn print_file(text: &str) -> Result<(), Fault> {
     })
 }
 
-/// Says something on standard error, made fit for a terminal.
+/// Says something on standard error, cleaned for a terminal.
 fn say(text: std::fmt::Arguments<'_>) {
     // Nobody is left to tell that standard error is gone.
     let _ = writeln!(anstream::stderr().lock(), "{}", terminal::Clean(&text.to_string()));
 }
 
 /// The columns to fill: the terminal's, else those of COLUMNS. Without either nothing is cut or
-/// wrapped: whoever reads from a pipe wants whole lines.
+/// wrapped: the reader of a pipe wants whole lines.
 fn width() -> usize {
     let of_terminal =
         console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
@@ -194,8 +195,7 @@ fn json(report: &impl Serialize) -> Result<String, Error> {
 /// A report as YAML that YAML 1.1 and 1.2 read alike. One with hidden characters is written as
 /// JSON, which is YAML too and can escape them wherever they stand.
 fn yaml(report: &impl Serialize) -> Result<String, Error> {
-    let text = serde_saphyr::to_string(report)
-        .map_err(|error| Error::input("write the report as YAML", error))?;
+    let text = output::yaml::to_string(report)?;
     if text.contains(|c: char| c != '\n' && terminal::is_hidden(c)) {
         json(report)
     } else {

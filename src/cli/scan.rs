@@ -1,38 +1,25 @@
-//! `kubectl nonroot scan`: who runs as root, what Pod Security would refuse, what fails now.
+//! `kubectl nonroot scan`: what runs as root, what Pod Security would refuse, what fails now.
 
 mod watch;
 
-use std::mem::{self, ManuallyDrop};
+use std::mem::ManuallyDrop;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use futures::stream::{self, StreamExt as _};
-use serde_json::json;
+use k8s_openapi::jiff::civil::Date;
 
-use super::acceptance::{self, AcceptanceFlags, Row, Scanned};
-use super::flags::{ClusterFlags, SelectionFlags};
-use super::image::{self, RegistryFlags};
-use super::progress::Spinner;
-use super::target::{self, Target};
-use super::{Fault, exit_code, explain, fix, print, say};
+use super::flags::{ClusterFlags, RegistryFlags, SelectionFlags, judged_level};
+use super::{Fault, exit_code, print, progress, say};
 use crate::error::{Error, Read};
-use crate::evidence::cluster::{Cluster, Detail, Inventory, Scope};
-use crate::evidence::manifests::{self, Manifest};
-use crate::foresight;
-use crate::model::obstacle::Obstacle;
-use crate::model::podsecurity::{Level, Namespace, Version};
-use crate::model::virtual_machine::VirtualMachines;
-use crate::model::volume::{self, SharedVolume, Storage};
-use crate::model::workload::{Unjudged, Workload};
-use crate::output::finding::{Class, Finding};
-use crate::output::findings;
-use crate::output::fix::Fix;
-use crate::output::image::ImageReport;
+use crate::evidence::cluster::Cluster;
+use crate::model::finding::FindingClass;
+use crate::model::podsecurity::{Level, Version};
 use crate::output::report::{self, ScanReport};
 use crate::output::table::{self, View};
 use crate::output::terminal::Clean;
 use crate::output::{html, junit, markdown, sarif};
-use crate::policy;
-use crate::run::diagnosed;
+use crate::usecase::acceptance::AcceptanceOptions;
+use crate::usecase::scan::{self, ScanOptions};
 
 /// Find what runs as root, what Pod Security would refuse and what fails
 ///
@@ -41,7 +28,7 @@ use crate::run::diagnosed;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ScanArgs {
-    /// Workloads as TYPE/NAME, TYPE NAME or TYPE; all of the namespace without
+    /// Workloads as TYPE/NAME, TYPE NAME or TYPE; by default all of the namespace
     #[arg(value_name = "TYPE/NAME", conflicts_with = "filename")]
     targets: Vec<String>,
     /// Level to judge by
@@ -53,21 +40,20 @@ pub(super) struct ScanArgs {
     /// Show only some workloads
     #[arg(long, value_enum)]
     only: Option<Only>,
-    /// Keep the table up to date, or without a terminal print each change, until Ctrl-C
+    /// Keep the table up to date until Ctrl-C; without a terminal, print each change
     #[arg(short, long, conflicts_with_all = ["filename", "plan", "images", "write_baseline"])]
     watch: bool,
     /// Output format
     #[arg(short, long, value_enum, default_value = "table")]
     output: Format,
-    /// What makes the exit code 1, instead of root, what --level forbids and what fails; separated
-    /// by commas
+    /// What makes the exit code 1, separated by commas; by default root, what --level forbids and
+    /// what fails
     #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
     fail_on: Vec<FailOn>,
-    /// Exit with 0 though something was found
+    /// Exit with 0 even if something was found
     #[arg(long)]
     exit_zero: bool,
-    /// Add the plan of fix to each workload, from what can be read; it looks into running pods by
-    /// exec
+    /// Add the plan of fix to each workload, without a trial; reads running pods by exec
     #[arg(long)]
     plan: bool,
     /// Read the images of the workloads too: who owns what in them, for -o html and -o json
@@ -86,7 +72,7 @@ Examples:
   kubectl nonroot scan                          # the current namespace
   kubectl nonroot scan -A --only root           # every namespace: what runs as root
   kubectl nonroot scan deploy/web sts/db -o wide
-  kubectl nonroot scan -A --watch               # and what becomes of it
+  kubectl nonroot scan -A --watch               # and how that changes
   kubectl nonroot scan -f deploy/ -R            # manifests, no cluster
   helm template ./chart | kubectl nonroot scan -f -
   kubectl nonroot scan -n shop --plan -o html > report.html
@@ -132,104 +118,87 @@ enum FailOn {
     Restricted,
     /// Something fails now
     Failing,
-    /// Something would stand in the way of running as non-root
+    /// Something would prevent running as non-root
     Obstacle,
     /// An entry of the baseline has expired or matches nothing
     Stale,
-    /// Nothing does
+    /// Nothing makes the exit code 1
     Never,
 }
 
-pub(super) fn judged_level(text: &str) -> Result<Level, String> {
-    match text.parse()? {
-        Level::Privileged => {
-            Err("privileged forbids nothing: use baseline or restricted".to_owned())
-        }
-        level => Ok(level),
-    }
+/// Findings that are accepted.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Accepted findings")]
+struct AcceptanceFlags {
+    /// File of accepted findings, each with its reason
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Write the findings that count into the file of --baseline, and remove entries that match
+    /// nothing
+    #[arg(long, requires = "baseline")]
+    write_baseline: bool,
+    /// Reason of the entries that --write-baseline adds
+    #[arg(long, value_name = "TEXT", requires = "write_baseline")]
+    reason: Option<String>,
+    /// Last day of the entries that --write-baseline adds or renews, such as 2027-03-31
+    #[arg(long, value_name = "DATE", requires = "write_baseline", value_parser = date)]
+    expires: Option<Date>,
+}
+
+fn date(text: &str) -> Result<Date, String> {
+    text.parse().map_err(|_| format!("{text:?} is not a date: write it as 2027-03-31"))
 }
 
 pub(super) async fn run(flags: &ClusterFlags, args: ScanArgs) -> Result<u8, Fault> {
     if args.watch {
         return watched(flags, &args).await;
     }
-    let live = args.selection.filename.is_empty();
-    let Read { value, errors } =
-        if live { cluster(flags, &args).await? } else { files(&args).await };
-    let Inventoried { mut rows, namespaces, images, manifests, scanned, notes, unjudged } = value;
-    for row in &mut rows {
-        row.workload.learn(&images);
-    }
-    // What could not be read may still be there.
-    let scanned = if errors.is_empty() { scanned } else { Scanned::Part };
-    let Judged { mut workloads, baseline, mut doubts } = judged(rows, &scanned, &args)?;
-    doubts.extend(notes);
-    if args.plan && workloads.iter().any(|workload| !workload.findings.is_empty()) {
-        doubts.extend(plans(flags, &args, manifests, &mut workloads).await?);
-    }
-    let open = |finding: &Finding| finding.accepted.is_none() && args.counts(finding.class);
-    let stale = baseline
-        .as_ref()
-        .is_some_and(|file| !file.expired.is_empty() || !file.unmatched.is_empty());
-    let tells = |object: &Unjudged| {
-        object.root && args.counts(Class::Root) || object.forbidden && args.counts(Class::Baseline)
-    };
-    let found = workloads.iter().flat_map(|row| &row.findings).any(open)
-        || (stale && args.fails_on(FailOn::Stale))
-        || unjudged.iter().any(tells);
-    let told = unjudged.iter().map(Unjudged::told);
-    let warnings =
-        errors.iter().map(Error::to_string).chain(doubts.iter().cloned()).chain(told).collect();
-    let unjudged = unjudged.into_iter().map(report::Unjudged::from).collect();
-    // Given back with the process, as what it was made of.
-    let report = ManuallyDrop::new(ScanReport {
-        baseline,
-        images,
-        unjudged,
-        ..ScanReport::new(workloads, &namespaces, warnings)
-    });
+    let options = args.options()?;
+    let Read { value: report, errors } =
+        scan::scan(&flags.connection(), &options, &progress::shown()).await?;
+    // It is given back with the process: one thing after the other takes as long as to judge it.
+    let report = ManuallyDrop::new(report);
     print(&rendered(&report, &args)?)?;
     for warning in &report.warnings {
         say(format_args!("warning: {warning}"));
     }
-    for (entries, what) in report.baseline.iter().flat_map(|file| {
+    warn_of_stale(&report, args.acceptance.baseline.as_deref());
+    if report.workloads.is_empty() && report.unjudged.is_empty() && errors.is_empty() {
+        say(format_args!("No workloads found."));
+    }
+    Ok(exit_code(&errors, is_found(&report, &args) && !args.exit_zero))
+}
+
+/// Whether the report has anything that makes the exit code 1.
+fn is_found(report: &ScanReport, args: &ScanArgs) -> bool {
+    let mut findings = report.workloads.iter().flat_map(|workload| &workload.findings);
+    let is_stale = report
+        .baseline
+        .as_ref()
+        .is_some_and(|file| !file.expired.is_empty() || !file.unmatched.is_empty());
+    let counts = |object: &report::Unjudged| {
+        object.root && args.counts(FindingClass::Root)
+            || object.forbidden && args.counts(FindingClass::Baseline)
+    };
+    findings.any(|finding| finding.accepted.is_none() && args.counts(finding.class))
+        || (is_stale && args.fails_on(FailOn::Stale))
+        || report.unjudged.iter().any(counts)
+}
+
+/// Says which entries of the baseline no longer hold.
+fn warn_of_stale(report: &ScanReport, baseline: Option<&Path>) {
+    let file = baseline.unwrap_or(Path::new("")).display();
+    let lists = report.baseline.iter().flat_map(|read| {
         [
-            (&file.expired, "has expired, and accepts nothing"),
-            (&file.unmatched, "is about nothing that is found any more"),
+            (&read.expired, "has expired, and accepts nothing"),
+            (&read.unmatched, "matches no finding any more"),
         ]
-    }) {
-        let file =
-            args.acceptance.baseline.as_deref().unwrap_or(std::path::Path::new("")).display();
+    });
+    for (entries, what) in lists {
         for report::Entry { line, workload, check, .. } in entries {
             say(format_args!("warning: {file}:{line} {what}: {check} of {workload}"));
         }
     }
-    if report.workloads.is_empty() && report.unjudged.is_empty() && errors.is_empty() {
-        say(format_args!("No workloads found."));
-    }
-    Ok(exit_code(&errors, found && !args.exit_zero))
-}
-
-/// What is shown, with what was found of it and what of that is accepted.
-struct Judged {
-    workloads: Vec<report::Workload>,
-    baseline: Option<report::Baseline>,
-    doubts: Vec<String>,
-}
-
-impl Row {
-    fn judge(&mut self, args: &ScanArgs) {
-        self.workload.findings = findings::of(&self.workload, args.judged_level());
-    }
-}
-
-fn judged(mut rows: Vec<Row>, scanned: &Scanned, args: &ScanArgs) -> Result<Judged, Error> {
-    rows.iter_mut().for_each(|row| row.judge(args));
-    let counts = |finding: &Finding| args.counts(finding.class);
-    let (baseline, doubts) = acceptance::apply(&args.acceptance, &mut rows, scanned, &counts)?;
-    let workloads =
-        rows.into_iter().map(|row| row.workload).filter(|workload| shown(workload, args)).collect();
-    Ok(Judged { workloads, baseline, doubts })
 }
 
 async fn watched(flags: &ClusterFlags, args: &ScanArgs) -> Result<u8, Fault> {
@@ -237,13 +206,37 @@ async fn watched(flags: &ClusterFlags, args: &ScanArgs) -> Result<u8, Fault> {
         let error = Error::input("watch with this output", "a watch shows a table");
         return Err(error.help("leave out --watch, or use -o table or -o wide").into());
     }
-    let targets = target::targets(&args.targets)?;
+    let options = args.options()?;
     let cluster = Cluster::connect(&flags.connection()).await?;
-    let scope = args.selection.scope(&cluster.namespace);
-    watch::run(&cluster, &scope, &targets, args).await
+    watch::run(&cluster, &options, args.view()).await
 }
 
 impl ScanArgs {
+    fn options(&self) -> Result<ScanOptions, Error> {
+        let AcceptanceFlags { baseline, write_baseline, reason, expires } = &self.acceptance;
+        Ok(ScanOptions {
+            selector: self.selection.selector(&self.targets)?,
+            level: self.level,
+            judged_level: self.judged_level(),
+            version: self.pod_security_version,
+            only: self.only.map(|only| match only {
+                Only::Root => scan::Only::Root,
+                Only::Failing => scan::Only::Failing,
+                Only::Violating => scan::Only::Violating,
+            }),
+            plan: self.plan,
+            images: self.images,
+            registry: self.registry.registry(),
+            acceptance: AcceptanceOptions {
+                baseline: baseline.clone(),
+                write: *write_baseline,
+                reason: reason.clone(),
+                expires: *expires,
+            },
+            counts: FindingClass::ALL.into_iter().filter(|class| self.counts(*class)).collect(),
+        })
+    }
+
     fn view(&self) -> View {
         View {
             level: self.level,
@@ -274,273 +267,15 @@ impl ScanArgs {
     }
 
     /// Whether a finding of this class makes the exit code 1, if it is not accepted.
-    fn counts(&self, class: Class) -> bool {
+    fn counts(&self, class: FindingClass) -> bool {
         let what = match class {
-            Class::Root => FailOn::Root,
-            Class::Baseline => FailOn::Baseline,
-            Class::Restricted => FailOn::Restricted,
-            Class::Failing => FailOn::Failing,
-            Class::Obstacle => FailOn::Obstacle,
+            FindingClass::Root => FailOn::Root,
+            FindingClass::Baseline => FailOn::Baseline,
+            FindingClass::Restricted => FailOn::Restricted,
+            FindingClass::Failing => FailOn::Failing,
+            FindingClass::Obstacle => FailOn::Obstacle,
         };
         self.fails_on(what) && !self.fail_on.contains(&FailOn::Never)
-    }
-}
-
-/// What was read, from a cluster or from files.
-struct Inventoried {
-    rows: Vec<Row>,
-    namespaces: Vec<Namespace>,
-    images: Vec<ImageReport>,
-    /// Where a plan is asked for: what standard input said cannot be read again.
-    manifests: Vec<Manifest>,
-    scanned: Scanned,
-    /// What stays unknown though nothing failed.
-    notes: Vec<String>,
-    unjudged: Vec<Unjudged>,
-}
-
-async fn cluster(flags: &ClusterFlags, args: &ScanArgs) -> Result<Read<Inventoried>, Fault> {
-    let targets = target::targets(&args.targets)?;
-    let cluster = Cluster::connect(&flags.connection()).await?;
-    // Who pulls an image and what it starts is nothing that the rest of a scan looks at.
-    let detail = if args.images { Detail::Whole } else { Detail::Judged };
-    let scope = Scope { detail, ..args.selection.scope(&cluster.namespace) };
-    let spinner = Spinner::start("reading pods");
-    let Read { value: Inventory { workloads, namespaces }, errors } =
-        cluster.inventory(&scope).await?;
-    let mut around = Around::of(&workloads);
-    let mut read = Read { value: workloads, errors };
-    if !targets.is_empty() {
-        read = pick(&cluster, &targets, read, args.selection.all_namespaces).await?;
-    }
-    let (diagnosed, storage, machines) = tokio::join!(
-        diagnose_failing(&cluster, &read.value),
-        cluster.storage(&read.value),
-        cluster.virtual_machines(&read.value),
-    );
-    read.errors.extend(machines.errors);
-    (around.storage, around.machines) = (storage, machines.value);
-    drop(spinner);
-    let mut images = Read::clean(Vec::new());
-    if args.images {
-        images = image::of_workloads(Some(&cluster), &read.value, &args.registry).await;
-    }
-    read.errors.extend(images.errors);
-    let rows = read.value.into_iter().zip(diagnosed).map(|(workload, diagnosed)| {
-        read.errors.extend(diagnosed.errors);
-        live_row(workload, args.pod_security_version, diagnosed.value, &around)
-    });
-    let rows = rows.collect();
-    let SelectionFlags { selector, field_selector, all_namespaces, .. } = &args.selection;
-    let scanned = match all_namespaces {
-        _ if !targets.is_empty() || selector.is_some() || field_selector.is_some() => Scanned::Part,
-        true => Scanned::Everything,
-        false => Scanned::Namespace(cluster.namespace.clone()),
-    };
-    let (images, notes) = (images.value, around.storage.notes);
-    let manifests = Vec::new();
-    let value =
-        Inventoried { rows, namespaces, images, manifests, scanned, notes, unjudged: Vec::new() };
-    Ok(Read { value, errors: read.errors })
-}
-
-/// What a workload is judged by beside itself.
-struct Around {
-    levels: foresight::se_linux::Shared,
-    shared: Vec<SharedVolume>,
-    storage: Storage,
-    machines: VirtualMachines,
-}
-
-impl Around {
-    /// What the workloads of a scope tell of each other; the rest is to be read.
-    fn of(workloads: &[Workload]) -> Self {
-        Around {
-            levels: foresight::se_linux::Shared::among(workloads),
-            shared: volume::shared(workloads),
-            storage: Storage::default(),
-            machines: VirtualMachines::default(),
-        }
-    }
-}
-
-/// A live workload with what stands in its way, by its logs, and what would, by its spec.
-fn live_row(
-    workload: Workload,
-    version: Version,
-    mut diagnosed: Vec<Obstacle>,
-    around: &Around,
-) -> Row {
-    foresight::devices::recognise(&mut diagnosed, &workload.spec);
-    let mut foreseen = foresight::of_spec(&workload, &around.levels);
-    foreseen.extend(foresight::volumes(&workload, &around.storage, &around.shared));
-    let of_machine = foresight::virtual_machine(&workload, &around.machines).into_iter();
-    let mut row = row(&workload, version, &|_| None);
-    let known = |obstacle: &Obstacle| diagnosed.iter().any(|known| same_place(known, obstacle));
-    foreseen.retain(|obstacle| !known(obstacle));
-    let explained = diagnosed.into_iter().chain(foreseen).map(explain::explained);
-    let of_machine =
-        of_machine.map(|(obstacle, remedy)| explain::explained_by_kubevirt(obstacle, remedy));
-    row.workload.obstacles = explained.chain(of_machine).collect();
-    row
-}
-
-/// Adds to each workload of which something was found what fix would do; comes back with what could
-/// not be planned.
-async fn plans(
-    flags: &ClusterFlags,
-    args: &ScanArgs,
-    manifests: Vec<Manifest>,
-    workloads: &mut [report::Workload],
-) -> Result<Vec<String>, Fault> {
-    let Read { value: fixes, errors } =
-        fix::plans(flags, &args.targets, &args.selection, args.level, manifests).await?;
-    for workload in workloads.iter_mut().filter(|workload| !workload.findings.is_empty()) {
-        let name = |fix: &Fix| {
-            (fix.workload.namespace.clone(), fix.workload.kind.clone(), fix.workload.name.clone())
-        };
-        let wanted = (json!(workload.namespace), json!(workload.kind), json!(workload.name));
-        let source = workload.source.as_ref().map(|source| (&source.file, source.line));
-        let same = fixes.iter().find(|(place, fix)| {
-            name(fix) == wanted && place.as_ref().map(|place| (&place.file, place.line)) == source
-        });
-        workload.plan = same.map(|(_, fix)| fix.clone().into());
-    }
-    Ok(errors.iter().map(Error::to_string).collect())
-}
-
-/// What was foreseen and has come true is told once.
-fn same_place(one: &Obstacle, other: &Obstacle) -> bool {
-    (&one.container, one.category, &one.path) == (&other.container, other.category, &other.path)
-}
-
-/// What stands in the way of each workload that fails, in the order of the workloads.
-async fn diagnose_failing(cluster: &Cluster, workloads: &[Workload]) -> Vec<Read<Vec<Obstacle>>> {
-    let each = workloads.iter().map(|workload| async {
-        if workload.failures.is_empty() {
-            return Read::clean(Vec::new());
-        }
-        match explain::failure_texts(cluster, workload, None, false).await {
-            Ok(texts) => Read { value: diagnosed(&texts.value).obstacles, errors: texts.errors },
-            Err(error) => Read { value: Vec::new(), errors: vec![error] },
-        }
-    });
-    stream::iter(each).buffered(DIAGNOSED_AT_ONCE).collect().await
-}
-
-/// Failing workloads whose logs are read side by side: as many as the API server answers without
-/// queueing one user's requests behind each other.
-const DIAGNOSED_AT_ONCE: usize = 8;
-
-/// The workloads that targets name; a pod is one by itself then, whoever owns it.
-async fn pick(
-    cluster: &Cluster,
-    targets: &[Target],
-    all: Read<Vec<Workload>>,
-    everywhere: bool,
-) -> Result<Read<Vec<Workload>>, Fault> {
-    let mut picked = Read { value: Vec::new(), errors: all.errors };
-    for target in targets {
-        let named_pod = target.name.as_deref().filter(|_| target.kind == "Pod" && !everywhere);
-        if let Some(name) = named_pod {
-            match cluster.pod(&cluster.namespace, name).await {
-                Ok(workload) => picked.value.push(workload),
-                Err(error) => picked.errors.push(error),
-            }
-            continue;
-        }
-        let before = picked.value.len();
-        let meant = |workload: &&Workload| target.matches(&workload.kind, &workload.name);
-        picked.value.extend(all.value.iter().filter(meant).cloned());
-        if picked.value.len() == before && (target.name.is_some() || !target.is_built_in()) {
-            let place = if everywhere {
-                "any namespace".to_owned()
-            } else {
-                format!("namespace {}", cluster.namespace)
-            };
-            let name = target.name.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
-            let attempted = format!("scan {}{name}", target.kind.to_lowercase());
-            let error = Error::input(attempted, format!("there is none in {place}"));
-            picked.errors.push(error.help(target.hint(all.value.iter())));
-        }
-    }
-    Ok(picked)
-}
-
-async fn files(args: &ScanArgs) -> Read<Inventoried> {
-    let version = args.pod_security_version;
-    let paths = &args.selection.filename;
-    let Read { value, mut errors } = manifests::read(paths, args.selection.recursive, |manifest| {
-        let row = row(&manifest.workload, version, &|field| Some(manifest.line(field)));
-        let planned = (args.plan && manifest.pod.is_whole).then(|| manifest.clone());
-        // In a box: all three are large, and are handed on more than once.
-        Box::new((row, manifest.workload, planned))
-    });
-    let manifests::Found { workloads: read, unjudged, notes } = value;
-    let (mut rows, mut workloads) =
-        (Vec::with_capacity(read.len()), Vec::with_capacity(read.len()));
-    let mut manifests = Vec::new();
-    for one in read {
-        let (row, workload, planned) = *one;
-        rows.push(row);
-        workloads.push(workload);
-        manifests.extend(planned);
-    }
-    let levels = foresight::se_linux::Shared::among(&workloads);
-    let (storage, shared) = (Storage::default(), volume::shared(&workloads));
-    for (row, workload) in rows.iter_mut().zip(&workloads) {
-        let of_spec = foresight::of_spec(workload, &levels).into_iter();
-        let foreseen = of_spec.chain(foresight::volumes(workload, &storage, &shared));
-        row.workload.obstacles = foreseen.map(explain::explained).collect();
-    }
-    let mut images = Vec::new();
-    if args.images {
-        let read = image::of_workloads(None, &workloads, &args.registry).await;
-        images = read.value;
-        errors.extend(read.errors);
-    }
-    // The process ends soon, and gives them back at once: one after the other takes longer than to
-    // judge them.
-    mem::forget(workloads);
-    // Files one by one are what a commit changed; a directory is all there is.
-    let is_directory = |path: &String| std::path::Path::new(path).is_dir();
-    let scanned = if paths.iter().any(is_directory) { Scanned::Everything } else { Scanned::Part };
-    Read {
-        value: Inventoried {
-            rows,
-            namespaces: Vec::new(),
-            images,
-            manifests,
-            scanned,
-            notes,
-            unjudged,
-        },
-        errors,
-    }
-}
-
-fn row(workload: &Workload, version: Version, line: &dyn Fn(&str) -> Option<u64>) -> Row {
-    let judge = |level| policy::evaluate(&workload.metadata, &workload.spec, level, version);
-    let verdicts = [judge(Level::Baseline), judge(Level::Restricted)];
-    let mut annotations = workload.metadata.annotations.clone().unwrap_or_default();
-    annotations.extend(workload.annotations.clone());
-    Row { workload: report::Workload::new(workload, version, verdicts, line), annotations }
-}
-
-fn violates(row: &report::Workload, level: Level) -> bool {
-    match level {
-        Level::Privileged => false,
-        Level::Baseline => !row.pod_security.baseline.is_empty(),
-        Level::Restricted => !row.pod_security.restricted.is_empty(),
-    }
-}
-
-fn shown(row: &report::Workload, args: &ScanArgs) -> bool {
-    match args.only {
-        None => true,
-        Some(Only::Root) => row.root == Some(true),
-        Some(Only::Failing) => !row.failures.is_empty(),
-        Some(Only::Violating) => violates(row, args.level),
     }
 }
 

@@ -67,6 +67,7 @@ pub(super) fn sentence(finding: &Finding) -> String {
         Category::PodSecurity => "an admission policy of the cluster refuses the pod's security context".to_owned(),
         Category::Selinux => "SELinux denied the access because of the labels; the user does not matter".to_owned(),
         Category::Seccomp => "the container's seccomp profile does not allow a system call that the program makes".to_owned(),
+        Category::LostFunction => "the program does not do what it does as root".to_owned(),
     }
 }
 

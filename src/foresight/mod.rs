@@ -17,7 +17,7 @@ pub use self::volumes::volumes;
 use crate::model::facts::VolumeMount;
 use crate::model::inside::{Inode, Inside, Mount};
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
-use crate::model::privilege::FIRST_UNPRIVILEGED_PORT;
+use crate::model::port::FIRST_UNPRIVILEGED;
 use crate::model::workload::Workload;
 
 /// What a workload's spec lets foresee, beside those that it shares claims with.
@@ -38,7 +38,7 @@ pub fn of_spec(workload: &Workload, shared: &se_linux::Shared) -> Vec<Obstacle> 
 pub fn low_ports(inside: &Inside) -> Vec<u16> {
     let mut ports: Vec<u16> =
         inside.listeners.iter().filter_map(|listener| listener.port()).collect();
-    ports.retain(|port| *port < FIRST_UNPRIVILEGED_PORT);
+    ports.retain(|port| *port < FIRST_UNPRIVILEGED);
     ports.sort_unstable();
     ports.dedup();
     ports
@@ -100,12 +100,25 @@ fn is_below(path: &str, directory: &str) -> bool {
     rest.is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
 }
 
+/// What a user makes of its own in a directory for everybody, named after itself: another user makes
+/// another (`/tmp/hsperfdata_root`, `/tmp/tmux-0`).
+fn is_named_after_root(path: &str) -> bool {
+    let rest = ["/tmp/", "/var/tmp/", "/dev/shm/"].iter().find_map(|dir| path.strip_prefix(dir));
+    let name = rest.map(|rest| rest.split('/').next().unwrap_or(rest));
+    name.is_some_and(|name| {
+        ["root", "0"]
+            .iter()
+            .any(|user| name.strip_suffix(user).is_some_and(|rest| rest.ends_with(['-', '_', '.'])))
+    })
+}
+
 fn is_the_programs(path: &str) -> bool {
     const OTHERS: [&str; 6] = ["/etc", "/proc", "/sys", "/dev", "/run/secrets", "/var/run/secrets"];
     // Python keeps its bytecode beside the source where it can, and does without where it cannot.
     let bytecode = path.split('/').any(|part| part == "__pycache__");
     path != "/"
         && !bytecode
+        && !is_named_after_root(path)
         && !OTHERS.iter().any(|dir| {
             path.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
@@ -148,7 +161,7 @@ pub fn obstacles(container: &str, inside: &Inside) -> Vec<Obstacle> {
     let source = format!("container {container} as it runs as root");
     let ports = low_ports(inside).into_iter().take(1).map(|port| {
         let cause = format!(
-            "it listens on port {port} as root, and ports below {FIRST_UNPRIVILEGED_PORT} need a privilege"
+            "it listens on port {port} as root, and ports below {FIRST_UNPRIVILEGED} need a privilege"
         );
         Obstacle {
             port: Some(port),
@@ -170,44 +183,6 @@ pub fn obstacles(container: &str, inside: &Inside) -> Vec<Obstacle> {
     });
     ports.chain(paths).collect()
 }
-
-/// What a container does as root and its copy does not: low ports that are not listened on are
-/// obstacles, the rest is told in sentences.
-#[must_use]
-pub fn missing(container: &str, root: &Inside, copy: &Inside) -> (Vec<Obstacle>, Vec<String>) {
-    let ports = |inside: &Inside| -> BTreeSet<u16> {
-        inside.listeners.iter().filter_map(|listener| listener.port()).collect()
-    };
-    let absent: BTreeSet<u16> = ports(root).difference(&ports(copy)).copied().collect();
-    let source = format!("container {container}, beside the one that runs as root");
-    let (mut obstacles, mut sentences) = (Vec::new(), Vec::new());
-    for port in absent {
-        // Ports that the kernel chose differ from run to run.
-        if port >= FIRST_EPHEMERAL_PORT {
-            continue;
-        }
-        let cause = format!("as root it listens on port {port}, and the copy does not");
-        if port < FIRST_UNPRIVILEGED_PORT {
-            let obstacle =
-                obstacle(container, &source, Operation::Bind, Category::PrivilegedPort, cause);
-            obstacles.push(Obstacle { port: Some(port), fatal: false, ..obstacle });
-        } else {
-            sentences.push(format!("container {container}: {cause}"));
-        }
-    }
-    let names = |inside: &Inside| -> BTreeSet<String> {
-        inside.processes.iter().map(|process| process.name.clone()).collect()
-    };
-    for name in names(root).difference(&names(copy)) {
-        sentences.push(format!(
-            "container {container}: as root it has a process {name}, and the copy has none"
-        ));
-    }
-    (obstacles, sentences)
-}
-
-/// The first port that Linux chooses by itself (`net.ipv4.ip_local_port_range`).
-const FIRST_EPHEMERAL_PORT: u16 = 32_768;
 
 /// A claim that a container writes and another user may not, as far as is known: with what the
 /// running pod has at its mount point, or what a new file system is; and with the group that others
@@ -239,10 +214,9 @@ pub fn claim(container: &str, mount: &VolumeMount) -> Obstacle {
 /// privilege.
 #[must_use]
 pub fn declared_port(container: &str, ports: &[u16]) -> Option<Obstacle> {
-    let port =
-        ports.iter().copied().filter(|port| (1..FIRST_UNPRIVILEGED_PORT).contains(port)).min()?;
+    let port = ports.iter().copied().filter(|port| (1..FIRST_UNPRIVILEGED).contains(port)).min()?;
     let cause = format!(
-        "its spec declares port {port}, and ports below {FIRST_UNPRIVILEGED_PORT} need a privilege"
+        "its spec declares port {port}, and ports below {FIRST_UNPRIVILEGED} need a privilege"
     );
     let source = format!("spec of container {container}");
     Some(Obstacle {
@@ -280,8 +254,16 @@ mod tests {
             |path: String| Inode { path, mode: 0o040_755, uid: 0, gid: 0, size: 0, target: None };
         let mut changed: Vec<Inode> = paths.map(inode).collect();
         changed.extend(
-            ["/run/a", "/run/b", "/run/c", "/run/d", "/run/e", "/srv/__pycache__/x"]
-                .map(|path| inode(path.to_owned())),
+            [
+                "/run/a",
+                "/run/b",
+                "/run/c",
+                "/run/d",
+                "/run/e",
+                "/srv/__pycache__/x",
+                "/tmp/hsperfdata_root/1",
+            ]
+            .map(|path| inode(path.to_owned())),
         );
         let found = written(&Inside { changed, ..Inside::default() });
         assert_eq!(found, ["/run/a", "/run/b", "/run/c", "/run/d", "/run/e", "/var/spool/x"]);

@@ -11,6 +11,8 @@ pub enum Fill {
     Copy,
     /// As `Copy`, of a directory that a running container has and the image may not.
     Seen,
+    /// Only the directories that the image has there, empty.
+    Directories,
     /// As `Copy`, but what the uid may not read is left out. The program could not read it either.
     Readable,
     /// As `Copy`, in a subdirectory that the uid owns, mode 0755: for programs that refuse a

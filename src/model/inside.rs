@@ -25,6 +25,27 @@ pub struct Inside {
     pub accounts: Accounts,
 }
 
+impl Inside {
+    /// Adds what another container of the same spec did: what it wrote and listened on.
+    pub fn add(&mut self, other: &Inside) {
+        for inode in &other.changed {
+            if !self.changed.iter().any(|known| known.path == inode.path) {
+                self.changed.push(inode.clone());
+            }
+        }
+        for open in &other.open_for_writing {
+            if !self.open_for_writing.iter().any(|known| known.path == open.path) {
+                self.open_for_writing.push(open.clone());
+            }
+        }
+        for listener in &other.listeners {
+            if !self.listeners.iter().any(|known| known.port() == listener.port()) {
+                self.listeners.push(listener.clone());
+            }
+        }
+    }
+}
+
 /// A process, by proc_pid_status(5).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Process {

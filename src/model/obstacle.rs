@@ -193,11 +193,13 @@ pub enum Category {
     Selinux,
     Seccomp,
     CapabilityMissing,
+    /// What root's copy does and this one does not, without a refusal that tells why.
+    LostFunction,
 }
 
 impl Category {
     /// Every category, in the order of the JSON contract.
-    pub const ALL: [Category; 18] = [
+    pub const ALL: [Category; 19] = [
         Category::UnwritablePath,
         Category::PrivilegedPort,
         Category::OwnershipChange,
@@ -216,6 +218,7 @@ impl Category {
         Category::Selinux,
         Category::Seccomp,
         Category::CapabilityMissing,
+        Category::LostFunction,
     ];
 
     /// The name in JSON output, in the docs and for `kubectl nonroot explain NAME`.
@@ -240,6 +243,7 @@ impl Category {
             Category::Selinux => "selinux",
             Category::Seccomp => "seccomp",
             Category::CapabilityMissing => "capability-missing",
+            Category::LostFunction => "lost-function",
         }
     }
 }

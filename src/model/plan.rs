@@ -27,6 +27,8 @@ pub struct Step {
 pub enum Basis {
     /// A pod of the workload that runs, by its name.
     Pod(String),
+    /// A copy of the workload as it is, which ran beside it.
+    Control,
     /// What a strace told, by its file.
     Trace(String),
     /// The images, with all that is in them.
@@ -40,6 +42,7 @@ impl fmt::Display for Basis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Basis::Pod(name) => write!(f, "the running pod {name}"),
+            Basis::Control => f.write_str("a copy of it as it is"),
             Basis::Trace(file) => write!(f, "the trace {file}"),
             Basis::Image => f.write_str("its images"),
             Basis::Configuration => f.write_str("the configuration of its images"),
@@ -77,10 +80,16 @@ pub struct Round {
 pub struct Proof {
     /// A copy of the pod, with the plan, became ready and stayed so.
     pub ready: bool,
+    /// And it passes its checks, and does what a copy of the workload as it is does.
+    pub works: bool,
     pub rounds: Vec<Round>,
     pub seconds: u64,
     /// What stands in the way still; with `ready`, what is refused though the pod is ready.
     pub remaining: Vec<Obstacle>,
     /// What the copy does not do that the root pod does.
     pub notes: Vec<String>,
+    /// The checks that it passes beside being ready.
+    pub checks: Vec<String>,
+    /// What was not looked at, each in a sentence.
+    pub not_checked: Vec<String>,
 }

@@ -90,6 +90,25 @@ pub struct Violation {
     pub fields: Vec<String>,
 }
 
+/// What both levels forbid in a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdicts {
+    pub version: Version,
+    pub baseline: Vec<Violation>,
+    /// What the baseline level forbids is among it.
+    pub restricted: Vec<Violation>,
+    /// The lines of the fields at fault in the pod's manifest; none for a live pod.
+    pub lines: BTreeMap<String, u64>,
+}
+
+impl Verdicts {
+    /// The line of a field at fault.
+    #[must_use]
+    pub fn line(&self, field: &str) -> Option<u64> {
+        self.lines.get(field).copied()
+    }
+}
+
 /// A level at a version, as a namespace's labels give it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {

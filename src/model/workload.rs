@@ -97,6 +97,20 @@ pub struct Workload {
     pub failures: Vec<Failure>,
 }
 
+impl Workload {
+    /// Whether any container runs as root; `None` where no container does and one's user is not
+    /// known.
+    #[must_use]
+    pub fn root(&self) -> Option<bool> {
+        let any = |root| self.containers.iter().any(|container| container.root == root);
+        match (any(Some(true)), any(None)) {
+            (true, _) => Some(true),
+            (false, true) => None,
+            (false, false) => Some(false),
+        }
+    }
+}
+
 /// Why a workload does not work right now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {

@@ -1,15 +1,16 @@
-//! What a scan found, one thing after another: what SARIF, JUnit and Markdown list, what
-//! `--fail-on` counts, and what can be accepted.
+//! Findings as the JSON has them.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+
+use crate::model::finding::{self, FindingClass};
 
 /// One thing that was found in a workload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// A Pod Security check, a kind of obstacle, `runs-as-root` or `failing`: what accepts it by
-    /// name.
+    /// A Pod Security check, a kind of obstacle, `runs-as-root` or `failing`.
     pub check: String,
-    pub class: Class,
+    #[serde(serialize_with = "class")]
+    pub class: FindingClass,
     pub message: String,
     pub containers: Vec<String>,
     /// Of the workload's manifest.
@@ -20,35 +21,6 @@ pub struct Finding {
     pub accepted: Option<Accepted>,
 }
 
-/// What `--fail-on` tells apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Class {
-    /// A container has uid 0.
-    Root,
-    /// The baseline level forbids it.
-    Baseline,
-    /// Only the restricted level forbids it.
-    Restricted,
-    /// It does not work now.
-    Failing,
-    /// It would stand in the way of running as non-root.
-    Obstacle,
-}
-
-impl Class {
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Class::Root => "root",
-            Class::Baseline => "baseline",
-            Class::Restricted => "restricted",
-            Class::Failing => "failing",
-            Class::Obstacle => "obstacle",
-        }
-    }
-}
-
 /// Why a finding is accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Accepted {
@@ -57,4 +29,21 @@ pub struct Accepted {
     pub expires: Option<String>,
     /// Where it was decided: `annotation` or `baseline`.
     pub by: &'static str,
+}
+
+impl From<finding::Finding> for Finding {
+    fn from(finding: finding::Finding) -> Self {
+        let finding::Finding { check, class, message, containers, line, fingerprint, accepted } =
+            finding;
+        let accepted = accepted.map(|accepted| Accepted {
+            reason: accepted.reason,
+            expires: accepted.expires.map(|day| day.to_string()),
+            by: accepted.by.as_str(),
+        });
+        Finding { check, class, message, containers, line, fingerprint, accepted }
+    }
+}
+
+fn class<S: Serializer>(class: &FindingClass, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(class.as_str())
 }

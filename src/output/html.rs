@@ -26,7 +26,7 @@ struct Page<'r> {
 /// A scan.
 ///
 /// # Errors
-/// None that a report can cause: the template is part of the program.
+/// Never because of a report: the template is part of the program.
 pub fn html(report: &ScanReport) -> Result<String, Error> {
     let mut workloads: Vec<&Workload> = report.workloads.iter().collect();
     workloads.sort_by_cached_key(|workload| {

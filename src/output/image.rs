@@ -43,7 +43,7 @@ pub struct ImageReport {
     pub working_directory: Place,
     pub home: Place,
     pub volumes: Vec<Directory>,
-    /// Whom it could run as, best first.
+    /// Users that it could run as, best first.
     pub identities: Vec<Identity>,
     /// Those that packages or the Dockerfile made.
     pub users: Vec<User>,
@@ -175,8 +175,7 @@ pub struct Advice {
 }
 
 impl ImageReport {
-    /// The report on an image and the users that it could run as; `files` is the directory to list,
-    /// if one is to be.
+    /// The report on an image and the users that it could run as; `files` is a directory to list.
     #[must_use]
     pub fn new(image: &Image, identities: Vec<Candidate>, files: Option<PathId>) -> ImageReport {
         let user = image.user();
@@ -481,7 +480,7 @@ fn user(report: &ImageReport) -> String {
                 report.groups.iter().map(|group| format!(", group {group}")).collect();
             format!("{written}: uid {uid}, gid {gid}{groups}{root}")
         }
-        _ => format!("{written}: nobody the image knows"),
+        _ => format!("{written}: unknown, the image's files do not name it"),
     }
 }
 

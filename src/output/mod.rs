@@ -3,7 +3,6 @@
 pub mod can_i;
 pub mod explanation;
 pub mod finding;
-pub mod findings;
 pub mod fix;
 pub mod html;
 pub mod image;
@@ -13,6 +12,7 @@ mod markdown_text;
 pub mod nodes;
 pub mod obstacles;
 pub mod patch;
+pub mod prove;
 pub mod report;
 pub mod rule;
 pub mod sarif;
@@ -20,6 +20,7 @@ pub mod table;
 mod template;
 pub mod terminal;
 pub mod trace;
+pub mod yaml;
 
 /// The version of this contract.
 pub const API_VERSION: &str = "nonroot/v1";

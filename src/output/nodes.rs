@@ -1,5 +1,4 @@
-//! What `nodes` reports: what each node lets a pod do that is not root, and what each namespace
-//! would refuse.
+//! What `nodes` reports: what each node allows a non-root pod, and what each namespace would refuse.
 
 use std::fmt::Write as _;
 
@@ -26,7 +25,7 @@ pub struct Nodes {
     pub namespaces: Vec<Namespace>,
 }
 
-/// One node. A value is null where nothing at hand tells; what is likely then stands in `why`.
+/// One node. A value is null where nothing tells; `why` then says what is likely.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Node {
@@ -55,7 +54,7 @@ pub struct Runtime {
     pub version: String,
 }
 
-/// An answer and what it rests on.
+/// An answer and its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Answer {
     pub value: Option<bool>,

@@ -5,12 +5,13 @@ use serde_json::Value;
 
 use super::API_VERSION;
 use super::explanation::Explained;
-use super::finding::{Class, Finding};
+use super::finding::Finding;
 use super::fix::{Fix, Plan};
 use super::image::ImageReport;
 use crate::model::container::Container as ModelContainer;
+use crate::model::finding::FindingClass;
 use crate::model::podsecurity::{
-    Namespace as ModelNamespace, Policy as ModelPolicy, Version, Violation as ModelViolation,
+    Namespace as ModelNamespace, Policy as ModelPolicy, Verdicts, Violation as ModelViolation,
 };
 use crate::model::workload::{
     Failure as ModelFailure, Location, Unjudged as ModelUnjudged, Workload as ModelWorkload,
@@ -26,7 +27,7 @@ pub struct ScanReport {
     pub summary: Summary,
     pub namespaces: Vec<Namespace>,
     pub workloads: Vec<Workload>,
-    /// Objects of manifests that make pods of which they do not say enough to judge them.
+    /// Objects of manifests that make pods, and do not say enough of them to judge them.
     pub unjudged: Vec<Unjudged>,
     /// The file of accepted findings, where one was named.
     pub baseline: Option<Baseline>,
@@ -38,7 +39,7 @@ pub struct ScanReport {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Baseline {
     pub file: String,
-    /// Entries that were decided for a time that is over: what they accepted counts again.
+    /// Entries whose last day is over: what they accepted counts again.
     pub expired: Vec<Entry>,
     /// Entries of workloads that were scanned, for what is no longer found there.
     pub unmatched: Vec<Entry>,
@@ -136,7 +137,7 @@ impl From<Fix> for Planned {
 pub struct Source {
     pub file: String,
     pub line: u64,
-    /// Where in its object the pod stands, if that is no place that the kind has for one.
+    /// Where in its object the pod stands, if not at the place that the kind has for a pod.
     pub path: Option<String>,
 }
 
@@ -291,19 +292,14 @@ impl ScanReport {
 }
 
 impl Workload {
-    /// Builds the row of a workload; `line` finds the line of a field of its pod template, for one
-    /// from a manifest.
+    /// What a scan says of a workload. The findings and the plan are added later.
     #[must_use]
-    pub fn new(
-        workload: &ModelWorkload,
-        version: Version,
-        [baseline, restricted]: [Vec<ModelViolation>; 2],
-        line: &dyn Fn(&str) -> Option<u64>,
-    ) -> Self {
+    pub fn new(workload: &ModelWorkload, verdicts: Verdicts, obstacles: Vec<Explained>) -> Self {
+        let Verdicts { version, baseline, restricted, lines } = verdicts;
+        let line = |field: &str| lines.get(field).copied();
         let violations = |found: Vec<ModelViolation>| {
-            found.into_iter().map(|one| Violation::new(one, line)).collect()
+            found.into_iter().map(|one| Violation::new(one, &line)).collect()
         };
-        let root = any_root(workload.containers.iter().map(|container| container.root));
         Self {
             api_version: workload.api_version.clone(),
             kind: workload.kind.clone(),
@@ -311,7 +307,7 @@ impl Workload {
             name: workload.name.clone(),
             source: workload.source.as_ref().map(Source::from),
             pods: workload.pods,
-            root,
+            root: workload.root(),
             user_namespace: workload.spec.host_users == Some(false),
             pod_security: PodSecurity {
                 version: version.to_string(),
@@ -320,7 +316,7 @@ impl Workload {
             },
             containers: workload.containers.iter().map(Container::from).collect(),
             failures: workload.failures.iter().cloned().map(Failure::from).collect(),
-            obstacles: Vec::new(),
+            obstacles,
             findings: Vec::new(),
             plan: None,
         }
@@ -338,47 +334,17 @@ pub(super) struct Badness {
     is_unknown: bool,
 }
 
-/// Whether any of the containers runs as root; `None` where none does but of some it is not known.
-fn any_root(roots: impl Iterator<Item = Option<bool>> + Clone) -> Option<bool> {
-    match (
-        roots.clone().any(|root| root == Some(true)),
-        roots.clone().all(|root| root == Some(false)),
-    ) {
-        (true, _) => Some(true),
-        (false, true) => Some(false),
-        (false, false) => None,
-    }
-}
-
 impl Workload {
-    /// Completes what is not known of the containers' users with what their images say.
-    pub fn learn(&mut self, images: &[ImageReport]) {
-        for container in self.containers.iter_mut().filter(|container| container.root.is_none()) {
-            let Some(image) = images.iter().find(|image| image.name == container.image) else {
-                continue;
-            };
-            let Some(uid) = image.uid else { continue };
-            container.root = Some(uid == 0);
-            container.user = User {
-                uid: Some(uid.into()),
-                gid: image.gid.map(i64::from),
-                groups: image.groups.iter().copied().map(i64::from).collect(),
-                origin: "image",
-            };
-        }
-        self.root = any_root(self.containers.iter().map(|container| container.root));
-    }
-
     /// What is accepted counts as good.
     pub(super) fn badness(&self) -> Badness {
         let open = |class| {
             self.findings.iter().filter(|one| one.class == class && one.accepted.is_none()).count()
         };
         Badness {
-            is_failing: open(Class::Failing) > 0,
-            is_root: open(Class::Root) > 0,
-            is_below_baseline: open(Class::Baseline) > 0,
-            to_fix: open(Class::Baseline) + open(Class::Restricted),
+            is_failing: open(FindingClass::Failing) > 0,
+            is_root: open(FindingClass::Root) > 0,
+            is_below_baseline: open(FindingClass::Baseline) > 0,
+            to_fix: open(FindingClass::Baseline) + open(FindingClass::Restricted),
             is_unknown: self.root.is_none(),
         }
     }

@@ -1,8 +1,8 @@
 //! Everything that a scan can find, with the text that explains it: what SARIF calls a rule.
 
-use super::finding::Class;
 use super::obstacles::{self, PAGES};
 use crate::model::acceptance::{FAILING, RUNS_AS_ROOT};
+use crate::model::finding::FindingClass;
 use crate::model::podsecurity::Level;
 use crate::policy::CHECKS;
 
@@ -10,7 +10,7 @@ use crate::policy::CHECKS;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     pub id: &'static str,
-    pub class: Class,
+    pub class: FindingClass,
     pub title: String,
     /// One paragraph.
     pub explain: String,
@@ -24,7 +24,7 @@ pub fn all() -> Vec<Rule> {
     let own = [
         (
             RUNS_AS_ROOT,
-            Class::Root,
+            FindingClass::Root,
             "A container runs as root",
             "The first process of the container has uid 0, by its security context, by its image, or as the runtime \
              reports of the running process. Root in a container is root of the node for the kernel: a fault in the \
@@ -33,7 +33,7 @@ pub fn all() -> Vec<Rule> {
         ),
         (
             FAILING,
-            Class::Failing,
+            FindingClass::Failing,
             "A workload does not work",
             "Its pods are not made, do not start, crash or do not become ready. Where the cause has to do with running as \
              non-root, a finding of its own names it; `kubectl nonroot explain TYPE/NAME` shows the evidence.",
@@ -48,7 +48,7 @@ pub fn all() -> Vec<Rule> {
     });
     let checks = CHECKS.iter().map(|check| Rule {
         id: check.id,
-        class: if check.level == Level::Baseline { Class::Baseline } else { Class::Restricted },
+        class: if check.level == Level::Baseline { FindingClass::Baseline } else { FindingClass::Restricted },
         title: format!("Pod Security, {}: {}", check.level, check.id),
         explain: check.explain.to_owned(),
         help: format!(
@@ -59,7 +59,7 @@ pub fn all() -> Vec<Rule> {
     });
     let obstacles = PAGES.iter().map(|page| Rule {
         id: page.category.as_str(),
-        class: Class::Obstacle,
+        class: FindingClass::Obstacle,
         title: page.title.to_owned(),
         explain: page.meaning.to_owned(),
         help: obstacles::page(page.category),

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
-use super::finding::{Class, Finding};
+use super::finding::Finding;
 use super::report::{ScanReport, Workload};
 use super::rule::{self, Rule};
 use super::terminal::Clean;
 use crate::model::acceptance::workload_key;
+use crate::model::finding::FindingClass;
 
 /// The root of a SARIF file.
 #[derive(Debug, Serialize)]
@@ -21,7 +22,7 @@ pub struct Sarif {
 #[serde(rename_all = "camelCase")]
 struct Run {
     tool: Tool,
-    /// That something could not be read does not make the rest of the findings worthless.
+    /// Always successful: what could not be read leaves the other findings valid.
     invocations: [Invocation; 1],
     results: Vec<Result>,
     column_kind: &'static str,
@@ -93,7 +94,7 @@ struct Result {
     message: Message,
     locations: [Location; 1],
     partial_fingerprints: Fingerprints,
-    /// Present for every result where one has it (3.27.23): empty means that it is not accepted.
+    /// Present for every result if one has it (3.27.23): empty means that it is not accepted.
     suppressions: Vec<Suppression>,
 }
 
@@ -202,21 +203,21 @@ fn descriptor(rule: Rule) -> ReportingDescriptor {
     }
 }
 
-fn level(class: Class) -> &'static str {
+fn level(class: FindingClass) -> &'static str {
     match class {
-        Class::Root | Class::Baseline | Class::Failing => "error",
-        Class::Restricted => "warning",
-        Class::Obstacle => "note",
+        FindingClass::Root | FindingClass::Baseline | FindingClass::Failing => "error",
+        FindingClass::Restricted => "warning",
+        FindingClass::Obstacle => "note",
     }
 }
 
 /// On the scale of CVSS, which GitHub cuts at 4.0 and 7.0.
-fn severity(class: Class) -> &'static str {
+fn severity(class: FindingClass) -> &'static str {
     match class {
-        Class::Baseline => "8.0",
-        Class::Root => "7.0",
-        Class::Restricted => "4.0",
-        Class::Failing | Class::Obstacle => "2.0",
+        FindingClass::Baseline => "8.0",
+        FindingClass::Root => "7.0",
+        FindingClass::Restricted => "4.0",
+        FindingClass::Failing | FindingClass::Obstacle => "2.0",
     }
 }
 
@@ -257,7 +258,7 @@ fn result(workload: &Workload, finding: &Finding, rules: &[Rule]) -> Option<Resu
     })
 }
 
-/// Text from outside, of which no viewer makes a link: `[text](target)` is one even in plain text
+/// Text from outside that no viewer shows as a link: `[text](target)` is one even in plain text
 /// (3.11.6).
 fn message(text: &str) -> Message {
     Message { text: Clean(text).to_string().replace("](", "] (") }

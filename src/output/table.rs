@@ -20,7 +20,7 @@ pub struct View {
     pub level: Level,
     /// Everything in full, whatever the width.
     pub wide: bool,
-    /// All namespaces were asked for: each row names its own, though there be one.
+    /// All namespaces were asked for: each row names its own, even if there is only one.
     pub all_namespaces: bool,
     /// Columns of the terminal.
     pub width: usize,
@@ -396,7 +396,7 @@ fn root(workload: &Workload) -> String {
     let containers = &workload.containers;
     let as_root = containers.iter().filter(|container| container.root == Some(true)).count();
     match workload.root {
-        // Root inside, and nobody outside.
+        // Root inside, an unprivileged uid outside.
         Some(true) if workload.user_namespace => tone(Tone::Doubtful, "inside"),
         Some(true) if counts(workload, RUNS_AS_ROOT) == (0, as_root) => {
             tone(Tone::Doubtful, "accepted")
@@ -460,7 +460,7 @@ fn now(workload: &Workload) -> String {
     let Some(failure) = workload.failures.first() else {
         return match workload.obstacles.first() {
             _ if workload.pods == 0 => "-".to_owned(),
-            // What would stop another user than root is no matter of today.
+            // What would stop another user than root does not matter today.
             Some(obstacle) if workload.root == Some(false) => {
                 let place = obstacle.path.clone().unwrap_or_default();
                 tone(Tone::Doubtful, Clean(&format!("ok, but {} {place}", obstacle.category)))
@@ -521,7 +521,7 @@ fn details(workload: &Workload, View { level, width, .. }: View) -> String {
         let User { uid, gid, groups, origin } = &container.user;
         let id = |id: &Option<i64>| id.map_or("unknown".to_owned(), |id| id.to_string());
         let user = match uid {
-            None if container.root == Some(false) => "no root, its uid is the image's".to_owned(),
+            None if container.root == Some(false) => "not root: the image sets the uid".to_owned(),
             None => "the image decides".to_owned(),
             Some(_) => format!("uid {} gid {} by {}", id(uid), id(gid), by(origin)),
         };
@@ -581,7 +581,7 @@ fn details(workload: &Workload, View { level, width, .. }: View) -> String {
     out
 }
 
-/// Where a uid comes from, as a person would say it.
+/// Where a uid comes from, for a person.
 fn by(origin: &str) -> &str {
     match origin {
         "container" => "the container's securityContext",

@@ -17,7 +17,7 @@ const TEMPLATES: [(&str, &str); 3] = [
 /// Fills the template of that name.
 ///
 /// # Errors
-/// None that a report can cause: the templates are part of the program, and the tests fill each.
+/// Never because of a report: the templates are part of the program, and the tests fill each.
 pub(super) fn rendered(name: &str, report: &impl Serialize) -> Result<String, Error> {
     let fail = |error: minijinja::Error| {
         Error::input(format!("write the report as {name}"), format!("{error:#}"))
@@ -52,7 +52,7 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
 
 /// The lines of a value as YAML.
 fn yaml(value: Value) -> Result<Vec<String>, minijinja::Error> {
-    let text = serde_saphyr::to_string(&value).map_err(|error| {
+    let text = super::yaml::to_string(&value).map_err(|error| {
         minijinja::Error::new(minijinja::ErrorKind::BadSerialization, error.to_string())
     })?;
     Ok(text.lines().map(str::to_owned).collect())

@@ -1,5 +1,4 @@
-//! The only way for a string from outside to reach a terminal, and the styles of what we say
-//! ourselves.
+//! The only way for a string from outside to reach a terminal, and the styles of our own text.
 
 use std::fmt::{self, Write as _};
 
@@ -100,8 +99,8 @@ pub(super) fn wrapped(
     writeln!(out, "{}", line.trim_end())
 }
 
-/// Turns the marks of [`tone`] into ANSI escapes; anstream drops these where no terminal or
-/// NO_COLOR wants none.
+/// Turns the marks of [`tone`] into ANSI escapes; anstream drops these where there is no
+/// terminal, or NO_COLOR is set.
 #[must_use]
 pub fn painted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 64);

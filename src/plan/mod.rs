@@ -1,11 +1,13 @@
 //! Chooses the identity and composes remedies into one consistent set of edits; pure.
 
+mod as_root;
+mod chown_job;
 mod compose;
 mod demand;
+mod edit;
 mod fields;
 mod identity;
-mod owner;
-mod ownership;
+mod managed_by;
 mod privilege;
 mod user;
 
@@ -14,10 +16,12 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::Volume;
 use serde_json::Value;
 
-pub use self::compose::{FILL, compose, template_path};
+pub use self::as_root::as_root;
+pub use self::chown_job::{Transfer, job, transfers};
+pub use self::compose::{compose, template_path};
+pub use self::edit::FILL;
 pub use self::identity::{Known, assigned, candidates, of_image};
-pub use self::owner::{Owner, owner};
-pub use self::ownership::{Transfer, job, transfers};
+pub use self::managed_by::{Owner, owner};
 pub use self::privilege::{privileged, retained, retained_capabilities, windows};
 pub use self::user::{run_as, run_as_non_root};
 

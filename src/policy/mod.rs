@@ -33,10 +33,12 @@ mod sysctls;
 mod windows_host_process;
 mod wording;
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::PodSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::model::podsecurity::{Level, Version, Violation};
+use crate::model::podsecurity::{Level, Verdicts, Version, Violation};
 use pod::Pod;
 
 /// One check of the Pod Security Standards.
@@ -109,6 +111,18 @@ pub fn evaluate(
             Some(Violation { check: check.id, reason: reason.to_owned(), detail, fields })
         })
         .collect()
+}
+
+/// What both levels forbid in a pod.
+#[must_use]
+pub fn verdicts(metadata: &ObjectMeta, spec: &PodSpec, version: Version) -> Verdicts {
+    let judge = |level| evaluate(metadata, spec, level, version);
+    Verdicts {
+        version,
+        baseline: judge(Level::Baseline),
+        restricted: judge(Level::Restricted),
+        lines: BTreeMap::new(),
+    }
 }
 
 /// The checks that hold at a level and version, in the order of their results.

@@ -21,6 +21,7 @@ pub(super) const REMEDY: Remedy = Remedy {
         Category::ImageRunsAsRoot,
         Category::NonNumericUser,
         Category::CapabilityMissing,
+        Category::LostFunction,
     ],
     suggest,
     propose: no_edits,
@@ -57,6 +58,9 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
         (Category::OwnershipChange, _) => {
             "in the image, give the files away with COPY --chown, so that nothing is left to change at the start"
                 .to_owned()
+        }
+        (Category::LostFunction, _) => {
+            "in the image, give what the program reads and writes in use to its user with COPY --chown".to_owned()
         }
         (Category::IdentitySwitch, _) => {
             "in the image, skip the change of user where the program does not start as root".to_owned()

@@ -43,12 +43,20 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         .into_iter()
         .filter(|dir| facts.has_content(dir))
         .flat_map(|dir| {
-            let copy = if facts.looked_at_running { Fill::Seen } else { copy(facts, &dir) };
+            let copy = match copy(facts, &dir) {
+                Fill::Copy | Fill::Readable if facts.looked_at_running => Fill::Seen,
+                copy => copy,
+            };
             [copy, Fill::Own].map(|fill| (dir.clone(), fill))
         })
         .map(|(dir, fill)| {
             let summary = match fill {
                 Fill::Own => format!("mount a copy of {dir} in a directory of its own"),
+                Fill::Directories => {
+                    format!(
+                        "mount an emptyDir at {dir} with the directories that the image has there"
+                    )
+                }
                 _ => format!(
                     "mount an emptyDir at {dir} that an init container fills from the image"
                 ),
@@ -61,7 +69,14 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         .collect()
 }
 
+/// Where the files are logs: of the package manager, of logins, of programs that ran while the image
+/// was built. A program needs the directories.
+const LOGS: &str = "/var/log";
+
 fn copy(facts: &Facts, dir: &str) -> Fill {
+    if dir == LOGS {
+        return Fill::Directories;
+    }
     let is_hidden =
         |inode: &Inode| !inode.is_symlink() && !facts.may((facts.uid, facts.gid), inode, 4);
     // Logs of logins among those of programs: the program could not read them either.

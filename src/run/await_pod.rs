@@ -1,53 +1,42 @@
 //! One run of one pod, from its creation to the moment that tells how it went.
 
 use std::path::Path;
-use std::pin::pin;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
 use kube::api::{Api, PostParams};
 use kube::core::Request;
-use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::{self, watch_object};
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
+use super::states::{START_TIMEOUT, states};
 use super::{Trial, pod, strace};
+use crate::comparison;
 use crate::diagnosis::{Context, diagnose};
 use crate::error::Error;
-use crate::evidence::cluster::{Place, Text, insist, is_unauthorized};
+use crate::evidence::cluster::{Place, Text, insist};
 use crate::foresight;
+use crate::model::behaviour::Behaviour;
+use crate::model::obstacle::{Category, Obstacle};
 use crate::model::waiting_reason::WaitingReason;
 use crate::plan;
 use crate::search::{End, Outcome, Search};
 
 /// How often the log of a pod that runs and is not ready is looked at.
-const LOOK: Duration = Duration::from_secs(2);
+const LOG_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long a pod with a fatal refusal in its log may still get ready: some programs go on and try
 /// again.
 const SECOND_CHANCE: Duration = Duration::from_secs(6);
 
-/// Whether a watch broke because the server does not know us any more.
-pub(super) fn has_expired(error: &watcher::Error) -> bool {
-    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
-    matches!(error, InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) if is_unauthorized(error))
-}
-
 /// A pod that became ready later than this after its start became so again, and tells nothing of
 /// its start.
-const SLOWEST: Duration = Duration::from_secs(300);
-
-/// How often in a row a watch may break before the connection counts as lost, some fifteen seconds
-/// later.
-pub(super) const LOST: u32 = 5;
-
-/// How long the kubelet may take before a container runs at all; it may have an image to pull.
-pub(super) const START: Duration = Duration::from_secs(180);
+const MAX_STARTUP: Duration = Duration::from_secs(300);
 
 impl Trial<'_> {
-    /// Runs a pod and tells how it went. The pod is removed before this returns.
+    /// Runs a pod and tells how it went; one that is Ready is used, and compared with the control.
+    /// The pod is removed before this returns.
     ///
     /// # Errors
     /// The cluster does not answer, or does not let us create or watch the pod.
@@ -56,6 +45,7 @@ impl Trial<'_> {
         pod: &Value,
         search: &Search<'_>,
         startup_time: Duration,
+        control: Option<&Behaviour>,
     ) -> Result<Outcome, Error> {
         if let Some(refused) = self.create(pod).await? {
             return Ok(refused);
@@ -63,7 +53,12 @@ impl Trial<'_> {
         let name = pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let end = self.watched(&name, pod, startup_time).await;
         let run = match end {
-            Ok(end) => self.evidence(&name, end, pod, search).await,
+            Ok(end) => match self.evidence(&name, end, pod, search).await {
+                Ok(outcome) if search.is_to_be_used(&outcome) && !self.runs_to_an_end => {
+                    Ok(self.used(&name, pod, search, control, outcome).await)
+                }
+                outcome => outcome,
+            },
             Err(error) => Err(error),
         };
         self.remove(&name).await;
@@ -104,24 +99,91 @@ impl Trial<'_> {
         }
     }
 
-    async fn watched(&self, name: &str, pod: &Value, startup_time: Duration) -> Result<End, Error> {
+    /// What a run showed that is Ready, and what its copy showed in use.
+    async fn used(
+        &self,
+        name: &str,
+        pod: &Value,
+        search: &Search<'_>,
+        control: Option<&Behaviour>,
+        mut outcome: Outcome,
+    ) -> Outcome {
+        let behaviour = self.exercise(name, pod, control).await;
+        let directory = |container: &str| search.facts(container)?.directory.clone();
+        let mut refused = self.refusals(name, &directory).await;
+        refused.retain(|one| !outcome.obstacles.iter().any(|known| known.cause == one.cause));
+        outcome.obstacles.extend(refused);
+        let (lost, notes) = match control {
+            Some(control) => comparison::differences(control, &behaviour),
+            None => (comparison::failed_checks(&behaviour), Vec::new()),
+        };
+        if lost.iter().any(|one| one.category == Category::LostFunction) {
+            outcome.end = End::Differs;
+        }
+        outcome.obstacles.extend(lost);
+        outcome.notes.extend(notes);
+        outcome.checks = behaviour.checks.iter().map(|check| check.check.clone()).collect();
+        outcome.gaps = behaviour.gaps;
+        outcome
+    }
+
+    /// What the logs of a copy and its log files tell that was refused.
+    pub(super) async fn refusals(
+        &self,
+        name: &str,
+        directory: &(dyn Fn(&str) -> Option<String> + Sync),
+    ) -> Vec<Obstacle> {
+        let Some(cluster) = self.cluster else { return Vec::new() };
+        let texts = cluster.failure_texts(&self.namespace, name, None, false).await;
+        let mut texts = texts.map(|texts| texts.value).unwrap_or_default();
+        // That it was ended for a second start is no refusal.
+        texts.retain(|text| text.container.is_some());
+        let pod = match self.pods() {
+            Ok(pods) => pods.get_opt(name).await.ok().flatten(),
+            Err(_) => None,
+        };
+        let containers =
+            pod.iter().filter_map(|pod| pod.spec.as_ref()).flat_map(|spec| &spec.containers);
+        for container in containers.map(|container| container.name.as_str()) {
+            let place = Place { namespace: &self.namespace, pod: name, container };
+            for (path, text) in cluster.log_files(place).await.unwrap_or_default() {
+                texts.push(logged(container, &path, text));
+            }
+        }
+        for text in texts.iter_mut().filter(|text| text.directory.is_none()) {
+            text.directory = text.container.as_deref().and_then(directory);
+        }
+        super::diagnosed(&texts).obstacles
+    }
+
+    /// How long a copy took to become Ready.
+    pub(super) async fn startup_time_of(&self, name: &str) -> Duration {
+        let Ok(pods) = self.pods() else { return Duration::ZERO };
+        let pod = pods.get_opt(name).await.ok().flatten();
+        pod.as_ref().and_then(ready_after).unwrap_or_default()
+    }
+
+    pub(super) async fn watched(
+        &self,
+        name: &str,
+        pod: &Value,
+        startup_time: Duration,
+    ) -> Result<End, Error> {
         let pods = self.pods()?;
-        let mut states = pin!(watch_object(pods, name).default_backoff());
+        let mut states = states(pods, name);
         let patience = self.patience(pod, startup_time);
-        let mut deadline = Instant::now() + START;
-        let mut look = Instant::now() + LOOK;
+        let mut deadline = Instant::now() + START_TIMEOUT;
+        let mut look = Instant::now() + LOG_INTERVAL;
         let mut ready_until: Option<Instant> = None;
         let mut refused_at: Option<Instant> = None;
         let mut started = false;
         let mut running = false;
         let mut extended = false;
-        let mut broken = 0;
         loop {
             let wake = ready_until.unwrap_or(deadline).min(if running { look } else { deadline });
             tokio::select! {
                 state = states.next() => match state {
                     Some(Ok(Some(pod))) => {
-                        broken = 0;
                         if let Some(end) = self.ended(&pod) {
                             return Ok(end);
                         }
@@ -138,14 +200,7 @@ impl Trial<'_> {
                     }
                     Some(Ok(None)) if started => return Ok(End::Died),
                     Some(Ok(None)) => {}
-                    Some(Err(error)) if has_expired(&error) || broken + 1 == LOST => {
-                        return Err(Error::remote(format!("watch pod {name}"), crate::evidence::cluster::innermost(&error)));
-                    }
-                    // The watcher tries again by itself, a little later each time.
-                    Some(Err(error)) => {
-                        broken += 1;
-                        tracing::debug!(%error, "the watch broke");
-                    }
+                    Some(Err(error)) => return Err(error),
                     None => return Err(Error::remote(format!("watch pod {name}"), "the watch ended")),
                 },
                 () = sleep_until(wake) => {
@@ -163,7 +218,7 @@ impl Trial<'_> {
                         return Ok(if self.runs_to_an_end && started { End::Works } else { End::NotReady });
                     }
                     if running && look <= now {
-                        look = now + LOOK;
+                        look = now + LOG_INTERVAL;
                         if ready_until.is_none() && refused_at.is_none() && self.has_fatal_refusal(name).await {
                             refused_at = Some(now);
                         }
@@ -217,8 +272,7 @@ impl Trial<'_> {
         let phase = status.phase.as_deref();
         let init = status.init_container_statuses.iter().flatten();
         let main = status.container_statuses.iter().flatten();
-        let main = main
-            .filter(|container| container.name != pod::READER && container.name != strace::STRACE);
+        let main = main.filter(|container| !is_added(&container.name));
         for container in init.chain(main.clone()) {
             let state = container.state.clone().unwrap_or_default();
             let stuck =
@@ -301,7 +355,11 @@ impl Trial<'_> {
     }
 
     /// Who some containers of a run are.
-    async fn users(&self, pod: &str, containers: &[&String]) -> Vec<(String, (u32, u32))> {
+    pub(super) async fn users(
+        &self,
+        pod: &str,
+        containers: &[&String],
+    ) -> Vec<(String, (u32, u32))> {
         let Ok(pods) = self.pods() else { return Vec::new() };
         let Ok(Some(pod)) = pods.get_opt(pod).await else { return Vec::new() };
         let known =
@@ -316,13 +374,6 @@ impl Trial<'_> {
         for facts in search.all_facts() {
             let container = &facts.container;
             let place = Place { namespace: &self.namespace, pod, container };
-            if let Some(root) = search.running().get(container)
-                && let Ok(copy) = cluster.look_inside(place).await
-            {
-                let (obstacles, notes) = foresight::missing(container, root, &copy);
-                run.obstacles.extend(obstacles);
-                run.notes.extend(notes);
-            }
             // Who keeps its user may write what it may write today.
             if search.keeps_user(container) {
                 continue;
@@ -348,6 +399,11 @@ impl Trial<'_> {
 pub(super) fn logged(container: &str, path: &str, text: String) -> Text {
     let source = format!("file {path} of container {container}");
     Text { source, container: Some(container.to_owned()), directory: None, text }
+}
+
+/// Whether a container of a copy is not the workload's own.
+pub(super) fn is_added(name: &str) -> bool {
+    [pod::READER, pod::WATCH, strace::STRACE].contains(&name)
 }
 
 fn has_ended(container: &ContainerStatus) -> bool {
@@ -377,7 +433,7 @@ pub(super) fn ready_after(pod: &Pod) -> Option<Duration> {
     let started = running.filter_map(|running| Some(running.started_at.as_ref()?.0)).max()?;
     let ready = ready(pod)?.last_transition_time.as_ref()?.0;
     let after = ready.duration_since(started);
-    Duration::try_from(after).ok().filter(|after| *after <= SLOWEST)
+    Duration::try_from(after).ok().filter(|after| *after <= MAX_STARTUP)
 }
 
 fn is_running(pod: &Pod) -> bool {

@@ -1,18 +1,14 @@
 //! Looks into the running pod and into the images, for a search.
 
 use std::collections::BTreeMap;
-use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::{Container, PodSpec};
-use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::watch_object;
+use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodSpec};
 use serde::Deserialize as _;
 use serde_json::Value;
-use tokio::time::timeout;
 
-use super::await_pod::{LOST, START, has_expired, logged, ready_after, running_user};
+use super::await_pod::{logged, ready_after, running_user};
+use super::states::{self, START_TIMEOUT};
 use super::{Progress, Trial, pod};
 use crate::error::Error;
 use crate::evidence::cluster::{Cluster, Place, TrialPlace};
@@ -27,10 +23,10 @@ use crate::remedy;
 use crate::search::{self, Learned, OBSERVER_UID, Observations, Program, Question, Search};
 
 /// How often a program is started to be seen: on a busy node one may end before it was.
-const ATTEMPTS: usize = 3;
+const MAX_STARTS: usize = 3;
 
 /// How often the log of the container that watches is read.
-const WATCHED: usize = 10;
+const MAX_LOG_READS: usize = 10;
 
 impl Trial<'_> {
     /// What can be observed before the first run, and how long the running pod took to be ready.
@@ -167,7 +163,7 @@ impl Trial<'_> {
         planned: &Value,
     ) -> Program {
         if command.is_empty() && args.is_empty() && self.options.search.runs {
-            for attempt in 0..ATTEMPTS {
+            for attempt in 0..MAX_STARTS {
                 command = self.started(planned, container, attempt).await.unwrap_or_default();
                 if !command.is_empty() {
                     break;
@@ -282,26 +278,16 @@ impl Trial<'_> {
             return None;
         }
         let (pods, cluster) = (self.pods().ok()?, self.cluster?);
-        let mut states = pin!(watch_object(pods, &name).default_backoff());
-        let seen = timeout(START, async {
-            while let Some(state) = states.next().await {
-                if state.as_ref().is_err_and(has_expired) {
-                    return;
-                }
-                let Ok(Some(pod)) = state else { continue };
-                let statuses =
-                    pod.status.and_then(|status| status.container_statuses).unwrap_or_default();
-                let state =
-                    statuses.into_iter().next().and_then(|status| status.state).unwrap_or_default();
-                if state.running.is_some() || state.terminated.is_some() {
-                    return;
-                }
-            }
-        });
+        let runs = |pod: Pod| {
+            let statuses = pod.status?.container_statuses.unwrap_or_default();
+            let state = statuses.into_iter().next()?.state?;
+            (state.running.is_some() || state.terminated.is_some()).then_some(())
+        };
+        let seen = states::first(pods, &name, START_TIMEOUT, runs).await;
         let mut words = None;
-        if seen.await.is_ok() {
+        if seen.is_some() {
             // The watcher prints as it sees, and the log takes a moment to be written.
-            for _ in 0..WATCHED {
+            for _ in 0..MAX_LOG_READS {
                 tokio::time::sleep(Duration::from_millis(300)).await;
                 let log = cluster
                     .log_tail((&self.namespace, &name, pod::WATCH), false, 1000, 1 << 20)
@@ -332,45 +318,36 @@ impl Trial<'_> {
             return Ok(());
         }
         let pods = self.pods()?;
-        let mut states = pin!(watch_object(pods, &name).default_backoff());
-        let running = timeout(START, async {
-            let mut broken = 0;
-            while let Some(state) = states.next().await {
-                broken = if state.is_err() { broken + 1 } else { 0 };
-                if state.as_ref().is_err_and(has_expired) || broken == LOST {
-                    return false;
-                }
-                let Ok(Some(pod)) = state else { continue };
-                let status = pod.status.unwrap_or_default();
-                let containers = status.container_statuses.unwrap_or_default();
-                let mut states = containers.iter().filter_map(|container| container.state.as_ref());
-                if !containers.is_empty()
-                    && containers.iter().all(|container| container.started == Some(true))
-                {
-                    return true;
-                }
-                let failed = |state: &k8s_openapi::api::core::v1::ContainerState| {
-                    state.terminated.is_some()
-                        || state.waiting.as_ref().is_some_and(|waiting| waiting.message.is_some())
-                };
-                if states.any(failed) {
-                    return containers.iter().any(|container| container.started == Some(true));
-                }
-            }
-            false
-        });
-        if running.await.unwrap_or_else(|_| {
-            let note = format!(
-                "nobody looked into the image: the pod for it did not run within {} s",
-                START.as_secs()
-            );
-            (self.progress)(Progress::Note(note));
-            false
-        }) {
+        let begin = Instant::now();
+        let runs = states::first(pods, &name, START_TIMEOUT, |pod| can_be_looked_at(&pod)).await;
+        if runs.is_none() && begin.elapsed() >= START_TIMEOUT {
+            let seconds = START_TIMEOUT.as_secs();
+            (self.progress)(Progress::Note(format!(
+                "nobody looked into the image: the pod for it did not run within {seconds} s"
+            )));
+        }
+        if runs == Some(true) {
             let _ = self.inspection_pod.set(name);
             return Ok(());
         }
         self.remove(&name).await;
         Ok(())
     }
+}
+
+/// Whether a pod of sleeping containers has one to look into; `None` while that is open. An image
+/// without a shell does not start.
+fn can_be_looked_at(pod: &Pod) -> Option<bool> {
+    let containers = pod.status.as_ref()?.container_statuses.as_ref()?;
+    let runs = |container: &ContainerStatus| container.started == Some(true);
+    if !containers.is_empty() && containers.iter().all(runs) {
+        return Some(true);
+    }
+    let failed = |container: &ContainerStatus| {
+        container.state.as_ref().is_some_and(|state| {
+            state.terminated.is_some()
+                || state.waiting.as_ref().is_some_and(|waiting| waiting.message.is_some())
+        })
+    };
+    containers.iter().any(failed).then(|| containers.iter().any(runs))
 }

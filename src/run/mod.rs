@@ -4,12 +4,18 @@
 //! The one room, beside `apply`, that writes to a cluster: pods of its own, which it removes again.
 
 mod await_pod;
+mod check_job;
+mod control;
+mod exercise;
 mod garbage_collection;
 mod inspect;
+mod judge;
 pub mod node_probe;
 pub mod pod;
 mod proof_limits;
+mod requests;
 mod side_effects;
+mod states;
 mod strace;
 pub mod tracer;
 mod trial;
@@ -27,12 +33,15 @@ use serde_json::Value;
 use crate::diagnosis::{self, Context, Diagnosed};
 use crate::error::Error;
 use crate::evidence::cluster::{Cluster, Text, TrialPlace, insist};
+use crate::model::check::Check;
 use crate::model::image::{Config, Image};
 use crate::model::plan::{Round, Step};
 use crate::model::trace::Traced;
 use crate::model::volume::Volumes;
 use crate::search::{self, End};
 
+pub use self::check_job::is_runnable;
+pub use self::judge::Verdict;
 pub use self::side_effects::side_effects;
 pub use self::trial::Proven;
 
@@ -49,6 +58,16 @@ pub struct Options {
     pub changes: pod::Changes,
     /// An image with a static strace and sh: what dies in silence runs once more under it.
     pub strace_image: Option<String>,
+    /// A copy of the workload as it is runs too, and the others are compared with it.
+    pub control: bool,
+    /// What a copy must do beside being Ready.
+    pub checks: Vec<Check>,
+    /// Jobs and pods of the user's that check a copy.
+    pub check_jobs: Vec<Value>,
+    /// The ports of a copy are asked.
+    pub requests: bool,
+    /// Nothing is reloaded or started a second time.
+    pub quick: bool,
 }
 
 impl Default for Options {
@@ -60,6 +79,11 @@ impl Default for Options {
             settle: Duration::from_secs(4),
             changes: pod::Changes::default(),
             strace_image: None,
+            control: true,
+            checks: Vec::new(),
+            check_jobs: Vec::new(),
+            requests: true,
+            quick: false,
         }
     }
 }

@@ -19,6 +19,9 @@ pub fn labels(trial: &str) -> BTreeMap<&'static str, &str> {
 /// place.
 const DATA: [&str; 3] = ["persistentVolumeClaim", "hostPath", "ephemeral"];
 
+/// How many seconds a copy gets at the most to end by itself before its second start.
+const MAX_GRACE: u64 = 5;
+
 /// In what a copy differs from its workload because the user says so.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
@@ -44,7 +47,8 @@ pub fn copy(object: &Value, name: &str, trial: &str, seconds: u64, changes: &Cha
     let mut spec = template.get("spec").cloned().unwrap_or_else(|| json!({}));
     spec["restartPolicy"] = json!("Never");
     spec["activeDeadlineSeconds"] = json!(seconds);
-    spec["terminationGracePeriodSeconds"] = json!(1);
+    let grace = spec["terminationGracePeriodSeconds"].as_u64().unwrap_or(MAX_GRACE);
+    spec["terminationGracePeriodSeconds"] = json!(grace.min(MAX_GRACE));
     if let Some(fields) = spec.as_object_mut() {
         // The node is the scheduler's to choose, and an identity in a StatefulSet's DNS would be
         // the original's. What it shares with the node is the original's, too: a port can

@@ -1,20 +1,16 @@
 //! strace beside a container that runs: an ephemeral container in its pod (KEP-277).
 
-use std::pin::pin;
 use std::time::Duration;
 
-use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::{ContainerState, Pod, PodSpec};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, Pod, PodSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use kube::core::Request;
-use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::watch_object;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
+use super::states;
 use crate::error::Error;
 use crate::evidence::cluster::{Cluster, Right, innermost};
 use crate::model::podsecurity::{Level, Violation};
@@ -29,7 +25,7 @@ const RIGHTS: &[Right] = &[
 ];
 
 /// How long the image may take to be pulled.
-const START: Duration = Duration::from_secs(120);
+const START_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// With whose privileges it traces, by the names that kubectl debug gives its profiles. ptrace(2)
 /// lets a process trace another with the same user and no capability that it lacks itself, unless
@@ -154,41 +150,29 @@ impl Tracer<'_> {
             Err(error) => return Err(fail(&innermost(&error))),
         }
         let pods: Api<Pod> = Api::namespaced(cluster.client(), self.namespace);
-        let mut states = pin!(watch_object(pods, self.pod).default_backoff());
         let mut last = "it did not start".to_owned();
-        let started = timeout(START, async {
-            while let Some(state) = states.next().await {
-                let Ok(Some(pod)) = state else { continue };
-                let Some(ContainerState { running, terminated, waiting }) = self.state(&pod) else {
-                    continue;
-                };
-                if running.is_some()
-                    || terminated
-                        .as_ref()
-                        .is_some_and(|ended| ended.reason.as_deref() != Some("StartError"))
-                {
-                    return Ok(());
-                }
-                let message = terminated.and_then(|ended| ended.message).or_else(|| {
-                    let waiting = waiting?;
-                    let reason = waiting.reason.filter(|reason| reason != "ContainerCreating")?;
-                    last = format!("{reason}: {}", waiting.message.clone().unwrap_or_default());
-                    let is_fatal =
-                        WaitingReason::parse(&reason).is_some_and(WaitingReason::is_fatal);
-                    is_fatal.then(|| last.clone())
-                });
-                if let Some(message) = message {
-                    return Err(message);
-                }
+        let started = states::first(pods, self.pod, START_TIMEOUT, |pod| {
+            let ContainerState { running, terminated, waiting } = self.state(&pod)?;
+            let is_start_error =
+                |ended: &ContainerStateTerminated| ended.reason.as_deref() == Some("StartError");
+            if running.is_some() || terminated.as_ref().is_some_and(|end| !is_start_error(end)) {
+                return Some(Ok(()));
             }
-            Ok(())
+            if let Some(message) = terminated.and_then(|ended| ended.message) {
+                return Some(Err(message));
+            }
+            let waiting = waiting?;
+            let reason = waiting.reason.filter(|reason| reason != "ContainerCreating")?;
+            last = format!("{reason}: {}", waiting.message.unwrap_or_default());
+            let is_fatal = WaitingReason::parse(&reason).is_some_and(WaitingReason::is_fatal);
+            is_fatal.then(|| Err(last.clone()))
         });
         match started.await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(message)) => {
+            Some(Ok(())) => Ok(()),
+            Some(Err(message)) => {
                 Err(fail(&message).help("its image must have sh and strace (--image)"))
             }
-            Err(_) => Err(fail(&last)),
+            None => Err(fail(&last)),
         }
     }
 

@@ -1,13 +1,15 @@
 //! Drives a search: what it asks is looked up, what it wants to try is run, until it is done.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::control::Control;
 use super::{Progress, Trial, pod, strace};
 use crate::error::Error;
 use crate::evidence::cluster::Right;
+use crate::model::behaviour::Behaviour;
 use crate::model::obstacle::Obstacle;
 use crate::model::plan::{Plan, Proof};
-use crate::search::{Attempt, End, Evidence, News, Next, Outcome, Search};
+use crate::search::{Attempt, End, Evidence, News, Next, Observations, Outcome, Search, Used};
 
 /// A plan, and what its trial showed.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +27,8 @@ const RIGHTS: &[Right] = &[
     Right { verb: "delete", resource: "pods", subresource: None },
     Right { verb: "get", resource: "pods", subresource: Some("log") },
     Right { verb: "create", resource: "pods", subresource: Some("exec") },
+    Right { verb: "create", resource: "pods", subresource: Some("portforward") },
+    Right { verb: "patch", resource: "pods", subresource: None },
 ];
 
 impl Trial<'_> {
@@ -39,7 +43,13 @@ impl Trial<'_> {
         self.check_rights().await?;
         self.create_owner().await?;
         let limits = self.proof_limits().await;
-        let mut search = self.search(Vec::new()).await?;
+        let (observed, control) = tokio::join!(self.observe(), self.control(self.object));
+        let (control, missing) = match control {
+            Ok(control) => (Some(control), None),
+            Err(why) => (None, Some(why)),
+        };
+        let mut search = self.search(Vec::new(), observed?, control.as_ref())?;
+        let control = control.map(|control| control.behaviour);
         loop {
             match search.next() {
                 Next::Learn(questions) => {
@@ -49,16 +59,19 @@ impl Trial<'_> {
                 Next::Run(_) if begin.elapsed() >= self.options.timeout => search.stop(),
                 Next::Run(attempt) => {
                     self.tell(&mut search);
-                    self.round(&mut search, &attempt).await?;
+                    self.round(&mut search, &attempt, control.as_ref()).await?;
                 }
                 Next::Done => break,
             }
             self.tell(&mut search);
         }
-        let ready = search.is_proven();
-        let (rounds, remaining, mut notes) = search.proof();
+        let (ready, works) = (search.is_ready(), search.is_proven());
+        let (rounds, remaining, used) = search.proof();
+        let Used { mut notes, checks, gaps } = used;
         notes.extend(limits);
-        let proof = Proof { ready, rounds, seconds: begin.elapsed().as_secs(), remaining, notes };
+        let not_checked = missing.into_iter().chain(gaps).collect();
+        let seconds = begin.elapsed().as_secs();
+        let proof = Proof { ready, works, rounds, seconds, remaining, notes, checks, not_checked };
         Ok(Proven { plan: search.plan(self.pod_of_today()), proof })
     }
 
@@ -68,7 +81,7 @@ impl Trial<'_> {
     /// # Errors
     /// The pod template cannot be parsed.
     pub async fn plan(&self, failed: Vec<Obstacle>) -> Result<Plan, Error> {
-        let mut search = self.search(failed).await?;
+        let mut search = self.search(failed, self.observe().await?, None)?;
         while let Next::Learn(questions) = search.next() {
             let answers = self.answers(&search, questions).await;
             search.learned(answers);
@@ -78,8 +91,16 @@ impl Trial<'_> {
     }
 
     /// The search, with what can be observed before it begins.
-    async fn search(&self, failed: Vec<Obstacle>) -> Result<Search<'_>, Error> {
-        let (observed, startup_time) = self.observe().await?;
+    fn search(
+        &self,
+        failed: Vec<Obstacle>,
+        (mut observed, mut startup_time): (Observations, Duration),
+        control: Option<&Control>,
+    ) -> Result<Search<'_>, Error> {
+        if let Some(Control { behaviour, startup_time: of_control, users }) = control {
+            observed.take(behaviour, users);
+            startup_time = startup_time.max(*of_control);
+        }
         let evidence = Evidence {
             observed,
             traces: &self.traces,
@@ -92,7 +113,12 @@ impl Trial<'_> {
             .map_err(|why| Error::input("read the pod template", why))
     }
 
-    async fn round(&self, search: &mut Search<'_>, attempt: &Attempt) -> Result<(), Error> {
+    async fn round(
+        &self,
+        search: &mut Search<'_>,
+        attempt: &Attempt,
+        control: Option<&Behaviour>,
+    ) -> Result<(), Error> {
         let number = search.rounds() + 1;
         (self.progress)(Progress::Running(number));
         let mut copy = self.copy(&attempt.object, &self.pod_name(&number.to_string()));
@@ -109,7 +135,7 @@ impl Trial<'_> {
             }
         }
         let begin = Instant::now();
-        let outcome = self.run(&copy, search, attempt.startup_time).await?;
+        let outcome = self.run(&copy, search, attempt.startup_time, control).await?;
         let outcome = Outcome { seconds: begin.elapsed().as_secs(), ..outcome };
         let end: End = outcome.end;
         let round = search.ran(outcome);
@@ -133,7 +159,7 @@ impl Trial<'_> {
     }
 
     /// Asks before the first pod whether every right is there.
-    async fn check_rights(&self) -> Result<(), Error> {
+    pub(super) async fn check_rights(&self) -> Result<(), Error> {
         let missing = self.cluster()?.missing(&self.namespace, RIGHTS).await;
         let (looks, needed): (Vec<Right>, Vec<Right>) =
             missing.into_iter().partition(|right| right.subresource == Some("exec"));

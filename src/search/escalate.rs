@@ -68,7 +68,9 @@ impl Search<'_> {
 
     /// Whether an escalation may lead on after such a run.
     fn applies(&self, escalation: Escalation, outcome: &Outcome) -> bool {
-        let is_silent = outcome.obstacles.is_empty() && !self.used.contains(&escalation);
+        // That something is lost tells nothing of why.
+        let tells = outcome.obstacles.iter().any(|one| one.category != Category::LostFunction);
+        let is_silent = !tells && !self.used.contains(&escalation);
         let edits = || self.steps.iter().flat_map(|step| &step.edits);
         match escalation {
             Escalation::WaitLonger => {

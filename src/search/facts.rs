@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Asked, Question, Search};
 use crate::foresight;
+use crate::model::behaviour::Behaviour;
 use crate::model::facts::{Facts, VolumeKind, VolumeMount};
 use crate::model::identity::{Assignment, Candidate};
 use crate::model::inside::{Inode, Inside};
@@ -44,6 +45,26 @@ pub struct Observations {
     pub mounts: BTreeMap<String, Vec<VolumeMount>>,
     /// The uids that the namespace allows: first and count.
     pub uid_range: Option<(u32, u32)>,
+    /// A copy of the workload as it is ran, and was used.
+    pub has_control: bool,
+}
+
+impl Observations {
+    /// Takes up what the copy as root did, beside what the running pod shows: in use it may write
+    /// more, and be refused more.
+    pub fn take(&mut self, control: &Behaviour, users: &BTreeMap<String, (u32, u32)>) {
+        self.has_control = true;
+        for (name, inside) in &control.containers {
+            match self.running.get_mut(name) {
+                Some(known) => known.add(inside),
+                None => drop(self.running.insert(name.clone(), inside.clone())),
+            }
+        }
+        for (name, user) in users {
+            self.users.entry(name.clone()).or_insert(*user);
+        }
+        self.known_refusals.extend(control.refusals.iter().cloned());
+    }
 }
 
 impl Search<'_> {

@@ -90,6 +90,8 @@ pub enum End {
     NotStarted,
     /// It runs and does not get ready.
     NotReady,
+    /// It is ready, and does not do what a copy as root does.
+    Differs,
 }
 
 /// What a search wants next.
@@ -158,12 +160,35 @@ pub struct Outcome {
     /// uid and gid of each container whose process the runtime has told.
     pub users: Vec<(String, (u32, u32))>,
     pub seconds: u64,
+    /// The checks that were made of a copy that is ready.
+    pub checks: Vec<String>,
+    /// What was not looked at, each in a sentence.
+    pub gaps: Vec<String>,
+}
+
+/// What was seen of the copy that works.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Used {
+    /// What it does not do that the running pod does.
+    pub notes: Vec<String>,
+    /// The checks that it passes.
+    pub checks: Vec<String>,
+    /// What was not looked at.
+    pub gaps: Vec<String>,
 }
 
 impl Outcome {
     #[must_use]
     pub fn new(end: End, obstacles: Vec<Obstacle>) -> Self {
-        Self { end, obstacles, notes: Vec::new(), users: Vec::new(), seconds: 0 }
+        Self {
+            end,
+            obstacles,
+            notes: Vec::new(),
+            users: Vec::new(),
+            seconds: 0,
+            checks: Vec::new(),
+            gaps: Vec::new(),
+        }
     }
 }
 
@@ -259,8 +284,10 @@ pub struct Search<'a> {
     startup_time: Duration,
     rounds: Vec<Round>,
     works: Option<Works>,
+    /// What made it ready without making it work, with the fewest obstacles left.
+    ready: Option<Works>,
     remaining: Vec<Obstacle>,
-    notes: Vec<String>,
+    used_copy: Used,
     polish: usize,
     /// Seconds of runs that leave something out.
     minimized: u64,
@@ -314,8 +341,9 @@ impl<'a> Search<'a> {
             startup_time,
             rounds: Vec::new(),
             works: None,
+            ready: None,
             remaining: Vec::new(),
-            notes: Vec::new(),
+            used_copy: Used::default(),
             polish: MAX_POLISH,
             minimized: 0,
             phase: Phase::Survey,
@@ -440,12 +468,14 @@ impl<'a> Search<'a> {
     /// Takes up what the run showed that it wanted, and returns that as a round.
     pub fn ran(&mut self, mut outcome: Outcome) -> &Round {
         // What root is refused as well is no reason to change anything.
-        outcome.obstacles.retain(|one| {
-            !self.observed.known_refusals.iter().any(|known| accept::is_again(known, one))
-        });
+        outcome.obstacles.retain(|one| !is_known(&self.observed.known_refusals, one));
         let works = outcome.end == End::Works;
-        if works {
-            self.notes = std::mem::take(&mut outcome.notes);
+        if works || outcome.end == End::Differs {
+            self.used_copy = Used {
+                notes: std::mem::take(&mut outcome.notes),
+                checks: std::mem::take(&mut outcome.checks),
+                gaps: std::mem::take(&mut outcome.gaps),
+            };
         }
         if works && self.next_run.contains(&Escalation::WaitLonger) {
             self.startup_time = self.startup_time.max(escalate::SLOW);
@@ -462,6 +492,16 @@ impl<'a> Search<'a> {
             _ => self.ran_with_all(outcome),
         };
         self.rounds.last().unwrap_or(&EMPTY)
+    }
+
+    /// Whether a run that is ready is to be used: not while something is refused that a remedy may
+    /// be added for, since another run follows then.
+    #[must_use]
+    pub fn is_to_be_used(&self, outcome: &Outcome) -> bool {
+        let is_news = |one: &&Obstacle| !is_known(&self.observed.known_refusals, one);
+        let news = outcome.obstacles.iter().filter(is_news).count();
+        let known = self.works.as_ref().map_or(0, |works| works.refused.len());
+        outcome.end == End::Works && (news == 0 || news <= known || self.polish == 0)
     }
 
     /// Ends the search for remedies: its time is over. What works is kept.
@@ -500,6 +540,12 @@ impl<'a> Search<'a> {
             self.polish -= 1;
             return Phase::Choose(Choice::new(outcome, false));
         }
+        if outcome.end == End::Differs && self.works.is_none() {
+            let fewest = self.ready.as_ref().map_or(usize::MAX, |ready| ready.refused.len());
+            if outcome.obstacles.len() < fewest {
+                self.ready = Some(self.as_it_stands(&outcome));
+            }
+        }
         if outcome.obstacles.iter().any(is_of_fill) {
             // A copy of ours failed: what of it may be made is made.
             let must_work = self.works.is_none();
@@ -515,7 +561,8 @@ impl<'a> Search<'a> {
     /// Nothing more is tried: what worked is taken, and what of it is a guess is left out by and
     /// by.
     fn finish(&mut self) -> (Phase, Option<Next>) {
-        if let Some(works) = self.works.as_ref().filter(|_| !self.is_read_only()) {
+        let best = self.works.as_ref().or(self.ready.as_ref());
+        if let Some(works) = best.filter(|_| !self.is_read_only()) {
             self.remaining.clone_from(&works.refused);
         }
         self.restore();
@@ -529,6 +576,12 @@ impl<'a> Search<'a> {
     #[must_use]
     pub fn is_proven(&self) -> bool {
         self.works.is_some() && (!self.options.read_only_root || self.is_read_only())
+    }
+
+    /// Whether a copy of the pod was ready at least.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.works.is_some() || self.ready.is_some()
     }
 
     /// The plan as it stands.
@@ -550,11 +603,11 @@ impl<'a> Search<'a> {
     }
 
     /// Its runs, what stands in the way still, and what the copy does not do; to be taken once.
-    pub fn proof(&mut self) -> (Vec<Round>, Vec<Obstacle>, Vec<String>) {
+    pub fn proof(&mut self) -> (Vec<Round>, Vec<Obstacle>, Used) {
         (
             std::mem::take(&mut self.rounds),
             std::mem::take(&mut self.remaining),
-            std::mem::take(&mut self.notes),
+            std::mem::take(&mut self.used_copy),
         )
     }
 
@@ -591,12 +644,14 @@ impl<'a> Search<'a> {
     fn basis(&self, pod: Option<&str>) -> Vec<Basis> {
         let pod =
             pod.filter(|_| !self.observed.running.is_empty()).map(|pod| Basis::Pod(pod.to_owned()));
+        let control = self.observed.has_control.then_some(Basis::Control);
         let traces = self.traces.iter().map(|(_, source, _)| Basis::Trace(source.clone()));
         let looked = self.observed.looked_into_images || !self.images.is_empty();
         let image = looked.then_some(Basis::Image);
         let configuration =
             (!looked && !self.configurations.is_empty()).then_some(Basis::Configuration);
         pod.into_iter()
+            .chain(control)
             .chain(traces)
             .chain(image)
             .chain(configuration)
@@ -820,22 +875,32 @@ impl<'a> Search<'a> {
         Some(step.clone())
     }
 
-    /// Goes back to what worked, if anything did.
+    /// Goes back to what worked, or was ready at least, if anything was.
     fn restore(&mut self) {
-        if let Some(works) = &self.works {
+        if let Some(works) = self.works.as_ref().or(self.ready.as_ref()) {
             self.identities.clone_from(&works.identities);
             self.steps.clone_from(&works.steps);
         }
     }
 
     fn remember(&mut self, outcome: &Outcome) {
+        self.works = Some(self.as_it_stands(outcome));
+    }
+
+    fn as_it_stands(&self, outcome: &Outcome) -> Works {
         let (identities, steps) = (self.identities.clone(), self.steps.clone());
-        self.works = Some(Works { identities, steps, refused: outcome.obstacles.clone() });
+        Works { identities, steps, refused: outcome.obstacles.clone() }
     }
 
     fn is_read_only(&self) -> bool {
         self.steps.iter().any(|step| step.edits.contains(&Edit::ReadOnlyRoot))
     }
+}
+
+/// Whether an obstacle is one of those that are known: numbers in names differ from run to run.
+#[must_use]
+pub fn is_known(known: &[Obstacle], obstacle: &Obstacle) -> bool {
+    known.iter().any(|known| accept::is_again(known, obstacle))
 }
 
 /// A search that has run nothing.

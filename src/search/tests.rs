@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::model::behaviour::Behaviour;
 use crate::model::inside::Inside;
 use crate::model::obstacle::{Category, Errno, Operation};
 
@@ -110,6 +111,70 @@ fn died(obstacles: Vec<Obstacle>) -> Outcome {
 #[test]
 fn what_works_is_done() {
     assert_eq!(trial(Options::default(), &[works()]), (vec![vec![]], true, vec![]));
+}
+
+fn differs(obstacles: Vec<Obstacle>) -> Outcome {
+    Outcome::new(End::Differs, obstacles)
+}
+
+fn lost() -> Obstacle {
+    refused(Operation::Other, Category::LostFunction, None, true)
+}
+
+#[test]
+fn what_differs_from_root_is_remedied_as_a_crash_is() {
+    let refusal = refused(Operation::Create, Category::UnwritablePath, Some("/srv/up/x"), false);
+    let (added, proven, remedies) =
+        trial(Options::default(), &[differs(vec![lost(), refusal]), works()]);
+    assert_eq!((proven, remedies), (true, vec!["empty-dir"]));
+    assert_eq!((added[0].len(), added[1].len()), (1, 0));
+}
+
+#[test]
+fn what_is_ready_and_stays_different_is_not_proven_and_has_the_plan_that_made_it_ready() {
+    let object = pod();
+    let evidence = Evidence { observed: observed(), ..Evidence::default() };
+    let outcomes = [died(vec![mkdir("/var/cache/web/tmp")]), differs(vec![lost()])];
+    let (mut search, attempts) = driven(&object, Options::default(), evidence, &outcomes);
+    assert!(!search.is_proven());
+    let remedies: Vec<_> = search.plan(None).steps.iter().map(|step| step.remedy).collect();
+    assert_eq!(remedies, ["empty-dir"], "guesses that changed nothing are gone");
+    assert!(attempts.len() > 2, "something was guessed");
+    let (_, remaining, _) = search.proof();
+    assert_eq!(remaining, [lost()]);
+}
+
+#[test]
+fn a_ready_copy_is_used_once_nothing_is_left_to_add() {
+    let object = pod();
+    let evidence = Evidence { observed: observed(), ..Evidence::default() };
+    let search = Search::new(&object, Options::default(), evidence).expect("a pod template");
+    let refusal = refused(Operation::Create, Category::UnwritablePath, Some("/srv/x"), false);
+    assert!(search.is_to_be_used(&works()));
+    assert!(!search.is_to_be_used(&Outcome::new(End::Works, vec![refusal])));
+    assert!(!search.is_to_be_used(&died(Vec::new())));
+}
+
+#[test]
+fn what_the_copy_as_root_did_counts_as_what_the_running_pod_does() {
+    let wrote = Inside { changed: vec![inode("/srv/up/x", 0o100_644, 0, 0)], ..Inside::default() };
+    let control = Behaviour {
+        containers: BTreeMap::from([("web".to_owned(), wrote)]),
+        refusals: vec![mkdir("/nowhere")],
+        ..Behaviour::default()
+    };
+    let users = BTreeMap::from([("web".to_owned(), (0, 0))]);
+    let mut seen = observed();
+    seen.take(&control, &users);
+    let object = pod();
+    let evidence = Evidence { observed: seen, ..Evidence::default() };
+    let refusal = Outcome::new(End::Works, vec![mkdir("/nowhere")]);
+    let (mut search, _) = driven(&object, Options::default(), evidence, &[refusal]);
+    let plan = search.plan(None);
+    assert_eq!(plan.steps.iter().map(|step| step.remedy).collect::<Vec<_>>(), ["empty-dir"]);
+    assert_eq!(plan.basis[0], Basis::Control);
+    let (_, remaining, _) = search.proof();
+    assert_eq!(remaining, [], "root is refused it as well");
 }
 
 #[test]

@@ -1,20 +1,26 @@
-//! What fix can be told.
+//! The flags of fix.
+
+use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
-use super::super::flags::SelectionFlags;
-use super::super::image::RegistryFlags;
+use super::super::flags::{ProofFlags, RegistryFlags, SelectionFlags};
+use crate::error::Error;
 use crate::model::podsecurity::Level;
 use crate::remedy;
-use crate::search::READ_ONLY_ROOT;
+use crate::run;
+use crate::run::pod::Changes;
+use crate::search::{self, READ_ONLY_ROOT};
+use crate::usecase::fix::FixOptions;
+use crate::usecase::fix::delivery::ApplyOptions;
 
 /// Make workloads run as non-root, and prove it
 ///
-/// The plan comes from what the workload's pods show: who its processes are, what they write and
+/// The plan comes from the workload's pods: which users their processes have, what they write and
 /// listen on, and why they fail. With --trial a copy of the pod runs as non-root in the cluster;
-/// what stops it is read and remedied until it is ready. The workload itself is not touched before
-/// you say so, and trial pods are removed at the end.
+/// each obstacle is diagnosed and remedied until the copy is ready. The workload itself changes
+/// only when you say so, and trial pods are removed at the end.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct FixArgs {
@@ -26,16 +32,16 @@ pub(in crate::cli) struct FixArgs {
     /// Run a copy of the pod until it works
     #[arg(long)]
     pub(super) trial: bool,
-    /// Ask nothing: take the ranked answers; a copy may start, side effects and all
+    /// Ask nothing: take the best answers, and start copies with all their side effects
     #[arg(short, long)]
     pub(super) yes: bool,
-    /// Apply the plan to the cluster, watch the rollout, and take it back if that fails
+    /// Apply the plan to the cluster, watch the rollout, and take it back if the rollout fails
     #[arg(long, conflicts_with = "filename")]
     pub(super) apply: bool,
-    /// With --apply, only ask the API server whether it would take the change
+    /// With --apply, only ask the API server whether it would accept the change
     #[arg(long, value_name = "WHERE", value_parser = ["server"], requires = "apply")]
     pub(super) dry_run: Option<String>,
-    /// Apply even to an object that a release, an operator or another tool would take back
+    /// Apply even if a release, an operator or another tool would take the change back
     #[arg(long, requires = "apply")]
     pub(super) force: bool,
     /// Write the plan into the files of -f
@@ -53,53 +59,54 @@ pub(in crate::cli) struct FixArgs {
     /// Make the root file system read-only too, once the pod works without it
     #[arg(long)]
     pub(super) read_only_root: bool,
-    /// Root in a user namespace may be the answer (hostUsers: false)
+    /// Allow root in a user namespace (hostUsers: false)
     #[arg(long)]
     pub(super) user_namespace: bool,
-    /// Runs at the most, of each trial
+    /// Most runs of each trial
     #[arg(long, default_value = "20", value_name = "N")]
     pub(super) max_rounds: usize,
     /// Seconds for the whole trial, and for the rollout of --apply
     #[arg(long, default_value = "600", value_name = "SECONDS")]
     pub(super) timeout: u64,
-    /// Keep what was added on a guess, even if it may not be needed
+    /// Keep remedies that were added on a guess, even if they may not be needed
     #[arg(long)]
     pub(super) no_minimize: bool,
-    /// Trials at a time
+    /// Trials at the same time
     #[arg(long, default_value = "1", value_name = "N")]
     pub(super) parallel: usize,
-    /// Volume that the copies mount with the data it has, which fsGroup may give another group;
-    /// may be repeated
+    /// Volume that the copies mount with its data, whose group fsGroup may change; may be
+    /// repeated
     #[arg(long, value_name = "VOLUME", value_delimiter = ',', requires = "trial")]
     pub(super) with_volumes: Vec<String>,
-    /// What the copies run instead of the first container's command and arguments, quoted as for a
-    /// shell
+    /// Command that the copies run instead of the first container's command and arguments, quoted
+    /// as for a shell
     #[arg(long, value_name = "COMMAND", value_parser = words, requires = "trial")]
     pub(super) command: Option<Words>,
-    /// Variable of the copies; may be repeated
+    /// Environment variable of the copies; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable, requires = "trial")]
     pub(super) env: Vec<(String, String)>,
-    /// Image with a static strace and sh: a copy that dies and says nothing runs once more under
-    /// it
+    /// Image with a static strace and sh: a copy that dies without a message runs once more under
+    /// strace
     #[arg(long, value_name = "IMAGE", requires = "trial")]
     pub(super) strace_image: Option<String>,
+    #[command(flatten)]
+    pub(super) proof: ProofFlags,
     /// Namespace in which the copies run, instead of the workload's
     #[arg(long, value_name = "NAME")]
     pub(super) trial_namespace: Option<String>,
-    /// Remove what trials that were cut off left behind, and do nothing else
+    /// Remove the pods that interrupted trials left behind, and do nothing else
     #[arg(long)]
     pub(super) clean: bool,
-    /// A strace of the program to plan from, as root or not, of the first container or of the one
-    /// named; may be repeated
+    /// strace's output to plan from, of the first container or of the named one; may be repeated
     #[arg(long, value_name = "[CONTAINER=]FILE")]
     pub(super) trace: Vec<String>,
-    /// Read the images too: whom they are made for, what they ship and what their programs carry
+    /// Read the images too: their users, files and file capabilities
     #[arg(long, conflicts_with = "offline")]
     pub(super) images: bool,
-    /// Ask no registry who a container's image runs as
+    /// Do not ask registries for the users of images
     #[arg(long, env = "NONROOT_OFFLINE", value_parser = FalseyValueParser::new(), hide_env_values = true)]
     pub(super) offline: bool,
-    /// Output format; without one, and with a terminal, it asks
+    /// Output format; without one, fix asks if there is a terminal
     #[arg(short, long, value_enum)]
     pub(super) output: Option<Format>,
     #[command(flatten)]
@@ -140,8 +147,8 @@ pub(super) enum Format {
     Markdown,
     /// A page to read, share or print
     Html,
-    /// Jobs that give what root wrote on claims to the new user, for somebody to run once who may
-    /// be root
+    /// Jobs that give the files that root wrote on claims to the new user; run them once, as
+    /// somebody who may be root
     OwnershipJob,
 }
 
@@ -152,11 +159,62 @@ pub(super) enum ChosenLevel {
 }
 
 impl FixArgs {
-    pub(super) fn level(&self) -> Level {
-        match self.level {
-            ChosenLevel::Baseline => Level::Baseline,
-            ChosenLevel::Restricted => Level::Restricted,
+    /// The flags as the use case takes them.
+    ///
+    /// # Errors
+    /// A target is not TYPE/NAME or TYPE NAME.
+    pub(super) fn options(&self) -> Result<FixOptions, Error> {
+        let search = search::Options {
+            level: match self.level {
+                ChosenLevel::Baseline => Level::Baseline,
+                ChosenLevel::Restricted => Level::Restricted,
+            },
+            max_rounds: self.max_rounds,
+            read_only_root: self.read_only_root,
+            user_namespace: self.user_namespace,
+            run_as: self.run_as,
+            without: self.without.clone(),
+            minimize: !self.no_minimize,
+            with_volumes: self.with_volumes.clone(),
+            strace: self.strace_image.is_some(),
+            ..search::Options::default()
+        };
+        let changes = Changes {
+            with_volumes: self.with_volumes.clone(),
+            command: self.command.as_ref().map(|words| words.0.clone()).unwrap_or_default(),
+            env: self.env.clone(),
+        };
+        let mut trial = run::Options {
+            search,
+            timeout: Duration::from_secs(self.timeout),
+            changes,
+            strace_image: self.strace_image.clone(),
+            ..run::Options::default()
+        };
+        self.proof.apply(&mut trial)?;
+        Ok(FixOptions {
+            selector: self.selection.selector(&self.target)?,
+            trial,
+            trial_namespace: self.trial_namespace.clone(),
+            traces: self.trace.clone(),
+            images: self.images,
+            registry: self.registry.registry(),
+        })
+    }
+
+    /// How the plan is applied.
+    pub(super) fn apply_options(&self) -> ApplyOptions {
+        ApplyOptions {
+            dry_run: self.dry_run.is_some(),
+            force: self.force,
+            timeout: Duration::from_secs(self.timeout),
         }
+    }
+
+    /// Neither a file nor a workload is named.
+    pub(super) fn names_nothing(&self) -> bool {
+        let SelectionFlags { filename, selector, all_namespaces, .. } = &self.selection;
+        filename.is_empty() && self.target.is_empty() && selector.is_none() && !all_namespaces
     }
 
     /// Whether what is printed is text of the user's own files.
@@ -165,8 +223,7 @@ impl FixArgs {
             && matches!(self.output, Some(Format::Yaml | Format::Diff))
     }
 
-    /// Whether what is printed is the change alone, with no place for what a reader should know
-    /// beside it.
+    /// Whether only the change is printed, without what a reader should know beside it.
     pub(super) fn prints_changes(&self) -> bool {
         let changes =
             [Format::Yaml, Format::Patch, Format::Json6902, Format::Kustomize, Format::Diff];
@@ -177,7 +234,7 @@ impl FixArgs {
 /// `101` or `101:102`.
 fn user(text: &str) -> Result<(u32, u32), String> {
     let (uid, gid) = text.split_once(':').unwrap_or((text, text));
-    let number = |text: &str| text.parse::<u32>().map_err(|_| format!("{text:?} is no number"));
+    let number = |text: &str| text.parse::<u32>().map_err(|_| format!("{text:?} is not a number"));
     match (number(uid)?, number(gid)?) {
         (0, _) => Err("0 is root".to_owned()),
         ids => Ok(ids),

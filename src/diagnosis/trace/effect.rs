@@ -7,7 +7,8 @@ use crate::diagnosis::reader::path_kind;
 use crate::model::capability::Capability;
 use crate::model::inside::Listener;
 use crate::model::obstacle::{Category, Errno, Operation};
-use crate::model::privilege::{FIRST_UNPRIVILEGED_PORT, privileged_call};
+use crate::model::port::FIRST_UNPRIVILEGED;
+use crate::model::privilege::privileged_call;
 use crate::model::trace::{Argument, Call, Change};
 
 /// The effect of a call that may be refused to a uid other than root.
@@ -299,7 +300,7 @@ fn bind(call: &Call, process: &ProcessContext) -> Option<SyscallEffect> {
     );
     Some(SyscallEffect {
         listener: Some(listener),
-        needed: port != 0 && port < FIRST_UNPRIVILEGED_PORT,
+        needed: port != 0 && port < FIRST_UNPRIVILEGED,
         ..effect
     })
 }

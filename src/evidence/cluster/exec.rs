@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::Api;
 use kube::api::AttachParams;
 use tokio::io::AsyncReadExt as _;
@@ -144,6 +145,61 @@ impl Cluster {
         Ok(inside::standing(&self.shell(place, inside::STANDING, files).await?))
     }
 
+    /// Sends SIGHUP to the first process of a copy's container, and tells whether that catches it.
+    ///
+    /// # Errors
+    /// As [`Cluster::look_inside`].
+    pub async fn reload(&self, place: TrialPlace<'_>) -> Result<bool, Error> {
+        Ok(self.shell(place.0, inside::HUP, &[]).await?.contains("sent"))
+    }
+
+    /// The exit code of a command in a copy's container. What it prints is not read.
+    ///
+    /// # Errors
+    /// The container does not run or has no such program, or it does not end in time.
+    pub async fn execute(
+        &self,
+        place: TrialPlace<'_>,
+        command: &[String],
+        limit: Duration,
+    ) -> Result<i32, Error> {
+        let Place { namespace, pod, container } = place.0;
+        let attempted =
+            format!("execute a command in container {container} of pod {namespace}/{pod}");
+        let fail = |why: String| Error::remote(attempted.clone(), why);
+        let params =
+            AttachParams::default().container(container).stdin(false).stdout(true).stderr(true);
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let ended = async {
+            let mut process =
+                pods.exec(pod, command, &params).await.map_err(|e| fail(innermost(&e)))?;
+            // Unread, its output would stop it.
+            let (mut out, mut err) = (process.stdout(), process.stderr());
+            let drain = async {
+                if let Some(out) = &mut out {
+                    let _ = tokio::io::copy(out, &mut tokio::io::sink()).await;
+                }
+            };
+            let drain_err = async {
+                if let Some(err) = &mut err {
+                    let _ = tokio::io::copy(err, &mut tokio::io::sink()).await;
+                }
+            };
+            let status = process.take_status();
+            tokio::join!(drain, drain_err);
+            match status {
+                Some(status) => {
+                    status.await.ok_or_else(|| fail("the connection was cut".to_owned()))
+                }
+                None => Err(fail("the connection was cut".to_owned())),
+            }
+        };
+        let status = tokio::time::timeout(limit, ended).await.unwrap_or_else(|_| {
+            Err(fail(format!("it did not end within {} s", limit.as_secs())))
+        })?;
+        exit_code(&status).ok_or_else(|| fail(status.message.unwrap_or_default()))
+    }
+
     async fn shell(&self, place: Place<'_>, script: &str, args: &[&str]) -> Result<String, Error> {
         let Place { namespace, pod, container } = place;
         let attempted = format!("look into container {container} of pod {namespace}/{pod}");
@@ -194,4 +250,15 @@ impl Cluster {
         }
         Ok(String::from_utf8_lossy(&answer).into_owned())
     }
+}
+
+/// The exit code in what the API server says at the end of an exec
+/// (k8s.io/apimachinery, `NonZeroExitCodeReason` and `ExitCodeCauseType` of remotecommand).
+fn exit_code(status: &Status) -> Option<i32> {
+    if status.status.as_deref() == Some("Success") {
+        return Some(0);
+    }
+    let causes = status.details.as_ref()?.causes.as_ref()?;
+    let code = causes.iter().find(|cause| cause.reason.as_deref() == Some("ExitCode"))?;
+    code.message.as_ref()?.parse().ok()
 }

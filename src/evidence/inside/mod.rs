@@ -32,6 +32,10 @@ pub const STARTED: &str = include_str!("started.sh");
 /// started with.
 pub const PATHS: &str = include_str!("paths.sh");
 
+/// Sends SIGHUP to the first process of a trial's container, where that catches it; run as `sh -c
+/// HUP`.
+pub const HUP: &str = include_str!("hup.sh");
+
 /// Shows which of the paths given as arguments may not be written; run as `sh -c REFUSED sh
 /// PATH...`.
 pub const REFUSED: &str = include_str!("refused.sh");

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::json6902;
 use super::strategic::{self, Order};
 use crate::error::Error;
+use crate::output::yaml;
 
 /// The kinds with a pod template whose schema kustomize carries (sigs.k8s.io/kustomize/kyaml,
 /// openapi/kubernetesapi). Of others it knows no merge key, and a list in a patch would take the
@@ -36,10 +37,7 @@ pub fn kustomize(changes: &[(Value, Value)]) -> Result<Value, Error> {
         let is_alone = changes.iter().filter(same).count() < 2;
         let patch =
             if is_known(before) { with_order(before, after) } else { json6902(before, after) };
-        // A path stays on its line: it is searched for and read as one.
-        let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
-        let yaml = serde_saphyr::to_string_with_options(&patch, options)
-            .map_err(|error| Error::input("write a patch as YAML", error))?;
+        let yaml = yaml::to_string(&patch)?;
         entries.push(json!({"target": target(before, is_alone), "patch": yaml}));
     }
     Ok(

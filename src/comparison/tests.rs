@@ -1,0 +1,130 @@
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::*;
+use crate::model::behaviour::{Checked, Reload, Reply, Request, RequestKind, Restart};
+use crate::model::check::Method;
+use crate::model::inside::{Inside, Listener, Process};
+
+fn causes(control: &Behaviour, copy: &Behaviour) -> Vec<String> {
+    differences(control, copy).0.into_iter().map(|obstacle| obstacle.cause).collect()
+}
+
+fn get(path: &str) -> Request {
+    let kind =
+        RequestKind::Http { tls: false, method: Method::Get, path: path.to_owned(), body: 0 };
+    Request { port: 8080, kind }
+}
+
+fn http(status: u16, size: u64) -> Reply {
+    Reply::Http { status, content_type: Some("text/html".to_owned()), size }
+}
+
+#[test]
+fn an_answer_that_differs_is_lost() {
+    let control = Behaviour {
+        replies: vec![(get("/"), http(200, 900)), (get("/time"), http(200, 10))],
+        replies_after_restart: vec![(get("/"), http(200, 1100)), (get("/time"), http(503, 10))],
+        ..Behaviour::default()
+    };
+    let copy = |status, size| Behaviour {
+        replies: vec![(get("/"), http(status, size)), (get("/time"), http(404, 0))],
+        ..Behaviour::default()
+    };
+    assert_eq!(causes(&control, &copy(200, 1000)), [""; 0], "sizes differ from run to run");
+    assert_eq!(
+        causes(&control, &copy(500, 900)),
+        ["GET http://:8080/ gets another answer than as root: 500, text/html, 900 bytes"]
+    );
+    assert_eq!(causes(&control, &copy(200, 9000)).len(), 1, "another page");
+    let (obstacles, _) = differences(&control, &copy(500, 900));
+    assert_eq!(obstacles[0].category, Category::LostFunction);
+    assert_eq!(
+        obstacles[0].evidence.text,
+        "GET http://:8080/: as root: 200, text/html, 900 bytes; the copy: 500, text/html, 900 bytes"
+    );
+}
+
+#[test]
+fn what_changes_only_with_the_second_start_is_told_as_that() {
+    let replies = vec![(get("/"), http(200, 10))];
+    let control = Behaviour {
+        replies: replies.clone(),
+        replies_after_restart: replies.clone(),
+        ..Behaviour::default()
+    };
+    let copy = Behaviour {
+        replies,
+        replies_after_restart: vec![(get("/"), http(500, 10))],
+        ..Behaviour::default()
+    };
+    assert_eq!(
+        causes(&control, &copy),
+        [
+            "GET http://:8080/ gets another answer than as root, after its second start: 500, text/html, 10 bytes"
+        ]
+    );
+}
+
+#[test]
+fn what_fails_as_root_too_is_only_noted() {
+    let check = |passed| Behaviour {
+        checks: vec![Checked {
+            check: "tcp :53".to_owned(),
+            passed,
+            answer: "connection refused".to_owned(),
+        }],
+        ..Behaviour::default()
+    };
+    let (obstacles, notes) = differences(&check(false), &check(false));
+    assert_eq!((obstacles.len(), notes.len()), (0, 1));
+    assert_eq!(
+        causes(&check(true), &check(false)),
+        ["the check \"tcp :53\" fails: connection refused"]
+    );
+    assert_eq!(differences(&check(true), &check(true)), (Vec::new(), Vec::new()));
+    assert_eq!(failed_checks(&check(false)).len(), 1);
+}
+
+#[test]
+fn ports_and_processes_are_those_of_root() {
+    let inside = |ports: &[u16], names: &[&str]| {
+        let tcp = |port: &u16| Listener::Tcp {
+            address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            port: *port,
+            process: None,
+        };
+        let process = |name: &&str| Process { name: (*name).to_owned(), ..Process::default() };
+        let inside = Inside {
+            listeners: ports.iter().map(tcp).collect(),
+            processes: names.iter().map(process).collect(),
+            ..Inside::default()
+        };
+        Behaviour { containers: [("web".to_owned(), inside)].into(), ..Behaviour::default() }
+    };
+    let control = inside(&[80, 8080, 40_000], &["web", "helper"]);
+    let (obstacles, notes) = differences(&control, &inside(&[8081], &["web"]));
+    let found: Vec<_> = obstacles.iter().map(|one| (one.category, one.port)).collect();
+    assert_eq!(found, [(Category::PrivilegedPort, Some(80)), (Category::LostFunction, None)]);
+    assert_eq!(notes, ["container web: as root it has a process helper, and the copy has none"]);
+}
+
+#[test]
+fn a_second_start_and_a_reload_are_as_roots() {
+    let behaviour = |ready, exit_code, survived| Behaviour {
+        restarts: vec![Restart { container: "web".to_owned(), exit_code: Some(exit_code), ready }],
+        reloads: vec![Reload { container: "web".to_owned(), survived }],
+        ..Behaviour::default()
+    };
+    let control = behaviour(true, 0, true);
+    assert_eq!(causes(&control, &behaviour(true, 143, true)), [""; 0]);
+    assert_eq!(causes(&control, &behaviour(false, 0, true)).len(), 1);
+    assert_eq!(
+        causes(&control, &behaviour(true, 1, false)),
+        [
+            "it does not survive a reload (SIGHUP), as it does as root",
+            "after SIGTERM it ends with exit code 1, and as root with 0",
+        ]
+    );
+    // Who is killed as root needs no grace.
+    assert_eq!(causes(&behaviour(true, 137, false), &behaviour(true, 1, false)), [""; 0]);
+}

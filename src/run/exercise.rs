@@ -1,0 +1,423 @@
+//! Uses a copy that is Ready: it is asked, reloaded and started a second time, and what came of
+//! that is seen.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::requests::Ports;
+use super::{Trial, await_pod, states};
+use crate::evidence::cluster::{Cluster, Place, TrialPlace};
+use crate::model::behaviour::{Behaviour, Checked, Reload, Reply, Request, RequestKind, Restart};
+use crate::model::check::{Action, Check, Statuses};
+use crate::model::inside::{Inside, Listener};
+use crate::model::port::FIRST_EPHEMERAL;
+
+/// Ports of a container that are asked at the most.
+const MAX_PORTS: usize = 8;
+
+/// How long a process has to get over a SIGHUP.
+const RELOAD_TIME: Duration = Duration::from_secs(1);
+
+/// What a second start may take beyond the first.
+const RESTART_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a command of a check may run.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Trial<'_> {
+    /// Uses a copy, and tells how it behaved. `control` is asked for what it was asked. What cannot
+    /// be done is a gap.
+    pub(super) async fn exercise(
+        &self,
+        name: &str,
+        pod: &Value,
+        control: Option<&Behaviour>,
+    ) -> Behaviour {
+        let mut behaviour = Behaviour::default();
+        let Some(cluster) = self.cluster else { return behaviour };
+        let Ok(pods) = self.pods() else { return behaviour };
+        let ports = Ports { pods, pod: name.to_owned() };
+        let begin = Instant::now();
+
+        let before = self.insides(cluster, name, pod).await;
+        let requests = match control {
+            _ if !self.options.requests => Vec::new(),
+            Some(control) => control.replies.iter().map(|(request, _)| request.clone()).collect(),
+            None => requests(&ports, pod, &before).await,
+        };
+        behaviour.replies = replies(&ports, &requests).await;
+        for check in &self.options.checks {
+            behaviour.checks.push(self.checked(cluster, &ports, name, pod, check).await);
+        }
+        let address = address(&ports).await;
+        for (number, job) in self.options.check_jobs.iter().enumerate() {
+            let address = address.as_deref().unwrap_or_default();
+            behaviour.checks.push(self.checked_by_job(number, job, address).await);
+        }
+        behaviour.checks.extend(self.probed(cluster, name, pod).await);
+        if !self.options.quick {
+            behaviour.reloads = self.reload(cluster, name, pod).await;
+            // What a reload ended is not there to be started again.
+            let runs = behaviour.reloads.iter().all(|reload| reload.survived);
+            match if runs { self.restart(name).await } else { Ok(Vec::new()) } {
+                Ok(restarts) => behaviour.restarts = restarts,
+                Err(why) => behaviour.gaps.push(format!("no second start was tried: {why}")),
+            }
+            if behaviour.restarts.iter().any(|restart| restart.ready) {
+                behaviour.replies_after_restart = replies(&ports, &requests).await;
+            }
+        }
+        behaviour.gaps.extend(self.gaps(pod, &requests, &before));
+        behaviour.containers = self.insides(cluster, name, pod).await;
+        tracing::debug!(pod = name, elapsed = ?begin.elapsed(), "it was used");
+        behaviour
+    }
+
+    /// What of a copy is not looked at, and why.
+    fn gaps(
+        &self,
+        pod: &Value,
+        requests: &[Request],
+        before: &BTreeMap<String, Inside>,
+    ) -> Vec<String> {
+        let mut gaps = Vec::new();
+        if self.options.quick {
+            gaps.push("no reload and no second start was tried (--quick)".to_owned());
+        }
+        if !self.options.requests {
+            gaps.push("no port was asked anything (--no-requests)".to_owned());
+        }
+        let is_udp = |listener: &Listener| matches!(listener, Listener::Udp { port, .. } if *port < FIRST_EPHEMERAL);
+        if before.values().flat_map(|inside| &inside.listeners).any(is_udp) {
+            gaps.push("UDP ports are not asked".to_owned());
+        }
+        let speaks_http = requests.iter().any(|one| matches!(one.kind, RequestKind::Http { .. }));
+        if self.options.requests
+            && !requests.is_empty()
+            && !speaks_http
+            && self.options.checks.is_empty()
+        {
+            gaps.push(
+                "of what it speaks only the greeting is compared; --check asks for more".to_owned(),
+            );
+        }
+        let names = names(pod).filter(|name| !before.contains_key(*name));
+        gaps.extend(
+            names.map(|name| format!("container {name} has no shell, and is not looked into")),
+        );
+        gaps
+    }
+
+    /// What each container that has a shell shows of itself.
+    async fn insides(
+        &self,
+        cluster: &Cluster,
+        name: &str,
+        pod: &Value,
+    ) -> BTreeMap<String, Inside> {
+        let mut insides = BTreeMap::new();
+        for container in names(pod) {
+            let place = Place { namespace: &self.namespace, pod: name, container };
+            if let Ok(inside) = cluster.look_inside(place).await {
+                insides.insert(container.to_owned(), inside);
+            }
+        }
+        insides
+    }
+
+    /// A check that was given.
+    async fn checked(
+        &self,
+        cluster: &Cluster,
+        ports: &Ports,
+        name: &str,
+        pod: &Value,
+        check: &Check,
+    ) -> Checked {
+        let (passed, answer) = match &check.action {
+            Action::Http { tls, method, port, path, body, expected } => {
+                let kind = RequestKind::Http {
+                    tls: *tls,
+                    method: *method,
+                    path: path.clone(),
+                    body: *body,
+                };
+                judged(&ports.ask(&Request { port: *port, kind }).await, *expected)
+            }
+            Action::Tcp { port } => {
+                let request = Request { port: *port, kind: RequestKind::Connect };
+                match ports.ask(&request).await {
+                    Reply::Failed(why) => (false, why),
+                    _ => (true, "it takes the connection".to_owned()),
+                }
+            }
+            Action::Exec { container, command } => {
+                let container = container.as_deref().or_else(|| names(pod).next());
+                let container = container.unwrap_or_default();
+                self.executed(cluster, name, container, command).await
+            }
+        };
+        Checked { check: check.text.clone(), passed, answer }
+    }
+
+    /// The commands of the liveness and startup probes: the kubelet asks some of them long after the
+    /// pod is Ready.
+    async fn probed(&self, cluster: &Cluster, name: &str, pod: &Value) -> Vec<Checked> {
+        let mut checked = Vec::new();
+        for container in pod["spec"]["containers"].as_array().into_iter().flatten() {
+            for probe in ["startupProbe", "livenessProbe"] {
+                let words = container[probe]["exec"]["command"].as_array();
+                let Some(words) = words else { continue };
+                let command: Vec<String> =
+                    words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect();
+                let of = container["name"].as_str().unwrap_or_default();
+                let (passed, answer) = self.executed(cluster, name, of, &command).await;
+                checked.push(Checked {
+                    check: format!("{probe} of container {of}"),
+                    passed,
+                    answer,
+                });
+            }
+        }
+        checked
+    }
+
+    /// Whether a command in a copy ends with 0, and how it ended.
+    async fn executed(
+        &self,
+        cluster: &Cluster,
+        name: &str,
+        container: &str,
+        command: &[String],
+    ) -> (bool, String) {
+        let place = Place { namespace: &self.namespace, pod: name, container };
+        let Some(place) = TrialPlace::new(place) else {
+            return (false, "it is no copy".to_owned());
+        };
+        match cluster.execute(place, command, COMMAND_TIMEOUT).await {
+            Ok(0) => (true, "exit code 0".to_owned()),
+            Ok(code) => (false, format!("exit code {code}")),
+            Err(error) => (false, error.to_string()),
+        }
+    }
+
+    /// Sends SIGHUP to each first process that catches it.
+    async fn reload(&self, cluster: &Cluster, name: &str, pod: &Value) -> Vec<Reload> {
+        // There the first process is the pod's sandbox.
+        if pod["spec"]["shareProcessNamespace"] == true {
+            return Vec::new();
+        }
+        let mut sent = Vec::new();
+        for container in names(pod) {
+            let place = Place { namespace: &self.namespace, pod: name, container };
+            let Some(place) = TrialPlace::new(place) else { continue };
+            if cluster.reload(place).await.unwrap_or(false) {
+                sent.push(container.to_owned());
+            }
+        }
+        if sent.is_empty() {
+            return Vec::new();
+        }
+        sleep(RELOAD_TIME).await;
+        let pod = match self.pods() {
+            Ok(pods) => pods.get_opt(name).await.ok().flatten(),
+            Err(_) => None,
+        };
+        let Some(pod) = pod else { return Vec::new() };
+        let reload = |container: String| {
+            let survived = status(&pod, &container).is_some_and(is_ready);
+            Reload { container, survived }
+        };
+        sent.into_iter().map(reload).collect()
+    }
+
+    /// Ends every container's process and starts it once more over the same volumes. The kubelet
+    /// does so where a container's image changes, whatever the restart policy is
+    /// (`computePodActions` of pkg/kubelet/kuberuntime): here it becomes another name of the same.
+    async fn restart(&self, name: &str) -> Result<Vec<Restart>, String> {
+        let pods = self.pods().map_err(|error| error.to_string())?;
+        let why = |error: kube::Error| crate::evidence::cluster::innermost(&error);
+        let pod = pods.get(name).await.map_err(why)?;
+        let status = pod.status.unwrap_or_default();
+        let before: Vec<ContainerStatus> = status.container_statuses.unwrap_or_default();
+        let images: Vec<Value> = before
+            .iter()
+            .map(|status| {
+                let image = status.image_id.trim_start_matches("docker-pullable://");
+                json!({"name": status.name, "image": image})
+            })
+            .collect();
+        let present = pod.spec.iter().flat_map(|spec| &spec.containers);
+        let is_same = present
+            .zip(&images)
+            .any(|(container, image)| container.image.as_deref() == image["image"].as_str());
+        if is_same || images.iter().any(|image| image["image"] == "") {
+            return Err("the image has no other name".to_owned());
+        }
+        let patch = Patch::Strategic(json!({"spec": {"containers": images}}));
+        pods.patch(name, &PatchParams::default(), &patch).await.map_err(why)?;
+        let begin = Instant::now();
+        let ended = states::first(pods, name, RESTART_TIMEOUT, |pod| {
+            let restarted = |old: &ContainerStatus| {
+                let new = self::status(&pod, &old.name)?;
+                let is_new = new.restart_count > old.restart_count;
+                let has_ended = new.state.as_ref().is_some_and(|state| state.terminated.is_some());
+                let is_stuck = new.state.as_ref().and_then(|state| state.waiting.as_ref());
+                let is_stuck = is_stuck.is_some_and(|waiting| {
+                    waiting.reason.as_deref().is_some_and(|why| why.contains("Image"))
+                });
+                match () {
+                    () if is_stuck => Some(None),
+                    () if is_new && (is_ready(new) || has_ended) => {
+                        let last =
+                            new.last_state.as_ref().and_then(|last| last.terminated.as_ref());
+                        Some(Some(Restart {
+                            container: new.name.clone(),
+                            exit_code: last.map(|last| last.exit_code),
+                            ready: is_ready(new) && !has_ended,
+                        }))
+                    }
+                    () => None,
+                }
+            };
+            before.iter().map(restarted).collect::<Option<Vec<_>>>()
+        })
+        .await;
+        tracing::debug!(elapsed = ?begin.elapsed(), "it was started again");
+        match ended.map(|ended| ended.into_iter().collect::<Option<Vec<Restart>>>()) {
+            Some(Some(restarts)) => Ok(restarts),
+            Some(None) => Err("the image cannot be had under its other name".to_owned()),
+            // It may have been killed and be slow: what is known is that it is not Ready.
+            None => {
+                let pod = self.pods().map_err(|error| error.to_string())?.get(name).await;
+                let pod = pod.map_err(why)?;
+                let restarts = before.iter().map(|old| {
+                    let new = self::status(&pod, &old.name);
+                    let restarted = new.filter(|new| new.restart_count > old.restart_count);
+                    restarted.map(|new| Restart {
+                        container: new.name.clone(),
+                        exit_code: None,
+                        ready: is_ready(new),
+                    })
+                });
+                let restarts: Option<Vec<Restart>> = restarts.collect();
+                restarts.ok_or_else(|| {
+                    format!("the kubelet did not restart it within {} s", RESTART_TIMEOUT.as_secs())
+                })
+            }
+        }
+    }
+}
+
+/// The names of a copy's own containers.
+fn names(pod: &Value) -> impl Iterator<Item = &str> {
+    let containers = pod["spec"]["containers"].as_array();
+    let names = containers.into_iter().flatten().filter_map(|one| one["name"].as_str());
+    names.filter(|name| !await_pod::is_added(name))
+}
+
+/// The address of a copy.
+async fn address(ports: &Ports) -> Option<String> {
+    ports.pods.get_opt(&ports.pod).await.ok().flatten()?.status?.pod_ip
+}
+
+fn status<'p>(pod: &'p Pod, container: &str) -> Option<&'p ContainerStatus> {
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    statuses.iter().find(|status| status.name == container)
+}
+
+fn is_ready(status: &ContainerStatus) -> bool {
+    status.ready && status.state.as_ref().is_some_and(|state| state.running.is_some())
+}
+
+async fn replies(ports: &Ports, requests: &[Request]) -> Vec<(Request, Reply)> {
+    let mut replies = Vec::with_capacity(requests.len());
+    for request in requests {
+        replies.push((request.clone(), ports.ask(request).await));
+    }
+    replies
+}
+
+/// Everything that a copy's TCP ports can be asked: those that it listens on, or declares where it
+/// cannot be looked into.
+async fn requests(ports: &Ports, pod: &Value, insides: &BTreeMap<String, Inside>) -> Vec<Request> {
+    let listeners = insides.values().flat_map(|inside| &inside.listeners);
+    let open = listeners.filter_map(|listener| match listener {
+        Listener::Tcp { address, port, .. } if !address.is_loopback() => Some(*port),
+        _ => None,
+    });
+    let containers = pod["spec"]["containers"].as_array();
+    let declared = containers
+        .into_iter()
+        .flatten()
+        .filter(|container| !insides.contains_key(container["name"].as_str().unwrap_or_default()))
+        .flat_map(|container| container["ports"].as_array().into_iter().flatten())
+        .filter(|port| port["protocol"].as_str().is_none_or(|protocol| protocol == "TCP"))
+        .filter_map(|port| u16::try_from(port["containerPort"].as_u64()?).ok());
+    let mut all: Vec<u16> = open.chain(declared).filter(|port| *port < FIRST_EPHEMERAL).collect();
+    all.sort_unstable();
+    all.dedup();
+    let mut requests = Vec::new();
+    for port in all.into_iter().take(MAX_PORTS) {
+        requests.extend(ports.requests(port, &probe_paths(pod, port)).await);
+    }
+    requests
+}
+
+/// The paths that probes ask a port for.
+fn probe_paths(pod: &Value, port: u16) -> Vec<String> {
+    let mut paths = Vec::new();
+    for container in pod["spec"]["containers"].as_array().into_iter().flatten() {
+        let number = |given: &Value| match given.as_str() {
+            Some(name) => {
+                let mut ports = container["ports"].as_array().into_iter().flatten();
+                ports.find(|one| one["name"] == name).and_then(|one| one["containerPort"].as_u64())
+            }
+            None => given.as_u64(),
+        };
+        for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+            let get = &container[probe]["httpGet"];
+            let path = get["path"].as_str().unwrap_or("/");
+            if number(&get["port"]) == Some(u64::from(port))
+                && path != "/"
+                && !paths.iter().any(|known| known == path)
+            {
+                paths.push(path.to_owned());
+            }
+        }
+    }
+    paths
+}
+
+/// Whether an answer is one of the statuses, and what it is.
+fn judged(reply: &Reply, expected: Statuses) -> (bool, String) {
+    match reply {
+        Reply::Http { status, .. } => (expected.contains(*status), format!("status {status}")),
+        Reply::Failed(why) => (false, why.clone()),
+        Reply::Banner(_) | Reply::Open => (false, "it speaks no HTTP".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_paths_of_probes_are_asked_by_number_and_by_name() {
+        let pod = json!({"spec": {"containers": [{
+            "name": "web",
+            "ports": [{"name": "http", "containerPort": 8080}],
+            "livenessProbe": {"httpGet": {"path": "/alive", "port": "http"}},
+            "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}},
+            "startupProbe": {"httpGet": {"path": "/", "port": 8080}},
+        }, {"name": "side", "livenessProbe": {"httpGet": {"path": "/other", "port": 9090}}}]}});
+        assert_eq!(probe_paths(&pod, 8080), ["/alive", "/ready"]);
+        assert_eq!(probe_paths(&pod, 9090), ["/other"]);
+        assert_eq!(probe_paths(&pod, 80), [""; 0]);
+    }
+}
