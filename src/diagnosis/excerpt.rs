@@ -62,7 +62,7 @@ pub(super) fn read_record(records: &[Record], at: usize) -> Reading {
     let found = findings.into_iter().map(|(index, mut finding)| {
         let line = &record.lines[index];
         let text = evidence(line);
-        finding.details.extend(details::in_text(&finding, text));
+        finding.details.extend(details::of_message(&finding, text));
         LocatedFinding {
             finding,
             severity: if record.is_trace { line.severity.max(worst) } else { line.severity },
