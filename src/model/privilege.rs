@@ -1,6 +1,14 @@
-//! Which system calls need a capability. Both logs and traces are read by this table.
+//! Which system calls and which ports need a capability. Both a log and a trace are read by this
+//! table.
 
 use crate::model::capability::Capability;
+
+/// The first port that every process may bind: `net.ipv4.ip_unprivileged_port_start` of a new
+/// network namespace (ip(7)).
+pub const FIRST_UNPRIVILEGED_PORT: u16 = 1024;
+
+/// The first port that Linux chooses by itself (`net.ipv4.ip_local_port_range`, ip(7)).
+pub const FIRST_EPHEMERAL_PORT: u16 = 32_768;
 
 /// System calls that need one capability, whatever the permissions of a path are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

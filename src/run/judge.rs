@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::{Progress, Trial};
 use crate::error::Error;
-use crate::model::obstacle::Obstacle;
+use crate::model::obstacle::{Category, Obstacle};
 use crate::plan;
-use crate::search::{End, Evidence, Outcome, Search};
+use crate::search::{self, End, Evidence, Observations, Outcome, Search};
 
 /// What a run of a workload showed.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,10 +38,17 @@ impl Trial<'_> {
         (self.progress)(Progress::Running(1));
         let as_root = plan::as_root(self.object);
         let (control, missing) = match self.control(&as_root).await {
-            Ok(control) => (Some(control.behaviour), None),
+            Ok(control) => (Some(control), None),
             Err(why) => (None, Some(why)),
         };
-        let search = Search::new(self.object, self.options.search.clone(), Evidence::default())
+        let mut observed = Observations::default();
+        if let Some(control) = &control {
+            observed.take(&control.behaviour, &control.users);
+        }
+        let control = control.map(|control| control.behaviour);
+        let options = search::Options { max_rounds: 1, ..self.options.search.clone() };
+        let evidence = Evidence { observed, ..Evidence::default() };
+        let search = Search::new(self.object, options, evidence)
             .map_err(|why| Error::input("read the pod template", why))?;
         let copy = self.copy(self.object, &self.pod_name("1"));
         let outcome = self.run(&copy, &search, Duration::ZERO, control.as_ref()).await?;
@@ -58,11 +65,13 @@ fn verdict(
     elapsed: Duration,
 ) -> Verdict {
     let Outcome { end, mut obstacles, notes, checks, gaps, .. } = outcome;
-    obstacles.retain(|one| !crate::search::is_known(known, one));
+    obstacles.retain(|one| !search::is_known(known, one));
+    // Nothing is added here that would open what root writes.
+    let is_refused = obstacles.iter().any(|one| one.category == Category::UnwritablePath);
     not_checked.extend(gaps);
     Verdict {
         ready: matches!(end, End::Works | End::Differs),
-        works: end == End::Works,
+        works: end == End::Works && !is_refused,
         seconds: elapsed.as_secs(),
         obstacles,
         notes,

@@ -501,7 +501,8 @@ impl<'a> Search<'a> {
         let is_news = |one: &&Obstacle| !is_known(&self.observed.known_refusals, one);
         let news = outcome.obstacles.iter().filter(is_news).count();
         let known = self.works.as_ref().map_or(0, |works| works.refused.len());
-        outcome.end == End::Works && (news == 0 || news <= known || self.polish == 0)
+        let is_last = self.polish == 0 || self.rounds.len() + 1 >= self.options.max_rounds;
+        outcome.end == End::Works && (news == 0 || news <= known || is_last)
     }
 
     /// Ends the search for remedies: its time is over. What works is kept.

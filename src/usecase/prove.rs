@@ -33,7 +33,9 @@ pub async fn judged(
     target: &FixTarget,
     tell: Tell<'_>,
 ) -> Result<(Judged, Option<Error>), Error> {
-    let forbidden = planning::forbidden(&target.object, options.level);
+    let level = options.level.as_str();
+    let forbidden = planning::violations(&target.object, options.level);
+    let forbidden = forbidden.into_iter().map(|one| format!("{level} forbids it: {one}")).collect();
     let mut of_trial = options.trial.clone();
     of_trial.checks.extend(planning::annotated_checks(target)?);
     let tell_of_trial = |progress: run::Progress<'_>| match progress {

@@ -7,8 +7,7 @@ use crate::diagnosis::reader::path_kind;
 use crate::model::capability::Capability;
 use crate::model::inside::Listener;
 use crate::model::obstacle::{Category, Errno, Operation};
-use crate::model::port::FIRST_UNPRIVILEGED;
-use crate::model::privilege::privileged_call;
+use crate::model::privilege::{FIRST_UNPRIVILEGED_PORT, privileged_call};
 use crate::model::trace::{Argument, Call, Change};
 
 /// The effect of a call that may be refused to a uid other than root.
@@ -300,7 +299,7 @@ fn bind(call: &Call, process: &ProcessContext) -> Option<SyscallEffect> {
     );
     Some(SyscallEffect {
         listener: Some(listener),
-        needed: port != 0 && port < FIRST_UNPRIVILEGED,
+        needed: port != 0 && port < FIRST_UNPRIVILEGED_PORT,
         ..effect
     })
 }

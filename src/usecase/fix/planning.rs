@@ -292,24 +292,26 @@ async fn failed(cluster: Option<&Cluster>, target: &FixTarget) -> Vec<Obstacle> 
 }
 
 /// What the level forbids all the same.
-pub(in crate::usecase) fn forbidden(object: &Value, level: Level) -> Vec<String> {
+fn forbidden(object: &Value, level: Level) -> Vec<String> {
+    let violations = violations(object, level).into_iter();
+    violations
+        .map(|violation| format!("{} still forbids it: {violation}", level.as_str()))
+        .collect()
+}
+
+/// What a level forbids in an object's pods, each in Pod Security's own words.
+pub(in crate::usecase) fn violations(object: &Value, level: Level) -> Vec<String> {
     let template = plan::template_path(object).iter().try_fold(object, |value, key| value.get(key));
     let Some(Ok(template)) = template.map(PodTemplateSpec::deserialize) else { return Vec::new() };
     let (metadata, mut spec) =
         (template.metadata.unwrap_or_default(), template.spec.unwrap_or_default());
     defaults::pod(&mut spec);
     let violations = policy::evaluate(&metadata, &spec, level, policy::newest_version());
-    violations
-        .into_iter()
-        .map(|violation| {
-            format!(
-                "{} still forbids it: {}: {}",
-                level.as_str(),
-                violation.reason,
-                violation.detail
-            )
-        })
-        .collect()
+    let told = violations.into_iter().map(|one| match one.detail.as_str() {
+        "" => one.reason,
+        detail => format!("{}: {detail}", one.reason),
+    });
+    told.collect()
 }
 
 /// What of the node the copy has not had, so that nothing is proven of it.
