@@ -38,6 +38,7 @@ fn obstacle(fatal: bool) -> Obstacle {
         fatal,
         cause: text(),
         evidence: Evidence { source: text(), line: Some(3), text: text() },
+        details: Vec::new(),
     }
 }
 
@@ -162,6 +163,9 @@ fn pages_hold_names_as_text() {
         },
         is_admitted: false,
         proof: Some(fix::Proof {
+            works: true,
+            checks: vec!["http :80/<b>".to_owned()],
+            not_checked: vec!["UDP ports are not asked".to_owned()],
             ready: false,
             rounds: vec![fix::Round {
                 obstacles: vec![explained(obstacle(true))],

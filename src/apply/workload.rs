@@ -13,6 +13,7 @@ use super::rollout::Rollout;
 use crate::error::Error;
 use crate::evidence::cluster::{Cluster, innermost, insist, is_unauthorized, is_uncertain};
 use crate::evidence::pods;
+use crate::model::waiting_reason::WaitingReason;
 
 /// Who we are to the API server's field management.
 pub const FIELD_MANAGER: &str = "kubectl-nonroot";
@@ -263,14 +264,10 @@ fn failure(pod: &Pod) -> Option<String> {
     });
     let crashed = restarted.into_iter().any(|container| container.restart_count > 0);
     let failure = pods::failures(pod).into_iter().next()?;
-    let stuck = matches!(
-        failure.reason.as_str(),
-        "CrashLoopBackOff"
-            | "CreateContainerConfigError"
-            | "CreateContainerError"
-            | "RunContainerError"
-            | "Error"
-    );
+    // An image that cannot be pulled now may be pulled later.
+    let reason = WaitingReason::parse(&failure.reason);
+    let stuck = matches!(reason, Some(WaitingReason::Start | WaitingReason::CrashLoop))
+        || failure.reason == "Error";
     (crashed || stuck).then(|| match &failure.container {
         Some(container) => format!("container {container} of a new pod fails: {}", failure.reason),
         None => format!("a new pod fails: {}", failure.reason),

@@ -11,7 +11,10 @@ use super::{json, yaml};
 use crate::error::Error;
 use crate::evidence::cluster::Connection;
 use crate::evidence::image::{Access, Cache, Options};
+use crate::model::check::Check;
 use crate::model::podsecurity::Level;
+use crate::run;
+use crate::usecase::fix::targets;
 use crate::usecase::images::RegistryOptions;
 use crate::usecase::target::{self, Selector};
 
@@ -187,6 +190,43 @@ pub(super) fn judged_level(text: &str) -> Result<Level, String> {
             Err("privileged forbids nothing: use baseline or restricted".to_owned())
         }
         level => Ok(level),
+    }
+}
+
+/// What a proof looks at beside readiness.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Proof flags")]
+pub(super) struct ProofFlags {
+    /// What a copy must do beside being ready, such as 'http :8080/healthz 200', 'http POST
+    /// :8080/upload 2MiB 2xx', 'tcp :5432' or 'exec: COMMAND'; may be repeated
+    #[arg(long, value_name = "CHECK", value_parser = |text: &str| text.parse::<Check>())]
+    pub(super) check: Vec<Check>,
+    /// Job or Pod that checks a copy, whose address is in its variable TARGET_IP; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(super) check_job: Vec<String>,
+    /// Run no copy as root to compare with
+    #[arg(long)]
+    pub(super) no_control: bool,
+    /// Ask the ports of a copy nothing
+    #[arg(long)]
+    pub(super) no_requests: bool,
+    /// Try no reload and no second start
+    #[arg(long)]
+    pub(super) quick: bool,
+}
+
+impl ProofFlags {
+    /// Puts the flags into the options of a trial.
+    ///
+    /// # Errors
+    /// A file of --check-job cannot be read, or holds anything but one Job or Pod.
+    pub(super) fn apply(&self, options: &mut run::Options) -> Result<(), Error> {
+        options.checks.clone_from(&self.check);
+        options.check_jobs = targets::check_jobs(&self.check_job)?;
+        options.control = !self.no_control;
+        options.requests = !self.no_requests;
+        options.quick = self.quick;
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ mod image;
 mod nodes;
 mod progress;
 mod prompts;
+mod prove;
 mod scan;
 mod trace;
 
@@ -50,7 +51,8 @@ struct Cli {
 enum Command {
     Scan(scan::ScanArgs),
     Explain(explain::ExplainArgs),
-    Fix(fix::FixArgs),
+    Fix(Box<fix::FixArgs>),
+    Prove(prove::ProveArgs),
     Image(image::ImageArgs),
     CanI(can_i::CanIArgs),
     Trace(trace::TraceArgs),
@@ -94,7 +96,8 @@ pub fn run(args: Vec<std::ffi::OsString>) -> u8 {
     let outcome = match cli.command {
         Command::Scan(args) => wait(scan::run(&cli.cluster, args)),
         Command::Explain(args) => wait(explain::run(&cli.cluster, args)),
-        Command::Fix(args) => wait(fix::run(&cli.cluster, args)),
+        Command::Fix(args) => wait(fix::run(&cli.cluster, *args)),
+        Command::Prove(args) => wait(prove::run(&cli.cluster, args)),
         Command::Image(args) => wait(image::run(&cli.cluster, args)),
         Command::CanI(args) => wait(can_i::run(&cli.cluster, args)),
         Command::Trace(args) => wait(trace::run(&cli.cluster, args)),

@@ -1,6 +1,6 @@
 //! The sentence that tells why, from what is known and nothing else.
 
-use super::scene::Finding;
+use super::finding::Finding;
 use crate::model::obstacle::{Category, Errno, Operation};
 
 /// One sentence without remedies and without a full stop.
@@ -31,10 +31,12 @@ pub(super) fn sentence(finding: &Finding) -> String {
         Category::UnwritablePath if matches!(place.as_str(), "/tmp" | "/var/tmp") => {
             format!("the container's user may not {act}: its mode is not the usual 1777, or it is mounted read-only")
         }
-        Category::UnwritablePath => format!("the container's user may not {act}: it belongs to another user, most likely root"),
-        Category::HomeUnwritable => format!("the container's user may not {act}: its home directory is missing, or is not its own"),
+        Category::UnwritablePath => {
+            format!("the container's user may not {act}: {}", why_unwritable(finding.operation, &place))
+        }
+        Category::HomeUnwritable => format!("the container's user may not {act}: the home directory is missing, or belongs to another user"),
         Category::ReadOnlyRootfs => format!("the program wants to {act}, on a file system that is mounted read-only"),
-        Category::UnreadableFile => format!("the container's user may not {act}: its mode bits leave this user out"),
+        Category::UnreadableFile => format!("the container's user may not {act}: its mode bits, or those of a directory above it, leave this user out"),
         Category::VolumeOwnership => format!("{place} belongs to another user than the container runs as"),
         Category::DeviceAccess => match finding.errno {
             Some(Errno::Eperm) => format!("the container's device cgroup does not let it open {place}"),
@@ -51,7 +53,7 @@ pub(super) fn sentence(finding: &Finding) -> String {
         Category::IdentitySwitch => "the program wants to change to another user or group, which only root with CAP_SETUID and CAP_SETGID may do".to_owned(),
         Category::RawSocket => "a raw socket may be opened only with CAP_NET_RAW".to_owned(),
         Category::NotExecutable => match finding.errno {
-            Some(Errno::Enoexec) => format!("{place} is no program that the kernel can run: another architecture, or a script without a #! line"),
+            Some(Errno::Enoexec) => format!("the kernel cannot run {place}: it is for another architecture, or a script without a #! line"),
             _ => format!("the container's user may not execute {place}: it, or a directory above it, lacks the execute bit for this user"),
         },
         Category::CapabilityMissing => match (finding.operation, finding.capability) {
@@ -59,13 +61,35 @@ pub(super) fn sentence(finding: &Finding) -> String {
             (_, Some(capability)) => format!("the call needs CAP_{capability}, which a container that is not root does not have"),
             (_, None) => "the call needs a capability that a container that is not root does not have".to_owned(),
         },
-        Category::MissingPasswdEntry => "the container's uid has no entry in the image's /etc/passwd, and the program wants the name or the home that stands there".to_owned(),
+        Category::MissingPasswdEntry => "the container's uid has no entry in the image's /etc/passwd, and the program needs the name or the home directory from there".to_owned(),
         Category::ImageRunsAsRoot => "runAsNonRoot is set, and the container would get uid 0: neither the pod nor the image names another user".to_owned(),
         Category::NonNumericUser => "runAsNonRoot is set, and the image's USER is a name: the kubelet compares numbers only".to_owned(),
         Category::PodSecurity => "an admission policy of the cluster refuses the pod's security context".to_owned(),
-        Category::Selinux => "SELinux denied the access by label, whoever the user is".to_owned(),
+        Category::Selinux => "SELinux denied the access because of the labels; the user does not matter".to_owned(),
         Category::Seccomp => "the container's seccomp profile does not allow a system call that the program makes".to_owned(),
         Category::LostFunction => "the program does not do what it does as root".to_owned(),
+    }
+}
+
+/// What is known of a path that may not be written. What is made, removed or renamed needs write
+/// permission on its directory, and need not be there itself (path_resolution(7)).
+fn why_unwritable(operation: Operation, path: &str) -> String {
+    let directory = match path.trim_end_matches('/').rsplit_once('/') {
+        Some(("", _)) => "/",
+        Some((directory, _)) => directory,
+        None => "the working directory",
+    };
+    match operation {
+        Operation::Mkdir | Operation::Unlink | Operation::Rename | Operation::Bind => {
+            format!("{directory} is not writable for this user, most likely because root owns it")
+        }
+        Operation::Create | Operation::Open | Operation::Lock => format!(
+            "the file or {directory} is not writable for this user, most likely because root owns it"
+        ),
+        Operation::Other if path.ends_with(".sock") => {
+            "the socket is not writable for this user".to_owned()
+        }
+        _ => "it is not writable for this user, most likely because root owns it".to_owned(),
     }
 }
 

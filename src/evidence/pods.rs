@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{
 use crate::model::capability::{Capability, Set};
 use crate::model::container::{Container, Role};
 use crate::model::identity::{Origin, User};
+use crate::model::waiting_reason::WaitingReason;
 use crate::model::workload::Failure;
 
 /// The containers of a pod, or of a pod template where there is no status: init containers and
@@ -213,9 +214,6 @@ fn requires_non_root(spec: &PodSpec, context: Option<&SecurityContext>) -> bool 
     context.and_then(|context| context.run_as_non_root).or(pod) == Some(true)
 }
 
-/// Waiting reasons of a container that is merely on its way.
-const STARTING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
-
 /// The kubelet's word for a container that ends again and again.
 const CRASH_LOOP: &str = "CrashLoopBackOff";
 
@@ -283,7 +281,10 @@ fn container_failure(status: &ContainerStatus) -> Option<Failure> {
     };
     let last = status.last_state.as_ref().and_then(|last| last.terminated.as_ref());
     if let Some(waiting) = &state.waiting {
-        let reason = waiting.reason.as_deref().filter(|reason| !STARTING.contains(reason))?;
+        let reason = waiting
+            .reason
+            .as_deref()
+            .filter(|reason| WaitingReason::parse(reason) != Some(WaitingReason::Starting))?;
         return Some(failure(reason, &waiting.message, last.map(|last| last.exit_code)));
     }
     if let Some(ended) = state.terminated.as_ref().filter(|ended| ended.exit_code != 0) {

@@ -17,6 +17,7 @@ pub use self::volumes::volumes;
 use crate::model::facts::VolumeMount;
 use crate::model::inside::{Inode, Inside, Mount};
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
+use crate::model::privilege::FIRST_UNPRIVILEGED_PORT;
 use crate::model::workload::Workload;
 
 /// What a workload's spec lets foresee, beside those that it shares claims with.
@@ -32,16 +33,12 @@ pub fn of_spec(workload: &Workload, shared: &se_linux::Shared) -> Vec<Obstacle> 
     foreseen
 }
 
-/// The first port that needs no privilege (`net.ipv4.ip_unprivileged_port_start` of a new network
-/// namespace).
-const FIRST_OPEN_PORT: u16 = 1024;
-
 /// TCP and UDP ports below 1024 that a container listens on, lowest first.
 #[must_use]
 pub fn low_ports(inside: &Inside) -> Vec<u16> {
     let mut ports: Vec<u16> =
         inside.listeners.iter().filter_map(|listener| listener.port()).collect();
-    ports.retain(|port| *port < FIRST_OPEN_PORT);
+    ports.retain(|port| *port < FIRST_UNPRIVILEGED_PORT);
     ports.sort_unstable();
     ports.dedup();
     ports
@@ -164,7 +161,7 @@ pub fn obstacles(container: &str, inside: &Inside) -> Vec<Obstacle> {
     let source = format!("container {container} as it runs as root");
     let ports = low_ports(inside).into_iter().take(1).map(|port| {
         let cause = format!(
-            "it listens on port {port} as root, and ports below {FIRST_OPEN_PORT} need a privilege"
+            "it listens on port {port} as root, and ports below {FIRST_UNPRIVILEGED_PORT} need a privilege"
         );
         Obstacle {
             port: Some(port),
@@ -217,9 +214,10 @@ pub fn claim(container: &str, mount: &VolumeMount) -> Obstacle {
 /// privilege.
 #[must_use]
 pub fn declared_port(container: &str, ports: &[u16]) -> Option<Obstacle> {
-    let port = ports.iter().copied().filter(|port| (1..FIRST_OPEN_PORT).contains(port)).min()?;
+    let port =
+        ports.iter().copied().filter(|port| (1..FIRST_UNPRIVILEGED_PORT).contains(port)).min()?;
     let cause = format!(
-        "its spec declares port {port}, and ports below {FIRST_OPEN_PORT} need a privilege"
+        "its spec declares port {port}, and ports below {FIRST_UNPRIVILEGED_PORT} need a privilege"
     );
     let source = format!("spec of container {container}");
     Some(Obstacle {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::{Container, PodSpec, SELinuxOptions};
 
 use super::obstacle;
+use crate::model::detail::Detail;
 use crate::model::obstacle::{Category, Errno, Obstacle, Operation};
 use crate::model::se_linux::categories;
 use crate::model::workload::Workload;
@@ -68,7 +69,8 @@ impl Shared {
                 let obstacle =
                     obstacle(one.container, &source, Operation::Selinux, Category::Selinux, cause);
                 let path = Some(one.path.to_owned());
-                let obstacle = Obstacle { path, errno: Some(Errno::Eacces), ..obstacle };
+                let details = vec![Detail::SharedClaim { with: whose }];
+                let obstacle = Obstacle { path, errno: Some(Errno::Eacces), details, ..obstacle };
                 found.entry(key(&workloads[one.workload])).or_default().push(obstacle);
             }
         }

@@ -69,11 +69,25 @@ impl Capability {
     pub const SETUID: Capability = Capability(7);
     pub const SETPCAP: Capability = Capability(8);
     pub const NET_BIND_SERVICE: Capability = Capability(10);
+    pub const NET_ADMIN: Capability = Capability(12);
     pub const NET_RAW: Capability = Capability(13);
+    pub const IPC_LOCK: Capability = Capability(14);
+    pub const SYS_MODULE: Capability = Capability(16);
+    pub const SYS_RAWIO: Capability = Capability(17);
     pub const SYS_CHROOT: Capability = Capability(18);
+    pub const SYS_PTRACE: Capability = Capability(19);
+    pub const SYS_PACCT: Capability = Capability(20);
+    pub const SYS_ADMIN: Capability = Capability(21);
+    pub const SYS_BOOT: Capability = Capability(22);
+    pub const SYS_NICE: Capability = Capability(23);
+    pub const SYS_RESOURCE: Capability = Capability(24);
+    pub const SYS_TIME: Capability = Capability(25);
     pub const MKNOD: Capability = Capability(27);
     pub const AUDIT_WRITE: Capability = Capability(29);
     pub const SETFCAP: Capability = Capability(31);
+    pub const SYSLOG: Capability = Capability(34);
+    pub const PERFMON: Capability = Capability(38);
+    pub const BPF: Capability = Capability(39);
 
     /// The capability of this name, in any case, with or without `CAP_`.
     #[must_use]

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use crate::model::detail::{Demand, Detail};
+use crate::model::launcher::Launcher;
+
 /// What the program, the runtime or the API server attempted when it was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Operation {
@@ -251,42 +254,6 @@ impl fmt::Display for Category {
     }
 }
 
-/// What a program demands of a path, beyond access to it: then more access is no remedy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Demand {
-    /// It is to be the program's own.
-    Owner,
-    /// Nobody but its owner is to read or to write it.
-    Private,
-    /// Of a directory that everybody may write, the sticky bit.
-    Sticky,
-}
-
-impl Demand {
-    const ALL: [(Demand, &str); 3] = [
-        (Demand::Owner, "the program demands to own "),
-        (Demand::Private, "the program refuses what others than its owner may read or write: "),
-        (
-            Demand::Sticky,
-            "the program refuses a directory that everybody may write and that has no sticky bit: ",
-        ),
-    ];
-
-    /// The cause of an obstacle, in one sentence.
-    #[must_use]
-    pub fn sentence(self, path: &str) -> String {
-        let start =
-            Demand::ALL.iter().find(|(demand, _)| *demand == self).map_or("", |(_, start)| *start);
-        format!("{start}{path}")
-    }
-
-    /// The demand that a cause tells of.
-    #[must_use]
-    pub fn of(cause: &str) -> Option<Demand> {
-        Demand::ALL.iter().find(|(_, start)| cause.starts_with(start)).map(|(demand, _)| *demand)
-    }
-}
-
 /// Where a fact comes from, so that a reader can check it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
@@ -317,6 +284,8 @@ pub struct Obstacle {
     pub fatal: bool,
     /// Why it was refused, in one sentence without remedies.
     pub cause: String,
+    /// What else is known, for the remedies.
+    pub details: Vec<Detail>,
     pub evidence: Evidence,
 }
 
@@ -335,7 +304,42 @@ impl Obstacle {
             category,
             fatal: true,
             cause: String::new(),
+            details: Vec::new(),
             evidence: Evidence { source: String::new(), line: None, text: String::new() },
         }
+    }
+    /// What the program demands of the path beyond access.
+    #[must_use]
+    pub fn demand(&self) -> Option<Demand> {
+        self.details.iter().find_map(|detail| match detail {
+            Detail::Demand(demand) => Some(*demand),
+            _ => None,
+        })
+    }
+
+    /// The launcher that was refused.
+    #[must_use]
+    pub fn launcher(&self) -> Option<&'static Launcher> {
+        self.details.iter().find_map(|detail| match detail {
+            Detail::Launcher(launcher) => Some(*launcher),
+            _ => None,
+        })
+    }
+
+    /// The users and groups that the message names, by name or number.
+    pub fn named_users(&self) -> impl Iterator<Item = &str> {
+        self.details.iter().filter_map(|detail| match detail {
+            Detail::NamedUser(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The command that was refused, where it was one of a script.
+    #[must_use]
+    pub fn command(&self) -> Option<&'static str> {
+        self.details.iter().find_map(|detail| match detail {
+            Detail::Command(command) => Some(*command),
+            _ => None,
+        })
     }
 }

@@ -80,6 +80,8 @@ pub struct Round {
 pub struct Proof {
     /// A copy of the pod, with the plan, became ready and stayed so.
     pub ready: bool,
+    /// And it passes its checks, and does what a copy of the workload as it is does.
+    pub works: bool,
     pub rounds: Vec<Round>,
     pub seconds: u64,
     /// What stands in the way still; with `ready`, what is refused though the pod is ready.

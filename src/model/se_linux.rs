@@ -72,62 +72,50 @@ pub fn categories(level: &str) -> BTreeSet<u32> {
     found
 }
 
-/// What of two labels does not match. Its sentence is the cause of an obstacle, by which a remedy
-/// knows it again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What of two labels does not match.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mismatch {
-    /// The process has other categories than the thing: that of another pod.
+    /// The process has other categories than the object, which was labelled for another pod.
     Categories,
-    /// The policy opens the type of the thing to no such domain.
-    Type,
+    /// The policy does not open the type of the object to the domain of the process.
+    Type {
+        /// The type of the object, such as `nfs_t`.
+        object: String,
+    },
+    /// The object is the entry in /proc of another process, which has the label of that process.
+    OtherProcess,
 }
 
-/// What every sentence about categories says.
-const CATEGORIES: &str = "its categories are ";
-
-/// What a sentence says about the entry of a process in /proc, which has the label of the process.
-pub const OTHER_PROCESS: &str = "the entry in /proc of another process";
-
-/// What every sentence about types says.
-const TYPE: &str = "its type ";
-
 impl Mismatch {
-    /// What stands between a process and a thing, if the type is one that containers may have.
+    /// What does not match of the labels of a process and a file, where SELinux denied the access.
     #[must_use]
-    pub fn between(process: &Label<'_>, thing: &Label<'_>) -> Self {
+    pub fn between(process: &Label<'_>, object: &Label<'_>) -> Self {
         // container_file_t, container_ro_file_t, container_share_t, and their older names
         // svirt_sandbox_file_t.
         let is_containers =
-            thing.kind.starts_with("container_") || thing.kind.starts_with("svirt_");
-        if is_containers && !process.reaches(thing) { Self::Categories } else { Self::Type }
+            object.kind.starts_with("container_") || object.kind.starts_with("svirt_");
+        if is_containers && !process.reaches(object) {
+            Self::Categories
+        } else {
+            Self::Type { object: object.kind.to_owned() }
+        }
     }
 
     /// The sentence, with both sides in it.
     #[must_use]
-    pub fn sentence(self, process: &Label<'_>, thing: &Label<'_>) -> String {
+    pub fn sentence(&self, process: &Label<'_>, object: &Label<'_>) -> String {
         match self {
             Self::Categories => format!(
-                "{CATEGORIES}{}, and the process has {}: it was labelled for another pod",
-                level(thing.level),
+                "its categories are {}, and the process has {}: it was labelled for another pod",
+                level(object.level),
                 level(process.level)
             ),
-            Self::Type => format!("{TYPE}{} is not open to {}", thing.kind, process.kind),
+            Self::Type { object } => format!("its type {object} is not open to {}", process.kind),
+            Self::OtherProcess => format!(
+                "the entry in /proc of another process, which runs as {}, is not open to {}",
+                object.kind, process.kind
+            ),
         }
-    }
-
-    /// What the cause of an obstacle says.
-    #[must_use]
-    pub fn of(cause: &str) -> Option<Self> {
-        if cause.contains(CATEGORIES) {
-            return Some(Self::Categories);
-        }
-        cause.contains(TYPE).then_some(Self::Type)
-    }
-
-    /// The type of the thing that a sentence about types names.
-    #[must_use]
-    pub fn kind(cause: &str) -> Option<&str> {
-        cause.split_once(TYPE)?.1.split_whitespace().next()
     }
 }
 
@@ -199,20 +187,18 @@ mod tests {
     }
 
     #[test]
-    fn a_sentence_is_known_again() {
+    fn labels_of_containers_differ_in_categories_and_others_in_type() {
         let process = Label::parse("system_u:system_r:container_t:s0:c1,c2").expect("a label");
-        for (thing, mismatch) in [
+        let of_type = |object: &str| Mismatch::Type { object: object.to_owned() };
+        for (object, mismatch) in [
             ("system_u:object_r:container_file_t:s0:c3,c4", Mismatch::Categories),
-            ("system_u:object_r:container_file_t:s0:c1,c2", Mismatch::Type),
-            ("system_u:object_r:var_t:s0", Mismatch::Type),
-            ("system_u:object_r:nfs_t:s0", Mismatch::Type),
+            ("system_u:object_r:container_file_t:s0:c1,c2", of_type("container_file_t")),
+            ("system_u:object_r:var_t:s0", of_type("var_t")),
+            ("system_u:object_r:nfs_t:s0", of_type("nfs_t")),
         ] {
-            let thing = Label::parse(thing).expect("a label");
-            assert_eq!(Mismatch::between(&process, &thing), mismatch, "{thing}");
-            let sentence = mismatch.sentence(&process, &thing);
-            assert_eq!(Mismatch::of(&sentence), Some(mismatch));
+            let object = Label::parse(object).expect("a label");
+            assert_eq!(Mismatch::between(&process, &object), mismatch, "{object}");
         }
-        assert_eq!(Mismatch::kind("x: its type nfs_t is not open to container_t"), Some("nfs_t"));
     }
 
     #[test]

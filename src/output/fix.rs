@@ -100,8 +100,15 @@ pub struct Remedy {
 }
 
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Proof {
     pub ready: bool,
+    /// It passes its checks as well, and does what a copy of the workload as it is does.
+    pub works: bool,
+    /// The checks that were made beside being ready.
+    pub checks: Vec<String>,
+    /// What was not looked at, each in a sentence.
+    pub not_checked: Vec<String>,
     pub rounds: Vec<Round>,
     pub seconds: u64,
     pub remaining: Vec<Explained>,
@@ -257,9 +264,17 @@ pub fn text(fix: &Fix, diff: &str, width: usize) -> String {
     if let Some(proof) = &fix.proof {
         let rounds = proof.rounds.len();
         let verdict =
-            if proof.ready { tone(Tone::Good, "proven") } else { tone(Tone::Bad, "not proven") };
+            if proof.works { tone(Tone::Good, "proven") } else { tone(Tone::Bad, "not proven") };
         let plural = if rounds == 1 { "round" } else { "rounds" };
-        field(&verdict, format!("in {rounds} {plural} and {} s", proof.seconds));
+        let ready =
+            if proof.ready && !proof.works { ", ready and not the same as root" } else { "" };
+        field(&verdict, format!("in {rounds} {plural} and {} s{ready}", proof.seconds));
+        for check in &proof.checks {
+            field("checked ", Clean(check).to_string());
+        }
+        if !proof.not_checked.is_empty() {
+            field("not seen", Clean(&proof.not_checked.join("; ")).to_string());
+        }
         for obstacle in &proof.remaining {
             field("remains ", format!("{}: {}", obstacle.category, Clean(&obstacle.cause)));
         }
@@ -303,10 +318,12 @@ pub fn markdown(fix: &Fix, diff: &str) -> String {
         let _ = writeln!(out, "| {} | {} |", plain(&remedy.summary), plain(&remedy.obstacle));
     }
     if let Some(proof) = &fix.proof {
-        let verdict = if proof.ready {
-            "Proven: a copy of the pod became ready and stayed so"
-        } else {
-            "**Not proven**"
+        let verdict = match (proof.works, proof.ready) {
+            (true, _) => {
+                "Proven: a copy of the pod became ready, stayed so, and did what root does"
+            }
+            (false, true) => "**Not proven**: a copy became ready, and does not do what root does",
+            (false, false) => "**Not proven**",
         };
         let _ = writeln!(
             out,
@@ -323,6 +340,12 @@ pub fn markdown(fix: &Fix, diff: &str) -> String {
             for added in &round.added {
                 let _ = writeln!(out, "   - {}", plain(added));
             }
+        }
+        for check in &proof.checks {
+            let _ = writeln!(out, "\n- Checked: {}", plain(check));
+        }
+        for gap in &proof.not_checked {
+            let _ = writeln!(out, "\n- Not checked: {}", plain(gap));
         }
     } else {
         let _ = writeln!(out, "\nNot tried in a cluster (`--trial` does).");

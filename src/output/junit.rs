@@ -13,6 +13,8 @@ use crate::policy;
 
 #[derive(Debug, Serialize)]
 struct Suites {
+    /// The command that made them.
+    name: &'static str,
     tests: usize,
     failures: usize,
     skipped: usize,
@@ -20,7 +22,7 @@ struct Suites {
 }
 
 #[derive(Debug, Serialize)]
-struct Suite {
+pub(super) struct Suite {
     name: String,
     file: Option<String>,
     failures: usize,
@@ -28,19 +30,27 @@ struct Suite {
     cases: Vec<Case>,
 }
 
-#[derive(Debug, Serialize)]
-struct Case {
-    check: String,
-    failures: Vec<Failure>,
-    /// Why what the check found does not count.
-    skipped: Option<String>,
+impl Suite {
+    pub(super) fn new(name: String, file: Option<String>, cases: Vec<Case>) -> Self {
+        let failures = cases.iter().filter(|case| !case.failures.is_empty()).count();
+        let skipped = cases.iter().filter(|case| case.skipped.is_some()).count();
+        Suite { name, file, failures, skipped, cases }
+    }
 }
 
 #[derive(Debug, Serialize)]
-struct Failure {
-    class: &'static str,
-    message: String,
-    line: u64,
+pub(super) struct Case {
+    pub(super) check: String,
+    pub(super) failures: Vec<CaseFailure>,
+    /// Why what the check found does not count.
+    pub(super) skipped: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct CaseFailure {
+    pub(super) class: &'static str,
+    pub(super) message: String,
+    pub(super) line: u64,
 }
 
 /// # Errors
@@ -48,10 +58,18 @@ struct Failure {
 pub fn junit(report: &ScanReport, level: Level) -> Result<String, Error> {
     let suites: Vec<Suite> =
         report.workloads.iter().map(|workload| suite(workload, level)).collect();
+    written("kubectl nonroot scan", suites)
+}
+
+/// Suites as XML, with their counts.
+///
+/// # Errors
+/// As [`junit`].
+pub(super) fn written(name: &'static str, suites: Vec<Suite>) -> Result<String, Error> {
     let sum = |of: fn(&Suite) -> usize| suites.iter().map(of).sum();
     let (tests, failures, skipped) =
         (sum(|one| one.cases.len()), sum(|one| one.failures), sum(|one| one.skipped));
-    template::rendered("junit.xml", &Suites { tests, failures, skipped, suites })
+    template::rendered("junit.xml", &Suites { name, tests, failures, skipped, suites })
 }
 
 fn suite(workload: &Workload, level: Level) -> Suite {
@@ -67,25 +85,20 @@ fn suite(workload: &Workload, level: Level) -> Suite {
         }
     }
     let cases: Vec<Case> = checks.into_iter().map(|check| case(workload, check)).collect();
-    Suite {
-        name: workload_key(workload.namespace.as_deref(), &workload.kind, &workload.name),
-        file: workload.source.as_ref().map(|source| source.file.clone()),
-        failures: cases.iter().filter(|case| !case.failures.is_empty()).count(),
-        skipped: cases.iter().filter(|case| case.skipped.is_some()).count(),
-        cases,
-    }
+    let name = workload_key(workload.namespace.as_deref(), &workload.kind, &workload.name);
+    Suite::new(name, workload.source.as_ref().map(|source| source.file.clone()), cases)
 }
 
 fn case(workload: &Workload, check: &str) -> Case {
     let found = || workload.findings.iter().filter(|finding| finding.check == check);
     let line =
         |finding: &Finding| finding.line.or(workload.source.as_ref().map(|source| source.line));
-    let failure = |finding: &Finding| Failure {
+    let failure = |finding: &Finding| CaseFailure {
         class: finding.class.as_str(),
         message: finding.message.clone(),
         line: line(finding).unwrap_or(1),
     };
-    let failures: Vec<Failure> =
+    let failures: Vec<CaseFailure> =
         found().filter(|finding| finding.accepted.is_none()).map(failure).collect();
     let accepted = found().find_map(|finding| Some((finding.accepted.as_ref()?, &finding.message)));
     let skipped = accepted.filter(|_| failures.is_empty()).map(|(accepted, message)| {

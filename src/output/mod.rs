@@ -12,6 +12,7 @@ mod markdown_text;
 pub mod nodes;
 pub mod obstacles;
 pub mod patch;
+pub mod prove;
 pub mod report;
 pub mod rule;
 pub mod sarif;

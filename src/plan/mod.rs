@@ -1,5 +1,6 @@
 //! Chooses the identity and composes remedies into one consistent set of edits; pure.
 
+mod as_root;
 mod chown_job;
 mod compose;
 mod demand;
@@ -15,6 +16,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::Volume;
 use serde_json::Value;
 
+pub use self::as_root::as_root;
 pub use self::chown_job::{Transfer, job, transfers};
 pub use self::compose::{compose, template_path};
 pub use self::edit::FILL;

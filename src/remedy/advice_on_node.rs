@@ -1,9 +1,10 @@
 //! What only the node or its administrator can change.
 
 use super::{Level, Remedy, no_edits};
+use crate::model::detail::{Demand, Detail};
 use crate::model::node::{DEVICE_OWNERSHIP_SETTINGS, Runtime, device_ownership_setting};
-use crate::model::obstacle::{Category, Demand, Errno, Obstacle, Operation};
-use crate::model::se_linux::{Mismatch, OTHER_PROCESS};
+use crate::model::obstacle::{Category, Errno, Obstacle, Operation};
+use crate::model::se_linux::Mismatch;
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "node",
@@ -40,8 +41,8 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
                 containerd_1.section, crio.section, crio.file
             ))
         }
-        Category::Selinux => labelled(&obstacle.cause),
-        Category::Seccomp if obstacle.cause.ends_with("older than the call") => Some(
+        Category::Selinux => labelled(obstacle),
+        Category::Seccomp if obstacle.details.contains(&Detail::NewSystemCall) => Some(
             "update the runtime and libseccomp of the nodes: they answer EPERM to calls that they do not know; until then use an \
              image whose C library is as old as they are"
                 .to_owned(),
@@ -49,14 +50,14 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
         Category::Seccomp => {
             Some("use a seccompProfile of type Localhost that allows the call, installed on the nodes".to_owned())
         }
-        Category::VolumeOwnership if Demand::of(&obstacle.cause).is_some_and(|demand| demand != Demand::Owner) => None,
+        Category::VolumeOwnership if obstacle.demand().is_some_and(|demand| demand != Demand::Owner) => None,
         Category::VolumeOwnership => match obstacle.operation {
             Operation::Chmod => Some(
                 "copy the key in an init container into an emptyDir, where it is the user's own with mode 0600".to_owned(),
             ),
             Operation::Mount => Some("let one pod have the claim, or make it ReadWriteOnce or ReadWriteMany".to_owned()),
             Operation::Open => Some("or give the key a mode that others may read (defaultMode 0444)".to_owned()),
-            _ if Demand::of(&obstacle.cause).is_some() => Some(
+            _ if obstacle.demand().is_some() => Some(
                 "change the owner of what a claim holds once: by a Job that may be root (kubectl nonroot fix -o ownership-job \
                  prints it), or on the server where NFS squashes root"
                     .to_owned(),
@@ -85,7 +86,7 @@ pub fn device_ownership(obstacle: &Obstacle, runtime: &Runtime) -> Option<String
     ))
 }
 
-/// Types of things that containers reach once a boolean of the policy is set (container-selinux,
+/// Types of objects that containers reach once a boolean of the policy is set (container-selinux,
 /// container_selinux(8)).
 const BOOLEANS: [(&str, &str); 6] = [
     ("nfs_t", "virt_use_nfs"),
@@ -97,26 +98,28 @@ const BOOLEANS: [(&str, &str); 6] = [
 ];
 
 /// What the node's administrator does about a label.
-fn labelled(cause: &str) -> Option<String> {
-    // No file that could be labelled anew.
-    if cause.contains(OTHER_PROCESS) {
-        return Some(
+fn labelled(obstacle: &Obstacle) -> Option<String> {
+    let mismatch = obstacle.details.iter().find_map(|detail| match detail {
+        Detail::Labels(mismatch) => Some(mismatch),
+        _ => None,
+    });
+    match mismatch {
+        // It is no file that could be labelled anew.
+        Some(Mismatch::OtherProcess) => Some(
             "turn off what reads the /proc of other processes; what has to, as a monitor of the node, needs a policy of its own on \
              the nodes (udica writes one), which the pod names in seLinuxOptions.type"
                 .to_owned(),
-        );
-    }
-    match Mismatch::of(cause) {
-        Some(Mismatch::Type) => Some(match BOOLEANS.iter().find(|(kind, _)| Mismatch::kind(cause) == Some(*kind)) {
-            Some((_, boolean)) => format!("on the nodes, setsebool -P {boolean} on, which opens things of that type to containers"),
+        ),
+        Some(Mismatch::Type { object }) => Some(match BOOLEANS.iter().find(|(kind, _)| kind == object) {
+            Some((_, boolean)) => format!("on the nodes, setsebool -P {boolean} on, which opens objects of that type to containers"),
             None => "on the node, give the directory the type of container files for good: semanage fcontext -a -t \
                      container_file_t 'DIR(/.*)?' and restorecon -R DIR; Podman and Docker do that with :z (for all containers) \
                      or :Z (for one)"
                 .to_owned(),
         }),
-        // Categories are the pod's to name.
+        // The pod names its categories.
         Some(Mismatch::Categories) => None,
-        None => Some("ausearch -m avc -ts recent on the node shows both labels, of the process and of the thing".to_owned()),
+        None => Some("ausearch -m avc -ts recent on the node shows both labels, of the process and of the object".to_owned()),
     }
 }
 
@@ -165,19 +168,17 @@ mod tests {
 
     #[test]
     fn a_type_has_its_boolean_and_categories_are_the_pods() {
-        let told = |cause: &str| labelled(cause);
-        assert!(
-            told("its type nfs_t is not open to container_t")
-                .is_some_and(|told| told.contains("virt_use_nfs"))
-        );
-        assert!(
-            told("its type var_t is not open to container_t")
-                .is_some_and(|told| told.contains("semanage fcontext"))
-        );
-        let told_of_process = told(
-            "the entry in /proc of another process, which runs as init_t, is not open to container_t",
-        );
-        assert!(told_of_process.is_some_and(|told| !told.contains("semanage")));
-        assert_eq!(told("its categories are s0:c1, and the process has s0:c2"), None);
+        let told = |mismatch: Mismatch| {
+            labelled(&Obstacle {
+                details: vec![Detail::Labels(mismatch)],
+                ..Obstacle::new(Operation::Selinux, Category::Selinux)
+            })
+        };
+        let of_type = |object: &str| Mismatch::Type { object: object.to_owned() };
+        assert!(told(of_type("nfs_t")).is_some_and(|told| told.contains("virt_use_nfs")));
+        assert!(told(of_type("var_t")).is_some_and(|told| told.contains("semanage fcontext")));
+        let of_process = told(Mismatch::OtherProcess);
+        assert!(of_process.is_some_and(|told| !told.contains("semanage")));
+        assert_eq!(told(Mismatch::Categories), None);
     }
 }

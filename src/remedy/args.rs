@@ -1,8 +1,9 @@
 //! Take away the argument that asks for a privilege, or give the one that does without.
 
-use super::{Level, Proposal, Remedy, bypassed_launcher};
+use super::{Level, Proposal, Remedy};
 use crate::model::edit::Edit;
 use crate::model::facts::{CommandOption, Facts};
+use crate::model::launcher::Launcher;
 use crate::model::obstacle::{Category, Obstacle};
 
 pub(super) const REMEDY: Remedy = Remedy {
@@ -137,7 +138,7 @@ pub fn called(line: &str) -> Option<&str> {
     let program = words.next().filter(|word| *word == "exec").and_then(|_| words.next())?;
     let is_plain =
         program.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._+-".contains(&byte));
-    (is_plain && !program.starts_with('-') && !bypassed_launcher::is_launcher(program))
+    (is_plain && !program.starts_with('-') && Launcher::of_command(program).is_none())
         .then_some(program)
 }
 

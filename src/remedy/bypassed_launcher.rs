@@ -3,6 +3,7 @@
 use super::{Level, Proposal, Remedy};
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
+use crate::model::launcher::{Arguments, Launcher};
 use crate::model::obstacle::{Category, Obstacle};
 
 pub(super) const REMEDY: Remedy = Remedy {
@@ -49,41 +50,31 @@ esac; done
 [ $# -gt 0 ] || exec sh
 exec \"$@\"";
 
-/// What a launcher calls itself in its refusals, its command, and the script in its place.
-const LAUNCHERS: [(&str, &str, &str); 10] = [
-    ("gosu", "gosu", USER_FIRST),
-    // All that gosu says is: error: failed switching to "app": operation not permitted
-    ("switching", "gosu", USER_FIRST),
-    ("su-exec", "su-exec", USER_FIRST),
-    ("setuidgid", "setuidgid", USER_FIRST),
-    ("s6-setuidgid", "s6-setuidgid", USER_FIRST),
-    ("s6-applyuidgid", "s6-setuidgid", USER_FIRST),
-    ("setpriv", "setpriv", OPTIONS_FIRST),
-    ("runuser", "runuser", ANY_ORDER),
-    ("su", "su", ANY_ORDER),
-    // A command is the first word after the options; with variables before it, it stays as it is.
-    (
-        "sudo",
-        "sudo",
-        "while :; do case $1 in -[ugpCrtT]) shift 2 ;; -*) shift ;; *) break ;; esac; done\nexec \"$@\"",
-    ),
-];
+/// Options, then the command; with variables before it, it stays as it is: sudo(8).
+const SUDO_OPTIONS: &str =
+    "while :; do case $1 in -[ugpCrtT]) shift 2 ;; -*) shift ;; *) break ;; esac; done
+exec \"$@\"";
 
-/// Whether a command is a launcher: what follows it is another program's.
-pub(super) fn is_launcher(command: &str) -> bool {
-    LAUNCHERS.iter().any(|(_, known, _)| command.rsplit('/').next() == Some(*known))
+/// A script that executes what the launcher would, as the present user. `None` where it is not
+/// known where the command begins.
+fn script(launcher: &Launcher) -> Option<&'static str> {
+    match launcher.arguments {
+        Arguments::UserFirst => Some(USER_FIRST),
+        Arguments::SetprivOptions => Some(OPTIONS_FIRST),
+        Arguments::SudoOptions => Some(SUDO_OPTIONS),
+        Arguments::AnyOrder => Some(ANY_ORDER),
+        Arguments::Other => None,
+    }
 }
 
-fn launcher(obstacle: &Obstacle) -> Option<(&'static str, &'static str)> {
-    let mut words =
-        obstacle.evidence.text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-    words
-        .find_map(|word| LAUNCHERS.iter().find(|(called, ..)| *called == word))
-        .map(|(_, command, script)| (*command, *script))
+/// The launcher that was refused, and the script in its place.
+fn replacement(obstacle: &Obstacle) -> Option<(&'static str, &'static str)> {
+    let launcher = obstacle.launcher()?;
+    Some((launcher.command, script(launcher)?))
 }
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
-    let (command, _) = launcher(obstacle)?;
+    let (command, _) = replacement(obstacle)?;
     Some(format!(
         "start as the user that {command} changes to, and put a {command} that only executes its command before the \
          others in PATH, or call the program without it"
@@ -91,7 +82,8 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
 }
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
-    let (Some((command, script)), Some(search)) = (launcher(obstacle), &facts.search_path) else {
+    let (Some((command, script)), Some(search)) = (replacement(obstacle), &facts.search_path)
+    else {
         return Vec::new();
     };
     if !facts.has_shell {
@@ -113,30 +105,6 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::model::obstacle::{Evidence, Operation};
-
-    fn said(text: &str) -> Option<&'static str> {
-        let obstacle = Obstacle {
-            evidence: Evidence { source: String::new(), line: None, text: text.to_owned() },
-            ..Obstacle::new(Operation::Setuid, Category::IdentitySwitch)
-        };
-        launcher(&obstacle).map(|(command, _)| command)
-    }
-
-    #[test]
-    fn a_launcher_is_known_by_its_refusal() {
-        assert_eq!(
-            said("error: failed switching to \"app\": operation not permitted"),
-            Some("gosu")
-        );
-        assert_eq!(said("setpriv: initgroups failed: Operation not permitted"), Some("setpriv"));
-        assert_eq!(said("Password: su: Authentication failure"), Some("su"));
-        assert_eq!(
-            said("s6-applyuidgid: fatal: unable to set supplementary group list"),
-            Some("s6-setuidgid")
-        );
-        assert_eq!(said("named: setgid(): Operation not permitted"), None);
-    }
 
     #[test]
     fn every_form_of_a_call_executes_its_command() {
@@ -155,8 +123,7 @@ mod tests {
             ("su-exec", &["7:8", "echo", "a b", "c"]),
         ];
         for (command, words) in calls {
-            let (.., script) =
-                LAUNCHERS.iter().find(|(_, known, _)| *known == command).expect("a launcher");
+            let script = Launcher::of_command(command).and_then(script).expect("a launcher");
             let run =
                 Command::new("sh").args(["-c", script, command]).args(words).output().expect("sh");
             assert_eq!(String::from_utf8_lossy(&run.stdout), "a b c\n", "{command} {words:?}");

@@ -1,6 +1,7 @@
 //! Give the program a home that it may write.
 
 use super::{Level, Proposal, Remedy};
+use crate::model::detail::Detail;
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
 use crate::model::obstacle::{Category, Obstacle};
@@ -20,7 +21,7 @@ pub(super) const REMEDY: Remedy = Remedy {
 fn suggest(obstacle: &Obstacle) -> Option<String> {
     // getpass.getuser() of Python looks at these before it looks the uid up.
     if obstacle.category == Category::MissingPasswdEntry {
-        let is_python = obstacle.evidence.text.contains("getpwuid(): uid not found");
+        let is_python = obstacle.details.contains(&Detail::PythonUserLookup);
         return is_python.then(|| {
             "set the environment variables USER and LOGNAME to any name: Python looks at them before it looks the uid up".to_owned()
         });

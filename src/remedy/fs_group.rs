@@ -3,7 +3,7 @@
 use super::{Level, Proposal, Remedy};
 use crate::model::edit::Edit;
 use crate::model::facts::{Facts, VolumeKind};
-use crate::model::obstacle::{Category, Demand, Obstacle, Operation};
+use crate::model::obstacle::{Category, Obstacle, Operation};
 use crate::model::volume::FsGroup;
 
 pub(super) const REMEDY: Remedy = Remedy {
@@ -25,7 +25,7 @@ pub(super) const REMEDY: Remedy = Remedy {
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
     // The owner stays, and more may write than before.
-    if Demand::of(&obstacle.cause).is_some() {
+    if obstacle.demand().is_some() {
         return None;
     }
     let path = obstacle.path.as_deref()?;

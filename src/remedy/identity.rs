@@ -2,10 +2,11 @@
 
 use super::{Level, Proposal, Remedy};
 use crate::model::accounts::Account;
+use crate::model::detail::Demand;
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
 use crate::model::identity::Candidate;
-use crate::model::obstacle::{Category, Demand, Errno, Obstacle, Operation};
+use crate::model::obstacle::{Category, Errno, Obstacle, Operation};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "identity",
@@ -74,7 +75,7 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
                  for that name"
             ))
         }
-        Category::VolumeOwnership if Demand::of(&obstacle.cause) == Some(Demand::Owner) => {
+        Category::VolumeOwnership if obstacle.demand() == Some(Demand::Owner) => {
             Some(format!("set runAsUser to the owner of {}, if that is a user other than root", path.unwrap_or("it")))
         }
         _ => None,
@@ -88,9 +89,9 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
         return Vec::new();
     }
     let now = (facts.uid, facts.gid);
-    let mut whom: Vec<Candidate> = Vec::new();
+    let mut candidates: Vec<Candidate> = Vec::new();
     if let Some(owner) = obstacle.path.as_deref().and_then(|path| owner(path, obstacle, facts)) {
-        whom.push(owner);
+        candidates.push(owner);
     }
     let by_path = matches!(
         obstacle.category,
@@ -100,18 +101,18 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
             | Category::VolumeOwnership
     );
     if !by_path {
-        whom.extend(named(&obstacle.evidence.text, facts));
+        candidates.extend(named(obstacle, facts));
         // Whoever ranks below the present user is a guess, for when no other remedy is left.
         let better =
             facts.candidates.iter().take_while(|candidate| (candidate.uid, candidate.gid) != now);
-        whom.extend(better.cloned());
+        candidates.extend(better.cloned());
     }
     if facts.user_is_a_guess {
-        whom.extend(facts.candidates.first().cloned());
-        return whom.into_iter().map(|candidate| proposal(&candidate, facts)).collect();
+        candidates.extend(facts.candidates.first().cloned());
+        return candidates.into_iter().map(|candidate| proposal(&candidate, facts)).collect();
     }
-    whom.retain(|candidate| (candidate.uid, candidate.gid) != now);
-    whom.into_iter().map(|candidate| proposal(&candidate, facts)).collect()
+    candidates.retain(|candidate| (candidate.uid, candidate.gid) != now);
+    candidates.into_iter().map(|candidate| proposal(&candidate, facts)).collect()
 }
 
 fn proposal(candidate: &Candidate, facts: &Facts) -> Proposal {
@@ -145,49 +146,20 @@ fn owner(path: &str, obstacle: &Obstacle, facts: &Facts) -> Option<Candidate> {
     })
 }
 
-/// Words after which a refusal names a user or a group.
-const BEFORE_A_NAME: [&str; 14] = [
-    "user",
-    "group",
-    "uid",
-    "gid",
-    "as",
-    "to",
-    "setuid",
-    "setgid",
-    "setgroups",
-    "initgroups",
-    "username",
-    "euid",
-    "egid",
-    "owner",
-];
-
-/// Users that the refusal itself speaks of: `Cannot set gid 101`, `unable to switch to user bind`.
-/// Parts of paths and words that happen to be names (bin, mail, list) do not count.
-fn named(text: &str, facts: &Facts) -> Vec<Candidate> {
-    let words: Vec<&str> = text
-        .split(|c: char| !(c.is_alphanumeric() || "-_/.".contains(c)))
-        .map(|word| word.trim_end_matches('.'))
-        .filter(|word| !word.is_empty())
-        .collect();
-    let spoken = |wanted: &dyn Fn(&str) -> bool| {
-        words
-            .windows(2)
-            .any(|pair| BEFORE_A_NAME.contains(&pair[0].to_lowercase().as_str()) && wanted(pair[1]))
-    };
+/// The accounts of the image that the refusal itself names.
+fn named(obstacle: &Obstacle, facts: &Facts) -> Vec<Candidate> {
     let is_named = |account: &&Account| {
         let is_it = |word: &str| {
             word == account.name
                 || word.parse() == Ok(account.uid)
                 || word.parse() == Ok(account.gid)
         };
-        account.uid != 0 && spoken(&is_it)
+        account.uid != 0 && obstacle.named_users().any(is_it)
     };
     let found = facts.accounts.iter().filter(is_named).map(|account| Candidate {
         uid: account.uid,
         gid: account.gid,
-        why: format!("the refusal speaks of {}", account.name),
+        why: format!("the refusal names {}", account.name),
         ..Candidate::default()
     });
     found.collect()
@@ -196,9 +168,10 @@ fn named(text: &str, facts: &Facts) -> Vec<Candidate> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::detail::Detail;
 
     #[test]
-    fn a_refusal_names_a_user_and_a_path_does_not() {
+    fn a_refusal_names_an_account_by_name_uid_or_gid() {
         let account = |name: &str, uid: u32, gid: u32| Account {
             name: name.to_owned(),
             uid,
@@ -207,15 +180,20 @@ mod tests {
             shell: String::new(),
         };
         let facts = Facts {
-            accounts: vec![account("bin", 2, 2), account("mail", 8, 8), account("bind", 100, 101)],
+            accounts: vec![account("root", 0, 0), account("mail", 8, 8), account("bind", 100, 101)],
             ..Facts::default()
         };
-        let uids = |text: &str| {
-            named(text, &facts).into_iter().map(|candidate| candidate.uid).collect::<Vec<_>>()
+        let uids = |name: &str| {
+            let obstacle = Obstacle {
+                details: vec![Detail::NamedUser(name.to_owned())],
+                ..Obstacle::new(Operation::Setgid, Category::IdentitySwitch)
+            };
+            named(&obstacle, &facts).into_iter().map(|one| one.uid).collect::<Vec<_>>()
         };
-        assert_eq!(uids("exec /usr/bin/ping: operation not permitted"), [0; 0]);
-        assert_eq!(uids("[ALERT] (8) : Cannot set gid 101."), [100]);
-        assert_eq!(uids("setgroups(101): Operation not permitted"), [100]);
-        assert_eq!(uids("unable to change to user 'bind'"), [100]);
+        assert_eq!(uids("bind"), [100]);
+        assert_eq!(uids("101"), [100]);
+        assert_eq!(uids("8"), [8]);
+        assert_eq!(uids("root"), [0; 0]);
+        assert_eq!(uids("nobody"), [0; 0]);
     }
 }

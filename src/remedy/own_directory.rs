@@ -1,9 +1,10 @@
 //! A directory of the user's own in a volume of the spec.
 
 use super::{Level, Proposal, Remedy};
+use crate::model::detail::Demand;
 use crate::model::edit::Edit;
 use crate::model::facts::{Facts, VolumeKind, VolumeMount};
-use crate::model::obstacle::{Category, Demand, Obstacle};
+use crate::model::obstacle::{Category, Obstacle};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "own-directory",
@@ -22,7 +23,7 @@ pub(super) const REMEDY: Remedy = Remedy {
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
     let path = obstacle.path.as_deref()?;
-    let demand = Demand::of(&obstacle.cause);
+    let demand = obstacle.demand();
     if demand.is_none() && obstacle.category == Category::VolumeOwnership {
         return None;
     }
@@ -46,9 +47,7 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
 }
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
-    if obstacle.category == Category::VolumeOwnership
-        && Demand::of(&obstacle.cause) != Some(Demand::Owner)
-    {
+    if obstacle.category == Category::VolumeOwnership && obstacle.demand() != Some(Demand::Owner) {
         return Vec::new();
     }
     let point = |path: &str| path.trim_end_matches("/.").trim_end_matches('/').to_owned();

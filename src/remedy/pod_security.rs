@@ -1,6 +1,7 @@
 //! The fields that the level demands.
 
 use super::{Level, Remedy, no_edits};
+use crate::model::detail::Detail;
 use crate::model::obstacle::{Category, Obstacle};
 
 /// Of what a level demands of every pod.
@@ -20,10 +21,11 @@ pub(super) const REMEDY: Remedy = Remedy {
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
     // OpenShift's constraints name the uids that the namespace has.
-    let text = &obstacle.evidence.text;
-    let range =
-        text.split_once("must be in the ranges: [").and_then(|(_, rest)| rest.split_once(']'));
-    if let Some((range, _)) = range {
+    let range = obstacle.details.iter().find_map(|detail| match detail {
+        Detail::UidRange(range) => Some(range),
+        _ => None,
+    });
+    if let Some(range) = range {
         return Some(format!(
             "leave runAsUser and fsGroup out, so that the pod gets a uid of its namespace, or take one of {range}"
         ));

@@ -1,6 +1,7 @@
 //! One SELinux level for the pods that share a volume.
 
 use super::{Level, Remedy, no_edits};
+use crate::model::detail::Detail;
 use crate::model::obstacle::{Category, Obstacle};
 use crate::model::se_linux::Mismatch;
 
@@ -21,8 +22,10 @@ pub(super) const REMEDY: Remedy = Remedy {
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
-    let shared = obstacle.cause.contains(" shares the claim ");
-    (shared || Mismatch::of(&obstacle.cause) == Some(Mismatch::Categories)).then(|| {
+    let is_level = |detail: &Detail| {
+        matches!(detail, Detail::SharedClaim { .. } | Detail::Labels(Mismatch::Categories))
+    };
+    obstacle.details.iter().any(is_level).then(|| {
         let volume = obstacle.path.as_deref().filter(|path| path.starts_with('/')).unwrap_or("the volume");
         format!(
             "set one securityContext.seLinuxOptions.level, such as s0:c10,c20, in every pod that shares {volume}: their volumes \

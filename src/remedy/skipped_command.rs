@@ -19,33 +19,27 @@ pub(super) const REMEDY: Remedy = Remedy {
     propose,
 };
 
-fn command(obstacle: &Obstacle) -> Option<&'static str> {
-    match obstacle.operation {
+/// The command that makes the refused call.
+fn command(operation: Operation) -> Option<&'static str> {
+    match operation {
         Operation::Chown => Some("chown"),
         Operation::Chmod => Some("chmod"),
         _ => None,
     }
 }
 
-/// Whether a command was refused, and not a program that changes owners by itself and looks for no
-/// command.
-pub(super) fn is_command(obstacle: &Obstacle) -> bool {
-    let text = obstacle.evidence.text.trim_start().trim_start_matches("/bin/");
-    command(obstacle).is_some_and(|command| text.starts_with(command))
-}
-
 fn suggest(obstacle: &Obstacle) -> Option<String> {
-    let command = command(obstacle)?;
+    let command = command(obstacle.operation)?;
     Some(format!(
         "if a script runs {command}: put an empty {command} before the others in PATH, or take the step out"
     ))
 }
 
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
-    let (Some(command), Some(search)) = (command(obstacle), &facts.search_path) else {
+    let (Some(command), Some(search)) = (obstacle.command(), &facts.search_path) else {
         return Vec::new();
     };
-    if !is_command(obstacle) || !facts.has_shell {
+    if !facts.has_shell {
         return Vec::new();
     }
     vec![REMEDY.proposal(

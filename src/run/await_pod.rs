@@ -19,6 +19,7 @@ use crate::evidence::cluster::{Place, Text, insist};
 use crate::foresight;
 use crate::model::behaviour::Behaviour;
 use crate::model::obstacle::{Category, Obstacle};
+use crate::model::waiting_reason::WaitingReason;
 use crate::plan;
 use crate::search::{End, Outcome, Search};
 
@@ -114,7 +115,15 @@ impl Trial<'_> {
         outcome.obstacles.extend(refused);
         let (lost, notes) = match control {
             Some(control) => comparison::differences(control, &behaviour),
-            None => (comparison::failed_checks(&behaviour), Vec::new()),
+            // Of the pod that runs today, what it listens on is known and which processes it has.
+            None => {
+                let running =
+                    Behaviour { containers: search.running().clone(), ..Behaviour::default() };
+                let (mut lost, notes) = comparison::differences(&running, &behaviour);
+                lost.retain(|one| one.category == Category::PrivilegedPort);
+                lost.extend(comparison::failed_checks(&behaviour));
+                (lost, notes)
+            }
         };
         if lost.iter().any(|one| one.category == Category::LostFunction) {
             outcome.end = End::Differs;
@@ -274,18 +283,8 @@ impl Trial<'_> {
         let main = main.filter(|container| !is_added(&container.name));
         for container in init.chain(main.clone()) {
             let state = container.state.clone().unwrap_or_default();
-            let stuck = |reason: &str| {
-                matches!(
-                    reason,
-                    "CreateContainerConfigError"
-                        | "CreateContainerError"
-                        | "RunContainerError"
-                        | "ErrImageNeverPull"
-                        | "InvalidImageName"
-                        | "ImagePullBackOff"
-                        | "ErrImagePull"
-                )
-            };
+            let stuck =
+                |reason: &str| WaitingReason::parse(reason).is_some_and(WaitingReason::is_fatal);
             if state.waiting.and_then(|waiting| waiting.reason).is_some_and(|reason| stuck(&reason))
             {
                 return Some(End::NotStarted);

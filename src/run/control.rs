@@ -19,17 +19,17 @@ pub(super) struct Control {
 }
 
 impl Trial<'_> {
-    /// Runs the workload as it is, as root where it is root, and uses it. Its pod is removed before
-    /// this returns.
+    /// Runs an object, the workload as it is or as it would be as root, and uses it. Its pod is
+    /// removed before this returns.
     ///
     /// # Errors
     /// Why there is none, in a sentence.
-    pub(super) async fn control(&self) -> Result<Control, String> {
+    pub(super) async fn control(&self, object: &Value) -> Result<Control, String> {
         if !self.options.control {
             return Err("no copy as root was made to compare with (--no-control)".to_owned());
         }
         let name = self.pod_name("control");
-        let pod = self.copy(self.object, &name);
+        let pod = self.copy(object, &name);
         let refused = |why: &str| format!("no copy as root could be made to compare with: {why}");
         match self.create(&pod).await {
             Ok(None) => {}

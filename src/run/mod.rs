@@ -9,6 +9,7 @@ mod control;
 mod exercise;
 mod garbage_collection;
 mod inspect;
+mod judge;
 pub mod node_probe;
 pub mod pod;
 mod proof_limits;
@@ -40,6 +41,7 @@ use crate::model::volume::Volumes;
 use crate::search::{self, End};
 
 pub use self::check_job::is_runnable;
+pub use self::judge::Verdict;
 pub use self::side_effects::side_effects;
 pub use self::trial::Proven;
 

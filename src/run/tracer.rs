@@ -14,6 +14,7 @@ use super::states;
 use crate::error::Error;
 use crate::evidence::cluster::{Cluster, Right, innermost};
 use crate::model::podsecurity::{Level, Violation};
+use crate::model::waiting_reason::WaitingReason;
 use crate::policy;
 
 /// What it takes to add an ephemeral container, and to read what it prints.
@@ -25,15 +26,6 @@ const RIGHTS: &[Right] = &[
 
 /// How long the image may take to be pulled.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
-
-/// Reasons for which a container waits and will not start.
-const FAILED: [&str; 5] = [
-    "CreateContainerConfigError",
-    "CreateContainerError",
-    "ErrImageNeverPull",
-    "ImagePullBackOff",
-    "InvalidImageName",
-];
 
 /// With whose privileges it traces, by the names that kubectl debug gives its profiles. ptrace(2)
 /// lets a process trace another with the same user and no capability that it lacks itself, unless
@@ -172,7 +164,8 @@ impl Tracer<'_> {
             let waiting = waiting?;
             let reason = waiting.reason.filter(|reason| reason != "ContainerCreating")?;
             last = format!("{reason}: {}", waiting.message.unwrap_or_default());
-            FAILED.contains(&reason.as_str()).then(|| Err(last.clone()))
+            let is_fatal = WaitingReason::parse(&reason).is_some_and(WaitingReason::is_fatal);
+            is_fatal.then(|| Err(last.clone()))
         });
         match started.await {
             Some(Ok(())) => Ok(()),

@@ -43,7 +43,7 @@ impl Trial<'_> {
         self.check_rights().await?;
         self.create_owner().await?;
         let limits = self.proof_limits().await;
-        let (observed, control) = tokio::join!(self.observe(), self.control());
+        let (observed, control) = tokio::join!(self.observe(), self.control(self.object));
         let (control, missing) = match control {
             Ok(control) => (Some(control), None),
             Err(why) => (None, Some(why)),
@@ -65,13 +65,13 @@ impl Trial<'_> {
             }
             self.tell(&mut search);
         }
-        let ready = search.is_proven();
+        let (ready, works) = (search.is_ready(), search.is_proven());
         let (rounds, remaining, used) = search.proof();
         let Used { mut notes, checks, gaps } = used;
         notes.extend(limits);
         let not_checked = missing.into_iter().chain(gaps).collect();
         let seconds = begin.elapsed().as_secs();
-        let proof = Proof { ready, rounds, seconds, remaining, notes, checks, not_checked };
+        let proof = Proof { ready, works, rounds, seconds, remaining, notes, checks, not_checked };
         Ok(Proven { plan: search.plan(self.pod_of_today()), proof })
     }
 
@@ -159,7 +159,7 @@ impl Trial<'_> {
     }
 
     /// Asks before the first pod whether every right is there.
-    async fn check_rights(&self) -> Result<(), Error> {
+    pub(super) async fn check_rights(&self) -> Result<(), Error> {
         let missing = self.cluster()?.missing(&self.namespace, RIGHTS).await;
         let (looks, needed): (Vec<Right>, Vec<Right>) =
             missing.into_iter().partition(|right| right.subresource == Some("exec"));

@@ -468,9 +468,7 @@ impl<'a> Search<'a> {
     /// Takes up what the run showed that it wanted, and returns that as a round.
     pub fn ran(&mut self, mut outcome: Outcome) -> &Round {
         // What root is refused as well is no reason to change anything.
-        outcome.obstacles.retain(|one| {
-            !self.observed.known_refusals.iter().any(|known| accept::is_again(known, one))
-        });
+        outcome.obstacles.retain(|one| !is_known(&self.observed.known_refusals, one));
         let works = outcome.end == End::Works;
         if works || outcome.end == End::Differs {
             self.used_copy = Used {
@@ -500,12 +498,11 @@ impl<'a> Search<'a> {
     /// be added for, since another run follows then.
     #[must_use]
     pub fn is_to_be_used(&self, outcome: &Outcome) -> bool {
-        let is_news = |one: &&Obstacle| {
-            !self.observed.known_refusals.iter().any(|known| accept::is_again(known, one))
-        };
+        let is_news = |one: &&Obstacle| !is_known(&self.observed.known_refusals, one);
         let news = outcome.obstacles.iter().filter(is_news).count();
         let known = self.works.as_ref().map_or(0, |works| works.refused.len());
-        outcome.end == End::Works && (news == 0 || news <= known || self.polish == 0)
+        let is_last = self.polish == 0 || self.rounds.len() + 1 >= self.options.max_rounds;
+        outcome.end == End::Works && (news == 0 || news <= known || is_last)
     }
 
     /// Ends the search for remedies: its time is over. What works is kept.
@@ -580,6 +577,12 @@ impl<'a> Search<'a> {
     #[must_use]
     pub fn is_proven(&self) -> bool {
         self.works.is_some() && (!self.options.read_only_root || self.is_read_only())
+    }
+
+    /// Whether a copy of the pod was ready at least.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.works.is_some() || self.ready.is_some()
     }
 
     /// The plan as it stands.
@@ -893,6 +896,12 @@ impl<'a> Search<'a> {
     fn is_read_only(&self) -> bool {
         self.steps.iter().any(|step| step.edits.contains(&Edit::ReadOnlyRoot))
     }
+}
+
+/// Whether an obstacle is one of those that are known: numbers in names differ from run to run.
+#[must_use]
+pub fn is_known(known: &[Obstacle], obstacle: &Obstacle) -> bool {
+    known.iter().any(|known| accept::is_again(known, obstacle))
 }
 
 /// A search that has run nothing.

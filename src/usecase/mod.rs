@@ -12,6 +12,7 @@ pub mod interrupt;
 mod live;
 pub mod nodes;
 pub mod progress;
+pub mod prove;
 mod row;
 pub mod scan;
 pub mod target;

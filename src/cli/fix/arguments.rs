@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
-use super::super::flags::{RegistryFlags, SelectionFlags};
+use super::super::flags::{ProofFlags, RegistryFlags, SelectionFlags};
 use crate::error::Error;
 use crate::model::podsecurity::Level;
 use crate::remedy;
@@ -89,6 +89,8 @@ pub(in crate::cli) struct FixArgs {
     /// strace
     #[arg(long, value_name = "IMAGE", requires = "trial")]
     pub(super) strace_image: Option<String>,
+    #[command(flatten)]
+    pub(super) proof: ProofFlags,
     /// Namespace in which the copies run, instead of the workload's
     #[arg(long, value_name = "NAME")]
     pub(super) trial_namespace: Option<String>,
@@ -182,15 +184,17 @@ impl FixArgs {
             command: self.command.as_ref().map(|words| words.0.clone()).unwrap_or_default(),
             env: self.env.clone(),
         };
+        let mut trial = run::Options {
+            search,
+            timeout: Duration::from_secs(self.timeout),
+            changes,
+            strace_image: self.strace_image.clone(),
+            ..run::Options::default()
+        };
+        self.proof.apply(&mut trial)?;
         Ok(FixOptions {
             selector: self.selection.selector(&self.target)?,
-            trial: run::Options {
-                search,
-                timeout: Duration::from_secs(self.timeout),
-                changes,
-                strace_image: self.strace_image.clone(),
-                ..run::Options::default()
-            },
+            trial,
             trial_namespace: self.trial_namespace.clone(),
             traces: self.trace.clone(),
             images: self.images,

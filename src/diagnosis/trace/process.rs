@@ -1,13 +1,13 @@
-//! What is known of a process while its trace goes by.
+//! What is known of a process while its trace is read.
 
 use std::collections::HashMap;
 
 use crate::model::trace::{Call, Outcome};
 
 /// Descriptors of a process that are remembered.
-const MOST_DESCRIPTORS: usize = 1024;
-/// Refusals of a process of which it is not known yet what follows.
-const MOST_OPEN: usize = 64;
+const MAX_DESCRIPTORS: usize = 1024;
+/// Refusals of a process that it may still fail because of.
+const MAX_OPEN: usize = 64;
 
 /// What a descriptor stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,54 +20,55 @@ pub(super) enum Descriptor {
     },
 }
 
-/// A refusal that its process may yet die of.
+/// A refusal that the process may still fail because of.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Open {
+pub(super) struct PendingRefusal {
     /// Among the refusals of the trace.
     pub index: usize,
     /// Calls of the process before it.
     pub at: u64,
-    /// The process wrote something soon after: most programs say what they die of.
-    pub told: bool,
+    /// The process reported it: most programs report why they fail.
+    pub reported: bool,
 }
 
 /// Real, effective and saved id, as far as they are known (credentials(7)).
 pub(super) type Ids = [Option<u32>; 3];
 
+/// One process of a trace.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Process {
+pub(super) struct ProcessContext {
     pub parent: Option<u32>,
     pub program: Option<String>,
     pub cwd: Option<String>,
-    /// Where chroot(2) led.
+    /// The root directory that chroot(2) set.
     pub root: Option<String>,
     pub descriptors: HashMap<i64, Descriptor>,
     pub uid: Ids,
     pub gid: Ids,
     pub groups: Vec<u32>,
-    /// Among the users that processes became.
+    /// The index among the users that processes became.
     pub became: Option<usize>,
     pub calls: u64,
-    pub open: Vec<Open>,
+    pub open: Vec<PendingRefusal>,
 }
 
-impl Process {
-    /// What fork(2) makes of it.
-    pub(super) fn fork(&self, parent: u32) -> Process {
-        Process { parent: Some(parent), calls: 0, open: Vec::new(), ..self.clone() }
+impl ProcessContext {
+    /// The child that fork(2) makes.
+    pub(super) fn fork(&self, parent: u32) -> ProcessContext {
+        ProcessContext { parent: Some(parent), calls: 0, open: Vec::new(), ..self.clone() }
     }
 
-    /// A refusal, or the death of a child by one.
-    pub(super) fn refused(&mut self, index: usize, told: bool) {
+    /// Remembers a refusal of the process, or one that a child failed because of.
+    pub(super) fn refused(&mut self, index: usize, reported: bool) {
         self.open.retain(|open| open.index != index);
-        if self.open.len() == MOST_OPEN {
+        if self.open.len() == MAX_OPEN {
             self.open.remove(0);
         }
-        self.open.push(Open { index, at: self.calls, told });
+        self.open.push(PendingRefusal { index, at: self.calls, reported });
     }
 
     pub(super) fn remember(&mut self, descriptor: i64, what: Descriptor) {
-        if self.descriptors.len() < MOST_DESCRIPTORS || self.descriptors.contains_key(&descriptor) {
+        if self.descriptors.len() < MAX_DESCRIPTORS || self.descriptors.contains_key(&descriptor) {
             self.descriptors.insert(descriptor, what);
         }
     }
@@ -176,7 +177,7 @@ impl Process {
     }
 }
 
-/// What `-y` says of a descriptor, without what it adds to the path.
+/// The path that `-y` prints behind a descriptor.
 pub(super) fn noted(note: &str) -> String {
     let note = note.strip_suffix(" (deleted)").unwrap_or(note);
     note.split('<').next().unwrap_or_default().to_owned()

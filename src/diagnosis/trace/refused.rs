@@ -1,20 +1,20 @@
-//! What was refused, and what came of it.
+//! What was refused, and what followed.
 
 use super::Trace;
-use super::deed::Deed;
-use super::process::{Open, Process};
+use super::effect::SyscallEffect;
+use super::process::{PendingRefusal, ProcessContext};
 use crate::diagnosis::cause;
-use crate::diagnosis::scene::Finding;
+use crate::diagnosis::finding::Finding;
 use crate::model::inside::Listener;
 use crate::model::obstacle::{Category, Errno, Evidence, Obstacle, Operation};
 use crate::model::trace::{Argument, Call, Refusal, Then};
 
-const MOST_REFUSALS: usize = 256;
-/// Of those the ones that only asked.
-const MOST_ASKED: usize = 64;
+const MAX_REFUSALS: usize = 256;
+/// How many of them may be of calls that only look.
+const MAX_ASKED: usize = 64;
 
-/// Calls whose EPERM may be about a privilege, or seccomp's: for what is not told. Of others it
-/// means something else, as of epoll_ctl(2) that a file cannot be waited for.
+/// Calls whose EPERM may come from a missing privilege or from seccomp. For other calls it means
+/// something else: for epoll_ctl(2), that a file cannot be waited for.
 const MAY_NEED_PRIVILEGE: [&str; 14] = [
     "add_key",
     "fsetxattr",
@@ -32,16 +32,16 @@ const MAY_NEED_PRIVILEGE: [&str; 14] = [
     "userfaultfd",
 ];
 
-/// Calls after a refusal within which a program says what was refused.
-const SAYS_SOON: u64 = 60;
-/// Calls after a refusal within which a program that said what was refused ends of it: a large one
-/// has much to close.
-const ENDS: u64 = 5_000;
-/// Calls after a refusal within which a program that says nothing ends of it: it closes files and
-/// frees memory.
-const ENDS_SOON: u64 = 100;
+/// Calls after a refusal within which a program reports it.
+const MAX_CALLS_UNTIL_REPORT: u64 = 60;
+/// Calls after a reported refusal within which the program ends because of it: a large program has
+/// much to close.
+const MAX_CALLS_UNTIL_END_AFTER_REPORT: u64 = 5_000;
+/// Calls after a refusal that is not reported within which the program ends because of it: it closes
+/// files and frees memory.
+const MAX_CALLS_UNTIL_END: u64 = 100;
 
-/// A refusal in the making.
+/// A refusal whose end is not known yet.
 pub(super) struct Refused {
     finding: Finding,
     program: Option<String>,
@@ -49,22 +49,22 @@ pub(super) struct Refused {
     text: String,
     then: Then,
     fatal: bool,
-    told: bool,
+    reported: bool,
     times: u64,
-    /// Processes that died of it while their parent lived on: whoever starts them again and again
-    /// needs them.
+    /// Processes that ended because of it while their parent continued. A parent that starts them
+    /// again and again needs them.
     deaths: u64,
 }
 
 impl Trace {
-    /// Something was refused, or failed in another way.
+    /// A call failed, perhaps because it was refused.
     pub(super) fn refusal(
         &mut self,
         pid: u32,
         line: u64,
         call: &Call,
         errno: Errno,
-        deed: Option<Deed>,
+        effect: Option<SyscallEffect>,
     ) {
         let refused = match (errno, call.name.as_str()) {
             (Errno::Eperm | Errno::Eacces | Errno::Erofs, _) => true,
@@ -76,13 +76,13 @@ impl Trace {
         if !refused {
             return;
         }
-        let finding = match &deed {
-            Some(deed) => {
-                let (operation, category) = deed.refused(errno);
-                let port = deed.listener.as_ref().and_then(Listener::port);
+        let finding = match &effect {
+            Some(effect) => {
+                let (operation, category) = effect.refused(errno);
+                let port = effect.listener.as_ref().and_then(Listener::port);
                 let finding = Finding::new(operation, category)
                     .errno(errno)
-                    .path(deed.path.clone())
+                    .path(effect.path.clone())
                     .port(port);
                 let is_privileged = matches!(
                     category,
@@ -91,11 +91,11 @@ impl Trace {
                         | Category::RawSocket
                         | Category::Seccomp
                 );
-                let finding = match deed.capability.filter(|_| is_privileged) {
+                let finding = match effect.capability.filter(|_| is_privileged) {
                     Some(capability) => finding.capability(capability),
                     None => finding,
                 };
-                finding.harmless(deed.harmless || deed.asks)
+                finding.harmless(effect.harmless || effect.only_asks)
             }
             None if errno == Errno::Eperm && MAY_NEED_PRIVILEGE.contains(&call.name.as_str()) => {
                 Finding::new(Operation::Other, Category::CapabilityMissing)
@@ -115,7 +115,7 @@ impl Trace {
                 index
             }
             None if self.refused.len()
-                < if finding.harmless { MOST_ASKED } else { MOST_REFUSALS } =>
+                < if finding.harmless { MAX_ASKED } else { MAX_REFUSALS } =>
             {
                 let program =
                     self.processes.get(&pid).and_then(|process| process.program.as_deref());
@@ -126,7 +126,7 @@ impl Trace {
                     text: call.text.clone(),
                     then: Then::WentOn,
                     fatal: false,
-                    told: false,
+                    reported: false,
                     times: 1,
                     deaths: 0,
                 });
@@ -142,10 +142,10 @@ impl Trace {
         }
     }
 
-    /// Whether a success makes up for a refusal: the same file elsewhere, or the same path in
-    /// another way.
-    pub(super) fn instead(&mut self, pid: u32, deed: &Deed) {
-        let (Some(process), Some(path)) = (self.processes.get_mut(&pid), &deed.path) else {
+    /// A success ends the refusals that it makes up for: of the same path, or of the same file in
+    /// another directory.
+    pub(super) fn superseded_by(&mut self, pid: u32, effect: &SyscallEffect) {
+        let (Some(process), Some(path)) = (self.processes.get_mut(&pid), &effect.path) else {
             return;
         };
         let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
@@ -156,7 +156,7 @@ impl Trace {
             if before == path {
                 return false;
             }
-            let same = one.finding.operation == deed.operation && name(before) == name(path);
+            let same = one.finding.operation == effect.operation && name(before) == name(path);
             if same {
                 one.then = Then::Elsewhere(path.clone());
             }
@@ -164,8 +164,9 @@ impl Trace {
         });
     }
 
-    /// Whether a program says what was refused: it writes to its standard error, or the very words.
-    pub(super) fn says(&mut self, pid: u32, call: &Call) {
+    /// Notes whether a program reports a refusal: it writes to its standard error, or writes the
+    /// words of the errno or the name of the file.
+    pub(super) fn observe_write(&mut self, pid: u32, call: &Call) {
         if !matches!(call.name.as_str(), "write" | "writev" | "pwrite64" | "sendto" | "sendmsg") {
             return;
         }
@@ -179,7 +180,8 @@ impl Trace {
         };
         let to_error = call.number(0) == Some(2);
         let calls = process.calls;
-        for open in process.open.iter_mut().filter(|open| calls - open.at <= SAYS_SOON) {
+        for open in process.open.iter_mut().filter(|open| calls - open.at <= MAX_CALLS_UNTIL_REPORT)
+        {
             let one = &mut self.refused[open.index];
             let words = one
                 .finding
@@ -192,17 +194,23 @@ impl Trace {
                 .and_then(|path| path.rsplit('/').next())
                 .unwrap_or_default();
             if to_error || words || name.len() > 2 && said.contains(&name.to_lowercase()) {
-                (open.told, one.told) = (true, true);
+                (open.reported, one.reported) = (true, true);
             }
         }
     }
 
-    /// A process ended badly: of what was refused to it last, or what it said was refused.
-    pub(super) fn died(&mut self, process: &Process, how: String, is_first: bool) {
-        let soon =
-            |open: &&Open| process.calls - open.at <= if open.told { ENDS } else { ENDS_SOON };
-        let candidates: Vec<Open> = process.open.iter().filter(soon).copied().collect();
-        let Some(last) = candidates.iter().rfind(|open| open.told).or(candidates.last()) else {
+    /// A process failed: because of the last refusal that it reported, else because of the last.
+    pub(super) fn died(&mut self, process: &ProcessContext, how: String, is_first: bool) {
+        let soon = |open: &&PendingRefusal| {
+            process.calls - open.at
+                <= if open.reported {
+                    MAX_CALLS_UNTIL_END_AFTER_REPORT
+                } else {
+                    MAX_CALLS_UNTIL_END
+                }
+        };
+        let candidates: Vec<PendingRefusal> = process.open.iter().filter(soon).copied().collect();
+        let Some(last) = candidates.iter().rfind(|open| open.reported).or(candidates.last()) else {
             return;
         };
         let one = &mut self.refused[last.index];
@@ -210,7 +218,7 @@ impl Trace {
             one.then = Then::Ended { how, calls: process.calls - last.at, survived: false };
         }
         match process.parent.and_then(|parent| self.processes.get_mut(&parent)) {
-            // What its parent makes of it is to be seen.
+            // The parent may fail because of it, or continue.
             Some(parent) => {
                 one.deaths += 1;
                 parent.refused(last.index, true);
@@ -231,7 +239,7 @@ impl Trace {
                 *survived = !one.fatal;
             }
         }
-        self.refused.sort_by_key(|one| (!one.fatal, !one.told, one.finding.harmless, one.line));
+        self.refused.sort_by_key(|one| (!one.fatal, !one.reported, one.finding.harmless, one.line));
         let container = self.context.container.clone();
         let source = self.context.source.clone();
         std::mem::take(&mut self.refused)
@@ -244,10 +252,11 @@ impl Trace {
                     errno: one.finding.errno,
                     path: one.finding.path.clone(),
                     port: one.finding.port,
-                    capability: one.finding.capability.map(str::to_owned),
+                    capability: one.finding.capability.map(|one| one.name().to_owned()),
                     category: one.finding.category,
                     fatal: one.fatal,
                     cause: cause::sentence(&one.finding),
+                    details: one.finding.details,
                     evidence: Evidence {
                         source: source.clone(),
                         line: Some(one.line),

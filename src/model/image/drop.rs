@@ -1,25 +1,9 @@
-//! Whom a program that starts as root goes over to: what the image's command line and its
+//! Which user a program that starts as root changes to: what the image's command line and its
 //! entrypoint script say.
 
 use crate::model::accounts::Identity;
 use crate::model::image::Image;
-
-/// Programs that execute the rest of their arguments as another user, and the option that names the
-/// user; without one, the first argument does. gosu(1), su-exec, s6-setuidgid, chpst, setpriv(1),
-/// runuser(1), sudo(8), su(1), chroot(1).
-const LAUNCHERS: [(&str, &[&str]); 11] = [
-    ("gosu", &[]),
-    ("su-exec", &[]),
-    ("s6-setuidgid", &[]),
-    ("setuidgid", &[]),
-    ("chpst", &["-u"]),
-    ("setpriv", &["--reuid"]),
-    ("runuser", &["-u", "--user"]),
-    ("sudo", &["-u", "--user"]),
-    ("su", &["-"]),
-    ("chroot", &["--userspec"]),
-    ("start-stop-daemon", &["-c", "--chuid", "-u", "--user"]),
-];
+use crate::model::launcher::{Launcher, UserArgument};
 
 /// Options by which servers take the user to drop to. What follows counts only where /etc/passwd
 /// has it: `-u` is an option of many.
@@ -74,12 +58,11 @@ impl Image {
 fn in_words<'a>(words: &[&'a str]) -> Vec<&'a str> {
     let mut users = Vec::new();
     for (i, word) in words.iter().enumerate() {
-        let name = word.rsplit('/').next().unwrap_or(word);
         let rest = &words[i + 1..];
-        if let Some((_, options)) = LAUNCHERS.iter().find(|(launcher, _)| *launcher == name) {
-            users.extend(match options {
-                [] => rest.first().copied(),
-                options => rest
+        if let Some(launcher) = Launcher::of_command(word) {
+            users.extend(match launcher.user {
+                UserArgument::First => rest.first().copied(),
+                UserArgument::Option(options) => rest
                     .iter()
                     .enumerate()
                     .find_map(|(j, word)| value(word, rest.get(j + 1), options)),

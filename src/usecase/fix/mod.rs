@@ -87,13 +87,13 @@ impl Fixed {
 
     #[must_use]
     pub fn is_proven(&self) -> bool {
-        self.proof.as_ref().is_some_and(|proof| proof.ready)
+        self.proof.as_ref().is_some_and(|proof| proof.works)
     }
 
     /// Its trial failed.
     #[must_use]
     pub fn is_refuted(&self) -> bool {
-        self.proof.as_ref().is_some_and(|proof| !proof.ready)
+        self.proof.as_ref().is_some_and(|proof| !proof.works)
     }
 
     /// Nothing is left that an exit code should tell.
@@ -132,6 +132,9 @@ impl Fixed {
         let explained = |obstacles: &[Obstacle]| obstacles.iter().cloned().map(explained).collect();
         let proof = self.proof.as_ref().map(|proof| report::Proof {
             ready: proof.ready,
+            works: proof.works,
+            checks: proof.checks.clone(),
+            not_checked: proof.not_checked.clone(),
             rounds: proof
                 .rounds
                 .iter()

@@ -16,6 +16,7 @@ use super::{FixOptions, Fixed, edited_files, user_namespace};
 use crate::error::{Error, Read};
 use crate::evidence::cluster::Cluster;
 use crate::foresight;
+use crate::model::check::{self, Check};
 use crate::model::defaults;
 use crate::model::edit::Edit;
 use crate::model::identity::{Assignment, Candidate};
@@ -31,7 +32,7 @@ use crate::run::{self, Proven, Trial};
 use crate::search;
 
 /// How long the API server may take to create what was asked for just before an interrupt.
-const ON_ITS_WAY: Duration = Duration::from_secs(1);
+pub(in crate::usecase) const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
 /// Plans for one workload, and proves it where `proves` says so.
 ///
@@ -45,6 +46,11 @@ pub async fn planned(
     proves: bool,
     tell: Tell<'_>,
 ) -> Result<Fixed, Error> {
+    let mut target = target;
+    if let Some(cluster) = cluster.filter(|_| proves) {
+        target.take_running(cluster, tell).await;
+    }
+    let checks = [options.trial.checks.clone(), annotated_checks(&target)?].concat();
     let privileged = plan::pod_spec(&target.object).map(plan::privileged).unwrap_or_default();
     let mut warnings = left_as_it_is(&target, &privileged);
     let search = &options.trial.search;
@@ -77,11 +83,11 @@ pub async fn planned(
         namespace: options.trial_namespace.clone().unwrap_or_else(|| target.namespace.clone()),
         object: &target.object,
         id: trial_id(&target.object),
-        runs_to_an_end: matches!(target.object["kind"].as_str(), Some("Job" | "CronJob")),
+        runs_to_an_end: runs_to_an_end(&target.object),
         root_pod: target.root_pod.clone(),
         traces: traces(options, &target, tell)?,
         volumes: &target.volumes,
-        options: run::Options { search, ..options.trial.clone() },
+        options: run::Options { search, checks, ..options.trial.clone() },
         inspection_pod: OnceLock::new(),
         owner: OnceLock::new(),
         progress: &tell_of_trial,
@@ -107,6 +113,29 @@ pub async fn planned(
     warnings.extend(target.manifest.as_ref().and_then(edited_files::rendered));
     let owner = plan::owner(&target.object).filter(|_| target.manifest.is_none());
     Ok(Fixed { target, plan, proof, warnings, is_admitted, owner, left_behind })
+}
+
+/// Whether the pods of an object end by themselves.
+pub(in crate::usecase) fn runs_to_an_end(object: &Value) -> bool {
+    matches!(object["kind"].as_str(), Some("Job" | "CronJob"))
+}
+
+/// The checks of a workload's annotation, or of its pods'.
+///
+/// # Errors
+/// A line that is no check.
+pub(in crate::usecase) fn annotated_checks(target: &FixTarget) -> Result<Vec<Check>, Error> {
+    let object = &target.object;
+    let template = plan::template_path(object).iter().try_fold(object, |value, key| value.get(key));
+    let annotated = |object: &Value| {
+        let value = object["metadata"]["annotations"][check::ANNOTATION].as_str()?;
+        Some(check::of_annotation(value))
+    };
+    let checks =
+        annotated(object).or_else(|| template.and_then(annotated)).unwrap_or(Ok(Vec::new()));
+    checks.map_err(|why| {
+        Error::input(format!("read the annotation {} of {}", check::ANNOTATION, target.name()), why)
+    })
 }
 
 /// What no plan changes of a target: containers that need a privilege, each with the reason, fields
@@ -264,23 +293,25 @@ async fn failed(cluster: Option<&Cluster>, target: &FixTarget) -> Vec<Obstacle> 
 
 /// What the level forbids all the same.
 fn forbidden(object: &Value, level: Level) -> Vec<String> {
+    let violations = violations(object, level).into_iter();
+    violations
+        .map(|violation| format!("{} still forbids it: {violation}", level.as_str()))
+        .collect()
+}
+
+/// What a level forbids in an object's pods, each in Pod Security's own words.
+pub(in crate::usecase) fn violations(object: &Value, level: Level) -> Vec<String> {
     let template = plan::template_path(object).iter().try_fold(object, |value, key| value.get(key));
     let Some(Ok(template)) = template.map(PodTemplateSpec::deserialize) else { return Vec::new() };
     let (metadata, mut spec) =
         (template.metadata.unwrap_or_default(), template.spec.unwrap_or_default());
     defaults::pod(&mut spec);
     let violations = policy::evaluate(&metadata, &spec, level, policy::newest_version());
-    violations
-        .into_iter()
-        .map(|violation| {
-            format!(
-                "{} still forbids it: {}: {}",
-                level.as_str(),
-                violation.reason,
-                violation.detail
-            )
-        })
-        .collect()
+    let told = violations.into_iter().map(|one| match one.detail.as_str() {
+        "" => one.reason,
+        detail => format!("{}: {detail}", one.reason),
+    });
+    told.collect()
 }
 
 /// What of the node the copy has not had, so that nothing is proven of it.
@@ -317,7 +348,7 @@ pub fn wants(object: &Value, level: Level) -> bool {
 }
 
 /// A name that no other trial has: a workload's, and the time.
-fn trial_id(object: &Value) -> String {
+pub(in crate::usecase) fn trial_id(object: &Value) -> String {
     let name = object["metadata"]["name"].as_str().unwrap_or("workload");
     let name: String = name
         .chars()

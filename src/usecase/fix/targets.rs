@@ -26,6 +26,7 @@ use crate::model::workload::{Unjudged, Workload};
 use crate::model::{knative, misplaced};
 use crate::plan;
 use crate::policy;
+use crate::run;
 
 /// One workload to fix.
 pub struct FixTarget {
@@ -139,6 +140,26 @@ impl FixTarget {
             manifest: None,
             configurations: Read::clean(Vec::new()),
         }
+    }
+
+    /// Takes up what runs in the cluster under the kind and name that a file gives, with the same
+    /// images: what it does as root tells what it will be refused.
+    pub(super) async fn take_running(&mut self, cluster: &Cluster, tell: Tell<'_>) {
+        let Some(manifest) = self.manifest.as_ref().filter(|manifest| manifest.pod.is_own) else {
+            return;
+        };
+        let (kind, name) = (&manifest.workload.kind, &manifest.workload.name);
+        let object = cluster.object(kind, &self.namespace, name).await.ok().flatten();
+        let Some(object) = object.filter(|object| images_of(object) == images_of(&self.object))
+        else {
+            return;
+        };
+        let running = Running::of(cluster, object, kind, name, &self.namespace, tell).await;
+        if let Some((_, pod)) = &running.root_pod {
+            tell(Activity::Note(format!("pod {pod} runs, and tells what {} does", self.name())));
+        }
+        let Running { root_pod, workload, volumes, .. } = running;
+        (self.root_pod, self.workload, self.volumes) = (root_pod, workload, volumes);
     }
 
     /// What is known of its containers: live, else by its file.
@@ -274,6 +295,29 @@ pub fn of_files(selector: &Selector, level: Level, namespace: &str) -> (OfFiles,
         found.targets.iter().flat_map(|target| target.faults.iter().cloned()).collect();
     found.notes.retain(|note| !told.contains(note));
     (found, errors)
+}
+
+/// The Jobs and Pods of --check-job, one a file.
+///
+/// # Errors
+/// A file cannot be read, or holds anything else.
+pub fn check_jobs(files: &[String]) -> Result<Vec<Value>, Error> {
+    let mut jobs = Vec::new();
+    for file in files {
+        let Read { value, errors } =
+            manifests::read(std::slice::from_ref(file), false, |manifest| manifest.object);
+        if let Some(error) = errors.into_iter().next() {
+            return Err(error);
+        }
+        match value.workloads.as_slice() {
+            [job] if run::is_runnable(job) => jobs.push(Value::clone(job)),
+            _ => {
+                let why = "it must hold exactly one Job or Pod";
+                return Err(Error::input(format!("check with {file} (--check-job)"), why));
+            }
+        }
+    }
+    Ok(jobs)
 }
 
 /// Why a workload of a file cannot be planned for: its document is not a whole object.
@@ -463,18 +507,48 @@ async fn of_name(cluster: &Cluster, target: &Target, tell: Tell<'_>) -> Result<F
     let Some(object) = cluster.object(kind, &namespace, name).await? else {
         return Err(foreign(kind, name));
     };
-    let root_pod = root_pod(cluster, &object, &namespace, tell).await;
-    // What fails now tells what to remedy; who may not list pods still gets a plan.
-    let all = cluster
-        .inventory(&everything_in(&namespace))
-        .await
-        .map(|inventory| inventory.value.workloads)
-        .unwrap_or_default();
-    let shared = volume::shared(&all);
-    let workload = all.into_iter().find(|workload| workload.kind == *kind && workload.name == name);
-    let storage = cluster.storage(workload.as_slice()).await;
-    let volumes = Arc::new(Volumes { storage, shared });
+    let Running { object, root_pod, workload, volumes } =
+        Running::of(cluster, object, kind, name, &namespace, tell).await;
     Ok(FixTarget { root_pod, workload, volumes, ..FixTarget::of_cluster(object, namespace) })
+}
+
+/// A workload of the cluster, and what is live of it.
+struct Running {
+    object: Value,
+    root_pod: Option<(String, String)>,
+    workload: Option<Workload>,
+    volumes: Arc<Volumes>,
+}
+
+impl Running {
+    async fn of(
+        cluster: &Cluster,
+        object: Value,
+        kind: &str,
+        name: &str,
+        namespace: &str,
+        tell: Tell<'_>,
+    ) -> Running {
+        let root_pod = root_pod(cluster, &object, namespace, tell).await;
+        // What fails now tells what to remedy; who may not list pods still gets a plan.
+        let all = cluster
+            .inventory(&everything_in(namespace))
+            .await
+            .map(|inventory| inventory.value.workloads)
+            .unwrap_or_default();
+        let shared = volume::shared(&all);
+        let workload = all.into_iter().find(|one| one.kind == kind && one.name == name);
+        let storage = cluster.storage(workload.as_slice()).await;
+        let volumes = Arc::new(Volumes { storage, shared });
+        Running { object, root_pod, workload, volumes }
+    }
+}
+
+/// The image of each container of an object.
+fn images_of(object: &Value) -> BTreeMap<&str, &str> {
+    let spec = plan::pod_spec(object);
+    let containers = spec.and_then(|spec| spec["containers"].as_array()).into_iter().flatten();
+    containers.filter_map(|one| Some((one["name"].as_str()?, one["image"].as_str()?))).collect()
 }
 
 async fn root_pod(

@@ -1,0 +1,285 @@
+//! The path that a refused verb was applied to.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{
+    call_format,
+    context::{LineContext, Verb},
+    errno::compile,
+    path::{self, MessagePath},
+};
+
+impl LineContext<'_> {
+    /// What the verb was done to: between verb and errno, else behind the errno, else before the
+    /// verb, else in a field of the record.
+    pub(crate) fn object(&self, verb: Verb) -> Option<String> {
+        let text = self.text();
+        let paths = self.paths();
+        let refusal = self.refusal()?;
+        // In `FSWriteError: java.nio.file.AccessDeniedException: /x` the path follows the
+        // exception.
+        let verb = if text[..refusal.span.end].ends_with("Exception") {
+            Verb { end: refusal.span.end, ..verb }
+        } else {
+            verb
+        };
+        let behind = |at: usize| {
+            paths.iter().find(move |path| {
+                path.span.start >= at && !is_program(text, path) && !is_code(text, path)
+            })
+        };
+        let own = |path: &MessagePath| path.text.to_owned();
+        if let Some(path) = call_format::path(text, refusal) {
+            return Some(path.to_owned());
+        }
+        // Ruby's `Permission denied @ rb_sysopen - tmp/x`, whatever frames the same line quotes
+        // behind it.
+        static RUBY: LazyLock<Regex> = LazyLock::new(|| {
+            compile(
+                r#"^ (?:@ \w+ - (?P<named>[\w./~][^\s,()<>"'`]*)|- (?P<bare>[\w.~-]*/[^\s,()<>"'`]*))"#,
+            )
+        });
+        if let Some(captures) = RUBY.captures(&text[refusal.span.end..]) {
+            return captures
+                .name("named")
+                .or(captures.name("bare"))
+                .map(|path| path.as_str().to_owned());
+        }
+        if verb.end >= refusal.span.end {
+            return behind(verb.end)
+                .map(own)
+                .or_else(|| self.relative(verb, &text[verb.end..]))
+                .or_else(|| self.field());
+        }
+        let between = &text[verb.end.min(refusal.span.start)..refusal.span.start];
+        if verb.end > 0 {
+            if let Some(path) = behind(verb.end).filter(|path| path.span.start < refusal.span.start)
+            {
+                return Some(own(path));
+            }
+            if let Some(path) = self.relative(verb, between) {
+                return Some(path);
+            }
+        }
+        if let Some(path) = behind(refusal.span.end) {
+            return Some(own(path));
+        }
+        // `[Errno 13] Permission denied: 'data.db'`
+        let after = text[refusal.span.end..].trim_start_matches([')', '"']);
+        if let Some(path) =
+            after.strip_prefix(": ").and_then(path::quoted_word).filter(|path| path.span.start == 1)
+        {
+            return Some(path.text.to_owned());
+        }
+        // tar names the member first: `tar: a/b: Cannot open: ...`.
+        if let Some(member) = text
+            .rfind("tar: ")
+            .and_then(|at| text[at + 5..].split_once(": "))
+            .filter(|(_, said)| said.starts_with("Cannot"))
+        {
+            return Some(member.0.to_owned());
+        }
+        let before = paths
+            .iter()
+            .rev()
+            .find(|path| path.span.end <= refusal.span.start && !is_program(text, path));
+        before
+            .map(own)
+            .or_else(|| self.field())
+            .or_else(|| {
+                path::last_file_name(&text[..refusal.span.start]).map(|path| path.text.to_owned())
+            })
+            .or_else(|| self.line_before())
+    }
+
+    /// A relative path that a verb is followed by: in quotes, or the one word before the errno. A
+    /// bare word is a file's name by its shape, or as what a command or a system call was
+    /// given.
+    fn relative(&self, verb: Verb, between: &str) -> Option<String> {
+        static CALLS: LazyLock<Regex> = LazyLock::new(|| {
+            compile(
+                r"(?i)(?:^|[\s:])(?:mkdir|mkdtemp|rmdir|rm|touch|cp|mv|ln|tee|cat|cd|chdir|open(?:at)?|unlink|rename|exec(?:vp?e?)?|spawn|fork/exec|stat|chmod|chown|chgrp|mknod|mkfifo|symlink|link|truncate|env|nohup|nice|timeout|xargs|time|tini|dumb-init|gosu|su-exec|setpriv|can't create|cannot create|can't open|cannot open|cannot touch|create/write to file|run|dir|directory|folder|file)(?:\(\))?$",
+            )
+        });
+        // In quotes may be anything's name: a file's by its shape, or by the noun or the call
+        // before it.
+        static FILES: LazyLock<Regex> = LazyLock::new(|| {
+            compile(
+                r"(?i)\b(?:file|dir|directory|folder|log|tree|script|program|executable|binary|command|database|socket|fifo|link|path|open|create|mkdir|touch|to|of|remove|unlink|rename|stat|on|key|exec|run|load|write|read|move|copy|access|chdir)\W*$",
+            )
+        });
+        let named = |word: &MessagePath| {
+            let verb = verb.end.min(self.text().len());
+            let before = format!("{}{}", &self.text()[..verb], &between[..word.span.start]);
+            path::is_file_name(word.text) || FILES.is_match(&before)
+        };
+        let word = path::quoted_word(between)
+            .filter(named)
+            .or_else(|| path::only_word(between).filter(|word| path::is_file_name(word.text)))
+            .or_else(|| path::last_file_name(between))
+            .or_else(|| {
+                let verb = &self.text()[..verb.end.min(self.text().len())];
+                path::only_word(between)
+                    .filter(|_| CALLS.is_match(verb) && between.trim_end().ends_with(':'))
+            })?;
+        (!is_noun(word.text)).then(|| word.text.to_owned())
+    }
+
+    /// What perror(3) prints of a call alone, `open: Permission denied`, is about the path that the
+    /// line before ends in.
+    fn line_before(&self) -> Option<String> {
+        static ALONE: LazyLock<Regex> = LazyLock::new(|| {
+            compile(
+                r"^(?:[\w./-]+: )?(?:f?open(?:at|dir)?|mkdir|creat|bind|connect|unlink|rename|stat|access|execv[pe]*|chdir|chmod|chown|mknod|flock|lockf)(?:\(\))?: $",
+            )
+        });
+        // Or of a thing that the line before names: Redis shows the line of its configuration.
+        static THING: LazyLock<Regex> = LazyLock::new(|| {
+            compile(
+                r"(?i)^(?:[\w./-]+: )?(?:can't|cannot|could not|couldn't|unable to|failed to|error) (?:open|opening|create|creating|write|read|access) (?:the |a )?(?:\w+ )?(?:file|directory|dir|database|socket|log ?file|pid ?file): $",
+            )
+        });
+        static EXCEPTION: LazyLock<Regex> =
+            LazyLock::new(|| compile(r"^(?:[\w$]+\.)*[A-Z]\w*(?:Exception|Error): $"));
+        static FAILS: LazyLock<Regex> = LazyLock::new(|| {
+            compile(
+                r"(?i)^>>> |\b(?:error|fail(?:ed|ure)?|cannot|can't|could not|couldn't|unable)\b",
+            )
+        });
+        let refusal = self.refusal()?;
+        let said = &self.text()[..refusal.span.start];
+        // An Erlang term, one element a line: the path, and then the errno.
+        if self.text().bytes().all(|byte| byte.is_ascii_lowercase() || b"{}[](),.".contains(&byte))
+        {
+            static ELEMENT: LazyLock<Regex> = LazyLock::new(|| compile(r#"^[{\[(]*"(/[^"]+)",$"#));
+            let path = self
+                .before()
+                .take(2)
+                .find_map(|line| Some(ELEMENT.captures(&line.text)?.get(1)?.as_str()));
+            return path.map(str::to_owned);
+        }
+        let before = self.before().next().filter(|before| FAILS.is_match(&before.text))?;
+        let mut paths = path::paths(&before.text);
+        let path = paths.pop().filter(|path| !is_code(&before.text, path))?;
+        let ends =
+            before.text[path.span.end..].trim_matches(|c: char| !c.is_alphanumeric()).is_empty();
+        let is_alone = ends && (ALONE.is_match(said) || THING.is_match(said));
+        (is_alone || paths.is_empty() && EXCEPTION.is_match(said)).then(|| path.text.to_owned())
+    }
+
+    /// The second of two paths behind the verb: what a copy or a link makes. `a -> b`, `a to b`, or
+    /// side by side.
+    pub(crate) fn target(&self, verb: Verb) -> Option<String> {
+        let text = self.text();
+        let paths = self.paths();
+        let mut behind = paths.iter().filter(|path| path.span.start >= verb.end);
+        let (first, second) = (behind.next()?, behind.next()?);
+        let between = text[first.span.end..second.span.start]
+            .trim_matches(|c: char| c == ' ' || c == '\'' || c == '"' || c == '`');
+        matches!(between, "->" | "to" | "" | "=>" | "into" | ",").then(|| second.text.to_owned())
+    }
+
+    /// A path that the record gives as a field: Node's `path: '/x'`, npm's `path /x`, logfmt's
+    /// `path=/x`.
+    pub(crate) fn field(&self) -> Option<String> {
+        static FIELD: LazyLock<Regex> = LazyLock::new(|| {
+            compile(
+                r#"(?:^|[\s{,])(?:npm (?:ERR!|error) )?(?:path|file|filename|fileName|dir|directory|dest)(?:=|: ?| )["']?(/[^"',\s}]*|\.{1,2}/[^"',\s}]*)"#,
+            )
+        });
+        // A relative one only in the line itself, where it is no place in a source.
+        static RELATIVE: LazyLock<Regex> = LazyLock::new(|| {
+            compile(
+                r#"(?:^|[\s{,(])(?:path|file|filename|fileName)=["']?([\w.][\w./+-]*)["']?(?:[,\s})]|$)"#,
+            )
+        });
+        static SOURCE: LazyLock<Regex> = LazyLock::new(|| {
+            compile(r"\.(?:go|c|cc|cpp|h|rs|py|rb|js|mjs|ts|java|kt|scala|cs|erl|ex)$")
+        });
+        let lines = &self.record().lines;
+        let rooted =
+            lines.iter().find_map(|line| Some(FIELD.captures(&line.text)?.get(1)?.as_str()));
+        let relative = || {
+            let field = RELATIVE.captures(self.text())?.get(1)?.as_str();
+            (path::is_file_name(field) && !SOURCE.is_match(field)).then_some(field)
+        };
+        rooted.filter(|path| !path::is_route(path)).or_else(relative).map(str::to_owned)
+    }
+}
+
+/// A word that messages have between a verb and an errno, and that is no file's name.
+fn is_noun(word: &str) -> bool {
+    static ERRNO: LazyLock<Regex> = LazyLock::new(|| compile(r"^(?:E[A-Z]{3,}|\d+|\(?\d\))$"));
+    const NOUNS: [&str; 40] = [
+        "failed",
+        "file",
+        "files",
+        "directory",
+        "dir",
+        "folder",
+        "error",
+        "failure",
+        "for",
+        "it",
+        "errno",
+        "code",
+        "path",
+        "from",
+        "socket",
+        "to",
+        "with",
+        "is",
+        "was",
+        "mode",
+        "stream",
+        "container",
+        "process",
+        "command",
+        "device",
+        "log",
+        "logfile",
+        "database",
+        "lock",
+        "pidfile",
+        "config",
+        "configuration",
+        "thread",
+        "session",
+        "listener",
+        "connection",
+        "server",
+        "program",
+        "this",
+        "that",
+    ];
+    NOUNS.contains(&word.trim_end_matches(':').to_ascii_lowercase().as_str())
+        || is_mode(word)
+        || ERRNO.is_match(word)
+}
+
+/// `rwxr-xr-x`: what `chmod` was to set.
+fn is_mode(word: &str) -> bool {
+    word.len() == 9 && word.bytes().all(|byte| b"rwxsStT-".contains(&byte))
+}
+
+/// A place in code: `in /x.php on line 3`, `at /x.pm line 10`, `/x.js:3:1`.
+fn is_code(text: &str, path: &MessagePath<'_>) -> bool {
+    static PLACE: LazyLock<Regex> = LazyLock::new(|| {
+        compile(r#"^["']?(?:,? (?:on )?line \d+|:\d+(?::\d+)?(?:$|[\s):])|\(\d+\))"#)
+    });
+    PLACE.is_match(&text[path.span.end..])
+}
+
+/// The program's own name: first in the line and followed by a colon and a line number or another
+/// message.
+fn is_program(text: &str, path: &MessagePath<'_>) -> bool {
+    static LINE_NUMBER: LazyLock<Regex> = LazyLock::new(|| compile(r"^:\s(?:line\s)?\d+:"));
+    let rest = &text[path.span.end..];
+    // `/usr/bin/env: 'bash': Permission denied`
+    let names_another = rest
+        .strip_prefix(": ")
+        .is_some_and(|rest| path::quoted_word(rest).is_some_and(|word| word.span.start == 1));
+    path.span.start == 0 && (LINE_NUMBER.is_match(rest) || names_another)
+}

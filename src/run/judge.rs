@@ -1,0 +1,81 @@
+//! Judges a workload as it is written: it runs once, is used, and is compared with root.
+
+use std::time::{Duration, Instant};
+
+use super::{Progress, Trial};
+use crate::error::Error;
+use crate::model::obstacle::{Category, Obstacle};
+use crate::plan;
+use crate::search::{self, End, Evidence, Observations, Outcome, Search};
+
+/// What a run of a workload showed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// It became ready, and stayed so while it was used; or ended well, if it runs to an end.
+    pub ready: bool,
+    /// And it passes its checks, and does what it does as root.
+    pub works: bool,
+    pub seconds: u64,
+    /// What stands in the way, or is refused though it is ready.
+    pub obstacles: Vec<Obstacle>,
+    /// What differs from root and may have another reason.
+    pub notes: Vec<String>,
+    pub checks: Vec<String>,
+    /// What was not looked at, each in a sentence.
+    pub not_checked: Vec<String>,
+}
+
+impl Trial<'_> {
+    /// Runs the workload as it is and, unless the options say otherwise, as root beside it.
+    ///
+    /// # Errors
+    /// The cluster does not answer, or does not let us run the copies.
+    pub async fn judge(&self) -> Result<Verdict, Error> {
+        let begin = Instant::now();
+        self.check_rights().await?;
+        self.create_owner().await?;
+        let limits = self.proof_limits().await;
+        (self.progress)(Progress::Running(1));
+        let as_root = plan::as_root(self.object);
+        let (control, missing) = match self.control(&as_root).await {
+            Ok(control) => (Some(control), None),
+            Err(why) => (None, Some(why)),
+        };
+        let mut observed = Observations::default();
+        if let Some(control) = &control {
+            observed.take(&control.behaviour, &control.users);
+        }
+        let control = control.map(|control| control.behaviour);
+        let options = search::Options { max_rounds: 1, ..self.options.search.clone() };
+        let evidence = Evidence { observed, ..Evidence::default() };
+        let search = Search::new(self.object, options, evidence)
+            .map_err(|why| Error::input("read the pod template", why))?;
+        let copy = self.copy(self.object, &self.pod_name("1"));
+        let outcome = self.run(&copy, &search, Duration::ZERO, control.as_ref()).await?;
+        let known = control.map(|control| control.refusals).unwrap_or_default();
+        Ok(verdict(outcome, &known, missing.into_iter().chain(limits).collect(), begin.elapsed()))
+    }
+}
+
+/// What an outcome says of a workload; what root is refused as well is no fault of it.
+fn verdict(
+    outcome: Outcome,
+    known: &[Obstacle],
+    mut not_checked: Vec<String>,
+    elapsed: Duration,
+) -> Verdict {
+    let Outcome { end, mut obstacles, notes, checks, gaps, .. } = outcome;
+    obstacles.retain(|one| !search::is_known(known, one));
+    // Nothing is added here that would open what root writes.
+    let is_refused = obstacles.iter().any(|one| one.category == Category::UnwritablePath);
+    not_checked.extend(gaps);
+    Verdict {
+        ready: matches!(end, End::Works | End::Differs),
+        works: end == End::Works && !is_refused,
+        seconds: elapsed.as_secs(),
+        obstacles,
+        notes,
+        checks,
+        not_checked,
+    }
+}

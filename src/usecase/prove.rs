@@ -1,0 +1,91 @@
+//! Judges workloads as they are written: admitted by a level, ready, and the same as root.
+
+use std::sync::OnceLock;
+
+use super::fix::planning;
+use super::fix::targets::FixTarget;
+use super::interrupt::interrupted;
+use super::progress::{Activity, Tell};
+use crate::error::Error;
+use crate::evidence::cluster::Cluster;
+use crate::model::obstacle::Obstacle;
+use crate::model::podsecurity::Level;
+use crate::output::prove::Judged;
+use crate::run::{self, Trial, Verdict};
+
+/// How workloads are judged.
+#[derive(Debug, Clone)]
+pub struct ProveOptions {
+    pub level: Level,
+    pub trial: run::Options,
+    /// The namespace in which the copies run, instead of the workload's.
+    pub trial_namespace: Option<String>,
+}
+
+/// Judges one workload; comes back with why pods of the trial may still be there, too.
+///
+/// # Errors
+/// It was interrupted, a check of its annotation cannot be read, or the cluster does not answer or
+/// does not let us run the copies.
+pub async fn judged(
+    cluster: &Cluster,
+    options: &ProveOptions,
+    target: &FixTarget,
+    tell: Tell<'_>,
+) -> Result<(Judged, Option<Error>), Error> {
+    let level = options.level.as_str();
+    let forbidden = planning::violations(&target.object, options.level);
+    let forbidden = forbidden.into_iter().map(|one| format!("{level} forbids it: {one}")).collect();
+    let mut of_trial = options.trial.clone();
+    of_trial.checks.extend(planning::annotated_checks(target)?);
+    let tell_of_trial = |progress: run::Progress<'_>| match progress {
+        run::Progress::Note(note) => tell(Activity::Note(note)),
+        other => tell(Activity::Trial(other)),
+    };
+    let trial = Trial {
+        cluster: Some(cluster),
+        images: Vec::new(),
+        configurations: Vec::new(),
+        namespace: options.trial_namespace.clone().unwrap_or_else(|| target.namespace.clone()),
+        object: &target.object,
+        id: planning::trial_id(&target.object),
+        runs_to_an_end: planning::runs_to_an_end(&target.object),
+        root_pod: None,
+        traces: Vec::new(),
+        volumes: &target.volumes,
+        options: of_trial,
+        inspection_pod: OnceLock::new(),
+        owner: OnceLock::new(),
+        progress: &tell_of_trial,
+    };
+    let verdict = tokio::select! {
+        verdict = trial.judge() => verdict,
+        () = interrupted() => {
+            tokio::time::sleep(planning::ON_ITS_WAY).await;
+            Err(Error::input("finish the proof", "it was interrupted"))
+        }
+    };
+    let left_behind = trial.clean_up().await.err();
+    Ok((report(target, options.level, forbidden, verdict?), left_behind))
+}
+
+fn report(target: &FixTarget, level: Level, forbidden: Vec<String>, verdict: Verdict) -> Judged {
+    let Verdict { ready, works, seconds, obstacles, notes, checks, not_checked } = verdict;
+    let explained = |one: Obstacle| super::explain::explained(one);
+    let source = target.manifest.as_ref().and_then(|manifest| manifest.workload.source.as_ref());
+    Judged {
+        workload: target.name(),
+        namespace: target.namespace.clone(),
+        file: source.map(|source| source.file.clone()),
+        level: level.as_str(),
+        admitted: forbidden.is_empty(),
+        forbidden,
+        ready,
+        works,
+        seconds,
+        checks,
+        not_checked,
+        notes,
+        obstacles: obstacles.into_iter().map(explained).collect(),
+    }
+}
