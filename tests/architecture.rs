@@ -222,6 +222,26 @@ fn every_room_is_on_the_map() {
     }
 }
 
+/// What joins a diagnosis and a remedy are the typed fields and details of the obstacle.
+#[test]
+fn remedies_read_no_text() {
+    for path in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/remedy")) {
+        let text = fs::read_to_string(&path).expect("a source file");
+        for word in ["evidence.text", ".cause"] {
+            assert!(!text.contains(word), "{} reads {word}", path.display());
+        }
+    }
+}
+
+/// The files that read a log know no pattern: a pattern needs them, and they need none.
+#[test]
+fn the_reader_of_logs_knows_no_pattern() {
+    for path in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/diagnosis/reader")) {
+        let code = code(&path);
+        assert!(!code.contains("patterns"), "{} names a pattern", path.display());
+    }
+}
+
 /// The modules of a file: `src/plan/compose.rs` is `plan::compose`, and `src/plan/mod.rs` is
 /// `plan`.
 fn module(path: &Path) -> String {

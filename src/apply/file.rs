@@ -97,7 +97,7 @@ mod tests {
             replace(directory.path(), "", "x")
                 .expect_err("a directory")
                 .why
-                .contains("no plain file")
+                .contains("not a regular file")
         );
         assert_eq!(
             fs::read_dir(directory.path()).expect("a directory").count(),

@@ -143,12 +143,12 @@ impl SelectionFlags {
 
 /// How to reach registries, for every command that reads images.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "RegistryOptions flags")]
+#[command(next_help_heading = "Registry flags")]
 pub(super) struct RegistryFlags {
-    /// RegistryOptions to speak plain HTTP with; may be repeated
+    /// Registry to speak plain HTTP with; may be repeated
     #[arg(long, value_name = "HOST:PORT")]
     plain_http: Vec<String>,
-    /// RegistryOptions to ask instead of the one that a reference names
+    /// Registry to ask instead of the one that a reference names
     #[arg(long, value_name = "HOST[:PORT]")]
     registry_mirror: Option<String>,
     /// containerd's content store, to read a workload's images from on the node itself; such as

@@ -5,10 +5,13 @@
 
 mod checks;
 mod listeners;
+mod private_files;
 mod processes;
 mod reloads;
 mod replies;
 mod restarts;
+
+pub use self::private_files::needed;
 
 use crate::model::behaviour::Behaviour;
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
@@ -23,6 +26,8 @@ enum Difference {
     Lost { container: Option<String>, cause: String, evidence: String },
     /// A port that only root may listen on, and the copy does not.
     Port { container: String, port: u16, cause: String },
+    /// A file that it is set up with, and may not read.
+    Unreadable { container: String, path: String },
     /// It may be so for another reason than the user.
     Noted(String),
 }
@@ -31,6 +36,7 @@ enum Difference {
 const COMPARISONS: &[fn(&Behaviour, &Behaviour) -> Vec<Difference>] = &[
     checks::compare,
     listeners::compare,
+    private_files::compare,
     processes::compare,
     replies::compare,
     reloads::compare,
@@ -53,6 +59,18 @@ pub fn differences(control: &Behaviour, copy: &Behaviour) -> (Vec<Obstacle>, Vec
                 cause,
                 ..Obstacle::new(Operation::Bind, Category::PrivilegedPort)
             }),
+            Difference::Unreadable { container, path } => {
+                let cause = format!(
+                    "the program is set up with {path}, which the copy as root may read and this one may not"
+                );
+                obstacles.push(Obstacle {
+                    container: Some(container),
+                    path: Some(path),
+                    evidence: evidence(cause.clone()),
+                    cause,
+                    ..Obstacle::new(Operation::Open, Category::UnreadableFile)
+                });
+            }
             Difference::Noted(note) => notes.push(note),
         }
     }

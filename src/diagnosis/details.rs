@@ -1,26 +1,52 @@
-//! What a message says beside the refusal, for the remedies.
+//! What is known beside the refusal, for the remedies.
 
 use super::finding::Finding;
 use crate::model::detail::Detail;
 use crate::model::launcher::Launcher;
 use crate::model::obstacle::{Category, Operation};
 
-/// The details that the text of a finding has, whatever pattern read it.
-pub(super) fn in_text(finding: &Finding, text: &str) -> Vec<Detail> {
-    let mut details = Vec::new();
-    if finding.category == Category::IdentitySwitch {
-        details.extend(Launcher::in_message(text).map(Detail::Launcher));
-    }
-    if may_name_users(finding.category) {
-        details.extend(named_users(text).map(|name| Detail::NamedUser(name.to_owned())));
-    }
-    if finding.category == Category::OwnershipChange {
-        details.extend(command(finding.operation, text).map(Detail::Command));
-    }
-    if finding.category == Category::PodSecurity {
-        details.extend(uid_range(text).map(|range| Detail::UidRange(range.to_owned())));
+/// The details of a message in a log, whatever pattern read it.
+pub(super) fn of_message(finding: &Finding, text: &str) -> Vec<Detail> {
+    let mut details = named_in(finding.category, text);
+    match finding.category {
+        Category::IdentitySwitch => {
+            details.extend(Launcher::in_message(text).map(Detail::Launcher));
+        }
+        Category::OwnershipChange => {
+            let command = command(finding.operation);
+            let is_its_own = |command: &&str| is_printed_by(command, text);
+            details.extend(command.filter(is_its_own).map(Detail::Command));
+        }
+        Category::PodSecurity => {
+            details.extend(uid_range(text).map(|range| Detail::UidRange(range.to_owned())));
+        }
+        _ => {}
     }
     details
+}
+
+/// The details of a refused system call; `program` is the path of the one that made it.
+pub(super) fn of_call(finding: &Finding, text: &str, program: Option<&str>) -> Vec<Detail> {
+    let mut details = named_in(finding.category, text);
+    let name = program.and_then(|program| program.rsplit('/').next());
+    match finding.category {
+        Category::IdentitySwitch => {
+            details.extend(name.and_then(Launcher::of_command).map(Detail::Launcher));
+        }
+        Category::OwnershipChange => {
+            let command = command(finding.operation).filter(|command| name == Some(*command));
+            details.extend(command.map(Detail::Command));
+        }
+        _ => {}
+    }
+    details
+}
+
+fn named_in(category: Category, text: &str) -> Vec<Detail> {
+    if !may_name_users(category) {
+        return Vec::new();
+    }
+    named_users(text).map(|name| Detail::NamedUser(name.to_owned())).collect()
 }
 
 /// Categories for which it matters which user the program wants to be. For the others the path
@@ -74,15 +100,18 @@ fn named_users(text: &str) -> impl Iterator<Item = &str> {
     behind_a_noun.take(MAX_NAMES)
 }
 
-/// chown(1) or chmod(1), where the message is the command's own: a program that makes the call
-/// itself begins otherwise.
-fn command(operation: Operation, text: &str) -> Option<&'static str> {
-    let command = match operation {
-        Operation::Chown => "chown",
-        Operation::Chmod => "chmod",
-        _ => return None,
-    };
-    text.trim_start().trim_start_matches("/bin/").starts_with(command).then_some(command)
+/// The command that makes the refused call.
+fn command(operation: Operation) -> Option<&'static str> {
+    match operation {
+        Operation::Chown => Some("chown"),
+        Operation::Chmod => Some("chmod"),
+        _ => None,
+    }
+}
+
+/// Whether a message is a command's own. A program that makes the call itself begins otherwise.
+fn is_printed_by(command: &str, text: &str) -> bool {
+    text.trim_start().trim_start_matches("/bin/").starts_with(command)
 }
 
 /// The uids that OpenShift's security context constraints allow in the namespace:
@@ -106,11 +135,32 @@ mod tests {
     }
 
     #[test]
-    fn a_command_speaks_for_itself() {
-        let chown = |text| command(Operation::Chown, text);
-        assert_eq!(chown("chown: changing ownership of '/x'"), Some("chown"));
-        assert_eq!(chown("/bin/chown: /x: Operation not permitted"), Some("chown"));
-        assert_eq!(chown("Couldn't chown \"/x\" [Operation not permitted]"), None);
+    fn a_command_is_known_by_its_message_or_as_the_program_of_the_call() {
+        let finding = Finding::new(Operation::Chown, Category::OwnershipChange);
+        let by_message = |text| of_message(&finding, text).contains(&Detail::Command("chown"));
+        assert!(by_message("chown: changing ownership of '/x': Operation not permitted"));
+        assert!(by_message("/bin/chown: /x: Operation not permitted"));
+        assert!(!by_message("Couldn't chown \"/x\" [Operation not permitted]"));
+
+        let call = "fchownat(AT_FDCWD, \"/x\", 33, -1, 0) = -1 EPERM (Operation not permitted)";
+        let by_call =
+            |program| of_call(&finding, call, Some(program)).contains(&Detail::Command("chown"));
+        assert!(by_call("/usr/bin/chown"));
+        assert!(!by_call("/usr/sbin/server"));
+    }
+
+    #[test]
+    fn a_launcher_is_known_as_the_program_of_the_call() {
+        let finding = Finding::new(Operation::Setgroups, Category::IdentitySwitch);
+        let call = "setgroups(1, [7]) = -1 EPERM (Operation not permitted)";
+        let launcher = |program: &str| {
+            of_call(&finding, call, Some(program)).into_iter().find_map(|detail| match detail {
+                Detail::Launcher(launcher) => Some(launcher.command),
+                _ => None,
+            })
+        };
+        assert_eq!(launcher("/usr/local/bin/gosu"), Some("gosu"));
+        assert_eq!(launcher("/usr/sbin/named"), None);
     }
 
     #[test]

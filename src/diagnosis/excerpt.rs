@@ -62,7 +62,7 @@ pub(super) fn read_record(records: &[Record], at: usize) -> Reading {
     let found = findings.into_iter().map(|(index, mut finding)| {
         let line = &record.lines[index];
         let text = evidence(line);
-        finding.details.extend(details::in_text(&finding, text));
+        finding.details.extend(details::of_message(&finding, text));
         LocatedFinding {
             finding,
             severity: if record.is_trace { line.severity.max(worst) } else { line.severity },
@@ -119,8 +119,8 @@ fn read_line(context: &LineContext) -> Vec<Finding> {
     readings.rev().max_by_key(certainty).unwrap_or_default()
 }
 
-/// A stack trace tells of one failure, however many of its lines speak of it: the first that names
-/// a path or a port. Where that has no errno, the exception that caused it may have one.
+/// The one failure of a stack trace, which several of its lines may report: the first that names a
+/// path or a port. Where that has no errno, the exception that caused it may have one.
 fn one_failure(read: Vec<(usize, Finding)>) -> Vec<(usize, Finding)> {
     let best = read
         .iter()
@@ -135,7 +135,7 @@ fn one_failure(read: Vec<(usize, Finding)>) -> Vec<(usize, Finding)> {
     vec![(index, finding)]
 }
 
-/// The program that speaks, where the message starts with its name and a colon.
+/// The program that printed the message, where it starts with its name and a colon.
 fn program(text: &str) -> Option<String> {
     /// Words that stand there and are no program's name.
     const LABELS: [&str; 11] = [

@@ -3,9 +3,8 @@
 use super::Diagnosed;
 use crate::model::obstacle::{Category, Obstacle};
 
-/// Puts together what the logs, states and events of one failure told. Each says it in its own
-/// words, so what they agree on counts once; what stopped a program comes first, in the order of
-/// the texts.
+/// Joins what the logs, states and events of one failure tell. A refusal that several of them report
+/// counts once. What stopped a program comes first, in the order of the texts.
 #[must_use]
 pub fn merge(texts: impl IntoIterator<Item = Diagnosed>) -> Diagnosed {
     let mut all = Diagnosed::default();

@@ -18,6 +18,10 @@ pub struct Behaviour {
     /// The same requests after the second start.
     pub replies_after_restart: Vec<(Request, Reply)>,
     pub checks: Vec<Checked>,
+    /// Files that not everybody may read and that its programs are set up with: container and path.
+    pub private: Vec<(String, String)>,
+    /// Those of the control's that this one may not read.
+    pub unreadable: Vec<(String, String)>,
     pub reloads: Vec<Reload>,
     pub restarts: Vec<Restart>,
     /// What was not looked at, each in a sentence.

@@ -142,7 +142,7 @@ pub fn is_hidden(c: char) -> bool {
     c.is_control() || reorders_or_hides(c)
 }
 
-/// JSON with every hidden character as a `\u` escape: the same text to whoever parses it. Beside
+/// JSON with every hidden character as a `\u` escape: the same text to every parser. Beside
 /// line breaks such a character stands in a string only.
 #[must_use]
 pub fn escaped(json: &str) -> String {

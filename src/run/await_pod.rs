@@ -125,7 +125,10 @@ impl Trial<'_> {
                 (lost, notes)
             }
         };
-        if lost.iter().any(|one| one.category == Category::LostFunction) {
+        let is_lost = |one: &Obstacle| {
+            matches!(one.category, Category::LostFunction | Category::UnreadableFile)
+        };
+        if lost.iter().any(is_lost) {
             outcome.end = End::Differs;
         }
         outcome.obstacles.extend(lost);

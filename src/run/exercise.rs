@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::requests::Ports;
 use super::{Trial, await_pod, states};
+use crate::comparison;
 use crate::evidence::cluster::{Cluster, Place, TrialPlace};
 use crate::model::behaviour::{Behaviour, Checked, Reload, Reply, Request, RequestKind, Restart};
 use crate::model::check::{Action, Check, Statuses};
@@ -74,6 +75,14 @@ impl Trial<'_> {
         }
         behaviour.gaps.extend(self.gaps(pod, &requests, &before));
         behaviour.containers = self.insides(cluster, name, pod).await;
+        match control {
+            Some(control) => {
+                behaviour.unreadable = self.unreadable(cluster, name, &control.private).await;
+            }
+            None => {
+                behaviour.private = self.private(cluster, name, &behaviour.containers).await;
+            }
+        }
         tracing::debug!(pod = name, elapsed = ?begin.elapsed(), "it was used");
         behaviour
     }
@@ -128,6 +137,41 @@ impl Trial<'_> {
             }
         }
         insides
+    }
+
+    /// What containers are set up with that not everybody may read.
+    async fn private(
+        &self,
+        cluster: &Cluster,
+        name: &str,
+        insides: &BTreeMap<String, Inside>,
+    ) -> Vec<(String, String)> {
+        let mut needed = Vec::new();
+        for (container, inside) in insides {
+            let place = Place { namespace: &self.namespace, pod: name, container };
+            let Ok((private, named)) = cluster.private_files(place).await else { continue };
+            let paths = comparison::needed(&private, &named, inside).into_iter();
+            needed.extend(paths.map(|path| (container.clone(), path)));
+        }
+        needed
+    }
+
+    /// Those of some files, each of a container, that the copy may not read.
+    async fn unreadable(
+        &self,
+        cluster: &Cluster,
+        name: &str,
+        files: &[(String, String)],
+    ) -> Vec<(String, String)> {
+        let mut unreadable = Vec::new();
+        for of_one in files.chunk_by(|one, other| one.0 == other.0) {
+            let container = &of_one[0].0;
+            let place = Place { namespace: &self.namespace, pod: name, container };
+            let paths: Vec<&str> = of_one.iter().map(|(_, path)| path.as_str()).collect();
+            let refused = cluster.unreadable(place, &paths).await.unwrap_or_default();
+            unreadable.extend(refused.into_iter().map(|path| (container.clone(), path)));
+        }
+        unreadable
     }
 
     /// A check that was given.

@@ -115,7 +115,8 @@ fn today() -> Date {
     Timestamp::now().to_zoned(TimeZone::UTC).date()
 }
 
-/// Accepts what annotations accept; comes back with a warning for each that is none.
+/// Accepts what annotations accept; comes back with a warning for each that
+/// accepts nothing.
 fn by_annotations(rows: &mut [Row]) -> Vec<String> {
     let known: LazyCell<BTreeSet<&str>> =
         LazyCell::new(|| rule::all().into_iter().map(|rule| rule.id).collect());

@@ -366,7 +366,7 @@ async fn look(
     if options.is_exec() {
         let lookup = |path: &str| seen.lookup(path);
         let files = Files::new(&lookup, read_only, mounts.clone());
-        // Whoever it is for, these are the files that it is about.
+        // Every user would execute these files.
         let file = |path: &&str| {
             decide(&observer, &files, path, Access::Execute).steps.pop().map(|step| step.path)
         };

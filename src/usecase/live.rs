@@ -1,5 +1,4 @@
-//! Workloads of the cluster as somebody names them, their running pods, and the texts about what
-//! fails.
+//! Workloads of the cluster by their names, their running pods, and the texts about what fails.
 
 use super::target::Target;
 use crate::error::{Error, Partial};

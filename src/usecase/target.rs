@@ -142,7 +142,7 @@ pub fn nearest<'n>(given: &str, names: impl Iterator<Item = &'n str>) -> Option<
 }
 
 impl Target {
-    /// What helps somebody whose target is nowhere: the type, or of these workloads the name, that
+    /// What helps if the target is nowhere: the type, or of these workloads the name, that
     /// was most likely meant.
     #[must_use]
     pub fn hint<'w>(&self, workloads: impl Iterator<Item = &'w Workload>) -> String {

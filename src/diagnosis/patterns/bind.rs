@@ -120,8 +120,8 @@ fn read(context: &LineContext) -> Option<Finding> {
                 .capability(Capability::NET_BIND_SERVICE),
         );
     }
-    // `failed to bind service; nested: AccessDeniedException[/srv/x]`: the exception is about
-    // another thing.
+    // `failed to bind service; nested: AccessDeniedException[/srv/x]`: the exception is not about the
+    // socket.
     let is_exception = context.text()[..context.refusal()?.span.end].ends_with("Exception");
     if is_exception && !is_unix(context.text()) {
         return None;
@@ -156,13 +156,14 @@ fn read(context: &LineContext) -> Option<Finding> {
     )
 }
 
-/// Whether a message is about a port that everybody may bind: no change of the user opens it.
+/// Whether a message is about a port that every process may bind: another user would be refused
+/// too.
 pub(in crate::diagnosis) fn is_unprivileged_port(text: &str) -> bool {
     static BINDS: LazyLock<Regex> = LazyLock::new(|| {
         compile(r"(?i)\b(?:bind(?:ing)?|listen(?:ing)?|socketexception|make_sock)\b")
     });
     let mut ports = port::ports(text).map(|(port, _)| port).peekable();
-    // A file that was refused beside it is another matter.
+    // A refused file in the same message is another obstacle.
     BINDS.is_match(text)
         && !is_unix(text)
         && path::paths(text).is_empty()
@@ -215,8 +216,8 @@ fn port_nearby(context: &LineContext) -> Option<u16> {
     field.or_else(announced)
 }
 
-/// Programs that keep the errno to themselves. Only for a privileged port, and not where another
-/// reason is given.
+/// A message without an errno. It counts only for a privileged port, and where no other reason is
+/// given.
 fn without_errno(context: &LineContext) -> Option<Finding> {
     static SAYS: LazyLock<Regex> = LazyLock::new(|| {
         compile(

@@ -13,7 +13,7 @@ use crate::model::obstacle::{Category, Errno, Operation};
 pub(super) const PATTERN: Pattern = Pattern {
     id: "chown",
     title: "ownership could not be changed",
-    explain: "Only root with CAP_CHOWN may give a file to somebody else; an owner may change only its group, to one of his own groups. A chown to what the file already is passes.",
+    explain: "Only root with CAP_CHOWN may give a file to another user. The owner may change its group only, to one of the owner's groups. A chown to the present owner succeeds.",
     source: "chown(2), capabilities(7); coreutils src/chown-core.c",
     signals: &[],
     examples: &[

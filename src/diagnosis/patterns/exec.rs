@@ -202,12 +202,12 @@ fn by_shell(context: &LineContext) -> Option<Finding> {
         .name("name")
         .is_some_and(|name| name.as_str().ends_with("sh") && !name.as_str().ends_with(".sh"));
     let numbered = captures.name("number").is_some();
-    // dash names the script twice; any other name there is that of a command which speaks for
-    // itself.
+    // dash prints the name of the script twice; any other name there is that of a command which
+    // prints the message itself.
     let name = captures.name("name")?;
-    let speaks_itself = captures.name("again").is_some_and(|again| again.as_str() != name.as_str());
-    // What stands before the script's name is a supervisor's.
-    if speaks_itself || (name.start() > 0 && !numbered) {
+    let is_of_command = captures.name("again").is_some_and(|again| again.as_str() != name.as_str());
+    // A supervisor prints its own name before that of the script.
+    if is_of_command || (name.start() > 0 && !numbered) {
         return None;
     }
     // A script that a shell was to read: in the home of root, whatever its mode is, nobody else

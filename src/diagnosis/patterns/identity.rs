@@ -109,8 +109,8 @@ pub(super) const PATTERN: Pattern = Pattern {
     read: Read::One(read),
 };
 
-/// What each call is called, in programs' words. The first that matches names the operation, so
-/// groups stand first: a message about them often speaks of the user as well.
+/// The words of programs for each call. The first that matches names the operation, so groups stand
+/// first: a message about them often names the user as well.
 const CALLS: &[(Operation, &str)] = &[
     (
         Operation::Setgroups,
@@ -127,7 +127,7 @@ const CALLS: &[(Operation, &str)] = &[
 ];
 
 /// Messages that mean it without an errno.
-const SILENT: &[(Operation, &str)] = &[
+const WITHOUT_ERRNO: &[(Operation, &str)] = &[
     (
         Operation::Setgid,
         r"\b(?:cannot|can't|couldn't|could not|unable to|failed to) set(?: the)? (?:gid|group id|group)\b",
@@ -163,14 +163,14 @@ const SILENT: &[(Operation, &str)] = &[
 
 fn read(context: &LineContext) -> Option<Finding> {
     static COMPILED: LazyLock<[Vec<(Operation, Regex)>; 2]> = LazyLock::new(|| {
-        [CALLS, SILENT].map(|table| {
+        [CALLS, WITHOUT_ERRNO].map(|table| {
             table
                 .iter()
                 .map(|(operation, words)| (*operation, compile(&format!("(?i){words}"))))
                 .collect()
         })
     });
-    let [calls, silent] = &*COMPILED;
+    let [calls, without_errno] = &*COMPILED;
     let finding = |operation| {
         let capability = match operation {
             Operation::Setuid => Capability::SETUID,
@@ -182,7 +182,8 @@ fn read(context: &LineContext) -> Option<Finding> {
             .harmless(context.is_warning())
     };
     let Some(refusal) = context.refusal() else {
-        let (operation, _) = silent.iter().find(|(_, words)| words.is_match(context.text()))?;
+        let (operation, _) =
+            without_errno.iter().find(|(_, words)| words.is_match(context.text()))?;
         // `sudo: effective uid is not 0, is /usr/bin/sudo on a file system with the 'nosuid' option
         // set`
         let path = context
@@ -206,7 +207,7 @@ fn read(context: &LineContext) -> Option<Finding> {
     }
     let operation = calls
         .iter()
-        .chain(silent)
+        .chain(without_errno)
         .find_map(|(operation, words)| words.is_match(context.text()).then_some(*operation))?;
     // A change of the user outweighs every other verb of the message.
     Some(finding(operation).errno(refusal.errno).certainty(Certainty::VerbBeforeErrno))

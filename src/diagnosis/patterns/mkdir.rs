@@ -53,7 +53,7 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "FATAL: Failed to make swap directory /srv/spool/00: (13) Permission denied",
             expected: "mkdir EACCES /srv/spool/00 unwritable-path",
         },
-        // nginx goes on without an error log.
+        // nginx continues without an error log.
         Example {
             log: "nginx: [alert] could not open error log file: open() \"/srv/log/error.log\" failed (30: Read-only file system)\n2026/01/02 03:04:05 [emerg] 1#1: mkdir() \"/srv/tmp/body\" failed (30: Read-only file system)",
             expected: "mkdir EROFS /srv/tmp/body read-only-rootfs",

@@ -1,4 +1,4 @@
-//! A uid that /etc/passwd does not know, in every guise.
+//! A uid without an entry in /etc/passwd.
 
 use std::sync::LazyLock;
 

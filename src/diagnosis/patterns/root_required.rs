@@ -1,4 +1,4 @@
-//! Programs that look at their uid and refuse to work unless it is 0.
+//! Programs that check their uid and refuse to work unless it is 0.
 
 use std::sync::LazyLock;
 

@@ -15,7 +15,7 @@ pub(super) const PATTERN: Pattern = Pattern {
     id: "seccomp",
     title: "a seccomp profile stopped a system call",
     explain: "The profile RuntimeDefault lets a container make the system calls that nearly every program needs. Those for \
-              namespaces, mounts, tracing and kernel modules are refused or kill the process, whoever runs it.",
+              namespaces, mounts, tracing and kernel modules are refused or kill the process, whatever user runs it.",
     source: "seccomp(2); auditd's SECCOMP records; containerd contrib/seccomp; Chromium zygote_host_impl_linux.cc",
     signals: &[
         "seccomp",

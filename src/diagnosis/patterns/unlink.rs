@@ -12,7 +12,7 @@ use crate::model::obstacle::Operation;
 pub(super) const PATTERN: Pattern = Pattern {
     id: "unlink",
     title: "a file could not be removed",
-    explain: "Removing a file needs write and search permission on its directory, not on the file; in a sticky directory the file must be one's own.",
+    explain: "Removing a file needs write and search permission on its directory, not on the file; in a directory with the sticky bit the user must own the file.",
     source: "unlink(2); coreutils src/remove.c",
     signals: &[],
     examples: &[

@@ -1,13 +1,12 @@
-//! The forms in which runtimes print one refused call: which words are the path is then a matter of
-//! grammar, not of guessing.
+//! The formats in which runtimes print one refused call. They say exactly which words are the path.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::errno::{ErrnoMatch, compile};
+use super::errno::{self, ErrnoMatch, compile};
 
-/// Go's PathError and LinkError, which others print as well: `open /srv/x: permission denied`.
+/// Go's PathError and LinkError, whose format others use as well: `open /srv/x: permission denied`.
 static GO: LazyLock<Regex> = LazyLock::new(|| {
     compile(
         r#"(?:^|[\s:"'(=\[])(?:open(?:at|fdat|file|dir)?|mkdir(?:at|all)?|l?stat(?:fs|x)?|remove|unlink(?:at)?|rmdir|rename|link|symlink|[fl]?chmod|[fl]?chown(?:at)?|[fl]?chtimes|utimensat|truncate|readlink|readdir(?:ent)?|fdopendir|fork/exec|chdir|execve?|mknod|mkfifo|flock|scandir|copyfile|watch|access) (?P<path>(?:/|\.{1,2}/|~/|[\w.-]+/)[^:"]*)$"#,
@@ -23,7 +22,7 @@ static DASH: LazyLock<Regex> = LazyLock::new(|| {
 /// GHC's IOError: `app: /srv/x: openFile: permission denied (Permission denied)`.
 static GHC: LazyLock<Regex> = LazyLock::new(|| {
     compile(
-        r"(?:^|: )(?P<path>[^:\s][^:]*): (?:with(?:Binary)?File|open(?:Binary)?(?:Temp)?File\w*|openFd|createDirectory\w*|getDirectoryContents\w*|remove(?:File|Link|Directory)\w*|rename(?:File|MessagePath|Directory)\w*|copyFile\w*|createSymbolicLink|getFileStatus|setFileMode|setOwnerAndGroup)$",
+        r"(?:^|: )(?P<path>[^:\s][^:]*): (?:with(?:Binary)?File|open(?:Binary)?(?:Temp)?File\w*|openFd|createDirectory\w*|getDirectoryContents\w*|remove(?:File|Link|Directory)\w*|rename(?:File|Path|Directory)\w*|copyFile\w*|createSymbolicLink|getFileStatus|setFileMode|setOwnerAndGroup)$",
     )
 });
 
@@ -33,19 +32,21 @@ static JAVA: LazyLock<Regex> = LazyLock::new(|| {
     compile(r"\b(?:FileNotFoundException|FileSystemException): (?P<path>/[^:()]*?)(?: \(|: )$")
 });
 
-/// What other runtimes print in a form of its own, with a path: it is the kernel that refuses
-/// there, whatever else the line speaks of.
+/// Formats of other runtimes with a path: the kernel refuses there, whatever other words the line
+/// has.
 static KERNELS: LazyLock<Regex> = LazyLock::new(|| {
     compile(
-        r#"(?x) \bE(?:ACCES|PERM|ROFS):\s[a-z\s-]+,\s\w+\s['"]
-        | \[Errno\s(?:1|13|30)\]\s[A-Z][\w\s-]+:\s['"]?/
+        &r#"(?x) \b(?:SYMBOLS):\s[a-z\s-]+,\s\w+\s['"]
+        | \[Errno\s(?:NUMBERS)\]\s[A-Z][\w\s-]+:\s['"]?/
         | \s@\s\w+\s-\s/
         | \b[a-z]+:\scan(?:not|'t)\s[a-z\s]+['‘`]/[^'’]*['’](?:\sto\s\S+)?:\s(?:Permission|Operation|Read-only)
-        | \bcould\snot\s[a-z\s]+"/[^"]*":\s(?:Permission|Operation|Read-only)"#,
+        | \bcould\snot\s[a-z\s]+"/[^"]*":\s(?:Permission|Operation|Read-only)"#
+        .replace("SYMBOLS", &errno::symbols())
+        .replace("NUMBERS", &errno::numbers()),
     )
 });
 
-/// The path that the form of the message gives, as far as it has one of these forms.
+/// The path of a message in one of these formats.
 pub(crate) fn path<'t>(text: &'t str, refusal: &ErrnoMatch) -> Option<&'t str> {
     let before = text.get(..refusal.span.start)?;
     if let Some(captures) = JAVA.captures(before) {
@@ -71,7 +72,7 @@ pub(crate) fn path<'t>(text: &'t str, refusal: &ErrnoMatch) -> Option<&'t str> {
     }
     let found = GO.captures(head).or_else(|| DASH.captures(head))?.name("path")?;
     let path = without_rest(found.as_str());
-    // Only what is rooted has spaces: `open TUN/TAP dev /dev/net/tun`.
+    // Only a rooted path has spaces: `open TUN/TAP dev /dev/net/tun`.
     let is_rooted = path.starts_with(['/', '.', '~']);
     if !is_rooted && (found.as_str().contains(' ') || !super::path::is_file_name(path)) {
         return None;
@@ -79,13 +80,13 @@ pub(crate) fn path<'t>(text: &'t str, refusal: &ErrnoMatch) -> Option<&'t str> {
     (!path.is_empty() && path.len() < 4096).then_some(path)
 }
 
-/// Whether the line has the form of a call that the kernel refused.
+/// Whether the line has the format of a call that the kernel refused.
 pub(crate) fn is_kernels(text: &str, refusal: Option<&ErrnoMatch>) -> bool {
     refusal.is_some_and(|refusal| path(text, refusal).is_some_and(|path| path.starts_with('/')))
         || KERNELS.is_match(text)
 }
 
-/// Words that go on with the sentence behind a path.
+/// Words that continue the sentence behind a path.
 const REST: [&str; 36] = [
     "for",
     "as",
@@ -125,8 +126,8 @@ const REST: [&str; 36] = [
     "exclusively",
 ];
 
-/// A path may have spaces, and a sentence may go on behind it: it ends at the first word that a
-/// sentence goes on with, and at the second path.
+/// A path may have spaces, and a sentence may continue behind it: the path ends at the first word of
+/// [`REST`], and at a second path.
 fn without_rest(words: &str) -> &str {
     let mut at = 0;
     while let Some(space) = words[at..].find(' ').map(|space| at + space) {

@@ -8,7 +8,7 @@ use super::{context::LineContext, errno::compile, path_kind};
 use crate::diagnosis::finding::{Certainty, Finding};
 use crate::model::obstacle::{Category, Errno, Operation};
 
-/// What is known of an access when its category is decided.
+/// An access to a path that was refused.
 pub(crate) struct PathAccess<'a> {
     pub operation: Operation,
     pub errno: Option<Errno>,
@@ -26,8 +26,8 @@ pub(crate) fn access(
     let verb = context.verb(verbs, operation)?;
     let path = if operation == Operation::Create { context.target(verb) } else { None }
         .or_else(|| context.object(verb));
-    // Words that others use as well, and behind them a verb, without a path: `permission denied:
-    // bob cannot access team x`.
+    // Servers use the words of an errno as well, with a verb behind them and without a path:
+    // `permission denied: bob cannot access team x`.
     let refusal = context.refusal()?;
     if path.is_none()
         && !refusal.from_kernel
@@ -45,8 +45,7 @@ pub(crate) fn access(
         finding.operation = operation;
     }
     finding.category = by_frames(context, &finding);
-    // Go says what it was about, and then the call: `cannot create log: open /x: permission
-    // denied`.
+    // Go prints what was wanted, and then the call: `cannot create log: open /x: permission denied`.
     static TO_CREATE: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r#"(?i)\bcreat(?:e|ing) (?:(?:[\w'’-]+ ){0,4}(?:file|log)(?: "[^"]*")?|/[^\s:]+) ?: (?:[^:]*: )?open$"#,
@@ -68,7 +67,7 @@ pub(crate) fn access(
     Some(finding)
 }
 
-/// The category of a file that was opened to be read or to be written, where the frames tell which.
+/// The category of an opened file, where the frames say whether it was to be read or written.
 pub(crate) fn by_frames(context: &LineContext, finding: &Finding) -> Category {
     let opens = matches!(finding.operation, Operation::Open | Operation::Create);
     match (finding.category, context.frames_write().filter(|_| opens)) {
@@ -78,7 +77,7 @@ pub(crate) fn by_frames(context: &LineContext, finding: &Finding) -> Category {
     }
 }
 
-/// What EPERM means, which mode bits never give: the owner's business, or a privilege.
+/// What EPERM means, which mode bits never give: only the owner may do it, or it needs a privilege.
 fn not_permitted(finding: Finding, until_verb: &str, until_errno: &str) -> Finding {
     static TIMES: LazyLock<Regex> = LazyLock::new(|| {
         compile(
@@ -97,14 +96,13 @@ fn not_permitted(finding: Finding, until_verb: &str, until_errno: &str) -> Findi
         .cause(cause);
     }
     match finding.operation {
-        // Nothing says what it was done to: a thing of the kernel's as well as a file.
+        // Without a path it may be an object of the kernel as well as a file.
         Operation::Create | Operation::Open if finding.path.is_none() => Finding {
             operation: Operation::Other,
             category: Category::CapabilityMissing,
             ..finding
         },
-        // A copy that may write but not make the new file like the old one: its owner or its mode
-        // bits.
+        // A copy may write the new file, but not give it the owner or the mode bits of the old one.
         Operation::Create => Finding { category: Category::OwnershipChange, ..finding },
         _ => finding,
     }
@@ -228,14 +226,13 @@ fn reads(text: &str, path: &str) -> bool {
     {
         return false;
     }
-    // Said so, whatever kind of file it is.
+    // The message says so, whatever kind of file it is.
     static ONLY_READS: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r"(?i)\b(?:error|failed|failure|unable|cannot|can't|could not|problem)(?: when| while)? (?:to )?read(?:ing)?(?: from)?(?: the)?(?: contents? of)?(?: file)? \W?/|\b(?:cannot|can't|could not|unable to|failed to|error) (?:load(?:ing)?|pars(?:e|ing)|includ(?:e|ing)|import(?:ing)?|sourc(?:e|ing))\b|\b(?:tail(?:er|ing|ed)?|in_tail|harvest(?:er|ing)?|filelog|filestream)\b|@ rb_file_s_(?:l?stat|size)\b",
         )
     });
-    // A message may speak of a "config file" and still want to write it; only a clear word for
-    // writing says so.
+    // A message about a "config file" may be about writing it; only a clear word for writing counts.
     static SECRET: LazyLock<Regex> = LazyLock::new(|| compile(r"/(?:secrets?|serviceaccount)/"));
     if READER.is_match(text) || SECRET.is_match(path) || ONLY_READS.is_match(text) {
         return true;
@@ -246,7 +243,7 @@ fn reads(text: &str, path: &str) -> bool {
     if WRITER.is_match(text) || WRITTEN_KIND.is_match(path) {
         return false;
     }
-    // `while reading upstream` is what the server was about, not what failed.
+    // `while reading upstream` is what the server did, not what failed.
     // `access denied` is the refusal itself.
     let words = text
         .split(" while ")

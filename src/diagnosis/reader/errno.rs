@@ -34,7 +34,7 @@ const SYMBOLS: &[(Errno, &str)] = &[
     (Errno::Erofs, "ReadOnlyFilesystem"),
 ];
 
-/// What a log is searched for on behalf of this file, matched without regard to ASCII case.
+/// Words and numbers that a log is searched for, in any ASCII case.
 pub(crate) fn signals() -> impl Iterator<Item = &'static str> {
     let numbers = [
         "errno",
@@ -69,7 +69,7 @@ static WORDS: LazyLock<(AhoCorasick, Vec<Errno>)> = LazyLock::new(|| {
     (search.expect("a few words"), errnos)
 });
 
-/// daemontools and what came of it (runit, s6) have their own word for EACCES.
+/// daemontools and its successors (runit, s6) have a word of their own for EACCES.
 static DAEMONTOOLS: LazyLock<Regex> =
     LazyLock::new(|| compile(r"(?:fatal|warning): unable to [^:]+: (access denied)$"));
 
@@ -125,10 +125,10 @@ fn words(text: &str) -> Option<(Errno, Range<usize>)> {
     // GHC has one word for several errnos, and the kernel's behind it: `permission denied
     // (Read-only file system)`.
     let behind = text[found.end()..].strip_prefix(" (").and_then(|rest| {
-        let said = search
+        let reason = search
             .find(rest)
-            .filter(|said| said.start() == 0 && rest[said.end()..].starts_with(')'))?;
-        Some(errnos[said.pattern()])
+            .filter(|reason| reason.start() == 0 && rest[reason.end()..].starts_with(')'))?;
+        Some(errnos[reason.pattern()])
     });
     Some((behind.unwrap_or(errnos[found.pattern()]), found.range()))
 }
@@ -146,14 +146,31 @@ fn labelled(text: &str) -> Option<(Errno, Range<usize>)> {
     })
 }
 
-/// Only the three that mean a refusal: 2, 8 and 12 mean one in some messages only, and those
-/// messages' patterns say so.
+/// The errnos that mean a refusal in every message. ENOENT, ENOEXEC and ENOMEM mean one in some
+/// messages only, and the patterns of those messages say so.
+const REFUSALS: [Errno; 3] = [Errno::Eacces, Errno::Eperm, Errno::Erofs];
+
 fn refused(number: &str) -> Option<Errno> {
     let errno = Errno::from_number(number.parse().ok()?)?;
-    matches!(errno, Errno::Eperm | Errno::Eacces | Errno::Erofs).then_some(errno)
+    REFUSALS.contains(&errno).then_some(errno)
 }
 
-/// Compiles a pattern of ours. All are constants, compiled by the tests. Letters, digits and words
+/// Whether a number means a refusal in every message.
+pub(crate) fn is_refusal(number: i32) -> bool {
+    REFUSALS.iter().any(|errno| errno.number() == number)
+}
+
+/// The numbers of the refusals, as alternatives of a regular expression.
+pub(crate) fn numbers() -> String {
+    REFUSALS.map(|errno| errno.number().to_string()).join("|")
+}
+
+/// The symbols of the refusals, as alternatives of a regular expression.
+pub(crate) fn symbols() -> String {
+    REFUSALS.map(Errno::as_str).join("|")
+}
+
+/// Compiles a constant regular expression; the tests compile all of them. Letters, digits and words
 /// are those of ASCII: with those of all scripts, a hundred patterns take twice as long to compile,
 /// and a short log hardly takes longer.
 #[expect(clippy::expect_used)]

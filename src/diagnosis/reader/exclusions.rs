@@ -1,5 +1,5 @@
-//! What sounds like a refusal of the kernel and is somebody else's: a server's, a database's, a
-//! cloud's.
+//! Messages that sound like a refusal by the kernel and come from something else: a server, a
+//! database, a cloud.
 
 use std::sync::LazyLock;
 
@@ -10,11 +10,11 @@ use super::{call_format, errno::compile, line::LogLine, path};
 /// A refusal that no change of the pod's user removes.
 struct Exclusion {
     looks_like: &'static str,
-    /// No obstacle may be read from a message that says so; otherwise it only helps to name what
-    /// else it is.
+    /// No obstacle may be read from a line that matches. Otherwise the match only names what the
+    /// log looks like.
     excludes: bool,
-    /// It is told by words that a command line, a URL or a name may have as well: where the
-    /// message has the form of a call that the kernel refused, they count for nothing.
+    /// The words may stand in a command line, a URL or a name as well: they do not count where the
+    /// message has the form of a call that the kernel refused.
     unless_kernel_call: bool,
     pattern: &'static str,
 }
@@ -36,7 +36,7 @@ const EXCLUSIONS: &[Exclusion] = &[
         looks_like: "a database that denied access: grants or credentials",
         excludes: true,
         unless_kernel_call: true,
-        pattern: r"SQLSTATE\W{0,3}(?:42501|28)|\b42501\b|InsufficientPrivilege|permission denied (?:for|to) (?:table|relation|schema|database|sequence|function|view|tablespace|language|create|role|set|user|column|materialized|type|extension|terminate|foreign|alter|type|large object)|(?:^|\W)[Mm]ust be (?:owner|superuser|member)|^(?:.* )?(?:HINT|DETAIL):  |[Pp]ermission (?:was )?denied (?:in|on) (?:the )?(?:database|object|schema|table)|PathAccess denied for user|ERROR 1(?:044|045|142|227)\b|Error 1(?:044|045|142|227)\b|ORA-\d+|not authorized on \w+ to execute|permission denied: .\w+. is a system|password authentication failed|authentication failed for user|no pg_hba\.conf entry|pg_hba|NOPERM|NOAUTH|WRONGPASS|READONLY You can't|MongoServerError|Unauthorized.*requires authentication|permission denied:? .*(?:keyspace|collection)|ACL_DENIED|TopicAuthorization|GroupAuthorization|ClusterAuthorization|ACCESS_REFUSED|AuthenticationException|security_exception",
+        pattern: r"SQLSTATE\W{0,3}(?:42501|28)|\b42501\b|InsufficientPrivilege|permission denied (?:for|to) (?:table|relation|schema|database|sequence|function|view|tablespace|language|create|role|set|user|column|materialized|type|extension|terminate|foreign|alter|type|large object)|(?:^|\W)[Mm]ust be (?:owner|superuser|member)|^(?:.* )?(?:HINT|DETAIL):  |[Pp]ermission (?:was )?denied (?:in|on) (?:the )?(?:database|object|schema|table)|Access denied for user|ERROR 1(?:044|045|142|227)\b|Error 1(?:044|045|142|227)\b|ORA-\d+|not authorized on \w+ to execute|permission denied: .\w+. is a system|password authentication failed|authentication failed for user|no pg_hba\.conf entry|pg_hba|NOPERM|NOAUTH|WRONGPASS|READONLY You can't|MongoServerError|Unauthorized.*requires authentication|permission denied:? .*(?:keyspace|collection)|ACL_DENIED|TopicAuthorization|GroupAuthorization|ClusterAuthorization|ACCESS_REFUSED|AuthenticationException|security_exception",
     },
     Exclusion {
         looks_like: "object storage or a cloud API that denied the request (IAM)",
@@ -48,7 +48,7 @@ const EXCLUSIONS: &[Exclusion] = &[
         looks_like: "an HTTP server that refused the request (401 or 403)",
         excludes: true,
         unless_kernel_call: true,
-        pattern: r"\b(?:HTTP(?:/[\d.]+)?|status(?: ?code)?|code|response|error|returned|got|StatusCode)\W{0,4}(?:401|403)\b|\b403 (?:Forbidden|\()|\b401 Unauthorized|403 - Forbidden|springframework\.security|\bexceptions\.PermissionDenied|AccessDeniedException: PathAccess is denied|[Pp]ermission denied by\b|Forbidden \(403\)|: 403\b|statuscode=403|denied: requested access|unauthorized: (?:authentication|access)|insufficient_scope|pull access denied|access to the resource is denied|denied: permission",
+        pattern: r"\b(?:HTTP(?:/[\d.]+)?|status(?: ?code)?|code|response|error|returned|got|StatusCode)\W{0,4}(?:401|403)\b|\b403 (?:Forbidden|\()|\b401 Unauthorized|403 - Forbidden|springframework\.security|\bexceptions\.PermissionDenied|AccessDeniedException: Access is denied|[Pp]ermission denied by\b|Forbidden \(403\)|: 403\b|statuscode=403|denied: requested access|unauthorized: (?:authentication|access)|insufficient_scope|pull access denied|access to the resource is denied|denied: permission",
     },
     Exclusion {
         looks_like: "an SSH or Git server that refused the key or the user",
@@ -178,8 +178,7 @@ const EXCLUSIONS: &[Exclusion] = &[
     },
 ];
 
-/// What a log is searched for on behalf of this file, so that the log can be named where nothing
-/// else is found.
+/// Words that a log is searched for, so that it can be named where no obstacle is found.
 pub(crate) const SIGNALS: &[&str] = &[
     "cannot list resource",
     "cannot get resource",
@@ -220,9 +219,9 @@ fn set() -> &'static RegexSet {
     &SET
 }
 
-/// Whether somebody other than the kernel refuses in this message.
+/// Whether something other than the kernel refuses in this message.
 pub(crate) fn excludes(line: &LogLine) -> bool {
-    // Kubernetes' own refusals of a pod are `forbidden` too, and are ours.
+    // Refusals of a pod by Kubernetes are `forbidden` too, and are obstacles.
     static OF_KUBERNETES: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r"PodSecurity|security context constraint|pod security policy|image will run as root|non-numeric user|breaks non-root policy|^FAIL - |(?i:containers?) (?:must|should|may) not run as root",
@@ -231,7 +230,7 @@ pub(crate) fn excludes(line: &LogLine) -> bool {
     if line.refusal.is_some() && is_connection(&line.text) {
         return true;
     }
-    // A collector puts all records of one event on a line: the denial is among them.
+    // A collector puts all records of one event on one line, with the denial among them.
     if line.text.contains("avc: ") && line.text.contains(" tcontext=") {
         return false;
     }
@@ -245,8 +244,7 @@ pub(crate) fn excludes(line: &LogLine) -> bool {
     found.iter().any(excludes) && !OF_KUBERNETES.is_match(&line.text)
 }
 
-/// A connection to another host that was refused: what listens, and the path of a socket, are
-/// another matter.
+/// Whether a connection to another host was refused, and not a listener or the path of a socket.
 fn is_connection(text: &str) -> bool {
     static CONNECTS: LazyLock<Regex> = LazyLock::new(|| {
         compile(
@@ -256,12 +254,12 @@ fn is_connection(text: &str) -> bool {
     let listens = ["0.0.0.0", "[::]", "connect to (", "connection to ("]
         .iter()
         .any(|words| text.contains(words));
-    // Node names its own end as well: `connect EPERM 192.0.2.7:443 - Local (0.0.0.0:0)`.
+    // Node prints its own address as well: `connect EPERM 192.0.2.7:443 - Local (0.0.0.0:0)`.
     let listens = listens && !text.contains(" - Local (");
     !listens && CONNECTS.is_match(text) && path::paths(text).is_empty()
 }
 
-/// In a few words, what a message looks like that is no obstacle.
+/// In a few words, what a line looks like that is no obstacle.
 pub(crate) fn looks_like(text: &str) -> Option<&'static str> {
     set().matches(text).iter().next().map(|index| EXCLUSIONS[index].looks_like)
 }

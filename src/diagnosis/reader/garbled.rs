@@ -40,7 +40,7 @@ pub(crate) fn repaired(text: &str) -> Cow<'_, str> {
     repaired
 }
 
-/// What one damaged letter was, or the letter as it is where that cannot be told.
+/// The letter that was damaged, or the damaged one where that is not known.
 fn repaired_letter(damaged: &str) -> String {
     let number = |digits: &str, radix| u8::from_str_radix(digits, radix).ok();
     let bytes: Option<Vec<u8>> = match damaged.as_bytes() {

@@ -1,8 +1,8 @@
-//! One line of a log, looked through to what the program itself said.
+//! One line of a log, and the message of the program in it.
 //!
-//! Between a program and us stand the container runtime (docker-json, CRI), whoever prefixes lines
-//! (compose, stern, journald), the program's own logger (timestamps, klog, JSON, logfmt) and
-//! terminal colours. [`parse`] takes them off.
+//! The container runtime (docker-json, CRI), tools that prefix lines (compose, stern, journald), the
+//! program's own logger (timestamps, klog, JSON, logfmt) and terminal colours add to a message.
+//! [`parse`] takes that off.
 
 use std::sync::LazyLock;
 
@@ -19,7 +19,7 @@ use super::{
 /// A message: one line of a log, or one of the lines inside an escaped string of it.
 #[derive(Debug, Clone)]
 pub(crate) struct LogLine {
-    /// 1-based line of the source.
+    /// The 1-based line of the source.
     pub number: u64,
     /// Columns of white space before the text, after the prefixes.
     pub indent: usize,
@@ -29,7 +29,7 @@ pub(crate) struct LogLine {
     pub refusal: Option<ErrnoMatch>,
     /// The line as it stood in the source, if the message is only a part of it.
     pub whole: Option<String>,
-    /// It fills its row in a terminal's box: the next row goes on in the middle of a word.
+    /// It fills its row in a terminal's box: the next row continues in the middle of a word.
     pub fills_row: bool,
 }
 
@@ -63,7 +63,7 @@ impl LogLine {
     }
 }
 
-/// A frame as it is, where a trace is printed as a list of strings, one a line, as Elasticsearch
+/// A frame of a stack trace that is printed as a list of strings, one a line, as Elasticsearch
 /// does.
 fn unlisted(text: &str) -> &str {
     let frame = text
@@ -95,15 +95,15 @@ pub(crate) fn parse(number: u64, raw: &[u8]) -> Vec<LogLine> {
     lines
 }
 
-/// A line, or what a terminal's box has of one.
+/// A line, or the part of it in one row of a terminal's box.
 struct Row<'t> {
     text: &'t str,
     /// It reaches the right border.
     is_full: bool,
 }
 
-/// What k9s, Terraform and other programs that draw boxes put around lines, taken off. Two rows
-/// that were copied as one line stand apart again.
+/// The rows of a line without the box around them that k9s, Terraform and others draw. Two rows that
+/// were copied as one line are two again.
 fn rows(text: &str) -> Vec<Row<'_>> {
     const BORDERS: [char; 4] = ['│', '┃', '║', '▏'];
     if !text.contains(BORDERS) {
@@ -138,8 +138,8 @@ fn unwrap(
     depth: usize,
     lines: &mut Vec<LogLine>,
 ) {
-    let (message, said) = strip_prefixes(text);
-    let severity = severity.or(said);
+    let (message, stated) = strip_prefixes(text);
+    let severity = severity.or(stated);
     if depth > 0
         && message.trim_start().starts_with('{')
         && message.contains('"')
@@ -147,25 +147,24 @@ fn unwrap(
     {
         return unwrap_json(number, &object, severity, depth, lines);
     }
-    // What stands in a path of Windows is no escape: `C:\new`.
+    // The backslash in a path of Windows is no escape: `C:\new`.
     static DRIVE: LazyLock<Regex> =
         LazyLock::new(|| errno::compile(r"(?:^|['\x22(\s])[A-Z]:\\{1,2}[A-Za-z]"));
     if !message.contains('\\') || DRIVE.is_match(message) {
         return lines.push(LogLine::new(number, message, severity));
     }
     let mut unescaped = unescape(message);
-    // Quoted, and quoted again.
+    // It may be quoted twice.
     for _ in 0..2 {
         if unescaped.contains("\\\"") {
             unescaped = unescape(&unescaped);
         }
     }
-    // What stands first in an escaped trace says how bad it is; the rest of it is indented under
-    // that.
+    // The first line of an escaped trace has the severity; the rest is indented below it.
     lines.extend(unescaped.split('\n').map(|part| LogLine::new(number, part, severity)));
 }
 
-/// The texts of a JSON log entry, the logger's own fields left out. Each different one counts once:
+/// The texts of a JSON log entry without the logger's own fields. Each text counts once:
 /// `error` often repeats `message`, and the stack repeats both.
 fn unwrap_json(
     number: u64,
@@ -198,7 +197,7 @@ fn unwrap_json(
     let whole = message_of(object).unwrap_or_default();
     let mut seen: Vec<&str> = Vec::new();
     leaves("", object, depth, &mut |key, text, around| {
-        // What stands beside a reason is nearer to it than what all of the entry says.
+        // The message beside a reason belongs to it more than the message of the whole entry.
         let beside = around.and_then(message_of);
         let message = beside.as_deref().unwrap_or(&whole);
         if seen.contains(&text) {
@@ -226,15 +225,15 @@ fn unwrap_json(
             && !message.is_empty()
             && !message.contains(text)
         {
-            // The reason alone does not tell what was attempted; the message beside it does.
+            // The message beside the reason says what was attempted.
             lines.push(LogLine::new(number, &format!("{message}: {text}"), severity));
         } else if text.trim_start().starts_with('{') {
             unwrap(number, text, severity, depth - 1, lines);
         } else {
             for part in text.trim_end().split('\n') {
                 // A docker-json or CRI wrapper holds a line that may have a prefix of its own.
-                let (message, said) = strip_prefixes(part);
-                let line = LogLine::new(number, message, severity.or(said));
+                let (message, stated) = strip_prefixes(part);
+                let line = LogLine::new(number, message, severity.or(stated));
                 let repeated =
                     lines.iter().any(|other| other.number == number && other.text == line.text);
                 if !repeated {
@@ -271,8 +270,7 @@ fn leaves<'v>(
     }
 }
 
-/// Undoes one level of backslash escapes, as a logger or a quoting `%q` left them. Unknown ones
-/// stay.
+/// Undoes one level of backslash escapes of a logger or of a quoting `%q`. Unknown ones stay.
 fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();

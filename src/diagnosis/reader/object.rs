@@ -12,8 +12,8 @@ use super::{
 };
 
 impl LineContext<'_> {
-    /// What the verb was done to: between verb and errno, else behind the errno, else before the
-    /// verb, else in a field of the record.
+    /// The path that the verb was applied to: between verb and errno, else behind the errno, else
+    /// before the verb, else in a field of the record.
     pub(crate) fn object(&self, verb: Verb) -> Option<String> {
         let text = self.text();
         let paths = self.paths();
@@ -77,7 +77,7 @@ impl LineContext<'_> {
         if let Some(member) = text
             .rfind("tar: ")
             .and_then(|at| text[at + 5..].split_once(": "))
-            .filter(|(_, said)| said.starts_with("Cannot"))
+            .filter(|(_, message)| message.starts_with("Cannot"))
         {
             return Some(member.0.to_owned());
         }
@@ -94,17 +94,15 @@ impl LineContext<'_> {
             .or_else(|| self.line_before())
     }
 
-    /// A relative path that a verb is followed by: in quotes, or the one word before the errno. A
-    /// bare word is a file's name by its shape, or as what a command or a system call was
-    /// given.
+    /// A relative path behind a verb: in quotes, or the one word before the errno. A bare word is the
+    /// name of a file by its shape, or as the argument of a command or a system call.
     fn relative(&self, verb: Verb, between: &str) -> Option<String> {
         static CALLS: LazyLock<Regex> = LazyLock::new(|| {
             compile(
                 r"(?i)(?:^|[\s:])(?:mkdir|mkdtemp|rmdir|rm|touch|cp|mv|ln|tee|cat|cd|chdir|open(?:at)?|unlink|rename|exec(?:vp?e?)?|spawn|fork/exec|stat|chmod|chown|chgrp|mknod|mkfifo|symlink|link|truncate|env|nohup|nice|timeout|xargs|time|tini|dumb-init|gosu|su-exec|setpriv|can't create|cannot create|can't open|cannot open|cannot touch|create/write to file|run|dir|directory|folder|file)(?:\(\))?$",
             )
         });
-        // In quotes may be anything's name: a file's by its shape, or by the noun or the call
-        // before it.
+        // A word in quotes is the name of a file by its shape, or by the noun or the call before it.
         static FILES: LazyLock<Regex> = LazyLock::new(|| {
             compile(
                 r"(?i)\b(?:file|dir|directory|folder|log|tree|script|program|executable|binary|command|database|socket|fifo|link|path|open|create|mkdir|touch|to|of|remove|unlink|rename|stat|on|key|exec|run|load|write|read|move|copy|access|chdir)\W*$",
@@ -127,16 +125,16 @@ impl LineContext<'_> {
         (!is_noun(word.text)).then(|| word.text.to_owned())
     }
 
-    /// What perror(3) prints of a call alone, `open: Permission denied`, is about the path that the
-    /// line before ends in.
+    /// The path at the end of the line before, where perror(3) prints a call alone:
+    /// `open: Permission denied`.
     fn line_before(&self) -> Option<String> {
         static ALONE: LazyLock<Regex> = LazyLock::new(|| {
             compile(
                 r"^(?:[\w./-]+: )?(?:f?open(?:at|dir)?|mkdir|creat|bind|connect|unlink|rename|stat|access|execv[pe]*|chdir|chmod|chown|mknod|flock|lockf)(?:\(\))?: $",
             )
         });
-        // Or of a thing that the line before names: Redis shows the line of its configuration.
-        static THING: LazyLock<Regex> = LazyLock::new(|| {
+        // Or a noun that the line before names: Redis shows the line of its configuration.
+        static NOUN: LazyLock<Regex> = LazyLock::new(|| {
             compile(
                 r"(?i)^(?:[\w./-]+: )?(?:can't|cannot|could not|couldn't|unable to|failed to|error) (?:open|opening|create|creating|write|read|access) (?:the |a )?(?:\w+ )?(?:file|directory|dir|database|socket|log ?file|pid ?file): $",
             )
@@ -149,7 +147,7 @@ impl LineContext<'_> {
             )
         });
         let refusal = self.refusal()?;
-        let said = &self.text()[..refusal.span.start];
+        let until_errno = &self.text()[..refusal.span.start];
         // An Erlang term, one element a line: the path, and then the errno.
         if self.text().bytes().all(|byte| byte.is_ascii_lowercase() || b"{}[](),.".contains(&byte))
         {
@@ -165,11 +163,12 @@ impl LineContext<'_> {
         let path = paths.pop().filter(|path| !is_code(&before.text, path))?;
         let ends =
             before.text[path.span.end..].trim_matches(|c: char| !c.is_alphanumeric()).is_empty();
-        let is_alone = ends && (ALONE.is_match(said) || THING.is_match(said));
-        (is_alone || paths.is_empty() && EXCEPTION.is_match(said)).then(|| path.text.to_owned())
+        let is_alone = ends && (ALONE.is_match(until_errno) || NOUN.is_match(until_errno));
+        (is_alone || paths.is_empty() && EXCEPTION.is_match(until_errno))
+            .then(|| path.text.to_owned())
     }
 
-    /// The second of two paths behind the verb: what a copy or a link makes. `a -> b`, `a to b`, or
+    /// The second of two paths behind the verb, which a copy or a link makes: `a -> b`, `a to b`, or
     /// side by side.
     pub(crate) fn target(&self, verb: Verb) -> Option<String> {
         let text = self.text();
@@ -189,7 +188,7 @@ impl LineContext<'_> {
                 r#"(?:^|[\s{,])(?:npm (?:ERR!|error) )?(?:path|file|filename|fileName|dir|directory|dest)(?:=|: ?| )["']?(/[^"',\s}]*|\.{1,2}/[^"',\s}]*)"#,
             )
         });
-        // A relative one only in the line itself, where it is no place in a source.
+        // A relative path counts only in the line itself, and not as a file of source code.
         static RELATIVE: LazyLock<Regex> = LazyLock::new(|| {
             compile(
                 r#"(?:^|[\s{,(])(?:path|file|filename|fileName)=["']?([\w.][\w./+-]*)["']?(?:[,\s})]|$)"#,
@@ -209,7 +208,7 @@ impl LineContext<'_> {
     }
 }
 
-/// A word that messages have between a verb and an errno, and that is no file's name.
+/// Whether a word between a verb and an errno is a noun of the message, and no file.
 fn is_noun(word: &str) -> bool {
     static ERRNO: LazyLock<Regex> = LazyLock::new(|| compile(r"^(?:E[A-Z]{3,}|\d+|\(?\d\))$"));
     const NOUNS: [&str; 40] = [
@@ -259,12 +258,12 @@ fn is_noun(word: &str) -> bool {
         || ERRNO.is_match(word)
 }
 
-/// `rwxr-xr-x`: what `chmod` was to set.
+/// `rwxr-xr-x`, a mode that chmod was to set.
 fn is_mode(word: &str) -> bool {
     word.len() == 9 && word.bytes().all(|byte| b"rwxsStT-".contains(&byte))
 }
 
-/// A place in code: `in /x.php on line 3`, `at /x.pm line 10`, `/x.js:3:1`.
+/// Whether a path is a place in code: `in /x.php on line 3`, `at /x.pm line 10`, `/x.js:3:1`.
 fn is_code(text: &str, path: &MessagePath<'_>) -> bool {
     static PLACE: LazyLock<Regex> = LazyLock::new(|| {
         compile(r#"^["']?(?:,? (?:on )?line \d+|:\d+(?::\d+)?(?:$|[\s):])|\(\d+\))"#)
@@ -272,8 +271,8 @@ fn is_code(text: &str, path: &MessagePath<'_>) -> bool {
     PLACE.is_match(&text[path.span.end..])
 }
 
-/// The program's own name: first in the line and followed by a colon and a line number or another
-/// message.
+/// Whether a path is the program's own name: first in the line, and followed by a colon and a line
+/// number or another message.
 fn is_program(text: &str, path: &MessagePath<'_>) -> bool {
     static LINE_NUMBER: LazyLock<Regex> = LazyLock::new(|| compile(r"^:\s(?:line\s)?\d+:"));
     let rest = &text[path.span.end..];

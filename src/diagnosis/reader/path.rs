@@ -110,8 +110,7 @@ fn is_plausible(text: &str, path: &MessagePath<'_>) -> bool {
         && !path.text.contains("://")
 }
 
-/// A word in quotes that has no slash at its start: a relative path where the message speaks of
-/// one.
+/// A word in quotes that has no slash at its start, such as a relative path.
 pub(crate) fn quoted_word(text: &str) -> Option<MessagePath<'_>> {
     static WORD: LazyLock<Regex> = LazyLock::new(|| {
         compile(&format!(r"[{OPEN}]([^\s{OPEN}{CLOSE}/][^{OPEN}{CLOSE}\s:=]*)[{CLOSE}]"))

@@ -5,7 +5,7 @@
 //! of a text is asked whether the gram that begins there is one of a word's: whatever place a word
 //! stands at, one of its grams begins at such a place if it has a known gram at a distance of 0, 1
 //! and 2, modulo 3. Of each word those three grams are known that are rarest in logs. Where one is
-//! met, the whole word is compared.
+//! found, the whole word is compared.
 
 use std::collections::HashSet;
 
@@ -19,14 +19,14 @@ type Gram = u32;
 /// Bytes between two places that are asked for their gram.
 const STRIDE: usize = 3;
 
-/// The shortest word. A shorter one would have to be met by too few of its own bytes.
+/// The shortest word. A shorter one would be found by too few of its own bytes.
 const SHORTEST: usize = 4;
 
 /// Bits of a hash, and those of them that choose a bucket.
 const BITS: u32 = 17;
 const BUCKET_BITS: u32 = 12;
 
-/// Lines of which logs are full: what is in one of them, no word is met by if it has anything else.
+/// Ordinary lines of logs: no word is searched for by a gram of them, if it has another.
 const ORDINARY: &str = r#"
 10.0.3.7 - - [25/Nov/2026:03:59:07 +0000] "GET /static/images/index.html?id=42 HTTP/1.1" 200 5316 "https://example.com/" "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/128.0 Safari/537.36"
 I1125 03:59:07.123456       1 controller.go:189] "Finished syncing volumes, starting containers for pod" namespace="default" service="web-5d9c7b" duration="1.2ms" request="update" status=success
@@ -41,7 +41,7 @@ WARNING: failed to resolve the address of the remote host, retrying in 30 second
 /// Words that are searched for in raw bytes, without regard to ASCII case.
 pub(crate) struct WordSet {
     words: Vec<Vec<u8>>,
-    /// One bit for each hash of a gram that any word is met by: small enough for a processor's
+    /// One bit for each hash of a gram that a word is found by: small enough for a processor's
     /// nearest cache.
     seen: Box<[u64; 1 << (BITS - 6)]>,
     /// The grams by their hashes.
@@ -129,7 +129,7 @@ impl WordSet {
         self.seen[hash >> 6] >> (hash & 63) & 1 == 1
     }
 
-    /// Where the word begins of which a gram was met.
+    /// Where the word begins that has the gram found at a place.
     fn word_at(&self, text: &[u8], place: usize, gram: Gram) -> Option<usize> {
         if !self.has_seen(gram) {
             return None;
@@ -146,7 +146,7 @@ impl WordSet {
     }
 }
 
-/// The grams by which a word is met: for each distance modulo [`STRIDE`] the rarest.
+/// The grams by which a word is found: for each distance modulo [`STRIDE`] the rarest.
 fn grams(word_at: u16, word: &[u8], ordinary: &HashSet<Gram>) -> Vec<Known> {
     debug_assert!(word.len() >= SHORTEST, "{}", String::from_utf8_lossy(word));
     // A short word has no gram of its own at all three distances: any byte may stand before and

@@ -1,4 +1,4 @@
-//! Which obstacle killed the container, and which are warnings before it or consequences after.
+//! Which failure of a log stopped the container, and which are warnings before it or consequences.
 
 use std::{cmp::Reverse, collections::HashMap, sync::LazyLock};
 
@@ -8,8 +8,8 @@ use super::{errno::compile, severity::Severity};
 use crate::diagnosis::{cause, finding::Finding};
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
 
-/// Distinct obstacles that are kept; a log that goes on for days repeats itself.
-const MOST: usize = 256;
+/// Distinct obstacles that are kept; a log of days repeats itself.
+const MAX_FINDINGS: usize = 256;
 
 /// A finding with where it was found.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub(crate) struct LocatedFinding {
     pub text: String,
 }
 
-/// Findings in the order of the log, equal ones folded.
+/// Findings in the order of the log, equal ones joined.
 #[derive(Debug, Default)]
 pub(crate) struct Collected {
     found: Vec<LocatedFinding>,
@@ -29,8 +29,8 @@ pub(crate) struct Collected {
 }
 
 impl Collected {
-    /// Adds a finding, or folds it into the equal one that came first. The worst severity of them
-    /// counts, and the line that said it.
+    /// Adds a finding, or joins it to the equal one that came first, with the worst severity of the
+    /// two.
     pub(crate) fn add(&mut self, mut new: LocatedFinding) {
         if new.finding.harmless {
             new.severity = new.severity.min(Severity::Warning);
@@ -44,7 +44,7 @@ impl Collected {
             old.severity = old.severity.max(new.severity);
             return;
         }
-        if self.found.len() < MOST {
+        if self.found.len() < MAX_FINDINGS {
             self.by_key.insert(key, self.found.len());
             self.found.push(new);
         }
@@ -70,7 +70,7 @@ impl Collected {
             .enumerate()
             .map(|(rank, found)| {
                 let finding = &found.finding;
-                // A log that says nothing else ended with it.
+                // The only line of a log is why it ended.
                 let fatal = rank == 0 && (lines == 1 || !finding.harmless)
                     || !finding.harmless && found.severity >= Severity::Error;
                 Obstacle {
@@ -99,8 +99,8 @@ impl Collected {
     }
 }
 
-/// A program that keeps its errno to itself often had it printed by another line just before:
-/// squid, whose `Cannot open '/dev/stdout' for writing` follows `/dev/stderr: Permission denied`.
+/// A message without an errno often follows one that has it: `Cannot open '/dev/stdout' for writing`
+/// after `/dev/stderr: Permission denied`.
 fn inherit(found: &mut [LocatedFinding]) {
     for index in 1..found.len() {
         let (before, after) = found.split_at_mut(index);
@@ -120,9 +120,8 @@ fn inherit(found: &mut [LocatedFinding]) {
 /// Lines between two halves of one message, at most.
 const BETWEEN: u64 = 3;
 
-/// Puts the halves of one failure together: a line that says what was wanted and one near by that
-/// says why not, each of which keeps the other half to itself; and the same refusal told once by
-/// its name and once with the call that failed.
+/// Joins the halves of one failure: a line that says what was wanted and one near by that says why
+/// it failed; and the same refusal once by its path and once with the call that failed.
 fn joined(found: Vec<LocatedFinding>) -> Vec<LocatedFinding> {
     let mut all: Vec<LocatedFinding> = Vec::with_capacity(found.len());
     for new in found {
@@ -177,17 +176,16 @@ fn joined(found: Vec<LocatedFinding>) -> Vec<LocatedFinding> {
     all
 }
 
-/// A line that repeats what one just before said, and leaves out on what: it lends it only its
-/// severity.
+/// Whether a line repeats the one just before without its path: only its severity counts.
 fn is_echo(old: &LocatedFinding, new: &LocatedFinding) -> bool {
-    let (said, again) = (&old.finding, &new.finding);
-    let same = said.operation == again.operation
+    let (first, again) = (&old.finding, &new.finding);
+    let same = first.operation == again.operation
         || again.operation == Operation::Other
         || again.operation == Operation::Exec && again.errno.is_some();
-    let is_nameless = again.path.is_none() && again.port.is_none() && said.path.is_some();
+    let is_nameless = again.path.is_none() && again.port.is_none() && first.path.is_some();
     let is_refused_alike = match again.errno {
-        Some(errno) => said.errno == Some(errno),
-        None => said.errno.is_some() && said.category == again.category,
+        Some(errno) => first.errno == Some(errno),
+        None => first.errno.is_some() && first.category == again.category,
     };
     is_nameless && same && is_refused_alike
 }

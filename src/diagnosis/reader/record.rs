@@ -8,11 +8,11 @@ use regex::Regex;
 use super::{errno::compile, line::LogLine, path};
 use crate::model::obstacle::Operation;
 
-/// One message and what continues it.
+/// One message and the lines that continue it.
 #[derive(Debug)]
 pub(crate) struct Record {
     pub lines: Vec<LogLine>,
-    /// It has stack frames, or fields such as `syscall:`: all of it tells of one failure.
+    /// It has stack frames, or fields such as `syscall:`: all its lines are about one failure.
     pub is_trace: bool,
 }
 
@@ -50,7 +50,7 @@ struct State {
     /// Between `Traceback (most recent call last):` and the line of the exception, which ends it.
     in_traceback: bool,
     traceback_indent: usize,
-    /// Lines of npm belong together; their common start.
+    /// The common start of the lines of npm, which belong together.
     tool: Option<&'static str>,
     /// Line of the source that the last one came from: one entry of a JSON log is one record.
     number: u64,
@@ -109,8 +109,8 @@ impl State {
 /// Bytes of a line beyond which no terminal breaks it.
 const WIDEST: usize = 400;
 
-/// What stood between two lines that a terminal, an editor or a mail broke; `None` where they are
-/// two.
+/// The text between the parts of a line that a terminal, an editor or a mail broke in two; `None`
+/// where these are two lines.
 fn wrapped(
     last: &LogLine,
     next: &LogLine,
@@ -128,7 +128,7 @@ fn wrapped(
     if last.number == next.number || last.text.len() > WIDEST || next.text.len() > WIDEST {
         return None;
     }
-    // A path that the words before it lead to, and no end of a sentence between them.
+    // The first ends in words that a path follows, and the second begins with a path.
     static LEADS: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r"(?i)[a-z@] (?:(?:to|at|in|of|for|on|into|under|directory|file|path|folder|open|mkdir|create|cannot|-)|[\w ]+:)$",
@@ -142,7 +142,7 @@ fn wrapped(
     {
         return Some(" ");
     }
-    // A sentence that is not over, and goes on to the refusal.
+    // The first ends in the middle of a sentence, and the second ends it with the refusal.
     static HANGS: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r"(?i)[a-z):] (?:failed to|could not|cannot|unable to|to|the|a|of|for|from|with|not|is|and|while)$",
@@ -163,7 +163,7 @@ fn wrapped(
     {
         return Some(" ");
     }
-    // The words of an errno, broken between two of them.
+    // The line was broken between two words of an errno.
     static BROKEN: [(&str, &str); 5] = [
         ("permission", "denied"),
         ("operation not", "permitted"),
@@ -175,7 +175,7 @@ fn wrapped(
     if BROKEN.iter().any(|(before, behind)| end.ends_with(before) && start.starts_with(behind)) {
         return Some(" ");
     }
-    // A path in quotes, broken in the middle of a name.
+    // The line was broken in the middle of a quoted path.
     static OPEN: LazyLock<Regex> =
         LazyLock::new(|| compile(r#"(?:^|[\s(])["'`‘“](?:\.{1,2}|~)?/[^"'`’”\s]*$"#));
     static CLOSE: LazyLock<Regex> = LazyLock::new(|| compile(r#"^[\w./@+-]+["'’”][:),. ]"#));
@@ -190,7 +190,7 @@ fn tool(text: &str) -> Option<&'static str> {
     ["npm ERR!", "npm error", "npm WARN"].into_iter().find(|start| text.starts_with(start))
 }
 
-/// Starts that only a continuation has: the frames and causes of each runtime.
+/// Whether a line starts as only frames and causes of a runtime do.
 fn continues(text: &str) -> bool {
     static CONTINUES: LazyLock<Regex> = LazyLock::new(|| {
         compile(
@@ -213,7 +213,7 @@ fn is_frame(line: &LogLine) -> bool {
     FRAME.is_match(&line.text)
 }
 
-/// Calls in stack frames that name the operation, most telling first: of the JDK's NIO and IO,
+/// Calls in stack frames that name the operation, the most specific first: the JDK's NIO and IO,
 /// CPython's os, shutil and socket, Node's fs and net, .NET's System.IO, Ruby's FileUtils.
 const FRAMES: &[(Operation, &str)] = &[
     (
@@ -263,7 +263,7 @@ static COMPILED: LazyLock<Vec<(Operation, Regex)>> = LazyLock::new(|| {
 });
 
 impl Record {
-    /// The operation that the frames name. The frame nearest to the failure decides: in Java, Node,
+    /// The operation that the frames name. The frame nearest to the failure counts: in Java, Node,
     /// Ruby and .NET the first one, in Python the last.
     pub(crate) fn framed_operation(&self, index: usize) -> Option<Operation> {
         let python = |line: &&LogLine| line.text.starts_with("File \"");
@@ -286,7 +286,7 @@ impl Record {
                 .take(12)
                 .filter_map(|line| operation_of(&line.text))
         };
-        // A copy or a new file opens first; what was wanted stands a few frames up.
+        // A copy or a new file is opened first; the frame that wanted it is a few frames up.
         let first = frames().next()?;
         Some(if first == Operation::Open {
             frames().find(|operation| *operation == Operation::Create).unwrap_or(first)

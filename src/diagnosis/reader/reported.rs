@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{
-    errno::compile,
+    errno::{self, compile},
     line::LogLine,
     record::{self, Record},
 };
@@ -67,13 +67,14 @@ fn source_above(line: &LogLine, above: &LogLine) -> Option<Operation> {
 fn beside_errno(text: &str) -> Option<Reported> {
     static BESIDE: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r#"(?x) E[A-Z]{3,6}:\s[a-z\s-]+,\s(?:Error:\s)?(?P<uv>[a-z]+)\b
+            &r#"(?x) E[A-Z]{3,6}:\s[a-z\s-]+,\s(?:Error:\s)?(?P<uv>[a-z]+)\b
             | @\s(?P<ruby>\w+)
             | \(os\serror\s\d+\)[,:]\s(?P<deno>[a-z]+)\b
-            | \b(?P<uv2>listen|spawn|bind|connect)\s(?:\S+\s)?E(?:ACCES|PERM|ROFS)\b
+            | \b(?P<uv2>listen|spawn|bind|connect)\s(?:\S+\s)?(?:SYMBOLS)\b
             | \b(?P<php>file_put_contents|fopen|touch|copy|tempnam|file_get_contents|move_uploaded_file|include(?:_once)?|require(?:_once)?|unlink|rename|chmod|chown|mkdir|opendir|scandir|symlink|fsockopen|error_log|imagepng|readfile|parse_ini_file)\((?:[^()]*)\):\s
             | :\s(?P<ghc>(?:with|open|create|getDirectory|remove|rename|copy|setFile|setOwner)[A-Z]\w+|withFile|openFd):\s(?:permission|unsupported|resource)
-            | \bE(?:ACCES|PERM|ROFS)\s(?P<bun>reading|writing|opening)\b"#,
+            | \b(?:SYMBOLS)\s(?P<bun>reading|writing|opening)\b"#
+            .replace("SYMBOLS", &errno::symbols()),
         )
     });
     let captures = BESIDE.captures(text)?;

@@ -21,7 +21,7 @@ pub(crate) fn severity_of_word(word: &str) -> Option<Severity> {
     Some(match word.to_ascii_lowercase().as_str() {
         "emerg" | "emergency" | "crit" | "critical" | "fatal" | "panic" | "dpanic" | "severe"
         | "f" => Severity::Fatal,
-        // nginx goes on after one, and HAProxy, which does not, has nothing worse.
+        // nginx continues after an alert. HAProxy does not, and has no worse severity.
         "alert" | "error" | "err" | "eror" | "erro" | "failure" | "e" => Severity::Error,
         "warn" | "warning" | "wrn" | "w" => Severity::Warning,
         "info" | "notice" | "note" | "debug" | "trace" | "log" | "verbose" | "dbg" | "inf"
@@ -40,28 +40,28 @@ pub(crate) fn severity_of(text: &str) -> Severity {
             | \[[\w-]*:(emerg|alert|crit|error|warn|notice|info|debug)\] )"#,
         )
     });
-    // Words that no logger adds: the program gives up.
-    static GIVES_UP: LazyLock<Regex> = LazyLock::new(|| {
+    // No logger adds these words: the program ends.
+    static ENDS: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r"(?i)\b(?:panic:|fatal(?: error| exception)?:|uncaught|unhandled|exception in thread|aborting|cannot continue|exiting\b|terminating\b|panicked at|failed to start:)",
         )
     });
-    // Words by which a program says that it goes on.
-    static GOES_ON: LazyLock<Regex> = LazyLock::new(|| {
+    // Words by which a program says that it continues.
+    static CONTINUES: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r"(?i)\b(?:warning\b|ignored|ignoring|skipping|falling back|continuing|non-fatal|will not be|highly recommended)",
         )
     });
     // The same, whatever the message calls itself.
-    static DOES_GO_ON: LazyLock<Regex> = LazyLock::new(|| {
+    static ALWAYS_CONTINUES: LazyLock<Regex> = LazyLock::new(|| {
         compile(
             r"(?i)\b(?:falling back to|output directed to|ignoring this|continuing (?:without|anyway))\b",
         )
     });
-    if GIVES_UP.is_match(text) {
+    if ENDS.is_match(text) {
         return Severity::Fatal;
     }
-    if DOES_GO_ON.is_match(text) {
+    if ALWAYS_CONTINUES.is_match(text) {
         return Severity::Warning;
     }
     let labelled = LABEL
@@ -69,7 +69,7 @@ pub(crate) fn severity_of(text: &str) -> Severity {
         .and_then(|captures| severity_of_word(captures.iter().skip(1).flatten().next()?.as_str()));
     match labelled {
         Some(severity) => severity,
-        None if GOES_ON.is_match(text) => Severity::Warning,
+        None if CONTINUES.is_match(text) => Severity::Warning,
         None => Severity::Unstated,
     }
 }

@@ -3,8 +3,8 @@
 use super::Trace;
 use super::effect::SyscallEffect;
 use super::process::{PendingRefusal, ProcessContext};
-use crate::diagnosis::cause;
 use crate::diagnosis::finding::Finding;
+use crate::diagnosis::{cause, details};
 use crate::model::inside::Listener;
 use crate::model::obstacle::{Category, Errno, Evidence, Obstacle, Operation};
 use crate::model::trace::{Argument, Call, Refusal, Then};
@@ -119,8 +119,9 @@ impl Trace {
             {
                 let program =
                     self.processes.get(&pid).and_then(|process| process.program.as_deref());
+                let details = details::of_call(&finding, &call.text, program);
                 self.refused.push(Refused {
-                    finding,
+                    finding: Finding { details, ..finding },
                     program: program.map(|path| path.rsplit('/').next().unwrap_or(path).to_owned()),
                     line,
                     text: call.text.clone(),

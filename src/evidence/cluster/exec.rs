@@ -12,7 +12,7 @@ use super::{Cluster, innermost};
 use crate::error::Error;
 use crate::evidence::inside;
 use crate::model::facts::CommandOption;
-use crate::model::filesystem::PathStats;
+use crate::model::filesystem::{PathStat, PathStats};
 use crate::model::inside::{AccessContext, Inside, SearchHits};
 
 /// The most that one answer may bring: a look at a container with a hundred thousand changed files
@@ -130,6 +130,26 @@ impl Cluster {
     /// As [`Cluster::look_inside`].
     pub async fn refused(&self, place: Place<'_>, paths: &[&str]) -> Result<Vec<String>, Error> {
         Ok(inside::paths(&self.shell(place, inside::REFUSED, paths).await?))
+    }
+
+    /// Files of a running container that not everybody may read, and those of them that its programs
+    /// name.
+    ///
+    /// # Errors
+    /// As [`Cluster::look_inside`].
+    pub async fn private_files(
+        &self,
+        place: Place<'_>,
+    ) -> Result<(Vec<PathStat>, Vec<String>), Error> {
+        Ok(inside::private(&self.shell(place, inside::PRIVATE, &[]).await?))
+    }
+
+    /// Those of some files that the user of a running container may not read.
+    ///
+    /// # Errors
+    /// As [`Cluster::look_inside`].
+    pub async fn unreadable(&self, place: Place<'_>, paths: &[&str]) -> Result<Vec<String>, Error> {
+        Ok(inside::paths(&self.shell(place, inside::UNREADABLE, paths).await?))
     }
 
     /// The absolute paths that a program names which is started with some words, in a running

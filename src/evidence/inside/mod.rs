@@ -4,7 +4,8 @@ mod parse;
 mod procfs;
 
 pub use self::parse::{
-    access_context, calls, inside, logs, options, path_stats, paths, search_hits, started, usage,
+    access_context, calls, inside, logs, options, path_stats, paths, private, search_hits, started,
+    usage,
 };
 pub use self::procfs::credentials;
 
@@ -39,6 +40,13 @@ pub const PATHS: &str = include_str!("paths.sh");
 /// Sends SIGHUP to the first process of a trial's container, where that catches it; run as `sh -c
 /// HUP`.
 pub const HUP: &str = include_str!("hup.sh");
+
+/// Shows the files that not everybody may read, and which of them the running programs name; run as
+/// `sh -c PRIVATE`.
+pub const PRIVATE: &str = include_str!("private.sh");
+
+/// Shows which of the files given as arguments may not be read; run as `sh -c UNREADABLE sh PATH...`.
+pub const UNREADABLE: &str = include_str!("unreadable.sh");
 
 /// Shows which of the paths given as arguments may not be written; run as `sh -c REFUSED sh
 /// PATH...`.

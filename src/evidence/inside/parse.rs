@@ -149,6 +149,23 @@ pub fn path_stats(answer: &str) -> Option<PathStats> {
     Some(PathStats { stats })
 }
 
+/// Reads the answer of `private.sh`: the files, and the paths of those that are named.
+#[must_use]
+pub fn private(answer: &str) -> (Vec<PathStat>, Vec<String>) {
+    let (mut files, mut named) = (Vec::new(), Vec::new());
+    for (name, _, body) in sections(answer) {
+        match name {
+            "private" => files.extend(body.lines().filter_map(stat).take(MAX_ENTRIES)),
+            "named" => {
+                let paths = body.lines().filter(|line| line.starts_with('/')).take(MAX_ENTRIES);
+                named.extend(paths.map(str::to_owned));
+            }
+            _ => {}
+        }
+    }
+    (files, named)
+}
+
 /// Reads the answer of `find.sh`.
 #[must_use]
 pub fn search_hits(answer: &str) -> SearchHits {
@@ -184,12 +201,13 @@ pub fn calls(answer: &str) -> Vec<(String, String)> {
     lines.take(MAX_ENTRIES).collect()
 }
 
-/// Reads the answer of `refused.sh`, the paths that the container's user may not write, or of
+/// Reads the answer of `refused.sh` or `unreadable.sh`, the paths that the container's user may not
+/// write or read, or of
 /// `paths.sh`, those that the program names.
 #[must_use]
 pub fn paths(answer: &str) -> Vec<String> {
     let Some((_, _, body)) =
-        sections(answer).find(|(name, ..)| matches!(*name, "refused" | "paths"))
+        sections(answer).find(|(name, ..)| matches!(*name, "refused" | "unreadable" | "paths"))
     else {
         return Vec::new();
     };

@@ -20,8 +20,8 @@ use super::API_VERSION;
 /// The groups of kinds of which the API server and kubectl know the merge keys.
 const BUILT_IN: [&str; 4] = ["", "apps", "batch", "extensions"];
 
-/// Whether a strategic merge patch can be made for an object: of custom kinds nobody knows how
-/// their lists merge.
+/// Whether a strategic merge patch can be made for an object: how lists of custom kinds
+/// merge is not known.
 #[must_use]
 pub fn is_strategic(object: &Value) -> bool {
     let api_version = object["apiVersion"].as_str().unwrap_or_default();

@@ -12,7 +12,7 @@ use crate::model::user_namespace;
 use crate::plan;
 
 /// Why no user namespace is tried for a workload: its spec forbids it, or no node that it may run
-/// on has it. `None` where it may work; what nobody tells, the trial shows.
+/// on has it. `None` where it may work: the trial shows what is not known.
 pub(super) async fn refused(cluster: Option<&Cluster>, target: &FixTarget) -> Option<String> {
     let spec = PodSpec::deserialize(plan::pod_spec(&target.object)?).ok()?;
     let forbidden = user_namespace::forbidden(&spec);

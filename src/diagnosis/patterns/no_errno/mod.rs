@@ -1,4 +1,4 @@
-//! Programs that say what they could not do and keep the errno to themselves.
+//! Programs that say what they could not do, without the errno.
 
 mod programs;
 mod wordings;
@@ -14,13 +14,13 @@ use crate::diagnosis::finding::{Certainty, Finding};
 use crate::diagnosis::reader::{
     categorize::{self, PathAccess},
     context::LineContext,
-    errno::compile,
+    errno::{self, compile},
     path,
 };
 use crate::model::detail::Detail;
 
 pub(super) const PATTERN: Pattern = Pattern {
-    id: "silent",
+    id: "no-errno",
     title: "a program says what it could not do, not why",
     explain: "Some programs check for write permission themselves, or do not print the errno. Then their words mean an \
               unwritable directory, a file of another owner or a missing home.",
@@ -219,11 +219,11 @@ const NEAR: usize = 6;
 /// Another reason than a refusal, wherever the message gives it.
 const OTHER_REASON: &str = r"(?i)\b(?:no space left|no such file|not found|already exists|file exists|is a directory|not a directory|connection (?:refused|reset|closed|timed)|timed? ?out|refused|too many|quota|broken pipe|bad file descriptor|invalid argument\b|in use|status code|read.only (?:replica|transaction))";
 
-/// What is no file, where the words that tell of the refusal speak of it. Elsewhere in the line, as
-/// in the name of a script, such a word says nothing.
+/// Words for something that is no file. They count in the clause of the refusal only: elsewhere in
+/// the line they may be part of a name.
 const NO_FILE: &str = r"(?i)\b(?:connection|replica|transaction|tables?|topics?|buckets?|http|token|requests?|responses?|remote|stdin)\b";
 
-/// Where the clause of a message ends that begins with what it says.
+/// Where the clause ends that begins with the wording.
 const CLAUSE: &str = r"[.;] |, | while | during | when | in /| in class |\bstack trace";
 
 fn read(context: &LineContext) -> Option<Finding> {
@@ -287,8 +287,8 @@ fn is_setting_of_sudo(text: &str) -> bool {
     text.starts_with("sudo: ") && text.ends_with("should be 0")
 }
 
-/// Whether the message gives another reason than a refusal, or speaks of something else than a file
-/// in the clause that begins with the wording.
+/// Whether the message gives another reason than a refusal, or names something else than a file in
+/// the clause that begins with the wording.
 fn has_other_reason(text: &str, wording: Range<usize>, path: Option<&str>) -> bool {
     // The errno of another failure: `Unable to lock ./data error: 35`.
     static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
@@ -297,9 +297,8 @@ fn has_other_reason(text: &str, wording: Range<usize>, path: Option<&str>) -> bo
     static OTHER: LazyLock<Regex> = LazyLock::new(|| compile(OTHER_REASON));
     static NOT_A_FILE: LazyLock<Regex> = LazyLock::new(|| compile(NO_FILE));
     static END: LazyLock<Regex> = LazyLock::new(|| compile(&format!("(?i){CLAUSE}")));
-    let number =
-        NUMBER.captures(text).and_then(|captures| captures.get(1)?.as_str().parse::<u32>().ok());
-    if number.is_some_and(|number| !matches!(number, 0 | 1 | 13 | 30)) {
+    let number = NUMBER.captures(text).and_then(|captures| captures.get(1)?.as_str().parse().ok());
+    if number.is_some_and(|number| number != 0 && !errno::is_refusal(number)) {
         return true;
     }
     let without_path = |text: &str| path.map_or(text.to_owned(), |path| text.replace(path, " "));

@@ -1,4 +1,4 @@
-//! System calls that need a capability whoever calls them: mount, chroot, mlock, raw sockets,
+//! System calls that need a capability, whatever user makes them: mount, chroot, mlock, raw sockets,
 //! network administration.
 
 mod calls;
@@ -20,7 +20,7 @@ use crate::model::obstacle::{Category, Errno, Operation};
 pub(super) const PATTERN: Pattern = Pattern {
     id: "privileged-call",
     title: "a system call needs a capability",
-    explain: "Some system calls are refused to everybody without a certain capability: chroot, mount, mlock, raw sockets, \
+    explain: "Some system calls are refused to every process without a certain capability: chroot, mount, mlock, raw sockets, \
               network administration. Kubernetes gives no capability to a process that is not root: `capabilities.add` only \
               widens what a root process or a file capability may gain.",
     source: "capabilities(7), mlock(2), chroot(2), mount(2), unshare(2), raw(7), icmp in ping(8)",
@@ -179,7 +179,7 @@ fn read(context: &LineContext) -> Option<Finding> {
     let path = path
         .filter(|path| path.contains('/'))
         .or_else(|| pinned().filter(|_| call.capability() == Some(Capability::BPF)));
-    // Who makes the node of a device wants the device.
+    // A program makes the node of a device to use the device.
     let text_names_device = context.text().contains("device");
     let category = match call.operation {
         Operation::Mknod

@@ -16,7 +16,7 @@ use crate::model::se_linux::{Label, Mismatch};
 pub(super) const PATTERN: Pattern = Pattern {
     id: "selinux",
     title: "SELinux denied an access",
-    explain: "SELinux compares the label of the process with the label of the object, whoever runs it: mode bits and uids do not \
+    explain: "SELinux compares the label of the process with the label of the object, whatever the user is: mode bits and uids do not \
               matter. Containers run as `container_t` with two categories (MCS) of their own; files of another pod, or of the \
               host, carry other categories or another type.",
     source: "auditd's AVC records; container-selinux; Documentation/admin-guide/LSM/SELinux.rst",
@@ -66,11 +66,11 @@ fn read(context: &LineContext) -> Option<Finding> {
     }
     let access = AVC.captures(text)?.get(1)?.as_str().trim();
     let (source, target) = (label(text, "scontext")?, label(text, "tcontext")?);
-    // Only what containers run as, and what is labelled for them: the rest is the host's business.
+    // Only labels of containers and of their files count: the rest concerns the host.
     let is_of_containers = |label: &str| {
         let kind = label.split(':').nth(2).unwrap_or_default();
         let prefixes = ["svirt", "spc_t"].iter().any(|prefix| kind.starts_with(prefix));
-        // What belongs to the runtime is the host's.
+        // The runtime itself belongs to the host.
         let is_runtimes = kind.starts_with("container_runtime");
         prefixes
             || !is_runtimes
