@@ -65,19 +65,19 @@ impl fmt::Display for Error {
 
 /// What a reader brings back: everything that was good, and one error for each thing that was not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Read<T> {
+pub struct Partial<T> {
     pub value: T,
     pub errors: Vec<Error>,
 }
 
-impl<T> Read<T> {
+impl<T> Partial<T> {
     /// A reading without a fault.
     pub fn clean(value: T) -> Self {
         Self { value, errors: Vec::new() }
     }
 }
 
-impl<T> Read<Vec<T>> {
+impl<T> Partial<Vec<T>> {
     /// What was good of several things, and the errors, each in their order.
     pub fn of(results: impl IntoIterator<Item = Result<T, Error>>) -> Self {
         let mut read = Self::clean(Vec::new());

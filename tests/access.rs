@@ -1,4 +1,4 @@
-//! The decisions of `model::access` against the kernel: real users try things on a tree of random
+//! The decisions of `model::filesystem` against the kernel: real users try things on a tree of random
 //! owners, modes and links.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
@@ -8,8 +8,10 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, sy
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use nonroot::model::access::{Access, Files, Kind, Lookup, Node, Subject, Verdict, decide};
 use nonroot::model::capability::{Capability, Set};
+use nonroot::model::credentials::Credentials;
+use nonroot::model::filesystem::walk::{MAX_SYMLINKS, resolve};
+use nonroot::model::filesystem::{Access, AccessVerdict, Files, Inode, Lookup, decide};
 use nonroot::model::obstacle::Errno;
 
 const DIRECTORIES: usize = 60;
@@ -37,14 +39,8 @@ impl Random {
 /// What the file system has, as the model takes it.
 fn on_disk(path: &str) -> Lookup {
     let Ok(found) = std::fs::symlink_metadata(path) else { return Lookup::Missing };
-    let kind = match found.file_type() {
-        kind if kind.is_dir() => Kind::Directory,
-        kind if kind.is_symlink() => Kind::Symlink,
-        _ => Kind::File,
-    };
     let target = std::fs::read_link(path).ok().map(|target| target.to_str().unwrap().to_owned());
-    let mode = u16::try_from(found.mode() & 0o7777).unwrap();
-    Lookup::Found(Node { kind, mode, uid: found.uid(), gid: found.gid(), target })
+    Lookup::Found(Inode::of_stat(found.mode(), found.uid(), found.gid(), target))
 }
 
 fn set_owner_and_mode(random: &mut Random, path: &Path, modes: &[u32]) {
@@ -114,6 +110,28 @@ fn grow(random: &mut Random, root: &Path) -> Vec<PathBuf> {
     paths
 }
 
+/// Where the links of a path lead.
+fn resolved(path: &Path) -> PathBuf {
+    let link =
+        |path: &str| Some(std::fs::read_link(path).ok()?.to_str().expect("UTF-8").to_owned());
+    PathBuf::from(resolve(path.to_str().expect("UTF-8"), link).path)
+}
+
+#[test]
+fn as_many_links_are_followed_as_by_the_kernel() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = std::fs::canonicalize(directory.path()).unwrap();
+    let link = |number: usize| root.join(format!("link{number}"));
+    std::fs::write(link(0), "").unwrap();
+    for number in 1..=MAX_SYMLINKS + 2 {
+        symlink(link(number - 1), link(number)).unwrap();
+    }
+    for number in 0..=MAX_SYMLINKS + 2 {
+        let kernel = std::fs::metadata(link(number)).is_ok();
+        assert_eq!(resolved(&link(number)) == link(0), kernel, "{number} links");
+    }
+}
+
 #[test]
 #[ignore = "needs root (acts as other users)"]
 fn decisions_are_the_kernels() {
@@ -131,6 +149,10 @@ fn decisions_are_the_kernels() {
     let root = directory.path().join("tree");
     std::fs::create_dir(&root).unwrap();
     let paths = grow(&mut random, &root);
+    for path in &paths {
+        let Ok(kernel) = std::fs::canonicalize(path) else { continue };
+        assert_eq!(resolved(path), kernel, "seed {seed}: {}", path.display());
+    }
 
     let capabilities = [
         Set::EMPTY,
@@ -147,14 +169,10 @@ fn decisions_are_the_kernels() {
     for _ in 0..ATTEMPTS {
         let groups: Vec<u32> =
             (0..2).filter_map(|_| random.of(&[None, Some(0), Some(1000), Some(2000)])).collect();
-        let subject = Subject {
-            capabilities: random.of(&capabilities),
-            ..Subject::plain(
-                random.of(&[0, 1000, 1001, 1002]),
-                random.of(&[0, 1000, 2000, 3000]),
-                &groups,
-            )
-        };
+        let effective = random.of(&capabilities);
+        let (user, group_id) =
+            (random.of(&[0, 1000, 1001, 1002]), random.of(&[0, 1000, 2000, 3000]));
+        let process = Credentials::unprivileged(user, group_id, &groups).with_effective(effective);
         let path = random.of(&paths);
         let path = if random.next().is_multiple_of(8) {
             path.parent().unwrap().join("missing")
@@ -181,15 +199,15 @@ fn decisions_are_the_kernels() {
         writeln!(
             orders,
             "{} {} {} {} {:x} {action} {uid} {gid} {path}",
-            subject.uid,
-            subject.gid,
+            user,
+            group_id,
             group(0),
             group(1),
-            subject.capabilities.bits()
+            effective.bits()
         )
         .unwrap();
         let files = Files::new(&on_disk, false, Vec::new());
-        computed.push(decide(&subject, &files, &path, access));
+        computed.push(decide(&process, &files, &path, access));
     }
 
     let mut process =
@@ -209,9 +227,9 @@ fn decisions_are_the_kernels() {
     let mut seen = std::collections::BTreeMap::new();
     for ((order, decision), answer) in orders.lines().zip(computed).zip(answers) {
         let expected = match decision.verdict {
-            Verdict::Allowed => 0,
-            Verdict::Denied(denial) => denial.errno().map_or(-1, Errno::number),
-            Verdict::Unknown => -2,
+            AccessVerdict::Allowed => 0,
+            AccessVerdict::Denied(denial) => denial.errno().map_or(-1, Errno::number),
+            AccessVerdict::Unknown => -2,
         };
         let steps: String = decision.steps.iter().map(|step| format!("\n  {step}")).collect();
         assert_eq!(expected, answer, "seed {seed}: {order}{steps}");

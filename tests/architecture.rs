@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -349,4 +349,33 @@ fn files_name_each_other_without_a_circle() {
         }
     }
     assert!(left.is_empty(), "circles, or what leads into them: {left:#?}");
+}
+
+/// Names that two public types still have. The list shrinks to nothing.
+const STANDS_TWICE: &[&str] = &["Check", "Level"];
+
+/// A reader who meets the name of a type knows which it is. The types of reports may have the names
+/// of what they report.
+#[test]
+fn a_public_type_has_its_name_alone() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for path in sources(&source) {
+        if path.starts_with(source.join("output")) {
+            continue;
+        }
+        for line in code(&path).lines() {
+            let mut words = line.trim_start().split(|c: char| !c.is_alphanumeric() && c != '_');
+            let is_type = words.next() == Some("pub")
+                && matches!(words.next(), Some("struct" | "enum" | "trait" | "type" | "union"));
+            if let Some(name) = words.next().filter(|_| is_type) {
+                places.entry(name.to_owned()).or_default().push(module(&path));
+            }
+        }
+    }
+    assert!(places.len() > 200, "types are found");
+    let twice: BTreeMap<&String, &Vec<String>> =
+        places.iter().filter(|(_, modules)| modules.len() > 1).collect();
+    let names: Vec<&str> = twice.keys().map(|name| name.as_str()).collect();
+    assert_eq!(names, STANDS_TWICE, "{twice:#?}");
 }

@@ -1,4 +1,4 @@
-//! The computation of `model::capability` against the kernel: real processes in random credentials
+//! The computation of `model::credentials` against the kernel: real processes in random credentials
 //! execute real files, or change their uid, and /proc/self/status must show what was computed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
@@ -8,7 +8,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use nonroot::model::capability::{Credentials, Executable, FileCapabilities, Ids, Set};
+use nonroot::evidence::inside::credentials;
+use nonroot::model::capability::{FileCapabilities, Set};
+use nonroot::model::credentials::{Credentials, Executable, Ids};
 
 const FILES: usize = 150;
 const EXECS: usize = 3000;
@@ -105,8 +107,7 @@ fn compile(source: &Path, program: &Path) {
 #[test]
 #[ignore = "needs root (sets file capabilities)"]
 fn credentials_after_execve_and_setuid_are_the_kernels() {
-    let own =
-        Credentials::from_status(&std::fs::read_to_string("/proc/self/status").unwrap()).unwrap();
+    let own = credentials(&std::fs::read_to_string("/proc/self/status").unwrap()).unwrap();
     assert_eq!(own.uid, Ids::all(0), "needs root (sets file capabilities)");
     let within = own.sets.permitted.and(own.sets.bounding).bits();
     let seed = std::env::var("NONROOT_SEED")
@@ -220,8 +221,8 @@ fn credentials_after_execve_and_setuid_are_the_kernels() {
     let orders: Vec<&str> = orders.lines().filter(|line| line.starts_with("case")).collect();
     for ((action, keep_caps), order) in actions.iter().zip(orders) {
         let before = reports.next().unwrap();
-        let before = Credentials::from_status(before)
-            .unwrap_or_else(|| panic!("seed {seed}: {order}: before: {before}"));
+        let before =
+            credentials(before).unwrap_or_else(|| panic!("seed {seed}: {order}: before: {before}"));
         let before = Credentials { keep_caps: *keep_caps, ..before };
         let after = reports.next().unwrap();
         let computed = match *action {
@@ -233,7 +234,7 @@ fn credentials_after_execve_and_setuid_are_the_kernels() {
         };
         match computed {
             Ok(computed) => {
-                let kernel = Credentials::from_status(after).unwrap_or_else(|| {
+                let kernel = credentials(after).unwrap_or_else(|| {
                     panic!("seed {seed}: {order}: {after}, computed {computed:?}")
                 });
                 let computed = Credentials { keep_caps: false, ..computed };

@@ -15,10 +15,10 @@ use build::{
 };
 use nonroot::error::{Class, Error};
 use nonroot::evidence::image::layer::Limits;
-use nonroot::evidence::image::{Cache, Options, Source, read};
+use nonroot::evidence::image::{Cache, ReadOptions, Source, read};
 use nonroot::foresight;
-use nonroot::model::access::Access;
 use nonroot::model::facts::Facts;
+use nonroot::model::filesystem::Access;
 use nonroot::model::image::Image;
 use nonroot::model::image::paths::PathId;
 use nonroot::output::image::{ImageReport, table, tree};
@@ -93,11 +93,11 @@ fn web() -> (Vec<u8>, Vec<Vec<u8>>) {
     (config(run, &layers, &instructions), layers)
 }
 
-fn options() -> Options {
-    Options { platform: Some("linux/amd64".to_owned()), ..Options::default() }
+fn options() -> ReadOptions {
+    ReadOptions { platform: Some("linux/amd64".to_owned()), ..ReadOptions::default() }
 }
 
-async fn read_path(path: &Path, options: Options) -> Result<Image, Error> {
+async fn read_path(path: &Path, options: ReadOptions) -> Result<Image, Error> {
     let text = path.to_str().unwrap();
     read("test.tar", Source::of(text), options).await
 }
@@ -368,8 +368,9 @@ async fn refusal(layer: &[u8], limits: Limits) -> String {
     let (blobs, manifest) = oci(&config(serde_json::json!({}), &[], &[]), &[layer.to_vec()]);
     let directory = tempfile::tempdir().unwrap();
     let path = save(directory.path(), "hostile.tar", &oci_archive(&blobs, &index(&[manifest])));
-    let error =
-        read_path(&path, Options { limits, ..options() }).await.expect_err("the image is refused");
+    let error = read_path(&path, ReadOptions { limits, ..options() })
+        .await
+        .expect_err("the image is refused");
     assert_eq!(error.class, Class::Input);
     error.to_string().replace(&digest(layer), "DIGEST")
 }
@@ -546,7 +547,7 @@ async fn a_second_look_shows_what_the_first_did() {
     ];
     settle().await;
     let cache = directory.path().join("cache");
-    let kept = || Options { cache: Some(Cache::new(cache.clone(), 1 << 30)), ..options() };
+    let kept = || ReadOptions { cache: Some(Cache::new(cache.clone(), 1 << 30)), ..options() };
     let shown = |image: &Image| {
         let report = serde_json::to_string_pretty(&report(image, Some(PathId::ROOT))).unwrap();
         (report, table(&self::report(image, None), 100), files(image))
@@ -590,7 +591,7 @@ async fn no_archive_is_taken_for_another() {
     let (config, layers) = web();
     let directory = tempfile::tempdir().unwrap();
     let cache = directory.path().join("cache");
-    let kept = || Options { cache: Some(Cache::new(cache.clone(), 1 << 30)), ..options() };
+    let kept = || ReadOptions { cache: Some(Cache::new(cache.clone(), 1 << 30)), ..options() };
     let mut hostile = layers.clone();
     let end = hostile[2].len() - 1;
     hostile[2][end] = 1;
@@ -636,7 +637,7 @@ async fn what_was_just_written_is_not_kept() {
     let directory = tempfile::tempdir().unwrap();
     let cache = directory.path().join("cache");
     let path = save(directory.path(), "web.tar", &docker_archive(&config, &layers));
-    let options = Options { cache: Some(Cache::new(cache.clone(), 1 << 30)), ..options() };
+    let options = ReadOptions { cache: Some(Cache::new(cache.clone(), 1 << 30)), ..options() };
     read_path(&path, options).await.unwrap();
     assert!(indexes(&cache).is_empty());
 }
@@ -667,10 +668,10 @@ async fn the_image_that_is_meant_is_chosen() {
     std::fs::create_dir(&layout).unwrap();
     write_layout(&layout, &all, &index(&manifests));
     let ask = async |platform: &str, image: Option<&str>| {
-        let options = Options {
+        let options = ReadOptions {
             platform: Some(platform.to_owned()),
             image: image.map(str::to_owned),
-            ..Options::default()
+            ..ReadOptions::default()
         };
         read_path(&layout, options)
             .await
@@ -767,17 +768,17 @@ async fn what_an_image_tells_before_it_runs() {
     );
     assert_eq!((facts.directory.as_deref(), facts.observer_uid), (Some("/srv"), 0));
     assert!(!facts.has_shell, "mkdir is missing");
-    facts.inodes = foresight::image::look(&image, "/var/www");
-    facts.inodes.extend(foresight::image::look(&image, "/srv/missing/too"));
+    facts.stats = foresight::image::look(&image, "/var/www");
+    facts.stats.extend(foresight::image::look(&image, "/srv/missing/too"));
     assert_eq!(facts.resolved("/var/www/seed"), "/srv/seed");
     assert!(
         !facts.has_content("/srv"),
         "nobody looked into it, and root would have seen what is there"
     );
-    facts.inodes.extend(foresight::image::look(&image, "/srv"));
+    facts.stats.extend(foresight::image::look(&image, "/srv"));
     assert!(facts.has_content("/srv"));
     let seed = facts.inode("/srv/seed").unwrap();
-    assert_eq!((seed.mode, seed.uid, seed.gid, seed.size), (0o100_640, 101, 102, 1));
+    assert_eq!(seed.to_string(), "-rw-r----- 101:102");
 
     let refused = foresight::image::file_capabilities("web", &image, &[]);
     let mut told: Vec<_> =

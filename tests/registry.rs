@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use build::{LayerTar, config, digest, gzip, oci};
 use nonroot::error::{Class, Error};
-use nonroot::evidence::image::{Access, Cache, Options, Source, read};
+use nonroot::evidence::image::{Cache, ReadOptions, RegistryAccess, Source, read};
 use nonroot::model::image::Image;
 
 /// `tester:secret`, as htpasswd -B writes it.
@@ -145,15 +145,15 @@ impl Registry {
                 .to_string()
                 .into_bytes()
         });
-        let options = Options {
-            access: Access {
+        let options = ReadOptions {
+            access: RegistryAccess {
                 plain_http: vec![self.address.clone()],
                 mirror: None,
                 pull_secrets: pull_secrets.into_iter().collect(),
             },
             platform: Some("linux/amd64".to_owned()),
             cache: cache.map(|directory| Cache::new(directory.to_owned(), 1 << 30)),
-            ..Options::default()
+            ..ReadOptions::default()
         };
         let _ = rustls::crypto::ring::default_provider().install_default();
         read(&reference, Source::Registry(reference.clone()), options).await
@@ -450,9 +450,12 @@ async fn nobody_answers_at_all() {
         (format!("{address}/web:1"), format!("no answer from {address}: ")),
         ("Not A Reference".to_owned(), "\"Not A Reference\" is no image reference: ".to_owned()),
     ] {
-        let options = Options {
-            access: Access { plain_http: vec![address.clone()], ..Access::default() },
-            ..Options::default()
+        let options = ReadOptions {
+            access: RegistryAccess {
+                plain_http: vec![address.clone()],
+                ..RegistryAccess::default()
+            },
+            ..ReadOptions::default()
         };
         let error = read(&reference, Source::Registry(reference.clone()), options)
             .await

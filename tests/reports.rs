@@ -37,7 +37,6 @@ fn obstacle(fatal: bool) -> Obstacle {
         category: Category::UnwritablePath,
         fatal,
         cause: text(),
-        details: Vec::new(),
         evidence: Evidence { source: text(), line: Some(3), text: text() },
         details: Vec::new(),
     }
@@ -164,9 +163,6 @@ fn pages_hold_names_as_text() {
         },
         is_admitted: false,
         proof: Some(fix::Proof {
-            works: true,
-            checks: vec!["http :80/<b>".to_owned()],
-            not_checked: vec!["UDP ports are not asked".to_owned()],
             ready: false,
             works: false,
             checks: vec![HOSTILE.to_owned()],

@@ -9,7 +9,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use nonroot::evidence::cluster::{Cluster, Connection, Detail, Namespaces, Scope, Selection};
+use nonroot::evidence::cluster::{Cluster, Connection, Fields, Namespaces, Scope, Selection};
 use nonroot::model::podsecurity::{Level, Version};
 use nonroot::policy;
 use serde_json::{Value, json};
@@ -361,9 +361,9 @@ fn a_scan_is_the_same_in_protobuf_and_in_json() {
     let connection =
         Connection { kubeconfig: Some(testbed::kubeconfig().into()), ..Connection::default() };
     let cluster = runtime.block_on(Cluster::connect(&connection)).expect("a cluster");
-    let judged = |detail| {
+    let judged = |fields| {
         let namespaces = Namespaces::One(namespace.name().to_owned());
-        let scope = Scope { namespaces, selection: Selection::default(), detail };
+        let scope = Scope { namespaces, selection: Selection::default(), fields };
         let read = runtime.block_on(cluster.inventory(&scope)).expect("an inventory");
         assert_eq!(read.errors, []);
         let workloads = read.value.workloads.into_iter().map(|workload| {
@@ -385,7 +385,7 @@ fn a_scan_is_the_same_in_protobuf_and_in_json() {
     // The pods go on while they are read: two readings of one moment are awaited.
     let start = Instant::now();
     loop {
-        let (protobuf, json) = (judged(Detail::Judged), judged(Detail::Whole));
+        let (protobuf, json) = (judged(Fields::PolicyOnly), judged(Fields::All));
         if protobuf == json && json.len() == 8 {
             break;
         }

@@ -7,13 +7,13 @@ use nonroot::evidence::inside;
 
 fuzz_target!(|answer: &str| {
     let seen = inside::inside(answer);
-    let standing = inside::standing(answer);
-    let look = inside::look(answer);
-    let found = inside::found(answer);
+    let context = inside::access_context(answer);
+    let stats = inside::path_stats(answer);
+    let hits = inside::search_hits(answer);
     let logs = inside::logs(answer);
     let started = inside::started(answer);
     let options = inside::options(answer);
-    let told = format!("{seen:?}{standing:?}{look:?}{found:?}{logs:?}{started:?}{options:?}");
+    let told = format!("{seen:?}{context:?}{stats:?}{hits:?}{logs:?}{started:?}{options:?}");
     assert!(
         told.len() < 100_000 + 1_000 * answer.len(),
         "{} bytes from {}",

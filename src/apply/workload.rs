@@ -19,11 +19,11 @@ use crate::model::waiting_reason::WaitingReason;
 pub const FIELD_MANAGER: &str = "kubectl-nonroot";
 
 /// How often a rollout is looked at.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often a patch is tried against an object that others write as well, by a server that may not
 /// answer.
-const ATTEMPTS: usize = 5;
+const MAX_ATTEMPTS: usize = 5;
 
 /// What is applied: an object as it was read, the strategic merge patch that makes the plan of it,
 /// and where.
@@ -89,7 +89,7 @@ pub async fn apply(
     }
     let start = Instant::now();
     let (why, pod) = loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
         match objects.get(name).await {
             Ok(now) => {
                 let rollout = Rollout::of(&now);
@@ -222,7 +222,7 @@ async fn patch(
     };
     let mut version = original["metadata"]["resourceVersion"].clone();
     let mut last = None;
-    for _ in 0..ATTEMPTS {
+    for _ in 0..MAX_ATTEMPTS {
         let mut patch = change.patch.clone();
         patch["metadata"]["resourceVersion"] = version.clone();
         match objects.patch(name, &params, &Patch::Strategic(patch)).await {
@@ -244,7 +244,7 @@ async fn patch(
                 .help("run fix again"));
         }
         version = json!(now.metadata.resource_version);
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
     Err(match last {
         Some(error) => fail(&error),

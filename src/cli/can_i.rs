@@ -5,8 +5,8 @@ use clap::{Args, ValueEnum};
 use super::flags::{ClusterFlags, Format, RegistryFlags};
 use super::{Fault, print, progress, say, width};
 use crate::error::{Class, Error};
-use crate::model::access::Access;
-use crate::model::can_i::Question;
+use crate::model::can_i::AccessQuestion;
+use crate::model::filesystem::Access;
 use crate::usecase::can_i::{self, CanIOptions};
 use crate::usecase::target::{self, Target};
 
@@ -136,8 +136,8 @@ fn options(args: &CanIArgs) -> Result<CanIOptions, Error> {
     })
 }
 
-fn question(verb: Verb, text: &str) -> Result<Question, Error> {
-    let path = |access| Question::Path(access, text.to_owned());
+fn question(verb: Verb, text: &str) -> Result<AccessQuestion, Error> {
+    let path = |access| AccessQuestion::Path(access, text.to_owned());
     Ok(match verb {
         Verb::Read => path(Access::Read),
         Verb::Write => path(Access::Write),
@@ -145,8 +145,8 @@ fn question(verb: Verb, text: &str) -> Result<Question, Error> {
         Verb::Delete => path(Access::Remove),
         Verb::Chmod => path(Access::Chmod),
         Verb::Chown => path(Access::Chown { uid: None, gid: None }),
-        Verb::Exec => Question::Exec(text.to_owned()),
-        Verb::Bind => Question::Bind(port(text)?),
+        Verb::Exec => AccessQuestion::Exec(text.to_owned()),
+        Verb::Bind => AccessQuestion::Bind(port(text)?),
     })
 }
 

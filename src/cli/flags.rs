@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{json, yaml};
 use crate::error::Error;
 use crate::evidence::cluster::Connection;
-use crate::evidence::image::{Access, Cache, Options};
+use crate::evidence::image::{Cache, ReadOptions, RegistryAccess};
 use crate::model::check::Check;
 use crate::model::podsecurity::Level;
 use crate::run;
@@ -168,8 +168,8 @@ impl RegistryFlags {
     #[must_use]
     pub(super) fn registry(&self) -> RegistryOptions {
         let cache = Cache::directory().filter(|_| !self.no_image_cache);
-        let options = Options {
-            access: Access {
+        let options = ReadOptions {
+            access: RegistryAccess {
                 plain_http: self.plain_http.clone(),
                 mirror: self.registry_mirror.clone(),
                 pull_secrets: Vec::new(),
@@ -177,7 +177,7 @@ impl RegistryFlags {
             cache: cache.map(|directory: PathBuf| {
                 Cache::new(directory, self.image_cache_size.saturating_mul(1 << 20))
             }),
-            ..Options::default()
+            ..ReadOptions::default()
         };
         RegistryOptions { options, content_store: self.content_store.clone() }
     }

@@ -4,9 +4,9 @@ use clap::{Args, ValueEnum};
 
 use super::flags::{ClusterFlags, RegistryFlags};
 use super::{Fault, exit_code, json, print, progress, say, width, yaml};
-use crate::error::{Error, Read};
+use crate::error::{Error, Partial};
 use crate::evidence::cluster::Cluster;
-use crate::evidence::image::{Options, Source};
+use crate::evidence::image::{ReadOptions, Source};
 use crate::model::image::Image;
 use crate::model::image::paths::PathId;
 use crate::output::html;
@@ -71,7 +71,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: ImageArgs) -> Result<u8, Fau
 }
 
 async fn of_reference(args: &ImageArgs, tell: Tell<'_>) -> Result<u8, Fault> {
-    let options = Options {
+    let options = ReadOptions {
         platform: args.platform.clone(),
         image: args.name.clone(),
         ..args.registry.registry().options
@@ -94,7 +94,7 @@ async fn of_workload(
 ) -> Result<u8, Fault> {
     let cluster = Cluster::connect(&flags.connection()).await?;
     let registry = args.registry.registry();
-    let Read { value: workload, mut errors } = images::workload(&cluster, target).await?;
+    let Partial { value: workload, mut errors } = images::workload(&cluster, target).await?;
     let mut images = ImagesOf::new(&cluster, &workload, &registry);
     let mut reports = Vec::new();
     let mut is_first = true;

@@ -10,7 +10,7 @@ use k8s_openapi::jiff::civil::Date;
 
 use super::flags::{ClusterFlags, RegistryFlags, SelectionFlags, judged_level};
 use super::{Fault, exit_code, print, progress, say};
-use crate::error::{Error, Read};
+use crate::error::{Error, Partial};
 use crate::evidence::cluster::Cluster;
 use crate::model::finding::FindingClass;
 use crate::model::podsecurity::{Level, Version};
@@ -154,7 +154,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: ScanArgs) -> Result<u8, Faul
         return watched(flags, &args).await;
     }
     let options = args.options()?;
-    let Read { value: report, errors } =
+    let Partial { value: report, errors } =
         scan::scan(&flags.connection(), &options, &progress::shown()).await?;
     // It is given back with the process: one thing after the other takes as long as to judge it.
     let report = ManuallyDrop::new(report);

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::flags::{ClusterFlags, RefusalFlags, timeout};
 use super::{Fault, exit_code, print, progress, prompts, say, width};
-use crate::error::{Error, Read};
+use crate::error::{Error, Partial};
 use crate::evidence::cluster::Cluster;
 use crate::output::trace::Terminal;
 use crate::run::tracer::Profile;
@@ -91,7 +91,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: TraceArgs) -> Result<u8, Fau
 }
 
 /// Traces a pod, after it said what that needs and the user allowed it.
-async fn live(flags: &ClusterFlags, args: &TraceArgs) -> Result<Read<ReadTrace>, Fault> {
+async fn live(flags: &ClusterFlags, args: &TraceArgs) -> Result<Partial<ReadTrace>, Fault> {
     let tell = progress::shown();
     let target = target::one(&args.target, "trace")?;
     let Some(image) = args.live.image.clone() else {
@@ -113,7 +113,7 @@ async fn live(flags: &ClusterFlags, args: &TraceArgs) -> Result<Read<ReadTrace>,
         time: args.live.time,
     };
     let cluster = Cluster::connect(&flags.connection()).await?;
-    let Read { value: trace, mut errors } = LiveTrace::prepare(&cluster, options, &tell).await?;
+    let Partial { value: trace, mut errors } = LiveTrace::prepare(&cluster, options, &tell).await?;
     explained(&trace);
     trace.check()?;
     if !args.live.yes {
@@ -128,11 +128,14 @@ async fn live(flags: &ClusterFlags, args: &TraceArgs) -> Result<Read<ReadTrace>,
         say(format_args!("Interrupted: this is what came so far. strace ends by itself."));
     }
     errors.extend(read.errors);
-    Ok(Read { value: read.value, errors })
+    Ok(Partial { value: read.value, errors })
 }
 
 /// Prints what a trace told.
-fn report(args: &TraceArgs, Read { value: read, errors }: Read<ReadTrace>) -> Result<u8, Fault> {
+fn report(
+    args: &TraceArgs,
+    Partial { value: read, errors }: Partial<ReadTrace>,
+) -> Result<u8, Fault> {
     read.check()?;
     let found = read.has_obstacles();
     let trace = read.report(&errors);

@@ -2,7 +2,8 @@
 
 use super::Difference;
 use crate::model::behaviour::Behaviour;
-use crate::model::inside::{Inode, Inside};
+use crate::model::filesystem::PathStat;
+use crate::model::inside::Inside;
 
 /// Names that are shorter tell nothing.
 const MIN_NAME: usize = 3;
@@ -10,12 +11,12 @@ const MIN_NAME: usize = 3;
 /// Of the files that not everybody may read, those that a container's programs name, or that are
 /// kept under the name of one. What it made itself another user makes anew.
 #[must_use]
-pub fn needed(private: &[Inode], named: &[String], inside: &Inside) -> Vec<String> {
+pub fn needed(private: &[PathStat], named: &[String], inside: &Inside) -> Vec<String> {
     let programs: Vec<&str> = programs(inside);
     let is_made = |path: &str| inside.changed.iter().any(|changed| changed.path == path);
     let is_named_after =
         |path: &str| path.split('/').any(|part| programs.contains(&part.trim_start_matches('.')));
-    let paths = private.iter().map(|inode| inode.path.as_str());
+    let paths = private.iter().map(|file| file.path.as_str());
     paths
         .filter(|path| named.iter().any(|one| one == path) || is_named_after(path))
         .filter(|path| !is_made(path))
@@ -45,18 +46,12 @@ pub(super) fn compare(_: &Behaviour, copy: &Behaviour) -> Vec<Difference> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::filesystem::Inode;
     use crate::model::inside::Process;
 
     #[test]
     fn what_the_program_names_or_is_named_after_it_is_needed() {
-        let inode = |path: &str| Inode {
-            path: path.to_owned(),
-            mode: 0o100_600,
-            uid: 0,
-            gid: 0,
-            size: 1,
-            target: None,
-        };
+        let stat = |path: &str| PathStat::new(path, Inode::file(0o600, 0, 0));
         let private = ["/root/.web/config.py", "/config/users", "/etc/ssh/key", "/root/.web/made"];
         let inside = Inside {
             processes: vec![Process {
@@ -64,10 +59,10 @@ mod tests {
                 arguments: vec!["python3".to_owned(), "/usr/local/bin/web".to_owned()],
                 ..Process::default()
             }],
-            changed: vec![inode("/root/.web/made")],
+            changed: vec![stat("/root/.web/made")],
             ..Inside::default()
         };
-        let private = private.map(inode);
+        let private = private.map(stat);
         assert_eq!(
             needed(&private, &["/config/users".to_owned()], &inside),
             ["/root/.web/config.py", "/config/users"]

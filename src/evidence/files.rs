@@ -5,52 +5,39 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{PodSpec, Volume, VolumeMount};
 
-use crate::model::access::{Content, Finding, Kind, Lookup, Mount, Node, Subject, permission};
-use crate::model::inside::{self, Inode, Look};
-use crate::model::volume::FsGroup;
-
-/// Links followed on the way to a path, as the kernel bounds them (path_resolution(7)).
-const MOST_LINKS: usize = 40;
+use crate::model::credentials::Credentials;
+use crate::model::filesystem::mounts::MountContent;
+use crate::model::filesystem::path;
+use crate::model::filesystem::walk::{Entry, Stop, Walkable, walk};
+use crate::model::filesystem::{
+    Inode, Lookup, Mount, MountInfo, MountOptions, PathStats, Permission, may,
+};
+use crate::model::volume::{FsGroup, VolumeSource};
 
 /// How the name of a read-only mount ends.
 const READ_ONLY: &str = ", read-only";
 
-/// What a look saw of one path.
-fn node(inode: &Inode) -> Node {
-    let kind = match inode.mode & 0o170_000 {
-        0o040_000 => Kind::Directory,
-        0o120_000 => Kind::Symlink,
-        0o020_000 => Kind::CharDevice,
-        0o060_000 => Kind::BlockDevice,
-        0o010_000 => Kind::Fifo,
-        0o140_000 => Kind::Socket,
-        _ => Kind::File,
-    };
-    // The twelve lower bits are the permissions; the mask makes the conversion exact.
-    let mode = u16::try_from(inode.mode & 0o7777).unwrap_or_default();
-    Node { kind, mode, uid: inode.uid, gid: inode.gid, target: inode.target.clone() }
-}
-
 /// What looks into a running container saw, by one user's eyes: what that user may not reach is not
 /// known.
 #[derive(Debug, Clone)]
-pub struct Seen {
-    observer: Subject,
-    nodes: BTreeMap<String, Node>,
+pub struct ObservedFiles {
+    observer: Credentials,
+    inodes: BTreeMap<String, Inode>,
     asked: BTreeSet<String>,
 }
 
-impl Seen {
+impl ObservedFiles {
     /// Nothing yet.
     #[must_use]
-    pub fn by(observer: Subject) -> Seen {
-        Seen { observer, nodes: BTreeMap::new(), asked: BTreeSet::new() }
+    pub fn by(observer: Credentials) -> ObservedFiles {
+        ObservedFiles { observer, inodes: BTreeMap::new(), asked: BTreeSet::new() }
     }
 
     /// Adds what a look at these paths brought.
-    pub fn add(&mut self, asked: impl IntoIterator<Item = String>, look: &Look) {
+    pub fn add(&mut self, asked: impl IntoIterator<Item = String>, found: &PathStats) {
         self.asked.extend(asked);
-        self.nodes.extend(look.inodes.iter().map(|inode| (inode.path.clone(), node(inode))));
+        let found = found.stats.iter().map(|stat| (stat.path.clone(), stat.inode.clone()));
+        self.inodes.extend(found);
     }
 
     /// What is at a path that has no links in it.
@@ -60,18 +47,13 @@ impl Seen {
         if is_of_a_process(path) {
             return Lookup::Unknown;
         }
-        if let Some(node) = self.nodes.get(path) {
-            return Lookup::Found(node.clone());
+        if let Some(inode) = self.inodes.get(path) {
+            return Lookup::Found(inode.clone());
         }
-        let parent = path.rfind('/').map(|at| if at == 0 { "/" } else { &path[..at] });
-        let searched = parent.and_then(|parent| self.nodes.get(parent)).is_some_and(|parent| {
-            const SEARCH: u16 = 1;
-            !matches!(
-                permission(&self.observer, parent, SEARCH),
-                Finding::Mode { granted: false, .. }
-            )
-        });
-        if searched && self.was_asked(path) { Lookup::Missing } else { Lookup::Unknown }
+        let parent = path::parent(path).and_then(|parent| self.inodes.get(parent));
+        let is_searched =
+            parent.is_some_and(|parent| may(&self.observer, parent, Permission::EXECUTE));
+        if is_searched && self.was_asked(path) { Lookup::Missing } else { Lookup::Unknown }
     }
 
     /// A look goes along the whole way to what it is asked for.
@@ -84,38 +66,37 @@ impl Seen {
     /// Where to look next to learn where a path leads; `None` when as much is known as can be.
     #[must_use]
     pub fn unseen(&self, path: &str) -> Option<String> {
-        let names = |path: &str| {
-            path.rsplit('/').filter(|name| !matches!(*name, "" | ".")).map(str::to_owned).collect()
-        };
-        let mut pending: Vec<String> = names(path);
-        let mut here = String::new();
-        let mut links = 0;
-        while let Some(name) = pending.pop() {
-            if name == ".." {
-                here.truncate(here.rfind('/').unwrap_or(0));
-                continue;
-            }
-            let next = format!("{here}/{name}");
-            match self.lookup(&next) {
-                Lookup::Found(Node { target: Some(target), .. }) if links < MOST_LINKS => {
-                    links += 1;
-                    if target.starts_with('/') {
-                        here.clear();
-                    }
-                    let names: Vec<String> = names(&target);
-                    pending.extend(names);
-                }
-                Lookup::Found(_) => here = next,
-                Lookup::Unknown if !self.was_asked(&next) && !is_of_a_process(&next) => {
-                    let rest: Vec<&str> = pending.iter().rev().map(String::as_str).collect();
-                    return Some(
-                        format!("{next}/{}", rest.join("/")).trim_end_matches('/').to_owned(),
-                    );
-                }
-                Lookup::Missing | Lookup::Unknown => return None,
-            }
+        match walk(&mut Unseen(self), vec!["/".to_owned()], path) {
+            Ok(places) => (places.len() == 1 && !self.was_asked("/")).then(|| "/".to_owned()),
+            Err(Stop::Other(next)) => next,
+            Err(Stop::TooManyLinks) => None,
         }
-        (here.is_empty() && !self.was_asked("/")).then(|| "/".to_owned())
+    }
+}
+
+/// A walk through the files that were seen. It ends at the first path to look at, or with `None`
+/// where a look would not tell more.
+struct Unseen<'a>(&'a ObservedFiles);
+
+impl Walkable<str> for Unseen<'_> {
+    type Place = String;
+    type Stop = Option<String>;
+
+    fn lookup(
+        &mut self,
+        directory: &String,
+        name: &str,
+        rest: &[String],
+    ) -> Result<Entry<String, String>, Option<String>> {
+        let path = path::join(directory, name);
+        match self.0.lookup(&path) {
+            Lookup::Found(Inode { target: Some(target), .. }) => Ok(Entry::Link(target)),
+            Lookup::Found(_) => Ok(Entry::Place(path)),
+            Lookup::Unknown if !self.0.was_asked(&path) && !is_of_a_process(&path) => {
+                Err(Some(rest.iter().rev().fold(path, |path, name| path::join(&path, name))))
+            }
+            Lookup::Missing | Lookup::Unknown => Err(None),
+        }
     }
 }
 
@@ -128,72 +109,47 @@ fn is_of_a_process(path: &str) -> bool {
 
 /// What is at a path that has no links in it, by a look that walked to it.
 #[must_use]
-pub fn lookup(look: &Look, path: &str) -> Lookup {
-    let path = if path.is_empty() { "/" } else { path };
-    match look.inodes.iter().find(|inode| inode.path == path) {
-        Some(inode) => Lookup::Found(node(inode)),
-        None => Lookup::Missing,
-    }
+pub fn lookup(found: &PathStats, path: &str) -> Lookup {
+    found.at(path).cloned().map_or(Lookup::Missing, Lookup::Found)
 }
 
 /// The volumes of a container, where it mounts them, with what a look saw in them.
 #[must_use]
-pub fn mounts(spec: &PodSpec, container: &str, look: &Look) -> Vec<Mount> {
+pub fn mounts(spec: &PodSpec, container: &str, found: &PathStats) -> Vec<Mount> {
     let containers = spec.init_containers.iter().flatten().chain(&spec.containers);
     let Some(container) = containers.into_iter().find(|known| known.name == container) else {
         return Vec::new();
     };
     let mounted = container.volume_mounts.iter().flatten().filter_map(|mount| {
         let volume = spec.volumes.iter().flatten().find(|volume| volume.name == mount.name)?;
-        Some(mount_of(mount, volume, look))
+        Some(mount_of(mount, volume, found))
     });
     mounted.collect()
 }
 
-fn mount_of(mount: &VolumeMount, volume: &Volume, look: &Look) -> Mount {
-    let path = mount.mount_path.trim_end_matches('/').to_owned();
-    let (kind, always_read_only) = kind(volume);
+fn mount_of(mount: &VolumeMount, volume: &Volume, found: &PathStats) -> Mount {
+    let path = mount.mount_path.trim_end_matches('/');
+    let source = VolumeSource::of(volume);
     let below = format!("{path}/");
-    let seen = look
-        .inodes
+    let entries = found
+        .stats
         .iter()
-        .filter_map(|inode| Some((inode.path.strip_prefix(&below)?.to_owned(), node(inode))));
-    let entries: BTreeMap<String, Node> = seen.collect();
-    let root = look.inodes.iter().find(|inode| inode.path == path).map(node);
+        .filter_map(|stat| Some((stat.path.strip_prefix(&below)?.to_owned(), stat.inode.clone())));
     // A new volume of most kinds is root's, 0755; an emptyDir is everybody's.
-    let new = Node::directory(if kind == "emptyDir" { 0o777 } else { 0o755 }, 0, 0);
+    let new =
+        || Inode::directory(if source == VolumeSource::EmptyDir { 0o777 } else { 0o755 }, 0, 0);
+    let root = found.stats.iter().find(|stat| stat.path == path).map(|stat| stat.inode.clone());
+    let read_only = source.is_read_only() || mount.read_only == Some(true);
     Mount {
-        path,
-        what: format!("{kind} {}", volume.name),
-        read_only: always_read_only || mount.read_only == Some(true),
-        noexec: false,
-        root: root.unwrap_or(new),
-        content: Content::Partial,
-        nosuid: false,
-        fixed: false,
-        entries,
+        options: MountOptions { read_only, ..MountOptions::default() },
+        entries: entries.collect(),
+        ..Mount::new(
+            path,
+            &format!("{} {}", source.as_str(), volume.name),
+            root.unwrap_or_else(new),
+            MountContent::Partial,
+        )
     }
-}
-
-/// The API's word for a volume's kind, and whether no container can write it.
-fn kind(volume: &Volume) -> (&'static str, bool) {
-    let kinds = [
-        (volume.empty_dir.is_some(), "emptyDir", false),
-        (volume.persistent_volume_claim.is_some(), "persistentVolumeClaim", false),
-        (volume.ephemeral.is_some(), "ephemeral", false),
-        (volume.config_map.is_some(), "configMap", true),
-        (volume.secret.is_some(), "secret", true),
-        (volume.projected.is_some(), "projected", true),
-        (volume.downward_api.is_some(), "downwardAPI", true),
-        (volume.host_path.is_some(), "hostPath", false),
-        (volume.nfs.is_some(), "nfs", false),
-        (volume.csi.is_some(), "csi", false),
-        (volume.image.is_some(), "image", true),
-    ];
-    kinds
-        .into_iter()
-        .find(|(is, ..)| *is)
-        .map_or(("volume", false), |(_, kind, read_only)| (kind, read_only))
 }
 
 /// What is mounted in a running container, by its mount table, each named by the spec's volume
@@ -203,11 +159,11 @@ fn kind(volume: &Volume) -> (&'static str, bool) {
 pub fn mounted(
     spec: &PodSpec,
     container: &str,
-    table: &[inside::Mount],
+    table: &[MountInfo],
     takes_group: &dyn Fn(&Volume) -> FsGroup,
 ) -> (bool, Vec<Mount>) {
     let volumes = volumes(spec, container, takes_group);
-    let named = |mount: &inside::Mount| {
+    let named = |mount: &MountInfo| {
         let by_path = volumes.iter().find(|volume| volume.path == mount.point);
         // kubelet's directory of a volume: POD/volumes/kubernetes.io~KIND/NAME.
         let by_root = || {
@@ -216,7 +172,7 @@ pub fn mounted(
         };
         by_path.or_else(by_root).map(|volume| volume.what.clone())
     };
-    let own = |mount: &inside::Mount| match (mount.point.as_str(), mount.fs_type.as_str()) {
+    let own = |mount: &MountInfo| match (mount.point.as_str(), mount.fs_type.as_str()) {
         ("/etc/hosts" | "/etc/hostname" | "/etc/resolv.conf" | "/dev/termination-log", _) => {
             "written by the kubelet".to_owned()
         }
@@ -224,21 +180,19 @@ pub fn mounted(
     };
     let mounts = table.iter().filter(|mount| mount.point != "/").map(|mount| {
         let what = named(mount).unwrap_or_else(|| own(mount));
-        let read_only = mount.read_only && !what.ends_with(READ_ONLY);
+        let read_only = mount.options.read_only && !what.ends_with(READ_ONLY);
         Mount {
-            read_only: mount.read_only,
-            noexec: mount.noexec,
-            nosuid: mount.nosuid,
+            options: mount.options,
             fixed: matches!(mount.fs_type.as_str(), "proc" | "sysfs"),
             ..Mount::new(
                 &mount.point,
                 &format!("{what}{}", if read_only { READ_ONLY } else { "" }),
-                Node::directory(0o755, 0, 0),
-                Content::Seen,
+                Inode::directory(0o755, 0, 0),
+                MountContent::Seen,
             )
         }
     });
-    (table.iter().any(|mount| mount.point == "/" && mount.read_only), mounts.collect())
+    (table.iter().any(|mount| mount.point == "/" && mount.options.read_only), mounts.collect())
 }
 
 /// The volumes of a container as it starts, by its pod's spec alone. Whose a claim or a directory
@@ -270,8 +224,8 @@ fn volume_of(
     takes_group: Option<FsGroup>,
 ) -> Mount {
     let path = mount.mount_path.trim_end_matches('/');
-    let (kind, always_read_only) = volume.map_or(("persistentVolumeClaim", false), kind);
-    let read_only = always_read_only || mount.read_only == Some(true);
+    let source = volume.map_or(VolumeSource::PersistentVolumeClaim, VolumeSource::of);
+    let read_only = source.is_read_only() || mount.read_only == Some(true);
     let part = mount
         .sub_path
         .as_deref()
@@ -282,13 +236,13 @@ fn volume_of(
         _ => format!(", fsGroup {gid}"),
     });
     let what = [
-        format!("{kind} {}", mount.name),
+        format!("{} {}", source.as_str(), mount.name),
         part.map_or(String::new(), |part| format!(", subPath {part}")),
         group,
         (if read_only { READ_ONLY } else { "" }).to_owned(),
     ]
     .concat();
-    let unknown = Mount::new(path, &what, Node::directory(0o755, 0, 0), Content::Unknown);
+    let unknown = Mount::new(path, &what, Inode::directory(0o755, 0, 0), MountContent::Unknown);
     let whole = match volume {
         Some(volume) if volume.empty_dir.is_some() => {
             let memory = volume
@@ -303,17 +257,18 @@ fn volume_of(
         },
         None => unknown,
     };
-    let mut whole = Mount { read_only, ..whole };
+    let options = MountOptions { read_only, ..whole.options };
+    let mut whole = Mount { options, ..whole };
     if let Some(part) = part
-        && whole.content != Content::Unknown
+        && whole.content != MountContent::Unknown
     {
         let known = whole.entries.get(part).cloned();
-        match (known, kind) {
-            (Some(node), _) => whole.root = node,
+        match (known, source) {
+            (Some(inode), _) => whole.root = inode,
             // The kubelet makes a missing directory with the mode of the volume itself
             // (`doSafeMakeDir` in its pkg/volume/util/subpath).
-            (None, "emptyDir") => {}
-            (None, _) => whole.content = Content::Unknown,
+            (None, VolumeSource::EmptyDir) => {}
+            (None, _) => whole.content = MountContent::Unknown,
         }
         whole.entries.clear();
     }
@@ -340,7 +295,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::access::{Access, Files, Subject, Verdict, decide};
+    use crate::model::filesystem::{Access, AccessVerdict, Files, PathStat, decide};
     use crate::model::volume::Storage;
 
     #[test]
@@ -351,73 +306,51 @@ mod tests {
             "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "conf", "configMap": {"name": "x"}}, {"name": "data", "persistentVolumeClaim": {"claimName": "y"}}],
         }))
         .expect("a spec");
-        let inode = |path: &str, mode| Inode {
-            path: path.to_owned(),
-            mode,
-            uid: 0,
-            gid: 0,
-            size: 0,
-            target: None,
-        };
-        let look = Look {
-            inodes: vec![
-                inode("/", 0o040_755),
-                inode("/data", 0o042_775),
-                inode("/srv", 0o040_755),
-            ],
-        };
+        let stat = |path: &str, mode| PathStat::new(path, Inode::directory(mode, 0, 0));
+        let stats = vec![stat("/", 0o755), stat("/data", 0o2775), stat("/srv", 0o755)];
+        let look = PathStats { stats };
         let image = |path: &str| lookup(&look, path);
         let files = Files::new(&image, false, mounts(&spec, "a", &look));
-        let says = |path: &str, subject: &Subject| {
+        let says = |path: &str, subject: &Credentials| {
             let decision = decide(subject, &files, path, Access::Write);
             (decision.allowed(), decision.steps.last().map(ToString::to_string).unwrap_or_default())
         };
-        let user = Subject::plain(1000, 1000, &[]);
+        let user = Credentials::unprivileged(1000, 1000, &[]);
         assert!(says("/tmp", &user).0);
         let (allowed, why) = says("/etc/app/x", &user);
         assert!(!allowed && why.contains("configMap conf") && why.contains("read-only"), "{why}");
         assert!(!says("/data", &user).0);
-        assert!(says("/data", &Subject::plain(1000, 0, &[])).0);
+        assert!(says("/data", &Credentials::unprivileged(1000, 0, &[])).0);
         assert!(!says("/srv/x", &user).0);
     }
 
     #[test]
     fn what_was_seen_tells_what_is_missing_from_what_is_hidden() {
-        let inode = |path: &str, mode, target: Option<&str>| Inode {
-            path: path.to_owned(),
-            mode,
-            uid: 0,
-            gid: 0,
-            size: 0,
-            target: target.map(str::to_owned),
-        };
-        let mut seen = Seen::by(Subject::plain(1000, 1000, &[]));
+        let directory = |path: &str, mode| PathStat::new(path, Inode::directory(mode, 0, 0));
+        let link = |path: &str, target| PathStat::new(path, Inode::symlink(target));
+        let mut seen = ObservedFiles::by(Credentials::unprivileged(1000, 1000, &[]));
         let path = "/var/run/app/x";
         assert_eq!(seen.unseen(path).as_deref(), Some(path));
-        let first = ["/", "/var"].map(|path| inode(path, 0o040_755, None)).into_iter();
-        let inodes = first.chain([inode("/var/run", 0o120_777, Some("../run"))]).collect();
-        seen.add([path.to_owned()], &Look { inodes });
+        let stats =
+            vec![directory("/", 0o755), directory("/var", 0o755), link("/var/run", "../run")];
+        seen.add([path.to_owned()], &PathStats { stats });
         assert_eq!(seen.unseen(path).as_deref(), Some("/run/app/x"));
-        let inodes = vec![inode("/run", 0o040_755, None), inode("/run/app", 0o040_700, None)];
-        seen.add(["/run/app/x".to_owned()], &Look { inodes });
+        let stats = vec![directory("/run", 0o755), directory("/run/app", 0o700)];
+        seen.add(["/run/app/x".to_owned()], &PathStats { stats });
         assert_eq!(seen.unseen(path), None);
         assert_eq!(seen.lookup("/run/app/x"), Lookup::Unknown, "nobody but root may look");
         assert_eq!(seen.lookup("/run/other"), Lookup::Unknown, "nobody looked");
-        seen.add(["/run/other/y".to_owned(), "/run/app-x".to_owned()], &Look::default());
+        seen.add(["/run/other/y".to_owned(), "/run/app-x".to_owned()], &PathStats::default());
         assert_eq!(seen.lookup("/run/other"), Lookup::Missing);
-        seen.add(
-            ["/proc/self/fd".to_owned()],
-            &Look { inodes: vec![inode("/proc/self", 0o120_777, Some("51"))] },
-        );
+        let stats = vec![link("/proc/self", "51")];
+        seen.add(["/proc/self/fd".to_owned()], &PathStats { stats });
         assert_eq!(
             (seen.lookup("/proc/self"), seen.unseen("/proc/self/fd/1")),
             (Lookup::Unknown, None)
         );
-        let mut loops = Seen::by(Subject::plain(0, 0, &[]));
-        loops.add(
-            ["/l".to_owned()],
-            &Look { inodes: vec![inode("/", 0o040_755, None), inode("/l", 0o120_777, Some("l"))] },
-        );
+        let mut loops = ObservedFiles::by(Credentials::unprivileged(0, 0, &[]));
+        let stats = vec![directory("/", 0o755), link("/l", "l")];
+        loops.add(["/l".to_owned()], &PathStats { stats });
         assert_eq!(loops.unseen("/l"), None, "a loop ends");
     }
 
@@ -439,10 +372,10 @@ mod tests {
             |volume: &Volume| Storage::default().backing(volume, "n", None).fs_group();
         let files = Files::new(&nothing, false, volumes(&spec, "a", &takes_group));
         let says = |gid, path: &str, access| {
-            let decision = decide(&Subject::plain(1000, gid, &[]), &files, path, access);
+            let decision = decide(&Credentials::unprivileged(1000, gid, &[]), &files, path, access);
             (decision.verdict, decision.steps.last().map(ToString::to_string).unwrap_or_default())
         };
-        let allowed = |gid, path, access| says(gid, path, access).0 == Verdict::Allowed;
+        let allowed = |gid, path, access| says(gid, path, access).0 == AccessVerdict::Allowed;
         assert!(allowed(7, "/tmp/x", Access::Write));
         assert!(
             allowed(2000, "/etc/app/a.conf", Access::Read)
@@ -451,14 +384,14 @@ mod tests {
         assert!(allowed(2000, "/etc/one", Access::Read) && !allowed(7, "/etc/one", Access::Read));
         let (verdict, why) = says(7, "/etc/app/new", Access::Write);
         assert!(why.contains("(configMap conf, fsGroup 2000, read-only): read-only"), "{why}");
-        assert_ne!(verdict, Verdict::Allowed);
-        assert_eq!(says(7, "/key/x", Access::Read).0, Verdict::Unknown);
+        assert_ne!(verdict, AccessVerdict::Allowed);
+        assert_eq!(says(7, "/key/x", Access::Read).0, AccessVerdict::Unknown);
         let (verdict, why) = says(2000, "/data/x", Access::Write);
-        assert_eq!(verdict, Verdict::Unknown);
+        assert_eq!(verdict, AccessVerdict::Unknown);
         assert!(why.contains("persistentVolumeClaim data, fsGroup 2000"), "{why}");
         assert_ne!(
             says(0, "/node/x", Access::Write).0,
-            Verdict::Unknown,
+            AccessVerdict::Unknown,
             "it is read-only, whatever is in it"
         );
     }
@@ -470,14 +403,12 @@ mod tests {
             "volumes": [{"name": "tmp", "emptyDir": {}}],
         }))
         .expect("a spec");
-        let mount = |point: &str, root: &str, read_only| inside::Mount {
+        let mount = |point: &str, root: &str, read_only| MountInfo {
             point: point.to_owned(),
             root: root.to_owned(),
             fs_type: "ext4".to_owned(),
             source: String::new(),
-            read_only,
-            noexec: false,
-            nosuid: point == "/x",
+            options: MountOptions { read_only, noexec: false, nosuid: point == "/x" },
         };
         let table = [
             mount("/", "/", true),
@@ -489,6 +420,6 @@ mod tests {
         assert!(read_only);
         let names: Vec<_> = mounts.iter().map(|mount| mount.what.as_str()).collect();
         assert_eq!(names, ["emptyDir tmp", "ext4, read-only", "written by the kubelet"]);
-        assert!(mounts[1].nosuid);
+        assert!(mounts[1].options.nosuid);
     }
 }

@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use crate::error::{Error, Read};
+use crate::error::{Error, Partial};
 
 /// Bytes of one piece: large enough that a search over it runs at full speed, small enough to count
 /// for nothing.
@@ -17,7 +17,7 @@ const PIECE: usize = 256 * 1024;
 /// on some processors.
 const PAGE: usize = 4096;
 /// Threads that look at pieces: more would wait for the one that reads.
-const MOST_THREADS: usize = 6;
+const MAX_THREADS: usize = 6;
 /// Bytes of a thread's stack, as the main thread has it.
 const STACK: usize = 8 << 20;
 
@@ -27,7 +27,7 @@ pub fn file<L>(
     path: &Path,
     look: impl Fn(&[u8]) -> L + Sync,
     take: impl FnMut(&[u8], L) + Send,
-) -> Result<Read<u64>, Error> {
+) -> Result<Partial<u64>, Error> {
     let attempted = || format!("read the log {}", path.display());
     let file = File::open(path).map_err(|why| Error::input(attempted(), why))?;
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
@@ -41,7 +41,7 @@ pub fn file<L>(
 pub fn standard_input<L>(
     look: impl Fn(&[u8]) -> L + Sync,
     take: impl FnMut(&[u8], L) + Send,
-) -> Read<u64> {
+) -> Partial<u64> {
     stream(io::stdin(), "read standard input", look, take)
 }
 
@@ -51,7 +51,7 @@ pub fn stream<L, T: FnMut(&[u8], L) + Send>(
     attempted: &str,
     look: impl Fn(&[u8]) -> L + Sync,
     take: T,
-) -> Read<u64> {
+) -> Partial<u64> {
     let (before, taker) = mpsc::channel::<T>();
     let source = Mutex::new(Source { reader, total: 0, ended: None, taker });
     // Whoever has read a piece looks at it as well, while it is in the processor's cache.
@@ -76,7 +76,7 @@ pub fn stream<L, T: FnMut(&[u8], L) + Send>(
         if before.send(take).is_err() {
             return;
         }
-        let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
         for _ in 1..threads {
             // A thread that cannot be had is done without.
             drop(thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work));
@@ -84,7 +84,7 @@ pub fn stream<L, T: FnMut(&[u8], L) + Send>(
         work();
     });
     let Source { total, ended, .. } = source.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Read {
+    Partial {
         value: total,
         errors: ended
             .and_then(Result::err)
@@ -172,6 +172,6 @@ mod tests {
             got.extend(looked);
         });
         assert!(got == log);
-        assert_eq!(read, Read::clean(log.len() as u64));
+        assert_eq!(read, Partial::clean(log.len() as u64));
     }
 }

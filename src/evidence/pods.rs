@@ -16,13 +16,13 @@ use crate::model::workload::Failure;
 pub fn containers(spec: &PodSpec, status: Option<&PodStatus>) -> Vec<Container> {
     let init = spec.init_containers.iter().flatten().map(|container| {
         let sidecar = container.restart_policy.as_deref() == Some("Always");
-        (if sidecar { Role::Sidecar } else { Role::Init }, Seen::of(container))
+        (if sidecar { Role::Sidecar } else { Role::Init }, PodSummary::of(container))
     });
-    let main = spec.containers.iter().map(|container| (Role::Container, Seen::of(container)));
+    let main = spec.containers.iter().map(|container| (Role::Container, PodSummary::of(container)));
     let ephemeral = spec.ephemeral_containers.iter().flatten().map(|container| {
         let context = container.security_context.as_ref();
         let image = container.image.as_deref();
-        (Role::Ephemeral, Seen { name: &container.name, image, context })
+        (Role::Ephemeral, PodSummary { name: &container.name, image, context })
     });
     init.chain(main)
         .chain(ephemeral)
@@ -121,13 +121,13 @@ pub fn sysctl<'a>(spec: &'a PodSpec, name: &str) -> Option<&'a str> {
 }
 
 /// The parts that the three container types have in common.
-struct Seen<'a> {
+struct PodSummary<'a> {
     name: &'a str,
     image: Option<&'a str>,
     context: Option<&'a SecurityContext>,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> PodSummary<'a> {
     fn of(container: &'a SpecContainer) -> Self {
         Self {
             name: &container.name,

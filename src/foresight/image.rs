@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use super::obstacle;
 use crate::model::facts::Facts;
+use crate::model::filesystem::{Inode, PathStat};
 use crate::model::image::Image;
 use crate::model::image::paths::PathId;
-use crate::model::inside::Inode;
 use crate::model::obstacle::{Category, Errno, Obstacle, Operation};
 
 /// What a shell that fills a volume needs, wherever it lies along PATH.
@@ -31,21 +31,20 @@ pub fn learn(facts: &mut Facts, image: &Image) {
     (facts.observer_uid, facts.looked_at_running) = (0, false);
 }
 
-/// What stands at a path and on the way to it, and in it where it is a directory; links are not
+/// What is at a path and on the way to it, and in it where it is a directory; links are not
 /// followed.
 #[must_use]
-pub fn look(image: &Image, path: &str) -> Vec<Inode> {
-    let root =
-        Inode { path: "/".to_owned(), mode: 0o040_755, uid: 0, gid: 0, size: 0, target: None };
-    let mut found = vec![image.inode(PathId::ROOT).unwrap_or(root)];
+pub fn look(image: &Image, path: &str) -> Vec<PathStat> {
+    let root = PathStat::new("/", Inode::directory(0o755, 0, 0));
+    let mut found = vec![image.stat(PathId::ROOT).unwrap_or(root)];
     let mut at = Some(PathId::ROOT);
     for name in path.split('/').filter(|name| !name.is_empty()) {
         at = at.and_then(|dir| image.tree.paths().child(dir, name.as_bytes()));
-        let Some(inode) = at.and_then(|at| image.inode(at)) else { return found };
-        found.push(inode);
+        let Some(stat) = at.and_then(|at| image.stat(at)) else { return found };
+        found.push(stat);
     }
     let entries = at.map(|dir| image.tree.children(dir)).unwrap_or_default();
-    found.extend(entries.into_iter().filter_map(|entry| image.inode(entry)));
+    found.extend(entries.into_iter().filter_map(|entry| image.stat(entry)));
     found
 }
 

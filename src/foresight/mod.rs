@@ -15,9 +15,10 @@ pub use self::virtual_machines::virtual_machine;
 pub use self::volumes::volumes;
 
 use crate::model::facts::VolumeMount;
-use crate::model::inside::{Inode, Inside, Mount};
+use crate::model::filesystem::{MountInfo, PathStat};
+use crate::model::inside::Inside;
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
-use crate::model::privilege::FIRST_UNPRIVILEGED_PORT;
+use crate::model::port::{FIRST_UNPRIVILEGED, is_privileged};
 use crate::model::workload::Workload;
 
 /// What a workload's spec lets foresee, beside those that it shares claims with.
@@ -33,12 +34,12 @@ pub fn of_spec(workload: &Workload, shared: &se_linux::Shared) -> Vec<Obstacle> 
     foreseen
 }
 
-/// TCP and UDP ports below 1024 that a container listens on, lowest first.
+/// TCP and UDP ports that a container listens on and that take a privilege, lowest first.
 #[must_use]
 pub fn low_ports(inside: &Inside) -> Vec<u16> {
     let mut ports: Vec<u16> =
         inside.listeners.iter().filter_map(|listener| listener.port()).collect();
-    ports.retain(|port| *port < FIRST_UNPRIVILEGED_PORT);
+    ports.retain(|port| is_privileged(*port));
     ports.sort_unstable();
     ports.dedup();
     ports
@@ -46,7 +47,7 @@ pub fn low_ports(inside: &Inside) -> Vec<u16> {
 
 /// Siblings above which the directory that they are in stands for them: a spool with a thousand
 /// directories is one.
-const FEW: usize = 3;
+const MAX_SIBLINGS: usize = 3;
 
 /// What a container wrote as root: files held open for writing, and what is newer than its start; a
 /// directory stands for more than a few things in it. Left out is what the runtime and the kubelet
@@ -57,12 +58,12 @@ pub fn written<'a>(inside: &'a Inside) -> Vec<String> {
     let open = inside.open_for_writing.iter().map(|open| open.path.as_str());
     let open = open.filter(|path| is_the_programs(path) || path.starts_with("/etc/"));
     let mounted =
-        |inode: &Inode| inside.mounts.iter().any(|mount| is_below(&mount.point, &inode.path));
-    let changed = inside.changed.iter().filter(|inode| !is_only_parent(inode, &inside.changed));
+        |stat: &PathStat| inside.mounts.iter().any(|mount| is_below(&mount.point, &stat.path));
+    let changed = inside.changed.iter().filter(|stat| !is_only_parent(stat, &inside.changed));
     // The runtime made the mount points in it, and nobody wrote.
     let changed = changed
-        .filter(|inode| !(inode.is_dir() && mounted(inode)))
-        .map(|inode| inode.path.as_str());
+        .filter(|stat| !(stat.inode.is_directory() && mounted(stat)))
+        .map(|stat| stat.path.as_str());
     let mut paths: BTreeSet<&'a str> =
         open.chain(changed.filter(|path| is_the_programs(path))).collect();
     loop {
@@ -72,8 +73,9 @@ pub fn written<'a>(inside: &'a Inside) -> Vec<String> {
                 *siblings.entry(parent).or_default() += 1;
             }
         }
-        let fold =
-            |path: &&'a str| parent(path).filter(|parent| siblings[parent] > FEW).unwrap_or(path);
+        let fold = |path: &&'a str| {
+            parent(path).filter(|parent| siblings[parent] > MAX_SIBLINGS).unwrap_or(path)
+        };
         let folded: BTreeSet<&str> = paths.iter().map(fold).collect();
         if folded == paths {
             return paths.into_iter().map(str::to_owned).collect();
@@ -90,8 +92,8 @@ fn parent(path: &str) -> Option<&str> {
 }
 
 /// A directory changes when something in it is made; that is then told by itself.
-fn is_only_parent(inode: &Inode, changed: &[Inode]) -> bool {
-    inode.is_dir() && changed.iter().any(|other| is_below(&other.path, &inode.path))
+fn is_only_parent(stat: &PathStat, changed: &[PathStat]) -> bool {
+    stat.inode.is_directory() && changed.iter().any(|other| is_below(&other.path, &stat.path))
 }
 
 /// Whether a path is below a directory, and not the directory itself.
@@ -129,8 +131,10 @@ fn is_the_programs(path: &str) -> bool {
 /// pod.
 #[must_use]
 pub fn image_volumes(inside: &Inside) -> Vec<String> {
-    let is_image_volume = |mount: &&Mount| {
-        !mount.read_only && mount.root.contains("/volumes/") && !mount.root.contains("/pods/")
+    let is_image_volume = |mount: &&MountInfo| {
+        !mount.options.read_only
+            && mount.root.contains("/volumes/")
+            && !mount.root.contains("/pods/")
     };
     inside.mounts.iter().filter(is_image_volume).map(|mount| mount.point.clone()).collect()
 }
@@ -161,7 +165,7 @@ pub fn obstacles(container: &str, inside: &Inside) -> Vec<Obstacle> {
     let source = format!("container {container} as it runs as root");
     let ports = low_ports(inside).into_iter().take(1).map(|port| {
         let cause = format!(
-            "it listens on port {port} as root, and ports below {FIRST_UNPRIVILEGED_PORT} need a privilege"
+            "it listens on port {port} as root, and ports below {FIRST_UNPRIVILEGED} need a privilege"
         );
         Obstacle {
             port: Some(port),
@@ -170,10 +174,9 @@ pub fn obstacles(container: &str, inside: &Inside) -> Vec<Obstacle> {
     });
     let paths = written(inside).into_iter().map(|path| {
         let below = format!("{path}/");
-        let is_dir = inside
-            .changed
-            .iter()
-            .any(|inode| inode.path == path && inode.is_dir() || inode.path.starts_with(&below));
+        let is_dir = inside.changed.iter().any(|stat| {
+            stat.path == path && stat.inode.is_directory() || stat.path.starts_with(&below)
+        });
         let operation = if is_dir { Operation::Mkdir } else { Operation::Create };
         let cause = format!("it writes {path} as root");
         Obstacle {
@@ -197,9 +200,7 @@ pub fn claim(container: &str, mount: &VolumeMount) -> Obstacle {
         (None, Some(root)) => {
             format!(
                 "{name} at {path} belongs to {}:{} with mode {:04o}",
-                root.uid,
-                root.gid,
-                root.mode & 0o7777
+                root.uid, root.gid, root.mode
             )
         }
         (None, None) => format!("the volume of {name} at {path} is root's as it is made"),
@@ -214,10 +215,9 @@ pub fn claim(container: &str, mount: &VolumeMount) -> Obstacle {
 /// privilege.
 #[must_use]
 pub fn declared_port(container: &str, ports: &[u16]) -> Option<Obstacle> {
-    let port =
-        ports.iter().copied().filter(|port| (1..FIRST_UNPRIVILEGED_PORT).contains(port)).min()?;
+    let port = ports.iter().copied().filter(|port| is_privileged(*port)).min()?;
     let cause = format!(
-        "its spec declares port {port}, and ports below {FIRST_UNPRIVILEGED_PORT} need a privilege"
+        "its spec declares port {port}, and ports below {FIRST_UNPRIVILEGED} need a privilege"
     );
     let source = format!("spec of container {container}");
     Some(Obstacle {
@@ -246,14 +246,14 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use super::*;
+    use crate::model::filesystem::Inode;
     use crate::model::inside::{Listener, OpenFile};
 
     #[test]
     fn a_directory_stands_for_more_than_a_few_things_in_it() {
         let paths = (0..20).flat_map(|a| (0..20).map(move |b| format!("/var/spool/x/{a}/{b}")));
-        let inode =
-            |path: String| Inode { path, mode: 0o040_755, uid: 0, gid: 0, size: 0, target: None };
-        let mut changed: Vec<Inode> = paths.map(inode).collect();
+        let directory = |path: String| PathStat::new(path, Inode::directory(0o755, 0, 0));
+        let mut changed: Vec<PathStat> = paths.map(directory).collect();
         changed.extend(
             [
                 "/run/a",
@@ -264,7 +264,7 @@ mod tests {
                 "/srv/__pycache__/x",
                 "/tmp/hsperfdata_root/1",
             ]
-            .map(|path| inode(path.to_owned())),
+            .map(|path| directory(path.to_owned())),
         );
         let found = written(&Inside { changed, ..Inside::default() });
         assert_eq!(found, ["/run/a", "/run/b", "/run/c", "/run/d", "/run/e", "/var/spool/x"]);
@@ -272,14 +272,7 @@ mod tests {
 
     #[test]
     fn what_root_does_is_what_will_be_refused() {
-        let dir = |path: &str| Inode {
-            path: path.to_owned(),
-            mode: 0o040_755,
-            uid: 0,
-            gid: 0,
-            size: 0,
-            target: None,
-        };
+        let dir = |path: &str| PathStat::new(path, Inode::directory(0o755, 0, 0));
         let tcp = |port| Listener::Tcp {
             address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             port,
@@ -294,7 +287,7 @@ mod tests {
                 dir("/run/secrets"),
                 dir("/var/cache/x"),
                 dir("/var/cache/x/tmp"),
-                Inode { mode: 0o100_644, ..dir("/run/x.pid") },
+                PathStat::new("/run/x.pid", Inode::file(0o644, 0, 0)),
                 dir("/etc/x"),
             ],
             ..Inside::default()

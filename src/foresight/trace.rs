@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{obstacle, obstacles};
-use crate::model::inside::{Inode, Inside};
+use crate::model::filesystem::{Inode, PathStat};
+use crate::model::inside::Inside;
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
-use crate::model::trace::{Change, Traced};
+use crate::model::trace::{PathChange, Traced};
 
 /// Directories and files that every user may read in every image, and those that no other user is
 /// to read.
@@ -31,16 +32,22 @@ const NOT_THE_PROGRAMS: [&str; 14] = [
 pub fn inside(traced: &Traced) -> Inside {
     let changed = traced.touched.iter().filter(|(_, touched)| {
         // A new time alone is often given to what was there, to mark it.
-        touched.changes.iter().any(|change| *change != Change::Times)
+        touched.changes.iter().any(|change| *change != PathChange::Times)
     });
     Inside {
         listeners: traced.listeners.iter().map(|(listener, _)| listener.clone()).collect(),
         changed: changed
             .map(|(path, touched)| {
-                let is_dir = touched.changes.contains(&Change::Directory)
-                    || traced.seen.iter().any(|inode| inode.path == *path && inode.is_dir());
-                let mode = if is_dir { 0o040_755 } else { 0o100_644 };
-                Inode { path: path.clone(), mode, uid: 0, gid: 0, size: 0, target: None }
+                let is_dir = touched.changes.contains(&PathChange::Directory)
+                    || traced
+                        .seen
+                        .iter()
+                        .any(|stat| stat.path == *path && stat.inode.is_directory());
+                let inode = match is_dir {
+                    true => Inode::directory(0o755, 0, 0),
+                    false => Inode::file(0o644, 0, 0),
+                };
+                PathStat::new(path.clone(), inode)
             })
             .collect(),
         ..Inside::default()
@@ -122,30 +129,33 @@ const WORLDS: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 /// image. A directory in which something was made was there, and is taken for root's; what is in it
 /// is not known, so that it is copied.
 #[must_use]
-pub fn inodes(traced: &Traced) -> Vec<Inode> {
-    let directory = |path: &str| Inode {
-        path: path.to_owned(),
-        mode: if WORLDS.contains(&path) { 0o041_777 } else { 0o040_711 },
-        uid: 0,
-        gid: 0,
-        size: 0,
-        target: None,
+pub fn stats(traced: &Traced) -> Vec<PathStat> {
+    const READ_BY_OTHERS: u16 = 0o004;
+    const READ_BY_GROUP_AND_OTHERS: u16 = 0o044;
+    const WRITE: u16 = 0o222;
+    const WRITE_BY_OWNER: u16 = 0o200;
+    let directory = |path: &str| {
+        let mode = if WORLDS.contains(&path) { 0o1777 } else { 0o711 };
+        PathStat::new(path, Inode::directory(mode, 0, 0))
     };
-    let mut found: Vec<Inode> = vec![directory("/")];
+    let mut found: Vec<PathStat> = vec![directory("/")];
     let mut known: BTreeSet<&str> = BTreeSet::from(["/"]);
-    for inode in &traced.seen {
+    for PathStat { path, inode } in &traced.seen {
         // Whose it is was not told: of what others may not read, nothing is known.
-        let told = inode.is_dir() || inode.uid != 0 || inode.mode & 0o004 != 0;
-        if told && known.insert(&inode.path) {
-            found.push(if inode.is_dir() && inode.mode & 0o222 == 0o200 {
-                Inode { mode: inode.mode & !0o044, ..inode.clone() }
-            } else {
-                inode.clone()
-            });
+        let is_told = inode.is_directory() || inode.uid != 0 || inode.mode & READ_BY_OTHERS != 0;
+        if is_told && known.insert(path) {
+            let mut inode = inode.clone();
+            if inode.is_directory() && inode.mode & WRITE == WRITE_BY_OWNER {
+                inode.mode &= !READ_BY_GROUP_AND_OTHERS;
+            }
+            found.push(PathStat::new(path.clone(), inode));
         }
     }
     let made = |path: &str| {
-        traced.touched.get(path).is_some_and(|touched| touched.changes.contains(&Change::Directory))
+        traced
+            .touched
+            .get(path)
+            .is_some_and(|touched| touched.changes.contains(&PathChange::Directory))
     };
     for path in traced.touched.keys() {
         let mut at = path.as_str();

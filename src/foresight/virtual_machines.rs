@@ -9,7 +9,7 @@ use crate::model::workload::Workload;
 const LAUNCHER: u32 = 107;
 
 /// What stands between a virtual machine and a virt-launcher other than root, each with what
-/// removes it: nobody but KubeVirt changes these pods. Nothing for a workload that is none, or is
+/// removes it: nobody but KubeVirt changes these pods. Nothing for a workload that is not one, or is
 /// not root.
 #[must_use]
 pub fn virtual_machine(workload: &Workload, machines: &VirtualMachines) -> Vec<(Obstacle, String)> {
@@ -84,7 +84,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::virtual_machine::{Configuration, Instance};
+    use crate::model::virtual_machine::{Instance, KubeVirtConfiguration};
 
     fn told(user: u64, version: &str) -> Vec<String> {
         let instance = Instance::of(&json!({
@@ -95,7 +95,7 @@ mod tests {
             },
             "status": {"runtimeUser": user},
         }));
-        let configuration = Configuration::of(&json!({
+        let configuration = KubeVirtConfiguration::of(&json!({
             "metadata": {"namespace": "kubevirt", "name": "kubevirt"},
             "spec": {"configuration": {"developerConfiguration": {"featureGates": ["Root"]}}},
             "status": {"observedKubeVirtVersion": version},

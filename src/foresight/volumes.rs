@@ -4,6 +4,8 @@
 use k8s_openapi::api::core::v1::{Container, KeyToPath, Volume, VolumeMount};
 
 use super::obstacle;
+use crate::model::filesystem::FileType;
+use crate::model::filesystem::inode::fs_group_bits;
 use crate::model::identity::User;
 use crate::model::obstacle::{Category, Obstacle, Operation};
 use crate::model::volume::{Backing, FsGroup, SharedVolume, Storage, claim_name, locked_out};
@@ -114,7 +116,7 @@ fn keys(mounted: &Mounted<'_>) -> Option<Obstacle> {
     let name = mounted.name();
     match mounted.fs_group {
         Some(group) => (mounted.volume.secret.is_some() && mode & OPEN == 0).then(|| {
-            let opened = mode | 0o440;
+            let opened = mode | i32::from(fs_group_bits(FileType::File, true));
             mounted.obstacle(
                 Operation::Chmod,
                 format!(

@@ -1,4 +1,4 @@
-//! /etc/passwd and /etc/group, and whom an image's USER means by them.
+//! /etc/passwd and /etc/group, and the user that an image's USER means by them.
 
 use std::fmt;
 
@@ -40,7 +40,7 @@ pub struct Identity {
     pub name: Option<String>,
 }
 
-/// Why an image's USER means nobody.
+/// Why an image's USER means no user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UserError {
     NoSuchUser(String),
@@ -101,7 +101,7 @@ impl Accounts {
         self.groups.iter().find(|group| group.gid == gid)
     }
 
-    /// Whom a USER of this text means, as containerd resolves it (`WithUser` and
+    /// The user that a USER of this text means, as containerd resolves it (`WithUser` and
     /// `WithAdditionalGIDs` of its `pkg/oci/spec_opts.go`): empty is root; a lone user brings
     /// the group of its passwd line, a number without one group 0; with `:GROUP` an id needs no
     /// line. The supplementary groups are always those of the user.

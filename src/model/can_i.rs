@@ -1,16 +1,18 @@
-//! May a container's process do this? Paths are for [`access`](crate::model::access), what an
-//! execve makes of capabilities for [`capability`](crate::model::capability); here they are put
+//! May a container's process do this? Paths are for [`filesystem`](crate::model::filesystem), what an
+//! execve makes of capabilities for [`credentials`](crate::model::credentials); here they are put
 //! together, with ports, into an answer and its reasons.
 
 use std::fmt;
 
-use crate::model::access::{Access, Decision, Files, Subject, Verdict, decide};
-use crate::model::capability::{Capability, Credentials, Executable, FileCapabilities, Set};
+use crate::model::capability::{Capability, FileCapabilities, Set};
+use crate::model::credentials::{Credentials, Executable};
+use crate::model::filesystem::{Access, AccessVerdict, Decision, Files, Inode, decide};
 use crate::model::obstacle::Errno;
+use crate::model::port::{FIRST_UNPRIVILEGED, UNPRIVILEGED_PORT_SYSCTL};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Question {
+pub enum AccessQuestion {
     /// An access to a path.
     Path(Access, String),
     /// To execute the file of a path.
@@ -19,16 +21,16 @@ pub enum Question {
     Bind(u16),
 }
 
-/// `net.ipv4.ip_unprivileged_port_start`, and how it is known.
+/// The value of [`UNPRIVILEGED_PORT_SYSCTL`], and how it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortStart {
     pub value: u16,
     /// "by the pod's sysctls".
-    pub whence: &'static str,
+    pub source: &'static str,
 }
 
 /// Who asks, and in which container.
-pub struct Scene<'a> {
+pub struct Requester<'a> {
     /// The process after the execve that started it.
     pub process: Credentials,
     pub files: Files<'a>,
@@ -40,7 +42,7 @@ pub struct Scene<'a> {
 
 /// The answer and how it came about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct AccessAnswer {
     /// `None`: what is known does not tell; the last step says what is missing.
     pub yes: Option<bool>,
     /// What the kernel refuses with, if it is an errno that we tell apart.
@@ -48,64 +50,66 @@ pub struct Answer {
     pub steps: Vec<String>,
 }
 
-impl Answer {
-    fn yes(steps: Vec<String>) -> Answer {
-        Answer { yes: Some(true), errno: None, steps }
+impl AccessAnswer {
+    fn yes(steps: Vec<String>) -> AccessAnswer {
+        AccessAnswer { yes: Some(true), errno: None, steps }
     }
 
-    fn no(errno: Errno, steps: Vec<String>) -> Answer {
-        Answer { yes: Some(false), errno: Some(errno), steps }
+    fn no(errno: Errno, steps: Vec<String>) -> AccessAnswer {
+        AccessAnswer { yes: Some(false), errno: Some(errno), steps }
     }
 
-    fn unknown(steps: Vec<String>) -> Answer {
-        Answer { yes: None, errno: None, steps }
+    fn unknown(steps: Vec<String>) -> AccessAnswer {
+        AccessAnswer { yes: None, errno: None, steps }
     }
 }
 
-impl From<&Decision> for Answer {
-    fn from(decision: &Decision) -> Answer {
+impl From<&Decision> for AccessAnswer {
+    fn from(decision: &Decision) -> AccessAnswer {
         let steps = decision.steps.iter().map(ToString::to_string).collect();
         match decision.verdict {
-            Verdict::Allowed => Answer::yes(steps),
-            Verdict::Denied(denial) => Answer { yes: Some(false), errno: denial.errno(), steps },
-            Verdict::Unknown => Answer::unknown(steps),
+            AccessVerdict::Allowed => AccessAnswer::yes(steps),
+            AccessVerdict::Denied(denial) => {
+                AccessAnswer { yes: Some(false), errno: denial.errno(), steps }
+            }
+            AccessVerdict::Unknown => AccessAnswer::unknown(steps),
         }
     }
 }
 
 /// Answers one question.
 #[must_use]
-pub fn answer(scene: &Scene<'_>, question: &Question) -> Answer {
+pub fn answer(requester: &Requester<'_>, question: &AccessQuestion) -> AccessAnswer {
     match question {
-        Question::Path(access, path) => {
-            Answer::from(&decide(&Subject::from(&scene.process), &scene.files, path, *access))
+        AccessQuestion::Path(access, path) => {
+            AccessAnswer::from(&decide(&requester.process, &requester.files, path, *access))
         }
-        Question::Exec(path) => exec(scene, path),
-        Question::Bind(port) => bind(scene, *port),
+        AccessQuestion::Exec(path) => exec(requester, path),
+        AccessQuestion::Bind(port) => bind(requester, *port),
     }
 }
 
 /// execve(2): the mode of the file, then what its capabilities ask for and the bounding set has.
-fn exec(scene: &Scene<'_>, path: &str) -> Answer {
-    let decision = decide(&Subject::from(&scene.process), &scene.files, path, Access::Execute);
-    let mut answer = Answer::from(&decision);
-    let Some((file, node)) = decision
+fn exec(requester: &Requester<'_>, path: &str) -> AccessAnswer {
+    let decision = decide(&requester.process, &requester.files, path, Access::Execute);
+    let mut answer = AccessAnswer::from(&decision);
+    let Some((file, inode)) = decision
         .steps
         .last()
         .filter(|_| decision.allowed())
-        .and_then(|step| Some((&step.path, step.node.as_ref()?)))
+        .and_then(|step| Some((&step.path, step.inode.as_ref()?)))
     else {
         return answer;
     };
-    let bounding = scene.process.sets.bounding;
-    let nosuid = scene.files.nosuid(file);
-    let capabilities = match (scene.file_capabilities)(file) {
+    let bounding = requester.process.sets.bounding;
+    let nosuid = requester.files.is_nosuid(file);
+    let capabilities = match (requester.file_capabilities)(file) {
         Ok(found) => found,
         // Whatever it may ask for, nothing is missing.
         Err(_) if nosuid || Set::ALL.is_subset(bounding) => None,
         Err(why) => {
             answer.steps.push(format!("{file}: its file capabilities are not known: {why}"));
-            return Answer::unknown(answer.steps);
+            return AccessAnswer::unknown(answer.steps);
         }
     };
     let mut say = |text: String| answer.steps.push(format!("{file}: {text}"));
@@ -116,8 +120,8 @@ fn exec(scene: &Scene<'_>, path: &str) -> Answer {
         }
     }
     let executable =
-        Executable { uid: node.uid, gid: node.gid, mode: node.mode, capabilities, nosuid };
-    let after = match scene.process.execve(&executable, 0) {
+        Executable { uid: inode.uid, gid: inode.gid, mode: inode.mode, capabilities, nosuid };
+    let after = match requester.process.execve(&executable, 0) {
         Ok(after) => after,
         Err(refused) => {
             say(format!(
@@ -125,12 +129,11 @@ fn exec(scene: &Scene<'_>, path: &str) -> Answer {
                  bounding set lacks {}, as after capabilities.drop",
                 refused.missing
             ));
-            return Answer::no(Errno::Eperm, answer.steps);
+            return AccessAnswer::no(Errno::Eperm, answer.steps);
         }
     };
-    const SETUID: u16 = 0o4000;
-    if node.mode & SETUID != 0 && node.uid != scene.process.uid.effective {
-        say(match (nosuid, scene.process.no_new_privs) {
+    if inode.mode & Inode::SETUID != 0 && inode.uid != requester.process.uid.effective {
+        say(match (nosuid, requester.process.no_new_privs) {
             (true, _) => "its setuid bit does nothing: its mount is nosuid".to_owned(),
             (_, true) => {
                 "its setuid bit does nothing: no_new_privs is set (allowPrivilegeEscalation: false)"
@@ -139,7 +142,7 @@ fn exec(scene: &Scene<'_>, path: &str) -> Answer {
             _ => format!("it runs as uid {}, by its setuid bit", after.uid.effective),
         });
     }
-    if capabilities.is_some() || after.uid.effective != scene.process.uid.effective {
+    if capabilities.is_some() || after.uid.effective != requester.process.uid.effective {
         say(format!("it starts with the capabilities {}", after.sets.effective));
     }
     answer
@@ -147,21 +150,23 @@ fn exec(scene: &Scene<'_>, path: &str) -> Answer {
 
 /// `inet_bind` of Linux's `net/ipv4/af_inet.c`: below the first open port it takes
 /// NET_BIND_SERVICE.
-fn bind(scene: &Scene<'_>, port: u16) -> Answer {
+fn bind(requester: &Requester<'_>, port: u16) -> AccessAnswer {
     const WANTED: Capability = Capability::NET_BIND_SERVICE;
-    let PortStart { value, whence } = &scene.port_start;
-    let sysctl = format!("net.ipv4.ip_unprivileged_port_start is {value} {whence}");
+    let PortStart { value, source } = &requester.port_start;
+    let sysctl = format!("{UNPRIVILEGED_PORT_SYSCTL} is {value} {source}");
     if port == 0 {
-        return Answer::yes(vec!["port 0 is any free port, none of them below 1024".to_owned()]);
+        return AccessAnswer::yes(vec![format!(
+            "port 0 is any free port, none of them below {FIRST_UNPRIVILEGED}"
+        )]);
     }
     if port >= *value {
-        return Answer::yes(vec![format!("{sysctl}: anybody may bind port {port}")]);
+        return AccessAnswer::yes(vec![format!("{sysctl}: anybody may bind port {port}")]);
     }
     let mut steps = vec![format!("{sysctl}: port {port} takes {WANTED}")];
-    let Credentials { sets, uid, .. } = &scene.process;
+    let Credentials { sets, uid, .. } = &requester.process;
     if sets.effective.contains(WANTED) {
         steps.push(format!("{WANTED} is in effect for uid {}", uid.effective));
-        return Answer::yes(steps);
+        return AccessAnswer::yes(steps);
     }
     if sets.permitted.contains(WANTED) {
         steps.push(format!(
@@ -180,7 +185,7 @@ fn bind(scene: &Scene<'_>, port: u16) -> Answer {
             uid.effective
         ));
     }
-    Answer::no(Errno::Eacces, steps)
+    AccessAnswer::no(Errno::Eacces, steps)
 }
 
 /// `uid 1000, gid 1000, groups 4 27, capabilities none`.
@@ -203,7 +208,7 @@ impl fmt::Display for Who<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::access::{Lookup, Node};
+    use crate::model::filesystem::Lookup;
 
     const NET_RAW: FileCapabilities = FileCapabilities {
         permitted: Set::of(&[Capability::NET_RAW]),
@@ -214,32 +219,32 @@ mod tests {
 
     fn files(path: &str) -> Lookup {
         match path {
-            "/" | "/bin" => Lookup::Found(Node::directory(0o755, 0, 0)),
-            "/bin/ping" | "/bin/sh" | "/bin/odd" => Lookup::Found(Node::file(0o755, 0, 0)),
-            "/bin/su" => Lookup::Found(Node::file(0o4755, 0, 0)),
-            "/bin/none" => Lookup::Found(Node::file(0o644, 0, 0)),
+            "/" | "/bin" => Lookup::Found(Inode::directory(0o755, 0, 0)),
+            "/bin/ping" | "/bin/sh" | "/bin/odd" => Lookup::Found(Inode::file(0o755, 0, 0)),
+            "/bin/su" => Lookup::Found(Inode::file(0o4755, 0, 0)),
+            "/bin/none" => Lookup::Found(Inode::file(0o644, 0, 0)),
             _ => Lookup::Missing,
         }
     }
 
-    fn ask(uid: u32, granted: Set, no_new_privs: bool, question: &Question) -> Answer {
+    fn ask(uid: u32, granted: Set, no_new_privs: bool, question: &AccessQuestion) -> AccessAnswer {
         let process = Credentials::of_container(uid, uid, vec![], granted, no_new_privs);
         let capabilities = |path: &str| match path {
             "/bin/ping" => Ok(Some(NET_RAW)),
             "/bin/odd" => Err("nobody told".to_owned()),
             _ => Ok(None),
         };
-        let scene = Scene {
+        let requester = Requester {
             process: process.execve(&Executable::PLAIN, 0).expect("a plain file"),
             files: Files::new(&files, false, Vec::new()),
             file_capabilities: &capabilities,
-            port_start: PortStart { value: 1024, whence: "by default" },
+            port_start: PortStart { value: FIRST_UNPRIVILEGED, source: "by default" },
         };
-        answer(&scene, question)
+        answer(&requester, question)
     }
 
-    fn exec_of(path: &str) -> Question {
-        Question::Exec(path.to_owned())
+    fn exec_of(path: &str) -> AccessQuestion {
+        AccessQuestion::Exec(path.to_owned())
     }
 
     #[test]
@@ -295,7 +300,7 @@ mod tests {
 
     #[test]
     fn low_ports_take_a_capability_that_counts() {
-        let port = |uid, granted, port| ask(uid, granted, false, &Question::Bind(port));
+        let port = |uid, granted, port| ask(uid, granted, false, &AccessQuestion::Bind(port));
         let bind_service = Set::of(&[Capability::NET_BIND_SERVICE]);
         assert_eq!(port(1000, Set::EMPTY, 8080).yes, Some(true));
         assert_eq!(port(1000, Set::EMPTY, 0).yes, Some(true));

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::model::accounts::Account;
+use crate::model::credentials::Credentials;
+use crate::model::filesystem::walk::resolve;
+use crate::model::filesystem::{Inode, PathStat, Permission, may, path};
 use crate::model::identity::Candidate;
-use crate::model::inside::Inode;
-use crate::model::volume::FsGroup;
+use crate::model::volume::{FsGroup, VolumeSource};
 
 /// What a path of a container lies on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +21,19 @@ pub enum VolumeKind {
     /// A hostPath or NFS volume: `fsGroup` does nothing there (pkg/volume/nfs, pkg/volume/hostpath:
     /// SetUp ignores it).
     Foreign,
+}
+
+impl From<VolumeSource> for VolumeKind {
+    fn from(source: VolumeSource) -> VolumeKind {
+        match source {
+            VolumeSource::EmptyDir => VolumeKind::EmptyDir,
+            VolumeSource::PersistentVolumeClaim | VolumeSource::Ephemeral | VolumeSource::Csi => {
+                VolumeKind::Claim
+            }
+            source if source.is_projected() => VolumeKind::Projected,
+            _ => VolumeKind::Foreign,
+        }
+    }
 }
 
 /// A volume of the spec, where a container mounts it.
@@ -81,13 +96,13 @@ pub struct Facts {
     pub groups: Vec<u32>,
     /// Nothing has told yet who the image's user is: uid and gid are a guess.
     pub user_is_a_guess: bool,
-    /// Whom it could run as, best first.
+    /// The users that it could run as, best first.
     pub candidates: Vec<Candidate>,
     /// /etc/passwd of the image.
     pub accounts: Vec<Account>,
     /// What the image has at the paths that were looked at: each step on the way, and the entries
     /// of directories.
-    pub inodes: Vec<Inode>,
+    pub stats: Vec<PathStat>,
     /// The uid and gid that looked: of a directory that it may not read, nobody knows what is in
     /// it. Root reads all.
     pub observer_uid: u32,
@@ -126,42 +141,47 @@ pub struct Facts {
     pub databases: Vec<String>,
 }
 
-/// Links followed on the way to a path, as the kernel bounds them (path_resolution(7)).
-const MOST_LINKS: usize = 40;
+/// The directories in which programs keep what they write, each below its own name: Filesystem
+/// Hierarchy Standard 3.0, chapter 5.
+pub const STATE_DIRECTORIES: [&str; 4] = ["/var/lib", "/var/cache", "/var/spool", "/var/log"];
+
+/// The directories in which programs make files without one of their own: Filesystem Hierarchy
+/// Standard 3.0, chapters 3.15, 3.18 and 5.10.
+pub const EVERY_PROGRAMS_DIRECTORIES: [&str; 3] = ["/run", "/var/log", "/tmp"];
 
 impl Facts {
-    /// What stands at exactly this path.
+    /// What is at exactly this path.
     #[must_use]
     pub fn inode(&self, path: &str) -> Option<&Inode> {
-        self.inodes.iter().find(|inode| inode.path == path)
+        self.stats.iter().find(|stat| stat.path == path).map(|stat| &stat.inode)
     }
 
     /// The entries of a directory that was looked at.
-    pub fn entries<'a>(&'a self, dir: &'a str) -> impl Iterator<Item = &'a Inode> {
-        self.inodes.iter().filter(move |inode| {
-            let rest = inode
-                .path
-                .strip_prefix(dir.trim_end_matches('/'))
-                .and_then(|rest| rest.strip_prefix('/'));
-            rest.is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
-        })
+    pub fn entries<'a>(&'a self, directory: &'a str) -> impl Iterator<Item = &'a PathStat> {
+        let is_entry = move |stat: &&PathStat| {
+            path::below(&stat.path, directory)
+                .is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
+        };
+        self.stats.iter().filter(is_entry)
     }
 
     /// Whether the image has anything in a directory, or may have.
     #[must_use]
-    pub fn has_content(&self, dir: &str) -> bool {
-        let observer_uid = (self.observer_uid, self.observer_uid);
-        let hidden = |inode: &Inode| {
-            inode.is_dir() && self.observer_uid != 0 && !self.may(observer_uid, inode, 4)
+    pub fn has_content(&self, directory: &str) -> bool {
+        let observer = (self.observer_uid, self.observer_uid);
+        let is_hidden = |there: &PathStat| {
+            there.inode.is_directory()
+                && self.observer_uid != 0
+                && !self.may(observer, &there.inode, Permission::READ)
         };
-        self.entries(dir).next().is_some() || self.existing(dir).is_some_and(hidden)
+        self.entries(directory).next().is_some() || self.existing(directory).is_some_and(is_hidden)
     }
 
     /// A path with every symbolic link on the way replaced by what it leads to, as far as the looks
     /// tell.
     #[must_use]
     pub fn resolved(&self, path: &str) -> String {
-        self.walked(path).0
+        resolve(path, |path| self.link(path)).path
     }
 
     /// The directories that are searched on the way to a path, those before each symbolic link
@@ -169,71 +189,37 @@ impl Facts {
     /// `/var/log/web/error.log` to `/dev/stderr` either (path_resolution(7)).
     #[must_use]
     pub fn searched(&self, path: &str) -> Vec<String> {
-        self.walked(path).1
+        resolve(path, |path| self.link(path)).searched
     }
 
-    /// Where a path leads, and the directories on the way.
-    fn walked(&self, path: &str) -> (String, Vec<String>) {
-        let mut pending: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
-        let mut searched: Vec<String> = Vec::new();
-        let mut done = String::new();
-        let mut links = 0;
-        while let Some(step) = pending.pop() {
-            match step.as_str() {
-                "" | "." => continue,
-                ".." => {
-                    done.truncate(done.rfind('/').unwrap_or(0));
-                    continue;
-                }
-                _ => {}
-            }
-            let directory = if done.is_empty() { "/" } else { &done };
-            if !searched.iter().any(|known| known == directory) {
-                searched.push(directory.to_owned());
-            }
-            let next = format!("{done}/{step}");
-            match self.inode(&next).and_then(|inode| inode.target.as_ref()) {
-                Some(target) if links < MOST_LINKS => {
-                    links += 1;
-                    if target.starts_with('/') {
-                        done.clear();
-                    }
-                    pending.extend(target.split('/').rev().map(str::to_owned));
-                }
-                _ => done = next,
-            }
-        }
-        if done.is_empty() {
-            done.push('/');
-        }
-        (done, searched)
+    /// The target of a path that is a link.
+    fn link(&self, path: &str) -> Option<String> {
+        self.inode(path)?.target.clone()
     }
 
     /// The deepest part of a resolved path that the image has.
     #[must_use]
-    pub fn existing(&self, path: &str) -> Option<&Inode> {
-        let mut at = path;
-        loop {
-            if let Some(inode) = self.inode(if at.is_empty() { "/" } else { at }) {
-                return Some(inode);
-            }
-            at = &at[..at.rfind('/')?];
-        }
+    pub fn existing(&self, path: &str) -> Option<&PathStat> {
+        std::iter::successors(Some(path), |path| path::parent(path))
+            .find_map(|path| self.stats.iter().find(|stat| stat.path == path))
     }
 
-    /// Where programs keep what they write by the Filesystem Hierarchy Standard 3.0, chapters 3.15
-    /// and 5: below these by the program's name, and in the runtime and log directories
-    /// themselves.
+    /// Where programs of these names keep what they write: below [`STATE_DIRECTORIES`].
+    pub fn state_paths(&self) -> impl Iterator<Item = String> {
+        let paths = |name: &String| STATE_DIRECTORIES.map(|directory| path::join(directory, name));
+        self.names.iter().flat_map(paths)
+    }
+
+    /// The directories among [`Facts::state_paths`] and [`EVERY_PROGRAMS_DIRECTORIES`] that the
+    /// image has.
     #[must_use]
     pub fn usual_places(&self) -> Vec<String> {
-        let named = ["/var/lib", "/var/cache", "/var/spool", "/var/log"];
-        let below = self.names.iter().flat_map(|name| named.map(|dir| format!("{dir}/{name}")));
-        let places: BTreeSet<String> =
-            below.chain(["/run", "/var/log", "/tmp"].map(str::to_owned)).collect();
+        let shared = EVERY_PROGRAMS_DIRECTORIES.map(str::to_owned);
+        let places: BTreeSet<String> = self.state_paths().chain(shared).collect();
         places
             .into_iter()
             .map(|place| self.resolved(&place))
-            .filter(|place| self.inode(place).is_some_and(Inode::is_dir))
+            .filter(|place| self.inode(place).is_some_and(Inode::is_directory))
             .collect()
     }
 
@@ -243,13 +229,12 @@ impl Facts {
     pub fn named_places(&self) -> Vec<String> {
         let place = |path: &String| {
             // What is not there yet is to be made in the directory that is.
-            let inode = self.existing(&self.resolved(path))?;
-            let dir = if inode.is_dir() {
-                inode.path.as_str()
-            } else {
-                &inode.path[..inode.path.rfind('/')?]
+            let there = self.existing(&self.resolved(path))?;
+            let directory = match there.inode.is_directory() {
+                true => there.path.as_str(),
+                false => path::parent(&there.path)?,
             };
-            (!is_shared(dir) && self.inode(dir).is_some()).then(|| dir.to_owned())
+            (!is_shared(directory) && self.inode(directory).is_some()).then(|| directory.to_owned())
         };
         let places: BTreeSet<String> =
             self.named.iter().chain(&self.directory).filter_map(place).collect();
@@ -262,13 +247,14 @@ impl Facts {
     pub fn missing_places(&self) -> Vec<String> {
         let place = |path: &String| {
             let path = self.resolved(path);
-            let parent =
-                self.existing(&path).filter(|inode| inode.is_dir() && is_shared(&inode.path))?;
-            let within = parent.path.trim_end_matches('/');
-            let name = path.strip_prefix(within)?.trim_start_matches('/').split('/').next()?;
-            let is_wanted = !name.is_empty() && !name.contains('.') && !within.starts_with("/usr");
-            let is_closed = !self.may((self.uid, self.gid), parent, 2);
-            (is_wanted && is_closed).then(|| format!("{within}/{name}"))
+            let parent = self
+                .existing(&path)
+                .filter(|there| there.inode.is_directory() && is_shared(&there.path))?;
+            let name = path::below(&path, &parent.path)?.split('/').next()?;
+            let is_wanted =
+                !name.is_empty() && !name.contains('.') && !parent.path.starts_with("/usr");
+            let is_closed = !self.user_may(&parent.inode, Permission::WRITE);
+            (is_wanted && is_closed).then(|| path::join(&parent.path, name))
         };
         let places: BTreeSet<String> = self.named.iter().filter_map(place).collect();
         places.into_iter().collect()
@@ -277,10 +263,7 @@ impl Facts {
     /// The volume that a path lies on.
     #[must_use]
     pub fn mount(&self, path: &str) -> Option<&VolumeMount> {
-        let holds = |mount: &&VolumeMount| {
-            let point = mount.path.trim_end_matches('/');
-            path == point || path.strip_prefix(point).is_some_and(|rest| rest.starts_with('/'))
-        };
+        let holds = |mount: &&VolumeMount| path::below(path, &mount.path).is_some();
         self.mounts.iter().filter(holds).max_by_key(|mount| mount.path.len())
     }
 
@@ -292,17 +275,17 @@ impl Facts {
         mounted.and_then(|mount| mount.root.as_ref()).or_else(|| self.inode(path))
     }
 
-    /// Whether a user with these groups may use an inode's mode bits for `want` (4 read, 2 write, 1
-    /// execute), by the one class that applies to it (path_resolution(7)). Without
-    /// capabilities, as a non-root user has none.
+    /// Whether a user with the groups of this container has a permission for a file. Without
+    /// capabilities, as a user other than root has none.
     #[must_use]
-    pub fn may(&self, (uid, gid): (u32, u32), inode: &Inode, want: u32) -> bool {
-        let class = match (inode.uid == uid, inode.gid == gid || self.groups.contains(&inode.gid)) {
-            (true, _) => 6,
-            (false, true) => 3,
-            (false, false) => 0,
-        };
-        inode.mode >> class & want == want
+    pub fn may(&self, (uid, gid): (u32, u32), inode: &Inode, asked: Permission) -> bool {
+        may(&Credentials::unprivileged(uid, gid, &self.groups), inode, asked)
+    }
+
+    /// [`Facts::may`] for the user that the container is to run as.
+    #[must_use]
+    pub fn user_may(&self, inode: &Inode, asked: Permission) -> bool {
+        self.may((self.uid, self.gid), inode, asked)
     }
 }
 
@@ -330,22 +313,16 @@ mod tests {
     }
 
     fn facts() -> Facts {
-        let inode = |path: &str, mode: u32, uid: u32, target: Option<&str>| Inode {
-            path: path.to_owned(),
-            mode,
-            uid,
-            gid: uid,
-            size: 0,
-            target: target.map(str::to_owned),
-        };
+        let dir = |path: &str, mode, uid| PathStat::new(path, Inode::directory(mode, uid, uid));
+        let link = |path: &str, target| PathStat::new(path, Inode::symlink(target));
         Facts {
-            inodes: vec![
-                inode("/", 0o040_755, 0, None),
-                inode("/var", 0o040_755, 0, None),
-                inode("/var/run", 0o120_777, 0, Some("/run")),
-                inode("/run", 0o040_755, 0, None),
-                inode("/run/app", 0o040_750, 33, None),
-                inode("/loop", 0o120_777, 0, Some("loop")),
+            stats: vec![
+                dir("/", 0o755, 0),
+                dir("/var", 0o755, 0),
+                link("/var/run", "/run"),
+                dir("/run", 0o755, 0),
+                dir("/run/app", 0o750, 33),
+                link("/loop", "loop"),
             ],
             mounts: vec![
                 mount("/data", VolumeKind::Claim),
@@ -373,7 +350,7 @@ mod tests {
         );
         assert_eq!(facts.existing("/nowhere/x").map(|inode| inode.path.as_str()), Some("/"));
         assert_eq!(
-            facts.entries("/run").map(|inode| inode.path.as_str()).collect::<Vec<_>>(),
+            facts.entries("/run").map(|stat| stat.path.as_str()).collect::<Vec<_>>(),
             ["/run/app"]
         );
     }
@@ -411,14 +388,7 @@ mod tests {
 
     #[test]
     fn missing_places_are_to_be_made_where_nobody_may() {
-        let dir = |path: &str, mode: u32| Inode {
-            path: path.to_owned(),
-            mode,
-            uid: 0,
-            gid: 0,
-            size: 0,
-            target: None,
-        };
+        let dir = |path: &str, mode| PathStat::new(path, Inode::directory(mode, 0, 0));
         let named = [
             "/data/a/b",
             "/srv/none",
@@ -428,33 +398,20 @@ mod tests {
             "/app/z",
             "/usr/local/share",
         ];
-        let inodes = vec![
-            dir("/", 0o040_755),
-            dir("/srv", 0o040_755),
-            dir("/run", 0o040_777),
-            dir("/app", 0o040_755),
-            dir("/usr/local", 0o040_755),
+        let stats = vec![
+            dir("/", 0o755),
+            dir("/srv", 0o755),
+            dir("/run", 0o777),
+            dir("/app", 0o755),
+            dir("/usr/local", 0o755),
         ];
         let facts = Facts {
             uid: 7,
             gid: 7,
             named: named.map(str::to_owned).to_vec(),
-            inodes,
+            stats,
             ..Facts::default()
         };
         assert_eq!(facts.missing_places(), ["/data", "/srv/none"]);
-    }
-
-    #[test]
-    fn one_class_applies() {
-        let facts = Facts { groups: vec![4], ..facts() };
-        let dir =
-            Inode { path: "/d".to_owned(), mode: 0o040_470, uid: 7, gid: 4, size: 0, target: None };
-        assert!(
-            !facts.may((7, 4), &dir, 2),
-            "the owner class says no though the group class says yes"
-        );
-        assert!(facts.may((8, 8), &dir, 2), "a supplementary group counts");
-        assert!(!facts.may((8, 8), &Inode { gid: 5, ..dir }, 4));
     }
 }

@@ -1,4 +1,4 @@
-//! Whom a container runs as, and how we know.
+//! The user that a container runs as, and how we know.
 
 /// Where a uid comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

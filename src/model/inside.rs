@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::model::accounts::Accounts;
-use crate::model::capability::{Credentials, FileCapabilities};
+use crate::model::capability::FileCapabilities;
+use crate::model::credentials::Credentials;
+use crate::model::filesystem::{MountInfo, PathStat};
 
 /// Everything that one look into a running container brought back. Lists are bounded by the reader.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,8 +21,8 @@ pub struct Inside {
     pub open_for_writing: Vec<OpenFile>,
     /// What was created or modified since the container started, on its root file system and in
     /// volumes of its image.
-    pub changed: Vec<Inode>,
-    pub mounts: Vec<Mount>,
+    pub changed: Vec<PathStat>,
+    pub mounts: Vec<MountInfo>,
     /// /etc/passwd and /etc/group, as they stand there.
     pub accounts: Accounts,
 }
@@ -28,9 +30,9 @@ pub struct Inside {
 impl Inside {
     /// Adds what another container of the same spec did: what it wrote and listened on.
     pub fn add(&mut self, other: &Inside) {
-        for inode in &other.changed {
-            if !self.changed.iter().any(|known| known.path == inode.path) {
-                self.changed.push(inode.clone());
+        for stat in &other.changed {
+            if !self.changed.iter().any(|known| known.path == stat.path) {
+                self.changed.push(stat.clone());
             }
         }
         for open in &other.open_for_writing {
@@ -55,34 +57,11 @@ pub struct Process {
     pub name: String,
     /// Its arguments. They can hold secrets: read them, never show them.
     pub arguments: Vec<String>,
-    pub uid: Ids,
-    pub gid: Ids,
-    pub groups: Vec<u32>,
-    pub capabilities: CapabilityMasks,
-    pub no_new_privs: bool,
+    pub credentials: Credentials,
     /// 0 no filter, 1 strict, 2 filter.
     pub seccomp: u8,
     /// The label of a security module, SELinux or AppArmor, where one is active.
     pub label: Option<String>,
-}
-
-/// The four ids of credentials(7).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Ids {
-    pub real: u32,
-    pub effective: u32,
-    pub saved: u32,
-    pub filesystem: u32,
-}
-
-/// The five sets of capabilities(7), a bit each by linux/capability.h.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CapabilityMasks {
-    pub inheritable: u64,
-    pub permitted: u64,
-    pub effective: u64,
-    pub bounding: u64,
-    pub ambient: u64,
 }
 
 /// A socket that waits for others.
@@ -111,60 +90,14 @@ pub struct OpenFile {
     pub path: String,
 }
 
-/// What stat(2) says of a path, symbolic links not followed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inode {
-    pub path: String,
-    /// Type and permission bits, as `st_mode` has them.
-    pub mode: u32,
-    pub uid: u32,
-    pub gid: u32,
-    /// Bytes.
-    pub size: u64,
-    /// Where a symbolic link leads, as it is written there.
-    pub target: Option<String>,
-}
-
-impl Inode {
-    const S_IFMT: u32 = 0o170_000;
-
-    #[must_use]
-    pub fn is_dir(&self) -> bool {
-        self.mode & Self::S_IFMT == 0o040_000
-    }
-
-    #[must_use]
-    pub fn is_file(&self) -> bool {
-        self.mode & Self::S_IFMT == 0o100_000
-    }
-
-    #[must_use]
-    pub fn is_symlink(&self) -> bool {
-        self.mode & Self::S_IFMT == 0o120_000
-    }
-}
-
-/// A line of /proc/PID/mountinfo (proc_pid_mountinfo(5)).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mount {
-    pub point: String,
-    /// What of the mounted file system is the mount's root.
-    pub root: String,
-    pub fs_type: String,
-    pub source: String,
-    pub read_only: bool,
-    pub noexec: bool,
-    pub nosuid: bool,
-}
-
 /// What decides over access in a container, as a process that exec starts there finds it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct AccessContext {
     /// The process itself: the container's user, with what the runtime grants.
     pub own: Option<Credentials>,
     /// The container's first process, unless the pod's containers share their processes.
     pub first: Option<Credentials>,
-    pub mounts: Vec<Mount>,
+    pub mounts: Vec<MountInfo>,
     pub accounts: Accounts,
     /// `net.ipv4.ip_unprivileged_port_start`.
     pub unprivileged_port_start: Option<u16>,
@@ -172,17 +105,9 @@ pub struct Standing {
     pub file_capabilities: BTreeMap<String, Option<FileCapabilities>>,
 }
 
-/// What a look at some paths brought back.
+/// What a search in a container brought back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Look {
-    /// Every step from the root to each path that was asked for, and the entries of those that are
-    /// directories.
-    pub inodes: Vec<Inode>,
-}
-
-/// What a search brought back.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct SearchHits {
     /// Configuration lines: file and line.
     pub directives: Vec<(String, String)>,
     /// Files that hold a database.

@@ -1,7 +1,6 @@
 //! Plain types without I/O: the words that the rooms share.
 
 pub mod acceptance;
-pub mod access;
 pub mod accounts;
 pub mod answer;
 pub mod behaviour;
@@ -9,10 +8,12 @@ pub mod can_i;
 pub mod capability;
 pub mod check;
 pub mod container;
+pub mod credentials;
 pub mod defaults;
 pub mod detail;
 pub mod edit;
 pub mod facts;
+pub mod filesystem;
 pub mod finding;
 pub mod identity;
 pub mod image;
@@ -24,6 +25,7 @@ pub mod node;
 pub mod obstacle;
 pub mod plan;
 pub mod podsecurity;
+pub mod port;
 pub mod privilege;
 pub mod schema;
 pub mod se_linux;

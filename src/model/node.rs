@@ -23,7 +23,7 @@ pub struct Node {
     /// `status.runtimeHandlers`, reported by kubelets from v1.30 on.
     pub handlers: Vec<Handler>,
     /// The kubelet's own configuration, where its /configz may be read.
-    pub configuration: Option<Configuration>,
+    pub configuration: Option<KubeletConfiguration>,
     /// The kubelet says in its Ready condition that AppArmor is on. Kubelets from v1.31 on no
     /// longer do.
     pub says_app_armor: bool,
@@ -50,7 +50,7 @@ pub struct Handler {
 
 /// The parts that matter of `kubeletconfig` in the kubelet's /configz.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Configuration {
+pub struct KubeletConfiguration {
     /// Gates that are set otherwise than by default, or set at all.
     pub feature_gates: BTreeMap<String, bool>,
     pub seccomp_default: bool,
@@ -199,11 +199,11 @@ impl Node {
             }
             Some(Some(true)) => Answer {
                 value: gate.value,
-                why: format!("{} can, it says; {}", self.runtime, gate.why),
+                reason: format!("{} can, it says; {}", self.runtime, gate.reason),
             },
             _ => Answer::unknown(format!(
                 "its kubelet does not report what {} can; {}",
-                self.runtime, gate.why
+                self.runtime, gate.reason
             )),
         }
     }
@@ -212,8 +212,8 @@ impl Node {
     #[must_use]
     pub fn low_ports(&self) -> Answer {
         if let Some(first) = self.probed.as_ref().and_then(|probed| probed.first_open_port) {
-            let why = format!("ip_unprivileged_port_start is {first} in a pod");
-            return Answer { value: Some(first <= 1), why };
+            let reason = format!("ip_unprivileged_port_start is {first} in a pod");
+            return Answer { value: Some(first <= 1), reason };
         }
         if self.is_windows() {
             return Answer::unknown("Windows has no such rule");
@@ -264,7 +264,7 @@ impl Node {
         if let Some(enabled) = self.probed.as_ref().and_then(|probed| probed.app_armor) {
             return Answer {
                 value: Some(enabled),
-                why: "by /sys/module/apparmor in a pod".to_owned(),
+                reason: "by /sys/module/apparmor in a pod".to_owned(),
             };
         }
         if self.says_app_armor {
@@ -302,16 +302,16 @@ impl Node {
         if let Some(mode) = self.probed.as_ref().and_then(|probed| probed.seccomp) {
             return Answer {
                 value: Some(mode != 0),
-                why: format!("Seccomp is {mode} in a pod that sets no profile"),
+                reason: format!("Seccomp is {mode} in a pod that sets no profile"),
             };
         }
         match &self.configuration {
             Some(configuration) => {
-                let why = format!(
+                let reason = format!(
                     "seccompDefault is {} in its kubelet's configuration",
                     configuration.seccomp_default
                 );
-                Answer { value: Some(configuration.seccomp_default), why }
+                Answer { value: Some(configuration.seccomp_default), reason }
             }
             None => Answer::unknown(
                 "probably not: a kubelet's seccompDefault is false unless it is set",
@@ -348,8 +348,8 @@ impl Node {
             return Answer::unknown("Windows has no owners of devices");
         }
         let Some(setting) = device_ownership_setting(&self.runtime) else {
-            let why = format!("{} has no setting for it that is known here", self.runtime);
-            return Answer::unknown(why);
+            let reason = format!("{} has no setting for it that is known here", self.runtime);
+            return Answer::unknown(reason);
         };
         Answer::unknown(format!("probably not, by default; the setting is {setting}"))
     }
@@ -385,7 +385,7 @@ mod tests {
             let feature_gates =
                 gate.map(|on| ("UserNamespacesSupport".to_owned(), on)).into_iter().collect();
             let configuration =
-                gate.map(|_| Configuration { feature_gates, seccomp_default: false });
+                gate.map(|_| KubeletConfiguration { feature_gates, seccomp_default: false });
             Node {
                 handlers: handlers(reported),
                 configuration,
@@ -432,21 +432,24 @@ mod tests {
                 node.device_ownership(),
                 node.seccomp_default(),
             ] {
-                assert_eq!(told.value, None, "{runtime} {}", told.why);
-                assert!(!told.why.is_empty());
+                assert_eq!(told.value, None, "{runtime} {}", told.reason);
+                assert!(!told.reason.is_empty());
             }
         }
         assert!(
-            node("containerd://2.4.2", "v1.37.0", "").low_ports().why.starts_with("probably: ")
+            node("containerd://2.4.2", "v1.37.0", "").low_ports().reason.starts_with("probably: ")
         );
         assert!(
-            node("containerd://1.7.2", "v1.37.0", "").low_ports().why.starts_with("probably not: ")
+            node("containerd://1.7.2", "v1.37.0", "")
+                .low_ports()
+                .reason
+                .starts_with("probably not: ")
         );
-        assert!(node("x", "", "Ubuntu 24.04").app_armor().why.starts_with("probably: "));
+        assert!(node("x", "", "Ubuntu 24.04").app_armor().reason.starts_with("probably: "));
         assert!(
             node("x", "", "Red Hat Enterprise Linux CoreOS")
                 .se_linux()
-                .why
+                .reason
                 .starts_with("probably: ")
         );
     }

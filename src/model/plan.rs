@@ -56,7 +56,7 @@ impl fmt::Display for Basis {
 pub struct Plan {
     /// Of each container; the first is the one that counts most.
     pub identities: Vec<(String, Candidate)>,
-    /// Whom that one could run as, best first.
+    /// The users that that one could run as, best first.
     pub candidates: Vec<Candidate>,
     pub steps: Vec<Step>,
     /// The whole object with the plan in it.

@@ -3,13 +3,6 @@
 
 use crate::model::capability::Capability;
 
-/// The first port that every process may bind: `net.ipv4.ip_unprivileged_port_start` of a new
-/// network namespace (ip(7)).
-pub const FIRST_UNPRIVILEGED_PORT: u16 = 1024;
-
-/// The first port that Linux chooses by itself (`net.ipv4.ip_local_port_range`, ip(7)).
-pub const FIRST_EPHEMERAL_PORT: u16 = 32_768;
-
 /// System calls that need one capability, whatever the permissions of a path are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PrivilegedCall {

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::inside::{Inode, Listener};
+use crate::model::filesystem::PathStat;
+use crate::model::inside::Listener;
 use crate::model::obstacle::Obstacle;
 
 /// One thing that happened in a trace.
@@ -34,13 +35,13 @@ pub enum What {
 pub struct Call {
     pub name: String,
     pub arguments: Vec<Argument>,
-    pub outcome: Outcome,
+    pub outcome: CallOutcome,
     /// The call as it stands there, put together where it was interrupted, and cut: untrusted.
     pub text: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CallOutcome {
     /// What it returned, and what `-y` says of it.
     Returned(i64, Option<String>),
     /// The name of its errno.
@@ -67,7 +68,7 @@ pub enum Argument {
 impl Call {
     #[must_use]
     pub fn returned(&self) -> bool {
-        matches!(self.outcome, Outcome::Returned(..))
+        matches!(self.outcome, CallOutcome::Returned(..))
     }
 
     /// An argument that is a string.
@@ -199,7 +200,7 @@ pub struct Refusal {
 
 /// What was done to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Change {
+pub enum PathChange {
     Created,
     Written,
     Directory,
@@ -212,20 +213,20 @@ pub enum Change {
     Times,
 }
 
-impl Change {
+impl PathChange {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Change::Created => "created",
-            Change::Written => "written",
-            Change::Directory => "made",
-            Change::Socket => "socket",
-            Change::Linked => "linked",
-            Change::Renamed => "renamed",
-            Change::Removed => "removed",
-            Change::Mode => "mode",
-            Change::Owner => "owner",
-            Change::Times => "times",
+            PathChange::Created => "created",
+            PathChange::Written => "written",
+            PathChange::Directory => "made",
+            PathChange::Socket => "socket",
+            PathChange::Linked => "linked",
+            PathChange::Renamed => "renamed",
+            PathChange::Removed => "removed",
+            PathChange::Mode => "mode",
+            PathChange::Owner => "owner",
+            PathChange::Times => "times",
         }
     }
 }
@@ -233,10 +234,10 @@ impl Change {
 /// All that was done to one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Touched {
-    pub changes: BTreeSet<Change>,
+    pub changes: BTreeSet<PathChange>,
     /// Whether it is gone at the end.
     pub gone: bool,
-    /// Whom it was given to.
+    /// The user that it was given to.
     pub owner: Option<u32>,
     pub first_line: u64,
 }
@@ -276,7 +277,7 @@ pub struct Traced {
     pub read: BTreeMap<String, u64>,
     /// What stood at paths before the program made anything there, as stat(2) told it: 0 for an
     /// owner that was not printed (strace prints it with `-v`).
-    pub seen: Vec<Inode>,
+    pub seen: Vec<PathStat>,
     /// Paths that did not fit into the bounds.
     pub more: u64,
     /// What it listens on, each with the line of bind(2).
@@ -301,7 +302,7 @@ mod tests {
         let structure = |text: &str| Call {
             name: String::new(),
             arguments: vec![Argument::Structure(text.to_owned())],
-            outcome: Outcome::Unknown,
+            outcome: CallOutcome::Unknown,
             text: String::new(),
         };
         let call = structure(

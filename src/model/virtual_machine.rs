@@ -1,4 +1,4 @@
-//! What KubeVirt says of its virtual machines, where it is there: whom their virt-launchers run as,
+//! What KubeVirt says of its virtual machines, where it is there: which user their virt-launchers run as,
 //! and why.
 
 use serde_json::Value;
@@ -49,7 +49,7 @@ pub enum Need {
 
 /// The configuration of KubeVirt itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Configuration {
+pub struct KubeVirtConfiguration {
     /// `kubevirt/kubevirt`: namespace and name of its KubeVirt object.
     pub object: String,
     /// Major and minor version, from `status.observedKubeVirtVersion`.
@@ -62,7 +62,7 @@ pub struct Configuration {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VirtualMachines {
     pub instances: Vec<Instance>,
-    pub configuration: Option<Configuration>,
+    pub configuration: Option<KubeVirtConfiguration>,
 }
 
 impl Instance {
@@ -92,7 +92,7 @@ impl Instance {
         Instance {
             namespace: text(&object["metadata"]["namespace"]),
             name: text(&object["metadata"]["name"]),
-            // The field has no omitempty: a status without it is none of KubeVirt's.
+            // The field has no omitempty: a status without it is not KubeVirt's.
             runtime_user: object["status"]["runtimeUser"].as_u64(),
             is_annotated: object["metadata"]["annotations"][NON_ROOT].is_string(),
             needs,
@@ -107,15 +107,15 @@ impl Instance {
     }
 }
 
-impl Configuration {
+impl KubeVirtConfiguration {
     /// Reads a KubeVirt object.
     #[must_use]
-    pub fn of(object: &Value) -> Configuration {
+    pub fn of(object: &Value) -> KubeVirtConfiguration {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let gates = object
             .pointer("/spec/configuration/developerConfiguration/featureGates")
             .and_then(Value::as_array);
-        Configuration {
+        KubeVirtConfiguration {
             object: format!(
                 "{}/{}",
                 text(&object["metadata"]["namespace"]),
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn gate_and_version_decide() {
         let configuration = |version: &str, gates: Value| {
-            Configuration::of(&json!({
+            KubeVirtConfiguration::of(&json!({
                 "metadata": {"namespace": "kubevirt", "name": "kubevirt"},
                 "spec": {"configuration": {"developerConfiguration": {"featureGates": gates}}},
                 "status": {"observedKubeVirtVersion": version},

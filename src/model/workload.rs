@@ -38,7 +38,7 @@ pub struct Unjudged {
 }
 
 /// The most places that are told where none says who a pod runs as.
-const MOST_HINTS: usize = 2;
+const MAX_HINTS: usize = 2;
 
 impl Unjudged {
     /// What was seen and not judged, as a sentence without a full stop.
@@ -48,7 +48,7 @@ impl Unjudged {
         let mut places: Vec<String> =
             fields.iter().map(|(path, line)| format!("{path} (line {line})")).collect();
         if self.is_hint {
-            places.truncate(MOST_HINTS);
+            places.truncate(MAX_HINTS);
         }
         let how = match (self.root, self.forbidden) {
             (true, _) => ", and makes a container root",

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::terminal::{Clean, Tone, painted, tone, wrapped};
-use crate::model::can_i::{Answer, Who};
-use crate::model::capability::{Capability, Credentials};
+use crate::model::can_i::{AccessAnswer, Who};
+use crate::model::capability::Capability;
+use crate::model::credentials::Credentials;
 
 /// `kind: CanI`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -96,7 +97,7 @@ impl CanIReport {
 
 impl Answered {
     #[must_use]
-    pub fn new(verb: &'static str, thing: &str, answer: Answer) -> Answered {
+    pub fn new(verb: &'static str, thing: &str, answer: AccessAnswer) -> Answered {
         Answered {
             verb,
             thing: thing.to_owned(),

@@ -7,12 +7,13 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::terminal::{Clean, wrapped};
-use crate::model::access::{Access, Kind, Mode};
+use crate::model::filesystem::inode::Mode;
+use crate::model::filesystem::{Access, FileType};
 use crate::model::identity::Candidate;
 use crate::model::image::advice::Advice as ModelAdvice;
 use crate::model::image::layer::Attributes;
 use crate::model::image::paths::PathId;
-use crate::model::image::tree::File as ModelFile;
+use crate::model::image::tree::ImageFile;
 use crate::model::image::{Image, Port};
 
 /// `kind: Image`.
@@ -184,13 +185,13 @@ impl ImageReport {
             warnings.push(format!("no container starts with this image's USER: {error}"));
         }
         let user = user.ok();
-        let subject = user.as_ref().map(|user| image.first_process(user));
+        let process = user.as_ref().map(|user| image.first_process(user));
         let place = |path: &str| Place {
             path: path.to_owned(),
             exists: image.tree.resolve(path.as_bytes(), true).is_some(),
-            writable: subject.as_ref().map(|subject| image.may(subject, path, Access::Write)),
+            writable: process.as_ref().map(|process| image.may(process, path, Access::Write)),
         };
-        let writable = subject.as_ref().filter(|subject| subject.uid != 0);
+        let writable = process.as_ref().filter(|process| process.uid.effective != 0);
         let (owners, shares) = owners(image);
         let paths =
             |found: Vec<PathId>| found.into_iter().map(|path| image.tree.paths().display(path));
@@ -267,12 +268,12 @@ fn owners(image: &Image) -> (Vec<Owner>, Vec<Vec<Share>>) {
     let mut owners: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
     let mut of_layers: Vec<BTreeMap<u32, u64>> = vec![BTreeMap::new(); image.layers.len()];
     for (_, file) in image.tree.below(PathId::ROOT) {
-        let Attributes { uid, size, kind, .. } = file.attributes;
+        let Attributes { uid, size, file_type, .. } = file.attributes;
         let (files, bytes) = owners.entry(uid).or_default();
-        if kind != Kind::Directory {
+        if file_type != FileType::Directory {
             *files += 1;
         }
-        if kind == Kind::File {
+        if file_type == FileType::File {
             *bytes += size;
             if let Some(layer) = of_layers.get_mut(file.layer) {
                 *layer.entry(uid).or_default() += size;
@@ -314,11 +315,11 @@ fn octal(mode: u16) -> String {
     format!("{mode:04o}")
 }
 
-fn file(image: &Image, path: PathId, found: &ModelFile) -> File {
+fn file(image: &Image, path: PathId, found: &ImageFile) -> File {
     let attributes = &found.attributes;
     File {
         path: image.tree.paths().display(path),
-        kind: attributes.kind.as_str(),
+        kind: attributes.file_type.as_str(),
         uid: attributes.uid,
         gid: attributes.gid,
         mode: octal(attributes.mode),
@@ -345,9 +346,12 @@ pub fn tree(image: &Image, top: PathId, mut line: impl FnMut(&str)) {
     for (path, found) in image.tree.below(top) {
         let attributes = &found.attributes;
         let owner = format!("{}:{}", attributes.uid, attributes.gid);
-        let size =
-            if attributes.kind == Kind::File { bytes(attributes.size) } else { "-".to_owned() };
-        let mode = Mode(attributes.kind, attributes.mode).to_string();
+        let size = if attributes.file_type == FileType::File {
+            bytes(attributes.size)
+        } else {
+            "-".to_owned()
+        };
+        let mode = Mode(attributes.file_type, attributes.mode).to_string();
         let shown = image.tree.paths().display(path);
         text.clear();
         // Writing to a string does not fail.

@@ -137,8 +137,8 @@ impl From<&ModelNode> for Node {
 }
 
 impl From<ModelAnswer> for Answer {
-    fn from(ModelAnswer { value, why }: ModelAnswer) -> Self {
-        Self { value, why }
+    fn from(ModelAnswer { value, reason }: ModelAnswer) -> Self {
+        Self { value, why: reason }
     }
 }
 

@@ -8,7 +8,7 @@ use super::API_VERSION;
 use super::explanation::{self, Explained};
 use super::terminal::{Clean, Tone, painted, tone, wrapped};
 use crate::model::inside::Listener;
-use crate::model::trace::{Change, Lines, Then, Traced};
+use crate::model::trace::{Lines, PathChange, Then, Traced};
 
 /// `kind: Trace`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -137,7 +137,7 @@ impl Trace {
             .collect();
         let written = traced.touched.into_iter().map(|(path, touched)| Written {
             path,
-            changes: touched.changes.into_iter().map(Change::as_str).collect(),
+            changes: touched.changes.into_iter().map(PathChange::as_str).collect(),
             gone: touched.gone,
             line: touched.first_line,
         });

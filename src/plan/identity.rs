@@ -1,9 +1,10 @@
 //! Whom a container could run as, best first.
 
 use crate::model::accounts::{Account, Identity};
+use crate::model::filesystem::PathStat;
 use crate::model::identity::{Assignment, Candidate};
 use crate::model::image::{DeclaredUser, Image};
-use crate::model::inside::{Inode, Inside};
+use crate::model::inside::Inside;
 use crate::model::trace::Traced;
 
 /// Accounts that distributions ship whether or not a package uses them (Debian's base-passwd,
@@ -68,8 +69,8 @@ pub struct Known<'a> {
     /// What a trace of it tells.
     pub traced: Option<&'a Traced>,
     pub accounts: &'a [Account],
-    /// What stands at paths that the program writes or reads.
-    pub inodes: &'a [Inode],
+    /// What is at paths that the program writes or reads.
+    pub stats: &'a [PathStat],
     /// `runAsUser` and `runAsGroup` that the spec gives it, its own or the pod's; root's too.
     pub declared: Option<(u32, Option<u32>)>,
     /// `runAsNonRoot: true` holds for it.
@@ -118,9 +119,14 @@ pub fn candidates(known: Known<'_>) -> Vec<Candidate> {
         propose(uid, gid, Vec::new(), "it runs as this user already".to_owned());
     }
     for process in known.inside.iter().flat_map(|inside| &inside.processes) {
-        let (uid, gid) = (process.uid.effective, process.gid.effective);
-        let groups =
-            process.groups.iter().copied().filter(|group| *group != gid && *group != 0).collect();
+        let credentials = &process.credentials;
+        let (uid, gid) = (credentials.uid.effective, credentials.gid.effective);
+        let groups = credentials
+            .groups
+            .iter()
+            .copied()
+            .filter(|group| *group != gid && *group != 0)
+            .collect();
         let name = account_name(known.accounts, uid);
         propose(uid, gid, groups, format!("its process {} runs as {name} already", process.name));
     }
@@ -180,9 +186,10 @@ pub fn candidates(known: Known<'_>) -> Vec<Candidate> {
         }
     }
     let mut owners: Vec<(u32, u32)> = known
-        .inodes
+        .stats
         .iter()
-        .filter(|inode| inode.is_dir())
+        .map(|stat| &stat.inode)
+        .filter(|inode| inode.is_directory())
         .map(|inode| (inode.uid, inode.gid))
         .collect();
     owners.dedup();
@@ -331,12 +338,15 @@ pub fn of_image(image: &Image, command: &[String], names: &[String]) -> Vec<Cand
     let places = places.filter_map(|place| image.tree.resolve(place.as_bytes(), true));
     let owned =
         image.program_user().map(|user| image.owned_directories(user.uid)).unwrap_or_default();
-    let inodes: Vec<Inode> =
-        places.chain(owned).filter_map(|place| image.inode(place).filter(Inode::is_dir)).collect();
+    let stats: Vec<PathStat> = places
+        .chain(owned)
+        .filter_map(|place| image.stat(place))
+        .filter(|stat| stat.inode.is_directory())
+        .collect();
     let user = image.user().ok();
     candidates(Known {
         accounts: &image.accounts.users,
-        inodes: &inodes,
+        stats: &stats,
         image_user: user.as_ref(),
         drops: &image.drops(command),
         names: &names,
@@ -367,7 +377,8 @@ fn account_name(accounts: &[Account], uid: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::inside::{Ids, Process};
+    use crate::model::credentials::Credentials;
+    use crate::model::inside::Process;
 
     fn account(name: &str, uid: u32) -> Account {
         Account {
@@ -393,8 +404,7 @@ mod tests {
             account("web", 101),
         ];
         let process = |uid| Process {
-            uid: Ids { effective: uid, ..Ids::default() },
-            gid: Ids { effective: 7, ..Ids::default() },
+            credentials: Credentials::unprivileged(uid, 7, &[]),
             ..Process::default()
         };
         let inside = Inside { processes: vec![process(0), process(33)], ..Inside::default() };

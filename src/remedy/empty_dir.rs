@@ -3,6 +3,7 @@
 use super::{Level, Proposal, Remedy};
 use crate::model::edit::{Edit, Fill};
 use crate::model::facts::Facts;
+use crate::model::filesystem::Permission;
 use crate::model::obstacle::{Category, Obstacle, Operation};
 
 pub(super) const REMEDY: Remedy = Remedy {
@@ -102,7 +103,7 @@ pub(super) fn directories(obstacle: &Obstacle, facts: &Facts) -> Vec<String> {
     let makes_directory = obstacle.operation == Operation::Mkdir;
     let mut found = Vec::new();
     match there {
-        Some(inode) if inode.path == path && inode.is_dir() => found.push(path.clone()),
+        Some(there) if there.path == path && there.inode.is_directory() => found.push(path.clone()),
         Some(inode) if inode.path == path => found.push(parent.to_owned()),
         // What is missing is made in a directory that is there. Where that has nothing else, the
         // whole of it serves what the program makes next, too; else the directory to be
@@ -137,12 +138,12 @@ fn guesses(obstacle: &Obstacle, facts: &Facts) -> Vec<String> {
     }
     found.extend(facts.databases.iter().map(|file| parent(file).to_owned()));
     let dirs = facts.written.iter().map(|path| match facts.inode(path) {
-        Some(inode) if inode.is_dir() => path.clone(),
+        Some(inode) if inode.is_directory() => path.clone(),
         _ => parent(path).to_owned(),
     });
     found.extend(dirs);
     let is_closed = |dir: &&String| {
-        facts.inode(dir).is_some_and(|inode| !facts.may((facts.uid, facts.gid), inode, 2))
+        facts.inode(dir).is_some_and(|inode| !facts.user_may(inode, Permission::WRITE))
     };
     found.extend(facts.directory.iter().filter(is_closed).cloned());
     found.dedup();
@@ -175,7 +176,7 @@ pub(super) fn directory_by_text(path: &str, operation: Operation) -> Option<&str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::inside::Inode;
+    use crate::model::filesystem::{Inode, PathStat};
 
     #[test]
     fn a_message_about_a_directory_is_about_that_directory() {
@@ -193,26 +194,19 @@ mod tests {
 
     #[test]
     fn a_refusal_without_a_path_may_be_of_the_working_directory() {
-        let inode = |mode| Inode {
-            path: "/srv/app".to_owned(),
-            mode,
-            uid: 0,
-            gid: 0,
-            size: 0,
-            target: None,
-        };
+        let stat = |mode| PathStat::new("/srv/app", Inode::directory(mode, 0, 0));
         let facts = |mode| Facts {
             uid: 1000,
             gid: 1000,
             directory: Some("/srv/app".to_owned()),
-            inodes: vec![inode(mode)],
+            stats: vec![stat(mode)],
             ..Facts::default()
         };
         let refused = Obstacle::new(Operation::Open, Category::UnwritablePath);
-        assert_eq!(directories(&refused, &facts(0o040_755)), ["/srv/app"]);
-        assert!(directories(&refused, &facts(0o040_777)).is_empty(), "it may be written already");
+        assert_eq!(directories(&refused, &facts(0o755)), ["/srv/app"]);
+        assert!(directories(&refused, &facts(0o777)).is_empty(), "it may be written already");
         assert!(
-            directories(&refused, &Facts { directory: Some("/".to_owned()), ..facts(0o040_755) })
+            directories(&refused, &Facts { directory: Some("/".to_owned()), ..facts(0o755) })
                 .is_empty()
         );
     }

@@ -5,6 +5,7 @@ use crate::model::accounts::Account;
 use crate::model::detail::Demand;
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
+use crate::model::filesystem::Permission;
 use crate::model::identity::Candidate;
 use crate::model::obstacle::{Category, Errno, Obstacle, Operation};
 
@@ -129,14 +130,14 @@ fn owner(path: &str, obstacle: &Obstacle, facts: &Facts) -> Option<Candidate> {
     if facts.mount(&path).is_some() {
         return None;
     }
-    let there = facts.existing(&path).filter(|inode| inode.uid != 0)?;
+    let there = facts.existing(&path).filter(|there| there.inode.uid != 0)?;
     let writes =
         obstacle.category != Category::UnreadableFile && obstacle.operation != Operation::Exec;
-    let account = facts.accounts.iter().find(|account| account.uid == there.uid);
-    let gid = account.map_or(there.gid, |account| account.gid);
-    let wants = if writes { 2 } else { 4 };
-    facts.may((there.uid, gid), there, wants).then(|| Candidate {
-        uid: there.uid,
+    let account = facts.accounts.iter().find(|account| account.uid == there.inode.uid);
+    let gid = account.map_or(there.inode.gid, |account| account.gid);
+    let wanted = if writes { Permission::WRITE } else { Permission::READ };
+    facts.may((there.inode.uid, gid), &there.inode, wanted).then(|| Candidate {
+        uid: there.inode.uid,
         gid,
         why: match account {
             Some(account) => format!("{} belongs to {}", there.path, account.name),

@@ -4,7 +4,7 @@ use super::empty_dir::{directories, directory_by_text};
 use super::{Level, Proposal, Remedy};
 use crate::model::edit::{Edit, Fill};
 use crate::model::facts::Facts;
-use crate::model::inside::Inode;
+use crate::model::filesystem::{Inode, Permission};
 use crate::model::obstacle::{Category, Obstacle};
 
 pub(super) const REMEDY: Remedy = Remedy {
@@ -77,10 +77,13 @@ fn copy(facts: &Facts, dir: &str) -> Fill {
     if dir == LOGS {
         return Fill::Directories;
     }
-    let is_hidden =
-        |inode: &Inode| !inode.is_symlink() && !facts.may((facts.uid, facts.gid), inode, 4);
+    let is_hidden = |inode: &Inode| !inode.is_symlink() && !facts.user_may(inode, Permission::READ);
     // Logs of logins among those of programs: the program could not read them either.
-    if facts.entries(dir).any(is_hidden) { Fill::Readable } else { Fill::Copy }
+    if facts.entries(dir).any(|entry| is_hidden(&entry.inode)) {
+        Fill::Readable
+    } else {
+        Fill::Copy
+    }
 }
 
 /// The places where programs write by custom, or where this one does by what it names.
@@ -93,7 +96,7 @@ pub(super) fn unsaid(facts: &Facts) -> Vec<Proposal> {
     places.sort();
     places.dedup();
     places.retain(|place| {
-        let is_closed = |inode| !facts.may((facts.uid, facts.gid), inode, 2);
+        let is_closed = |inode| !facts.user_may(inode, Permission::WRITE);
         facts.mount(place).is_none() && facts.inode(place).is_some_and(is_closed)
     });
     let proposal = |place: String| {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Level, Proposal, Remedy};
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
-use crate::model::inside::Inode;
+use crate::model::filesystem::{Inode, PathStat, Permission, PermissionClass};
 use crate::model::obstacle::{Category, Obstacle};
 
 pub(super) const REMEDY: Remedy = Remedy {
@@ -46,27 +46,23 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     let Some(path) = obstacle.path.as_deref() else { return Vec::new() };
     let mut steps = facts.searched(path);
     let path = facts.resolved(path);
-    let identity = (facts.uid, facts.gid);
     // Every step on the way must be searched, and the last be read, or written where that is what
     // it would take.
     steps.push(path.clone());
     let mut groups = Vec::new();
-    for inode in steps.iter().filter_map(|step| facts.live_inode(step)) {
-        let last = inode.path == path;
-        let wants: &[u32] = match (last, obstacle.category) {
-            (true, Category::UnreadableFile) => &[4],
-            (true, _) => &[2, 4],
-            (false, _) => &[1],
+    for (step, inode) in steps.iter().filter_map(|step| Some((step, facts.live_inode(step)?))) {
+        let is_last = *step == path;
+        let wants: &[Permission] = match (is_last, obstacle.category) {
+            (true, Category::UnreadableFile) => &[Permission::READ],
+            (true, _) => &[Permission::WRITE, Permission::READ],
+            (false, _) => &[Permission::EXECUTE],
         };
         for want in wants {
-            let group_may = inode.mode >> 3 & want == *want;
+            let group_may = granted_to_group(inode).contains(*want);
             // The group root holds no privilege, but much of what an image has is its own: it is
             // for what must be read.
             let is_fit = inode.gid != 0 || obstacle.category == Category::UnreadableFile;
-            if group_may
-                && is_fit
-                && !facts.may(identity, inode, *want)
-                && !groups.contains(&inode.gid)
+            if group_may && is_fit && !facts.user_may(inode, *want) && !groups.contains(&inode.gid)
             {
                 groups.push(inode.gid);
             }
@@ -78,24 +74,27 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
 /// The groups that may read what the user may not of the program's own directory in /etc, such as
 /// keys.
 pub(super) fn unsaid(facts: &Facts) -> Vec<Proposal> {
-    let is_own = |inode: &Inode| {
-        let rest = inode.path.strip_prefix("/etc/").and_then(|rest| rest.split_once('/'));
+    let is_own = |path: &str| {
+        let rest = path.strip_prefix("/etc/").and_then(|rest| rest.split_once('/'));
         rest.is_some_and(|(dir, _)| facts.names.iter().any(|name| name == dir))
     };
-    let is_private = |inode: &&Inode| {
-        let group_reads = inode.mode >> 3 & 4 == 4;
-        inode.is_file()
-            && group_reads
-            && !facts.may((facts.uid, facts.gid), inode, 4)
-            && is_own(inode)
+    let is_private = |stat: &&PathStat| {
+        stat.inode.is_file()
+            && granted_to_group(&stat.inode).contains(Permission::READ)
+            && !facts.user_may(&stat.inode, Permission::READ)
+            && is_own(&stat.path)
     };
     let files: BTreeMap<u32, &str> = facts
-        .inodes
+        .stats
         .iter()
         .filter(is_private)
-        .map(|inode| (inode.gid, inode.path.as_str()))
+        .map(|stat| (stat.inode.gid, stat.path.as_str()))
         .collect();
     files.into_iter().map(|(gid, path)| join(gid, &format!("which may read {path}"))).collect()
+}
+
+fn granted_to_group(inode: &Inode) -> Permission {
+    PermissionClass::Group.granted(inode.mode)
 }
 
 fn join(gid: u32, why: &str) -> Proposal {
@@ -108,22 +107,15 @@ mod tests {
 
     #[test]
     fn keys_are_opened_by_their_group() {
-        let inode = |path: &str, mode: u32, gid: u32| Inode {
-            path: path.to_owned(),
-            mode,
-            uid: 0,
-            gid,
-            size: 1,
-            target: None,
-        };
-        let inodes = vec![
-            inode("/etc/dns/server.key", 0o100_640, 0),
-            inode("/etc/dns/zone", 0o100_644, 0),
-            inode("/etc/dns/secret", 0o100_600, 7),
-            inode("/etc/other/server.key", 0o100_640, 5),
+        let inode = |path: &str, mode, gid| PathStat::new(path, Inode::file(mode, 0, gid));
+        let stats = vec![
+            inode("/etc/dns/server.key", 0o640, 0),
+            inode("/etc/dns/zone", 0o644, 0),
+            inode("/etc/dns/secret", 0o600, 7),
+            inode("/etc/other/server.key", 0o640, 5),
         ];
         let facts =
-            Facts { uid: 9, gid: 9, names: vec!["dns".to_owned()], inodes, ..Facts::default() };
+            Facts { uid: 9, gid: 9, names: vec!["dns".to_owned()], stats, ..Facts::default() };
         assert_eq!(unsaid(&facts), [join(0, "which may read /etc/dns/server.key")]);
         assert!(unsaid(&Facts { groups: vec![0], ..facts }).is_empty(), "it is a member already");
     }

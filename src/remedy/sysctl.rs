@@ -4,6 +4,7 @@ use super::{Level, Proposal, Remedy};
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
 use crate::model::obstacle::{Category, Obstacle};
+use crate::model::port::{UNPRIVILEGED_PORT_SYSCTL, is_privileged};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "sysctl",
@@ -19,7 +20,6 @@ pub(super) const REMEDY: Remedy = Remedy {
     propose,
 };
 
-const PORT_START: &str = "net.ipv4.ip_unprivileged_port_start";
 const PING_GROUPS: &str = "net.ipv4.ping_group_range";
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {
@@ -30,11 +30,11 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
             )
         }
         (_, Some(port)) => format!(
-            "set the sysctl {PORT_START} to \"{port}\" in the pod, or let the program listen on a port from 1024 on"
+            "set the sysctl {UNPRIVILEGED_PORT_SYSCTL} to \"{port}\" in the pod, or let the program listen on a port from 1024 on"
         ),
         (_, None) => {
             format!(
-                "set the sysctl {PORT_START} to \"0\" in the pod, or let the program listen on a port from 1024 on"
+                "set the sysctl {UNPRIVILEGED_PORT_SYSCTL} to \"0\" in the pod, or let the program listen on a port from 1024 on"
             )
         }
     })
@@ -43,7 +43,7 @@ fn suggest(obstacle: &Obstacle) -> Option<String> {
 fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
     let (name, value) = match obstacle.category {
         Category::RawSocket => (PING_GROUPS, "0 2147483647".to_owned()),
-        _ => (PORT_START, lowest_port(obstacle, facts).to_string()),
+        _ => (UNPRIVILEGED_PORT_SYSCTL, lowest_port(obstacle, facts).to_string()),
     };
     let sysctl = |value: &str| {
         REMEDY.proposal(
@@ -62,7 +62,7 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
 pub(super) fn unsaid(_: &Facts) -> Vec<Proposal> {
     vec![REMEDY.proposal(
         "let it listen on every port: nothing tells which it wants".to_owned(),
-        vec![Edit::Sysctl { name: PORT_START.to_owned(), value: "0".to_owned() }],
+        vec![Edit::Sysctl { name: UNPRIVILEGED_PORT_SYSCTL.to_owned(), value: "0".to_owned() }],
     )]
 }
 
@@ -73,7 +73,7 @@ fn lowest_port(obstacle: &Obstacle, facts: &Facts) -> u16 {
         .iter()
         .copied()
         .chain(obstacle.port)
-        .filter(|port| *port < 1024)
+        .filter(|port| is_privileged(*port))
         .min()
         .unwrap_or(0)
 }

@@ -16,7 +16,8 @@ use crate::evidence::inside;
 use crate::foresight;
 use crate::model::edit::Edit;
 use crate::model::facts::{VolumeKind, VolumeMount};
-use crate::model::inside::{Inode, Inside};
+use crate::model::filesystem::PathStat;
+use crate::model::inside::Inside;
 use crate::model::obstacle::Obstacle;
 use crate::plan;
 use crate::remedy;
@@ -100,8 +101,8 @@ impl Trial<'_> {
     async fn answer(&self, search: &Search<'_>, question: Question) -> Learned {
         match question {
             Question::Look { container, paths } => {
-                let inodes = self.look(&container, &paths).await;
-                Learned::Look { container, paths, inodes }
+                let stats = self.look(&container, &paths).await;
+                Learned::Look { container, paths, stats }
             }
             Question::Configuration { container, words } => {
                 let found = match self.place(&container) {
@@ -123,15 +124,15 @@ impl Trial<'_> {
         }
     }
 
-    /// What stands at paths of a container's image.
-    async fn look(&self, container: &str, paths: &[String]) -> Vec<Inode> {
+    /// What is at paths of a container's image.
+    async fn look(&self, container: &str, paths: &[String]) -> Vec<PathStat> {
         if let Some(image) = self.image(container) {
             return paths.iter().flat_map(|path| foresight::image::look(image, path)).collect();
         }
         let Some((cluster, place)) = self.place(container) else { return Vec::new() };
         let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
         let look = cluster.look_at(place, &paths).await.ok().flatten();
-        look.map(|look| look.inodes).unwrap_or_default()
+        look.map(|found| found.stats).unwrap_or_default()
     }
 
     /// How many bytes some directories of a container hold: in the pod that runs, else in the
@@ -236,7 +237,7 @@ impl Trial<'_> {
         };
         for mount in mounts.iter_mut().filter(|mount| mount.kind == VolumeKind::Claim) {
             let point = mount.path.trim_end_matches('/');
-            mount.root = look.inodes.iter().find(|inode| inode.path == point).cloned();
+            mount.root = look.at(point).cloned();
         }
         mounts
     }

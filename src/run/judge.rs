@@ -6,7 +6,7 @@ use super::{Progress, Trial};
 use crate::error::Error;
 use crate::model::obstacle::{Category, Obstacle};
 use crate::plan;
-use crate::search::{self, End, Evidence, Observations, Outcome, Search};
+use crate::search::{self, End, Observations, Outcome, Search, SearchInput, SearchOptions};
 
 /// What a run of a workload showed.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,9 +46,9 @@ impl Trial<'_> {
             observed.take(&control.behaviour, &control.users);
         }
         let control = control.map(|control| control.behaviour);
-        let options = search::Options { max_rounds: 1, ..self.options.search.clone() };
-        let evidence = Evidence { observed, ..Evidence::default() };
-        let search = Search::new(self.object, options, evidence)
+        let options = SearchOptions { max_rounds: 1, ..self.options.search.clone() };
+        let input = SearchInput { observed, ..SearchInput::default() };
+        let search = Search::new(self.object, options, input)
             .map_err(|why| Error::input("read the pod template", why))?;
         let copy = self.copy(self.object, &self.pod_name("1"));
         let outcome = self.run(&copy, &search, Duration::ZERO, control.as_ref()).await?;

@@ -48,7 +48,7 @@ pub use self::trial::Proven;
 /// How a trial is run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    pub search: search::Options,
+    pub search: search::SearchOptions,
     /// For all of the trial.
     pub timeout: Duration,
     /// How long a pod that runs may at least take to be ready.
@@ -73,7 +73,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            search: search::Options::default(),
+            search: search::SearchOptions::default(),
             timeout: Duration::from_secs(600),
             patience: Duration::from_secs(20),
             settle: Duration::from_secs(4),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::pod;
-use crate::error::{Error, Read};
+use crate::error::{Error, Partial};
 use crate::evidence::cluster::{Cluster, Right};
 use crate::model::answer::Answer;
 use crate::model::node::Probed;
@@ -71,12 +71,12 @@ impl Probe<'_> {
 
     /// Runs two pods on a node, one after the other: an ordinary one, and one with a user
     /// namespace. What they leave unknown stays so, and is an error beside the rest.
-    pub async fn node(&self, cluster: &Cluster, node: &str, number: usize) -> Read<Probed> {
+    pub async fn node(&self, cluster: &Cluster, node: &str, number: usize) -> Partial<Probed> {
         // Where restricted is enforced a pod must name its seccomp profile, and cannot show what it
         // gets without.
         let enforced = cluster.terms(self.namespace).await.and_then(|terms| terms.enforced);
         let profile = enforced.as_deref() == Some("restricted");
-        let mut read = Read::clean(Probed::default());
+        let mut read = Partial::clean(Probed::default());
         match self.run(cluster, &self.pod(node, &number.to_string(), profile, false)).await {
             Ok(Ended::Said(text)) => read.value = said(&text, profile),
             Ok(Ended::Refused(why)) => {

@@ -9,7 +9,7 @@ use crate::evidence::cluster::Right;
 use crate::model::behaviour::Behaviour;
 use crate::model::obstacle::Obstacle;
 use crate::model::plan::{Plan, Proof};
-use crate::search::{Attempt, End, Evidence, News, Next, Observations, Outcome, Search, Used};
+use crate::search::{Attempt, End, News, Next, Observations, Outcome, Search, SearchInput, Used};
 
 /// A plan, and what its trial showed.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,7 +101,7 @@ impl Trial<'_> {
             observed.take(behaviour, users);
             startup_time = startup_time.max(*of_control);
         }
-        let evidence = Evidence {
+        let input = SearchInput {
             observed,
             traces: &self.traces,
             images: &self.images,
@@ -109,7 +109,7 @@ impl Trial<'_> {
             failed,
             startup_time,
         };
-        Search::new(self.object, self.options.search.clone(), evidence)
+        Search::new(self.object, self.options.search.clone(), input)
             .map_err(|why| Error::input("read the pod template", why))
     }
 

@@ -5,7 +5,8 @@ use std::path::Path;
 use super::Search;
 use crate::model::edit::Edit;
 use crate::model::facts::{Facts, VolumeKind, VolumeMount};
-use crate::model::inside::{Inode, Inside};
+use crate::model::filesystem::{Inode, PathStat, Permission};
+use crate::model::inside::Inside;
 use crate::model::obstacle::{Category, Errno, Obstacle, Operation};
 use crate::remedy::Proposal;
 
@@ -40,7 +41,9 @@ pub(super) fn reread(obstacle: Obstacle, facts: &Facts) -> Obstacle {
     let resolved = facts.resolved(path);
     let directory = &resolved[..resolved.rfind('/').unwrap_or(0).max(1)];
     let observer = (facts.observer_uid, facts.observer_uid);
-    let was_seen = facts.inode(directory).is_some_and(|inode| facts.may(observer, inode, 5));
+    let was_seen = facts
+        .inode(directory)
+        .is_some_and(|inode| facts.may(observer, inode, Permission::LIST_DIRECTORY));
     let is_program = facts.inode(&resolved).is_some();
     if obstacle.operation != Operation::Exec
         || obstacle.errno != Some(Errno::Eacces)
@@ -61,24 +64,27 @@ pub(super) fn is_allowed(obstacle: &Obstacle, facts: &Facts, inside: Option<&Ins
     if obstacle.operation == Operation::Exec {
         return false;
     }
-    let who = (facts.uid, facts.gid);
     if let Some(mount) = facts.mount(&path) {
         // Its top directory, and what the container changed there.
-        let below = |inode: &&Inode| Path::new(&inode.path).starts_with(&path);
+        let below = |stat: &&PathStat| Path::new(&stat.path).starts_with(&path);
         let mut changed = inside.iter().flat_map(|inside| &inside.changed).filter(below);
-        let may = |inode: &Inode| inode.is_symlink() || facts.may(who, inode, 2);
+        let may = |inode: &Inode| inode.is_symlink() || facts.user_may(inode, Permission::WRITE);
         let is_own = mount.shared.is_none() && mount.root.as_ref().is_some_and(may);
-        return mount.kind != VolumeKind::Claim || is_own && changed.all(may);
+        return mount.kind != VolumeKind::Claim || is_own && changed.all(|stat| may(&stat.inode));
     }
     let reaches = facts
         .searched(given)
         .iter()
         .filter_map(|dir| facts.inode(dir))
-        .all(|dir| facts.may(who, dir, 1));
+        .all(|directory| facts.user_may(directory, Permission::EXECUTE));
     // Of what was not seen nothing is foreseen.
     let allows = match obstacle.category {
-        Category::UnreadableFile => facts.inode(&path).is_none_or(|inode| facts.may(who, inode, 4)),
-        _ => facts.existing(&path).is_none_or(|inode| facts.may(who, inode, 2)),
+        Category::UnreadableFile => {
+            facts.inode(&path).is_none_or(|inode| facts.user_may(inode, Permission::READ))
+        }
+        _ => facts
+            .existing(&path)
+            .is_none_or(|there| facts.user_may(&there.inode, Permission::WRITE)),
     };
     reaches && allows
 }
@@ -92,7 +98,6 @@ pub(super) fn is_refused(mount: &VolumeMount, facts: &Facts, fs_group: Option<u6
     if let Some((group, _)) = &mount.shared {
         return fs_group != Some(u64::from(*group));
     }
-    const WRITE_AND_SEARCH: u32 = 3;
-    let may = |root: &Inode| facts.may((facts.uid, facts.gid), root, WRITE_AND_SEARCH);
+    let may = |root: &Inode| facts.user_may(root, Permission::CHANGE_DIRECTORY);
     fs_group.is_none() && !mount.root.as_ref().is_some_and(may)
 }

@@ -63,7 +63,7 @@ impl Search<'_> {
         if is_empty || !self.options.runs { Phase::Finish } else { Phase::Run }
     }
 
-    /// A copy of ours that could not be made: an obstacle of an init container that fills a volume.
+    /// A copy by the plan that could not be made: an obstacle of an init container that fills a volume.
     fn without_copy(&mut self, obstacle: &Obstacle) -> Option<String> {
         let (container, path) = (obstacle.container.as_ref()?, obstacle.path.as_ref()?);
         if self.facts.contains_key(container) {

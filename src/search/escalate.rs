@@ -177,7 +177,7 @@ impl Search<'_> {
                     &format!("{name} does, which shares a volume with it"),
                 )
             });
-            // It began as the first of them, unless nobody knows whom it began as.
+            // It began as the first of them, unless nobody knows which user it began as.
             let began = usize::from(!facts.user_is_a_guess);
             let candidates = facts.candidates.iter().skip(began);
             let mut users =

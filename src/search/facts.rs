@@ -8,11 +8,13 @@ use serde_json::Value;
 use super::{Asked, Question, Search};
 use crate::foresight;
 use crate::model::behaviour::Behaviour;
-use crate::model::facts::{Facts, VolumeKind, VolumeMount};
+use crate::model::facts::{EVERY_PROGRAMS_DIRECTORIES, Facts, VolumeKind, VolumeMount};
+use crate::model::filesystem::{PathStat, path};
 use crate::model::identity::{Assignment, Candidate};
-use crate::model::inside::{Inode, Inside};
+use crate::model::inside::Inside;
 use crate::model::obstacle::Obstacle;
-use crate::model::volume::{SharedVolume, Volumes, claim_name, common_group};
+use crate::model::port::is_privileged;
+use crate::model::volume::{SharedVolume, VolumeSource, Volumes, claim_name, common_group};
 use crate::plan::{self, Known};
 
 /// Files that a trace shows to be read whose mode bits are looked at.
@@ -21,9 +23,9 @@ const MAX_READ: usize = 200;
 /// Names that are taken apart for words: container, image, and the beginning of the command.
 const MAX_NAMES: usize = 8;
 
-/// Links that are followed on the way to a path: each leads to a place that is looked at in its
+/// Looks at what one path leads to: each link on the way leads to a path that is looked at in its
 /// turn.
-const MAX_LINKS: usize = 4;
+const MAX_LOOKS: usize = 4;
 
 /// Who looks at the images: nobody in particular, so that what everybody may read is what is seen.
 pub const OBSERVER_UID: u32 = 1000;
@@ -112,7 +114,7 @@ impl Search<'_> {
                 && observed.running.is_empty()
                 && self.image(name).is_none()
             {
-                facts.inodes = foresight::trace::inodes(traced);
+                facts.stats = foresight::trace::stats(traced);
                 (facts.observer_uid, facts.looked_at_running) = (OBSERVER_UID, false);
                 facts.has_shell = true;
             }
@@ -122,7 +124,7 @@ impl Search<'_> {
             .iter()
             .flatten()
             .filter_map(|port| u16::try_from(port.container_port).ok());
-        facts.low_ports.extend(declared.filter(|port| *port < 1024));
+        facts.low_ports.extend(declared.filter(|port| is_privileged(*port)));
         facts.names = words(&self.names(container));
         facts
     }
@@ -149,12 +151,9 @@ impl Search<'_> {
         let read = read.into_iter().take(MAX_READ).map(|(path, _)| path.to_owned());
         let mut paths: Vec<String> =
             read.chain(facts.volumes.iter().chain(&facts.written).cloned()).collect();
-        let kept = |word: &String| {
-            ["/var/lib", "/var/cache", "/var/spool", "/var/log"].map(|dir| format!("{dir}/{word}"))
-        };
-        paths.extend(facts.names.iter().flat_map(kept));
+        paths.extend(facts.state_paths());
         paths.extend(facts.names.iter().map(|word| format!("/etc/{word}")));
-        paths.extend(["/run", "/var/log", "/tmp"].map(str::to_owned));
+        paths.extend(EVERY_PROGRAMS_DIRECTORIES.map(str::to_owned));
         paths
     }
 
@@ -222,7 +221,7 @@ impl Search<'_> {
             drops: drops.as_deref().unwrap_or_default(),
             traced: self.traced(name),
             accounts: facts.map(|facts| facts.accounts.as_slice()).unwrap_or_default(),
-            inodes: facts.map(|facts| facts.inodes.as_slice()).unwrap_or_default(),
+            stats: facts.map(|facts| facts.stats.as_slice()).unwrap_or_default(),
             declared: plan::run_as(&self.spec, name),
             non_root: plan::run_as_non_root(&self.spec, name),
             user_namespace: self.spec.host_users == Some(false),
@@ -246,16 +245,15 @@ impl Search<'_> {
             paths.iter().filter(|path| path.starts_with('/')).cloned().collect();
         let mut ordered: Vec<String> =
             paths.iter().filter(|path| path.starts_with('/')).cloned().collect();
-        for _ in 0..MAX_LINKS {
+        for _ in 0..MAX_LOOKS {
             let unseen: Vec<String> = ordered.iter().filter(|path| is_new(path)).cloned().collect();
             if !unseen.is_empty() {
                 return Some(Question::Look { container: container.to_owned(), paths: unseen });
             }
             let there = |path: &String| {
                 let resolved = facts.resolved(path);
-                let parent =
-                    resolved.rfind('/').map_or("/", |at| &resolved[..at.max(1)]).to_owned();
-                let existing = facts.existing(&resolved).map(|inode| inode.path.clone());
+                let parent = path::parent(&resolved).unwrap_or("/").to_owned();
+                let existing = facts.existing(&resolved).map(|there| there.path.clone());
                 [Some(resolved), Some(parent), existing]
                     .into_iter()
                     .flatten()
@@ -272,12 +270,12 @@ impl Search<'_> {
     }
 
     /// Takes up what a look at paths has shown.
-    pub(super) fn seen(&mut self, container: &str, paths: Vec<String>, inodes: Vec<Inode>) {
+    pub(super) fn seen(&mut self, container: &str, paths: Vec<String>, stats: Vec<PathStat>) {
         self.asked.extend(paths.into_iter().map(|path| Asked::Path(container.to_owned(), path)));
         let Some(facts) = self.facts.get_mut(container) else { return };
-        for inode in inodes {
-            if facts.inode(&inode.path).is_none() {
-                facts.inodes.push(inode);
+        for stat in stats {
+            if facts.inode(&stat.path).is_none() {
+                facts.stats.push(stat);
             }
         }
     }
@@ -322,22 +320,7 @@ pub fn mounts(
         let volume =
             spec.volumes.iter().flatten().find(|volume| volume.name == mount.name).cloned();
         let volume = volume.or_else(|| plan::templated(object, &mount.name)).unwrap_or_default();
-        let kind = if volume.empty_dir.is_some() {
-            VolumeKind::EmptyDir
-        } else if volume.persistent_volume_claim.is_some()
-            || volume.ephemeral.is_some()
-            || volume.csi.is_some()
-        {
-            VolumeKind::Claim
-        } else if volume.config_map.is_some()
-            || volume.secret.is_some()
-            || volume.projected.is_some()
-            || volume.downward_api.is_some()
-        {
-            VolumeKind::Projected
-        } else {
-            VolumeKind::Foreign
-        };
+        let kind = VolumeKind::from(VolumeSource::of(&volume));
         let claim = claim_name(&volume, pod);
         let shares = |shared: &&SharedVolume| {
             shared.namespace == namespace && Some(&shared.claim) == claim.as_ref()

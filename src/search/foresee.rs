@@ -121,7 +121,7 @@ impl Search<'_> {
         if is_open || accept::is_allowed(obstacle, facts, self.observed.running.get(&container)) {
             return;
         }
-        // Whom it shall run as is decided: here only what that user lacks is added.
+        // Its user is decided: here only what that user lacks is added.
         let mut proposals = remedy::proposals(obstacle, facts).into_iter();
         if let Some(proposal) =
             proposals.find(|one| !accept::changes_user(one) && self.is_wanted(one))

@@ -26,9 +26,11 @@ pub use self::minimize::READ_ONLY_ROOT;
 
 use crate::model::edit::{Edit, Fill};
 use crate::model::facts::{CommandOption, Facts, VolumeKind, VolumeMount};
+use crate::model::filesystem::inode::fs_group_bits;
+use crate::model::filesystem::{FileType, PathStat};
 use crate::model::identity::{Assignment, Candidate};
 use crate::model::image::{Config, Image};
-use crate::model::inside::{Found, Inode};
+use crate::model::inside::SearchHits;
 use crate::model::obstacle::Obstacle;
 use crate::model::plan::{Basis, Plan, Round, Step};
 use crate::model::podsecurity::Level;
@@ -39,7 +41,7 @@ use crate::remedy::{self, Proposal};
 
 /// How a search is made.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct SearchOptions {
     pub level: Level,
     /// Pods may run. Without, there is only a plan from what can be read.
     pub runs: bool,
@@ -61,7 +63,7 @@ pub struct Options {
     pub strace: bool,
 }
 
-impl Default for Options {
+impl Default for SearchOptions {
     fn default() -> Self {
         Self {
             level: Level::Restricted,
@@ -130,8 +132,8 @@ pub struct Program {
 /// What was learned; empty where nothing could be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Learned {
-    Look { container: String, paths: Vec<String>, inodes: Vec<Inode> },
-    Configuration { container: String, words: &'static [&'static str], found: Found },
+    Look { container: String, paths: Vec<String>, stats: Vec<PathStat> },
+    Configuration { container: String, words: &'static [&'static str], found: SearchHits },
     Program { container: String, program: Program },
     Usage { container: String, paths: Vec<String>, used: Vec<(String, u64)> },
 }
@@ -255,7 +257,7 @@ const MAX_POLISH: usize = 3;
 pub struct Search<'a> {
     object: &'a Value,
     spec: PodSpec,
-    options: Options,
+    options: SearchOptions,
     observed: Observations,
     /// What a strace of a container told, and where that comes from: container, source.
     traces: &'a [(String, String, Traced)],
@@ -275,7 +277,7 @@ pub struct Search<'a> {
     tried: BTreeSet<Vec<Edit>>,
     /// How many bytes directories hold today, each by its container and path.
     held: BTreeMap<(String, String), u64>,
-    found: BTreeMap<(String, &'static [&'static str]), Found>,
+    found: BTreeMap<(String, &'static [&'static str]), SearchHits>,
     asked: BTreeSet<Asked>,
     /// What was done already to learn more of a program that says nothing.
     used: BTreeSet<Escalation>,
@@ -297,7 +299,7 @@ pub struct Search<'a> {
 
 /// What a search begins with.
 #[derive(Debug, Default)]
-pub struct Evidence<'a> {
+pub struct SearchInput<'a> {
     pub observed: Observations,
     pub traces: &'a [(String, String, Traced)],
     pub images: &'a [(String, Image)],
@@ -313,12 +315,12 @@ impl<'a> Search<'a> {
     /// The pod template cannot be parsed; the reason.
     pub fn new(
         object: &'a Value,
-        options: Options,
-        evidence: Evidence<'a>,
+        options: SearchOptions,
+        input: SearchInput<'a>,
     ) -> Result<Self, String> {
         let spec = plan::pod_spec(object).unwrap_or(&Value::Null);
         let spec = PodSpec::deserialize(spec).map_err(|error| error.to_string())?;
-        let Evidence { observed, traces, images, configurations, failed, startup_time } = evidence;
+        let SearchInput { observed, traces, images, configurations, failed, startup_time } = input;
         let mut search = Self {
             object,
             spec,
@@ -439,7 +441,7 @@ impl<'a> Search<'a> {
     pub fn learned(&mut self, answers: Vec<Learned>) {
         for answer in answers {
             match answer {
-                Learned::Look { container, paths, inodes } => self.seen(&container, paths, inodes),
+                Learned::Look { container, paths, stats } => self.seen(&container, paths, stats),
                 Learned::Configuration { container, words, found } => {
                     self.asked.insert(Asked::Configuration(container.clone(), words));
                     self.found.insert((container, words), found);
@@ -548,7 +550,7 @@ impl<'a> Search<'a> {
             }
         }
         if outcome.obstacles.iter().any(is_of_fill) {
-            // A copy of ours failed: what of it may be made is made.
+            // A copy by the plan failed: what of it may be made is made.
             let must_work = self.works.is_none();
             return Phase::Choose(Choice::new(outcome, must_work));
         }
@@ -674,7 +676,7 @@ impl<'a> Search<'a> {
         self.spec.init_containers.iter().flatten().any(|one| one.name == container)
     }
 
-    /// Whether users are none of the plan's business.
+    /// Whether the plan leaves users alone.
     fn leaves_users(&self) -> bool {
         self.options.without.iter().any(|id| id == "identity")
     }
@@ -735,11 +737,11 @@ impl<'a> Search<'a> {
                 else {
                     continue;
                 };
-                // pkg/volume/volume_linux.go, rwMask, execMask and os.ModeSetgid: what the kubelet
-                // does to a directory.
-                let opened =
-                    if fs_group && mount.fs_group == FsGroup::Applied { 0o2770 } else { 0 };
-                let mode = root.mode & 0o7777 | opened;
+                let opened = match fs_group && mount.fs_group == FsGroup::Applied {
+                    true => fs_group_bits(FileType::Directory, false),
+                    false => 0,
+                };
+                let mode = u32::from(root.mode | opened);
                 if volumes.insert(mount.volume.clone()) {
                     edits.push(Edit::OwnVolume {
                         container: facts.container.clone(),

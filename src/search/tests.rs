@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::model::behaviour::Behaviour;
+use crate::model::filesystem::{FileType, Inode};
 use crate::model::inside::Inside;
 use crate::model::obstacle::{Category, Errno, Operation};
 
@@ -11,8 +12,12 @@ fn pod() -> Value {
     json!({"kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [{"name": "web", "image": "web"}]}})
 }
 
-fn inode(path: &str, mode: u32, uid: u32, gid: u32) -> Inode {
-    Inode { path: path.to_owned(), mode, uid, gid, size: 0, target: None }
+fn directory(path: &str, mode: u16, uid: u32, gid: u32) -> PathStat {
+    PathStat::new(path, Inode::directory(mode, uid, gid))
+}
+
+fn file(path: &str, mode: u16, uid: u32, gid: u32) -> PathStat {
+    PathStat::new(path, Inode::file(mode, uid, gid))
 }
 
 fn refused(operation: Operation, category: Category, path: Option<&str>, fatal: bool) -> Obstacle {
@@ -42,12 +47,12 @@ fn answer(question: Question) -> Learned {
             let steps = paths.iter().flat_map(|path| {
                 let ends =
                     path.char_indices().filter(|(at, c)| *c == '/' && *at > 0).map(|(at, _)| at);
-                ends.map(|at| inode(&path[..at], 0o040_755, 0, 0)).collect::<Vec<_>>()
+                ends.map(|at| directory(&path[..at], 0o755, 0, 0)).collect::<Vec<_>>()
             });
-            Learned::Look { inodes: steps.collect(), container, paths }
+            Learned::Look { stats: steps.collect(), container, paths }
         }
         Question::Configuration { container, words } => {
-            Learned::Configuration { container, words, found: Found::default() }
+            Learned::Configuration { container, words, found: SearchHits::default() }
         }
         Question::Program { container, .. } => {
             Learned::Program { container, program: Program::default() }
@@ -62,11 +67,11 @@ fn answer(question: Question) -> Learned {
 /// the last outcome counts for all further runs.
 fn driven<'a>(
     object: &'a Value,
-    options: Options,
-    evidence: Evidence<'a>,
+    options: SearchOptions,
+    input: SearchInput<'a>,
     outcomes: &[Outcome],
 ) -> (Search<'a>, Vec<Attempt>) {
-    let mut search = Search::new(object, options, evidence).expect("a pod template");
+    let mut search = Search::new(object, options, input).expect("a pod template");
     let mut attempts: Vec<Attempt> = Vec::new();
     let mut asked: Vec<Question> = Vec::new();
     loop {
@@ -90,10 +95,13 @@ fn driven<'a>(
     }
 }
 
-fn trial(options: Options, outcomes: &[Outcome]) -> (Vec<Vec<String>>, bool, Vec<&'static str>) {
+fn trial(
+    options: SearchOptions,
+    outcomes: &[Outcome],
+) -> (Vec<Vec<String>>, bool, Vec<&'static str>) {
     let object = pod();
-    let evidence = Evidence { observed: observed(), ..Evidence::default() };
-    let (mut search, _) = driven(&object, options, evidence, outcomes);
+    let input = SearchInput { observed: observed(), ..SearchInput::default() };
+    let (mut search, _) = driven(&object, options, input, outcomes);
     let ready = search.is_proven();
     let remedies = search.plan(None).steps.iter().map(|step| step.remedy).collect();
     let (rounds, ..) = search.proof();
@@ -110,7 +118,7 @@ fn died(obstacles: Vec<Obstacle>) -> Outcome {
 
 #[test]
 fn what_works_is_done() {
-    assert_eq!(trial(Options::default(), &[works()]), (vec![vec![]], true, vec![]));
+    assert_eq!(trial(SearchOptions::default(), &[works()]), (vec![vec![]], true, vec![]));
 }
 
 fn differs(obstacles: Vec<Obstacle>) -> Outcome {
@@ -125,7 +133,7 @@ fn lost() -> Obstacle {
 fn what_differs_from_root_is_remedied_as_a_crash_is() {
     let refusal = refused(Operation::Create, Category::UnwritablePath, Some("/srv/up/x"), false);
     let (added, proven, remedies) =
-        trial(Options::default(), &[differs(vec![lost(), refusal]), works()]);
+        trial(SearchOptions::default(), &[differs(vec![lost(), refusal]), works()]);
     assert_eq!((proven, remedies), (true, vec!["empty-dir"]));
     assert_eq!((added[0].len(), added[1].len()), (1, 0));
 }
@@ -133,9 +141,9 @@ fn what_differs_from_root_is_remedied_as_a_crash_is() {
 #[test]
 fn what_is_ready_and_stays_different_is_not_proven_and_has_the_plan_that_made_it_ready() {
     let object = pod();
-    let evidence = Evidence { observed: observed(), ..Evidence::default() };
+    let input = SearchInput { observed: observed(), ..SearchInput::default() };
     let outcomes = [died(vec![mkdir("/var/cache/web/tmp")]), differs(vec![lost()])];
-    let (mut search, attempts) = driven(&object, Options::default(), evidence, &outcomes);
+    let (mut search, attempts) = driven(&object, SearchOptions::default(), input, &outcomes);
     assert!(!search.is_proven());
     let remedies: Vec<_> = search.plan(None).steps.iter().map(|step| step.remedy).collect();
     assert_eq!(remedies, ["empty-dir"], "guesses that changed nothing are gone");
@@ -147,8 +155,8 @@ fn what_is_ready_and_stays_different_is_not_proven_and_has_the_plan_that_made_it
 #[test]
 fn a_ready_copy_is_used_once_nothing_is_left_to_add() {
     let object = pod();
-    let evidence = Evidence { observed: observed(), ..Evidence::default() };
-    let search = Search::new(&object, Options::default(), evidence).expect("a pod template");
+    let input = SearchInput { observed: observed(), ..SearchInput::default() };
+    let search = Search::new(&object, SearchOptions::default(), input).expect("a pod template");
     let refusal = refused(Operation::Create, Category::UnwritablePath, Some("/srv/x"), false);
     assert!(search.is_to_be_used(&works()));
     assert!(!search.is_to_be_used(&Outcome::new(End::Works, vec![refusal])));
@@ -157,7 +165,7 @@ fn a_ready_copy_is_used_once_nothing_is_left_to_add() {
 
 #[test]
 fn what_the_copy_as_root_did_counts_as_what_the_running_pod_does() {
-    let wrote = Inside { changed: vec![inode("/srv/up/x", 0o100_644, 0, 0)], ..Inside::default() };
+    let wrote = Inside { changed: vec![file("/srv/up/x", 0o644, 0, 0)], ..Inside::default() };
     let control = Behaviour {
         containers: BTreeMap::from([("web".to_owned(), wrote)]),
         refusals: vec![mkdir("/nowhere")],
@@ -167,9 +175,9 @@ fn what_the_copy_as_root_did_counts_as_what_the_running_pod_does() {
     let mut seen = observed();
     seen.take(&control, &users);
     let object = pod();
-    let evidence = Evidence { observed: seen, ..Evidence::default() };
+    let input = SearchInput { observed: seen, ..SearchInput::default() };
     let refusal = Outcome::new(End::Works, vec![mkdir("/nowhere")]);
-    let (mut search, _) = driven(&object, Options::default(), evidence, &[refusal]);
+    let (mut search, _) = driven(&object, SearchOptions::default(), input, &[refusal]);
     let plan = search.plan(None);
     assert_eq!(plan.steps.iter().map(|step| step.remedy).collect::<Vec<_>>(), ["empty-dir"]);
     assert_eq!(plan.basis[0], Basis::Control);
@@ -180,7 +188,7 @@ fn what_the_copy_as_root_did_counts_as_what_the_running_pod_does() {
 #[test]
 fn what_is_refused_is_remedied_and_run_again() {
     let (added, ready, remedies) =
-        trial(Options::default(), &[died(vec![mkdir("/var/cache/web/tmp")]), works()]);
+        trial(SearchOptions::default(), &[died(vec![mkdir("/var/cache/web/tmp")]), works()]);
     assert_eq!((ready, remedies), (true, vec!["empty-dir"]));
     assert_eq!((added.len(), added[0].len(), added[1].len()), (2, 1, 0));
 }
@@ -189,9 +197,9 @@ fn what_is_refused_is_remedied_and_run_again() {
 fn a_remedy_that_did_not_help_gives_way_to_the_next() {
     let stubborn = died(vec![mkdir("/var/cache/web/tmp")]);
     let object = pod();
-    let evidence = Evidence { observed: observed(), ..Evidence::default() };
-    let options = Options { max_rounds: 4, ..Options::default() };
-    let (_, attempts) = driven(&object, options, evidence, &[stubborn]);
+    let input = SearchInput { observed: observed(), ..SearchInput::default() };
+    let options = SearchOptions { max_rounds: 4, ..SearchOptions::default() };
+    let (_, attempts) = driven(&object, options, input, &[stubborn]);
     let objects: Vec<String> = attempts.iter().map(|attempt| attempt.object.to_string()).collect();
     let different: BTreeSet<&String> = objects.iter().collect();
     assert_eq!((objects.len(), different.len()), (4, 4), "nothing is tried twice");
@@ -200,11 +208,15 @@ fn a_remedy_that_did_not_help_gives_way_to_the_next() {
 #[test]
 fn silence_escalates_in_order() {
     let not_ready = Outcome::new(End::NotReady, Vec::new());
-    let options =
-        Options { strace: true, user_namespace: false, max_rounds: 6, ..Options::default() };
+    let options = SearchOptions {
+        strace: true,
+        user_namespace: false,
+        max_rounds: 6,
+        ..SearchOptions::default()
+    };
     let object = pod();
-    let evidence = Evidence { observed: observed(), ..Evidence::default() };
-    let (mut search, attempts) = driven(&object, options, evidence, &[not_ready, died(Vec::new())]);
+    let input = SearchInput { observed: observed(), ..SearchInput::default() };
+    let (mut search, attempts) = driven(&object, options, input, &[not_ready, died(Vec::new())]);
     let (rounds, ..) = search.proof();
     let said: Vec<String> = rounds.into_iter().map(|round| round.added.join(" ")).collect();
     assert!(said[0].contains("wait for 60 seconds"), "{said:?}");
@@ -230,10 +242,10 @@ fn silence_escalates_in_order() {
 fn a_pod_that_was_slow_as_root_is_not_waited_for_twice() {
     let object = pod();
     let startup_time = Duration::from_secs(90);
-    let evidence = Evidence { observed: observed(), startup_time, ..Evidence::default() };
-    let options = Options { max_rounds: 2, ..Options::default() };
+    let input = SearchInput { observed: observed(), startup_time, ..SearchInput::default() };
+    let options = SearchOptions { max_rounds: 2, ..SearchOptions::default() };
     let (mut search, attempts) =
-        driven(&object, options, evidence, &[Outcome::new(End::NotReady, Vec::new())]);
+        driven(&object, options, input, &[Outcome::new(End::NotReady, Vec::new())]);
     assert!(attempts.iter().all(|attempt| attempt.startup_time == startup_time));
     assert!(!search.proof().0[0].added.join(" ").contains("wait"));
 }
@@ -243,13 +255,15 @@ fn guesses_are_left_out_again_where_it_works_without() {
     let worse = died(vec![mkdir("/srv/x/y")]);
     // It dies in silence, works with all guesses, and needs only the last one.
     let (added, ready, remedies) =
-        trial(Options::default(), &[died(Vec::new()), works(), worse, works()]);
+        trial(SearchOptions::default(), &[died(Vec::new()), works(), worse, works()]);
     assert!(ready);
     let left_out = added.iter().flatten().filter(|line| line.starts_with("left out")).count();
     assert!(left_out >= 2, "{added:?}");
     assert_eq!(remedies.len(), 1, "{added:?}");
-    let (_, _, all) =
-        trial(Options { minimize: false, ..Options::default() }, &[died(Vec::new()), works()]);
+    let (_, _, all) = trial(
+        SearchOptions { minimize: false, ..SearchOptions::default() },
+        &[died(Vec::new()), works()],
+    );
     assert!(all.len() > remedies.len());
 }
 
@@ -259,26 +273,26 @@ fn a_refusal_that_stops_nothing_is_remedied_and_what_makes_it_worse_goes_again()
         End::Works,
         vec![refused(Operation::Create, Category::UnwritablePath, Some("/var/log/web/x"), false)],
     );
-    let (added, ready, remedies) = trial(Options::default(), &[complains.clone(), works()]);
+    let (added, ready, remedies) = trial(SearchOptions::default(), &[complains.clone(), works()]);
     assert_eq!((added.len(), ready, remedies.len()), (2, true, 1));
     let (added, ready, remedies) =
-        trial(Options::default(), &[complains.clone(), died(vec![mkdir("/srv/x")])]);
+        trial(SearchOptions::default(), &[complains.clone(), died(vec![mkdir("/srv/x")])]);
     assert_eq!(
         (added.len(), ready, remedies.len()),
         (2, true, 0),
         "what worked before is the plan"
     );
     // It is not polished for ever.
-    let (added, ready, _) = trial(Options::default(), &[complains]);
+    let (added, ready, _) = trial(SearchOptions::default(), &[complains]);
     assert!(ready && added.len() <= MAX_POLISH + 1, "{added:?}");
 }
 
 #[test]
 fn the_root_file_system_becomes_read_only_once_it_works() {
-    let options = Options { read_only_root: true, ..Options::default() };
+    let options = SearchOptions { read_only_root: true, ..SearchOptions::default() };
     let object = pod();
-    let evidence = || Evidence { observed: observed(), ..Evidence::default() };
-    let (search, attempts) = driven(&object, options.clone(), evidence(), &[works()]);
+    let input = || SearchInput { observed: observed(), ..SearchInput::default() };
+    let (search, attempts) = driven(&object, options.clone(), input(), &[works()]);
     let read_only =
         |attempt: &Attempt| attempt.object.to_string().contains("readOnlyRootFilesystem");
     assert_eq!(attempts.iter().map(read_only).collect::<Vec<_>>(), [false, true]);
@@ -288,7 +302,7 @@ fn the_root_file_system_becomes_read_only_once_it_works() {
         errno: Some(Errno::Erofs),
         ..refused(Operation::Other, Category::ReadOnlyRootfs, None, true)
     }]);
-    let (search, _) = driven(&object, options, evidence(), &[works(), erofs]);
+    let (search, _) = driven(&object, options, input(), &[works(), erofs]);
     assert!(
         !search.is_proven()
             && !search.plan(None).object.to_string().contains("readOnlyRootFilesystem")
@@ -299,9 +313,9 @@ fn the_root_file_system_becomes_read_only_once_it_works() {
 fn a_user_that_nobody_knew_is_learned_from_the_run_and_not_written() {
     let object = json!({"kind": "Pod", "metadata": {"name": "web"}, "spec": {
         "securityContext": {"runAsNonRoot": true}, "containers": [{"name": "web"}]}});
-    let evidence = Evidence { observed: observed(), ..Evidence::default() };
+    let input = SearchInput { observed: observed(), ..SearchInput::default() };
     let told = Outcome { users: vec![("web".to_owned(), (4242, 4242))], ..works() };
-    let (search, _) = driven(&object, Options::default(), evidence, &[told]);
+    let (search, _) = driven(&object, SearchOptions::default(), input, &[told]);
     let plan = search.plan(None);
     assert_eq!(
         (plan.identities[0].1.assignment, plan.identities[0].1.uid),
@@ -309,12 +323,12 @@ fn a_user_that_nobody_knew_is_learned_from_the_run_and_not_written() {
     );
     assert_eq!(plan.object.pointer("/spec/securityContext/runAsUser"), None);
     // Where the image is root's after all, one is chosen.
-    let evidence = Evidence { observed: observed(), ..Evidence::default() };
+    let input = SearchInput { observed: observed(), ..SearchInput::default() };
     let root = Outcome::new(
         End::NotStarted,
         vec![refused(Operation::ImageUser, Category::ImageRunsAsRoot, None, true)],
     );
-    let (search, _) = driven(&object, Options::default(), evidence, &[root, works()]);
+    let (search, _) = driven(&object, SearchOptions::default(), input, &[root, works()]);
     assert_eq!(
         search.plan(None).object.pointer("/spec/securityContext/runAsUser"),
         Some(&1000.into())
@@ -324,12 +338,13 @@ fn a_user_that_nobody_knew_is_learned_from_the_run_and_not_written() {
 #[test]
 fn the_bounds_hold() {
     let stubborn = [died(vec![mkdir("/var/cache/web/tmp")])];
-    let (added, ready, _) = trial(Options { max_rounds: 3, ..Options::default() }, &stubborn);
+    let (added, ready, _) =
+        trial(SearchOptions { max_rounds: 3, ..SearchOptions::default() }, &stubborn);
     assert_eq!((added.len(), ready), (3, false));
     // Its time is over: what worked is kept.
     let object = pod();
-    let evidence = Evidence { observed: observed(), ..Evidence::default() };
-    let mut search = Search::new(&object, Options::default(), evidence).expect("a pod template");
+    let input = SearchInput { observed: observed(), ..SearchInput::default() };
+    let mut search = Search::new(&object, SearchOptions::default(), input).expect("a pod template");
     let mut runs = 0;
     loop {
         match search.next() {
@@ -357,12 +372,12 @@ fn the_bounds_hold() {
 fn what_root_is_refused_as_well_is_no_obstacle() {
     let object = pod();
     let known = refused(Operation::Other, Category::CapabilityMissing, None, false);
-    let evidence = Evidence {
+    let input = SearchInput {
         observed: Observations { known_refusals: vec![known.clone()], ..observed() },
-        ..Evidence::default()
+        ..SearchInput::default()
     };
     let (mut search, attempts) =
-        driven(&object, Options::default(), evidence, &[Outcome::new(End::Works, vec![known])]);
+        driven(&object, SearchOptions::default(), input, &[Outcome::new(End::Works, vec![known])]);
     assert_eq!((attempts.len(), search.proof().0[0].obstacles.len()), (1, 0));
 }
 
@@ -372,12 +387,12 @@ fn baseline_asks_no_promise_of_who_is_no_root() {
         json!({"kind": "Pod", "metadata": {"name": "web"}, "spec": {
             "containers": [{"name": "web", "securityContext": context}]}})
     };
-    let options = Options { runs: false, level: Level::Baseline, ..Options::default() };
+    let options = SearchOptions { runs: false, level: Level::Baseline, ..SearchOptions::default() };
     for (context, changes) in
         [(json!({"runAsUser": 1001}), false), (json!({"runAsUser": 0}), true), (json!({}), true)]
     {
         let object = pod(context);
-        let (search, _) = driven(&object, options.clone(), Evidence::default(), &[]);
+        let (search, _) = driven(&object, options.clone(), SearchInput::default(), &[]);
         let planned = search.plan(None).object;
         assert_eq!(planned != object, changes, "{planned}");
         assert_eq!(planned.pointer("/spec/securityContext/runAsNonRoot").is_some(), changes);
@@ -388,9 +403,12 @@ fn baseline_asks_no_promise_of_who_is_no_root() {
 fn what_is_left_out_by_its_id_is_not_done() {
     let object = pod();
     let planned = |without: &str| {
-        let options =
-            Options { runs: false, without: vec![without.to_owned()], ..Options::default() };
-        let (search, _) = driven(&object, options, Evidence::default(), &[]);
+        let options = SearchOptions {
+            runs: false,
+            without: vec![without.to_owned()],
+            ..SearchOptions::default()
+        };
+        let (search, _) = driven(&object, options, SearchInput::default(), &[]);
         search.plan(None).object["spec"].clone()
     };
     let without_user = planned("identity");
@@ -413,9 +431,9 @@ fn what_was_declared_is_tried_without() {
     for (runs, left) in
         [(true, json!({"drop": ["ALL"]})), (false, json!({"add": ["IPC_LOCK"], "drop": ["ALL"]}))]
     {
-        let evidence = Evidence { observed: observed(), ..Evidence::default() };
+        let input = SearchInput { observed: observed(), ..SearchInput::default() };
         let (search, _) =
-            driven(&object, Options { runs, ..Options::default() }, evidence, &[works()]);
+            driven(&object, SearchOptions { runs, ..SearchOptions::default() }, input, &[works()]);
         let planned = search.plan(None).object;
         assert_eq!(planned.pointer("/spec/containers/0/securityContext/capabilities"), Some(&left));
     }
@@ -424,8 +442,9 @@ fn what_was_declared_is_tried_without() {
 /// The ids of the remedies of a plan without a cluster, for what failed.
 fn planned(failed: Vec<Obstacle>) -> Vec<&'static str> {
     let object = pod();
-    let options = Options { runs: false, ..Options::default() };
-    let (search, _) = driven(&object, options, Evidence { failed, ..Evidence::default() }, &[]);
+    let options = SearchOptions { runs: false, ..SearchOptions::default() };
+    let (search, _) =
+        driven(&object, options, SearchInput { failed, ..SearchInput::default() }, &[]);
     search.plan(None).steps.iter().map(|step| step.remedy).collect()
 }
 
@@ -446,8 +465,8 @@ fn what_was_only_mentioned_is_remedied_where_what_ended_it_has_no_remedy() {
 
 #[test]
 fn what_the_image_has_not_was_to_be_written_and_not_executed() {
-    let inodes = vec![inode("/srv", 0o40755, 0, 0), inode("/srv/run.py", 0o100_644, 0, 0)];
-    let facts = Facts { inodes, observer_uid: 1000, ..Facts::default() };
+    let stats = vec![directory("/srv", 0o755, 0, 0), file("/srv/run.py", 0o644, 0, 0)];
+    let facts = Facts { stats, observer_uid: 1000, ..Facts::default() };
     let read = |path: &str| {
         let mut obstacle = refused(Operation::Exec, Category::NotExecutable, Some(path), true);
         obstacle.errno = Some(Errno::Eacces);
@@ -465,18 +484,15 @@ fn what_the_image_has_not_was_to_be_written_and_not_executed() {
 
 #[test]
 fn a_link_in_a_closed_directory_leads_nowhere() {
-    let link = Inode {
-        target: Some("/dev/stderr".to_owned()),
-        ..inode("/var/log/web/error.log", 0o120_777, 0, 0)
-    };
-    let directories = ["/", "/var", "/var/log", "/dev"].map(|path| inode(path, 0o040_755, 0, 0));
-    let mut inodes = directories.to_vec();
-    inodes.extend([
-        inode("/var/log/web", 0o040_750, 0, 4),
-        link,
-        inode("/dev/stderr", 0o020_666, 0, 0),
+    let stderr = Inode { file_type: FileType::CharDevice, ..Inode::file(0o666, 0, 0) };
+    let mut stats =
+        ["/", "/var", "/var/log", "/dev"].map(|path| directory(path, 0o755, 0, 0)).to_vec();
+    stats.extend([
+        directory("/var/log/web", 0o750, 0, 4),
+        PathStat::new("/var/log/web/error.log", Inode::symlink("/dev/stderr")),
+        PathStat::new("/dev/stderr", stderr),
     ]);
-    let mut facts = Facts { uid: 33, gid: 33, inodes, ..Facts::default() };
+    let mut facts = Facts { uid: 33, gid: 33, stats, ..Facts::default() };
     let log =
         refused(Operation::Create, Category::UnwritablePath, Some("/var/log/web/error.log"), true);
     assert!(!accept::is_allowed(&log, &facts, None));
@@ -497,24 +513,24 @@ fn a_claim_that_its_user_owns_is_left_alone() {
         }],
         ..Facts::default()
     };
-    let inside = |changed: Inode| Inside { changed: vec![changed], ..Inside::default() };
+    let inside = |changed: PathStat| Inside { changed: vec![changed], ..Inside::default() };
     let writes = refused(Operation::Create, Category::UnwritablePath, Some("/data"), false);
-    let own = facts(inode("/data", 0o040_700, 100, 100));
+    let own = facts(Inode::directory(0o700, 100, 100));
     let allowed =
         |facts: &Facts, inside: Option<&Inside>| accept::is_allowed(&writes, facts, inside);
-    assert!(allowed(&own, Some(&inside(inode("/data/base", 0o100_600, 100, 100)))));
+    assert!(allowed(&own, Some(&inside(file("/data/base", 0o600, 100, 100)))));
     assert!(
-        !allowed(&own, Some(&inside(inode("/data/base", 0o100_600, 0, 0)))),
+        !allowed(&own, Some(&inside(file("/data/base", 0o600, 0, 0)))),
         "root left a file there"
     );
-    assert!(!allowed(&facts(inode("/data", 0o040_755, 0, 0)), None), "it is root's");
+    assert!(!allowed(&facts(Inode::directory(0o755, 0, 0)), None), "it is root's");
 }
 
 #[test]
 fn what_took_one_request_away_stays_as_a_guess() {
     let object = pod();
-    let mut search =
-        Search::new(&object, Options::default(), Evidence::default()).expect("a pod template");
+    let mut search = Search::new(&object, SearchOptions::default(), SearchInput::default())
+        .expect("a pod template");
     let obstacle = refused(Operation::Setgid, Category::IdentitySwitch, None, true);
     let other = refused(Operation::Bind, Category::PrivilegedPort, None, true);
     let edited = Edit::EditedFile {

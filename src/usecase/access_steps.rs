@@ -5,12 +5,12 @@ use std::path::Path;
 use k8s_openapi::api::core::v1::{Volume, VolumeMount};
 
 use super::live::everything_in;
-use crate::error::Read;
+use crate::error::Partial;
 use crate::evidence::cluster::{Cluster, Place};
 use crate::evidence::files;
 use crate::foresight;
-use crate::model::access::{Access, Files, Lookup, Subject, Verdict, decide};
-use crate::model::inside::Look;
+use crate::model::credentials::Credentials;
+use crate::model::filesystem::{Access, AccessVerdict, Files, Lookup, PathStats, decide};
 use crate::model::node::Node;
 use crate::model::obstacle::{Category, Obstacle, Operation};
 use crate::model::se_linux;
@@ -94,16 +94,16 @@ pub(super) async fn node(
     cluster: &Cluster,
     workload: &Workload,
     obstacles: &[Obstacle],
-) -> Read<Option<Node>> {
+) -> Partial<Option<Node>> {
     let is_the_nodes = |obstacle: &Obstacle| {
         matches!(obstacle.category, Category::DeviceAccess | Category::Selinux)
     };
     let name = workload.spec.node_name.clone().filter(|_| obstacles.iter().any(is_the_nodes));
-    let Some(name) = name else { return Read::clean(None) };
+    let Some(name) = name else { return Partial::clean(None) };
     match cluster.node(&name).await {
-        Ok(node) => Read::clean(Some(node)),
-        Err(refusal) if refusal.is_forbidden() => Read::clean(None),
-        Err(refusal) => Read { value: None, errors: vec![refusal.error] },
+        Ok(node) => Partial::clean(Some(node)),
+        Err(refusal) if refusal.is_forbidden() => Partial::clean(None),
+        Err(refusal) => Partial { value: None, errors: vec![refusal.error] },
     }
 }
 
@@ -169,7 +169,8 @@ async fn of_one(
     let id = |id: Option<i64>| id.and_then(|id| u32::try_from(id).ok());
     let uid = id(user.uid)?;
     let groups: Vec<u32> = user.groups.iter().filter_map(|group| id(Some(*group))).collect();
-    let subject = Subject::plain(uid, id(user.gid).unwrap_or(0), &groups);
+    let gid = id(user.gid).unwrap_or(0);
+    let process = Credentials::unprivileged(uid, gid, &groups);
     let look = look(cluster, workload, running, &name, &path).await;
     let seen = look.clone().unwrap_or_default();
     let mounts = files::mounts(&workload.spec, &name, &seen);
@@ -186,12 +187,12 @@ async fn of_one(
             && context.and_then(|context| context.read_only_root_filesystem) == Some(true)
     });
     let decision =
-        decide(&subject, &Files::new(&image, read_only, mounts), &path, access(obstacle));
+        decide(&process, &Files::new(&image, read_only, mounts), &path, access(obstacle));
     // What was refused and would be allowed by what is seen has a reason that is not seen: then
     // nothing is said.
-    matches!(decision.verdict, Verdict::Denied(_)).then(|| {
+    matches!(decision.verdict, AccessVerdict::Denied(_)).then(|| {
         let groups: Vec<String> = groups.iter().map(u32::to_string).collect();
-        let who = format!("it runs as uid {uid}, gid {}, groups {}", subject.gid, groups.join(" "));
+        let who = format!("it runs as uid {uid}, gid {gid}, groups {}", groups.join(" "));
         std::iter::once(who).chain(decision.steps.iter().map(ToString::to_string)).collect()
     })
 }
@@ -203,7 +204,7 @@ async fn look(
     running: &[String],
     container: &str,
     path: &str,
-) -> Option<Look> {
+) -> Option<PathStats> {
     let namespace = workload.namespace.as_deref().unwrap_or(&cluster.namespace);
     for pod in running {
         if let Ok(Some(look)) = cluster.look_at(Place { namespace, pod, container }, &[path]).await

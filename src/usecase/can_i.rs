@@ -8,17 +8,19 @@ use super::images::{self, RegistryOptions};
 use super::live;
 use super::progress::{Tell, Work};
 use super::target::Target;
-use crate::error::{Error, Read};
+use crate::error::{Error, Partial};
 use crate::evidence::cluster::{Cluster, Connection, Place};
-use crate::evidence::files::{self, Seen};
+use crate::evidence::files::{self, ObservedFiles};
 use crate::evidence::{manifests, pods};
-use crate::model::access::{Access, Files, Lookup, Mount, Subject, decide};
 use crate::model::accounts::Accounts;
-use crate::model::can_i::{PortStart, Question, Scene, answer};
-use crate::model::capability::{Credentials, Executable, FileCapabilities, Set};
+use crate::model::can_i::{AccessQuestion, PortStart, Requester, answer};
+use crate::model::capability::{FileCapabilities, Set};
 use crate::model::container::Container;
+use crate::model::credentials::{Credentials, Executable};
+use crate::model::filesystem::{Access, Files, Lookup, Mount, decide};
 use crate::model::image::Image;
-use crate::model::inside::Standing;
+use crate::model::inside::AccessContext;
+use crate::model::port::{FIRST_UNPRIVILEGED, UNPRIVILEGED_PORT_SYSCTL};
 use crate::model::volume::Storage;
 use crate::model::workload::Workload;
 use crate::output::can_i::{Answered, CanIReport};
@@ -30,7 +32,7 @@ pub struct CanIOptions {
     pub verb: &'static str,
     /// At least one question, each with its path or port as it was written. A chown is to the user
     /// and group that ask.
-    pub questions: Vec<(String, Question)>,
+    pub questions: Vec<(String, AccessQuestion)>,
     pub target: Option<Target>,
     /// A manifest instead of a workload of the cluster.
     pub file: Option<String>,
@@ -49,19 +51,15 @@ impl CanIOptions {
     /// The paths that it asks about.
     fn paths(&self) -> impl Iterator<Item = &str> {
         self.questions.iter().filter_map(|(_, question)| match question {
-            Question::Path(_, path) | Question::Exec(path) => Some(path.as_str()),
-            Question::Bind(_) => None,
+            AccessQuestion::Path(_, path) | AccessQuestion::Exec(path) => Some(path.as_str()),
+            AccessQuestion::Bind(_) => None,
         })
     }
 
     fn is_exec(&self) -> bool {
-        self.questions.iter().any(|(_, question)| matches!(question, Question::Exec(_)))
+        self.questions.iter().any(|(_, question)| matches!(question, AccessQuestion::Exec(_)))
     }
 }
-
-/// The kernel's default, `PROT_SOCK` of Linux's `include/net/sock.h`.
-const PORT_START: u16 = 1024;
-const PORT_SYSCTL: &str = "net.ipv4.ip_unprivileged_port_start";
 
 /// Answers each question, from a running container or from an image.
 ///
@@ -71,31 +69,31 @@ pub async fn can_i(
     connection: &Connection,
     options: &CanIOptions,
     tell: Tell<'_>,
-) -> Result<Read<CanIReport>, Error> {
-    let Read { value: basis, errors } = basis(connection, options, tell).await?;
+) -> Result<Partial<CanIReport>, Error> {
+    let Partial { value: basis, errors } = basis(connection, options, tell).await?;
     let process = basis.process(options)?;
     let lookup = |path: &str| basis.lookup(path);
-    let scene = Scene {
+    let requester = Requester {
         process: process.clone(),
         files: Files::new(&lookup, basis.read_only, basis.mounts.clone()),
         file_capabilities: &|path| basis.file_capabilities(path),
         port_start: basis.port_start.clone(),
     };
-    let answered = |(text, question): &(String, Question)| {
-        Answered::new(options.verb, text, answer(&scene, &asked_by(&process, question)))
+    let answered = |(text, question): &(String, AccessQuestion)| {
+        Answered::new(options.verb, text, answer(&requester, &asked_by(&process, question)))
     };
     let answers = options.questions.iter().map(answered).collect();
     let warnings = errors.iter().map(ToString::to_string).collect();
     let report = CanIReport::new(warnings, basis.evidence.clone(), &process, answers);
-    Ok(Read { value: report, errors })
+    Ok(Partial { value: report, errors })
 }
 
 /// A question, asked by this process.
-fn asked_by(process: &Credentials, question: &Question) -> Question {
+fn asked_by(process: &Credentials, question: &AccessQuestion) -> AccessQuestion {
     match question {
-        Question::Path(Access::Chown { .. }, path) => {
+        AccessQuestion::Path(Access::Chown { .. }, path) => {
             let (uid, gid) = (Some(process.uid.effective), Some(process.gid.effective));
-            Question::Path(Access::Chown { uid, gid }, path.clone())
+            AccessQuestion::Path(Access::Chown { uid, gid }, path.clone())
         }
         other => other.clone(),
     }
@@ -120,14 +118,14 @@ struct Basis {
 }
 
 enum Known {
-    Running { seen: Seen, standing: Box<Standing> },
+    Running { seen: ObservedFiles, context: Box<AccessContext> },
     Image(Box<Image>),
 }
 
 impl Basis {
     fn accounts(&self) -> &Accounts {
         match &self.known {
-            Known::Running { standing, .. } => &standing.accounts,
+            Known::Running { context, .. } => &context.accounts,
             Known::Image(image) => &image.accounts,
         }
     }
@@ -141,8 +139,8 @@ impl Basis {
 
     fn file_capabilities(&self, path: &str) -> Result<Option<FileCapabilities>, String> {
         match &self.known {
-            Known::Running { standing, .. } => {
-                standing.file_capabilities.get(path).copied().ok_or_else(|| {
+            Known::Running { context, .. } => {
+                context.file_capabilities.get(path).copied().ok_or_else(|| {
                     "the container has no tar that tells, or may not read the file; --image tells"
                         .to_owned()
                 })
@@ -161,15 +159,13 @@ impl Basis {
     /// runtime would start it.
     fn process(&self, options: &CanIOptions) -> Result<Credentials, Error> {
         let given = options.uid.is_some() || options.gid.is_some() || options.groups.is_some();
-        if let (Known::Running { standing, .. }, false) = (&self.known, given)
-            && let Some(own) = &standing.own
+        if let (Known::Running { context, .. }, false) = (&self.known, given)
+            && let Some(own) = &context.own
         {
             // The first process has what its own file brought it, unless it went over to another
             // user.
-            let first = standing
-                .first
-                .as_ref()
-                .filter(|first| (first.uid, first.gid) == (own.uid, own.gid));
+            let first =
+                context.first.as_ref().filter(|first| (first.uid, first.gid) == (own.uid, own.gid));
             return Ok(first.unwrap_or(own).clone());
         }
         let own =
@@ -211,7 +207,7 @@ async fn basis(
     connection: &Connection,
     options: &CanIOptions,
     tell: Tell<'_>,
-) -> Result<Read<Basis>, Error> {
+) -> Result<Partial<Basis>, Error> {
     let registry = &options.registry;
     match (&options.target, &options.file, &options.image) {
         (Some(_), Some(_), _) => {
@@ -220,7 +216,7 @@ async fn basis(
         (None, file, Some(image)) => {
             let workload = file.as_deref().map(of_manifest).transpose()?;
             let image = images::read(image, registry.options.clone()).await?;
-            Ok(Read::clean(of_image(options, workload.as_ref(), image, &Storage::default())?))
+            Ok(Partial::clean(of_image(options, workload.as_ref(), image, &Storage::default())?))
         }
         (None, _, None) => Err(Error::input(
             format!("tell whether it can {}", options.verb),
@@ -230,14 +226,14 @@ async fn basis(
         (Some(target), None, image) => {
             let cluster = Cluster::connect(connection).await?;
             let _work = Work::begin(tell, "looking");
-            let Read { value: workload, mut errors } =
+            let Partial { value: workload, mut errors } =
                 live::named(&cluster, target, "look at").await?;
             // What it cannot tell is unknown, and the answer says so where it hangs on that.
             let storage = cluster.storage(std::slice::from_ref(&workload)).await;
             if let Some(image) = image {
                 let image = images::read(image, registry.options.clone()).await?;
                 let value = of_image(options, Some(&workload), image, &storage)?;
-                return Ok(Read { value, errors });
+                return Ok(Partial { value, errors });
             }
             let value = match of_running(&cluster, options, &workload, &storage).await? {
                 Ok(basis) => basis,
@@ -251,13 +247,13 @@ async fn basis(
                     of_image(options, Some(&workload), image.value, &storage)?
                 }
             };
-            Ok(Read { value, errors })
+            Ok(Partial { value, errors })
         }
     }
 }
 
 fn of_manifest(file: &str) -> Result<Workload, Error> {
-    let Read { value: read, errors } =
+    let Partial { value: read, errors } =
         manifests::read(&[file.to_owned()], false, |manifest| manifest.workload);
     let mut found = read.workloads;
     if let Some(error) = errors.into_iter().next() {
@@ -306,11 +302,11 @@ async fn of_running(
     for pod in &live::running_pods(cluster, workload).await {
         let place = Place { namespace, pod, container };
         match look(cluster, place, options, (workload, storage)).await {
-            Ok(Some((seen, standing, read_only, mounts))) => {
-                let own = standing.own.as_ref();
-                let port_start = standing.unprivileged_port_start.map_or_else(
+            Ok(Some((seen, context, read_only, mounts))) => {
+                let own = context.own.as_ref();
+                let port_start = context.unprivileged_port_start.map_or_else(
                     || port_start(&workload.spec),
-                    |value| PortStart { value, whence: "in this container" },
+                    |value| PortStart { value, source: "in this container" },
                 );
                 return Ok(Ok(Basis {
                     evidence: format!("container {container} of pod {namespace}/{pod}"),
@@ -323,7 +319,7 @@ async fn of_running(
                     granted: own.map_or(Set::EMPTY, |own| own.sets.bounding),
                     no_new_privs: own.is_some_and(|own| own.no_new_privs),
                     program: Executable::PLAIN,
-                    known: Known::Running { seen, standing: Box::new(standing) },
+                    known: Known::Running { seen, context: Box::new(context) },
                 }));
             }
             Ok(None) => {
@@ -339,7 +335,7 @@ async fn of_running(
     Ok(Err(why))
 }
 
-type Looked = (Seen, Standing, bool, Vec<Mount>);
+type Looked = (ObservedFiles, AccessContext, bool, Vec<Mount>);
 
 /// Looks at every path, and at where its links lead; `None` where the container has no means to
 /// tell.
@@ -349,10 +345,10 @@ async fn look(
     options: &CanIOptions,
     (workload, storage): (&Workload, &Storage),
 ) -> Result<Option<Looked>, Error> {
-    let mut standing = cluster.standing(place, &[]).await?;
-    let Some(own) = &standing.own else { return Ok(None) };
-    let observer = Subject::from(own);
-    let mut seen = Seen::by(observer.clone());
+    let mut context = cluster.access_context(place, &[]).await?;
+    let Some(own) = &context.own else { return Ok(None) };
+    let observer = own.clone();
+    let mut seen = ObservedFiles::by(observer.clone());
     let paths: Vec<&str> = options.paths().collect();
     loop {
         let next: BTreeSet<String> = paths.iter().filter_map(|path| seen.unseen(path)).collect();
@@ -364,7 +360,7 @@ async fn look(
         seen.add(next, &found);
     }
     let (read_only, mounts) =
-        files::mounted(&workload.spec, place.container, &standing.mounts, &|volume| {
+        files::mounted(&workload.spec, place.container, &context.mounts, &|volume| {
             storage.fs_group(volume, workload)
         });
     if options.is_exec() {
@@ -376,9 +372,9 @@ async fn look(
         };
         let about: BTreeSet<String> = paths.iter().filter_map(file).collect();
         let about: Vec<&str> = about.iter().map(String::as_str).collect();
-        standing.file_capabilities = cluster.standing(place, &about).await?.file_capabilities;
+        context.file_capabilities = cluster.access_context(place, &about).await?.file_capabilities;
     }
-    Ok(Some((seen, standing, read_only, mounts)))
+    Ok(Some((seen, context, read_only, mounts)))
 }
 
 /// The image, with what the workload's spec makes of it.
@@ -447,11 +443,11 @@ fn own_user(
 }
 
 fn port_start(spec: &PodSpec) -> PortStart {
-    match pods::sysctl(spec, PORT_SYSCTL).and_then(|value| value.parse().ok()) {
-        Some(value) => PortStart { value, whence: "by the pod's sysctls" },
+    match pods::sysctl(spec, UNPRIVILEGED_PORT_SYSCTL).and_then(|value| value.parse().ok()) {
+        Some(value) => PortStart { value, source: "by the pod's sysctls" },
         None => PortStart {
-            value: PORT_START,
-            whence: "by the kernel's default (a runtime may open all ports, as containerd 2 can by \
+            value: FIRST_UNPRIVILEGED,
+            source: "by the kernel's default (a runtime may open all ports, as containerd 2 can by \
                      enable_unprivileged_ports: a running container tells)",
         },
     }

@@ -7,7 +7,7 @@ use super::live;
 use super::progress::{Tell, Work};
 use super::target::Target;
 use crate::diagnosis::{Context, Diagnosed, Diagnosis, search};
-use crate::error::{Error, Read};
+use crate::error::{Error, Partial};
 use crate::evidence::cluster::{Cluster, Connection};
 use crate::evidence::logs;
 use crate::foresight;
@@ -28,24 +28,24 @@ pub struct FailingPod {
 
 /// Explains a log on standard input.
 #[must_use]
-pub fn standard_input() -> Read<Explanation> {
+pub fn standard_input() -> Partial<Explanation> {
     let mut diagnosis =
         Diagnosis::new(Context { source: "stdin".to_owned(), ..Context::default() });
     let read =
         logs::standard_input(search, |piece, searched| diagnosis.feed_searched(piece, &searched));
-    report(Read { value: diagnosis.finish(), errors: read.errors })
+    report(Partial { value: diagnosis.finish(), errors: read.errors })
 }
 
 /// Explains a log in a file.
 ///
 /// # Errors
 /// The file cannot be opened.
-pub fn file(path: &str) -> Result<Read<Explanation>, Error> {
+pub fn file(path: &str) -> Result<Partial<Explanation>, Error> {
     let mut diagnosis = Diagnosis::new(Context { source: path.to_owned(), ..Context::default() });
     let read = logs::file(Path::new(path), search, |piece, searched| {
         diagnosis.feed_searched(piece, &searched)
     })?;
-    Ok(report(Read { value: diagnosis.finish(), errors: read.errors }))
+    Ok(report(Partial { value: diagnosis.finish(), errors: read.errors }))
 }
 
 /// Explains what a cluster says about a pod.
@@ -56,12 +56,12 @@ pub async fn live(
     connection: &Connection,
     pod: &FailingPod,
     tell: Tell<'_>,
-) -> Result<Read<Explanation>, Error> {
+) -> Result<Partial<Explanation>, Error> {
     let cluster = Cluster::connect(connection).await?;
     let _work = Work::begin(tell, "reading logs and events");
-    let Read { value: workload, errors: of_workload } =
+    let Partial { value: workload, errors: of_workload } =
         live::named(&cluster, &pod.target, "explain").await?;
-    let Read { value: texts, mut errors } =
+    let Partial { value: texts, mut errors } =
         live::failure_texts(&cluster, &workload, pod.container.as_deref(), pod.previous).await?;
     errors.extend(of_workload);
     let mut diagnosed = diagnosed(&texts);
@@ -80,7 +80,7 @@ pub async fn live(
         .iter()
         .map(|obstacle| remedy::device_ownership(obstacle, runtime.as_ref()?))
         .collect();
-    let mut read = report(Read { value: diagnosed, errors });
+    let mut read = report(Partial { value: diagnosed, errors });
     let each = read.value.obstacles.iter_mut().zip(steps).zip(settings);
     each.for_each(|((explained, steps), setting)| complete(explained, steps, setting));
     Ok(read)
@@ -101,9 +101,9 @@ fn complete(explained: &mut Explained, steps: AccessSteps, setting: Option<Strin
 }
 
 /// The report on what was diagnosed.
-fn report(Read { value: diagnosed, errors }: Read<Diagnosed>) -> Read<Explanation> {
+fn report(Partial { value: diagnosed, errors }: Partial<Diagnosed>) -> Partial<Explanation> {
     let warnings = errors.iter().map(Error::to_string).collect();
-    Read { value: explanation(warnings, diagnosed), errors }
+    Partial { value: explanation(warnings, diagnosed), errors }
 }
 
 pub(super) fn explanation(warnings: Vec<String>, diagnosed: Diagnosed) -> Explanation {

@@ -7,9 +7,9 @@ use std::rc::Rc;
 use super::live;
 use super::progress::{Tell, Work};
 use super::target::Target;
-use crate::error::{Error, Read};
+use crate::error::{Error, Partial};
 use crate::evidence::cluster::Cluster;
-use crate::evidence::image::{self, Options, Source};
+use crate::evidence::image::{self, ReadOptions, Source};
 use crate::evidence::pods;
 use crate::model::container::Container;
 use crate::model::image::Image;
@@ -21,7 +21,7 @@ use crate::plan;
 /// How to reach registries, and the node's own store of images.
 #[derive(Debug, Clone, Default)]
 pub struct RegistryOptions {
-    pub options: Options,
+    pub options: ReadOptions,
     /// containerd's content store, to read a workload's images from on the node itself.
     pub content_store: Option<PathBuf>,
 }
@@ -64,7 +64,7 @@ impl FoundImage {
 ///
 /// # Errors
 /// The image cannot be read.
-pub(super) async fn read(name: &str, options: Options) -> Result<Image, Error> {
+pub(super) async fn read(name: &str, options: ReadOptions) -> Result<Image, Error> {
     image::read(name, Source::of(name), options).await
 }
 
@@ -72,7 +72,7 @@ pub(super) async fn read(name: &str, options: Options) -> Result<Image, Error> {
 ///
 /// # Errors
 /// As [`read`].
-pub async fn named(name: &str, options: Options, tell: Tell<'_>) -> Result<FoundImage, Error> {
+pub async fn named(name: &str, options: ReadOptions, tell: Tell<'_>) -> Result<FoundImage, Error> {
     let _work = Work::begin(tell, "reading the image");
     let image = Rc::new(read(name, options).await?);
     Ok(FoundImage { container: None, command: Vec::new(), image })
@@ -82,7 +82,7 @@ pub async fn named(name: &str, options: Options, tell: Tell<'_>) -> Result<Found
 ///
 /// # Errors
 /// The cluster does not answer, or has no such workload.
-pub async fn workload(cluster: &Cluster, target: &Target) -> Result<Read<Workload>, Error> {
+pub async fn workload(cluster: &Cluster, target: &Target) -> Result<Partial<Workload>, Error> {
     live::named(cluster, target, "read the images of").await
 }
 
@@ -110,9 +110,9 @@ impl<'w> ImagesOf<'w> {
     }
 
     /// The image of the next container; `None` after the last. One that cannot be read is an error.
-    pub async fn next(&mut self, tell: Tell<'_>) -> Option<Read<Option<FoundImage>>> {
+    pub async fn next(&mut self, tell: Tell<'_>) -> Option<Partial<Option<FoundImage>>> {
         let container = self.rest.next()?;
-        let Read { value: (source, options), mut errors } =
+        let Partial { value: (source, options), mut errors } =
             source(self.cluster, self.workload, container, self.registry).await;
         errors.retain(|error| self.told.insert(error.to_string()));
         let image = match self.last.take().filter(|(known, _)| *known == source) {
@@ -123,7 +123,7 @@ impl<'w> ImagesOf<'w> {
                     Ok(image) => Rc::new(image),
                     Err(error) => {
                         errors.push(error);
-                        return Some(Read { value: None, errors });
+                        return Some(Partial { value: None, errors });
                     }
                 }
             }
@@ -131,7 +131,7 @@ impl<'w> ImagesOf<'w> {
         self.last = Some((source, Rc::clone(&image)));
         let command = pods::command(&self.workload.spec, &container.name).to_vec();
         let found = FoundImage { container: Some(container.name.clone()), command, image };
-        Some(Read { value: Some(found), errors })
+        Some(Partial { value: Some(found), errors })
     }
 }
 
@@ -143,8 +143,8 @@ pub(super) async fn of_workloads(
     workloads: &[Workload],
     registry: &RegistryOptions,
     tell: Tell<'_>,
-) -> Read<Vec<ImageReport>> {
-    let (mut found, mut failed) = (Read::clean(Vec::new()), BTreeSet::new());
+) -> Partial<Vec<ImageReport>> {
+    let (mut found, mut failed) = (Partial::clean(Vec::new()), BTreeSet::new());
     let _work = Work::begin(tell, "reading images");
     for (workload, container) in
         workloads.iter().flat_map(|one| one.containers.iter().map(move |part| (one, part)))
@@ -156,7 +156,7 @@ pub(super) async fn of_workloads(
             continue;
         }
         match of_container(cluster, workload, container, registry).await {
-            Ok(Read { value: image, errors }) => {
+            Ok(Partial { value: image, errors }) => {
                 let command = pods::command(&workload.spec, &container.name).to_vec();
                 let identities =
                     plan::of_image(&image, &command, &[container.name.clone(), program(name)]);
@@ -188,13 +188,13 @@ pub(super) async fn of_container(
     workload: &Workload,
     container: &Container,
     registry: &RegistryOptions,
-) -> Result<Read<Image>, Error> {
+) -> Result<Partial<Image>, Error> {
     let Some(cluster) = cluster else {
-        return read(&container.image, registry.options.clone()).await.map(Read::clean);
+        return read(&container.image, registry.options.clone()).await.map(Partial::clean);
     };
-    let Read { value: (source, options), errors } =
+    let Partial { value: (source, options), errors } =
         source(cluster, workload, container, registry).await;
-    Ok(Read { value: image::read(&container.image, source, options).await?, errors })
+    Ok(Partial { value: image::read(&container.image, source, options).await?, errors })
 }
 
 /// Where a container's image is to be found, and how.
@@ -203,7 +203,7 @@ pub(super) async fn source(
     workload: &Workload,
     container: &Container,
     registry: &RegistryOptions,
-) -> Read<(Source, Options)> {
+) -> Partial<(Source, ReadOptions)> {
     let namespace = workload.namespace.as_deref().unwrap_or(&cluster.namespace);
     let mut errors = Vec::new();
     let mut options = registry.options.clone();
@@ -216,7 +216,7 @@ pub(super) async fn source(
     }
     if let (Some(store), Some(id)) = (&registry.content_store, &id) {
         let digest = id.rsplit('@').next().unwrap_or(id).to_owned();
-        return Read { value: (Source::Store(store.clone(), digest), options), errors };
+        return Partial { value: (Source::Store(store.clone(), digest), options), errors };
     }
     if let Some(node) = &workload.spec.node_name {
         match cluster.platform(node).await {
@@ -230,7 +230,7 @@ pub(super) async fn source(
     // What runs, not what the tag means by now.
     let reference = id.filter(|id| id.contains('@')).unwrap_or_else(|| container.image.clone());
     let reference = reference.trim_start_matches("docker-pullable://").to_owned();
-    Read { value: (Source::Registry(reference), options), errors }
+    Partial { value: (Source::Registry(reference), options), errors }
 }
 
 /// The last part of a reference or file name without tag, digest and ending: what people call the

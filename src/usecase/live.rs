@@ -1,8 +1,8 @@
 //! Workloads of the cluster by their names, their running pods, and the texts about what fails.
 
 use super::target::Target;
-use crate::error::{Error, Read};
-use crate::evidence::cluster::{Cluster, Detail, Namespaces, Scope, Selection, Text};
+use crate::error::{Error, Partial};
+use crate::evidence::cluster::{Cluster, Fields, Namespaces, Scope, Selection, Text};
 use crate::model::workload::Workload;
 
 /// The workload that a target names. A pod stands for itself, whatever owns it.
@@ -13,9 +13,9 @@ pub(super) async fn named(
     cluster: &Cluster,
     target: &Target,
     attempt: &str,
-) -> Result<Read<Workload>, Error> {
+) -> Result<Partial<Workload>, Error> {
     if let (Some(name), "Pod") = (&target.name, target.kind.as_str()) {
-        return Ok(Read::clean(cluster.pod(&cluster.namespace, name).await?));
+        return Ok(Partial::clean(cluster.pod(&cluster.namespace, name).await?));
     }
     let inventory = cluster.inventory(&everything_in(&cluster.namespace)).await?;
     let all = inventory.value.workloads;
@@ -28,7 +28,7 @@ pub(super) async fn named(
             Error::input(format!("{attempt} {}/{name}", target.kind.to_lowercase()), why)
                 .help(target.hint(all.iter()))
         })?;
-    Ok(Read { value: found.clone(), errors: inventory.errors })
+    Ok(Partial { value: found.clone(), errors: inventory.errors })
 }
 
 /// All of a namespace, with every field.
@@ -36,7 +36,7 @@ pub(super) fn everything_in(namespace: &str) -> Scope {
     Scope {
         namespaces: Namespaces::One(namespace.to_owned()),
         selection: Selection::default(),
-        detail: Detail::Whole,
+        fields: Fields::All,
     }
 }
 
@@ -65,13 +65,13 @@ pub(super) async fn failure_texts(
     workload: &Workload,
     container: Option<&str>,
     previous: bool,
-) -> Result<Read<Vec<Text>>, Error> {
+) -> Result<Partial<Vec<Text>>, Error> {
     let namespace = workload.namespace.as_deref().unwrap_or(&cluster.namespace);
     let failing = workload.failures.iter().find_map(|failure| failure.pod.as_deref());
     let newest = workload.metadata.name.as_deref().filter(|_| workload.pods > 0);
     let mut read = match failing.or(newest) {
         Some(pod) => cluster.failure_texts(namespace, pod, container, previous).await?,
-        None => Read::clean(Vec::new()),
+        None => Partial::clean(Vec::new()),
     };
     let refused = workload.failures.iter().filter(|failure| failure.pod.is_none());
     read.value.extend(refused.map(|failure| Text {

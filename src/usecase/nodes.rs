@@ -4,8 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::interrupt::interrupted;
 use super::progress::{Tell, Work};
-use crate::error::{Class, Error, Read};
-use crate::evidence::cluster::{Cluster, Detail, Inventory, Namespaces, Place, Scope, Selection};
+use crate::error::{Class, Error, Partial};
+use crate::evidence::cluster::{Cluster, Fields, Inventory, Namespaces, Place, Scope, Selection};
 use crate::model::answer::Answer;
 use crate::model::node::{Node, Probed};
 use crate::model::podsecurity::{Namespace, Policy, Violation};
@@ -40,12 +40,12 @@ pub async fn read(
     cluster: &Cluster,
     options: &NodesOptions,
     tell: Tell<'_>,
-) -> Result<Read<NodesAndWorkloads>, Error> {
+) -> Result<Partial<NodesAndWorkloads>, Error> {
     let _work = Work::begin(tell, "reading nodes and pods");
     let scope = Scope {
         namespaces: options.namespaces.clone(),
         selection: Selection::default(),
-        detail: Detail::Judged,
+        fields: Fields::PolicyOnly,
     };
     let (nodes, inventory) = tokio::join!(
         cluster.nodes(&options.names, options.labels.as_deref()),
@@ -59,12 +59,12 @@ pub async fn read(
     };
     let Inventory { workloads, namespaces } = inventory.value;
     let value = NodesAndWorkloads { nodes: nodes.value, workloads, namespaces };
-    Ok(Read { value, errors: [nodes.errors, inventory.errors].concat() })
+    Ok(Partial { value, errors: [nodes.errors, inventory.errors].concat() })
 }
 
 /// What could be read; what could not is an error beside it.
-fn part<T: Default>(answer: Result<Read<T>, Error>) -> Read<T> {
-    answer.unwrap_or_else(|error| Read { value: T::default(), errors: vec![error] })
+fn part<T: Default>(answer: Result<Partial<T>, Error>) -> Partial<T> {
+    answer.unwrap_or_else(|error| Partial { value: T::default(), errors: vec![error] })
 }
 
 impl NodesAndWorkloads {
@@ -148,13 +148,13 @@ async fn device_ownership(cluster: &Cluster, node: &str, workloads: &[Workload])
             };
             let place = Place { namespace, pod, container: &container.name };
             let path = device.device_path.as_str();
-            let Ok(Some(look)) = cluster.look_at(place, &[path]).await else { continue };
-            let Some(inode) = look.inodes.iter().find(|inode| inode.path == path) else { continue };
-            let why = format!(
+            let Ok(Some(found)) = cluster.look_at(place, &[path]).await else { continue };
+            let Some(inode) = found.at(path) else { continue };
+            let reason = format!(
                 "{path} of container {} of pod {namespace}/{pod}, which runs as uid {uid}, belongs to uid {}",
                 container.name, inode.uid
             );
-            return Some(Answer { value: Some(i64::from(inode.uid) == uid), why });
+            return Some(Answer { value: Some(i64::from(inode.uid) == uid), reason });
         }
     }
     None

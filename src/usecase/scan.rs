@@ -14,8 +14,8 @@ use super::live;
 use super::progress::{Tell, Work};
 use super::row::{Row, Surroundings};
 use super::target::{Selector, Target};
-use crate::error::{Error, Read};
-use crate::evidence::cluster::{Cluster, Connection, Detail, Inventory};
+use crate::error::{Error, Partial};
+use crate::evidence::cluster::{Cluster, Connection, Fields, Inventory};
 use crate::evidence::manifests::{self, Manifest};
 use crate::model::finding::{Finding, FindingClass};
 use crate::model::obstacle::Obstacle;
@@ -89,8 +89,8 @@ pub async fn scan(
     connection: &Connection,
     options: &ScanOptions,
     tell: Tell<'_>,
-) -> Result<Read<ScanReport>, Error> {
-    let Read { value, errors } = if options.selector.files.is_empty() {
+) -> Result<Partial<ScanReport>, Error> {
+    let Partial { value, errors } = if options.selector.files.is_empty() {
         of_cluster(connection, options, tell).await?
     } else {
         of_files(options, tell).await
@@ -111,7 +111,7 @@ pub async fn scan(
     let warnings = errors.iter().map(Error::to_string).chain(doubts).chain(told).collect();
     let unjudged = unjudged.into_iter().map(report::Unjudged::from).collect();
     let report = ScanReport::new(workloads, &namespaces, warnings);
-    Ok(Read { value: ScanReport { baseline, images, unjudged, ..report }, errors })
+    Ok(Partial { value: ScanReport { baseline, images, unjudged, ..report }, errors })
 }
 
 /// What was read, from a cluster or from files.
@@ -138,16 +138,16 @@ async fn of_cluster(
     connection: &Connection,
     options: &ScanOptions,
     tell: Tell<'_>,
-) -> Result<Read<Inventoried>, Error> {
+) -> Result<Partial<Inventoried>, Error> {
     let selector = &options.selector;
     let cluster = Cluster::connect(connection).await?;
     // Only images need to know who pulls them, and what they start.
-    let detail = if options.images { Detail::Whole } else { Detail::Judged };
+    let detail = if options.images { Fields::All } else { Fields::PolicyOnly };
     let work = Work::begin(tell, "reading pods");
-    let Read { value: Inventory { workloads, namespaces }, errors } =
+    let Partial { value: Inventory { workloads, namespaces }, errors } =
         cluster.inventory(&selector.scope(&cluster.namespace, detail)).await?;
     let mut surroundings = Surroundings::of(&workloads);
-    let mut read = Read { value: workloads, errors };
+    let mut read = Partial { value: workloads, errors };
     if !selector.targets.is_empty() {
         read = pick(&cluster, &selector.targets, read, selector.all_namespaces).await;
     }
@@ -159,7 +159,7 @@ async fn of_cluster(
     read.errors.extend(machines.errors);
     (surroundings.storage, surroundings.machines) = (storage, machines.value);
     drop(work);
-    let mut images = Read::clean(Vec::new());
+    let mut images = Partial::clean(Vec::new());
     if options.images {
         images = images::of_workloads(Some(&cluster), &read.value, &options.registry, tell).await;
     }
@@ -189,21 +189,21 @@ async fn of_cluster(
         notes: surroundings.storage.notes,
         unjudged: Vec::new(),
     };
-    Ok(Read { value, errors: read.errors })
+    Ok(Partial { value, errors: read.errors })
 }
 
 /// What stands in the way of each workload that fails, in the order of the workloads.
 pub(super) async fn diagnose_failing(
     cluster: &Cluster,
     workloads: &[Workload],
-) -> Vec<Read<Vec<Obstacle>>> {
+) -> Vec<Partial<Vec<Obstacle>>> {
     let each = workloads.iter().map(|workload| async {
         if workload.failures.is_empty() {
-            return Read::clean(Vec::new());
+            return Partial::clean(Vec::new());
         }
         match live::failure_texts(cluster, workload, None, false).await {
-            Ok(texts) => Read { value: diagnosed(&texts.value).obstacles, errors: texts.errors },
-            Err(error) => Read { value: Vec::new(), errors: vec![error] },
+            Ok(texts) => Partial { value: diagnosed(&texts.value).obstacles, errors: texts.errors },
+            Err(error) => Partial { value: Vec::new(), errors: vec![error] },
         }
     });
     stream::iter(each).buffered(DIAGNOSED_AT_ONCE).collect().await
@@ -217,10 +217,10 @@ const DIAGNOSED_AT_ONCE: usize = 8;
 async fn pick(
     cluster: &Cluster,
     targets: &[Target],
-    all: Read<Vec<Workload>>,
+    all: Partial<Vec<Workload>>,
     everywhere: bool,
-) -> Read<Vec<Workload>> {
-    let mut picked = Read { value: Vec::new(), errors: all.errors };
+) -> Partial<Vec<Workload>> {
+    let mut picked = Partial { value: Vec::new(), errors: all.errors };
     for target in targets {
         let named_pod = target.name.as_deref().filter(|_| target.kind == "Pod" && !everywhere);
         if let Some(name) = named_pod {
@@ -251,7 +251,7 @@ async fn pick(
 /// A workload of a file, with what each level forbids in it, and its manifest if it is planned for.
 type OfFile = (Workload, Verdicts, Option<Manifest>);
 
-async fn of_files(options: &ScanOptions, tell: Tell<'_>) -> Read<Inventoried> {
+async fn of_files(options: &ScanOptions, tell: Tell<'_>) -> Partial<Inventoried> {
     let selector = &options.selector;
     let of_file = |manifest: Manifest| -> Box<OfFile> {
         let Workload { metadata, spec, .. } = &manifest.workload;
@@ -263,8 +263,9 @@ async fn of_files(options: &ScanOptions, tell: Tell<'_>) -> Read<Inventoried> {
         // In a box: all three are large, and are handed on more than once.
         Box::new((manifest.workload, verdicts, planned))
     };
-    let Read { value, mut errors } = manifests::read(&selector.files, selector.recursive, of_file);
-    let manifests::Found { workloads: read, unjudged, notes } = value;
+    let Partial { value, mut errors } =
+        manifests::read(&selector.files, selector.recursive, of_file);
+    let manifests::ManifestContents { workloads: read, unjudged, notes } = value;
     let mut workloads = Vec::with_capacity(read.len());
     let mut verdicts = Vec::with_capacity(read.len());
     let mut planned = Vec::new();
@@ -301,7 +302,7 @@ async fn of_files(options: &ScanOptions, tell: Tell<'_>) -> Read<Inventoried> {
         notes,
         unjudged,
     };
-    Read { value, errors }
+    Partial { value, errors }
 }
 
 /// Adds to each workload of which something was found what fix would do; comes back with what could
@@ -313,7 +314,7 @@ async fn plans(
     tell: Tell<'_>,
 ) -> Result<Vec<String>, Error> {
     let options = fix::FixOptions::of_level(options.selector.clone(), options.level);
-    let Read { value: fixes, errors } = match planned {
+    let Partial { value: fixes, errors } = match planned {
         Planned::Live(cluster) => fix::plans_of_cluster(&cluster, &options, tell).await?,
         Planned::Manifests(manifests) => fix::plans_of(manifests, &options, tell).await,
     };

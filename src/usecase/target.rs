@@ -1,7 +1,7 @@
 //! `TYPE/NAME`, `TYPE NAME` and short names, as kubectl takes them, and what else selects workloads.
 
 use crate::error::Error;
-use crate::evidence::cluster::{Detail, Namespaces, Scope, Selection};
+use crate::evidence::cluster::{Fields, Namespaces, Scope, Selection};
 use crate::model::workload::Workload;
 
 /// What a user named on the command line.
@@ -32,14 +32,14 @@ pub struct Selector {
 impl Selector {
     /// The part of the cluster that it selects from; without all namespaces it is this one.
     #[must_use]
-    pub fn scope(&self, namespace: &str, detail: Detail) -> Scope {
+    pub fn scope(&self, namespace: &str, fields: Fields) -> Scope {
         let namespaces = if self.all_namespaces {
             Namespaces::All
         } else {
             Namespaces::One(namespace.to_owned())
         };
         let selection = Selection { labels: self.labels.clone(), fields: self.fields.clone() };
-        Scope { namespaces, selection, detail }
+        Scope { namespaces, selection, fields }
     }
 
     /// Whether its targets name a workload, or it has none.

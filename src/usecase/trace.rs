@@ -9,7 +9,7 @@ use super::progress::{Tell, Work};
 use super::target::Target;
 use crate::diagnosis::Context;
 use crate::diagnosis::trace::Trace;
-use crate::error::{Error, Read};
+use crate::error::{Error, Partial};
 use crate::evidence::cluster::{Cluster, Right};
 use crate::evidence::logs;
 use crate::evidence::strace::Strace;
@@ -34,7 +34,7 @@ pub struct ReadTrace {
 ///
 /// # Errors
 /// The file cannot be opened, or is not a strace.
-pub fn of_file(file: &str, container: Option<&str>) -> Result<Read<ReadTrace>, Error> {
+pub fn of_file(file: &str, container: Option<&str>) -> Result<Partial<ReadTrace>, Error> {
     let source = if file == "-" { "stdin" } else { file }.to_owned();
     let context = Context {
         source: source.clone(),
@@ -48,7 +48,7 @@ pub fn of_file(file: &str, container: Option<&str>) -> Result<Read<ReadTrace>, E
         path => logs::file(Path::new(path), |_| (), take)?,
     };
     let lines = strace.finish(&mut |event| trace.take(event));
-    Ok(Read { value: ReadTrace { source, traced: trace.finish(), lines }, errors: read.errors })
+    Ok(Partial { value: ReadTrace { source, traced: trace.finish(), lines }, errors: read.errors })
 }
 
 impl ReadTrace {
@@ -142,9 +142,9 @@ impl LiveTrace {
         cluster: &Cluster,
         options: LiveTraceOptions,
         tell: Tell<'_>,
-    ) -> Result<Read<LiveTrace>, Error> {
+    ) -> Result<Partial<LiveTrace>, Error> {
         let _work = Work::begin(tell, "looking for the pod");
-        let Read { value: workload, errors } =
+        let Partial { value: workload, errors } =
             live::named(cluster, &options.target, "trace").await?;
         let namespace = workload.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
         let attempted = format!("trace {}/{}", workload.kind.to_lowercase(), workload.name);
@@ -185,7 +185,7 @@ impl LiveTrace {
             attempted,
         };
         trace.refusal = trace.refused(cluster).await?;
-        Ok(Read { value: trace, errors })
+        Ok(Partial { value: trace, errors })
     }
 
     fn tracer(&self) -> Tracer<'_> {
@@ -245,7 +245,7 @@ impl LiveTrace {
         &self,
         cluster: &Cluster,
         tell: Tell<'_>,
-    ) -> Result<(Read<ReadTrace>, bool), Error> {
+    ) -> Result<(Partial<ReadTrace>, bool), Error> {
         let LiveTrace { namespace, pod, container, .. } = self;
         self.tracer().start(cluster).await?;
         let source = format!("strace of container {container} of pod {namespace}/{pod}");
@@ -270,6 +270,6 @@ impl LiveTrace {
         // Which process was seen first says nothing of the container's first.
         traced.end = None;
         traced.root = traced.root.or(self.uid.map(|uid| uid == 0));
-        Ok((Read { value: ReadTrace { source, traced, lines }, errors }, is_interrupted))
+        Ok((Partial { value: ReadTrace { source, traced, lines }, errors }, is_interrupted))
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::acceptance;
 use super::row::{Row, Surroundings};
 use super::scan::{ScanOptions, diagnose_failing};
-use crate::error::{Error, Read};
+use crate::error::{Error, Partial};
 use crate::evidence::cluster::{Cluster, Watch};
 use crate::model::obstacle::Obstacle;
 use crate::model::virtual_machine::{self, VirtualMachines};
@@ -85,7 +85,7 @@ impl WatchState {
                 take(&report);
             }
         });
-        let Read { value: namespaces, errors } = watch.namespaces();
+        let Partial { value: namespaces, errors } = watch.namespaces();
         let errors = errors.iter().chain(&self.errors).map(Error::to_string);
         let warnings = errors.chain(doubts).chain(surroundings.storage.notes).collect();
         Ok(WatchedScope { namespaces: namespaces.iter().map(Namespace::from).collect(), warnings })

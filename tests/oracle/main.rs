@@ -23,7 +23,7 @@ use std::{
 use k8s_openapi::api::core::v1::{Pod, Volume};
 use nonroot::{
     evidence::{
-        manifests::{self, File},
+        manifests::{self, ManifestFile},
         pods,
     },
     foresight,
@@ -348,7 +348,7 @@ fn every_policy() -> Vec<(Level, Version)> {
 fn scanned(pod: &Value, level: Level, version: Version) -> Vec<Finding> {
     let mut pod = pod.clone();
     (pod["apiVersion"], pod["kind"]) = (json!("v1"), json!("Pod"));
-    let file = File { name: "pod.json".to_owned(), path: None, text: pod.to_string() };
+    let file = ManifestFile { name: "pod.json".to_owned(), path: None, text: pod.to_string() };
     let read = manifests::workloads(&[Arc::new(file)], |manifest| manifest.workload);
     let [Workload { metadata, spec, .. }] = read.value.workloads.as_slice() else {
         panic!("{:?}: {pod}", read.errors)

@@ -164,7 +164,7 @@ impl FixArgs {
     /// # Errors
     /// A target is not TYPE/NAME or TYPE NAME.
     pub(super) fn options(&self) -> Result<FixOptions, Error> {
-        let search = search::Options {
+        let search = search::SearchOptions {
             level: match self.level {
                 ChosenLevel::Baseline => Level::Baseline,
                 ChosenLevel::Restricted => Level::Restricted,
@@ -177,7 +177,7 @@ impl FixArgs {
             minimize: !self.no_minimize,
             with_volumes: self.with_volumes.clone(),
             strace: self.strace_image.is_some(),
-            ..search::Options::default()
+            ..search::SearchOptions::default()
         };
         let changes = Changes {
             with_volumes: self.with_volumes.clone(),

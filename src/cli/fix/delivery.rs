@@ -13,7 +13,7 @@ use super::{FixArgs, plan};
 use crate::apply;
 use crate::error::Error;
 use crate::evidence::cluster::Cluster;
-use crate::evidence::manifests::File;
+use crate::evidence::manifests::ManifestFile;
 use crate::output::explanation::Terminal;
 use crate::output::fix as report;
 use crate::usecase::fix::delivery::{self, Delivered, Delivery};
@@ -105,7 +105,7 @@ fn told(name: &str, bar: &ProgressBar, delivery: &Delivery<'_>) {
 ///
 /// # Errors
 /// As [`edited_files::write`].
-pub(super) fn write(file: &Arc<File>, fixed: &[&Fixed]) -> Result<(), Error> {
+pub(super) fn write(file: &Arc<ManifestFile>, fixed: &[&Fixed]) -> Result<(), Error> {
     let is_of_file = |one: &&&Fixed| {
         one.target.manifest.as_ref().is_some_and(|manifest| Arc::ptr_eq(&manifest.file, file))
     };

@@ -14,7 +14,7 @@ use super::flags::ClusterFlags;
 use super::{Fault, exit_code, print, print_file, progress, prompts, say};
 use crate::error::Error;
 use crate::evidence::cluster::Cluster;
-use crate::evidence::manifests::File;
+use crate::evidence::manifests::ManifestFile;
 use crate::run;
 use crate::usecase::fix::edited_files::{self, Edited};
 use crate::usecase::fix::targets::{self, FixTarget, OfFiles};
@@ -209,7 +209,7 @@ async fn plan(
 
 fn print_rendered(
     fixed: &[Fixed],
-    files: &[Arc<File>],
+    files: &[Arc<ManifestFile>],
     edited: &[Edited],
     args: &FixArgs,
 ) -> Result<(), Fault> {

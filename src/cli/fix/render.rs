@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::{json, say, width, yaml as as_yaml};
 use super::arguments::{FixArgs, Format};
 use crate::error::Error;
-use crate::evidence::manifests::File;
+use crate::evidence::manifests::ManifestFile;
 use crate::output::fix as report;
 use crate::output::html;
 use crate::output::patch;
@@ -21,7 +21,7 @@ use crate::usecase::fix::{Fixed, objects};
 /// are several. Of files, YAML and the diff are those of the files.
 pub(super) fn rendered(
     fixed: &[Fixed],
-    files: &[Arc<File>],
+    files: &[Arc<ManifestFile>],
     edited: &[Edited],
     args: &FixArgs,
 ) -> Result<String, Error> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::cli::{Fault, print, say};
 use crate::error::Error;
-use crate::evidence::cluster::{Cluster, Detail, Watch};
+use crate::evidence::cluster::{Cluster, Fields, Watch};
 use crate::output::report::Namespace;
 use crate::output::table::{Rows, View};
 use crate::usecase::scan::ScanOptions;
@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Shows the workloads of a scope and what becomes of them, until an interrupt.
 pub(super) async fn run(cluster: &Cluster, options: &ScanOptions, view: View) -> Result<u8, Fault> {
-    let scope = options.selector.scope(&cluster.namespace, Detail::Judged);
+    let scope = options.selector.scope(&cluster.namespace, Fields::PolicyOnly);
     let watch = cluster.watch(&scope);
     let show = async {
         let mut screen = Screen::new();

@@ -7,8 +7,9 @@ use crate::diagnosis::reader::path_kind;
 use crate::model::capability::Capability;
 use crate::model::inside::Listener;
 use crate::model::obstacle::{Category, Errno, Operation};
-use crate::model::privilege::{FIRST_UNPRIVILEGED_PORT, privileged_call};
-use crate::model::trace::{Argument, Call, Change};
+use crate::model::port::is_privileged;
+use crate::model::privilege::privileged_call;
+use crate::model::trace::{Argument, Call, PathChange};
 
 /// The effect of a call that may be refused to a uid other than root.
 #[derive(Debug, Clone)]
@@ -19,7 +20,7 @@ pub(super) struct SyscallEffect {
     pub from: Option<String>,
     /// What bind(2) makes the process listen on.
     pub listener: Option<Listener>,
-    pub change: Option<Change>,
+    pub change: Option<PathChange>,
     pub reads: bool,
     /// It looks and changes nothing: access(2), stat(2).
     pub only_asks: bool,
@@ -36,38 +37,38 @@ pub(super) struct SyscallEffect {
 
 /// A call that names a path: the call, the argument of the directory's descriptor, that of the
 /// path, what it does, and what the path then is.
-type PathCall = (&'static str, Option<usize>, usize, Operation, Option<Change>);
+type PathCall = (&'static str, Option<usize>, usize, Operation, Option<PathChange>);
 
 /// Calls that name a path, by the pages of section 2 of the manual.
 const PATHS: &[PathCall] = &[
-    ("mkdir", None, 0, Operation::Mkdir, Some(Change::Directory)),
-    ("mkdirat", Some(0), 1, Operation::Mkdir, Some(Change::Directory)),
-    ("unlink", None, 0, Operation::Unlink, Some(Change::Removed)),
-    ("unlinkat", Some(0), 1, Operation::Unlink, Some(Change::Removed)),
-    ("rmdir", None, 0, Operation::Unlink, Some(Change::Removed)),
-    ("rename", None, 1, Operation::Rename, Some(Change::Renamed)),
-    ("renameat", Some(2), 3, Operation::Rename, Some(Change::Renamed)),
-    ("renameat2", Some(2), 3, Operation::Rename, Some(Change::Renamed)),
-    ("link", None, 1, Operation::Create, Some(Change::Linked)),
-    ("linkat", Some(2), 3, Operation::Create, Some(Change::Linked)),
-    ("symlink", None, 1, Operation::Create, Some(Change::Linked)),
-    ("symlinkat", Some(1), 2, Operation::Create, Some(Change::Linked)),
-    ("mknod", None, 0, Operation::Mknod, Some(Change::Created)),
-    ("mknodat", Some(0), 1, Operation::Mknod, Some(Change::Created)),
-    ("truncate", None, 0, Operation::Open, Some(Change::Written)),
-    ("ftruncate", Some(0), usize::MAX, Operation::Open, Some(Change::Written)),
-    ("chmod", None, 0, Operation::Chmod, Some(Change::Mode)),
-    ("fchmod", Some(0), usize::MAX, Operation::Chmod, Some(Change::Mode)),
-    ("fchmodat", Some(0), 1, Operation::Chmod, Some(Change::Mode)),
-    ("fchmodat2", Some(0), 1, Operation::Chmod, Some(Change::Mode)),
-    ("chown", None, 0, Operation::Chown, Some(Change::Owner)),
-    ("lchown", None, 0, Operation::Chown, Some(Change::Owner)),
-    ("fchown", Some(0), usize::MAX, Operation::Chown, Some(Change::Owner)),
-    ("fchownat", Some(0), 1, Operation::Chown, Some(Change::Owner)),
-    ("utime", None, 0, Operation::Other, Some(Change::Times)),
-    ("utimes", None, 0, Operation::Other, Some(Change::Times)),
-    ("futimesat", Some(0), 1, Operation::Other, Some(Change::Times)),
-    ("utimensat", Some(0), 1, Operation::Other, Some(Change::Times)),
+    ("mkdir", None, 0, Operation::Mkdir, Some(PathChange::Directory)),
+    ("mkdirat", Some(0), 1, Operation::Mkdir, Some(PathChange::Directory)),
+    ("unlink", None, 0, Operation::Unlink, Some(PathChange::Removed)),
+    ("unlinkat", Some(0), 1, Operation::Unlink, Some(PathChange::Removed)),
+    ("rmdir", None, 0, Operation::Unlink, Some(PathChange::Removed)),
+    ("rename", None, 1, Operation::Rename, Some(PathChange::Renamed)),
+    ("renameat", Some(2), 3, Operation::Rename, Some(PathChange::Renamed)),
+    ("renameat2", Some(2), 3, Operation::Rename, Some(PathChange::Renamed)),
+    ("link", None, 1, Operation::Create, Some(PathChange::Linked)),
+    ("linkat", Some(2), 3, Operation::Create, Some(PathChange::Linked)),
+    ("symlink", None, 1, Operation::Create, Some(PathChange::Linked)),
+    ("symlinkat", Some(1), 2, Operation::Create, Some(PathChange::Linked)),
+    ("mknod", None, 0, Operation::Mknod, Some(PathChange::Created)),
+    ("mknodat", Some(0), 1, Operation::Mknod, Some(PathChange::Created)),
+    ("truncate", None, 0, Operation::Open, Some(PathChange::Written)),
+    ("ftruncate", Some(0), usize::MAX, Operation::Open, Some(PathChange::Written)),
+    ("chmod", None, 0, Operation::Chmod, Some(PathChange::Mode)),
+    ("fchmod", Some(0), usize::MAX, Operation::Chmod, Some(PathChange::Mode)),
+    ("fchmodat", Some(0), 1, Operation::Chmod, Some(PathChange::Mode)),
+    ("fchmodat2", Some(0), 1, Operation::Chmod, Some(PathChange::Mode)),
+    ("chown", None, 0, Operation::Chown, Some(PathChange::Owner)),
+    ("lchown", None, 0, Operation::Chown, Some(PathChange::Owner)),
+    ("fchown", Some(0), usize::MAX, Operation::Chown, Some(PathChange::Owner)),
+    ("fchownat", Some(0), 1, Operation::Chown, Some(PathChange::Owner)),
+    ("utime", None, 0, Operation::Other, Some(PathChange::Times)),
+    ("utimes", None, 0, Operation::Other, Some(PathChange::Times)),
+    ("futimesat", Some(0), 1, Operation::Other, Some(PathChange::Times)),
+    ("utimensat", Some(0), 1, Operation::Other, Some(PathChange::Times)),
     ("execve", None, 0, Operation::Exec, None),
     ("execveat", Some(0), 1, Operation::Exec, None),
     ("chdir", None, 0, Operation::Open, None),
@@ -261,7 +262,7 @@ fn open(call: &Call, process: &ProcessContext) -> SyscallEffect {
         creates || ["O_WRONLY", "O_RDWR", "O_TRUNC"].iter().any(|flag| call.has_flag(flags, flag));
     SyscallEffect {
         path: process.path(call, at, path),
-        change: writes.then_some(if creates { Change::Created } else { Change::Written }),
+        change: writes.then_some(if creates { PathChange::Created } else { PathChange::Written }),
         reads: !writes,
         only_asks: call.has_flag(flags, "O_PATH"),
         ..SyscallEffect::new(if creates { Operation::Create } else { Operation::Open })
@@ -280,7 +281,7 @@ fn bind(call: &Call, process: &ProcessContext) -> Option<SyscallEffect> {
         return Some(SyscallEffect {
             path: Some(path),
             listener: Some(listener),
-            change: Some(Change::Socket),
+            change: Some(PathChange::Socket),
             ..SyscallEffect::new(Operation::Bind)
         });
     }
@@ -297,11 +298,7 @@ fn bind(call: &Call, process: &ProcessContext) -> Option<SyscallEffect> {
         Category::PrivilegedPort,
         Capability::NET_BIND_SERVICE,
     );
-    Some(SyscallEffect {
-        listener: Some(listener),
-        needed: port != 0 && port < FIRST_UNPRIVILEGED_PORT,
-        ..effect
-    })
+    Some(SyscallEffect { listener: Some(listener), needed: is_privileged(port), ..effect })
 }
 
 /// connect(2) to a socket's file.

@@ -16,7 +16,7 @@ use self::process::ProcessContext;
 use self::refused::Refused;
 use super::Context;
 use crate::model::obstacle::{Category, Errno, Operation};
-use crate::model::trace::{Argument, Became, Call, Event, Outcome, Traced, What};
+use crate::model::trace::{Argument, Became, Call, CallOutcome, Event, Traced, What};
 
 /// Bounds of what is kept: a trace may be of days.
 const MAX_PROCESSES: usize = 4096;
@@ -119,12 +119,12 @@ impl Trace {
         }
         let effect = SyscallEffect::of(call, process);
         match &call.outcome {
-            Outcome::Failed(errno) => {
+            CallOutcome::Failed(errno) => {
                 if let Some(errno) = Errno::ALL.into_iter().find(|known| known.as_str() == errno) {
                     self.refusal(pid, line, call, errno, effect);
                 }
             }
-            Outcome::Returned(..) => {
+            CallOutcome::Returned(..) => {
                 if let Some(effect) = effect {
                     self.succeeded(pid, line, call, effect);
                 }
@@ -133,14 +133,14 @@ impl Trace {
                 process.follow(call);
                 self.identified(pid, line, call);
             }
-            Outcome::Unknown => {}
+            CallOutcome::Unknown => {}
         }
     }
 
     /// The call of a parent returns with its child or its thread.
     fn forked(&mut self, pid: u32, call: &Call) {
         self.forking.retain(|forking| *forking != pid);
-        let Outcome::Returned(child, _) = call.outcome else { return };
+        let CallOutcome::Returned(child, _) = call.outcome else { return };
         let Ok(child) = u32::try_from(child) else { return };
         let is_thread = call.arguments.iter().any(|argument| match argument {
             Argument::Word { word, .. } => word.contains("CLONE_THREAD"),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::trace::{Call, Outcome};
+use crate::model::trace::{Call, CallOutcome};
 
 /// Descriptors of a process that are remembered.
 const MAX_DESCRIPTORS: usize = 1024;
@@ -75,7 +75,7 @@ impl ProcessContext {
 
     /// Follows what changes descriptors, directories and identities.
     pub(super) fn follow(&mut self, call: &Call) {
-        let Outcome::Returned(value, note) = &call.outcome else { return };
+        let CallOutcome::Returned(value, note) = &call.outcome else { return };
         let id = u32::try_from(*value).ok();
         match call.name.as_str() {
             "open" | "openat" | "openat2" | "creat" => {

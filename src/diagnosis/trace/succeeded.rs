@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::effect::SyscallEffect;
 use super::{Trace, process};
 use crate::model::capability::Capability;
-use crate::model::inside::Inode;
+use crate::model::filesystem::{Inode, PathStat};
 use crate::model::obstacle::Operation;
-use crate::model::trace::{Call, Change, Needed, Outcome, Touched};
+use crate::model::trace::{Call, CallOutcome, Needed, PathChange, Touched};
 
 const MAX_PATHS: usize = 20_000;
 const MAX_SEEN: usize = 5_000;
@@ -60,7 +60,9 @@ impl Trace {
         // Of what was opened, -y tells the real name: links such as /var/log/x.log -> /dev/stdout
         // are behind it.
         let real = match &call.outcome {
-            Outcome::Returned(_, Some(note)) if call.name != "socket" => Some(process::noted(note)),
+            CallOutcome::Returned(_, Some(note)) if call.name != "socket" => {
+                Some(process::noted(note))
+            }
             _ => None,
         };
         if real.as_ref().is_some_and(|real| !is_file(real))
@@ -76,7 +78,7 @@ impl Trace {
             self.read(path, line);
         } else if let Some(change) = effect.change {
             if let Some(from) = effect.from {
-                self.touch(from, Change::Removed, None, line);
+                self.touch(from, PathChange::Removed, None, line);
             }
             self.touch(path, change, effect.owner, line);
         }
@@ -96,7 +98,7 @@ impl Trace {
             && !self.traced.touched.contains_key(&path)
             && self.seen.insert(path.clone())
         {
-            self.traced.seen.push(Inode { path, mode, uid, gid, size: 0, target: None });
+            self.traced.seen.push(PathStat::new(path, Inode::of_stat(mode, uid, gid, None)));
         }
     }
 
@@ -108,7 +110,7 @@ impl Trace {
         }
     }
 
-    fn touch(&mut self, path: String, change: Change, owner: Option<u32>, line: u64) {
+    fn touch(&mut self, path: String, change: PathChange, owner: Option<u32>, line: u64) {
         if self.traced.touched.len() >= MAX_PATHS && !self.traced.touched.contains_key(&path) {
             self.traced.more += 1;
             return;
@@ -120,7 +122,7 @@ impl Trace {
             first_line: line,
         });
         touched.changes.insert(change);
-        touched.gone = change == Change::Removed;
+        touched.gone = change == PathChange::Removed;
         touched.owner = owner.or(touched.owner);
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::evidence::strace::Strace;
 use crate::model::inside::Listener;
 use crate::model::obstacle::Obstacle;
-use crate::model::trace::{Change, Then};
+use crate::model::trace::{PathChange, Then};
 
 fn traced(text: &str) -> Traced {
     let (mut strace, mut trace) = (Strace::default(), Trace::new(Context::default()));
@@ -207,7 +207,7 @@ fn paths_are_followed_through_directories_and_descriptors() {
             ("/srv/c", false),
         ]
     );
-    assert!(touched["/srv/app/data/a"].changes.contains(&Change::Mode));
+    assert!(touched["/srv/app/data/a"].changes.contains(&PathChange::Mode));
 }
 
 #[test]
@@ -241,5 +241,8 @@ fn what_root_does_is_told() {
     assert_eq!(traced.read.keys().collect::<Vec<_>>(), ["/etc/srv/key", "/var/log/srv/error.log"]);
     assert!(!traced.touched.contains_key("/var/log/srv/error.log"));
     assert_eq!(traced.touched["/var/lib/srv"].owner, Some(33));
-    assert_eq!((traced.seen[0].path.as_str(), traced.seen[0].mode), ("/var/lib/srv", 0o040_755));
+    assert_eq!(
+        (traced.seen[0].path.as_str(), traced.seen[0].inode.to_string()),
+        ("/var/lib/srv", "drwxr-xr-x 0:0".to_owned())
+    );
 }

@@ -12,14 +12,15 @@ use super::{Cluster, innermost};
 use crate::error::Error;
 use crate::evidence::inside;
 use crate::model::facts::CommandOption;
-use crate::model::inside::{Found, Inode, Inside, Look, Standing};
+use crate::model::filesystem::{PathStat, PathStats};
+use crate::model::inside::{AccessContext, Inside, SearchHits};
 
 /// The most that one answer may bring: a look at a container with a hundred thousand changed files
 /// stays below it.
 const MAX_ANSWER_BYTES: u64 = 16 << 20;
 
 /// How long one look may take: the longest reads all configuration of an image on a slow node.
-const LONGEST_LOOK: Duration = Duration::from_secs(20);
+const EXEC_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Where to look: namespace, pod, container.
 #[derive(Debug, Clone, Copy)]
@@ -54,13 +55,17 @@ impl Cluster {
         Ok(inside::inside(&self.shell(place, inside::GATHER, &[]).await?))
     }
 
-    /// What stands at some paths of a running container, and on the way to them. `None`: it has no
+    /// What is at some paths of a running container, and on the way to them. `None`: it has no
     /// stat(1).
     ///
     /// # Errors
     /// As [`Cluster::look_inside`].
-    pub async fn look_at(&self, place: Place<'_>, paths: &[&str]) -> Result<Option<Look>, Error> {
-        Ok(inside::look(&self.shell(place, inside::LOOK, paths).await?))
+    pub async fn look_at(
+        &self,
+        place: Place<'_>,
+        paths: &[&str],
+    ) -> Result<Option<PathStats>, Error> {
+        Ok(inside::path_stats(&self.shell(place, inside::PATH_STATS, paths).await?))
     }
 
     /// Configuration lines that begin with one of some words, and databases, in a running
@@ -68,8 +73,8 @@ impl Cluster {
     ///
     /// # Errors
     /// As [`Cluster::look_inside`].
-    pub async fn find_in(&self, place: Place<'_>, words: &[&str]) -> Result<Found, Error> {
-        Ok(inside::found(&self.shell(place, inside::FIND, words).await?))
+    pub async fn find_in(&self, place: Place<'_>, words: &[&str]) -> Result<SearchHits, Error> {
+        Ok(inside::search_hits(&self.shell(place, inside::FIND, words).await?))
     }
 
     /// The options of a program, as its own help tells them. The program is executed for that: one
@@ -135,7 +140,7 @@ impl Cluster {
     pub async fn private_files(
         &self,
         place: Place<'_>,
-    ) -> Result<(Vec<Inode>, Vec<String>), Error> {
+    ) -> Result<(Vec<PathStat>, Vec<String>), Error> {
         Ok(inside::private(&self.shell(place, inside::PRIVATE, &[]).await?))
     }
 
@@ -161,8 +166,13 @@ impl Cluster {
     ///
     /// # Errors
     /// As [`Cluster::look_inside`].
-    pub async fn standing(&self, place: Place<'_>, files: &[&str]) -> Result<Standing, Error> {
-        Ok(inside::standing(&self.shell(place, inside::STANDING, files).await?))
+    pub async fn access_context(
+        &self,
+        place: Place<'_>,
+        files: &[&str],
+    ) -> Result<AccessContext, Error> {
+        let answer = self.shell(place, inside::ACCESS_CONTEXT, files).await?;
+        Ok(inside::access_context(&answer))
     }
 
     /// Sends SIGHUP to the first process of a copy's container, and tells whether that catches it.
@@ -225,10 +235,10 @@ impl Cluster {
         let attempted = format!("look into container {container} of pod {namespace}/{pod}");
         // A connection that is cut in the middle of an exec is not told to who reads its streams.
         let answer =
-            tokio::time::timeout(LONGEST_LOOK, self.answer(place, script, args, attempted.clone()))
+            tokio::time::timeout(EXEC_TIMEOUT, self.answer(place, script, args, attempted.clone()))
                 .await;
         answer.unwrap_or_else(|_| {
-            Err(Error::remote(attempted, format!("no answer came in {LONGEST_LOOK:?}")))
+            Err(Error::remote(attempted, format!("no answer came in {EXEC_TIMEOUT:?}")))
         })
     }
 

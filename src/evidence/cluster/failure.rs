@@ -7,8 +7,8 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::api::ListParams;
 
 use super::Cluster;
-use super::list::Form;
-use crate::error::{Error, Read};
+use super::list::Encoding;
+use crate::error::{Error, Partial};
 
 /// Lines and bytes of a log's end that are read: programs that die say why in their last lines,
 /// traces included.
@@ -39,7 +39,7 @@ impl Cluster {
         pod: &str,
         container: Option<&str>,
         previous: bool,
-    ) -> Result<Read<Vec<Text>>, Error> {
+    ) -> Result<Partial<Vec<Text>>, Error> {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}");
         let what = format!("get pod {namespace}/{pod}");
         let pod: Pod = self.get(&path, &what).await.map_err(|refusal| refusal.error)?;
@@ -61,7 +61,7 @@ impl Cluster {
             statuses.retain(is_failing);
         }
         let name = pod.metadata.name.clone().unwrap_or_default();
-        let mut read = Read::clean(Vec::new());
+        let mut read = Partial::clean(Vec::new());
         let logs =
             statuses.iter().map(|status| self.logs(&pod, namespace, &name, status, previous));
         for logs in join_all(logs).await {
@@ -98,8 +98,8 @@ impl Cluster {
         name: &str,
         status: &ContainerStatus,
         previous: bool,
-    ) -> Read<Vec<Text>> {
-        let mut read = Read::clean(Vec::new());
+    ) -> Partial<Vec<Text>> {
+        let mut read = Partial::clean(Vec::new());
         let container = status.name.as_str();
         let state = status.state.clone().unwrap_or_default();
         let has_run = state.running.is_some() || state.terminated.is_some();
@@ -145,7 +145,7 @@ impl Cluster {
             let take = |event: Event| {
                 let _ = writeln!(text, "{}", event.message.unwrap_or_default());
             };
-            self.list(&path, &params, &format!("list events of {object}"), &Form::JSON, take)
+            self.list(&path, &params, &format!("list events of {object}"), &Encoding::JSON, take)
                 .await
                 .map_err(|refusal| refusal.error)?;
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::{Node, Pod, PodSpec, Secret, ServiceAccount};
 
 use super::Cluster;
-use crate::error::{Error, Read};
+use crate::error::{Error, Partial};
 
 /// The service account of a pod that names none.
 const DEFAULT: &str = "default";
@@ -15,8 +15,8 @@ impl Cluster {
     /// The Docker configurations with which the kubelet pulls a pod's images, of the pod's own pull
     /// secrets and of its service account's: for a registry's eyes only. What may not be read
     /// is an error beside the rest.
-    pub async fn pull_secrets(&self, namespace: &str, spec: &PodSpec) -> Read<Vec<Vec<u8>>> {
-        let mut read = Read::clean(Vec::new());
+    pub async fn pull_secrets(&self, namespace: &str, spec: &PodSpec) -> Partial<Vec<Vec<u8>>> {
+        let mut read = Partial::clean(Vec::new());
         let mut names: BTreeSet<String> =
             spec.image_pull_secrets.iter().flatten().map(|secret| secret.name.clone()).collect();
         let account =

@@ -8,7 +8,7 @@ use kube::core::{ObjectList, Request, Status};
 use prost::DecodeError;
 use serde::de::DeserializeOwned;
 
-use super::{Cluster, Refusal, protobuf};
+use super::{ApiFailure, Cluster, protobuf};
 use crate::error::Error;
 
 /// Objects per page of a list: what kubectl asks for (`--chunk-size`).
@@ -27,24 +27,24 @@ const NO_SUCH_ENCODING: [u16; 2] = [406, 415];
 
 /// How a collection is asked for, and its items are read from protobuf. From JSON they are read as
 /// their type says.
-pub(super) struct Form<T> {
+pub(super) struct Encoding<T> {
     accept: &'static str,
     pub(super) item: Option<fn(Bytes) -> Result<T, DecodeError>>,
 }
 
-impl<T> Form<T> {
+impl<T> Encoding<T> {
     /// JSON alone.
-    pub(super) const JSON: Form<T> = Form { accept: "application/json", item: None };
+    pub(super) const JSON: Encoding<T> = Encoding { accept: "application/json", item: None };
 
     /// Whole objects in protobuf, else in JSON.
-    pub(super) const fn objects(item: fn(Bytes) -> Result<T, DecodeError>) -> Form<T> {
-        Form { accept: OBJECTS, item: Some(item) }
+    pub(super) const fn objects(item: fn(Bytes) -> Result<T, DecodeError>) -> Encoding<T> {
+        Encoding { accept: OBJECTS, item: Some(item) }
     }
 
     /// The metadata of objects in protobuf, else in JSON, and from a server that has no such thing
     /// whole objects.
-    pub(super) const fn metadata(item: fn(Bytes) -> Result<T, DecodeError>) -> Form<T> {
-        Form { accept: METADATA, item: Some(item) }
+    pub(super) const fn metadata(item: fn(Bytes) -> Result<T, DecodeError>) -> Encoding<T> {
+        Encoding { accept: METADATA, item: Some(item) }
     }
 }
 
@@ -56,13 +56,13 @@ enum Page {
 
 /// Why a list ends early.
 enum Stop {
-    Refused(Refusal),
+    Refused(ApiFailure),
     /// What it says in protobuf cannot be read.
     Undecodable(DecodeError),
 }
 
-impl From<Refusal> for Stop {
-    fn from(refusal: Refusal) -> Self {
+impl From<ApiFailure> for Stop {
+    fn from(refusal: ApiFailure) -> Self {
         Stop::Refused(refusal)
     }
 }
@@ -77,13 +77,13 @@ impl Cluster {
         path: &str,
         params: &ListParams,
         what: &str,
-        form: &Form<T>,
+        encoding: &Encoding<T>,
         mut each: impl FnMut(T),
-    ) -> Result<String, Refusal>
+    ) -> Result<String, ApiFailure>
     where
         T: DeserializeOwned + Clone,
     {
-        match self.try_list(path, params, what, form, &mut each).await {
+        match self.try_list(path, params, what, encoding, &mut each).await {
             Ok(version) => Ok(version),
             Err(Stop::Refused(refusal))
                 if !refusal.code.is_some_and(|code| NO_SUCH_ENCODING.contains(&code)) =>
@@ -94,7 +94,7 @@ impl Cluster {
                 if let Stop::Undecodable(error) = &stop {
                     tracing::debug!(what, %error, "protobuf cannot be read, JSON is asked for");
                 }
-                match self.try_list(path, params, what, &Form::JSON, &mut each).await {
+                match self.try_list(path, params, what, &Encoding::JSON, &mut each).await {
                     Err(Stop::Refused(refusal)) => Err(refusal),
                     Err(Stop::Undecodable(error)) => Err(unreadable(what, error)),
                     Ok(version) => Ok(version),
@@ -108,18 +108,18 @@ impl Cluster {
         path: &str,
         params: &ListParams,
         what: &str,
-        form: &Form<T>,
+        encoding: &Encoding<T>,
         each: &mut impl FnMut(T),
     ) -> Result<String, Stop>
     where
         T: DeserializeOwned + Clone,
     {
         let mut page =
-            self.page(path.to_owned(), first(params), what.to_owned(), form.accept).await?;
+            self.page(path.to_owned(), first(params), what.to_owned(), encoding.accept).await?;
         loop {
             // What continues a list stands at its beginning in protobuf, and nowhere in particular
             // in JSON.
-            let (items, token, version) = match (page, form.item) {
+            let (items, token, version) = match (page, encoding.item) {
                 (Page::Protobuf(body), Some(item)) => {
                     let list = protobuf::list(&body).map_err(Stop::Undecodable)?;
                     (Items::Protobuf(list.items, item), list.r#continue, list.resource_version)
@@ -142,7 +142,7 @@ impl Cluster {
             let next = (!token.is_empty()).then(|| {
                 let params = ListParams { continue_token: Some(token), ..first(params) };
                 let (cluster, path, what, accept) =
-                    (self.clone(), path.to_owned(), what.to_owned(), form.accept);
+                    (self.clone(), path.to_owned(), what.to_owned(), encoding.accept);
                 tokio::spawn(async move { cluster.page(path, params, what, accept).await })
             });
             match items {
@@ -164,7 +164,7 @@ impl Cluster {
         params: ListParams,
         what: String,
         accept: &'static str,
-    ) -> Result<Page, Refusal> {
+    ) -> Result<Page, ApiFailure> {
         self.attempt(&what, || self.request_page(&path, &params, accept)).await
     }
 
@@ -211,8 +211,8 @@ fn first(params: &ListParams) -> ListParams {
     ListParams { limit: Some(PAGE), ..params.clone() }
 }
 
-fn unreadable(what: &str, why: impl std::fmt::Display) -> Refusal {
+fn unreadable(what: &str, why: impl std::fmt::Display) -> ApiFailure {
     let error =
         Error::remote(what, format!("the server's answer is not what its API promises: {why}"));
-    Refusal { code: None, error }
+    ApiFailure { code: None, error }
 }

@@ -6,7 +6,6 @@ mod change;
 mod connection;
 mod exec;
 mod failure;
-mod fold;
 mod images;
 mod list;
 mod names;
@@ -19,6 +18,7 @@ mod scope;
 mod storage;
 mod virtual_machines;
 mod watch;
+mod workload_store;
 mod workloads;
 
 use std::error::Error as StdError;
@@ -35,7 +35,7 @@ pub use self::connection::{Connection, Entries};
 pub use self::exec::{Place, TrialPlace};
 pub use self::failure::Text;
 pub use self::protobuf::parse_pod;
-pub use self::scope::{Detail, Namespaces, Scope, Selection};
+pub use self::scope::{Fields, Namespaces, Scope, Selection};
 pub use self::watch::Watch;
 pub use self::workloads::Inventory;
 use crate::error::Error;
@@ -50,23 +50,23 @@ pub struct Cluster {
 }
 
 /// How often a request is sent in all, when the server says that it cannot answer now.
-const ATTEMPTS: u32 = 6;
+const MAX_ATTEMPTS: u32 = 6;
 
 /// The first wait before a retry; it doubles each time, unless the server names one.
-const FIRST_WAIT: Duration = Duration::from_millis(200);
+const FIRST_RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The longest wait before a retry, whatever the server names.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const MAX_RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A request that was not answered with what it asked for.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct ApiFailure {
     /// The HTTP status code, if the server answered at all.
     pub code: Option<u16>,
     pub error: Error,
 }
 
-impl Refusal {
+impl ApiFailure {
     /// The server answered 403: the user may not do this.
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
@@ -82,7 +82,7 @@ impl Cluster {
     }
 
     /// Gets one object at an API path, as `/api/v1/namespaces/shop`; `what` names it for people.
-    async fn get<T: DeserializeOwned>(&self, path: &str, what: &str) -> Result<T, Refusal> {
+    async fn get<T: DeserializeOwned>(&self, path: &str, what: &str) -> Result<T, ApiFailure> {
         let params = ListParams::default();
         self.attempt(what, || self.request_json(path, &params)).await
     }
@@ -97,7 +97,7 @@ impl Cluster {
         previous: bool,
         lines: i64,
         bytes: i64,
-    ) -> Result<String, Refusal> {
+    ) -> Result<String, ApiFailure> {
         let what = format!("read the log of container {container} of pod {namespace}/{pod}");
         let params = LogParams {
             container: Some(container.to_owned()),
@@ -124,7 +124,7 @@ impl Cluster {
         (namespace, pod, container): (&str, &str, &str),
         follow: bool,
         mut take: impl FnMut(&[u8]),
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ApiFailure> {
         let what = format!("read the log of container {container} of pod {namespace}/{pod}");
         let params =
             LogParams { container: Some(container.to_owned()), follow, ..LogParams::default() };
@@ -145,7 +145,7 @@ impl Cluster {
                 Ok(0) => return Ok(()),
                 Ok(length) => take(&piece[..length]),
                 Err(error) => {
-                    return Err(Refusal { code: None, error: Error::remote(what, error) });
+                    return Err(ApiFailure { code: None, error: Error::remote(what, error) });
                 }
             }
         }
@@ -161,28 +161,28 @@ impl Cluster {
         serde_json::from_str(&text).map_err(kube::Error::SerdeError)
     }
 
-    /// Sends a read until the server answers it, at most [`ATTEMPTS`] times.
-    async fn attempt<T, F>(&self, what: &str, request: impl Fn() -> F) -> Result<T, Refusal>
+    /// Sends a read until the server answers it, at most [`MAX_ATTEMPTS`] times.
+    async fn attempt<T, F>(&self, what: &str, request: impl Fn() -> F) -> Result<T, ApiFailure>
     where
         F: Future<Output = Result<T, kube::Error>>,
     {
-        let mut wait = FIRST_WAIT;
+        let mut wait = FIRST_RETRY_INTERVAL;
         for attempt in 1.. {
             let error = match request().await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            let Some(asked) = retry_after(&error).filter(|_| attempt < ATTEMPTS) else {
+            let Some(asked) = retry_after(&error).filter(|_| attempt < MAX_ATTEMPTS) else {
                 return Err(self.refusal(what, &error));
             };
             tracing::debug!(what, attempt, %error, "the server cannot answer now");
-            tokio::time::sleep(asked.unwrap_or(wait).min(LONGEST_WAIT)).await;
+            tokio::time::sleep(asked.unwrap_or(wait).min(MAX_RETRY_INTERVAL)).await;
             wait *= 2;
         }
         unreachable!("the last attempt returns")
     }
 
-    fn refusal(&self, what: &str, error: &kube::Error) -> Refusal {
+    fn refusal(&self, what: &str, error: &kube::Error) -> ApiFailure {
         let kube::Error::Api(status) = error else {
             let error = match error {
                 kube::Error::SerdeError(why) => Error::remote(
@@ -192,7 +192,7 @@ impl Cluster {
                 error => Error::remote(format!("{what} at {}", self.server), innermost(error))
                     .help("is the cluster up, and the context right?"),
             };
-            return Refusal { code: None, error };
+            return ApiFailure { code: None, error };
         };
         let why = status.message.lines().next().unwrap_or_default();
         let error = match status.code {
@@ -201,7 +201,7 @@ impl Cluster {
             code if why.is_empty() => Error::remote(what, format!("the server answers {code}")),
             _ => Error::remote(what, why),
         };
-        Refusal { code: Some(status.code), error }
+        ApiFailure { code: Some(status.code), error }
     }
 }
 
@@ -245,13 +245,15 @@ pub(crate) async fn insist<T, F>(request: impl Fn() -> F) -> Result<T, kube::Err
 where
     F: Future<Output = Result<T, kube::Error>>,
 {
-    let mut wait = FIRST_WAIT;
-    for _ in 1..ATTEMPTS {
+    let mut wait = FIRST_RETRY_INTERVAL;
+    for _ in 1..MAX_ATTEMPTS {
         match request().await {
             Err(error) if is_uncertain(&error) => {
                 tracing::debug!(%error, "asking again");
-                tokio::time::sleep(retry_after(&error).flatten().unwrap_or(wait).min(LONGEST_WAIT))
-                    .await;
+                tokio::time::sleep(
+                    retry_after(&error).flatten().unwrap_or(wait).min(MAX_RETRY_INTERVAL),
+                )
+                .await;
                 wait *= 2;
             }
             answer => return answer,

@@ -9,13 +9,13 @@ use kube::api::ListParams;
 use kube::core::Request;
 use serde::Deserialize;
 
-use super::list::Form;
-use super::{Cluster, Refusal};
-use crate::error::{Error, Read};
-use crate::model::node::{Configuration, Handler, Node, Runtime};
+use super::list::Encoding;
+use super::{ApiFailure, Cluster};
+use crate::error::{Error, Partial};
+use crate::model::node::{Handler, KubeletConfiguration, Node, Runtime};
 
 /// Nodes whose kubelets are asked side by side.
-const ASKED_AT_ONCE: usize = 8;
+const MAX_CONCURRENT_REQUESTS: usize = 8;
 
 /// The kubelet's answer at /configz, as far as it matters here.
 #[derive(Debug, Clone, Deserialize)]
@@ -43,13 +43,13 @@ impl Cluster {
         &self,
         names: &[String],
         labels: Option<&str>,
-    ) -> Result<Read<Vec<Node>>, Error> {
+    ) -> Result<Partial<Vec<Node>>, Error> {
         let mut nodes = Vec::new();
         if names.is_empty() {
             let params =
                 ListParams { label_selector: labels.map(str::to_owned), ..ListParams::default() };
             let take = |found: ApiNode| nodes.push(node(found));
-            self.list("/api/v1/nodes", &params, "list nodes", &Form::JSON, take)
+            self.list("/api/v1/nodes", &params, "list nodes", &Encoding::JSON, take)
                 .await
                 .map_err(|refusal| refusal.error)?;
         }
@@ -64,7 +64,7 @@ impl Cluster {
         }
         nodes.sort_by(|a, b| a.name.cmp(&b.name));
         let asked = nodes.iter().map(|node| self.kubelet(&node.name));
-        let answers: Vec<_> = stream::iter(asked).buffered(ASKED_AT_ONCE).collect().await;
+        let answers: Vec<_> = stream::iter(asked).buffered(MAX_CONCURRENT_REQUESTS).collect().await;
         let (mut errors, mut closed) = (Vec::new(), 0);
         for (node, (configuration, cgroup)) in nodes.iter_mut().zip(answers) {
             node.cgroup = cgroup;
@@ -79,32 +79,32 @@ impl Cluster {
             let why = "your permissions do not reach nodes/proxy";
             errors.push(Error::remote(format!("read the kubelet's configuration of {of}"), why));
         }
-        Ok(Read { value: nodes, errors })
+        Ok(Partial { value: nodes, errors })
     }
 
     /// One node, with its kubelet's configuration where that may be read.
     ///
     /// # Errors
     /// It is not there, no permission, no answer.
-    pub async fn node(&self, name: &str) -> Result<Node, Refusal> {
+    pub async fn node(&self, name: &str) -> Result<Node, ApiFailure> {
         let mut node = self.bare_node(name).await?;
         node.configuration = self.configuration(name).await.ok();
         Ok(node)
     }
 
     /// A node as the API server has it, without what only its kubelet tells.
-    async fn bare_node(&self, name: &str) -> Result<Node, Refusal> {
+    async fn bare_node(&self, name: &str) -> Result<Node, ApiFailure> {
         let found =
             self.get(&format!("/api/v1/nodes/{name}"), &format!("read node {name}")).await?;
         Ok(node(found))
     }
 
     /// What a kubelet tells of its configuration.
-    async fn configuration(&self, node: &str) -> Result<Configuration, Refusal> {
+    async fn configuration(&self, node: &str) -> Result<KubeletConfiguration, ApiFailure> {
         let path = format!("/api/v1/nodes/{node}/proxy/configz");
         let what = format!("read the kubelet's configuration of node {node}");
         let Configz { kubeletconfig } = self.get(&path, &what).await?;
-        Ok(Configuration {
+        Ok(KubeletConfiguration {
             feature_gates: kubeletconfig.feature_gates,
             seccomp_default: kubeletconfig.seccomp_default,
         })
@@ -119,7 +119,7 @@ impl Cluster {
     }
 
     /// What a kubelet tells of its configuration and of its control groups.
-    async fn kubelet(&self, node: &str) -> (Result<Configuration, Refusal>, Option<u8>) {
+    async fn kubelet(&self, node: &str) -> (Result<KubeletConfiguration, ApiFailure>, Option<u8>) {
         let configuration = self.configuration(node).await;
         if configuration.is_err() {
             return (configuration, None);

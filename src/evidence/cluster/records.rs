@@ -141,7 +141,7 @@ impl From<JsonController> for Controller {
 /// What is kept of a pod.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(from = "Pod")]
-pub(super) struct Seen {
+pub(super) struct PodSummary {
     pub(super) id: Id,
     pub(super) owner: Option<Owner>,
     pub(super) created: Option<Time>,
@@ -154,14 +154,14 @@ pub(super) struct Seen {
     pub(super) template: Template,
 }
 
-impl Seen {
-    pub(super) fn new(pod: Pod, template: Template) -> Seen {
+impl PodSummary {
+    pub(super) fn new(pod: Pod, template: Template) -> PodSummary {
         let failures = pods::failures(&pod);
         let spec = pod.spec.unwrap_or_default();
         let containers = pods::containers(&spec, pod.status.as_ref());
         let owner = owner(&pod.metadata);
         let Key { namespace, name, .. } = key(&pod.metadata, "Pod");
-        Seen {
+        PodSummary {
             id: Id { namespace, name },
             // A static pod's owner is the node that runs it: nobody's controller.
             owner: owner.filter(|owner| owner.key.kind != "Node"),
@@ -175,10 +175,10 @@ impl Seen {
     }
 }
 
-impl From<Pod> for Seen {
+impl From<Pod> for PodSummary {
     fn from(pod: Pod) -> Self {
         let template = Template::json(&pod.metadata, pod.spec.as_ref());
-        Seen::new(pod, template)
+        PodSummary::new(pod, template)
     }
 }
 

@@ -19,13 +19,13 @@ pub struct Selection {
     pub fields: Option<String>,
 }
 
-/// How much is read of a pod.
+/// Which fields of a pod are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detail {
-    /// What a scan judges by and shows, in the encoding that costs least.
-    Judged,
-    /// Every field that our types know.
-    Whole,
+pub enum Fields {
+    /// Those that a scan judges by and shows, in the encoding that costs least.
+    PolicyOnly,
+    /// All that our types know.
+    All,
 }
 
 /// The part of a cluster that a command looks at.
@@ -33,7 +33,7 @@ pub enum Detail {
 pub struct Scope {
     pub namespaces: Namespaces,
     pub selection: Selection,
-    pub detail: Detail,
+    pub fields: Fields,
 }
 
 impl Selection {

@@ -8,14 +8,14 @@ use k8s_openapi::api::storage::v1::{CSIDriver, StorageClass};
 use kube::api::ListParams;
 use serde::de::DeserializeOwned;
 
-use super::list::Form;
+use super::list::Encoding;
 use super::scope::collection;
-use super::{Cluster, Refusal};
+use super::{ApiFailure, Cluster};
 use crate::model::volume::{FsGroupPolicy, Storage};
 use crate::model::workload::Workload;
 
 /// PersistentVolumes that are read one by one; of more the whole list is read.
-const FEW: usize = 8;
+const MAX_SINGLE_READS: usize = 8;
 
 impl Cluster {
     /// The storage behind the volumes of some workloads; nothing is read where they have no claims.
@@ -92,17 +92,17 @@ impl Cluster {
         let what = format!("get PersistentVolumeClaim {namespace}/{name}");
         !matches!(
             self.get::<PersistentVolumeClaim>(&path, &what).await,
-            Err(Refusal { code: Some(404), .. })
+            Err(ApiFailure { code: Some(404), .. })
         )
     }
 
     async fn claims(
         &self,
         namespaces: &BTreeSet<&str>,
-    ) -> Vec<Result<Vec<PersistentVolumeClaim>, Refusal>> {
+    ) -> Vec<Result<Vec<PersistentVolumeClaim>, ApiFailure>> {
         let path = |namespace| collection("/api/v1", "persistentvolumeclaims", namespace);
         let what = "list PersistentVolumeClaims";
-        if namespaces.len() > FEW
+        if namespaces.len() > MAX_SINGLE_READS
             && let Ok(all) = self.all::<PersistentVolumeClaim>(&path(None), what).await
         {
             return vec![Ok(all)];
@@ -117,20 +117,21 @@ impl Cluster {
     async fn persistent_volumes(
         &self,
         names: &BTreeSet<String>,
-    ) -> (BTreeMap<String, PersistentVolume>, Option<Refusal>) {
+    ) -> (BTreeMap<String, PersistentVolume>, Option<ApiFailure>) {
         const PATH: &str = "/api/v1/persistentvolumes";
-        let answers: Vec<Result<Vec<PersistentVolume>, Refusal>> = if names.len() > FEW {
-            vec![self.all(PATH, "list PersistentVolumes").await]
-        } else {
-            let one = |name: &String| {
-                let (path, what) =
-                    (format!("{PATH}/{name}"), format!("get PersistentVolume {name}"));
-                async move {
-                    self.get::<PersistentVolume>(&path, &what).await.map(|volume| vec![volume])
-                }
+        let answers: Vec<Result<Vec<PersistentVolume>, ApiFailure>> =
+            if names.len() > MAX_SINGLE_READS {
+                vec![self.all(PATH, "list PersistentVolumes").await]
+            } else {
+                let one = |name: &String| {
+                    let (path, what) =
+                        (format!("{PATH}/{name}"), format!("get PersistentVolume {name}"));
+                    async move {
+                        self.get::<PersistentVolume>(&path, &what).await.map(|volume| vec![volume])
+                    }
+                };
+                join_all(names.iter().map(one)).await
             };
-            join_all(names.iter().map(one)).await
-        };
         let (mut volumes, mut refusal) = (BTreeMap::new(), None);
         for answer in answers {
             match answer {
@@ -149,9 +150,10 @@ impl Cluster {
         &self,
         path: &str,
         what: &str,
-    ) -> Result<Vec<T>, Refusal> {
+    ) -> Result<Vec<T>, ApiFailure> {
         let mut found = Vec::new();
-        self.list(path, &ListParams::default(), what, &Form::JSON, |one| found.push(one)).await?;
+        self.list(path, &ListParams::default(), what, &Encoding::JSON, |one| found.push(one))
+            .await?;
         Ok(found)
     }
 }
@@ -161,7 +163,7 @@ fn bound_to(claim: &PersistentVolumeClaim) -> Option<String> {
 }
 
 /// One sentence for all that the user may not read, and one for each read that failed.
-fn notes(closed: Vec<(&str, Refusal)>) -> Vec<String> {
+fn notes(closed: Vec<(&str, ApiFailure)>) -> Vec<String> {
     let (forbidden, failed): (Vec<_>, Vec<_>) =
         closed.into_iter().partition(|(_, refusal)| refusal.is_forbidden());
     let mut notes: Vec<String> =

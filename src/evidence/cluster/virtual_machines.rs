@@ -6,10 +6,12 @@ use kube::api::ListParams;
 use serde_json::Value;
 
 use super::Cluster;
-use super::list::Form;
+use super::list::Encoding;
 use super::scope::collection;
-use crate::error::{Error, Read};
-use crate::model::virtual_machine::{Configuration, GROUP, INSTANCE, Instance, VirtualMachines};
+use crate::error::{Error, Partial};
+use crate::model::virtual_machine::{
+    GROUP, INSTANCE, Instance, KubeVirtConfiguration, VirtualMachines,
+};
 use crate::model::workload::Workload;
 
 impl Cluster {
@@ -17,8 +19,8 @@ impl Cluster {
     /// version of the API is the one that the server prefers. Who may not read KubeVirt's
     /// configuration, which belongs to its own namespace, does not learn what decides, and
     /// nothing else.
-    pub async fn virtual_machines(&self, workloads: &[Workload]) -> Read<VirtualMachines> {
-        let mut read = Read::clean(VirtualMachines::default());
+    pub async fn virtual_machines(&self, workloads: &[Workload]) -> Partial<VirtualMachines> {
+        let mut read = Partial::clean(VirtualMachines::default());
         let is_instance = |workload: &&Workload| {
             workload.kind == INSTANCE
                 && workload.api_version.split_once('/').is_some_and(|(group, _)| group == GROUP)
@@ -50,7 +52,7 @@ impl Cluster {
             let found = &mut read.value.instances;
             let take = |object: Value| found.push(Instance::of(&object));
             if let Err(refusal) =
-                self.list(&path, &ListParams::default(), &what, &Form::JSON, take).await
+                self.list(&path, &ListParams::default(), &what, &Encoding::JSON, take).await
             {
                 read.errors.push(Error::help(
                     refusal.error,
@@ -59,13 +61,13 @@ impl Cluster {
             }
         }
         let configurations = &mut read.value.configuration;
-        let take = |object: Value| *configurations = Some(Configuration::of(&object));
+        let take = |object: Value| *configurations = Some(KubeVirtConfiguration::of(&object));
         let listed = self
             .list(
                 &format!("{api}/kubevirts"),
                 &ListParams::default(),
                 "list KubeVirts",
-                &Form::JSON,
+                &Encoding::JSON,
                 take,
             )
             .await;

@@ -17,13 +17,13 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::change::{Change, INITIAL_EVENTS_END};
-use super::fold::Fold;
-use super::list::{self, Form};
-use super::records::{Controller, Key, Seen};
+use super::list::{self, Encoding};
+use super::records::{Controller, Key, PodSummary};
 use super::scope::collection;
+use super::workload_store::WorkloadStore;
 use super::workloads::{Asked, CONTROLLERS};
-use super::{Cluster, Namespaces, Refusal, Scope, innermost, protobuf};
-use crate::error::{Error, Read};
+use super::{ApiFailure, Cluster, Namespaces, Scope, innermost, protobuf};
+use crate::error::{Error, Partial};
 use crate::model::podsecurity::Namespace;
 use crate::model::workload::Workload;
 
@@ -34,20 +34,20 @@ const JSON_EVENTS: &str = "application/json;stream=watch";
 
 /// How long a server that streams its lists (KEP-3157) is silent before the last of it. One that
 /// knows nothing of that is silent for ever.
-const SILENCE: Duration = Duration::from_secs(10);
+const FIRST_EVENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The wait before a connection that broke is made anew.
-const RECONNECT: Duration = Duration::from_secs(1);
+const RECONNECT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The longest event: etcd holds no object of more than 1.5 MiB, and JSON may be some times its
 /// size.
-const LONGEST_EVENT: usize = 64 << 20;
+const MAX_EVENT_BYTES: usize = 64 << 20;
 
 /// The workloads of a scope as they are now.
 pub struct Watch<'a> {
     cluster: &'a Cluster,
     scope: &'a Scope,
-    fold: RefCell<Fold>,
+    store: RefCell<WorkloadStore>,
     namespaces: RefCell<Vec<Namespace>>,
     errors: RefCell<Vec<Error>>,
     changed: Notify,
@@ -62,7 +62,7 @@ impl Cluster {
         Watch {
             cluster: self,
             scope,
-            fold: RefCell::default(),
+            store: RefCell::default(),
             namespaces: RefCell::default(),
             errors: RefCell::default(),
             changed: Notify::new(),
@@ -71,21 +71,21 @@ impl Cluster {
     }
 }
 
-/// One collection, and what its objects are to the fold.
+/// One collection, and what its objects are to the store.
 struct Source<'a, T> {
     path: String,
     params: ListParams,
     what: String,
     /// Whose keys are gone when a new list does not have them; `None` for events.
     kind: Option<&'a str>,
-    form: Form<T>,
-    put: &'a dyn Fn(&mut Fold, T) -> Option<Key>,
-    gone: &'a dyn Fn(&mut Fold, &T),
+    encoding: Encoding<T>,
+    put: &'a dyn Fn(&mut WorkloadStore, T) -> Option<Key>,
+    gone: &'a dyn Fn(&mut WorkloadStore, &T),
 }
 
 /// Why following a collection ended.
 enum End {
-    Refused(Refusal),
+    Refused(ApiFailure),
     /// What was read is out of date: it is to be listed anew.
     Expired,
     /// The server does not stream lists.
@@ -115,12 +115,12 @@ impl Watch<'_> {
                 params,
                 what: format!("watch {} in {place}", kind.resource),
                 kind: Some(kind.kind),
-                form: Form::objects(kind.item),
-                put: &|fold, controller: Controller| {
+                encoding: Encoding::objects(kind.item),
+                put: &|store, controller: Controller| {
                     let is_meant = !steps_only || controller.metadata.owner_references.is_some();
-                    is_meant.then(|| fold.controller(kind.api_version, kind.kind, controller))
+                    is_meant.then(|| store.controller(kind.api_version, kind.kind, controller))
                 },
-                gone: &|fold, controller| fold.controller_gone(kind.kind, controller),
+                gone: &|store, controller| store.controller_gone(kind.kind, controller),
             };
             self.beside(self.follow(&source).await);
         });
@@ -130,9 +130,9 @@ impl Watch<'_> {
                 params: ListParams::default().fields("reason=FailedCreate"),
                 what: format!("watch events in {place}"),
                 kind: None,
-                form: Form::JSON,
-                put: &|fold, event: Event| {
-                    fold.failed_create(event);
+                encoding: Encoding::JSON,
+                put: &|store, event: Event| {
+                    store.failed_create(event);
                     None
                 },
                 // An event is forgotten, and what it told of did happen.
@@ -146,9 +146,9 @@ impl Watch<'_> {
                 params: self.scope.selection.of_pods(),
                 what: format!("watch pods in {place}"),
                 kind: Some("Pod"),
-                form: Form::objects(protobuf::pod),
-                put: &|fold, pod: Seen| Some(fold.pod(pod)),
-                gone: &|fold, pod| fold.pod_gone(pod),
+                encoding: Encoding::objects(protobuf::pod),
+                put: &|store, pod: PodSummary| Some(store.pod(pod)),
+                gone: &|store, pod| store.pod_gone(pod),
             };
             self.follow(&source).await.error
         };
@@ -162,7 +162,7 @@ impl Watch<'_> {
         }
     }
 
-    fn beside(&self, refusal: Refusal) {
+    fn beside(&self, refusal: ApiFailure) {
         self.errors.borrow_mut().push(refusal.error);
         self.listed();
     }
@@ -185,24 +185,24 @@ impl Watch<'_> {
 
     /// Hands over each workload that there is now, one after the other.
     pub fn each(&self, take: impl FnMut(Workload)) {
-        self.fold.borrow_mut().each(take);
+        self.store.borrow_mut().each(take);
     }
 
     /// The namespaces as they were when the watch began, and what could not be read since.
     #[must_use]
-    pub fn namespaces(&self) -> Read<Vec<Namespace>> {
-        Read { value: self.namespaces.borrow().clone(), errors: self.errors.borrow().clone() }
+    pub fn namespaces(&self) -> Partial<Vec<Namespace>> {
+        Partial { value: self.namespaces.borrow().clone(), errors: self.errors.borrow().clone() }
     }
 
     /// Follows a collection for ever, or until the server refuses.
-    async fn follow<T: DeserializeOwned + Clone>(&self, source: &Source<'_, T>) -> Refusal {
+    async fn follow<T: DeserializeOwned + Clone>(&self, source: &Source<'_, T>) -> ApiFailure {
         let (mut streamed, mut is_first) = (true, true);
         loop {
             let stale = RefCell::new(
-                source.kind.map(|kind| self.fold.borrow().keys(kind)).unwrap_or_default(),
+                source.kind.map(|kind| self.store.borrow().keys(kind)).unwrap_or_default(),
             );
             let synced = || {
-                self.fold.borrow_mut().forget(&*stale.borrow());
+                self.store.borrow_mut().forget(&*stale.borrow());
                 stale.borrow_mut().clear();
                 match std::mem::take(&mut is_first) {
                     true => self.listed(),
@@ -216,12 +216,12 @@ impl Watch<'_> {
             };
             match end {
                 End::NoStreamedLists => streamed = false,
-                End::Expired => tokio::time::sleep(RECONNECT).await,
+                End::Expired => tokio::time::sleep(RECONNECT_INTERVAL).await,
                 End::Refused(refusal)
                     if !is_first && refusal.code.is_none_or(|code| code == 429 || code >= 500) =>
                 {
                     tracing::debug!(error = %refusal.error, "the watch broke");
-                    tokio::time::sleep(RECONNECT).await;
+                    tokio::time::sleep(RECONNECT_INTERVAL).await;
                 }
                 End::Refused(refusal) => return refusal,
             }
@@ -237,7 +237,7 @@ impl Watch<'_> {
         let take = |item: T| self.put(source, stale, item);
         match self
             .cluster
-            .list(&source.path, &source.params, &source.what, &source.form, take)
+            .list(&source.path, &source.params, &source.what, &source.encoding, take)
             .await
         {
             Err(refusal) if refusal.code == Some(410) => End::Expired,
@@ -250,7 +250,7 @@ impl Watch<'_> {
     }
 
     fn put<T>(&self, source: &Source<'_, T>, stale: &RefCell<HashSet<Key>>, item: T) {
-        if let Some(key) = (source.put)(&mut self.fold.borrow_mut(), item) {
+        if let Some(key) = (source.put)(&mut self.store.borrow_mut(), item) {
             stale.borrow_mut().remove(&key);
         }
     }
@@ -271,15 +271,15 @@ impl Watch<'_> {
                 Some(events) => events,
                 none => match self.events(source, &version, synced.is_some()).await {
                     Ok(events) => none.insert(events),
-                    Err(Refusal { code: Some(400 | 422), .. }) if synced.is_some() => {
+                    Err(ApiFailure { code: Some(400 | 422), .. }) if synced.is_some() => {
                         return End::NoStreamedLists;
                     }
-                    Err(Refusal { code: Some(410), .. }) => return End::Expired,
+                    Err(ApiFailure { code: Some(410), .. }) => return End::Expired,
                     Err(refusal) => return End::Refused(refusal),
                 },
             };
             let next = if synced.is_some() {
-                match tokio::time::timeout(SILENCE, events.next()).await {
+                match tokio::time::timeout(FIRST_EVENT_TIMEOUT, events.next()).await {
                     Ok(next) => next,
                     Err(_) => return End::NoStreamedLists,
                 }
@@ -299,7 +299,7 @@ impl Watch<'_> {
                 Ok(None) => return End::Expired,
                 Err(why) => {
                     let error = Error::remote(source.what.clone(), why);
-                    return End::Refused(Refusal { code: None, error });
+                    return End::Refused(ApiFailure { code: None, error });
                 }
             };
             match change {
@@ -310,7 +310,7 @@ impl Watch<'_> {
                     }
                 }
                 Change::Gone(item) => {
-                    (source.gone)(&mut self.fold.borrow_mut(), &item);
+                    (source.gone)(&mut self.store.borrow_mut(), &item);
                     self.changed.notify_one();
                 }
                 Change::Bookmark { is_initial_end } => {
@@ -356,7 +356,7 @@ impl Watch<'_> {
         source: &Source<'_, T>,
         version: &str,
         initial: bool,
-    ) -> Result<Events<T>, Refusal> {
+    ) -> Result<Events<T>, ApiFailure> {
         let params = WatchParams {
             label_selector: source.params.label_selector.clone(),
             field_selector: source.params.field_selector.clone(),
@@ -367,7 +367,7 @@ impl Watch<'_> {
             let mut request = Request::new(source.path.as_str())
                 .watch(&params, version)
                 .map_err(kube::Error::BuildRequest)?;
-            let accept = if source.form.item.is_some() { EVENTS } else { JSON_EVENTS };
+            let accept = if source.encoding.item.is_some() { EVENTS } else { JSON_EVENTS };
             request.headers_mut().insert(ACCEPT, HeaderValue::from_static(accept));
             // Kubernetes 1.37 compresses each event by itself, and our client takes the end of one
             // for the end of all.
@@ -377,7 +377,7 @@ impl Watch<'_> {
             if !head.status.is_success() {
                 return Err(list::failure(&head, &body.collect_bytes().await?));
             }
-            let decode = match source.form.item.filter(|_| list::is_protobuf(&head)) {
+            let decode = match source.encoding.item.filter(|_| list::is_protobuf(&head)) {
                 Some(item) => Decode::Protobuf(item),
                 None => Decode::Json,
             };
@@ -394,7 +394,7 @@ impl<T: DeserializeOwned> Events<T> {
             if let Some(event) = self.framed()? {
                 return Ok(Some(event));
             }
-            if self.buffer.len() > LONGEST_EVENT {
+            if self.buffer.len() > MAX_EVENT_BYTES {
                 return Err("an event is longer than any object can be".to_owned());
             }
             match http_body_util::BodyExt::frame(&mut self.body).await {

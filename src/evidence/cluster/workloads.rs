@@ -10,12 +10,12 @@ use kube::api::ListParams;
 use prost::DecodeError;
 use serde_json::Value;
 
-use super::fold::{self, Fold};
-use super::list::Form;
-use super::records::{Controller, Seen};
+use super::list::Encoding;
+use super::records::{Controller, PodSummary};
 use super::scope::collection;
-use super::{Cluster, Detail, Namespaces, Refusal, Scope, Selection, protobuf};
-use crate::error::{Error, Read};
+use super::workload_store::{self, WorkloadStore};
+use super::{ApiFailure, Cluster, Fields, Namespaces, Scope, Selection, protobuf};
+use crate::error::{Error, Partial};
 use crate::evidence::pods;
 use crate::model::podsecurity::Namespace;
 use crate::model::workload::Workload;
@@ -66,7 +66,7 @@ pub(super) fn collection_of(kind: &str, namespace: &str) -> Option<String> {
 /// What is asked of a kind of controllers.
 pub(super) struct Asked {
     pub params: ListParams,
-    /// Those that nobody owns are none of it.
+    /// Those that nobody owns are left out.
     pub steps_only: bool,
 }
 
@@ -76,7 +76,7 @@ impl Kind {
     /// selects pods alone.
     pub(super) fn asked(&self, selection: &Selection) -> Option<Asked> {
         let Selection { labels, fields } = selection;
-        let step = fold::MEANS.contains(&self.kind);
+        let step = workload_store::INTERMEDIATE_OWNERS.contains(&self.kind);
         let params = ListParams {
             label_selector: labels.clone().filter(|_| !step),
             ..ListParams::default()
@@ -87,7 +87,7 @@ impl Kind {
 }
 
 /// How often a list whose pages expire (410 Gone) is begun anew.
-const RESTARTS: u32 = 3;
+const MAX_RESTARTS: u32 = 3;
 
 /// What a scope holds.
 #[derive(Debug, Default)]
@@ -102,7 +102,7 @@ impl Cluster {
     ///
     /// # Errors
     /// Only when no pod list at all could be read.
-    pub async fn inventory(&self, scope: &Scope) -> Result<Read<Inventory>, Error> {
+    pub async fn inventory(&self, scope: &Scope) -> Result<Partial<Inventory>, Error> {
         match &scope.namespaces {
             Namespaces::One(name) => {
                 self.inventory_of(scope, Some(name)).await.map_err(|refusal| refusal.error)
@@ -121,15 +121,21 @@ impl Cluster {
     async fn inventory_by_namespace(
         &self,
         scope: &Scope,
-        refusal: Refusal,
-    ) -> Result<Read<Inventory>, Error> {
-        let mut read = Read { value: Inventory::default(), errors: vec![refusal.error] };
+        refusal: ApiFailure,
+    ) -> Result<Partial<Inventory>, Error> {
+        let mut read = Partial { value: Inventory::default(), errors: vec![refusal.error] };
         let mut names = BTreeSet::from([self.namespace.clone()]);
         let all = |namespace: ApiNamespace| {
             names.extend(namespace.metadata.name);
         };
         if let Err(refusal) = self
-            .list("/api/v1/namespaces", &ListParams::default(), "list namespaces", &Form::JSON, all)
+            .list(
+                "/api/v1/namespaces",
+                &ListParams::default(),
+                "list namespaces",
+                &Encoding::JSON,
+                all,
+            )
             .await
         {
             read.errors
@@ -163,11 +169,13 @@ impl Cluster {
         &self,
         scope: &Scope,
         namespace: Option<&str>,
-    ) -> Result<Read<Inventory>, Refusal> {
+    ) -> Result<Partial<Inventory>, ApiFailure> {
         let mut restarts = 0;
         loop {
             match self.try_inventory_of(scope, namespace).await {
-                Err(refusal) if refusal.code == Some(410) && restarts < RESTARTS => restarts += 1,
+                Err(refusal) if refusal.code == Some(410) && restarts < MAX_RESTARTS => {
+                    restarts += 1
+                }
                 other => return other,
             }
         }
@@ -177,28 +185,28 @@ impl Cluster {
         &self,
         scope: &Scope,
         namespace: Option<&str>,
-    ) -> Result<Read<Inventory>, Refusal> {
+    ) -> Result<Partial<Inventory>, ApiFailure> {
         let (mut errors, mut closed) = (Vec::new(), Vec::new());
-        let fold = RefCell::new(Fold::default());
+        let store = RefCell::new(WorkloadStore::default());
         let place =
             namespace.map_or("all namespaces".to_owned(), |name| format!("namespace {name}"));
         let controllers =
-            CONTROLLERS.iter().map(|kind| self.controllers(kind, scope, namespace, &place, &fold));
+            CONTROLLERS.iter().map(|kind| self.controllers(kind, scope, namespace, &place, &store));
         let selected = scope.selection.of_pods();
         let failed_create = ListParams::default().fields("reason=FailedCreate");
         let paths = ["pods", "events"].map(|resource| collection("/api/v1", resource, namespace));
         let what = ["pods", "events"].map(|resource| format!("list {resource} in {place}"));
-        let form = match scope.detail {
-            Detail::Judged => Form::objects(protobuf::pod),
-            Detail::Whole => Form::JSON,
+        let encoding = match scope.fields {
+            Fields::PolicyOnly => Encoding::objects(protobuf::pod),
+            Fields::All => Encoding::JSON,
         };
         let (controllers, pods, listed, namespaces) = tokio::join!(
             join_all(controllers),
-            self.list(&paths[0], &selected, &what[0], &form, |pod: Seen| drop(
-                fold.borrow_mut().pod(pod)
+            self.list(&paths[0], &selected, &what[0], &encoding, |pod: PodSummary| drop(
+                store.borrow_mut().pod(pod)
             )),
-            self.list(&paths[1], &failed_create, &what[1], &Form::JSON, |event: Event| {
-                fold.borrow_mut().failed_create(event);
+            self.list(&paths[1], &failed_create, &what[1], &Encoding::JSON, |event: Event| {
+                store.borrow_mut().failed_create(event);
             }),
             self.namespaces(namespace),
         );
@@ -221,9 +229,9 @@ impl Cluster {
             errors.push(Error::remote(attempted, why).help("owners and failures may be missing"));
         }
         errors.extend(namespaces.errors);
-        Ok(Read {
+        Ok(Partial {
             value: Inventory {
-                workloads: fold.borrow_mut().workloads(),
+                workloads: store.borrow_mut().workloads(),
                 namespaces: namespaces.value,
             },
             errors,
@@ -237,8 +245,8 @@ impl Cluster {
         scope: &Scope,
         namespace: Option<&str>,
         place: &str,
-        fold: &RefCell<Fold>,
-    ) -> Result<(), Refusal> {
+        store: &RefCell<WorkloadStore>,
+    ) -> Result<(), ApiFailure> {
         let Some(Asked { params, steps_only }) = kind.asked(&scope.selection) else {
             return Ok(());
         };
@@ -246,20 +254,20 @@ impl Cluster {
         let what = format!("list {} in {place}", kind.resource);
         let take = |controller: Controller| {
             if !steps_only || controller.metadata.owner_references.is_some() {
-                fold.borrow_mut().controller(kind.api_version, kind.kind, controller);
+                store.borrow_mut().controller(kind.api_version, kind.kind, controller);
             }
         };
-        let whole = match scope.detail {
-            Detail::Judged => Form::objects(kind.item),
-            Detail::Whole => Form::JSON,
+        let whole = match scope.fields {
+            Fields::PolicyOnly => Encoding::objects(kind.item),
+            Fields::All => Encoding::JSON,
         };
-        if !fold::MEANS.contains(&kind.kind) {
+        if !workload_store::INTERMEDIATE_OWNERS.contains(&kind.kind) {
             return self.list(&path, &params, &what, &whole, take).await.map(drop);
         }
         // Of most only the owner is of interest. Where one has none, it is asked for what it
         // declares.
-        self.list(&path, &params, &what, &Form::metadata(protobuf::metadata), take).await?;
-        if fold.borrow().lacks_declared(kind.kind) {
+        self.list(&path, &params, &what, &Encoding::metadata(protobuf::metadata), take).await?;
+        if store.borrow().lacks_declared(kind.kind) {
             self.list(&path, &params, &what, &whole, take).await?;
         }
         Ok(())
@@ -271,13 +279,14 @@ impl Cluster {
     /// No such pod, no permission, no answer.
     pub async fn pod(&self, namespace: &str, name: &str) -> Result<Workload, Error> {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{name}");
-        let pod: Seen = self
+        let pod: PodSummary = self
             .get(&path, &format!("get pod {namespace}/{name}"))
             .await
             .map_err(|refusal| refusal.error)?;
-        let mut fold = Fold::default();
-        fold.bare_pod(pod);
-        fold.workloads()
+        let mut store = WorkloadStore::default();
+        store.bare_pod(pod);
+        store
+            .workloads()
             .pop()
             .ok_or_else(|| Error::remote(format!("get pod {namespace}/{name}"), "it is gone"))
     }
@@ -329,7 +338,7 @@ impl Cluster {
         };
         let mut found = Vec::new();
         let take = |pod: Pod| found.push(pod);
-        self.list(&path, &params, &format!("list the pods of {name}"), &Form::JSON, take)
+        self.list(&path, &params, &format!("list the pods of {name}"), &Encoding::JSON, take)
             .await
             .map_err(|refusal| refusal.error)?;
         Ok(found)
@@ -373,7 +382,7 @@ impl Cluster {
     }
 
     /// What one namespace, or with `None` every one, demands of its pods.
-    pub(super) async fn namespaces(&self, name: Option<&str>) -> Read<Vec<Namespace>> {
+    pub(super) async fn namespaces(&self, name: Option<&str>) -> Partial<Vec<Namespace>> {
         let mut found = Vec::new();
         let mut take = |namespace: ApiNamespace| {
             let name = namespace.metadata.name.unwrap_or_default();
@@ -387,13 +396,13 @@ impl Cluster {
             }
             None => {
                 let what = "read the Pod Security labels of namespaces";
-                self.list("/api/v1/namespaces", &ListParams::default(), what, &Form::JSON, take)
+                self.list("/api/v1/namespaces", &ListParams::default(), what, &Encoding::JSON, take)
                     .await
                     .map(drop)
             }
         };
         let errors = answer.err().map(|refusal| refusal.error).into_iter().collect();
-        Read { value: found, errors }
+        Partial { value: found, errors }
     }
 }
 

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{Blobs, Options, Platform, Source};
+use super::{Blobs, Platform, ReadOptions, Source};
 use crate::error::Error;
 use crate::model::image::Config;
 
 /// Images that are asked for at a time.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT_READS: usize = 8;
 
 /// An image to ask for: what messages call it, where it is, and how to read it.
-pub type Wanted = (String, Source, Options);
+pub type Wanted = (String, Source, ReadOptions);
 
 /// Reads the configuration of each image, in their order. What has not come within `limit` is an
 /// error.
@@ -39,7 +39,7 @@ pub async fn configurations(wanted: Vec<Wanted>, limit: Duration) -> Vec<Result<
         };
         let queue = Mutex::new(wanted.into_iter().enumerate());
         thread::scope(|scope| {
-            for _ in 0..AT_ONCE.min(count) {
+            for _ in 0..MAX_CONCURRENT_READS.min(count) {
                 scope.spawn(|| {
                     let _inside = runtime.enter();
                     let next = || queue.lock().ok().and_then(|mut queue| queue.next());
@@ -60,7 +60,7 @@ pub async fn configurations(wanted: Vec<Wanted>, limit: Duration) -> Vec<Result<
 }
 
 /// Within a tokio runtime, on a thread that may block.
-fn configuration(name: &str, source: &Source, options: &Options) -> Result<Config, Error> {
+fn configuration(name: &str, source: &Source, options: &ReadOptions) -> Result<Config, Error> {
     let fault = |why: String| Error::remote(format!("read the configuration of image {name}"), why);
     let platform = match &options.platform {
         Some(text) => {

@@ -99,7 +99,7 @@ impl Hasher {
 }
 
 /// Pieces under way to the thread that hashes.
-const PIECES: usize = 8;
+const MAX_PIECES: usize = 8;
 
 /// A digest that another thread makes: hashing takes longer than all the rest of reading a plain
 /// layer.
@@ -112,7 +112,7 @@ pub(crate) struct Background {
 
 impl Background {
     pub(crate) fn start(mut hasher: Hasher) -> Background {
-        let (pieces, incoming) = mpsc::sync_channel::<Vec<u8>>(PIECES);
+        let (pieces, incoming) = mpsc::sync_channel::<Vec<u8>>(MAX_PIECES);
         let (outgoing, spent) = mpsc::channel();
         let thread = thread::spawn(move || {
             for piece in incoming {

@@ -18,9 +18,9 @@ use twox_hash::XxHash64;
 use super::digest::Digest;
 use super::layer::{Expected, Limits, Measured};
 use super::part::Origin;
-use crate::model::access::Kind;
 use crate::model::capability::{FileCapabilities, Set};
-use crate::model::image::layer::{Attributes, Change, Layer};
+use crate::model::filesystem::FileType;
+use crate::model::image::layer::{Attributes, Layer, LayerChange};
 use crate::model::image::paths::{PathId, Paths};
 
 /// To be raised whenever a layer is read or written otherwise than before.
@@ -105,14 +105,14 @@ struct Capabilities {
 }
 
 /// What an entry's `change` counts: a file of one of these kinds, or a change that puts none.
-const KINDS: [Kind; 7] = [
-    Kind::File,
-    Kind::Directory,
-    Kind::Symlink,
-    Kind::CharDevice,
-    Kind::BlockDevice,
-    Kind::Fifo,
-    Kind::Socket,
+const KINDS: [FileType; 7] = [
+    FileType::File,
+    FileType::Directory,
+    FileType::Symlink,
+    FileType::CharDevice,
+    FileType::BlockDevice,
+    FileType::Fifo,
+    FileType::Socket,
 ];
 const HARD_LINK: u32 = 7;
 const WHITEOUT: u32 = 8;
@@ -189,24 +189,24 @@ fn path(paths: &Paths, index: u64) -> Option<PathId> {
     paths.at(usize::try_from(index).ok()?)
 }
 
-impl From<&Change> for Entry {
-    fn from(change: &Change) -> Entry {
+impl From<&LayerChange> for Entry {
+    fn from(change: &LayerChange) -> Entry {
         let file = match change {
-            Change::Put(file) => file,
-            Change::HardLink(target) => {
+            LayerChange::Put(file) => file,
+            LayerChange::HardLink(target) => {
                 return Entry {
                     change: HARD_LINK,
                     target: Some(Bytes::copy_from_slice(target)),
                     ..Entry::default()
                 };
             }
-            Change::Whiteout => return Entry { change: WHITEOUT, ..Entry::default() },
-            Change::Opaque => return Entry { change: OPAQUE, ..Entry::default() },
+            LayerChange::Whiteout => return Entry { change: WHITEOUT, ..Entry::default() },
+            LayerChange::Opaque => return Entry { change: OPAQUE, ..Entry::default() },
         };
         Entry {
             change: (0..)
                 .zip(KINDS)
-                .find(|(_, kind)| *kind == file.kind)
+                .find(|(_, kind)| *kind == file.file_type)
                 .map_or(u32::MAX, |(number, _)| number),
             mode: file.mode.into(),
             uid: file.uid,
@@ -226,13 +226,13 @@ impl From<&Change> for Entry {
 }
 
 impl Entry {
-    fn change(&self) -> Option<Change> {
+    fn change(&self) -> Option<LayerChange> {
         Some(match self.change {
-            HARD_LINK => Change::HardLink(Box::from(self.target.as_deref()?)),
-            WHITEOUT => Change::Whiteout,
-            OPAQUE => Change::Opaque,
-            number => Change::Put(Attributes {
-                kind: *KINDS.get(usize::try_from(number).ok()?)?,
+            HARD_LINK => LayerChange::HardLink(Box::from(self.target.as_deref()?)),
+            WHITEOUT => LayerChange::Whiteout,
+            OPAQUE => LayerChange::Opaque,
+            number => LayerChange::Put(Attributes {
+                file_type: *KINDS.get(usize::try_from(number).ok()?)?,
                 mode: u16::try_from(self.mode).ok()?,
                 uid: self.uid,
                 gid: self.gid,
@@ -256,7 +256,7 @@ mod tests {
 
     use super::*;
 
-    fn change() -> impl Strategy<Value = Change> {
+    fn change() -> impl Strategy<Value = LayerChange> {
         let capabilities =
             any::<(u64, u64, bool, u32)>().prop_map(|(permitted, inheritable, effective, root)| {
                 let (permitted, inheritable) =
@@ -271,8 +271,8 @@ mod tests {
             prop::option::of(capabilities),
         );
         let put = file.prop_map(|(kind, (mode, uid, gid, size, content), target, capabilities)| {
-            Change::Put(Attributes {
-                kind,
+            LayerChange::Put(Attributes {
+                file_type: kind,
                 mode,
                 uid,
                 gid,
@@ -282,7 +282,7 @@ mod tests {
                 capabilities,
             })
         });
-        prop_oneof![4 => put, 1 => target.prop_map(|target| Change::HardLink(target.into()))]
+        prop_oneof![4 => put, 1 => target.prop_map(|target| LayerChange::HardLink(target.into()))]
     }
 
     fn measured() -> impl Strategy<Value = Measured> {

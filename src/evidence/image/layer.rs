@@ -13,10 +13,10 @@ use twox_hash::XxHash64;
 
 use super::digest::{Background, Digest};
 use super::tar::{Member, MemberKind, Members};
-use crate::model::access::Kind;
 use crate::model::capability::FileCapabilities;
-use crate::model::image::layer::{Attributes, Change, Layer};
-use crate::model::image::paths::split;
+use crate::model::filesystem::FileType;
+use crate::model::filesystem::path::PathText;
+use crate::model::image::layer::{Attributes, Layer, LayerChange};
 
 /// What a layer may cost. The numbers are far above any image in use; they bound what a hostile one
 /// can do.
@@ -225,7 +225,7 @@ fn clean<'p>(path: &'p [u8], limits: &Limits) -> io::Result<Vec<&'p [u8]>> {
         return Err(above(format_args!("a path of {} bytes", path.len())));
     }
     let mut names = Vec::new();
-    for name in split(path) {
+    for name in path.names() {
         if name == b".." {
             if names.pop().is_none() {
                 let shown = String::from_utf8_lossy(path);
@@ -246,20 +246,20 @@ fn change(
     content: u64,
     layer: &mut Layer,
     limits: &Limits,
-) -> io::Result<Option<Change>> {
+) -> io::Result<Option<LayerChange>> {
     let kind = match member.kind {
-        MemberKind::File => Kind::File,
-        MemberKind::Directory => Kind::Directory,
-        MemberKind::Symlink => Kind::Symlink,
-        MemberKind::CharDevice => Kind::CharDevice,
-        MemberKind::BlockDevice => Kind::BlockDevice,
-        MemberKind::Fifo => Kind::Fifo,
+        MemberKind::File => FileType::File,
+        MemberKind::Directory => FileType::Directory,
+        MemberKind::Symlink => FileType::Symlink,
+        MemberKind::CharDevice => FileType::CharDevice,
+        MemberKind::BlockDevice => FileType::BlockDevice,
+        MemberKind::Fifo => FileType::Fifo,
         MemberKind::HardLink => {
             // What leads out of the image is cut off at its root, as the runtimes' own path
             // resolution does it.
             return match member.target.len() {
                 len if len > limits.path => Err(above(format_args!("a link of {len} bytes"))),
-                _ => Ok(Some(Change::HardLink(member.target.clone().into_boxed_slice()))),
+                _ => Ok(Some(LayerChange::HardLink(member.target.clone().into_boxed_slice()))),
             };
         }
         MemberKind::Other => return Ok(None),
@@ -277,14 +277,14 @@ fn change(
         }
         decoded
     });
-    Ok(Some(Change::Put(Attributes {
-        kind,
-        mode: if kind == Kind::Symlink { 0o777 } else { member.mode },
+    Ok(Some(LayerChange::Put(Attributes {
+        file_type: kind,
+        mode: if kind == FileType::Symlink { 0o777 } else { member.mode },
         uid: member.uid,
         gid: member.gid,
         size: member.size,
-        content: if kind == Kind::File { content } else { 0 },
-        target: (kind == Kind::Symlink).then(|| Arc::from(member.target.as_slice())),
+        content: if kind == FileType::File { content } else { 0 },
+        target: (kind == FileType::Symlink).then(|| Arc::from(member.target.as_slice())),
         capabilities,
     })))
 }

@@ -21,7 +21,7 @@ use std::thread;
 
 pub use cache::Cache;
 pub use configurations::{Wanted, configurations};
-pub use registry::Access;
+pub use registry::RegistryAccess;
 
 use crate::error::Error;
 use crate::model::image::Image;
@@ -81,8 +81,8 @@ impl Source {
 
 /// How to read.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
-    pub access: Access,
+pub struct ReadOptions {
+    pub access: RegistryAccess,
     /// The platform wanted of an image for several, as `linux/arm64`; this machine's, if `None`.
     pub platform: Option<String>,
     /// Which image of an archive or a layout with several: a tag or name that it gives.
@@ -97,7 +97,7 @@ pub struct Options {
 /// # Errors
 /// One sentence: an image is read whole or not at all, since half of its layers would tell of files
 /// that are not there.
-pub async fn read(name: &str, source: Source, options: Options) -> Result<Image, Error> {
+pub async fn read(name: &str, source: Source, options: ReadOptions) -> Result<Image, Error> {
     let name = name.to_owned();
     let attempted = format!("read image {name}");
     let task = tokio::task::spawn_blocking(move || read_blocking(&name, &source, &options));
@@ -105,7 +105,7 @@ pub async fn read(name: &str, source: Source, options: Options) -> Result<Image,
 }
 
 /// What [`read`] does; within a tokio runtime, on a thread that may block.
-fn read_blocking(name: &str, source: &Source, options: &Options) -> Result<Image, Error> {
+fn read_blocking(name: &str, source: &Source, options: &ReadOptions) -> Result<Image, Error> {
     let fault = |why: String| match source {
         Source::Registry(_) => Error::remote(format!("read image {name}"), why),
         _ => Error::input(format!("read image {name}"), why),
@@ -172,7 +172,7 @@ enum Place {
 }
 
 impl Blobs {
-    fn open(source: &Source, options: &Options) -> Result<Blobs, String> {
+    fn open(source: &Source, options: &ReadOptions) -> Result<Blobs, String> {
         match source {
             Source::Registry(reference) => Ok(Blobs::Registry(
                 Box::new(Registry::connect(reference, &options.access)?),
@@ -201,7 +201,7 @@ impl Blobs {
         &self,
         source: &Source,
         platform: &Platform,
-        options: &Options,
+        options: &ReadOptions,
     ) -> Result<Plan, String> {
         match (self, source) {
             (Blobs::Layout(layout), Source::Store(_, digest)) => {
@@ -251,7 +251,7 @@ impl Blobs {
         mut digest: Option<Digest>,
         bytes: &[u8],
         platform: &Platform,
-        options: &Options,
+        options: &ReadOptions,
     ) -> Result<Plan, String> {
         let mut manifest: Manifest = manifest::parse(bytes, "manifest")?;
         let mut depth = 0;
@@ -344,7 +344,7 @@ impl Blobs {
     }
 
     /// Reads all layers, some at a time, the largest first.
-    fn layers(&self, plan: &Plan, options: &Options) -> Result<Vec<Layer>, String> {
+    fn layers(&self, plan: &Plan, options: &ReadOptions) -> Result<Vec<Layer>, String> {
         let wanted = wanted(&plan.config);
         let memory = Memory::default();
         let mut order: Vec<usize> = (0..plan.layers.len()).collect();
@@ -395,7 +395,7 @@ impl Blobs {
         &self,
         source: &LayerSource,
         wanted: &[Vec<u8>],
-        options: &Options,
+        options: &ReadOptions,
         memory: &Memory,
     ) -> Result<Layer, String> {
         let limits = &options.limits;
@@ -552,7 +552,7 @@ fn names(manifests: &[Descriptor]) -> String {
 }
 
 /// The image of a `manifest.json`, as `docker save` before 25 and podman's docker-archive write it.
-fn saved(archive: &Archive, options: &Options) -> Result<Plan, String> {
+fn saved(archive: &Archive, options: &ReadOptions) -> Result<Plan, String> {
     let read =
         |name: &str| archive.read(name).map_err(|error| error.to_string()).and_then(read_json);
     let images: Vec<Saved> = manifest::parse(&read("manifest.json")?, "manifest.json")?;
@@ -603,7 +603,7 @@ fn saved(archive: &Archive, options: &Options) -> Result<Plan, String> {
 }
 
 /// The names of files to read whole: the accounts, and what the container starts with, which may be
-/// a script that tells whom it drops to.
+/// a script that tells which user it drops to.
 fn wanted(config: &ImageConfig) -> Vec<Vec<u8>> {
     let run = config.run();
     let programs = [&run.entrypoint, &run.command].into_iter().filter_map(|words| words.first());

@@ -15,7 +15,7 @@ use super::digest::Digest;
 
 const CONNECT: Duration = Duration::from_secs(30);
 /// Without a byte.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 /// What Docker's own configuration calls its registry.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 /// The registry of a reference that names none.
@@ -30,7 +30,7 @@ const ACCEPTED: [&str; 4] = [
 
 /// How to reach registries.
 #[derive(Debug, Clone, Default)]
-pub struct Access {
+pub struct RegistryAccess {
     /// Registries spoken to in plain HTTP, as `host:port`.
     pub plain_http: Vec<String>,
     /// Asked instead of the registry that a reference names, as `host[:port]`.
@@ -50,7 +50,7 @@ pub(crate) struct Registry {
 
 impl Registry {
     /// Logs in. Must be called within a tokio runtime, and from a thread that may block.
-    pub(crate) fn connect(reference: &str, access: &Access) -> Result<Registry, String> {
+    pub(crate) fn connect(reference: &str, access: &RegistryAccess) -> Result<Registry, String> {
         let mut reference: Reference = parse(reference)
             .map_err(|error| format!("{reference:?} is no image reference: {error}"))?;
         if let Some(mirror) = &access.mirror {
@@ -59,7 +59,7 @@ impl Registry {
         let config = ClientConfig {
             protocol: ClientProtocol::HttpsExcept(access.plain_http.clone()),
             connect_timeout: Some(CONNECT),
-            read_timeout: Some(SILENCE),
+            read_timeout: Some(SILENCE_TIMEOUT),
             user_agent: concat!("kubectl-nonroot/", env!("CARGO_PKG_VERSION")),
             ..ClientConfig::default()
         };
@@ -202,7 +202,7 @@ where
 
 /// The first that fits: a pull secret, then the user's `config.json` with its helpers, then
 /// podman's `auth.json`, then nobody.
-fn credentials(reference: &Reference, access: &Access) -> RegistryAuth {
+fn credentials(reference: &Reference, access: &RegistryAccess) -> RegistryAuth {
     let server = match reference.registry() {
         "docker.io" => DOCKER_HUB,
         registry => registry,

@@ -1,10 +1,13 @@
 //! A look into a running container: scripts for its own shell, and what their answers mean.
 
 mod parse;
+mod procfs;
 
 pub use self::parse::{
-    calls, found, inside, logs, look, options, paths, private, standing, started, usage,
+    access_context, calls, inside, logs, options, path_stats, paths, private, search_hits, started,
+    usage,
 };
+pub use self::procfs::credentials;
 
 /// Gathers all of [`crate::model::inside::Inside`]; run as `sh -c GATHER`.
 pub const GATHER: &str = include_str!("gather.sh");
@@ -13,12 +16,12 @@ pub const GATHER: &str = include_str!("gather.sh");
 /// run as `sh -c FIND sh WORD...`.
 pub const FIND: &str = include_str!("find.sh");
 
-/// Gathers [`crate::model::inside::Standing`]; run as `sh -c STANDING sh PATH...` with the files
-/// whose capabilities count.
-pub const STANDING: &str = include_str!("standing.sh");
+/// Gathers [`crate::model::inside::AccessContext`]; run as `sh -c ACCESS_CONTEXT sh PATH...` with
+/// the files whose capabilities count.
+pub const ACCESS_CONTEXT: &str = include_str!("access_context.sh");
 
-/// Looks at the paths given as arguments; run as `sh -c LOOK sh PATH...`.
-pub const LOOK: &str = include_str!("look.sh");
+/// Shows what is at the paths given as arguments; run as `sh -c PATH_STATS sh PATH...`.
+pub const PATH_STATS: &str = include_str!("path_stats.sh");
 
 /// Shows what a program says of its options; run as `sh -c HELP sh PROGRAM`.
 pub const HELP: &str = include_str!("help.sh");

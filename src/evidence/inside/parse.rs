@@ -1,17 +1,15 @@
 //! The answers of the scripts. A container is no more to be trusted than its image: what does not
 //! parse is left out.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
+use super::procfs::{credentials, descriptor, is_file, listener, mount, process};
 use crate::model::accounts::Accounts;
-use crate::model::capability::{Credentials, FileCapabilities};
+use crate::model::capability::FileCapabilities;
 use crate::model::facts::CommandOption;
-use crate::model::inside::{
-    Found, Ids, Inode, Inside, Listener, Look, Mount, OpenFile, Process, Standing,
-};
+use crate::model::filesystem::{Inode, PathStat, PathStats};
+use crate::model::inside::{AccessContext, Inside, OpenFile, Process, SearchHits};
 
 /// Entries of any one list: a container with more files changed than this tells nothing more.
-const MOST: usize = 20_000;
+const MAX_ENTRIES: usize = 20_000;
 
 /// Reads the answer of `gather.sh`.
 #[must_use]
@@ -32,8 +30,12 @@ pub fn inside(answer: &str) -> Inside {
             }
             "passwd" => passwd = body,
             "group" => group = body,
-            "mountinfo" => found.mounts = body.lines().filter_map(mount).take(MOST).collect(),
-            "process" if found.processes.len() < MOST => found.processes.push(process(pid, body)),
+            "mountinfo" => {
+                found.mounts = body.lines().filter_map(mount).take(MAX_ENTRIES).collect()
+            }
+            "process" if found.processes.len() < MAX_ENTRIES => {
+                found.processes.push(process(pid, body))
+            }
             "cmdline" => {
                 let words = body.trim_end_matches(['\n', '\0']).split('\0');
                 let arguments = words.filter(|word| !word.is_empty()).map(str::to_owned).collect();
@@ -51,7 +53,10 @@ pub fn inside(answer: &str) -> Inside {
                         .and_then(|rest| rest.trim_end_matches(']').parse().ok())
                     {
                         sockets.push((inode, pid));
-                    } else if writable && is_file(target) && found.open_for_writing.len() < MOST {
+                    } else if writable
+                        && is_file(target)
+                        && found.open_for_writing.len() < MAX_ENTRIES
+                    {
                         found
                             .open_for_writing
                             .push(OpenFile { process: pid, path: target.to_owned() });
@@ -59,7 +64,7 @@ pub fn inside(answer: &str) -> Inside {
                 }
             }
             "tcp" | "tcp6" | "udp" | "udp6" | "unix" => tables.push((name, body)),
-            "changed" => found.changed = body.lines().filter_map(inode).take(MOST).collect(),
+            "changed" => found.changed = body.lines().filter_map(stat).take(MAX_ENTRIES).collect(),
             _ => {}
         }
     }
@@ -67,34 +72,38 @@ pub fn inside(answer: &str) -> Inside {
     let process_of = |inode| sockets.iter().find(|(known, _)| *known == inode).map(|(_, pid)| *pid);
     for (table, body) in tables {
         let rows = body.lines().skip(1);
-        found.listeners.extend(rows.filter_map(|row| listener(table, row, &process_of)).take(MOST));
+        found
+            .listeners
+            .extend(rows.filter_map(|row| listener(table, row, &process_of)).take(MAX_ENTRIES));
     }
     found
 }
 
-/// Reads the answer of `standing.sh`.
+/// Reads the answer of `access_context.sh`.
 #[must_use]
-pub fn standing(answer: &str) -> Standing {
-    let mut standing = Standing::default();
+pub fn access_context(answer: &str) -> AccessContext {
+    let mut context = AccessContext::default();
     let (mut passwd, mut group) = ("", "");
     for (name, detail, body) in sections(answer) {
         match name {
-            "self" => standing.own = Credentials::from_status(body),
-            "first" => standing.first = Credentials::from_status(body),
-            "mountinfo" => standing.mounts = body.lines().filter_map(mount).take(MOST).collect(),
+            "self" => context.own = credentials(body),
+            "first" => context.first = credentials(body),
+            "mountinfo" => {
+                context.mounts = body.lines().filter_map(mount).take(MAX_ENTRIES).collect()
+            }
             "passwd" => passwd = body,
             "group" => group = body,
-            "port" => standing.unprivileged_port_start = body.trim().parse().ok(),
+            "port" => context.unprivileged_port_start = body.trim().parse().ok(),
             "attributes" => {
                 if let Some(capabilities) = archived_capabilities(body) {
-                    standing.file_capabilities.insert(detail.to_owned(), capabilities);
+                    context.file_capabilities.insert(detail.to_owned(), capabilities);
                 }
             }
             _ => {}
         }
     }
-    standing.accounts = Accounts::parse(passwd.as_bytes(), group.as_bytes());
-    standing
+    context.accounts = Accounts::parse(passwd.as_bytes(), group.as_bytes());
+    context
 }
 
 /// The `security.capability` attribute of the one file of an archive, whose head is here in
@@ -127,28 +136,28 @@ fn archived_capabilities(hex: &str) -> Option<Option<FileCapabilities>> {
     FileCapabilities::decode(value).map(Some)
 }
 
-/// Reads the answer of `look.sh`; `None` where the container has no way to answer.
+/// Reads the answer of `path_stats.sh`; `None` where the container has no way to answer.
 #[must_use]
-pub fn look(answer: &str) -> Option<Look> {
-    let (_, _, body) = sections(answer).find(|(name, ..)| *name == "look")?;
-    let mut inodes: Vec<Inode> = Vec::new();
-    for inode in body.lines().filter_map(inode).take(MOST) {
-        if !inodes.contains(&inode) {
-            inodes.push(inode);
+pub fn path_stats(answer: &str) -> Option<PathStats> {
+    let (_, _, body) = sections(answer).find(|(name, ..)| *name == "stats")?;
+    let mut stats: Vec<PathStat> = Vec::new();
+    for stat in body.lines().filter_map(stat).take(MAX_ENTRIES) {
+        if !stats.contains(&stat) {
+            stats.push(stat);
         }
     }
-    Some(Look { inodes })
+    Some(PathStats { stats })
 }
 
 /// Reads the answer of `private.sh`: the files, and the paths of those that are named.
 #[must_use]
-pub fn private(answer: &str) -> (Vec<Inode>, Vec<String>) {
+pub fn private(answer: &str) -> (Vec<PathStat>, Vec<String>) {
     let (mut files, mut named) = (Vec::new(), Vec::new());
     for (name, _, body) in sections(answer) {
         match name {
-            "private" => files.extend(body.lines().filter_map(inode).take(MOST)),
+            "private" => files.extend(body.lines().filter_map(stat).take(MAX_ENTRIES)),
             "named" => {
-                let paths = body.lines().filter(|line| line.starts_with('/')).take(MOST);
+                let paths = body.lines().filter(|line| line.starts_with('/')).take(MAX_ENTRIES);
                 named.extend(paths.map(str::to_owned));
             }
             _ => {}
@@ -159,27 +168,27 @@ pub fn private(answer: &str) -> (Vec<Inode>, Vec<String>) {
 
 /// Reads the answer of `find.sh`.
 #[must_use]
-pub fn found(answer: &str) -> Found {
-    let mut found = Found::default();
+pub fn search_hits(answer: &str) -> SearchHits {
+    let mut hits = SearchHits::default();
     for (name, _, body) in sections(answer) {
         match name {
             "directives" => {
-                let lines = body.lines().filter_map(|line| line.split_once(':')).take(MOST);
-                found.directives =
+                let lines = body.lines().filter_map(|line| line.split_once(':')).take(MAX_ENTRIES);
+                hits.directives =
                     lines.map(|(file, line)| (file.to_owned(), line.to_owned())).collect();
             }
             "databases" => {
-                found.databases = body
+                hits.databases = body
                     .lines()
                     .filter(|line| line.starts_with('/'))
-                    .take(MOST)
+                    .take(MAX_ENTRIES)
                     .map(str::to_owned)
                     .collect()
             }
             _ => {}
         }
     }
-    found
+    hits
 }
 
 /// Reads the answer of `calls.sh`: file and line of each call.
@@ -189,7 +198,7 @@ pub fn calls(answer: &str) -> Vec<(String, String)> {
     let lines = scripts.flat_map(|(_, file, body)| {
         body.lines().map(move |line| (file.to_owned(), line.to_owned()))
     });
-    lines.take(MOST).collect()
+    lines.take(MAX_ENTRIES).collect()
 }
 
 /// Reads the answer of `refused.sh` or `unreadable.sh`, the paths that the container's user may not
@@ -202,7 +211,7 @@ pub fn paths(answer: &str) -> Vec<String> {
     else {
         return Vec::new();
     };
-    body.lines().filter(|line| line.starts_with('/')).take(MOST).map(str::to_owned).collect()
+    body.lines().filter(|line| line.starts_with('/')).take(MAX_ENTRIES).map(str::to_owned).collect()
 }
 
 /// Reads the answer of `usage.sh`: path and bytes of each.
@@ -215,13 +224,13 @@ pub fn usage(answer: &str) -> Vec<(String, u64)> {
         let (kib, path) = line.split_once('\t')?;
         Some((path.to_owned(), kib.parse::<u64>().ok()?.saturating_mul(1024)))
     };
-    body.lines().filter_map(row).take(MOST).collect()
+    body.lines().filter_map(row).take(MAX_ENTRIES).collect()
 }
 
 /// Reads the answer of `logs.sh`: path and text of each file.
 #[must_use]
 pub fn logs(answer: &str) -> Vec<(String, String)> {
-    let files = sections(answer).filter(|(name, ..)| *name == "log").take(MOST);
+    let files = sections(answer).filter(|(name, ..)| *name == "log").take(MAX_ENTRIES);
     files
         .map(|(_, path, body)| (path.to_owned(), body.to_owned()))
         .filter(|(_, text)| !text.trim().is_empty())
@@ -254,7 +263,7 @@ pub fn options(answer: &str) -> Vec<CommandOption> {
     let Some((_, _, body)) = sections(answer).find(|(name, ..)| *name == "help") else {
         return Vec::new();
     };
-    body.lines().filter_map(option).take(MOST).collect()
+    body.lines().filter_map(option).take(MAX_ENTRIES).collect()
 }
 
 /// `  -u, --user USER   Specify the user`: the flags end where two spaces, a tab or a dash of its
@@ -296,157 +305,29 @@ fn of(processes: &mut [Process], pid: u32, change: impl FnOnce(&mut Process)) {
     }
 }
 
-/// `36 35 98:0 /root /point rw,noatime shared:1 - ext4 /dev/root rw,errors=continue`
-fn mount(line: &str) -> Option<Mount> {
-    let (before, after) = line.split_once(" - ")?;
-    let mut fields = before.split(' ').skip(3);
-    let (root, point, options) = (fields.next()?, fields.next()?, fields.next()?);
-    let mut fields = after.split(' ');
-    let (fs_type, source, super_options) =
-        (fields.next()?, fields.next()?, fields.next().unwrap_or_default());
-    let has = |options: &str, wanted| options.split(',').any(|option| option == wanted);
-    Some(Mount {
-        point: unescaped(point),
-        root: unescaped(root),
-        fs_type: fs_type.to_owned(),
-        source: unescaped(source),
-        read_only: has(options, "ro") || has(super_options, "ro"),
-        noexec: has(options, "noexec"),
-        nosuid: has(options, "nosuid"),
-    })
-}
-
-/// The kernel writes blanks and backslashes of paths in octal: `\040`.
-fn unescaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('\\') {
-        out.push_str(before);
-        match after.get(..3).and_then(|octal| u8::from_str_radix(octal, 8).ok()) {
-            Some(byte) => {
-                out.push(char::from(byte));
-                rest = &after[3..];
-            }
-            None => {
-                out.push('\\');
-                rest = after;
-            }
-        }
-    }
-    out.push_str(rest);
-    out
-}
-
-fn process(pid: u32, status: &str) -> Process {
-    let mut process = Process { pid, ..Process::default() };
-    for line in status.lines() {
-        let Some((key, value)) = line.split_once(':') else { continue };
-        let value = value.trim();
-        let mask = || u64::from_str_radix(value, 16).unwrap_or_default();
-        let capabilities = &mut process.capabilities;
-        match key {
-            "Name" => process.name = value.to_owned(),
-            "PPid" => process.parent = value.parse().unwrap_or_default(),
-            "Uid" => process.uid = ids(value),
-            "Gid" => process.gid = ids(value),
-            "Groups" => {
-                process.groups = value.split_whitespace().filter_map(|id| id.parse().ok()).collect()
-            }
-            "CapInh" => capabilities.inheritable = mask(),
-            "CapPrm" => capabilities.permitted = mask(),
-            "CapEff" => capabilities.effective = mask(),
-            "CapBnd" => capabilities.bounding = mask(),
-            "CapAmb" => capabilities.ambient = mask(),
-            "NoNewPrivs" => process.no_new_privs = value == "1",
-            "Seccomp" => process.seccomp = value.parse().unwrap_or_default(),
-            _ => {}
-        }
-    }
-    process
-}
-
-fn ids(value: &str) -> Ids {
-    let mut ids = value.split_whitespace().map(|id| id.parse().unwrap_or_default());
-    let mut next = || ids.next().unwrap_or_default();
-    Ids { real: next(), effective: next(), saved: next(), filesystem: next() }
-}
-
-/// `l-wx------ 1 root root 64 Nov 24 10:40 3 -> /var/log/x`: the link's own bits are the modes that
-/// the file is open for (proc_pid_fd(5)).
-fn descriptor(line: &str) -> Option<(bool, &str)> {
-    let (link, target) = line.split_once(" -> ")?;
-    Some((link.as_bytes().get(2) == Some(&b'w'), target))
-}
-
-/// A descriptor's target that is a path of the container's own, and neither a device nor deleted.
-fn is_file(target: &str) -> bool {
-    target.starts_with('/')
-        && !["/dev/", "/proc/", "/sys/"].iter().any(|dir| target.starts_with(dir))
-        && !target.ends_with(" (deleted)")
-}
-
-/// `81a4 0 0 2 '/run/nginx.pid'`, or for a link `a1ff 0 0 4 '/var/run' -> '/run'`.
-fn inode(line: &str) -> Option<Inode> {
+/// `81a4 0 0 2 '/run/nginx.pid'`, or for a link `a1ff 0 0 4 '/var/run' -> '/run'`: mode, uid, gid,
+/// bytes and names.
+fn stat(line: &str) -> Option<PathStat> {
     let mut fields = line.splitn(5, ' ');
-    let mode = u32::from_str_radix(fields.next()?, 16).ok()?;
-    let (uid, gid, size) =
-        (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    let names = fields.next()?;
+    let st_mode = u32::from_str_radix(fields.next()?, 16).ok()?;
+    let (uid, gid) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    let names = fields.nth(1)?;
     let (path, target) = match names.split_once("' -> '") {
         Some((path, target)) => (path, Some(target)),
         None => (names, None),
     };
-    // GNU stat quotes as a shell does; a name that needs more than plain quotes is none that a
-    // program is set up with.
+    // GNU stat quotes as a shell does. A name that takes more than plain quotes does not occur
+    // where programs are set up.
     let plain = |text: &str| text.trim_matches(['\'', '"']).to_owned();
-    Some(Inode { path: plain(path), mode, uid, gid, size, target: target.map(plain) })
-}
-
-/// A row of /proc/net/{tcp,udp}{,6} or unix that waits for others: a TCP socket in LISTEN, a UDP
-/// socket that is bound and not connected, a unix socket with a path that accepts connections
-/// (proc_net(5); linux/net/tcp_states.h).
-fn listener(table: &str, row: &str, process_of: &dyn Fn(u64) -> Option<u32>) -> Option<Listener> {
-    const LISTEN: &str = "0A";
-    const UNCONNECTED: &str = "07";
-    const ACCEPTS: &str = "00010000";
-    let fields: Vec<&str> = row.split_whitespace().collect();
-    if table == "unix" {
-        let [_, _, _, flags, _, _, inode, path] = fields.as_slice() else { return None };
-        let listens = *flags == ACCEPTS && path.starts_with('/');
-        return listens.then(|| Listener::Unix {
-            path: (*path).to_owned(),
-            process: inode.parse().ok().and_then(process_of),
-        });
-    }
-    let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?.parse().ok()?);
-    let (address, port) = local.split_once(':')?;
-    let (address, port) = (address_of(address)?, u16::from_str_radix(port, 16).ok()?);
-    let process = process_of(inode);
-    match table {
-        "tcp" | "tcp6" if *state == LISTEN => Some(Listener::Tcp { address, port, process }),
-        "udp" | "udp6" if *state == UNCONNECTED => Some(Listener::Udp { address, port, process }),
-        _ => None,
-    }
-}
-
-/// The kernel prints an address as 32-bit words in the machine's byte order; every machine that
-/// Kubernetes runs on but s390x is little-endian.
-fn address_of(hex: &str) -> Option<IpAddr> {
-    let mut octets = Vec::with_capacity(16);
-    for start in (0..hex.len()).step_by(8) {
-        let word = u32::from_str_radix(hex.get(start..start + 8)?, 16).ok()?;
-        octets.extend(word.to_le_bytes());
-    }
-    match octets.len() {
-        4 => <[u8; 4]>::try_from(octets).ok().map(|octets| IpAddr::V4(Ipv4Addr::from(octets))),
-        16 => <[u8; 16]>::try_from(octets).ok().map(|octets| IpAddr::V6(Ipv6Addr::from(octets))),
-        _ => None,
-    }
+    Some(PathStat::new(plain(path), Inode::of_stat(st_mode, uid, gid, target.map(plain))))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
     use super::*;
+    use crate::model::inside::Listener;
 
     const ANSWER: &str = ">>> directory\n/srv\n>>> path\n/usr/bin:/bin\n>>> passwd\nroot:x:0:0:root:/root:/bin/bash\nnginx:x:999:101::/nonexistent:/bin/false\nbroken\n\n\
 >>> group\nadm:x:4:syslog,nginx\n\n\
@@ -506,16 +387,17 @@ mod tests {
         );
         assert_eq!(found.accounts.groups[0].members, ["syslog", "nginx"]);
         assert_eq!(
-            (found.mounts[1].point.as_str(), found.mounts[1].read_only),
+            (found.mounts[1].point.as_str(), found.mounts[1].options.read_only),
             ("/run/my secrets", true)
         );
         let process = &found.processes[0];
+        let credentials = &process.credentials;
         assert_eq!(
-            (process.pid, process.parent, process.uid.effective, process.groups.as_slice()),
+            (process.pid, process.parent, credentials.uid.effective, credentials.groups.as_slice()),
             (14, 1, 999, &[101, 4][..])
         );
         assert_eq!(
-            (process.capabilities.bounding, process.no_new_privs, process.seccomp),
+            (credentials.sets.bounding.bits(), credentials.no_new_privs, process.seccomp),
             (0xa804_25fb, true, 2)
         );
         assert_eq!((process.arguments.len(), &process.label), (3, &None));
@@ -542,7 +424,9 @@ mod tests {
         let changed: Vec<_> = found
             .changed
             .iter()
-            .map(|inode| (inode.path.as_str(), inode.is_dir(), inode.target.as_deref()))
+            .map(|stat| {
+                (stat.path.as_str(), stat.inode.is_directory(), stat.inode.target.as_deref())
+            })
             .collect();
         assert_eq!(
             changed,
@@ -558,7 +442,7 @@ mod tests {
     fn a_cut_or_hostile_answer_is_no_panic() {
         for end in 0..ANSWER.len() {
             if let Some(part) = ANSWER.get(..end) {
-                let _ = (inside(part), look(part), standing(part));
+                let _ = (inside(part), path_stats(part), access_context(part));
             }
         }
         let _ = inside(
@@ -590,18 +474,19 @@ mod tests {
             attributes(30, b"30 mtime=1700000000.123456789\n"),
             attributes(records.len(), &records[..50]),
         );
-        let standing = standing(&answer);
-        let own = standing.own.expect("a process");
+        let context = access_context(&answer);
+        let own = context.own.expect("a process");
         assert_eq!(
             (own.uid.effective, own.groups.as_slice(), own.no_new_privs),
             (7, &[9][..], true)
         );
-        assert_eq!((standing.first, standing.unprivileged_port_start), (None, Some(80)));
-        let mount = &standing.mounts[0];
-        assert!(mount.read_only && mount.noexec && mount.nosuid);
-        assert_eq!(standing.accounts.users[0].name, "web");
+        assert_eq!((context.first, context.unprivileged_port_start), (None, Some(80)));
+        let mount = &context.mounts[0];
+        let options = mount.options;
+        assert!(options.read_only && options.noexec && options.nosuid);
+        assert_eq!(context.accounts.users[0].name, "web");
         let capabilities = |path| {
-            standing
+            context
                 .file_capabilities
                 .get(path)
                 .map(|found| found.map(|found| found.to_string()).unwrap_or_default())
@@ -614,12 +499,9 @@ mod tests {
     #[test]
     fn a_look_has_each_step_once() {
         let answer =
-            ">>> look\n41ed 0 0 4096 '/'\n41ed 0 0 4096 '/run'\n41ed 0 0 4096 '/'\n>>> end\n";
-        let steps = look(answer).expect("an answer").inodes;
-        assert_eq!(
-            steps.iter().map(|inode| inode.path.as_str()).collect::<Vec<_>>(),
-            ["/", "/run"]
-        );
-        assert_eq!(look(">>> none\n"), None);
+            ">>> stats\n41ed 0 0 4096 '/'\n41ed 0 0 4096 '/run'\n41ed 0 0 4096 '/'\n>>> end\n";
+        let steps = path_stats(answer).expect("an answer").stats;
+        assert_eq!(steps.iter().map(|stat| stat.path.as_str()).collect::<Vec<_>>(), ["/", "/run"]);
+        assert_eq!(path_stats(">>> none\n"), None);
     }
 }

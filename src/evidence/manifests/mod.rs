@@ -15,7 +15,7 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use self::document::{Document, Lines};
-use crate::error::{Error, Read};
+use crate::error::{Error, Partial};
 use crate::evidence::pods;
 use crate::model::template::{self, Pod};
 use crate::model::workload::{Location, Unjudged, Workload};
@@ -31,14 +31,14 @@ const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];
 
 /// The most fields of a pod in another kind that are left out of account: where more cannot be
 /// read, it is no pod.
-const MOST_UNREADABLE: usize = 16;
+const MAX_UNREADABLE: usize = 16;
 
 /// The name of standard input in `-f` and in reports.
 const STDIN: &str = "-";
 
 /// A file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
+pub struct ManifestFile {
     /// As the user named it, or `stdin`.
     pub name: String,
     /// `None` for standard input.
@@ -46,7 +46,7 @@ pub struct File {
     pub text: String,
 }
 
-impl File {
+impl ManifestFile {
     /// The text without a byte order mark.
     fn body(&self) -> &str {
         self.text.strip_prefix('\u{feff}').unwrap_or(&self.text)
@@ -56,7 +56,7 @@ impl File {
 /// A workload of a manifest, and the lines of its pod template.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
-    pub file: Arc<File>,
+    pub file: Arc<ManifestFile>,
     /// The bytes of the file that are its document.
     pub part: Range<usize>,
     /// Which item of the document it is, if that is a list.
@@ -90,7 +90,7 @@ impl Manifest {
 
 /// What files hold.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Found<T> {
+pub struct ManifestContents<T> {
     pub workloads: Vec<T>,
     /// Objects that make pods of which they do not say enough.
     pub unjudged: Vec<Unjudged>,
@@ -113,16 +113,16 @@ pub fn read<T: Send>(
     paths: &[String],
     recursive: bool,
     make: impl Fn(Manifest) -> T + Sync,
-) -> Read<Found<T>> {
-    let Read { value: files, mut errors } = files(paths, recursive);
-    let files: Vec<Arc<File>> = files.into_iter().map(Arc::new).collect();
-    let Read { value, errors: broken } = workloads(&files, make);
+) -> Partial<ManifestContents<T>> {
+    let Partial { value: files, mut errors } = files(paths, recursive);
+    let files: Vec<Arc<ManifestFile>> = files.into_iter().map(Arc::new).collect();
+    let Partial { value, errors: broken } = workloads(&files, make);
     errors.extend(broken);
-    Read { value, errors }
+    Partial { value, errors }
 }
 
 /// Reads files, directories and standard input (`-`), in that order.
-pub fn files(paths: &[String], recursive: bool) -> Read<Vec<File>> {
+pub fn files(paths: &[String], recursive: bool) -> Partial<Vec<ManifestFile>> {
     let mut sources = Vec::new();
     for path in paths {
         if path == STDIN {
@@ -147,15 +147,15 @@ pub fn files(paths: &[String], recursive: bool) -> Read<Vec<File>> {
             }
         }
     }
-    Read::of(parallel::each(&sources, |source| match source {
-        Ok(None) => text(io::stdin().lock(), "standard input").map(|text| File {
+    Partial::of(parallel::each(&sources, |source| match source {
+        Ok(None) => text(io::stdin().lock(), "standard input").map(|text| ManifestFile {
             name: "stdin".to_owned(),
             path: None,
             text,
         }),
         Ok(Some(path)) => {
             let name = path.display().to_string();
-            open(path, &name).map(|text| File { name, path: Some(path.clone()), text })
+            open(path, &name).map(|text| ManifestFile { name, path: Some(path.clone()), text })
         }
         Err(error) => Err(error.clone()),
     }))
@@ -212,9 +212,9 @@ fn text(reader: impl io::Read, name: &str) -> Result<String, Error> {
 
 /// Reads every document of files; one that is broken costs nothing but itself.
 pub fn workloads<T: Send>(
-    files: &[Arc<File>],
+    files: &[Arc<ManifestFile>],
     make: impl Fn(Manifest) -> T + Sync,
-) -> Read<Found<T>> {
+) -> Partial<ManifestContents<T>> {
     let files = files.iter().filter(|file| !source::is_kustomization(file));
     let parts: Vec<_> =
         files.flat_map(|file| split(file.body()).map(move |part| (file, part))).collect();
@@ -231,7 +231,8 @@ pub fn workloads<T: Send>(
         json_values(*part).into_iter().for_each(|part| documents(file, part, &mut take));
         read
     });
-    let mut found = Found { workloads: Vec::new(), unjudged: Vec::new(), notes: Vec::new() };
+    let mut found =
+        ManifestContents { workloads: Vec::new(), unjudged: Vec::new(), notes: Vec::new() };
     let mut errors = Vec::new();
     for outcome in read.into_iter().flatten() {
         match outcome {
@@ -241,11 +242,11 @@ pub fn workloads<T: Send>(
             Outcome::Failed(error) => errors.push(error),
         }
     }
-    Read { value: found, errors }
+    Partial { value: found, errors }
 }
 
 /// Reads one document, which may be a list of objects.
-fn documents(file: &Arc<File>, part: Part<'_>, take: &mut dyn FnMut(Outcome<Manifest>)) {
+fn documents(file: &Arc<ManifestFile>, part: Part<'_>, take: &mut dyn FnMut(Outcome<Manifest>)) {
     let Part { line: offset, start, text } = part;
     let document = match Document::parse(text) {
         Ok(None) => return,
@@ -289,7 +290,7 @@ fn documents(file: &Arc<File>, part: Part<'_>, take: &mut dyn FnMut(Outcome<Mani
 
 /// Where a document or an item of one stands.
 struct Place<'a> {
-    file: &'a Arc<File>,
+    file: &'a Arc<ManifestFile>,
     part: Range<usize>,
     item: Option<usize>,
     offset: u64,
@@ -366,7 +367,7 @@ fn object(document: Document, place: &Place<'_>, take: &mut dyn FnMut(Outcome<Ma
         value: Arc::new(value),
         lines: Arc::new(lines),
     };
-    let template::Found { pods, fragments } = template::find(&object.value);
+    let template::ObjectPods { pods, fragments } = template::find(&object.value);
     let unjudged = |fields: Vec<(String, u64)>, why: Option<String>| Unjudged {
         api_version: object.api_version.clone(),
         kind: object.kind.clone(),
@@ -447,8 +448,8 @@ impl Object {
             // Another kind may have its own types there, or words that are filled in later: the
             // rest is judged without.
             if pod.is_own
-                || unreadable.len() == MOST_UNREADABLE
-                || template::Path::parse(field).remove(raw.to_mut()).is_none()
+                || unreadable.len() == MAX_UNREADABLE
+                || template::FieldPath::parse(field).remove(raw.to_mut()).is_none()
             {
                 return Err(error);
             }
@@ -589,8 +590,9 @@ mod tests {
     }
 
     fn read_text(text: &str) -> (Vec<Manifest>, Vec<String>) {
-        let file = Arc::new(File { name: "f.yaml".to_owned(), path: None, text: text.to_owned() });
-        let Read { value, errors } = workloads(&[file], |manifest| manifest);
+        let file =
+            Arc::new(ManifestFile { name: "f.yaml".to_owned(), path: None, text: text.to_owned() });
+        let Partial { value, errors } = workloads(&[file], |manifest| manifest);
         (value.workloads, errors.iter().map(Error::to_string).collect())
     }
 
@@ -665,8 +667,8 @@ mod tests {
     #[test]
     fn what_is_filled_in_later_is_left_out_of_account_in_another_kind() {
         let text = "apiVersion: x.example/v1\nkind: Flow\nmetadata: {name: f}\nspec:\n  steps:\n  - image: i\n    securityContext:\n      runAsUser: \"{{uid}}\"\n      privileged: true\n";
-        let file = File { name: "f.yaml".to_owned(), path: None, text: text.to_owned() };
-        let Read { value: Found { workloads, unjudged, notes }, errors } =
+        let file = ManifestFile { name: "f.yaml".to_owned(), path: None, text: text.to_owned() };
+        let Partial { value: ManifestContents { workloads, unjudged, notes }, errors } =
             workloads(&[Arc::new(file)], |manifest| manifest);
         let context =
             workloads[0].workload.spec.containers[0].security_context.clone().expect("a context");

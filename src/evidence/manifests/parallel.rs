@@ -6,7 +6,7 @@ use std::thread;
 
 /// How many a thread takes at a time: so few that all end at nearly the same time, so many that
 /// they seldom meet.
-const AT_ONCE: usize = 16;
+const BATCH: usize = 16;
 
 /// Bytes of a thread's stack, as the main thread has it: a document may be nested deeply.
 const STACK: usize = 8 << 20;
@@ -14,7 +14,7 @@ const STACK: usize = 8 << 20;
 /// What becomes of each, in order.
 pub(super) fn each<T: Sync, R: Send>(all: &[T], make: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let threads =
-        thread::available_parallelism().map_or(1, usize::from).min(all.len().div_ceil(AT_ONCE));
+        thread::available_parallelism().map_or(1, usize::from).min(all.len().div_ceil(BATCH));
     if threads < 2 {
         return all.iter().map(make).collect();
     }
@@ -22,8 +22,8 @@ pub(super) fn each<T: Sync, R: Send>(all: &[T], make: impl Fn(&T) -> R + Sync) -
     let work = || {
         let mut made = Vec::new();
         loop {
-            let start = next.fetch_add(AT_ONCE, Ordering::Relaxed);
-            let some = all.iter().skip(start).take(AT_ONCE);
+            let start = next.fetch_add(BATCH, Ordering::Relaxed);
+            let some = all.iter().skip(start).take(BATCH);
             if some.len() == 0 {
                 return made;
             }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{File, document::Document};
+use super::{ManifestFile, document::Document};
 
 /// What a template of Helm's can refer to (helm.sh/docs/chart_template_guide/builtin_objects), and
 /// the functions that no other Go template has.
@@ -26,7 +26,7 @@ const HELM: [&str; 10] = [
 const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// The most fields of a chart's values that an advice names.
-const MOST_NAMED: usize = 4;
+const MAX_NAMED: usize = 4;
 
 /// A Helm chart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Chart {
 
 /// The chart whose template a file is: it is in the chart's `templates`.
 #[must_use]
-pub fn chart(file: &File) -> Option<Chart> {
+pub fn chart(file: &ManifestFile) -> Option<Chart> {
     let path = fs::canonicalize(file.path.as_deref()?).ok()?;
     let templates = path.ancestors().skip(1).find(|above| {
         above.file_name().is_some_and(|name| name == "templates")
@@ -66,12 +66,12 @@ pub fn chart(file: &File) -> Option<Chart> {
     if let Ok(Some(document)) = Document::parse(&values) {
         security_contexts(&document.value, "", &mut contexts);
     }
-    contexts.truncate(MOST_NAMED);
+    contexts.truncate(MAX_NAMED);
     Some(Chart { directory: as_named(file, directory), contexts })
 }
 
 /// A directory above a file as the user would name it.
-fn as_named(file: &File, directory: &Path) -> PathBuf {
+fn as_named(file: &ManifestFile, directory: &Path) -> PathBuf {
     let above = file.path.iter().flat_map(|path| path.ancestors().skip(1));
     let mut named =
         above.map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above });
@@ -83,7 +83,7 @@ fn as_named(file: &File, directory: &Path) -> PathBuf {
 
 /// Whether a file is a kustomization, which has no workloads of its own.
 #[must_use]
-pub fn is_kustomization(file: &File) -> bool {
+pub fn is_kustomization(file: &ManifestFile) -> bool {
     let name = file.path.as_deref().and_then(Path::file_name);
     name.is_some_and(|name| KUSTOMIZATIONS.iter().any(|known| name == *known))
 }
@@ -115,7 +115,7 @@ pub fn rendered_from(text: &str) -> Option<&str> {
 
 /// The kustomization, in a directory above, that takes a file for a patch and not for a resource.
 #[must_use]
-pub fn patched_by(file: &File) -> Option<PathBuf> {
+pub fn patched_by(file: &ManifestFile) -> Option<PathBuf> {
     let path = file.path.as_deref()?;
     let whole = fs::canonicalize(path).ok()?;
     whole.ancestors().skip(1).find_map(|above| {
@@ -141,8 +141,8 @@ pub fn patched_by(file: &File) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
-    fn file(path: PathBuf) -> File {
-        File {
+    fn file(path: PathBuf) -> ManifestFile {
+        ManifestFile {
             name: path.display().to_string(),
             text: fs::read_to_string(&path).unwrap_or_default(),
             path: Some(path),

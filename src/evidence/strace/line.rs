@@ -1,10 +1,10 @@
 //! One line: who, when, and what.
 
 use super::value;
-use crate::model::trace::{Call, Outcome, number};
+use crate::model::trace::{Call, CallOutcome, number};
 
 /// Bytes of a call that are kept as evidence.
-const LONGEST_TEXT: usize = 400;
+const MAX_TEXT_BYTES: usize = 400;
 
 /// A line without its prefixes.
 pub(super) struct Line<'t> {
@@ -28,7 +28,7 @@ pub(super) enum Rest<'t> {
 
 /// The largest pid of a 64-bit kernel (`PID_MAX_LIMIT`, proc_sys_kernel(5)); what is more is a
 /// time.
-const MOST_PID: u64 = 4_194_304;
+const MAX_PID: u64 = 4_194_304;
 
 /// Takes a line apart. `None`: strace did not write it.
 pub(super) fn split(text: &str) -> Option<Line<'_>> {
@@ -86,7 +86,7 @@ fn without_pid(text: &str) -> (Option<u32>, &str) {
     let digits = inner.split('<').next().unwrap_or_default();
     let is_named = digits.len() == inner.len() || inner.ends_with('>');
     match digits.parse::<u64>() {
-        Ok(pid) if is_named && pid <= MOST_PID => (u32::try_from(pid).ok(), after),
+        Ok(pid) if is_named && pid <= MAX_PID => (u32::try_from(pid).ok(), after),
         _ => (None, text),
     }
 }
@@ -174,13 +174,13 @@ pub(super) fn call(text: &str) -> Option<Call> {
         // Without the blanks by which strace aligns results.
         format!("{name}({inner}) = {result}")
     };
-    shown.truncate(shown.floor_char_boundary(LONGEST_TEXT));
+    shown.truncate(shown.floor_char_boundary(MAX_TEXT_BYTES));
     Some(Call { name: name.to_owned(), arguments: value::arguments(inner), outcome, text: shown })
 }
 
 /// `0`, `3</etc/passwd>`, `0x7f.. (flags O_RDWR)`, `-1 EACCES (Permission denied)`, `? ERESTARTSYS
 /// (...)`.
-fn outcome(result: &str) -> Option<Outcome> {
+fn outcome(result: &str) -> Option<CallOutcome> {
     let result = result.trim();
     let result = result.strip_suffix('>').and_then(|rest| rest.rsplit_once(" <")).map_or(
         result,
@@ -190,20 +190,20 @@ fn outcome(result: &str) -> Option<Outcome> {
         },
     );
     if result.starts_with('?') {
-        return Some(Outcome::Unknown);
+        return Some(CallOutcome::Unknown);
     }
     if let Some(failed) = result.strip_prefix("-1 ") {
         let errno = failed.split(' ').next().unwrap_or_default();
         return Some(match errno.strip_prefix('E') {
-            Some(_) => Outcome::Failed(errno.to_owned()),
-            None => Outcome::Failed(String::new()),
+            Some(_) => CallOutcome::Failed(errno.to_owned()),
+            None => CallOutcome::Failed(String::new()),
         });
     }
     let digits =
         result.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(result.len());
     let value = number(&result[..digits])?;
     let note = value::note(&result[digits..]).map(|(note, _)| note.to_owned());
-    Some(Outcome::Returned(value, note))
+    Some(CallOutcome::Returned(value, note))
 }
 
 #[cfg(test)]
@@ -222,7 +222,7 @@ mod tests {
             call.arguments[1],
             Argument::Text { text: "a) = b, \"c\" üA\n".to_owned(), cut: true }
         );
-        assert_eq!((call.number(2), call.outcome), (Some(99), Outcome::Returned(7, None)));
+        assert_eq!((call.number(2), call.outcome), (Some(99), CallOutcome::Returned(7, None)));
     }
 
     #[test]
@@ -232,13 +232,13 @@ mod tests {
         );
         assert_eq!(call.note(0), Some(r#"TCP:[127.0.0.1:80->10.0.0.1:5, "x"]"#));
         assert_eq!(call.arguments.len(), 4);
-        assert_eq!(call.outcome, Outcome::Returned(7, Some("TCP:[a->b]".to_owned())));
+        assert_eq!(call.outcome, CallOutcome::Returned(7, Some("TCP:[a->b]".to_owned())));
         let call = called("write(1</dev/null<char 1:3>>, 0x55, 1<<3|FUTEX<<2) = 0x10 (flags X)");
         assert_eq!(
             (call.note(0), call.word(2)),
             (Some("/dev/null<char 1:3>"), Some("1<<3|FUTEX<<2"))
         );
-        assert_eq!(call.outcome, Outcome::Returned(16, None));
+        assert_eq!(call.outcome, CallOutcome::Returned(16, None));
     }
 
     #[test]

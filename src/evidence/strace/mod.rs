@@ -15,14 +15,14 @@ use self::line::{Line, Rest};
 use crate::model::trace::{Event, Lines, What};
 
 /// Bytes of a line that are kept; the rest of a longer line is passed over.
-const LONGEST_LINE: usize = 64 * 1024;
+const MAX_LINE_BYTES: usize = 64 * 1024;
 /// Threads with a call that was interrupted: as many as run at a time at the most.
-const MOST_UNFINISHED: usize = 4096;
+const MAX_UNFINISHED: usize = 4096;
 /// Bytes kept of a call that was interrupted.
-const LONGEST_UNFINISHED: usize = 8 * 1024;
+const MAX_UNFINISHED_BYTES: usize = 8 * 1024;
 /// Unknown lines that are told with their text, and how much of it.
-const MOST_STRANGE: usize = 10;
-const LONGEST_STRANGE: usize = 160;
+const MAX_STRANGE: usize = 10;
+const MAX_STRANGE_BYTES: usize = 160;
 
 /// A trace in the making.
 #[derive(Debug, Default)]
@@ -59,7 +59,7 @@ impl Strace {
     }
 
     fn keep(&mut self, bytes: &[u8]) {
-        let room = LONGEST_LINE.saturating_sub(self.rest.len());
+        let room = MAX_LINE_BYTES.saturating_sub(self.rest.len());
         self.rest.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
@@ -95,9 +95,9 @@ impl Strace {
                 if matches!(name, "fork" | "vfork" | "clone" | "clone3") {
                     tell(number, What::Forking);
                 }
-                if self.unfinished.len() < MOST_UNFINISHED || self.unfinished.contains_key(&pid) {
+                if self.unfinished.len() < MAX_UNFINISHED || self.unfinished.contains_key(&pid) {
                     let mut kept = begun.to_owned();
-                    kept.truncate(kept.floor_char_boundary(LONGEST_UNFINISHED));
+                    kept.truncate(kept.floor_char_boundary(MAX_UNFINISHED_BYTES));
                     self.unfinished.insert(pid, (number, kept));
                 }
             }
@@ -122,8 +122,8 @@ impl Strace {
 
     fn unknown(&mut self, text: &str) {
         self.lines.unknown += 1;
-        if self.lines.strange.len() < MOST_STRANGE {
-            let cut = &text[..text.floor_char_boundary(LONGEST_STRANGE)];
+        if self.lines.strange.len() < MAX_STRANGE {
+            let cut = &text[..text.floor_char_boundary(MAX_STRANGE_BYTES)];
             self.lines.strange.push((self.lines.total, cut.to_owned()));
         }
     }
@@ -132,7 +132,7 @@ impl Strace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::trace::Outcome;
+    use crate::model::trace::CallOutcome;
 
     fn read(text: &str) -> (Vec<Event>, Lines) {
         let mut events = Vec::new();
@@ -177,7 +177,7 @@ mod tests {
                     (call.name.as_str(), call.text(1), call.note(0)),
                     ("openat", Some("x"), Some("/srv"))
                 );
-                assert_eq!(call.outcome, Outcome::Failed("EACCES".to_owned()), "{text}");
+                assert_eq!(call.outcome, CallOutcome::Failed("EACCES".to_owned()), "{text}");
                 assert_eq!(
                     events[0].pid,
                     prefix.contains("17 ").then_some(17).or(events[0].pid),
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!((lines.unfinished, lines.resumed, lines.unknown, events.len()), (2, 3, 0, 2));
         let What::Call(call) = &events[0].what else { panic!("{events:?}") };
         assert_eq!((events[0].line, call.name.as_str(), call.text(0)), (1, "mkdir", Some("/a")));
-        assert_eq!(call.outcome, Outcome::Failed("EROFS".to_owned()));
+        assert_eq!(call.outcome, CallOutcome::Failed("EROFS".to_owned()));
     }
 
     #[test]
@@ -246,7 +246,7 @@ mod tests {
         for _ in 0..100 {
             strace.feed(&[b'x'; 10_000], &mut |_| ());
         }
-        assert_eq!(strace.rest.len(), LONGEST_LINE);
+        assert_eq!(strace.rest.len(), MAX_LINE_BYTES);
         assert_eq!(strace.finish(&mut |_| ()).unknown, 1);
     }
 }

@@ -3,13 +3,13 @@
 use crate::model::trace::Argument;
 
 /// Arguments of a call that are kept; none has more.
-const MOST: usize = 16;
+const MAX_ARGUMENTS: usize = 16;
 
 /// The arguments between the parentheses.
 pub(super) fn arguments(text: &str) -> Vec<Argument> {
     let mut found = Vec::new();
     let mut rest = text.trim_start();
-    while !rest.is_empty() && found.len() < MOST {
+    while !rest.is_empty() && found.len() < MAX_ARGUMENTS {
         let (argument, after) = argument(rest);
         found.push(argument);
         // To the next comma: comments such as `/* 35 vars */` stand between.

@@ -2,8 +2,8 @@
 //! `dive/image/analysis.go` of github.com/wagoodman/dive, so that its users find the numbers they
 //! know.
 
-use crate::model::access::Kind;
-use crate::model::image::layer::{Change, Layer, WHITEOUT};
+use crate::model::filesystem::FileType;
+use crate::model::image::layer::{Layer, LayerChange, WHITEOUT};
 use crate::model::image::paths::{PathId, Paths};
 
 /// dive's two numbers.
@@ -78,11 +78,12 @@ fn nodes(layer: &Layer) -> Vec<Stacked> {
     let mut nodes = vec![Stacked::default(); layer.paths.len()];
     for (path, change) in &layer.entries {
         let (directory, size) = match change {
-            Change::Put(file) => {
-                (file.kind == Kind::Directory, i64::try_from(file.size).unwrap_or(i64::MAX))
-            }
-            Change::HardLink(_) | Change::Whiteout => (false, 0),
-            Change::Opaque => continue,
+            LayerChange::Put(file) => (
+                file.file_type == FileType::Directory,
+                i64::try_from(file.size).unwrap_or(i64::MAX),
+            ),
+            LayerChange::HardLink(_) | LayerChange::Whiteout => (false, 0),
+            LayerChange::Opaque => continue,
         };
         nodes[path.index()] = Stacked { present: true, directory, size };
     }

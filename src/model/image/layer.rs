@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::model::access::Kind;
 use crate::model::capability::FileCapabilities;
+use crate::model::filesystem::FileType;
 use crate::model::image::paths::{PathId, Paths};
 
 /// The prefix of a file that stands for a removal: image-spec, "Whiteouts".
@@ -16,7 +16,7 @@ pub(crate) const OPAQUE: &[u8] = b".wh..wh..opq";
 /// What a layer says of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attributes {
-    pub kind: Kind,
+    pub file_type: FileType,
     /// Permission bits with setuid, setgid and sticky: 12 bits.
     pub mode: u16,
     pub uid: u32,
@@ -34,7 +34,7 @@ impl Attributes {
     /// The directory that a runtime makes where a layer names a file but not the directory above
     /// it.
     pub const IMPLIED_DIRECTORY: Attributes = Attributes {
-        kind: Kind::Directory,
+        file_type: FileType::Directory,
         mode: 0o755,
         uid: 0,
         gid: 0,
@@ -47,7 +47,7 @@ impl Attributes {
 
 /// One entry of a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
+pub enum LayerChange {
     Put(Attributes),
     /// Another name of the file that this path, written as in the layer, has when all layers up to
     /// here are merged.
@@ -66,7 +66,7 @@ pub struct Layer {
     /// Every path that the archive names, and the directories above them.
     pub paths: Paths,
     /// In the archive's order. A path may come twice; the last one counts.
-    pub entries: Vec<(PathId, Change)>,
+    pub entries: Vec<(PathId, LayerChange)>,
     /// The bytes of those few files that are read whole, by their index in `entries`.
     pub contents: Vec<(usize, Arc<[u8]>)>,
     /// What was odd about it, one sentence each.
@@ -80,14 +80,14 @@ impl Layer {
     pub fn add<'n>(
         &mut self,
         names: impl IntoIterator<Item = &'n [u8]>,
-        change: Change,
+        change: LayerChange,
     ) -> Option<usize> {
         let mut names = names.into_iter().peekable();
         let mut path = PathId::ROOT;
         while let Some(name) = names.next() {
             let last = names.peek().is_none();
             if last && name == OPAQUE {
-                self.entries.push((path, Change::Opaque));
+                self.entries.push((path, LayerChange::Opaque));
                 return None;
             }
             if name.starts_with(WHITEOUT_META) {
@@ -95,13 +95,13 @@ impl Layer {
             }
             path = self.paths.make_child(path, name);
             if last && name.starts_with(WHITEOUT) {
-                self.entries.push((path, Change::Whiteout));
+                self.entries.push((path, LayerChange::Whiteout));
                 return None;
             }
         }
         // Whatever an archive says, / is a directory.
         if path == PathId::ROOT
-            && !matches!(&change, Change::Put(root) if root.kind == Kind::Directory)
+            && !matches!(&change, LayerChange::Put(root) if root.file_type == FileType::Directory)
         {
             return None;
         }

@@ -10,18 +10,19 @@ pub mod tree;
 
 use std::collections::BTreeMap;
 
-use crate::model::access::{Access, Files, Finding, Kind, Node, Subject, decide, permission};
 use crate::model::accounts::{Account, Accounts, Identity, UserError};
 use crate::model::capability::Set;
-use crate::model::inside::Inode;
+use crate::model::credentials::Credentials;
+use crate::model::filesystem::{Access, FileType, Files, Inode, PathStat, Permission, decide, may};
+use crate::model::port::is_privileged;
 use efficiency::efficiency;
 use layer::Layer;
 use paths::PathId;
 use tree::{Repeated, Tree};
 
-/// The uid of `nobody`, whom no package makes.
+/// The uid of `nobody`, which no package makes.
 const NOBODY: u32 = 65534;
-/// Whom apt downloads as; every Debian image has it, and it owns a directory.
+/// The user that apt downloads as; every Debian image has it, and it owns a directory.
 const APT: &str = "_apt";
 /// What the names of systemd's own users start with.
 const SYSTEMD: &str = "systemd-";
@@ -46,11 +47,11 @@ impl Port {
         Some(Port { number, protocol: protocol.to_ascii_lowercase() })
     }
 
-    /// Whether binding it takes NET_BIND_SERVICE where `net.ipv4.ip_unprivileged_port_start` has
-    /// its default.
+    /// Whether binding it takes NET_BIND_SERVICE where the sysctl has its default
+    /// ([`port`](crate::model::port)).
     #[must_use]
     pub fn privileged(&self) -> bool {
-        self.number < 1024
+        is_privileged(self.number)
     }
 }
 
@@ -134,7 +135,7 @@ impl LayerInfo {
 pub struct Image {
     /// The reference or file as it was given.
     pub name: String,
-    /// Of its manifest; `None` where there is none, as in an archive of `docker save`.
+    /// Of its manifest; `None` where it has no manifest, as in an archive of `docker save`.
     pub digest: Option<String>,
     /// `linux/amd64`.
     pub platform: String,
@@ -155,7 +156,7 @@ pub struct Image {
 
 /// What is below a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Content {
+pub struct DirectoryContent {
     /// Everything that is no directory.
     pub files: u64,
     pub bytes: u64,
@@ -221,7 +222,7 @@ impl Image {
         self.layers.iter().map(LayerInfo::chowned_bytes).sum()
     }
 
-    /// Whom the image's USER means.
+    /// The user that the image's USER means.
     ///
     /// # Errors
     /// A [`UserError`] where the container would not start.
@@ -232,9 +233,9 @@ impl Image {
     /// The process that containerd starts for this user, without a pod that says otherwise: root
     /// has its default capabilities, nobody else has any.
     #[must_use]
-    pub fn first_process(&self, user: &Identity) -> Subject {
+    pub fn first_process(&self, user: &Identity) -> Credentials {
         let capabilities = if user.uid == 0 { Set::CONTAINERD } else { Set::EMPTY };
-        Subject { capabilities, ..Subject::plain(user.uid, user.gid, &user.groups) }
+        Credentials::unprivileged(user.uid, user.gid, &user.groups).with_effective(capabilities)
     }
 
     /// The file that a container starts, links followed: the first word of `command`, or of the
@@ -257,7 +258,7 @@ impl Image {
         };
         let found = candidates.iter().filter_map(|path| self.tree.resolve(path.as_bytes(), true));
         found.into_iter().find(|path| {
-            self.tree.get(*path).is_some_and(|file| file.attributes.kind == Kind::File)
+            self.tree.get(*path).is_some_and(|file| file.attributes.file_type == FileType::File)
         })
     }
 
@@ -269,25 +270,15 @@ impl Image {
 
     /// What a look into a container of the image would show at a path.
     #[must_use]
-    pub fn inode(&self, path: PathId) -> Option<Inode> {
-        let file = &self.tree.get(path)?.attributes;
-        let target =
-            file.target.as_deref().map(|target| String::from_utf8_lossy(target).into_owned());
-        let mode = u32::from(file.mode) | file.kind.mode();
-        Some(Inode {
-            path: self.tree.paths().display(path),
-            mode,
-            uid: file.uid,
-            gid: file.gid,
-            size: file.size,
-            target,
-        })
+    pub fn stat(&self, path: PathId) -> Option<PathStat> {
+        let inode = Inode::from(&self.tree.get(path)?.attributes);
+        Some(PathStat::new(self.tree.paths().display(path), inode))
     }
 
     /// Whether a process gets this access to a path of the bare image.
     #[must_use]
-    pub fn may(&self, subject: &Subject, path: &str, access: Access) -> bool {
-        self.with_files(|files| decide(subject, files, path, access).allowed())
+    pub fn may(&self, process: &Credentials, path: &str, access: Access) -> bool {
+        self.with_files(|files| decide(process, files, path, access).allowed())
     }
 
     /// HOME as a process of this uid finds it: the image's, else that of /etc/passwd, else `/`
@@ -305,28 +296,23 @@ impl Image {
         if self.config.working_directory.is_empty() { "/" } else { &self.config.working_directory }
     }
 
-    /// The topmost directories in which the subject may make files, each without those below it
+    /// The topmost directories in which the process may make files, each without those below it
     /// that it also may.
     #[must_use]
-    pub fn writable_directories(&self, subject: &Subject) -> Vec<PathId> {
-        const WRITE_AND_SEARCH: u16 = 3;
-        const SEARCH: u16 = 1;
-        let granted = |node: &Node, asked| {
-            !matches!(permission(subject, node, asked), Finding::Mode { granted: false, .. })
-        };
+    pub fn writable_directories(&self, process: &Credentials) -> Vec<PathId> {
         let mut writable = Vec::new();
         let mut open = vec![PathId::ROOT];
         while let Some(path) = open.pop() {
-            let node = match self.tree.get(path) {
-                Some(file) if file.attributes.kind == Kind::Directory => {
-                    Node::from(&file.attributes)
+            let directory = match self.tree.get(path) {
+                Some(file) if file.attributes.file_type == FileType::Directory => {
+                    Inode::from(&file.attributes)
                 }
-                None if path == PathId::ROOT => Node::directory(0o755, 0, 0),
+                None if path == PathId::ROOT => Inode::directory(0o755, 0, 0),
                 _ => continue,
             };
-            if granted(&node, WRITE_AND_SEARCH) {
+            if may(process, &directory, Permission::CHANGE_DIRECTORY) {
                 writable.push(path);
-            } else if granted(&node, SEARCH) {
+            } else if may(process, &directory, Permission::EXECUTE) {
                 open.extend(self.tree.children(path).into_iter().rev());
             }
         }
@@ -340,7 +326,7 @@ impl Image {
         let mut open = vec![PathId::ROOT];
         while let Some(path) = open.pop() {
             match self.tree.get(path).map(|file| &file.attributes) {
-                Some(file) if file.kind != Kind::Directory => {}
+                Some(file) if file.file_type != FileType::Directory => {}
                 Some(directory) if directory.uid == uid => owned.push(path),
                 _ => open.extend(self.tree.children(path).into_iter().rev()),
             }
@@ -351,13 +337,11 @@ impl Image {
     /// Files that give whoever executes them another user, group or a capability.
     #[must_use]
     pub fn privileged_files(&self) -> Vec<PathId> {
-        const SETUID: u16 = 0o4000;
-        const SETGID_AND_EXECUTABLE: u16 = 0o2010;
-        let privileged =
-            |mode: u16| mode & SETUID != 0 || mode & SETGID_AND_EXECUTABLE == SETGID_AND_EXECUTABLE;
+        const SETGID: u16 = Inode::SETGID_AND_EXECUTABLE;
+        let privileged = |mode: u16| mode & Inode::SETUID != 0 || mode & SETGID == SETGID;
         self.tree
             .below(PathId::ROOT)
-            .filter(|(_, file)| file.attributes.kind == Kind::File)
+            .filter(|(_, file)| file.attributes.file_type == FileType::File)
             .filter(|(_, file)| {
                 privileged(file.attributes.mode) || file.attributes.capabilities.is_some()
             })
@@ -368,12 +352,14 @@ impl Image {
     /// What a directory holds: all that an empty volume over it would hide. Links to it are
     /// followed; `None` where it does not exist.
     #[must_use]
-    pub fn content(&self, path: &str) -> Option<Content> {
+    pub fn content(&self, path: &str) -> Option<DirectoryContent> {
         let directory = self.tree.resolve(path.as_bytes(), true)?;
         self.tree.get(directory)?;
-        let mut content = Content::default();
-        for (_, file) in
-            self.tree.below(directory).filter(|(_, file)| file.attributes.kind != Kind::Directory)
+        let mut content = DirectoryContent::default();
+        for (_, file) in self
+            .tree
+            .below(directory)
+            .filter(|(_, file)| file.attributes.file_type != FileType::Directory)
         {
             content.files += 1;
             content.bytes = content.bytes.saturating_add(file.attributes.size);
@@ -382,8 +368,8 @@ impl Image {
     }
 
     /// The users that packages or the Dockerfile made or used, in the order of /etc/passwd: those
-    /// that the distribution's own layer does not have, and those of its users to whom a layer
-    /// above gives files. Where there is no layer above, those whose uid is not the
+    /// that the distribution's own layer does not have, and those of its users that a layer
+    /// above gives files to. Where there is no layer above, those whose uid is not the
     /// distribution's to give, or that own files.
     #[must_use]
     pub fn made_users(&self) -> Vec<&Account> {
@@ -416,7 +402,9 @@ impl Image {
     pub fn program_user(&self) -> Option<&Account> {
         let group_directories = |gid: u32| {
             let directories = self.tree.below(PathId::ROOT).map(|(_, file)| &file.attributes);
-            directories.filter(|file| file.kind == Kind::Directory && file.gid == gid).count()
+            directories
+                .filter(|file| file.file_type == FileType::Directory && file.gid == gid)
+                .count()
         };
         let rank =
             |user: &&Account| (self.owned_directories(user.uid).len(), group_directories(user.gid));

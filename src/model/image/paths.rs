@@ -65,7 +65,7 @@ impl Paths {
         self.names.len()
     }
 
-    /// Whether there is none but `/`.
+    /// Whether it has only `/`.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.names.len() == 1
@@ -158,11 +158,6 @@ impl Paths {
         }
         if text.is_empty() { "/".to_owned() } else { text }
     }
-}
-
-/// The names of a path; empty ones and `.` are nothing.
-pub fn split(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
-    path.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".")
 }
 
 #[cfg(test)]

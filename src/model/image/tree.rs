@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::model::access::{Kind, Lookup, Node};
-use crate::model::image::layer::{Attributes, Change, Layer, WHITEOUT};
-use crate::model::image::paths::{PathId, Paths, split};
+use crate::model::filesystem::path::PathText;
+use crate::model::filesystem::walk::{Entry, Walkable, walk};
+use crate::model::filesystem::{FileType, Inode, Lookup};
+use crate::model::image::layer::{Attributes, Layer, LayerChange, WHITEOUT};
+use crate::model::image::paths::{PathId, Paths};
 
-/// Symbolic links followed before giving up, as in path_resolution(7).
-const MAX_SYMLINKS: usize = 40;
 /// Of one kind, for one layer: nobody reads more.
 const MAX_WARNINGS: usize = 10;
 
 /// One file of the merged image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
+pub struct ImageFile {
     pub attributes: Attributes,
     /// The layer it came from, 0 the lowest.
     pub layer: usize,
@@ -25,7 +25,7 @@ pub struct File {
 pub struct Tree {
     paths: Paths,
     /// By [`PathId`]; `None` for what a layer took away again.
-    files: Vec<Option<File>>,
+    files: Vec<Option<ImageFile>>,
     contents: HashMap<PathId, Arc<[u8]>>,
 }
 
@@ -60,7 +60,7 @@ impl Tree {
         let mut hidden = HashSet::new();
         for (path, change) in &layer.entries {
             match change {
-                Change::Whiteout => {
+                LayerChange::Whiteout => {
                     let parent = self.find(&layer.paths, layer.paths.parent(*path));
                     let name = layer.paths.name(*path).strip_prefix(WHITEOUT).unwrap_or_default();
                     if let Some(gone) = parent.and_then(|parent| self.paths.child(parent, name)) {
@@ -68,7 +68,7 @@ impl Tree {
                     }
                 }
                 // Once is enough, and more could be made to take for ever.
-                Change::Opaque if hidden.insert(*path) => {
+                LayerChange::Opaque if hidden.insert(*path) => {
                     if let Some(directory) = self.find(&layer.paths, *path) {
                         self.empty(directory);
                     }
@@ -83,18 +83,18 @@ impl Tree {
             let content =
                 contents.next_if(|(entry, _)| *entry == i).map(|(_, content)| content.clone());
             match change {
-                Change::Put(attributes) => {
+                LayerChange::Put(attributes) => {
                     let place = self.place(layer, *path, number, &mut places);
                     if let Some(repeated) = self.repeated(place, attributes, number) {
                         *merged.chowned.entry(repeated).or_default() += attributes.size;
                     }
                     self.put(
                         place,
-                        File { attributes: attributes.clone(), layer: number },
+                        ImageFile { attributes: attributes.clone(), layer: number },
                         content,
                     );
                 }
-                Change::HardLink(target) => {
+                LayerChange::HardLink(target) => {
                     let found =
                         self.resolve(target, false).filter(|found| !self.is_directory(*found));
                     let Some((found, file)) =
@@ -112,10 +112,10 @@ impl Tree {
                     let content = self.contents.get(&found).cloned();
                     let place = self.place(layer, *path, number, &mut places);
                     if place != found {
-                        self.put(place, File { layer: number, ..file }, content);
+                        self.put(place, ImageFile { layer: number, ..file }, content);
                     }
                 }
-                Change::Whiteout | Change::Opaque => {}
+                LayerChange::Whiteout | LayerChange::Opaque => {}
             }
         }
         merged
@@ -145,8 +145,10 @@ impl Tree {
         for directory in unknown.into_iter().rev() {
             let child = self.child(place, layer.paths.name(directory));
             place = match self.get(child) {
-                Some(file) if file.attributes.kind == Kind::Directory => child,
-                Some(file) if file.attributes.kind == Kind::Symlink && file.layer == number => {
+                Some(file) if file.attributes.file_type == FileType::Directory => child,
+                Some(file)
+                    if file.attributes.file_type == FileType::Symlink && file.layer == number =>
+                {
                     let target = file.attributes.target.clone().unwrap_or_default();
                     let base = if target.starts_with(b"/") { PathId::ROOT } else { place };
                     match self
@@ -165,7 +167,11 @@ impl Tree {
     }
 
     fn imply(&mut self, path: PathId, number: usize) -> PathId {
-        self.put(path, File { attributes: Attributes::IMPLIED_DIRECTORY, layer: number }, None);
+        self.put(
+            path,
+            ImageFile { attributes: Attributes::IMPLIED_DIRECTORY, layer: number },
+            None,
+        );
         path
     }
 
@@ -175,8 +181,8 @@ impl Tree {
         child
     }
 
-    fn put(&mut self, path: PathId, file: File, content: Option<Arc<[u8]>>) {
-        if file.attributes.kind != Kind::Directory {
+    fn put(&mut self, path: PathId, file: ImageFile, content: Option<Arc<[u8]>>) {
+        if file.attributes.file_type != FileType::Directory {
             self.remove(path);
         }
         self.files.resize(self.paths.len(), None);
@@ -206,9 +212,9 @@ impl Tree {
     }
 
     fn repeated(&self, place: PathId, new: &Attributes, number: usize) -> Option<Repeated> {
-        let File { attributes: old, layer } = self.get(place)?;
-        let same_content = old.kind == Kind::File
-            && new.kind == Kind::File
+        let ImageFile { attributes: old, layer } = self.get(place)?;
+        let same_content = old.file_type == FileType::File
+            && new.file_type == FileType::File
             && (old.size, old.content) == (new.size, new.content);
         let chowned = (old.uid, old.gid) != (new.uid, new.gid);
         let changed = chowned || old.mode != new.mode;
@@ -230,12 +236,12 @@ impl Tree {
     }
 
     #[must_use]
-    pub fn get(&self, path: PathId) -> Option<&File> {
+    pub fn get(&self, path: PathId) -> Option<&ImageFile> {
         self.files.get(path.index())?.as_ref()
     }
 
     fn is_directory(&self, path: PathId) -> bool {
-        self.get(path).is_some_and(|file| file.attributes.kind == Kind::Directory)
+        self.get(path).is_some_and(|file| file.attributes.file_type == FileType::Directory)
     }
 
     /// The live files directly in a directory, by name.
@@ -262,41 +268,25 @@ impl Tree {
     }
 
     fn resolve_from(&self, base: PathId, path: &[u8], last: bool) -> Option<PathId> {
-        let mut names: Vec<Box<[u8]>> = split(path).rev().map(Box::from).collect();
-        let mut here = base;
-        let mut links = 0;
-        while let Some(name) = names.pop() {
-            if *name == *b".." {
-                here = self.paths.parent(here);
-                continue;
-            }
-            let child = self.paths.child(here, &name)?;
-            let attributes = &self.get(child)?.attributes;
-            match &attributes.target {
-                Some(target) if last || !names.is_empty() => {
-                    links += 1;
-                    if links > MAX_SYMLINKS {
-                        return None;
-                    }
-                    if target.starts_with(b"/") {
-                        here = PathId::ROOT;
-                    }
-                    names.extend(split(target).rev().map(Box::from));
-                }
-                _ => here = child,
-            }
-        }
-        Some(here)
+        let mut above: Vec<PathId> = std::iter::successors(Some(base), |place| {
+            (*place != PathId::ROOT).then(|| self.paths.parent(*place))
+        })
+        .collect();
+        above.reverse();
+        let places = walk(&mut Links { tree: self, follow_last: last }, above, path);
+        places.ok()?.pop()
     }
 
-    /// What the image has at a path without symbolic links, as [`access`](crate::model::access)
-    /// asks.
+    /// What the image has at a path without symbolic links, as
+    /// [`filesystem`](crate::model::filesystem) asks.
     #[must_use]
     pub fn lookup(&self, path: &str) -> Lookup {
-        let found = split(path.as_bytes())
+        let found = path
+            .as_bytes()
+            .names()
             .try_fold(PathId::ROOT, |place, name| self.paths.child(place, name));
         match found.and_then(|found| self.get(found)) {
-            Some(file) => Lookup::Found(Node::from(&file.attributes)),
+            Some(file) => Lookup::Found(Inode::from(&file.attributes)),
             None => Lookup::Missing,
         }
     }
@@ -315,10 +305,39 @@ impl Tree {
     }
 }
 
-impl From<&Attributes> for Node {
-    fn from(attributes: &Attributes) -> Node {
-        Node {
-            kind: attributes.kind,
+/// The tree as a walk along a path goes through it.
+struct Links<'t> {
+    tree: &'t Tree,
+    /// Whether a link at the end of the path is followed.
+    follow_last: bool,
+}
+
+/// Nothing is at the path, or it leads through what is no directory.
+struct Nowhere;
+
+impl Walkable<[u8]> for Links<'_> {
+    type Place = PathId;
+    type Stop = Nowhere;
+
+    fn lookup(
+        &mut self,
+        directory: &PathId,
+        name: &[u8],
+        rest: &[Vec<u8>],
+    ) -> Result<Entry<PathId, Vec<u8>>, Nowhere> {
+        let child = self.tree.paths.child(*directory, name).ok_or(Nowhere)?;
+        let attributes = &self.tree.get(child).ok_or(Nowhere)?.attributes;
+        Ok(match &attributes.target {
+            Some(target) if self.follow_last || !rest.is_empty() => Entry::Link(target.to_vec()),
+            _ => Entry::Place(child),
+        })
+    }
+}
+
+impl From<&Attributes> for Inode {
+    fn from(attributes: &Attributes) -> Inode {
+        Inode {
+            file_type: attributes.file_type,
             mode: attributes.mode,
             uid: attributes.uid,
             gid: attributes.gid,
@@ -338,7 +357,7 @@ pub struct Below<'t> {
 }
 
 impl<'t> Iterator for Below<'t> {
-    type Item = (PathId, &'t File);
+    type Item = (PathId, &'t ImageFile);
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -353,125 +372,4 @@ impl<'t> Iterator for Below<'t> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// What a layer does to a path, in the words of a file system that is a map.
-    #[derive(Debug, Clone)]
-    enum Step {
-        Directory,
-        File,
-        HardLink(Vec<&'static str>),
-        Whiteout,
-        Opaque,
-    }
-
-    type Steps = Vec<(Vec<&'static str>, Step)>;
-
-    fn path() -> impl Strategy<Value = Vec<&'static str>> {
-        prop::collection::vec(prop::sample::select(vec!["a", "b", "c"]), 1..4)
-    }
-
-    fn steps() -> impl Strategy<Value = Steps> {
-        let step = prop_oneof![
-            3 => Just(Step::Directory),
-            4 => Just(Step::File),
-            1 => path().prop_map(Step::HardLink),
-            2 => Just(Step::Whiteout),
-            1 => Just(Step::Opaque),
-        ];
-        prop::collection::vec((path(), step), 0..12)
-    }
-
-    /// Its owner tells which step put a file.
-    fn put(kind: Kind, uid: u32) -> Attributes {
-        Attributes { kind, uid, ..Attributes::IMPLIED_DIRECTORY }
-    }
-
-    fn layer(steps: &Steps, number: usize) -> Layer {
-        let mut layer = Layer::default();
-        for (i, (path, step)) in steps.iter().enumerate() {
-            let uid = u32::try_from(1000 * (number + 1) + i).unwrap();
-            let mut names: Vec<String> = path.iter().map(|&name| name.to_owned()).collect();
-            let change = match step {
-                Step::Directory => Change::Put(put(Kind::Directory, uid)),
-                Step::File => Change::Put(put(Kind::File, uid)),
-                Step::HardLink(target) => Change::HardLink(target.join("/").into_bytes().into()),
-                Step::Whiteout => {
-                    let last = names.pop().unwrap();
-                    names.push(format!(".wh.{last}"));
-                    Change::Put(put(Kind::File, uid))
-                }
-                Step::Opaque => {
-                    names.push(".wh..wh..opq".to_owned());
-                    Change::Put(put(Kind::File, uid))
-                }
-            };
-            layer.add(names.iter().map(|name| name.as_bytes()), change);
-        }
-        layer
-    }
-
-    /// Every path with its kind and the step that put it.
-    type Map = BTreeMap<String, (Kind, u32)>;
-
-    fn remove_below(map: &mut Map, path: &str) {
-        let prefix = format!("{path}/");
-        map.retain(|known, _| !known.starts_with(&prefix));
-    }
-
-    fn apply(map: &mut Map, steps: &Steps, number: usize) {
-        let text = |path: &[&str]| path.iter().map(|name| format!("/{name}")).collect::<String>();
-        for (path, step) in steps {
-            match step {
-                Step::Whiteout => {
-                    map.remove(&text(path));
-                    remove_below(map, &text(path));
-                }
-                Step::Opaque => remove_below(map, &text(path)),
-                _ => {}
-            }
-        }
-        for (i, (path, step)) in steps.iter().enumerate() {
-            let uid = u32::try_from(1000 * (number + 1) + i).unwrap();
-            let file = match step {
-                Step::Directory => (Kind::Directory, uid),
-                Step::File => (Kind::File, uid),
-                Step::HardLink(target) => match map.get(&text(target)) {
-                    Some(found) if found.0 == Kind::File && target != path => *found,
-                    _ => continue,
-                },
-                Step::Whiteout | Step::Opaque => continue,
-            };
-            for depth in 1..path.len() {
-                let above = text(&path[..depth]);
-                if map.get(&above).is_none_or(|found| found.0 != Kind::Directory) {
-                    map.insert(above, (Kind::Directory, 0));
-                }
-            }
-            if file.0 != Kind::Directory {
-                remove_below(map, &text(path));
-            }
-            map.insert(text(path), file);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn merging_is_what_a_plain_map_says(layers in prop::collection::vec(steps(), 1..5)) {
-            let mut tree = Tree::default();
-            let mut map = Map::new();
-            for (number, steps) in layers.iter().enumerate() {
-                tree.merge(&layer(steps, number), number);
-                apply(&mut map, steps, number);
-                let merged: Map = tree
-                    .below(PathId::ROOT)
-                    .map(|(path, file)| (tree.paths().display(path), (file.attributes.kind, file.attributes.uid)))
-                    .collect();
-                prop_assert_eq!(&merged, &map);
-            }
-        }
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ use super::Fixed;
 use crate::apply;
 use crate::error::Error;
 use crate::evidence::manifests::document::Document;
-use crate::evidence::manifests::{File, Manifest, source};
+use crate::evidence::manifests::{Manifest, ManifestFile, source};
 use crate::output::patch;
 
 /// A file with the plans of its workloads in it.
@@ -20,13 +20,13 @@ pub struct Edited {
 
 impl Edited {
     /// What changes, as `patch -p0` takes it.
-    pub fn diff(&self, file: &File) -> String {
+    pub fn diff(&self, file: &ManifestFile) -> String {
         patch::diff((&file.name, &file.text), (&file.name, &self.text))
     }
 }
 
 /// Edits a file, a document at a time: what cannot be edited stays, and is told.
-pub fn edited(file: &Arc<File>, fixed: &[&Fixed]) -> Edited {
+pub fn edited(file: &Arc<ManifestFile>, fixed: &[&Fixed]) -> Edited {
     let changed = fixed.iter().filter(|one| one.changes());
     let mut plans: Vec<(&Manifest, &Fixed)> = changed
         .filter_map(|one| Some((one.target.manifest.as_ref()?, *one)))
@@ -116,7 +116,7 @@ pub fn rendered(manifest: &Manifest) -> Option<String> {
 /// # Errors
 /// The file cannot be written, or is not the one to write to. What cannot be edited in it is no
 /// error here.
-pub fn write(file: &Arc<File>, fixed: &[&Fixed]) -> Result<Vec<String>, Error> {
+pub fn write(file: &Arc<ManifestFile>, fixed: &[&Fixed]) -> Result<Vec<String>, Error> {
     let mut fixed = fixed.to_vec();
     fixed.retain(|one| !one.is_refuted());
     let Edited { text, names, .. } = edited(file, &fixed);

@@ -16,7 +16,7 @@ use super::explain::explained;
 use super::images::RegistryOptions;
 use super::progress::Tell;
 use super::target::Selector;
-use crate::error::{Error, Read};
+use crate::error::{Error, Partial};
 use crate::evidence::cluster::Cluster;
 use crate::evidence::manifests::Manifest;
 use crate::model::obstacle::Obstacle;
@@ -194,7 +194,7 @@ pub(super) async fn plans_of_cluster(
     cluster: &Cluster,
     options: &FixOptions,
     tell: Tell<'_>,
-) -> Result<Read<Vec<(Option<Location>, report::Fix)>>, Error> {
+) -> Result<Partial<Vec<(Option<Location>, report::Fix)>>, Error> {
     let (targets, errors) = targets::of_cluster(cluster, &options.selector, tell).await?;
     Ok(plans(Some(cluster), targets, errors, options, tell).await)
 }
@@ -205,7 +205,7 @@ pub(super) async fn plans_of(
     manifests: Vec<Manifest>,
     options: &FixOptions,
     tell: Tell<'_>,
-) -> Read<Vec<(Option<Location>, report::Fix)>> {
+) -> Partial<Vec<(Option<Location>, report::Fix)>> {
     let targets =
         manifests.into_iter().map(|manifest| targets::of_manifest(manifest, "default")).collect();
     plans(None, targets, Vec::new(), options, tell).await
@@ -217,7 +217,7 @@ async fn plans(
     mut errors: Vec<Error>,
     options: &FixOptions,
     tell: Tell<'_>,
-) -> Read<Vec<(Option<Location>, report::Fix)>> {
+) -> Partial<Vec<(Option<Location>, report::Fix)>> {
     let plans = targets.into_iter().map(|target| async move {
         let place = target.manifest.as_ref().and_then(|manifest| manifest.workload.source.clone());
         let fixed = planning::planned(cluster, options, target, false, tell).await?;
@@ -225,7 +225,7 @@ async fn plans(
     });
     let results: Vec<Result<_, Error>> =
         stream::iter(plans).buffered(PLANNED_AT_ONCE).collect().await;
-    let read = Read::of(results);
+    let read = Partial::of(results);
     errors.extend(read.errors);
-    Read { value: read.value, errors }
+    Partial { value: read.value, errors }
 }

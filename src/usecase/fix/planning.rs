@@ -13,7 +13,7 @@ use super::super::progress::{Activity, Tell, Work};
 use super::super::{images, live, trace};
 use super::targets::FixTarget;
 use super::{FixOptions, Fixed, edited_files, user_namespace};
-use crate::error::{Error, Read};
+use crate::error::{Error, Partial};
 use crate::evidence::cluster::Cluster;
 use crate::foresight;
 use crate::model::check::{self, Check};
@@ -59,7 +59,7 @@ pub async fn planned(
         false => None,
     };
     let refused = target.refused_remedies().into_iter().map(str::to_owned);
-    let search = search::Options {
+    let search = search::SearchOptions {
         runs: proves,
         user_namespace: search.user_namespace && without_namespace.is_none(),
         without: search.without.iter().cloned().chain(refused).collect(),
@@ -201,8 +201,8 @@ async fn images(
     options: &FixOptions,
     target: &FixTarget,
     tell: Tell<'_>,
-) -> Read<Vec<(String, Image)>> {
-    let mut found = Read::clean(Vec::new());
+) -> Partial<Vec<(String, Image)>> {
+    let mut found = Partial::clean(Vec::new());
     let Some(workload) = target.known().filter(|_| options.images) else { return found };
     let _work = Work::begin(tell, "reading images");
     for container in &workload.containers {
@@ -213,7 +213,7 @@ async fn images(
             continue;
         }
         match images::of_container(cluster, workload, container, &options.registry).await {
-            Ok(Read { value, errors }) => {
+            Ok(Partial { value, errors }) => {
                 found.value.push((container.name.clone(), value));
                 found.errors.extend(errors);
             }

@@ -11,16 +11,16 @@ use super::super::images::{self, RegistryOptions};
 use super::super::live::everything_in;
 use super::super::progress::{Activity, Tell, Work};
 use super::super::target::{Selector, Target};
-use crate::error::{Error, Read};
-use crate::evidence::cluster::{Cluster, Detail};
+use crate::error::{Error, Partial};
+use crate::evidence::cluster::{Cluster, Fields};
 use crate::evidence::image::{Source, Wanted, configurations};
-use crate::evidence::manifests::{self, File, Manifest, source};
+use crate::evidence::manifests::{self, Manifest, ManifestFile, source};
 use crate::model::container::Container;
 use crate::model::identity::Origin;
 use crate::model::image::Config;
 use crate::model::podsecurity::Level;
 use crate::model::schema::Takes;
-use crate::model::template::{Path, Pod, Shape};
+use crate::model::template::{FieldPath, Pod, Shape};
 use crate::model::volume::{self, Volumes};
 use crate::model::workload::{Unjudged, Workload};
 use crate::model::{knative, misplaced};
@@ -49,7 +49,7 @@ pub struct FixTarget {
     pub manifest: Option<Manifest>,
     /// The configurations of its images, each by its container, and why those are missing that
     /// could not be read.
-    pub configurations: Read<Vec<(String, Config)>>,
+    pub configurations: Partial<Vec<(String, Config)>>,
 }
 
 impl FixTarget {
@@ -90,12 +90,12 @@ impl FixTarget {
 
     /// The manifest of a pod that is not planned for as it stands, and where the object that is
     /// planned for has it.
-    fn framed(&self) -> Option<(&Manifest, Path)> {
+    fn framed(&self) -> Option<(&Manifest, FieldPath)> {
         let manifest = self.manifest.as_ref()?;
         match manifest.pod.is_own {
             true if knative::is_of(&manifest.object) => Some((manifest, manifest.pod.path.clone())),
             true => None,
-            false => Some((manifest, Path::of(FRAME))),
+            false => Some((manifest, FieldPath::of(FRAME))),
         }
     }
 
@@ -138,7 +138,7 @@ impl FixTarget {
             workload: None,
             volumes: Arc::default(),
             manifest: None,
-            configurations: Read::clean(Vec::new()),
+            configurations: Partial::clean(Vec::new()),
         }
     }
 
@@ -202,7 +202,7 @@ const FRAME: &str = "spec.template";
 /// What the files of -f hold.
 #[derive(Default)]
 pub struct OfFiles {
-    pub files: Vec<Arc<File>>,
+    pub files: Vec<Arc<ManifestFile>>,
     pub targets: Vec<FixTarget>,
     /// What is not edited, or not as its writer meant it, each in a sentence.
     pub notes: Vec<String>,
@@ -255,14 +255,14 @@ enum Taken {
 /// is an error beside the rest.
 #[must_use]
 pub fn of_files(selector: &Selector, level: Level, namespace: &str) -> (OfFiles, Vec<Error>) {
-    let Read { value: mut files, mut errors } =
+    let Partial { value: mut files, mut errors } =
         manifests::files(&selector.files, selector.recursive);
     let mut seen = BTreeSet::new();
     files.retain(|file| {
         let path = file.path.as_deref().and_then(|path| std::fs::canonicalize(path).ok());
         path.is_none_or(|path| seen.insert(path))
     });
-    let files: Vec<Arc<File>> = files.into_iter().map(Arc::new).collect();
+    let files: Vec<Arc<ManifestFile>> = files.into_iter().map(Arc::new).collect();
     let read = manifests::workloads(&files, |manifest| match refused(&manifest) {
         Some(error) => Taken::Refused(error),
         None if !manifest.pod.is_whole => {
@@ -272,7 +272,7 @@ pub fn of_files(selector: &Selector, level: Level, namespace: &str) -> (OfFiles,
         None => Taken::Fixed(Box::new(of_manifest(manifest, namespace))),
     });
     errors.extend(read.errors);
-    let manifests::Found { workloads, unjudged, notes } = read.value;
+    let manifests::ManifestContents { workloads, unjudged, notes } = read.value;
     let mut found =
         OfFiles { files, saw_others: !unjudged.is_empty(), notes, ..OfFiles::default() };
     found.left_alone = unjudged.iter().any(|object| object.root || object.forbidden);
@@ -304,7 +304,7 @@ pub fn of_files(selector: &Selector, level: Level, namespace: &str) -> (OfFiles,
 pub fn check_jobs(files: &[String]) -> Result<Vec<Value>, Error> {
     let mut jobs = Vec::new();
     for file in files {
-        let Read { value, errors } =
+        let Partial { value, errors } =
             manifests::read(std::slice::from_ref(file), false, |manifest| manifest.object);
         if let Some(error) = errors.into_iter().next() {
             return Err(error);
@@ -419,7 +419,7 @@ pub fn of_manifest(manifest: Manifest, namespace: &str) -> FixTarget {
         workload: None,
         volumes: Arc::default(),
         manifest: Some(manifest),
-        configurations: Read::clean(Vec::new()),
+        configurations: Partial::clean(Vec::new()),
     }
 }
 
@@ -465,7 +465,7 @@ pub async fn of_cluster(
         }
         return Ok((found, Vec::new()));
     }
-    let scope = selector.scope(&cluster.namespace, Detail::Whole);
+    let scope = selector.scope(&cluster.namespace, Fields::All);
     let inventory = cluster.inventory(&scope).await?;
     let mut errors = inventory.errors;
     let shared = volume::shared(&inventory.value.workloads);
@@ -604,7 +604,7 @@ pub async fn ask_images(
             .undecided()
             .filter_map(|one| Some((one.name.clone(), read.get(&one.image)?.clone())));
         let of_each = of_each.map(|(name, read)| read.map(|config| (name, config)));
-        let mut configurations = Read::of(of_each.collect::<Vec<_>>());
+        let mut configurations = Partial::of(of_each.collect::<Vec<_>>());
         let mut said = BTreeSet::new();
         configurations.errors.retain(|error| said.insert(error.to_string()));
         target.configurations = configurations;

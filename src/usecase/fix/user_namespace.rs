@@ -42,7 +42,7 @@ fn unsupported(
     let (node, told) = told.first()?;
     Some(format!(
         "no user namespace is tried: no node that it may run on has them; {}: {}",
-        node.name, told.why
+        node.name, told.reason
     ))
 }
 

@@ -19,7 +19,7 @@ use kube::core::response::StatusDetails;
 use prost::{DecodeError, Message as _};
 
 use super::change::{Change, INITIAL_EVENTS_END};
-use super::records::{Controller, Declared, Seen, Template, replica_failure};
+use super::records::{Controller, Declared, PodSummary, Template, replica_failure};
 use crate::model::workload::Failure;
 
 /// The media type.
@@ -28,7 +28,7 @@ pub(super) const MEDIA_TYPE: &str = "application/vnd.kubernetes.protobuf";
 /// What an object begins with.
 const MAGIC: &[u8] = b"k8s\0";
 
-/// The object in its envelope; an answer without the envelope is none.
+/// The object in its envelope; an answer without the envelope is an error.
 fn unwrapped(body: &Bytes) -> Result<Bytes, DecodeError> {
     let inside = if body.starts_with(MAGIC) { body.slice(MAGIC.len()..) } else { Bytes::new() };
     Ok(envelope::Unknown::decode(inside)?.raw)
@@ -96,7 +96,7 @@ pub(super) fn event<T>(
 const TOKEN_VOLUME: &str = "kube-api-access-";
 
 /// Reads a pod.
-pub(super) fn pod(item: Bytes) -> Result<Seen, DecodeError> {
+pub(super) fn pod(item: Bytes) -> Result<PodSummary, DecodeError> {
     let mut pod = message::Pod::decode(item)?;
     let status = pod.status.take();
     let (metadata, spec) = (pod.metadata.get_or_insert_default(), pod.spec.get_or_insert_default());
@@ -119,7 +119,7 @@ pub(super) fn pod(item: Bytes) -> Result<Seen, DecodeError> {
     if let (Some(metadata), Some(spec)) = (&mut pod.metadata, &mut pod.spec) {
         (metadata.name, metadata.creation_timestamp, spec.node_name) = (name, created, node);
     }
-    Ok(Seen::new(Pod { status: status.map(Into::into), ..pod.into() }, template))
+    Ok(PodSummary::new(Pod { status: status.map(Into::into), ..pod.into() }, template))
 }
 
 /// Reads a pod from protobuf, without an envelope: for tests and fuzzing.
@@ -191,7 +191,7 @@ fn controller(
 
 #[cfg(test)]
 mod tests {
-    use super::super::fold::Fold;
+    use super::super::workload_store::WorkloadStore;
     use super::*;
 
     #[test]
@@ -227,14 +227,14 @@ mod tests {
             message::Pod { metadata: Some(metadata), spec: Some(spec), ..Default::default() }
                 .encode_to_vec()
         };
-        let mut fold = Fold::default();
+        let mut store = WorkloadStore::default();
         for (end, node, seconds) in
             [("aaaaa", "node1", 7), ("bbbbb", "node2", 9), ("ccccc", "node1", 8)]
         {
-            fold.pod(super::pod(pod(end, node, seconds).into()).expect("a pod"));
+            store.pod(super::pod(pod(end, node, seconds).into()).expect("a pod"));
         }
-        assert_eq!(fold.templates(), 1);
-        let [workload] = &fold.workloads()[..] else { panic!("one workload") };
+        assert_eq!(store.templates(), 1);
+        let [workload] = &store.workloads()[..] else { panic!("one workload") };
         assert_eq!((workload.kind.as_str(), workload.pods), ("StatefulSet", 3));
         // The newest stands for all.
         assert_eq!(workload.metadata.name.as_deref(), Some("web-bbbbb"));

@@ -1,6 +1,6 @@
-# Shows what stands at each path given as an argument, and on the way to it, to parse.rs. Needs sh and stat.
+# Shows what is at each path given as an argument, and on the way to it, to parse.rs. Needs sh and stat.
 command -v stat >/dev/null 2>&1 || { echo ">>> none"; exit 0; }
-echo ">>> look"
+echo ">>> stats"
 for path; do
   step=
   stat -c '%f %u %g %s %N' / 2>/dev/null

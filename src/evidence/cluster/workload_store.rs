@@ -11,7 +11,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::records::{Controller, Declared, Id, Key, Owner, Seen, Template, key, owner};
+use super::records::{Controller, Declared, Id, Key, Owner, PodSummary, Template, key, owner};
 use crate::evidence::pods;
 use crate::model::container::{Container, Role};
 use crate::model::defaults;
@@ -19,7 +19,7 @@ use crate::model::workload::{Failure, Workload};
 
 /// Kinds that another controller makes as a means: their owner is what a user deployed and would
 /// edit.
-pub(super) const MEANS: [&str; 2] = ["ReplicaSet", "Job"];
+pub(super) const INTERMEDIATE_OWNERS: [&str; 2] = ["ReplicaSet", "Job"];
 
 /// Kinds that run their pods to an end, so that only the newest pod tells how it goes.
 const RUNS_TO_AN_END: [&str; 2] = ["Job", "CronJob"];
@@ -44,7 +44,7 @@ impl<T: ?Sized + Hash + Eq> Shared<T> {
 }
 
 #[derive(Debug)]
-struct Kept {
+struct PodRecord {
     owner: Option<Arc<Owner>>,
     created: Option<Time>,
     node: Arc<str>,
@@ -55,7 +55,7 @@ struct Kept {
 }
 
 #[derive(Debug)]
-struct Standing {
+struct ControllerRecord {
     api_version: &'static str,
     annotations: BTreeMap<String, String>,
     declared: Option<Declared>,
@@ -70,11 +70,11 @@ struct FailedCreate {
 
 /// What a part of a cluster holds. Everything may come in any order.
 #[derive(Debug)]
-pub(super) struct Fold {
+pub(super) struct WorkloadStore {
     /// Whose means a controller is.
     owners: HashMap<Key, Owner>,
-    controllers: HashMap<Key, Standing>,
-    pods: BTreeMap<Id, Kept>,
+    controllers: HashMap<Key, ControllerRecord>,
+    pods: BTreeMap<Id, PodRecord>,
     /// By the controller that it is about.
     failed_creates: HashMap<Key, FailedCreate>,
     shared_owners: Shared<Owner>,
@@ -83,9 +83,9 @@ pub(super) struct Fold {
     shared_nodes: Shared<str>,
 }
 
-impl Default for Fold {
+impl Default for WorkloadStore {
     fn default() -> Self {
-        Fold {
+        WorkloadStore {
             owners: HashMap::new(),
             controllers: HashMap::new(),
             pods: BTreeMap::new(),
@@ -98,7 +98,7 @@ impl Default for Fold {
     }
 }
 
-impl Fold {
+impl WorkloadStore {
     /// Takes a controller of a built-in kind. One that another made is only remembered as a step to
     /// its owner.
     pub(super) fn controller(
@@ -109,13 +109,13 @@ impl Fold {
     ) -> Key {
         let Controller { metadata, declared } = controller;
         let key = key(&metadata, kind);
-        match owner(&metadata).filter(|_| MEANS.contains(&kind)) {
+        match owner(&metadata).filter(|_| INTERMEDIATE_OWNERS.contains(&kind)) {
             Some(owner) => drop(self.owners.insert(key.clone(), owner)),
             None => {
                 let mut annotations = metadata.annotations.unwrap_or_default();
                 annotations.remove(LAST_APPLIED);
                 self.controllers
-                    .insert(key.clone(), Standing { api_version, annotations, declared });
+                    .insert(key.clone(), ControllerRecord { api_version, annotations, declared });
             }
         }
         key
@@ -130,12 +130,12 @@ impl Fold {
     pub(super) fn lacks_declared(&self, kind: &str) -> bool {
         self.controllers
             .iter()
-            .any(|(key, standing)| key.kind == kind && standing.declared.is_none())
+            .any(|(key, controller)| key.kind == kind && controller.declared.is_none())
     }
 
     /// Takes a pod, or what became of one that is known.
-    pub(super) fn pod(&mut self, seen: Seen) -> Key {
-        let Seen { id, owner, created, node, is_over, containers, failures, template } = seen;
+    pub(super) fn pod(&mut self, seen: PodSummary) -> Key {
+        let PodSummary { id, owner, created, node, is_over, containers, failures, template } = seen;
         let key = id.key();
         let owner = owner.map(|owner| self.shared_owners.one(owner));
         let containers = self.shared_containers.one(containers);
@@ -147,13 +147,15 @@ impl Fold {
             }
             template => template,
         };
-        self.pods
-            .insert(id, Kept { owner, created, node, is_over, containers, failures, template });
+        self.pods.insert(
+            id,
+            PodRecord { owner, created, node, is_over, containers, failures, template },
+        );
         key
     }
 
     /// A pod is deleted.
-    pub(super) fn pod_gone(&mut self, seen: &Seen) {
+    pub(super) fn pod_gone(&mut self, seen: &PodSummary) {
         self.pods.remove(&seen.id);
     }
 
@@ -188,8 +190,8 @@ impl Fold {
     }
 
     /// Takes a pod as a workload of its own, whoever owns it.
-    pub(super) fn bare_pod(&mut self, seen: Seen) {
-        self.pod(Seen { owner: None, ..seen });
+    pub(super) fn bare_pod(&mut self, seen: PodSummary) {
+        self.pod(PodSummary { owner: None, ..seen });
     }
 
     /// Takes a FailedCreate event: a controller could not make a pod. The newest about a controller
@@ -229,8 +231,8 @@ impl Fold {
             .map(|(id, _)| id.key())
             .collect();
         let mut found: BTreeMap<&Key, Members<'_>> = BTreeMap::new();
-        for (key, standing) in &self.controllers {
-            found.insert(key, Members::of(standing.api_version, Some(standing)));
+        for (key, controller) in &self.controllers {
+            found.insert(key, Members::of(controller.api_version, Some(controller)));
         }
         let mut bare = bare.iter();
         for (id, pod) in &self.pods {
@@ -262,13 +264,13 @@ impl Fold {
 /// What makes up one workload.
 struct Members<'a> {
     api_version: &'a str,
-    controller: Option<&'a Standing>,
-    pods: Vec<(&'a Id, &'a Kept)>,
+    controller: Option<&'a ControllerRecord>,
+    pods: Vec<(&'a Id, &'a PodRecord)>,
     failed: Option<&'a FailedCreate>,
 }
 
 impl<'a> Members<'a> {
-    fn of(api_version: &'a str, controller: Option<&'a Standing>) -> Self {
+    fn of(api_version: &'a str, controller: Option<&'a ControllerRecord>) -> Self {
         Members { api_version, controller, pods: Vec::new(), failed: None }
     }
 
@@ -277,7 +279,7 @@ impl<'a> Members<'a> {
     }
 
     fn workload(&self, key: &Key) -> Workload {
-        let mut newest: Option<(&Id, &Kept)> = None;
+        let mut newest: Option<(&Id, &PodRecord)> = None;
         for (id, pod) in &self.pods {
             if newest.is_none_or(|(_, known)| pod.created > known.created) {
                 newest = Some((id, pod));
@@ -325,7 +327,7 @@ impl<'a> Members<'a> {
 
     /// What fails: of its controller, of its pods, and of pods that could not be made since the
     /// newest was.
-    fn failures(&self, kind: &str, newest: Option<&Kept>) -> Vec<Failure> {
+    fn failures(&self, kind: &str, newest: Option<&PodRecord>) -> Vec<Failure> {
         let mut failures =
             self.declared().map(|declared| declared.failures.clone()).unwrap_or_default();
         let to_an_end = RUNS_TO_AN_END.contains(&kind);
@@ -388,7 +390,7 @@ mod tests {
         serde_json::from_value(value).expect("well formed")
     }
 
-    fn pod(name: &str, owner: Value, created: &str, status: Value) -> Seen {
+    fn pod(name: &str, owner: Value, created: &str, status: Value) -> PodSummary {
         let owners = if owner.is_null() { json!([]) } else { json!([owner]) };
         from(
             json!({"metadata": {"name": name, "namespace": "n", "ownerReferences": owners, "creationTimestamp": created},
@@ -405,26 +407,26 @@ mod tests {
 
     #[test]
     fn pods_go_to_their_top_owner() {
-        let mut fold = Fold::default();
+        let mut store = WorkloadStore::default();
         let replica_set = json!({"metadata": {"name": "web-1", "namespace": "n", "ownerReferences": [controlled_by("Deployment", "web")]}});
-        fold.controller("apps/v1", "ReplicaSet", from(replica_set));
-        fold.controller(
+        store.controller("apps/v1", "ReplicaSet", from(replica_set));
+        store.controller(
             "apps/v1",
             "Deployment",
             from(json!({"metadata": {"name": "web", "namespace": "n"}})),
         );
-        fold.controller(
+        store.controller(
             "batch/v1",
             "CronJob",
             from(json!({"metadata": {"name": "idle", "namespace": "n"}, "spec":
             {"jobTemplate": {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "i"}]}}}}}})),
         );
-        fold.pod(pod("web-1-a", controlled_by("ReplicaSet", "web-1"), T1, json!({})));
-        fold.pod(pod("web-1-b", controlled_by("ReplicaSet", "web-1"), T2, json!({})));
-        fold.pod(pod("custom-a", controlled_by("Kafka", "custom"), T1, json!({})));
-        fold.pod(pod("static", controlled_by("Node", "node1"), T1, json!({})));
-        fold.pod(pod("alone", Value::Null, T1, json!({})));
-        let found: Vec<_> = fold
+        store.pod(pod("web-1-a", controlled_by("ReplicaSet", "web-1"), T1, json!({})));
+        store.pod(pod("web-1-b", controlled_by("ReplicaSet", "web-1"), T2, json!({})));
+        store.pod(pod("custom-a", controlled_by("Kafka", "custom"), T1, json!({})));
+        store.pod(pod("static", controlled_by("Node", "node1"), T1, json!({})));
+        store.pod(pod("alone", Value::Null, T1, json!({})));
+        let found: Vec<_> = store
             .workloads()
             .into_iter()
             .map(|w| (w.kind, w.name, w.pods, w.containers.len()))
@@ -444,14 +446,14 @@ mod tests {
 
     #[test]
     fn a_workload_has_the_annotations_of_its_controller() {
-        let mut fold = Fold::default();
+        let mut store = WorkloadStore::default();
         let annotations = json!({"a": "b", LAST_APPLIED: "{}"});
         let stateful_set =
             json!({"metadata": {"name": "s", "namespace": "n", "annotations": annotations}});
-        fold.controller("apps/v1", "StatefulSet", from(stateful_set));
-        fold.pod(pod("s-0", controlled_by("StatefulSet", "s"), T1, json!({})));
+        store.controller("apps/v1", "StatefulSet", from(stateful_set));
+        store.pod(pod("s-0", controlled_by("StatefulSet", "s"), T1, json!({})));
         let expected = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
-        assert_eq!(fold.workloads()[0].annotations, expected);
+        assert_eq!(store.workloads()[0].annotations, expected);
     }
 
     #[test]
@@ -462,7 +464,7 @@ mod tests {
             (json!({"phase": "Succeeded"}), failed, 1),
         ] {
             for newest_first in [false, true] {
-                let mut fold = Fold::default();
+                let mut store = WorkloadStore::default();
                 let mut both = vec![
                     pod("a", controlled_by("Job", "j"), T1, old.clone()),
                     pod("b", controlled_by("Job", "j"), T2, new.clone()),
@@ -470,8 +472,8 @@ mod tests {
                 if newest_first {
                     both.reverse();
                 }
-                both.into_iter().for_each(|pod| drop(fold.pod(pod)));
-                assert_eq!(fold.workloads()[0].failures.len(), failures);
+                both.into_iter().for_each(|pod| drop(store.pod(pod)));
+                assert_eq!(store.workloads()[0].failures.len(), failures);
             }
         }
     }
@@ -479,10 +481,10 @@ mod tests {
     #[test]
     fn a_container_that_has_not_started_learns_from_one_that_has() {
         let started = json!({"containerStatuses": [{"name": "c", "image": "i", "imageID": "", "ready": true, "restartCount": 0, "user": {"linux": {"uid": 0, "gid": 0}}}]});
-        let mut fold = Fold::default();
-        fold.pod(pod("a", controlled_by("StatefulSet", "s"), T1, started));
-        fold.pod(pod("b", controlled_by("StatefulSet", "s"), T2, json!({})));
-        assert_eq!(fold.workloads()[0].containers[0].root, Some(true));
+        let mut store = WorkloadStore::default();
+        store.pod(pod("a", controlled_by("StatefulSet", "s"), T1, started));
+        store.pod(pod("b", controlled_by("StatefulSet", "s"), T2, json!({})));
+        assert_eq!(store.workloads()[0].containers[0].root, Some(true));
     }
 
     #[test]
@@ -494,16 +496,16 @@ mod tests {
             )
         };
         for (time, failures) in [(T1, 0), ("2026-01-01T00:00:03Z", 1)] {
-            let mut fold = Fold::default();
-            fold.controller(
+            let mut store = WorkloadStore::default();
+            store.controller(
                 "apps/v1",
                 "StatefulSet",
                 from(json!({"metadata": {"name": "s", "namespace": "n"}})),
             );
-            fold.pod(pod("s-0", controlled_by("StatefulSet", "s"), T2, json!({})));
-            fold.failed_create(event(time));
-            fold.failed_create(event(time));
-            assert_eq!(fold.workloads()[0].failures.len(), failures);
+            store.pod(pod("s-0", controlled_by("StatefulSet", "s"), T2, json!({})));
+            store.failed_create(event(time));
+            store.failed_create(event(time));
+            assert_eq!(store.workloads()[0].failures.len(), failures);
         }
     }
 }
