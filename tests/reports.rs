@@ -37,8 +37,8 @@ fn obstacle(fatal: bool) -> Obstacle {
         category: Category::UnwritablePath,
         fatal,
         cause: text(),
-        details: Vec::new(),
         evidence: Evidence { source: text(), line: Some(3), text: text() },
+        details: Vec::new(),
     }
 }
 
@@ -163,10 +163,10 @@ fn pages_hold_names_as_text() {
         },
         is_admitted: false,
         proof: Some(fix::Proof {
-            works: true,
+            ready: false,
+            works: false,
             checks: vec![HOSTILE.to_owned()],
             not_checked: vec![HOSTILE.to_owned()],
-            ready: false,
             rounds: vec![fix::Round {
                 obstacles: vec![explained(obstacle(true))],
                 added: vec![HOSTILE.to_owned()],

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Difference;
 use crate::model::behaviour::Behaviour;
 use crate::model::inside::{Inside, Listener};
-use crate::model::privilege::{FIRST_EPHEMERAL_PORT, FIRST_UNPRIVILEGED_PORT};
+use crate::model::port::{FIRST_EPHEMERAL, FIRST_UNPRIVILEGED};
 
 /// Ports that the copy does not listen on. Those that the kernel chose differ from run to run.
 pub(super) fn compare(control: &Behaviour, copy: &Behaviour) -> Vec<Difference> {
@@ -13,9 +13,9 @@ pub(super) fn compare(control: &Behaviour, copy: &Behaviour) -> Vec<Difference> 
     for (name, root) in &control.containers {
         let Some(other) = copy.containers.get(name) else { continue };
         let missing: Vec<u16> = ports(root).difference(&ports(other)).copied().collect();
-        for port in missing.into_iter().filter(|port| *port < FIRST_EPHEMERAL_PORT) {
+        for port in missing.into_iter().filter(|port| *port < FIRST_EPHEMERAL) {
             let cause = format!("as root it listens on port {port}, and the copy does not");
-            differences.push(if port < FIRST_UNPRIVILEGED_PORT {
+            differences.push(if port < FIRST_UNPRIVILEGED {
                 Difference::Port { container: name.clone(), port, cause }
             } else {
                 let evidence = format!("as root: port {port}; the copy: {}", told(other));

@@ -16,7 +16,7 @@ pub fn needed(private: &[PathStat], named: &[String], inside: &Inside) -> Vec<St
     let is_made = |path: &str| inside.changed.iter().any(|changed| changed.path == path);
     let is_named_after =
         |path: &str| path.split('/').any(|part| programs.contains(&part.trim_start_matches('.')));
-    let paths = private.iter().map(|stat| stat.path.as_str());
+    let paths = private.iter().map(|file| file.path.as_str());
     paths
         .filter(|path| named.iter().any(|one| one == path) || is_named_after(path))
         .filter(|path| !is_made(path))

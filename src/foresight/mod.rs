@@ -18,7 +18,7 @@ use crate::model::facts::VolumeMount;
 use crate::model::filesystem::{MountInfo, PathStat};
 use crate::model::inside::Inside;
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
-use crate::model::privilege::{FIRST_UNPRIVILEGED_PORT, is_privileged_port};
+use crate::model::port::{FIRST_UNPRIVILEGED, is_privileged};
 use crate::model::workload::Workload;
 
 /// What a workload's spec lets foresee, beside those that it shares claims with.
@@ -39,7 +39,7 @@ pub fn of_spec(workload: &Workload, shared: &se_linux::Shared) -> Vec<Obstacle> 
 pub fn low_ports(inside: &Inside) -> Vec<u16> {
     let mut ports: Vec<u16> =
         inside.listeners.iter().filter_map(|listener| listener.port()).collect();
-    ports.retain(|port| is_privileged_port(*port));
+    ports.retain(|port| is_privileged(*port));
     ports.sort_unstable();
     ports.dedup();
     ports
@@ -165,7 +165,7 @@ pub fn obstacles(container: &str, inside: &Inside) -> Vec<Obstacle> {
     let source = format!("container {container} as it runs as root");
     let ports = low_ports(inside).into_iter().take(1).map(|port| {
         let cause = format!(
-            "it listens on port {port} as root, and ports below {FIRST_UNPRIVILEGED_PORT} need a privilege"
+            "it listens on port {port} as root, and ports below {FIRST_UNPRIVILEGED} need a privilege"
         );
         Obstacle {
             port: Some(port),
@@ -215,9 +215,9 @@ pub fn claim(container: &str, mount: &VolumeMount) -> Obstacle {
 /// privilege.
 #[must_use]
 pub fn declared_port(container: &str, ports: &[u16]) -> Option<Obstacle> {
-    let port = ports.iter().copied().filter(|port| is_privileged_port(*port)).min()?;
+    let port = ports.iter().copied().filter(|port| is_privileged(*port)).min()?;
     let cause = format!(
-        "its spec declares port {port}, and ports below {FIRST_UNPRIVILEGED_PORT} need a privilege"
+        "its spec declares port {port}, and ports below {FIRST_UNPRIVILEGED} need a privilege"
     );
     let source = format!("spec of container {container}");
     Some(Obstacle {

@@ -8,7 +8,7 @@ use crate::model::capability::{Capability, FileCapabilities, Set};
 use crate::model::credentials::{Credentials, Executable};
 use crate::model::filesystem::{Access, AccessVerdict, Decision, Files, Inode, decide};
 use crate::model::obstacle::Errno;
-use crate::model::privilege::{FIRST_UNPRIVILEGED_PORT, UNPRIVILEGED_PORT_SYSCTL};
+use crate::model::port::{FIRST_UNPRIVILEGED, UNPRIVILEGED_PORT_SYSCTL};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,7 +156,7 @@ fn bind(requester: &Requester<'_>, port: u16) -> AccessAnswer {
     let sysctl = format!("{UNPRIVILEGED_PORT_SYSCTL} is {value} {source}");
     if port == 0 {
         return AccessAnswer::yes(vec![format!(
-            "port 0 is any free port, none of them below {FIRST_UNPRIVILEGED_PORT}"
+            "port 0 is any free port, none of them below {FIRST_UNPRIVILEGED}"
         )]);
     }
     if port >= *value {
@@ -238,7 +238,7 @@ mod tests {
             process: process.execve(&Executable::PLAIN, 0).expect("a plain file"),
             files: Files::new(&files, false, Vec::new()),
             file_capabilities: &capabilities,
-            port_start: PortStart { value: FIRST_UNPRIVILEGED_PORT, source: "by default" },
+            port_start: PortStart { value: FIRST_UNPRIVILEGED, source: "by default" },
         };
         answer(&requester, question)
     }

@@ -25,6 +25,7 @@ pub mod node;
 pub mod obstacle;
 pub mod plan;
 pub mod podsecurity;
+pub mod port;
 pub mod privilege;
 pub mod schema;
 pub mod se_linux;

@@ -3,24 +3,6 @@
 
 use crate::model::capability::Capability;
 
-/// The sysctl that names the first port which every process may bind (ip(7)). Each network
-/// namespace has its own.
-pub const UNPRIVILEGED_PORT_SYSCTL: &str = "net.ipv4.ip_unprivileged_port_start";
-
-/// The value of [`UNPRIVILEGED_PORT_SYSCTL`] in a new network namespace: `PROT_SOCK` of Linux's
-/// `include/net/sock.h`.
-pub const FIRST_UNPRIVILEGED_PORT: u16 = 1024;
-
-/// The first port that Linux chooses by itself (`net.ipv4.ip_local_port_range`, ip(7)).
-pub const FIRST_EPHEMERAL_PORT: u16 = 32_768;
-
-/// Whether it takes NET_BIND_SERVICE to bind a port in a new network namespace. Port 0 is any free
-/// port.
-#[must_use]
-pub fn is_privileged_port(port: u16) -> bool {
-    (1..FIRST_UNPRIVILEGED_PORT).contains(&port)
-}
-
 /// System calls that need one capability, whatever the permissions of a path are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PrivilegedCall {

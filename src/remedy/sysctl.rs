@@ -4,7 +4,7 @@ use super::{Level, Proposal, Remedy};
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
 use crate::model::obstacle::{Category, Obstacle};
-use crate::model::privilege::{UNPRIVILEGED_PORT_SYSCTL, is_privileged_port};
+use crate::model::port::{UNPRIVILEGED_PORT_SYSCTL, is_privileged};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "sysctl",
@@ -73,7 +73,7 @@ fn lowest_port(obstacle: &Obstacle, facts: &Facts) -> u16 {
         .iter()
         .copied()
         .chain(obstacle.port)
-        .filter(|port| is_privileged_port(*port))
+        .filter(|port| is_privileged(*port))
         .min()
         .unwrap_or(0)
 }

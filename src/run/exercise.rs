@@ -16,7 +16,7 @@ use crate::evidence::cluster::{Cluster, Place, TrialPlace};
 use crate::model::behaviour::{Behaviour, Checked, Reload, Reply, Request, RequestKind, Restart};
 use crate::model::check::{Action, Check, Statuses};
 use crate::model::inside::{Inside, Listener};
-use crate::model::privilege::FIRST_EPHEMERAL_PORT;
+use crate::model::port::FIRST_EPHEMERAL;
 
 /// Ports of a container that are asked at the most.
 const MAX_PORTS: usize = 8;
@@ -101,7 +101,7 @@ impl Trial<'_> {
         if !self.options.requests {
             gaps.push("no port was asked anything (--no-requests)".to_owned());
         }
-        let is_udp = |listener: &Listener| matches!(listener, Listener::Udp { port, .. } if *port < FIRST_EPHEMERAL_PORT);
+        let is_udp = |listener: &Listener| matches!(listener, Listener::Udp { port, .. } if *port < FIRST_EPHEMERAL);
         if before.values().flat_map(|inside| &inside.listeners).any(is_udp) {
             gaps.push("UDP ports are not asked".to_owned());
         }
@@ -403,8 +403,7 @@ async fn requests(ports: &Ports, pod: &Value, insides: &BTreeMap<String, Inside>
         .flat_map(|container| container["ports"].as_array().into_iter().flatten())
         .filter(|port| port["protocol"].as_str().is_none_or(|protocol| protocol == "TCP"))
         .filter_map(|port| u16::try_from(port["containerPort"].as_u64()?).ok());
-    let mut all: Vec<u16> =
-        open.chain(declared).filter(|port| *port < FIRST_EPHEMERAL_PORT).collect();
+    let mut all: Vec<u16> = open.chain(declared).filter(|port| *port < FIRST_EPHEMERAL).collect();
     all.sort_unstable();
     all.dedup();
     let mut requests = Vec::new();

@@ -6,7 +6,7 @@ use super::{Progress, Trial};
 use crate::error::Error;
 use crate::model::obstacle::{Category, Obstacle};
 use crate::plan;
-use crate::search::{self, End, Observations, Outcome, Search, SearchInput};
+use crate::search::{self, End, Observations, Outcome, Search, SearchInput, SearchOptions};
 
 /// What a run of a workload showed.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +46,7 @@ impl Trial<'_> {
             observed.take(&control.behaviour, &control.users);
         }
         let control = control.map(|control| control.behaviour);
-        let options = search::SearchOptions { max_rounds: 1, ..self.options.search.clone() };
+        let options = SearchOptions { max_rounds: 1, ..self.options.search.clone() };
         let input = SearchInput { observed, ..SearchInput::default() };
         let search = Search::new(self.object, options, input)
             .map_err(|why| Error::input("read the pod template", why))?;

@@ -13,7 +13,7 @@ use crate::model::filesystem::{PathStat, path};
 use crate::model::identity::{Assignment, Candidate};
 use crate::model::inside::Inside;
 use crate::model::obstacle::Obstacle;
-use crate::model::privilege::is_privileged_port;
+use crate::model::port::is_privileged;
 use crate::model::volume::{SharedVolume, VolumeSource, Volumes, claim_name, common_group};
 use crate::plan::{self, Known};
 
@@ -124,7 +124,7 @@ impl Search<'_> {
             .iter()
             .flatten()
             .filter_map(|port| u16::try_from(port.container_port).ok());
-        facts.low_ports.extend(declared.filter(|port| is_privileged_port(*port)));
+        facts.low_ports.extend(declared.filter(|port| is_privileged(*port)));
         facts.names = words(&self.names(container));
         facts
     }

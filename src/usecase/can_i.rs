@@ -20,7 +20,7 @@ use crate::model::credentials::{Credentials, Executable};
 use crate::model::filesystem::{Access, Files, Lookup, Mount, decide};
 use crate::model::image::Image;
 use crate::model::inside::AccessContext;
-use crate::model::privilege::{FIRST_UNPRIVILEGED_PORT, UNPRIVILEGED_PORT_SYSCTL};
+use crate::model::port::{FIRST_UNPRIVILEGED, UNPRIVILEGED_PORT_SYSCTL};
 use crate::model::volume::Storage;
 use crate::model::workload::Workload;
 use crate::output::can_i::{Answered, CanIReport};
@@ -446,7 +446,7 @@ fn port_start(spec: &PodSpec) -> PortStart {
     match pods::sysctl(spec, UNPRIVILEGED_PORT_SYSCTL).and_then(|value| value.parse().ok()) {
         Some(value) => PortStart { value, source: "by the pod's sysctls" },
         None => PortStart {
-            value: FIRST_UNPRIVILEGED_PORT,
+            value: FIRST_UNPRIVILEGED,
             source: "by the kernel's default (a runtime may open all ports, as containerd 2 can by \
                      enable_unprivileged_ports: a running container tells)",
         },

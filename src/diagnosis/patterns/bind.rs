@@ -12,7 +12,7 @@ use crate::diagnosis::reader::{
 };
 use crate::model::capability::Capability;
 use crate::model::obstacle::{Category, Errno, Operation};
-use crate::model::privilege::FIRST_UNPRIVILEGED_PORT;
+use crate::model::port::FIRST_UNPRIVILEGED;
 
 pub(super) const PATTERN: Pattern = Pattern {
     id: "bind",
@@ -110,7 +110,7 @@ fn read(context: &LineContext) -> Option<Finding> {
         .find(|(_, at)| *at >= verb.end)
         .or_else(|| port::ports(context.text()).last());
     // Other ports need no privilege: a security module, a sandbox or another system refused it.
-    if port.is_some_and(|(port, _)| port >= FIRST_UNPRIVILEGED_PORT) {
+    if port.is_some_and(|(port, _)| port >= FIRST_UNPRIVILEGED) {
         return None;
     }
     if let Some((port, _)) = port {
@@ -168,7 +168,7 @@ pub(in crate::diagnosis) fn is_unprivileged_port(text: &str) -> bool {
         && !is_unix(text)
         && path::paths(text).is_empty()
         && ports.peek().is_some()
-        && ports.all(|port| port >= FIRST_UNPRIVILEGED_PORT)
+        && ports.all(|port| port >= FIRST_UNPRIVILEGED)
 }
 
 fn is_unix(text: &str) -> bool {
@@ -211,7 +211,7 @@ fn port_nearby(context: &LineContext) -> Option<u16> {
         .find_map(|line| FIELD.captures(&line.text)?.get(1)?.as_str().parse().ok());
     let announced = || {
         let near = context.record().lines.iter().chain(context.before().take(6));
-        near.filter_map(|line| port::port(&line.text)).find(|port| *port < FIRST_UNPRIVILEGED_PORT)
+        near.filter_map(|line| port::port(&line.text)).find(|port| *port < FIRST_UNPRIVILEGED)
     };
     field.or_else(announced)
 }
@@ -237,7 +237,7 @@ fn without_errno(context: &LineContext) -> Option<Finding> {
         .take(3)
         .chain(context.before().take(8))
         .any(|line| OTHER_REASON.is_match(&line.text));
-    let port = port::port(context.text()).filter(|port| *port < FIRST_UNPRIVILEGED_PORT)?;
+    let port = port::port(context.text()).filter(|port| *port < FIRST_UNPRIVILEGED)?;
     (!other_reason).then(|| {
         Finding::new(Operation::Bind, Category::PrivilegedPort)
             .port(Some(port))

@@ -7,7 +7,8 @@ use crate::diagnosis::reader::path_kind;
 use crate::model::capability::Capability;
 use crate::model::inside::Listener;
 use crate::model::obstacle::{Category, Errno, Operation};
-use crate::model::privilege::{is_privileged_port, privileged_call};
+use crate::model::port::is_privileged;
+use crate::model::privilege::privileged_call;
 use crate::model::trace::{Argument, Call, PathChange};
 
 /// The effect of a call that may be refused to a uid other than root.
@@ -297,7 +298,7 @@ fn bind(call: &Call, process: &ProcessContext) -> Option<SyscallEffect> {
         Category::PrivilegedPort,
         Capability::NET_BIND_SERVICE,
     );
-    Some(SyscallEffect { listener: Some(listener), needed: is_privileged_port(port), ..effect })
+    Some(SyscallEffect { listener: Some(listener), needed: is_privileged(port), ..effect })
 }
 
 /// connect(2) to a socket's file.

@@ -14,7 +14,7 @@ use crate::model::accounts::{Account, Accounts, Identity, UserError};
 use crate::model::capability::Set;
 use crate::model::credentials::Credentials;
 use crate::model::filesystem::{Access, FileType, Files, Inode, PathStat, Permission, decide, may};
-use crate::model::privilege::is_privileged_port;
+use crate::model::port::is_privileged;
 use efficiency::efficiency;
 use layer::Layer;
 use paths::PathId;
@@ -48,10 +48,10 @@ impl Port {
     }
 
     /// Whether binding it takes NET_BIND_SERVICE where the sysctl has its default
-    /// ([`privilege`](crate::model::privilege)).
+    /// ([`port`](crate::model::port)).
     #[must_use]
     pub fn privileged(&self) -> bool {
-        is_privileged_port(self.number)
+        is_privileged(self.number)
     }
 }
 
