@@ -56,7 +56,7 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
 }
 
 /// Directories that are made on a guess: each is left out again for a round.
-const MOST_MISSING: usize = 4;
+const MAX_MISSING: usize = 4;
 
 /// Directories that the program names and the image has not.
 pub(super) fn unsaid(facts: &Facts) -> Vec<Proposal> {
@@ -64,7 +64,7 @@ pub(super) fn unsaid(facts: &Facts) -> Vec<Proposal> {
         .missing_places()
         .into_iter()
         .filter(|place| facts.mount(place).is_none())
-        .take(MOST_MISSING);
+        .take(MAX_MISSING);
     missing
         .map(|place| {
             let summary =
