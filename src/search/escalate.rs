@@ -9,7 +9,7 @@ use crate::remedy::{self, Level, Proposal};
 
 /// How long a pod that says nothing is waited for once, where no running pod tells how long that
 /// takes. What waits for the next minute, as cron does, is ready by then.
-pub(super) const SLOW_START: Duration = Duration::from_secs(60);
+pub(super) const SILENT_START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is done about a program that does not work and says nothing that leads on, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +74,9 @@ impl Search<'_> {
         let edits = || self.steps.iter().flat_map(|step| &step.edits);
         match escalation {
             Escalation::WaitLonger => {
-                is_silent && outcome.end == End::NotReady && self.startup_time < SLOW_START
+                is_silent
+                    && outcome.end == End::NotReady
+                    && self.startup_time < SILENT_START_TIMEOUT
             }
             // Where it logs to a volume, that can be read beside it.
             Escalation::ReadLogFiles => {
@@ -112,7 +114,7 @@ impl Search<'_> {
         let obstacle = outcome.obstacles.first().cloned().unwrap_or_else(|| silence(outcome.end));
         let once_more = match escalation {
             Escalation::WaitLonger => {
-                format!("run it once more, and wait for {} seconds", SLOW_START.as_secs())
+                format!("run it once more, and wait for {} seconds", SILENT_START_TIMEOUT.as_secs())
             }
             Escalation::ReadLogFiles => {
                 "run it once more, and read the files that it logs to".to_owned()
