@@ -37,7 +37,6 @@ fn obstacle(fatal: bool) -> Obstacle {
         category: Category::UnwritablePath,
         fatal,
         cause: text(),
-        details: Vec::new(),
         evidence: Evidence { source: text(), line: Some(3), text: text() },
         details: Vec::new(),
     }
@@ -168,9 +167,6 @@ fn pages_hold_names_as_text() {
             checks: vec!["http :80/<b>".to_owned()],
             not_checked: vec!["UDP ports are not asked".to_owned()],
             ready: false,
-            works: false,
-            checks: vec![HOSTILE.to_owned()],
-            not_checked: vec![HOSTILE.to_owned()],
             rounds: vec![fix::Round {
                 obstacles: vec![explained(obstacle(true))],
                 added: vec![HOSTILE.to_owned()],
