@@ -163,6 +163,9 @@ fn pages_hold_names_as_text() {
         },
         is_admitted: false,
         proof: Some(fix::Proof {
+            works: false,
+            checks: vec![HOSTILE.to_owned()],
+            not_checked: vec![HOSTILE.to_owned()],
             ready: false,
             rounds: vec![fix::Round {
                 obstacles: vec![explained(obstacle(true))],

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{End, Next, Outcome, Phase, Search, accept};
 use crate::model::edit::Edit;
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
-use crate::remedy::{self, Level, Proposal};
+use crate::remedy::{self, Layer, Proposal};
 
 /// How long a pod that says nothing is waited for once, where no running pod tells how long that
 /// takes. What waits for the next minute, as cron does, is ready by then.
@@ -138,7 +138,7 @@ impl Search<'_> {
         let silent: Vec<(String, Proposal)> = self
             .doubted(outcome)
             .into_iter()
-            .filter_map(|name| Some((name.clone(), remedy::unsaid(self.facts.get(&name)?))))
+            .filter_map(|name| Some((name.clone(), remedy::speculative(self.facts.get(&name)?))))
             .flat_map(|(name, proposals)| {
                 proposals.into_iter().map(move |proposal| (name.clone(), proposal))
             })
@@ -165,7 +165,7 @@ impl Search<'_> {
             let facts = self.facts.get(&container)?;
             let run_as = |(uid, gid): (u32, u32), why: &str| Proposal {
                 remedy: "identity",
-                level: Level::Pod,
+                layer: Layer::Pod,
                 summary: format!("run as {uid}:{gid}: {why}"),
                 edits: vec![Edit::RunAs { container: Some(container.clone()), uid, gid }],
             };
@@ -210,7 +210,7 @@ impl Search<'_> {
             containers.map(|container| Edit::RunAs { container: Some(container), uid: 0, gid: 0 });
         let proposal = Proposal {
             remedy: "user-namespace",
-            level: Level::Pod,
+            layer: Layer::Pod,
             summary:
                 "keep root inside and nobody outside, in a user namespace: nothing else worked"
                     .to_owned(),

@@ -826,7 +826,7 @@ impl<'a> Search<'a> {
         }
         let step = Step {
             remedy: proposal.remedy,
-            level: proposal.level.as_str(),
+            level: proposal.layer.as_str(),
             summary: proposal.summary,
             edits: proposal.edits,
             obstacle: obstacle.clone(),
