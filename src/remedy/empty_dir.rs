@@ -1,6 +1,6 @@
 //! A volume over a directory in which the image has nothing.
 
-use super::{Layer, Proposal, Remedy};
+use super::{Proposal, Remedy, RemedyLayer};
 use crate::model::edit::{Edit, Fill};
 use crate::model::facts::Facts;
 use crate::model::filesystem::Permission;
@@ -8,7 +8,7 @@ use crate::model::obstacle::{Category, Obstacle, Operation};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "empty-dir",
-    layer: Layer::Pod,
+    layer: RemedyLayer::Pod,
     title: "Mount an emptyDir over the directory",
     explain: "An emptyDir belongs to root with mode 0777, so every user may write it, and a read-only root file system \
               does not reach it. It starts empty and ends with the pod: right for caches, pid files and sockets, and \

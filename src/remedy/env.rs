@@ -1,6 +1,6 @@
 //! Give the program a home that it may write.
 
-use super::{Layer, Proposal, Remedy};
+use super::{Proposal, Remedy, RemedyLayer};
 use crate::model::detail::Detail;
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
@@ -8,7 +8,7 @@ use crate::model::obstacle::{Category, Obstacle};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "env",
-    layer: Layer::Env,
+    layer: RemedyLayer::Env,
     title: "Set HOME",
     explain: "A uid without an entry in /etc/passwd gets `HOME=/`, which nobody but root may write, so caches and \
               settings fail at paths such as /.cache. Set HOME to a directory that the user may write; /tmp is one in \

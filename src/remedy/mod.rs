@@ -37,7 +37,7 @@ use crate::model::obstacle::{Category, Obstacle};
 
 /// Where a remedy is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layer {
+pub enum RemedyLayer {
     Pod,
     Env,
     Args,
@@ -46,22 +46,22 @@ pub enum Layer {
     Node,
 }
 
-impl Layer {
+impl RemedyLayer {
     /// The name in JSON output.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Layer::Pod => "pod",
-            Layer::Env => "env",
-            Layer::Args => "args",
-            Layer::Config => "config",
-            Layer::Image => "image",
-            Layer::Node => "node",
+            RemedyLayer::Pod => "pod",
+            RemedyLayer::Env => "env",
+            RemedyLayer::Args => "args",
+            RemedyLayer::Config => "config",
+            RemedyLayer::Image => "image",
+            RemedyLayer::Node => "node",
         }
     }
 }
 
-impl fmt::Display for Layer {
+impl fmt::Display for RemedyLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -72,7 +72,7 @@ impl fmt::Display for Layer {
 pub struct Remedy {
     /// Unique, in kebab case.
     pub id: &'static str,
-    pub layer: Layer,
+    pub layer: RemedyLayer,
     pub title: &'static str,
     /// What it does, what it needs, what it costs.
     pub explain: &'static str,
@@ -96,7 +96,7 @@ impl Remedy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
     pub remedy: &'static str,
-    pub layer: Layer,
+    pub layer: RemedyLayer,
     pub summary: String,
     pub edits: Vec<Edit>,
 }
@@ -105,7 +105,7 @@ pub struct Proposal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suggestion {
     pub id: &'static str,
-    pub layer: Layer,
+    pub layer: RemedyLayer,
     pub summary: String,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Layer, Proposal, Remedy};
+use super::{Proposal, Remedy, RemedyLayer};
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
 use crate::model::filesystem::{Inode, PathStat, Permission, PermissionClass};
@@ -10,7 +10,7 @@ use crate::model::obstacle::{Category, Obstacle};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "supplemental-groups",
-    layer: Layer::Pod,
+    layer: RemedyLayer::Pod,
     title: "Join the group of the files",
     explain: "Add the group that may use a file to `supplementalGroups`. Log directories of Debian are root's and group \
               adm's with mode 0750, keys are often a group's with mode 0640: such a group opens them without giving \

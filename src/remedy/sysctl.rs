@@ -1,6 +1,6 @@
 //! Open low ports, or ICMP sockets, to the pod.
 
-use super::{Layer, Proposal, Remedy};
+use super::{Proposal, Remedy, RemedyLayer};
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
 use crate::model::obstacle::{Category, Obstacle};
@@ -8,7 +8,7 @@ use crate::model::port::{UNPRIVILEGED_PORT_SYSCTL, is_privileged};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "sysctl",
-    layer: Layer::Pod,
+    layer: RemedyLayer::Pod,
     title: "Set a safe sysctl of the pod's network",
     explain: "`net.ipv4.ip_unprivileged_port_start` names the lowest port that needs no privilege, in the network of the \
               pod alone; `net.ipv4.ping_group_range` opens ICMP sockets. Both are safe sysctls, so every level of the \

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{End, Next, Outcome, Phase, Search, accept};
 use crate::model::edit::Edit;
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
-use crate::remedy::{self, Layer, Proposal};
+use crate::remedy::{self, Proposal, RemedyLayer};
 
 /// How long a pod that says nothing is waited for once, where no running pod tells how long that
 /// takes. What waits for the next minute, as cron does, is ready by then.
@@ -165,7 +165,7 @@ impl Search<'_> {
             let facts = self.facts.get(&container)?;
             let run_as = |(uid, gid): (u32, u32), why: &str| Proposal {
                 remedy: "identity",
-                layer: Layer::Pod,
+                layer: RemedyLayer::Pod,
                 summary: format!("run as {uid}:{gid}: {why}"),
                 edits: vec![Edit::RunAs { container: Some(container.clone()), uid, gid }],
             };
@@ -210,7 +210,7 @@ impl Search<'_> {
             containers.map(|container| Edit::RunAs { container: Some(container), uid: 0, gid: 0 });
         let proposal = Proposal {
             remedy: "user-namespace",
-            layer: Layer::Pod,
+            layer: RemedyLayer::Pod,
             summary:
                 "keep root inside and nobody outside, in a user namespace: nothing else worked"
                     .to_owned(),

@@ -93,8 +93,10 @@ fn complete(explained: &mut Explained, steps: AccessSteps, setting: Option<Strin
     if steps.ignores_fs_group {
         explained.remedies.retain(|remedy| remedy.id != "fs-group");
     }
-    let mut of_node =
-        explained.remedies.iter_mut().filter(|remedy| remedy.level == remedy::Layer::Node.as_str());
+    let mut of_node = explained
+        .remedies
+        .iter_mut()
+        .filter(|remedy| remedy.level == remedy::RemedyLayer::Node.as_str());
     if let (Some(advice), Some(setting)) = (of_node.next(), setting) {
         advice.summary = setting;
     }
