@@ -73,7 +73,7 @@ impl Trial<'_> {
                 behaviour.replies_after_restart = replies(&ports, &requests).await;
             }
         }
-        behaviour.gaps.extend(self.gaps(pod, &requests, &before));
+        behaviour.gaps.extend(self.gaps(pod, &behaviour.replies, &before));
         behaviour.containers = self.insides(cluster, name, pod).await;
         match control {
             Some(control) => {
@@ -91,7 +91,7 @@ impl Trial<'_> {
     fn gaps(
         &self,
         pod: &Value,
-        requests: &[Request],
+        replies: &[(Request, Reply)],
         before: &BTreeMap<String, Inside>,
     ) -> Vec<String> {
         let mut gaps = Vec::new();
@@ -105,20 +105,23 @@ impl Trial<'_> {
         if before.values().flat_map(|inside| &inside.listeners).any(is_udp) {
             gaps.push("UDP ports are not asked".to_owned());
         }
-        let speaks_http = requests.iter().any(|one| matches!(one.kind, RequestKind::Http { .. }));
-        if self.options.requests
-            && !requests.is_empty()
-            && !speaks_http
-            && self.options.checks.is_empty()
-        {
-            gaps.push(
+        let is_failure = |reply: &Reply| matches!(reply, Reply::Failed(_));
+        let speaks_http =
+            replies.iter().any(|(asked, _)| matches!(asked.kind, RequestKind::Http { .. }));
+        match replies.first() {
+            // What no port answers says nothing of the program: the way to it may be closed.
+            Some((_, Reply::Failed(why))) if replies.iter().all(|(_, reply)| is_failure(reply)) => {
+                gaps.push(format!("no port could be asked: {why}"));
+            }
+            Some(_) if !speaks_http && self.options.checks.is_empty() => gaps.push(
                 "of what it speaks only the greeting is compared; --check asks for more".to_owned(),
-            );
+            ),
+            _ => {}
         }
         let names = names(pod).filter(|name| !before.contains_key(*name));
-        gaps.extend(
-            names.map(|name| format!("container {name} has no shell, and is not looked into")),
-        );
+        gaps.extend(names.map(|name| {
+            format!("container {name} is not looked into: it has no shell, or exec is refused")
+        }));
         gaps
     }
 
