@@ -107,6 +107,8 @@ fn every_command_gets_by_with_the_rights_of_its_manifest() {
 
     let trier = somebody(name, &["scan", "exec", "trial"]);
     is_enough(&run(&trier, &["fix", "deploy/web", "--trial", "--yes"]), 0);
+    let prover = somebody(name, &["scan", "prove"]);
+    is_enough(&run(&prover, &["prove", "deploy/web", "--level", "baseline", "--yes"]), 0);
     let applier = somebody(name, &["scan", "exec", "apply"]);
     is_enough(&run(&applier, &["fix", "deploy/web", "--yes", "--apply"]), 0);
 
