@@ -101,7 +101,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: ProveArgs) -> Result<u8, Fau
         ProveOptions { level: args.level, trial, trial_namespace: args.trial_namespace.clone() };
     if !args.yes {
         for target in &targets {
-            prompts::start(target, &[])?;
+            prompts::start(target, &[], options.trial.control)?;
         }
     }
     let lines = MultiProgress::new();
