@@ -13,10 +13,12 @@ files=$(list | sort -u | head -n 300)
 echo ">>> private"
 printf '%s\n' "$files" | while IFS= read -r file; do stat -c '%f %u %g %s %N' "$file" 2>/dev/null; done
 echo ">>> named"
-for pid in /proc/[0-9]*; do
+# Before grep runs, in whose arguments all the files are.
+words=$(for pid in /proc/[0-9]*; do
   [ "$pid" = /proc/$$ ] && continue
   tr '\0' '\n' <"$pid"/cmdline 2>/dev/null
-done | sort -u | while IFS= read -r word; do
+done | sort -u)
+printf '%s\n' "$words" | while IFS= read -r word; do
   printf '%s\n' "$word"
   file=${word#*=}
   [ -f "$file" ] && [ "$(wc -c <"$file")" -lt 262144 ] && cat -- "$file"
