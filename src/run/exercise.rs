@@ -120,7 +120,12 @@ impl Trial<'_> {
         }
         let names = names(pod).filter(|name| !before.contains_key(*name));
         gaps.extend(names.map(|name| {
-            format!("container {name} is not looked into: it has no shell, or exec is refused")
+            let why = "it has no shell, or exec is refused";
+            let ports = match declared_ports(pod, name).is_empty() && self.options.requests {
+                true => ", and it declares no port to ask",
+                false => "",
+            };
+            format!("container {name} is not looked into: {why}{ports}")
         }));
         gaps
     }
@@ -398,14 +403,8 @@ async fn requests(ports: &Ports, pod: &Value, insides: &BTreeMap<String, Inside>
         Listener::Tcp { address, port, .. } if !address.is_loopback() => Some(*port),
         _ => None,
     });
-    let containers = pod["spec"]["containers"].as_array();
-    let declared = containers
-        .into_iter()
-        .flatten()
-        .filter(|container| !insides.contains_key(container["name"].as_str().unwrap_or_default()))
-        .flat_map(|container| container["ports"].as_array().into_iter().flatten())
-        .filter(|port| port["protocol"].as_str().is_none_or(|protocol| protocol == "TCP"))
-        .filter_map(|port| u16::try_from(port["containerPort"].as_u64()?).ok());
+    let unknown = names(pod).filter(|name| !insides.contains_key(*name));
+    let declared = unknown.flat_map(|name| declared_ports(pod, name));
     let mut all: Vec<u16> = open.chain(declared).filter(|port| *port < FIRST_EPHEMERAL).collect();
     all.sort_unstable();
     all.dedup();
@@ -414,6 +413,16 @@ async fn requests(ports: &Ports, pod: &Value, insides: &BTreeMap<String, Inside>
         requests.extend(ports.requests(port, &probe_paths(pod, port)).await);
     }
     requests
+}
+
+/// The TCP ports that a container declares.
+fn declared_ports(pod: &Value, container: &str) -> Vec<u16> {
+    let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
+    let ports = containers
+        .filter(|one| one["name"].as_str() == Some(container))
+        .flat_map(|one| one["ports"].as_array().into_iter().flatten())
+        .filter(|port| port["protocol"].as_str().is_none_or(|protocol| protocol == "TCP"));
+    ports.filter_map(|port| u16::try_from(port["containerPort"].as_u64()?).ok()).collect()
 }
 
 /// The paths that probes ask a port for.
