@@ -34,6 +34,9 @@ _kubectl__nonroot() {
             kubectl__nonroot,nodes)
                 cmd="kubectl__nonroot__subcmd__nodes"
                 ;;
+            kubectl__nonroot,prove)
+                cmd="kubectl__nonroot__subcmd__prove"
+                ;;
             kubectl__nonroot,scan)
                 cmd="kubectl__nonroot__subcmd__scan"
                 ;;
@@ -47,7 +50,7 @@ _kubectl__nonroot() {
 
     case "${cmd}" in
         kubectl__nonroot)
-            opts="-n -s -v -h -V --namespace --context --kubeconfig --cluster --user --as --as-group --server --token --certificate-authority --insecure-skip-tls-verify --tls-server-name --request-timeout --v --help --version scan explain fix image can-i trace nodes completion"
+            opts="-n -s -v -h -V --namespace --context --kubeconfig --cluster --user --as --as-group --server --token --certificate-authority --insecure-skip-tls-verify --tls-server-name --request-timeout --v --help --version scan explain fix prove image can-i trace nodes completion"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -439,7 +442,7 @@ _kubectl__nonroot() {
             return 0
             ;;
         kubectl__subcmd__nonroot__subcmd__fix)
-            opts="-A -l -f -R -y -w -o -n -s -v -h --all-namespaces --selector --field-selector --filename --recursive --trial --yes --apply --dry-run --force --write --level --run-as --without --read-only-root --user-namespace --max-rounds --timeout --no-minimize --parallel --with-volumes --command --env --strace-image --trial-namespace --clean --trace --images --offline --output --plain-http --registry-mirror --content-store --no-image-cache --image-cache-size --namespace --context --kubeconfig --cluster --user --as --as-group --server --token --certificate-authority --insecure-skip-tls-verify --tls-server-name --request-timeout --v --help"
+            opts="-A -l -f -R -y -w -o -n -s -v -h --all-namespaces --selector --field-selector --filename --recursive --trial --yes --apply --dry-run --force --write --level --run-as --without --read-only-root --user-namespace --max-rounds --timeout --no-minimize --parallel --with-volumes --command --env --strace-image --check --check-job --no-control --no-requests --quick --trial-namespace --clean --trace --images --offline --output --plain-http --registry-mirror --content-store --no-image-cache --image-cache-size --namespace --context --kubeconfig --cluster --user --as --as-group --server --token --certificate-authority --insecure-skip-tls-verify --tls-server-name --request-timeout --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -506,6 +509,14 @@ _kubectl__nonroot() {
                     return 0
                     ;;
                 --strace-image)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --check)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --check-job)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -759,6 +770,136 @@ _kubectl__nonroot() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kubeconfig)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as-group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certificate-authority)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --request-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --v)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -v)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        kubectl__subcmd__nonroot__subcmd__prove)
+            opts="-A -l -f -R -y -o -n -s -v -h --all-namespaces --selector --field-selector --filename --recursive --level --check --check-job --no-control --no-requests --quick --yes --parallel --timeout --trial-namespace --output --namespace --context --kubeconfig --cluster --user --as --as-group --server --token --certificate-authority --insecure-skip-tls-verify --tls-server-name --request-timeout --v --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --selector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --field-selector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --filename)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --check)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --check-job)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --parallel)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trial-namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json yaml junit markdown" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json yaml junit markdown" -- "${cur}"))
                     return 0
                     ;;
                 --namespace)

@@ -43,6 +43,7 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -s V -l ve
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "scan" -d 'Find what runs as root, what Pod Security would refuse and what fails'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "explain" -d 'Explain why a container failed: a pod, a log, or the name of an obstacle'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "fix" -d 'Make workloads run as non-root, and prove it'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "prove" -d 'Tell whether workloads work as they are written, beside copies as root'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "image" -d 'Show what an image runs as, who owns what in it, and where its bytes are wasted'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "can-i" -d 'Say whether a container may do something, and why: reach a path, execute a file, bind a port'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "trace" -d 'Read a strace: what was refused, and what the program did'
@@ -141,6 +142,8 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l 
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l command -d 'Command that the copies run instead of the first container\'s command and arguments, quoted as for a shell' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l env -d 'Environment variable of the copies; may be repeated' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l strace-image -d 'Image with a static strace and sh: a copy that dies without a message runs once more under strace' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l check -d 'What a copy must do beside being ready, such as \'http :8080/healthz 200\', \'http POST :8080/upload 2MiB 2xx\', \'tcp :5432\' or \'exec: COMMAND\'; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l check-job -d 'Job or Pod that checks a copy, whose address is in its variable TARGET_IP; may be repeated' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l trial-namespace -d 'Namespace in which the copies run, instead of the workload\'s' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l trace -d 'strace\'s output to plan from, of the first container or of the named one; may be repeated' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s o -l output -d 'Output format; without one, fix asks if there is a terminal' -r -f -a "text\t'What was found, what is proven, and the diff'
@@ -180,12 +183,50 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s 
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l read-only-root -d 'Make the root file system read-only too, once the pod works without it'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l user-namespace -d 'Allow root in a user namespace (hostUsers: false)'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l no-minimize -d 'Keep remedies that were added on a guess, even if they may not be needed'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l no-control -d 'Run no copy as root to compare with'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l no-requests -d 'Ask the ports of a copy nothing'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l quick -d 'Try no reload and no second start'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l clean -d 'Remove the pods that interrupted trials left behind, and do nothing else'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l images -d 'Read the images too: their users, files and file capabilities'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l offline -d 'Do not ask registries for the users of images'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l no-image-cache -d 'Do not cache images'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -s l -l selector -d 'Label selector, such as app=web' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l field-selector -d 'Field selector of pods, such as spec.nodeName=node1' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -s f -l filename -d 'Files or directories of manifests instead of a cluster, or - for standard input; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l level -d 'Level that is to admit them' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l check -d 'What a copy must do beside being ready, such as \'http :8080/healthz 200\', \'http POST :8080/upload 2MiB 2xx\', \'tcp :5432\' or \'exec: COMMAND\'; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l check-job -d 'Job or Pod that checks a copy, whose address is in its variable TARGET_IP; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l parallel -d 'Workloads at the same time' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l timeout -d 'Seconds for each workload' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l trial-namespace -d 'Namespace in which the copies run, instead of the workload\'s' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -s o -l output -d 'Output format' -r -f -a "table\t''
+json\t''
+yaml\t''
+junit\t'For CI servers: a suite for each workload'
+markdown\t'For a comment or a job\'s summary'"
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -s n -l namespace -d 'Namespace, instead of the one of the current context' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l kubeconfig -d 'Kubeconfig file, instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l as -d 'User to impersonate' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l token -d 'Bearer token for the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l certificate-authority -d 'Certificate authority of the API server\'s certificate' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l tls-server-name -d 'Name that the API server\'s certificate must have' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l request-timeout -d 'How long to wait for one answer, such as 30s or 1m; 0 waits forever' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -s v -l v -d 'Log requests to the cluster on standard error; -v=6 and -v=8 log more' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -s A -l all-namespaces -d 'All namespaces'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -s R -l recursive -d 'Descend into the directories of -f'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l no-control -d 'Run no copy as root to compare with'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l no-requests -d 'Ask the ports of a copy nothing'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l quick -d 'Try no reload and no second start'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -s y -l yes -d 'Start the copies without asking, with all their side effects'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l tree -d 'List the files, or those below PATH, with the layer that each came from' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -s o -l output -d 'Output format' -r -f -a "table\t''
 json\t''

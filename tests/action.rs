@@ -171,6 +171,19 @@ fn the_action_fails_for_what_counts_and_leaves_its_reports() {
 }
 
 #[test]
+fn the_action_proves_only_where_it_is_told_to_and_fails_with_the_proof() {
+    let runner = Runner::new();
+    let sarif = runner.path("found.sarif");
+    // Its annotation holds a line that is no check.
+    let inputs = [("files", "tests/cli/checked.yaml"), ("sarif", &sarif), ("fail-on", "never")];
+    assert_eq!(runner.run(&inputs).code, 0);
+    let prove = ("prove", "-n shop --server https://127.0.0.1:1");
+    let run = runner.run(&[&inputs[..], &[prove]].concat());
+    assert_eq!(run.code, 2, "{}", run.printed);
+    assert!(runner.read("summary").contains("is no check"), "{}", run.printed);
+}
+
+#[test]
 fn the_action_takes_no_other_release_than_the_one_that_was_named() {
     let runner = Runner::new();
     let digest = Command::new("sha256sum").arg(runner.path("release.tar.gz")).output().unwrap();

@@ -32,7 +32,11 @@ const BROKEN: [(&str, &str, Option<&[&str]>); 10] = [
     ),
     ("log", "/var/log/app/access.log is written as root", Some(&["empty-dir"])),
     ("login", "the check \"http :8080/login 200\" fails: status 500", Some(&["user-namespace"])),
-    ("reload", "it does not survive a reload (SIGHUP), as it does as root", Some(&["seeded-empty-dir"])),
+    (
+        "reload",
+        "it does not survive a reload (SIGHUP), as it does as root",
+        Some(&["seeded-empty-dir"]),
+    ),
     ("second-start", "its second start fails", None),
     (
         "upload",

@@ -140,6 +140,12 @@ fn no_command_says_a_value() {
     }
     add(&["fix", "deploy/failing", "--yes"], "text");
     add(&["fix", "deploy/failing", "--trial", "--yes"], "markdown");
+    // A check that reads a value and fails: its output stays where it is. Each proof runs pods.
+    let check = "exec: sh -c 'env; cat /secret/* /config/* /proc/1/environ; exit 1'";
+    for format in formats("prove") {
+        add(&["prove", "deploy/root", "--yes", "--check", check], &format);
+    }
+    add(&["prove", "deploy/failing", "--yes", "--quick", "--timeout", "60"], "json");
     add(&["fix", "deploy/root", "--yes", "--apply", "--dry-run=server"], "text");
     // The pull secret is read for this, and the registry does not exist.
     add(&["image", "deploy/root"], "json");

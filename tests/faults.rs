@@ -1,4 +1,4 @@
-//! scan, fix --apply and fix --trial while the way to the API server breaks: each run ends right,
+//! scan, fix --apply, fix --trial and prove while the way to the API server breaks: each run ends right,
 //! or fails and says what is left to do; nothing is lost, left behind or applied twice.
 //!
 //! `FAULT_RUNS` says how many runs there are, 24 without it; `FAULT_SEED` repeats one day's
@@ -241,6 +241,12 @@ fn a_trial_leaves_nothing_behind() {
     let spaces: Vec<Namespace> = (0..AT_ONCE)
         .map(|worker| Namespace::new(&format!("nonroot-test-faults-trial-{worker}"), &[]))
         .collect();
+    // One half are trials, and the other proofs.
+    let is_proof = |worker: u64| worker % 2 == 1;
+    let works = |worker: u64, run: &Run| match is_proof(worker) {
+        true => run.json()["workloads"][0]["works"].clone(),
+        false => run.json()["proof"]["works"].clone(),
+    };
     let space = |worker: u64| spaces[usize::try_from(worker).expect("a small number")].name();
     let left = |worker: u64| -> Vec<String> {
         let list = kubectl(&[
@@ -261,17 +267,12 @@ fn a_trial_leaves_nothing_behind() {
     each(
         20,
         |url, worker| {
-            let to = [
-                "--trial",
-                "--yes",
-                "--trial-namespace",
-                space(worker),
-                "--timeout",
-                "60",
-                "-o",
-                "json",
-            ];
-            nonroot(&[&["fix", "--server", url, "-n", name, "deploy/idle"][..], &to].concat())
+            let what: &[&str] = match is_proof(worker) {
+                true => &["prove", "--level", "baseline"],
+                false => &["fix", "--trial"],
+            };
+            let to = ["--yes", "--trial-namespace", space(worker), "--timeout", "60", "-o", "json"];
+            nonroot(&[what, &["--server", url, "-n", name, "deploy/idle"], &to].concat())
         },
         |worker, run| {
             let left = left(worker);
@@ -291,8 +292,8 @@ fn a_trial_leaves_nothing_behind() {
                 0 if !left.is_empty() => {
                     Err(format!("it says nothing of {left:?} in its exit code"))
                 }
-                0 if run.json()["proof"]["ready"] == true => Ok("proven"),
-                1 if run.json()["proof"]["ready"] == false => Ok("not proven, and said"),
+                0 if works(worker, run) == true => Ok("proven"),
+                1 if works(worker, run) == false => Ok("not proven, and said"),
                 _ => failed_clean(run).map(|_| {
                     if left.is_empty() { "failed clean" } else { "failed, and says what is left" }
                 }),

@@ -1,4 +1,4 @@
-//! `fix` as a person uses it: in a terminal of tmux, whose screen is read and whose keys are
+//! `fix` and `prove` as a person uses them: in a terminal of tmux, whose screen is read and whose keys are
 //! pressed.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
@@ -169,6 +169,48 @@ fn it_is_tried_and_applied_from_the_questions() {
     terminal.press(&["Enter"]);
     terminal.shows("rolled out.");
     terminal.shows("ended with 0");
+}
+
+#[test]
+#[ignore = "needs cluster and tmux"]
+fn a_proof_is_asked_for_and_an_interrupt_leaves_neither_copy() {
+    let namespace = deployed("nonroot-test-ask-prove");
+    let prove = format!("prove deploy/web --level baseline -n {}", namespace.name());
+    let copies = || {
+        let label = "nonroot/trial";
+        let list = ["get", "pods,jobs", "-n", namespace.name(), "-l", label, "-o", "name"];
+        kubectl(&list)
+    };
+    for (keys, end) in [("n", "ended with 2"), ("C-c", "ended with 130")] {
+        let terminal = Terminal::run(&format!("prove-{keys}"), 100, &prove);
+        let screen = terminal.shows("Start it?");
+        assert!(screen.contains("first as root"), "{screen}");
+        terminal.press(&[keys]);
+        terminal.shows(end);
+        assert!(terminal.has_cursor(), "{}", terminal.screen());
+        assert_eq!(copies(), "");
+    }
+    // While the copy as root runs, and while the other does.
+    for part in ["-control", "-1"] {
+        let terminal = Terminal::run(&format!("prove-stop{part}"), 100, &prove);
+        terminal.shows("Start it?");
+        terminal.press(&["y"]);
+        let start = Instant::now();
+        while !copies().lines().any(|one| one.ends_with(part)) {
+            assert!(start.elapsed() < Duration::from_secs(60), "{part} never came");
+            thread::sleep(Duration::from_millis(100));
+        }
+        terminal.press(&["C-c"]);
+        terminal.shows("ended with");
+        assert!(terminal.has_cursor(), "{}", terminal.screen());
+        assert_eq!(copies(), "", "{part} is interrupted");
+    }
+    let terminal = Terminal::run("prove", 100, &prove);
+    terminal.shows("Start it?");
+    terminal.press(&["y"]);
+    let screen = terminal.shows("ended with 0");
+    assert!(screen.contains("proven") && !screen.contains("not proven"), "{screen}");
+    assert_eq!(copies(), "");
 }
 
 #[test]

@@ -124,6 +124,7 @@ fn in_a_users_pod_nothing_is_executed_but_what_reads() {
         &["fix", "deploy/web", "--yes", "-o", "json"],
         &["fix", "deploy/web", "--yes", "--read-only-root", "-o", "diff"],
         &["fix", "deploy/web", "--trial", "--yes", "--max-rounds", "2", "--timeout", "30"],
+        &["prove", "deploy/web", "--yes", "--timeout", "30"],
         &["can-i", "write", "/var/cache/nginx", "deploy/web"],
         &["can-i", "exec", "/usr/sbin/nginx", "deploy/web"],
         &["can-i", "bind", "80", "deploy/web"],

@@ -23,6 +23,7 @@ spec:
         - name: nginx
           image: localhost/test-nginx:1
           imagePullPolicy: Never
+          ports: [{containerPort: 80}]
           readinessProbe: {tcpSocket: {port: 80}, periodSeconds: 1}
 "#;
 
@@ -46,6 +47,19 @@ fn somebody(namespace: &str, manifests: &[&str]) -> String {
         kubectl(&[&["create", kind, &binding, &role, &account][..], &place].concat());
     }
     format!("system:serviceaccount:{namespace}:{name}")
+}
+
+/// Somebody with the rights that no trial can do without.
+fn bare(namespace: &str) -> String {
+    let account = format!("--serviceaccount={namespace}:bare");
+    kubectl(&["create", "serviceaccount", "bare", "-n", namespace]);
+    let verbs = "--verb=create,delete,watch";
+    kubectl(&["create", "role", "bare", verbs, "--resource=pods", "-n", namespace]);
+    for role in ["bare", "nonroot-scan"] {
+        let (binding, role) = (format!("bare-{role}"), format!("--role={role}"));
+        kubectl(&["create", "rolebinding", &binding, &role, &account, "-n", namespace]);
+    }
+    format!("system:serviceaccount:{namespace}:bare")
 }
 
 /// What needs no more rights says nothing of any.
@@ -107,6 +121,18 @@ fn every_command_gets_by_with_the_rights_of_its_manifest() {
 
     let trier = somebody(name, &["scan", "exec", "trial"]);
     is_enough(&run(&trier, &["fix", "deploy/web", "--trial", "--yes"]), 0);
+    let prover = somebody(name, &["scan", "prove"]);
+    is_enough(&run(&prover, &["prove", "deploy/web", "--level", "baseline", "--yes"]), 0);
+    // Without what makes a proof better it is made, and says what it lacks.
+    let bare = bare(name);
+    let run_bare = run(&bare, &["prove", "deploy/web", "--level", "baseline", "--yes"]);
+    assert_eq!(run_bare.code, 0, "{}\n{}", run_bare.stderr, run_bare.stdout);
+    for right in ["pods/exec", "pods/portforward", "patch pods"] {
+        assert!(run_bare.stderr.contains(right), "{right}: {}", run_bare.stderr);
+    }
+    for gap in ["no port could be asked", "no second start was tried", "is not looked into"] {
+        assert!(run_bare.stdout.contains(gap), "{gap}: {}", run_bare.stdout);
+    }
     let applier = somebody(name, &["scan", "exec", "apply"]);
     is_enough(&run(&applier, &["fix", "deploy/web", "--yes", "--apply"]), 0);
 

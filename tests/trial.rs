@@ -5,6 +5,7 @@
 
 mod testbed;
 
+use std::collections::BTreeSet;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -225,14 +226,15 @@ fn nobody_to_ask_is_no_yes() {
     assert!(run.stderr.contains("--yes"), "{}", run.stderr);
 }
 
-/// Starts a trial of a file that the interrupted tests share.
-fn started(namespace: &str, more: &[&str]) -> Child {
+/// Starts a trial, or a proof, of a file that the interrupted tests share.
+fn started(namespace: &str, what: &[&str]) -> Child {
     let path = written(namespace, NGINX);
     let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-nonroot"));
     command
         .env("KUBECONFIG", testbed::kubeconfig())
-        .args(["fix", "-n", namespace, "-f", &path, "--trial", "--yes"]);
-    command.args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        .args(what)
+        .args(["-n", namespace, "-f", &path, "--yes"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().expect("the binary runs")
 }
 
@@ -266,20 +268,27 @@ fn an_interrupt_at_any_moment_leaves_nothing_behind() {
         .unwrap_or_else(|| fastrand::u64(..));
     println!("TRIAL_SEED={seed}");
     let mut random = Rng::with_seed(seed);
-    // Twenty moments all over a trial of some ten seconds: the look at the image, rounds, between
-    // them.
-    for _ in 0..5 {
-        let mut moments: Vec<u64> = (0..4).map(|_| random.u64(50..9_000)).collect();
+    // Twenty-four moments all over trials and proofs of some twenty seconds: the look at the image,
+    // the copy as root, rounds, what is done with a copy that is Ready, between them.
+    let commands: [&[&str]; 2] = [&["fix", "--trial"], &["prove"]];
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    for _ in 0..6 {
+        let mut moments: Vec<u64> = (0..4).map(|_| random.u64(50..20_000)).collect();
         moments.sort_unstable();
         let begin = Instant::now();
-        let children: Vec<Child> = moments.iter().map(|_| started(name, &[])).collect();
+        let children: Vec<Child> =
+            commands.iter().cycle().zip(&moments).map(|(what, _)| started(name, what)).collect();
         for (mut child, moment) in children.into_iter().zip(&moments) {
             thread::sleep(Duration::from_millis(*moment).saturating_sub(begin.elapsed()));
+            seen.extend(left(name));
             let signal = if random.bool() { "-INT" } else { "-TERM" };
             let _ = Command::new("kill").args([signal, &child.id().to_string()]).status();
             child.wait().expect("it ends");
         }
         assert_eq!(left(name), [""; 0], "after interrupts at {moments:?} ms");
+    }
+    for part in ["-control", "-1"] {
+        assert!(seen.iter().any(|one| one.ends_with(part)), "no {part} among {seen:?}");
     }
 }
 
@@ -287,7 +296,7 @@ fn an_interrupt_at_any_moment_leaves_nothing_behind() {
 #[ignore = "needs cluster (creates pods)"]
 fn what_a_killed_trial_leaves_the_cluster_removes() {
     let namespace = Namespace::new("nonroot-test-trial-killed", &[]);
-    let mut child = started(namespace.name(), &["--timeout", "4"]);
+    let mut child = started(namespace.name(), &["fix", "--trial", "--timeout", "4"]);
     thread::sleep(Duration::from_secs(2));
     child.kill().expect("it runs still");
     child.wait().expect("it ends");

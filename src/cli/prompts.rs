@@ -193,8 +193,12 @@ pub(super) fn allowed(attempted: &str, why: &str, prompt: &str) -> Result<(), Fa
 }
 
 /// Asks whether a copy may start, and refuses to go on without a yes.
-pub(super) fn start(target: &FixTarget, with_volumes: &[String]) -> Result<(), Fault> {
-    match may_start(target, with_volumes)? {
+pub(super) fn start(
+    target: &FixTarget,
+    with_volumes: &[String],
+    has_control: bool,
+) -> Result<(), Fault> {
+    match may_start(target, with_volumes, has_control)? {
         true => Ok(()),
         false => {
             Err(Error::input(format!("start a copy of {}", target.name()), "it was not allowed")
@@ -203,8 +207,12 @@ pub(super) fn start(target: &FixTarget, with_volumes: &[String]) -> Result<(), F
     }
 }
 
-/// Asks whether a copy may start: it does what the program does.
-pub(super) fn may_start(target: &FixTarget, with_volumes: &[String]) -> Result<bool, Fault> {
+/// Asks whether copies may start: they do what the program does.
+pub(super) fn may_start(
+    target: &FixTarget,
+    with_volumes: &[String],
+    has_control: bool,
+) -> Result<bool, Fault> {
     let name = target.name();
     let attempted = format!("start a copy of {name}");
     if !is_answered() {
@@ -216,8 +224,9 @@ pub(super) fn may_start(target: &FixTarget, with_volumes: &[String]) -> Result<b
     } else {
         format!("with the data of {}, which it may change", with_volumes.join(", "))
     };
+    let which = if has_control { ", first as root to compare with" } else { "" };
     say(format_args!(
-        "A copy of {name} will run in the cluster, {data}, and do what the program does."
+        "Copies of {name} will run in the cluster, one after the other{which}, {data}, and do what the program does."
     ));
     for effect in run::side_effects(&target.object) {
         say(format_args!("  It {effect}."));

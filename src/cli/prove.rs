@@ -74,8 +74,6 @@ enum Format {
 }
 
 pub(super) async fn run(flags: &ClusterFlags, args: ProveArgs) -> Result<u8, Fault> {
-    let cluster = Cluster::connect(&flags.connection()).await?;
-    let tell = progress::shown();
     let selector = args.selection.selector(&args.target)?;
     if selector.files.is_empty()
         && selector.targets.is_empty()
@@ -85,6 +83,12 @@ pub(super) async fn run(flags: &ClusterFlags, args: ProveArgs) -> Result<u8, Fau
         let error = Error::input("prove", "no workload is named");
         return Err(error.help("name one as TYPE/NAME; kubectl nonroot scan lists them").into());
     }
+    let mut trial =
+        run::Options { timeout: Duration::from_secs(args.timeout), ..run::Options::default() };
+    trial.search.level = args.level;
+    args.proof.apply(&mut trial)?;
+    let cluster = Cluster::connect(&flags.connection()).await?;
+    let tell = progress::shown();
     let (targets, mut errors) = match selector.files.is_empty() {
         true => targets::of_cluster(&cluster, &selector, &tell).await?,
         false => {
@@ -93,15 +97,11 @@ pub(super) async fn run(flags: &ClusterFlags, args: ProveArgs) -> Result<u8, Fau
             (found.targets, errors)
         }
     };
-    let mut trial =
-        run::Options { timeout: Duration::from_secs(args.timeout), ..run::Options::default() };
-    trial.search.level = args.level;
-    args.proof.apply(&mut trial)?;
     let options =
         ProveOptions { level: args.level, trial, trial_namespace: args.trial_namespace.clone() };
     if !args.yes {
         for target in &targets {
-            prompts::start(target, &[])?;
+            prompts::start(target, &[], options.trial.control)?;
         }
     }
     let lines = MultiProgress::new();

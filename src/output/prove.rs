@@ -69,9 +69,13 @@ fn yes(is: bool) -> &'static str {
     if is { "yes" } else { "no" }
 }
 
-/// A line for each workload, and below what keeps it from being proven, or was not looked at.
+/// A line for each workload, and below what keeps it from being proven, what was checked and what
+/// was not looked at. Warnings go to standard error.
 #[must_use]
 pub fn text(report: &ProveReport) -> String {
+    if report.workloads.is_empty() {
+        return String::new();
+    }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["WORKLOAD", "NAMESPACE", "ADMITTED", "READY", "WORKS", "TIME", ""]);
@@ -101,6 +105,7 @@ pub fn text(report: &ProveReport) -> String {
         let mut lines: Vec<String> = one.forbidden.clone();
         lines.extend(one.obstacles.iter().map(|obstacle| obstacle.cause.clone()));
         lines.extend(one.notes.clone());
+        lines.extend(one.checks.iter().map(|check| format!("checked: {check}")));
         lines.extend(one.not_checked.iter().map(|gap| format!("not checked: {gap}")));
         if lines.is_empty() {
             continue;
@@ -116,7 +121,10 @@ pub fn text(report: &ProveReport) -> String {
 /// For a comment or a job's summary.
 #[must_use]
 pub fn markdown(report: &ProveReport) -> String {
-    let mut text = "| workload | admitted | ready | works | |\n|---|---|---|---|---|\n".to_owned();
+    let mut text = String::new();
+    if !report.workloads.is_empty() {
+        text.push_str("| workload | admitted | ready | works | |\n|---|---|---|---|---|\n");
+    }
     for one in &report.workloads {
         let verdict = if one.is_proven() { "proven" } else { "**not proven**" };
         let _ = writeln!(
@@ -140,6 +148,9 @@ pub fn markdown(report: &ProveReport) -> String {
         for gap in &one.not_checked {
             let _ = writeln!(text, "\n- {}: not checked: {}", plain(&one.workload), plain(gap));
         }
+    }
+    for warning in &report.warnings {
+        let _ = writeln!(text, "\n- {}", plain(warning));
     }
     text
 }
@@ -171,4 +182,50 @@ fn case(check: &'static str, is_good: bool, mut messages: Vec<String>) -> Case {
     let failure = |message| CaseFailure { class: check, message, line: 1 };
     let failures = messages.into_iter().map(failure).collect();
     Case { check: check.to_owned(), failures, skipped: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(admitted: bool, works: bool) -> Judged {
+        Judged {
+            workload: "deployment/web".to_owned(),
+            namespace: "shop".to_owned(),
+            file: None,
+            level: "restricted",
+            admitted,
+            forbidden: if admitted { vec![] } else { vec!["restricted forbids it".to_owned()] },
+            ready: true,
+            works,
+            seconds: 9,
+            checks: vec!["tcp :80".to_owned()],
+            not_checked: vec!["UDP ports are not asked".to_owned()],
+            notes: vec![],
+            obstacles: vec![],
+        }
+    }
+
+    #[test]
+    fn a_report_says_what_was_checked_what_was_not_and_what_could_not_run() {
+        let all = vec![judged(true, true), judged(false, true), judged(true, false)];
+        let proven: Vec<bool> = all.iter().map(Judged::is_proven).collect();
+        assert_eq!(proven, [true, false, false]);
+        let report = ProveReport::new(vec!["cannot read pods".to_owned()], all);
+        let (text, markdown) = (text(&report), markdown(&report));
+        for part in ["not proven", "restricted forbids it", "tcp :80", "UDP ports"] {
+            assert!(text.contains(part) && markdown.contains(part), "{part}: {text}\n{markdown}");
+        }
+        assert!(markdown.contains("cannot read pods"), "{markdown}");
+        let xml = junit(&report).expect("XML");
+        assert_eq!(xml.matches("<testsuite ").count(), 3, "{xml}");
+        assert_eq!(xml.matches("<failure").count(), 2, "{xml}");
+    }
+
+    #[test]
+    fn what_could_not_run_alone_is_no_table() {
+        let report = ProveReport::new(vec!["cannot read pods".to_owned()], Vec::new());
+        assert_eq!(text(&report), "");
+        assert_eq!(markdown(&report), "\n- cannot read pods\n");
+    }
 }

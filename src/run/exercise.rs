@@ -73,7 +73,7 @@ impl Trial<'_> {
                 behaviour.replies_after_restart = replies(&ports, &requests).await;
             }
         }
-        behaviour.gaps.extend(self.gaps(pod, &requests, &before));
+        behaviour.gaps.extend(self.gaps(pod, &behaviour.replies, &before));
         behaviour.containers = self.insides(cluster, name, pod).await;
         match control {
             Some(control) => {
@@ -91,7 +91,7 @@ impl Trial<'_> {
     fn gaps(
         &self,
         pod: &Value,
-        requests: &[Request],
+        replies: &[(Request, Reply)],
         before: &BTreeMap<String, Inside>,
     ) -> Vec<String> {
         let mut gaps = Vec::new();
@@ -105,20 +105,28 @@ impl Trial<'_> {
         if before.values().flat_map(|inside| &inside.listeners).any(is_udp) {
             gaps.push("UDP ports are not asked".to_owned());
         }
-        let speaks_http = requests.iter().any(|one| matches!(one.kind, RequestKind::Http { .. }));
-        if self.options.requests
-            && !requests.is_empty()
-            && !speaks_http
-            && self.options.checks.is_empty()
-        {
-            gaps.push(
+        let is_failure = |reply: &Reply| matches!(reply, Reply::Failed(_));
+        let speaks_http =
+            replies.iter().any(|(asked, _)| matches!(asked.kind, RequestKind::Http { .. }));
+        match replies.first() {
+            // What no port answers says nothing of the program: the way to it may be closed.
+            Some((_, Reply::Failed(why))) if replies.iter().all(|(_, reply)| is_failure(reply)) => {
+                gaps.push(format!("no port could be asked: {why}"));
+            }
+            Some(_) if !speaks_http && self.options.checks.is_empty() => gaps.push(
                 "of what it speaks only the greeting is compared; --check asks for more".to_owned(),
-            );
+            ),
+            _ => {}
         }
         let names = names(pod).filter(|name| !before.contains_key(*name));
-        gaps.extend(
-            names.map(|name| format!("container {name} has no shell, and is not looked into")),
-        );
+        gaps.extend(names.map(|name| {
+            let why = "it has no shell, or exec is refused";
+            let ports = match declared_ports(pod, name).is_empty() && self.options.requests {
+                true => ", and it declares no port to ask",
+                false => "",
+            };
+            format!("container {name} is not looked into: {why}{ports}")
+        }));
         gaps
     }
 
@@ -395,14 +403,8 @@ async fn requests(ports: &Ports, pod: &Value, insides: &BTreeMap<String, Inside>
         Listener::Tcp { address, port, .. } if !address.is_loopback() => Some(*port),
         _ => None,
     });
-    let containers = pod["spec"]["containers"].as_array();
-    let declared = containers
-        .into_iter()
-        .flatten()
-        .filter(|container| !insides.contains_key(container["name"].as_str().unwrap_or_default()))
-        .flat_map(|container| container["ports"].as_array().into_iter().flatten())
-        .filter(|port| port["protocol"].as_str().is_none_or(|protocol| protocol == "TCP"))
-        .filter_map(|port| u16::try_from(port["containerPort"].as_u64()?).ok());
+    let unknown = names(pod).filter(|name| !insides.contains_key(*name));
+    let declared = unknown.flat_map(|name| declared_ports(pod, name));
     let mut all: Vec<u16> = open.chain(declared).filter(|port| *port < FIRST_EPHEMERAL).collect();
     all.sort_unstable();
     all.dedup();
@@ -411,6 +413,16 @@ async fn requests(ports: &Ports, pod: &Value, insides: &BTreeMap<String, Inside>
         requests.extend(ports.requests(port, &probe_paths(pod, port)).await);
     }
     requests
+}
+
+/// The TCP ports that a container declares.
+fn declared_ports(pod: &Value, container: &str) -> Vec<u16> {
+    let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
+    let ports = containers
+        .filter(|one| one["name"].as_str() == Some(container))
+        .flat_map(|one| one["ports"].as_array().into_iter().flatten())
+        .filter(|port| port["protocol"].as_str().is_none_or(|protocol| protocol == "TCP"));
+    ports.filter_map(|port| u16::try_from(port["containerPort"].as_u64()?).ok()).collect()
 }
 
 /// The paths that probes ask a port for.

@@ -18,17 +18,34 @@ pub struct Proven {
     pub proof: Proof,
 }
 
-/// What a trial does to a cluster, and what it makes better plans with.
-const RIGHTS: &[Right] = &[
+/// What a trial cannot do without.
+const NEEDED: &[Right] = &[
     Right { verb: "create", resource: "pods", subresource: None },
     Right { verb: "get", resource: "pods", subresource: None },
     Right { verb: "list", resource: "pods", subresource: None },
     Right { verb: "watch", resource: "pods", subresource: None },
     Right { verb: "delete", resource: "pods", subresource: None },
     Right { verb: "get", resource: "pods", subresource: Some("log") },
-    Right { verb: "create", resource: "pods", subresource: Some("exec") },
-    Right { verb: "create", resource: "pods", subresource: Some("portforward") },
-    Right { verb: "patch", resource: "pods", subresource: None },
+];
+
+/// What it learns and proves more with, and what it does not do without that. A WebSocket is opened
+/// by GET, so the API server asks for `get` of a subresource, and since 1.35 for `create` too.
+const OPTIONAL: &[(&[Right], &str)] = &[
+    (
+        &[
+            Right { verb: "create", resource: "pods", subresource: Some("exec") },
+            Right { verb: "get", resource: "pods", subresource: Some("exec") },
+        ],
+        "nothing is looked at from inside, and no command of a check runs: more rounds, and guesses",
+    ),
+    (
+        &[
+            Right { verb: "create", resource: "pods", subresource: Some("portforward") },
+            Right { verb: "get", resource: "pods", subresource: Some("portforward") },
+        ],
+        "no port is asked",
+    ),
+    (&[Right { verb: "patch", resource: "pods", subresource: None }], "no second start is tried"),
 ];
 
 impl Trial<'_> {
@@ -158,21 +175,31 @@ impl Trial<'_> {
         self.root_pod.as_ref().map(|(_, pod)| pod.as_str())
     }
 
-    /// Asks before the first pod whether every right is there.
+    /// Asks before the first pod which rights are there, and notes what is not done without one.
+    ///
+    /// # Errors
+    /// One is missing that a trial needs.
     pub(super) async fn check_rights(&self) -> Result<(), Error> {
-        let missing = self.cluster()?.missing(&self.namespace, RIGHTS).await;
-        let (looks, needed): (Vec<Right>, Vec<Right>) =
-            missing.into_iter().partition(|right| right.subresource == Some("exec"));
-        if !looks.is_empty() {
-            let note = "without the right to create pods/exec nothing can be looked at from inside: more rounds, and guesses";
-            (self.progress)(Progress::Note(note.to_owned()));
+        let optional = OPTIONAL.iter().flat_map(|(rights, _)| *rights);
+        let asked: Vec<Right> = NEEDED.iter().chain(optional).copied().collect();
+        let missing = self.cluster()?.missing(&self.namespace, &asked).await;
+        let among_missing = |rights: &[Right]| -> Vec<String> {
+            let missing = rights.iter().filter(|right| missing.contains(right));
+            missing.map(Right::to_string).collect()
+        };
+        for (rights, without) in OPTIONAL {
+            let rights = among_missing(rights);
+            if !rights.is_empty() {
+                let note = format!("without the right to {} {without}", rights.join(" and to "));
+                (self.progress)(Progress::Note(note));
+            }
         }
+        let needed = among_missing(NEEDED);
         if needed.is_empty() {
             return Ok(());
         }
-        let list: Vec<String> = needed.iter().map(Right::to_string).collect();
         let attempted = format!("run a trial in namespace {}", self.namespace);
-        Err(Error::remote(attempted, format!("you may not {} there", list.join(", ")))
+        Err(Error::remote(attempted, format!("you may not {} there", needed.join(", ")))
             .help("docs/rbac.md has a Role with all that a trial needs"))
     }
 }

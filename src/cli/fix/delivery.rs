@@ -127,7 +127,7 @@ pub(super) async fn interactive(
     target: FixTarget,
 ) -> Result<u8, Fault> {
     if args.trial {
-        prompts::start(&target, &args.with_volumes)?;
+        prompts::start(&target, &args.with_volumes, options.trial.control)?;
     }
     let mut one = planned(cluster, options, target, args.trial).await?;
     if !one.changes() {
@@ -141,7 +141,7 @@ pub(super) async fn interactive(
         print(&report::text(&one.report(), &diff(&one)?, width()))?;
         match prompts::next(&one.target, one.is_proven(), cluster.is_some())? {
             Next::Try => {
-                if !prompts::may_start(&one.target, &args.with_volumes)? {
+                if !prompts::may_start(&one.target, &args.with_volumes, options.trial.control)? {
                     continue;
                 }
                 one = planned(cluster, options, one.target, true).await?;

@@ -168,7 +168,7 @@ async fn planned(
     let lines = &lines;
     let plans = targets.into_iter().map(|target| async move {
         if args.trial && !args.yes {
-            prompts::start(&target, &args.with_volumes)?;
+            prompts::start(&target, &args.with_volumes, options.trial.control)?;
         }
         let prefix = if several { format!("{}: ", target.name()) } else { String::new() };
         plan(cluster, options, target, args.trial, lines, prefix).await
