@@ -16,7 +16,7 @@ use crate::run;
 use crate::usecase::fix::targets;
 use crate::usecase::prove::{self, ProveOptions};
 
-/// Tell whether workloads work as they are written, beside copies as root
+/// Tell whether workloads work as they are written, compared with copies as root
 ///
 /// Runs a copy of each workload, changes nothing in it, and tells whether the level admits it,
 /// whether it becomes ready and stays so while it is used, and whether it passes its checks and

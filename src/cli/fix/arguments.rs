@@ -19,8 +19,8 @@ use crate::usecase::fix::delivery::ApplyOptions;
 ///
 /// The plan comes from the workload's pods: which users their processes have, what they write and
 /// listen on, and why they fail. With --trial a copy of the pod runs as non-root in the cluster;
-/// each obstacle is diagnosed and remedied until the copy is ready. The workload itself changes
-/// only when you say so, and trial pods are removed at the end.
+/// each obstacle is diagnosed and remedied until the copy is ready and does what a copy as root
+/// does. The workload itself changes only when you say so, and trial pods are removed at the end.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct FixArgs {
