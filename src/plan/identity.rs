@@ -96,149 +96,137 @@ pub struct Known<'a> {
 /// Ranks the users that a container could run as. Never empty, never root.
 #[must_use]
 pub fn candidates(known: Known<'_>) -> Vec<Candidate> {
-    let mut found: Vec<Candidate> = Vec::new();
-    let mut propose = |uid: u32, gid: u32, groups: Vec<u32>, why: String| {
-        if uid != 0 && !found.iter().any(|known| known.uid == uid && known.gid == gid) {
-            found.push(Candidate { assignment: Assignment::Set, uid, gid, groups, why });
-        }
-    };
-    if let Some((first, _)) = known.range {
-        propose(
-            first,
-            0,
-            Vec::new(),
-            "the first uid of the namespace's range (openshift.io/sa.scc.uid-range)".to_owned(),
-        );
-    }
-    if let Some((uid, gid)) =
-        known.declared.map(|(uid, gid)| (uid, gid.unwrap_or_else(|| primary(known, uid))))
-    {
-        propose(uid, gid, Vec::new(), "the spec has this user".to_owned());
-    }
-    if let Some((uid, gid)) = known.running {
-        propose(uid, gid, Vec::new(), "it runs as this user already".to_owned());
-    }
-    for process in known.inside.iter().flat_map(|inside| &inside.processes) {
-        let credentials = &process.credentials;
-        let (uid, gid) = (credentials.uid.effective, credentials.gid.effective);
-        let groups = credentials
-            .groups
-            .iter()
-            .copied()
-            .filter(|group| *group != gid && *group != 0)
-            .collect();
-        let name = account_name(known.accounts, uid);
-        propose(uid, gid, groups, format!("its process {} runs as {name} already", process.name));
-    }
-    for became in known.traced.iter().flat_map(|traced| &traced.became) {
-        let account = known.accounts.iter().find(|account| account.uid == became.uid);
-        let gid = became
-            .gid
-            .filter(|gid| *gid != 0)
-            .or(account.map(|account| account.gid))
-            .unwrap_or(became.uid);
-        let groups =
-            became.groups.iter().copied().filter(|group| *group != gid && *group != 0).collect();
-        let program = became
-            .program
-            .as_deref()
-            .and_then(|path| path.rsplit('/').next())
-            .unwrap_or("the program");
-        let name = account_name(known.accounts, became.uid);
-        propose(became.uid, gid, groups, format!("in the trace {program} goes over to {name}"));
-    }
-    if let Some(user) = known.image_user {
-        let name = user.name.clone().unwrap_or_else(|| user.uid.to_string());
-        propose(user.uid, user.gid, user.groups.clone(), format!("the image's USER is {name}"));
-    }
-    for user in known.drops {
-        let name = user.name.clone().unwrap_or_else(|| user.uid.to_string());
-        propose(
-            user.uid,
-            user.gid,
-            user.groups.clone(),
-            format!("the image's entrypoint drops to {name}"),
-        );
-    }
-    for account in known.accounts.iter().filter(|account| !is_distribution(account)) {
-        if known.names.iter().any(|name| is_named(name, &account.name)) {
-            propose(
-                account.uid,
-                account.gid,
-                Vec::new(),
-                format!("the image has a user {} for it", account.name),
-            );
+    let mut ranked: Vec<Candidate> = Vec::new();
+    let found = asked_for(known)
+        .into_iter()
+        .chain(seen(known))
+        .chain(of_the_image(known))
+        .chain(of_the_files(known))
+        .chain(accounts(known));
+    for one in found {
+        let is_new = !ranked.iter().any(|known| (known.uid, known.gid) == (one.uid, one.gid));
+        if one.uid != 0 && is_new {
+            ranked.push(one);
         }
     }
-    for uid in known
-        .traced
-        .iter()
-        .flat_map(|traced| traced.touched.values())
-        .filter_map(|touched| touched.owner)
-    {
-        if let Some(account) = known.accounts.iter().find(|account| account.uid == uid) {
-            propose(
-                uid,
-                account.gid,
-                Vec::new(),
-                format!("in the trace files are given to {}", account.name),
-            );
-        }
-    }
-    let mut owners: Vec<(u32, u32)> = known
-        .stats
-        .iter()
-        .map(|stat| &stat.inode)
-        .filter(|inode| inode.is_directory())
-        .map(|inode| (inode.uid, inode.gid))
-        .collect();
-    owners.dedup();
-    for (uid, _) in owners {
-        if let Some(account) = known.accounts.iter().find(|account| account.uid == uid) {
-            propose(
-                uid,
-                account.gid,
-                Vec::new(),
-                format!("directories that it uses belong to {}", account.name),
-            );
-        }
-    }
-    // Packages make their users one after another, and the program's own is the last.
-    let packages = known.accounts.iter().rev().filter(|account| !is_distribution(account));
-    for account in packages.filter(|account| account.uid < NOBODY_IN_PARTICULAR) {
-        propose(
-            account.uid,
-            account.gid,
-            Vec::new(),
-            format!("a package of the image made the user {}", account.name),
-        );
-    }
-    for account in known.accounts.iter().filter(|account| !is_distribution(account)) {
-        propose(
-            account.uid,
-            account.gid,
-            Vec::new(),
-            format!("the image has a user {}", account.name),
-        );
-    }
-    let guess = Candidate {
-        assignment: Assignment::Guess,
-        uid: NOBODY_IN_PARTICULAR,
-        gid: NOBODY_IN_PARTICULAR,
-        groups: Vec::new(),
-        why: if known.accounts.is_empty() {
-            "nobody looked into its image".to_owned()
-        } else {
-            "nothing in the image asks for a certain user".to_owned()
-        },
-    };
-    if !found.iter().any(|known| (known.uid, known.gid) == (guess.uid, guess.gid)) {
-        found.push(guess);
+    let guess = guess(known);
+    if !ranked.iter().any(|known| (known.uid, known.gid) == (guess.uid, guess.gid)) {
+        ranked.push(guess);
     }
     if let Some((first, count)) = known.range {
-        found.retain(|candidate| candidate.uid >= first && candidate.uid - first < count);
+        ranked.retain(|candidate| candidate.uid >= first && candidate.uid - first < count);
     }
-    found
+    ranked
+}
+
+fn candidate(uid: u32, gid: u32, groups: Vec<u32>, why: String) -> Candidate {
+    Candidate { assignment: Assignment::Set, uid, gid, groups, why }
+}
+
+fn of_account(account: &Account, why: String) -> Candidate {
+    candidate(account.uid, account.gid, Vec::new(), why)
+}
+
+fn account(known: Known<'_>, uid: u32) -> Option<&Account> {
+    known.accounts.iter().find(|account| account.uid == uid)
+}
+
+/// Whom the namespace or the spec asks for, and who its first process is today.
+fn asked_for(known: Known<'_>) -> Vec<Candidate> {
+    let first = known.range.map(|(first, _)| {
+        let why = "the first uid of the namespace's range (openshift.io/sa.scc.uid-range)";
+        candidate(first, 0, Vec::new(), why.to_owned())
+    });
+    let declared = known.declared.map(|(uid, gid)| {
+        let gid = gid.unwrap_or_else(|| primary(known, uid));
+        candidate(uid, gid, Vec::new(), "the spec has this user".to_owned())
+    });
+    let running = known.running.map(|(uid, gid)| {
+        candidate(uid, gid, Vec::new(), "it runs as this user already".to_owned())
+    });
+    first.into_iter().chain(declared).chain(running).collect()
+}
+
+/// Users that its processes have, or went over to in a trace.
+fn seen(known: Known<'_>) -> Vec<Candidate> {
+    let others = |groups: &[u32], gid: u32| -> Vec<u32> {
+        groups.iter().copied().filter(|group| *group != gid && *group != 0).collect()
+    };
+    let processes = known.inside.iter().flat_map(|inside| &inside.processes).map(|process| {
+        let credentials = &process.credentials;
+        let (uid, gid) = (credentials.uid.effective, credentials.gid.effective);
+        let name = account_name(known.accounts, uid);
+        let why = format!("its process {} runs as {name} already", process.name);
+        candidate(uid, gid, others(&credentials.groups, gid), why)
+    });
+    let traced = known.traced.iter().flat_map(|traced| &traced.became).map(|became| {
+        let of_account = account(known, became.uid).map(|account| account.gid);
+        let gid = became.gid.filter(|gid| *gid != 0).or(of_account).unwrap_or(became.uid);
+        let program = became.program.as_deref().and_then(|path| path.rsplit('/').next());
+        let name = account_name(known.accounts, became.uid);
+        let program = program.unwrap_or("the program");
+        let why = format!("in the trace {program} goes over to {name}");
+        candidate(became.uid, gid, others(&became.groups, gid), why)
+    });
+    processes.chain(traced).collect()
+}
+
+/// Users that the image's configuration and its scripts name, and those that are named as the
+/// program is.
+fn of_the_image(known: Known<'_>) -> Vec<Candidate> {
+    let name = |user: &Identity| user.name.clone().unwrap_or_else(|| user.uid.to_string());
+    let of_identity =
+        |user: &Identity, why: String| candidate(user.uid, user.gid, user.groups.clone(), why);
+    let declared = known
+        .image_user
+        .map(|user| of_identity(user, format!("the image's USER is {}", name(user))));
+    let drops = known
+        .drops
+        .iter()
+        .map(|user| of_identity(user, format!("the image's entrypoint drops to {}", name(user))));
+    let is_its = |account: &&Account| {
+        !is_distribution(account) && known.names.iter().any(|name| is_named(name, &account.name))
+    };
+    let named = known.accounts.iter().filter(is_its).map(|account| {
+        of_account(account, format!("the image has a user {} for it", account.name))
+    });
+    declared.into_iter().chain(drops).chain(named).collect()
+}
+
+/// Accounts that what the program uses belongs to, or is given to in a trace.
+fn of_the_files(known: Known<'_>) -> Vec<Candidate> {
+    let touched = known.traced.iter().flat_map(|traced| traced.touched.values());
+    let given = touched.filter_map(|touched| account(known, touched.owner?)).map(|account| {
+        of_account(account, format!("in the trace files are given to {}", account.name))
+    });
+    let directories = known.stats.iter().map(|stat| &stat.inode).filter(|it| it.is_directory());
+    let owners = directories.filter_map(|inode| account(known, inode.uid)).map(|account| {
+        of_account(account, format!("directories that it uses belong to {}", account.name))
+    });
+    given.chain(owners).collect()
+}
+
+/// All accounts that the distribution does not bring. Packages make theirs one after another, and
+/// the program's own is the last.
+fn accounts(known: Known<'_>) -> Vec<Candidate> {
+    let all = || known.accounts.iter().filter(|account| !is_distribution(account));
+    let of_packages = all().rev().filter(|account| account.uid < NOBODY_IN_PARTICULAR);
+    let of_packages = of_packages.map(|account| {
+        of_account(account, format!("a package of the image made the user {}", account.name))
+    });
+    let rest =
+        all().map(|account| of_account(account, format!("the image has a user {}", account.name)));
+    of_packages.chain(rest).collect()
+}
+
+/// A user that nothing points at.
+fn guess(known: Known<'_>) -> Candidate {
+    let why = match known.accounts.is_empty() {
+        true => "nobody looked into its image",
+        false => "nothing in the image asks for a certain user",
+    };
+    let (uid, gid) = (NOBODY_IN_PARTICULAR, NOBODY_IN_PARTICULAR);
+    Candidate { assignment: Assignment::Guess, ..candidate(uid, gid, Vec::new(), why.to_owned()) }
 }
 
 /// The group that a runtime gives a user of whom only the number is known: that of its passwd line,

@@ -118,10 +118,16 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
 
 fn proposal(candidate: &Candidate, facts: &Facts) -> Proposal {
     let Candidate { uid, gid, groups, why, .. } = candidate;
-    let mut edits =
-        vec![Edit::RunAs { container: Some(facts.container.clone()), uid: *uid, gid: *gid }];
-    edits.extend(groups.iter().map(|group| Edit::SupplementalGroup(*group)));
-    REMEDY.proposal(format!("run as {uid}:{gid}: {why}"), edits)
+    let mut proposal = run_as(&facts.container, (*uid, *gid), why);
+    proposal.edits.extend(groups.iter().map(|group| Edit::SupplementalGroup(*group)));
+    proposal
+}
+
+/// Another user for a container, whatever was refused.
+#[must_use]
+pub fn run_as(container: &str, (uid, gid): (u32, u32), why: &str) -> Proposal {
+    let edit = Edit::RunAs { container: Some(container.to_owned()), uid, gid };
+    REMEDY.proposal(format!("run as {uid}:{gid}: {why}"), vec![edit])
 }
 
 /// The user other than root who may do at a path what was refused.

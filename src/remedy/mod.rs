@@ -14,6 +14,7 @@ mod identity;
 mod own_directory;
 mod passwd_entry;
 mod pod_security;
+mod read_only_root;
 mod real_privilege;
 mod se_linux_level;
 mod seeded_empty_dir;
@@ -29,7 +30,10 @@ pub use self::advice_on_node::device_ownership;
 pub use self::args::called;
 pub use self::config::directives;
 pub use self::copied_file::SEARCH_PATH;
+pub use self::identity::run_as;
 pub use self::pod_security::POD_SECURITY_FIELDS;
+pub use self::read_only_root::{READ_ONLY_ROOT, read_only_root};
+pub use self::user_namespace::last_resort;
 
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{End, Next, Outcome, Phase, Search, accept};
 use crate::model::edit::Edit;
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
-use crate::remedy::{self, Proposal, RemedyLayer};
+use crate::remedy::{self, Proposal};
 
 /// How long a pod that says nothing is waited for once, where no running pod tells how long that
 /// takes. What waits for the next minute, as cron does, is ready by then.
@@ -163,12 +163,7 @@ impl Search<'_> {
     fn another_user(&mut self, obstacle: &Obstacle, outcome: &Outcome) -> Option<String> {
         for container in self.doubted(outcome) {
             let facts = self.facts.get(&container)?;
-            let run_as = |(uid, gid): (u32, u32), why: &str| Proposal {
-                remedy: "identity",
-                layer: RemedyLayer::Pod,
-                summary: format!("run as {uid}:{gid}: {why}"),
-                edits: vec![Edit::RunAs { container: Some(container.clone()), uid, gid }],
-            };
+            let run_as = |user: (u32, u32), why: &str| remedy::run_as(&container, user, why);
             // Whoever has the volume too may be whose files are closed to it.
             let mount = obstacle.path.as_deref().and_then(|path| facts.mount(path));
             let beside = mount.map(|mount| mount.beside.as_slice()).unwrap_or_default();
@@ -205,17 +200,7 @@ impl Search<'_> {
 
     /// Root in a user namespace: the last resort.
     fn user_namespace(&mut self, obstacle: &Obstacle, outcome: &Outcome) -> Option<String> {
-        let containers = self.doubted(outcome).into_iter();
-        let root =
-            containers.map(|container| Edit::RunAs { container: Some(container), uid: 0, gid: 0 });
-        let proposal = Proposal {
-            remedy: "user-namespace",
-            layer: RemedyLayer::Pod,
-            summary:
-                "keep root inside and nobody outside, in a user namespace: nothing else worked"
-                    .to_owned(),
-            edits: std::iter::once(Edit::UserNamespace).chain(root).collect(),
-        };
+        let proposal = remedy::last_resort(self.doubted(outcome));
         if self.tried.contains(&proposal.edits) || !self.is_wanted(&proposal) {
             return None;
         }

@@ -6,14 +6,10 @@ use crate::foresight;
 use crate::model::edit::Edit;
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
 use crate::model::plan::Step;
-use crate::remedy::{self, Proposal};
+use crate::remedy::{self, READ_ONLY_ROOT};
 
 /// Seconds of runs that may be spent on what is not needed; one that has begun is finished.
 const MAX_SECONDS: u64 = 60;
-
-/// The id of the step that makes the root file system read-only. It removes no obstacle: it is
-/// asked for.
-pub const READ_ONLY_ROOT: &str = "read-only-root";
 
 impl Search<'_> {
     /// Leaves out the next doubtful step below `at`, the youngest first.
@@ -67,13 +63,7 @@ impl Search<'_> {
             evidence: Evidence { source: "the trial".to_owned(), line: None, text: String::new() },
             ..Obstacle::new(Operation::Other, Category::ReadOnlyRootfs)
         };
-        let proposal = Proposal {
-            remedy: READ_ONLY_ROOT,
-            layer: remedy::RemedyLayer::Pod,
-            summary: "make the root file system of every container read-only".to_owned(),
-            edits: vec![Edit::ReadOnlyRoot],
-        };
-        self.add(&read_only, proposal);
+        self.add(&read_only, remedy::read_only_root());
         let running = self.observed.running.iter();
         let foreseen: Vec<Obstacle> = running
             .flat_map(|(container, inside)| foresight::obstacles(container, inside))

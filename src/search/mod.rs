@@ -22,7 +22,6 @@ use serde_json::Value;
 
 pub use self::escalate::Escalation;
 pub use self::facts::{OBSERVER_UID, Observations, mounts};
-pub use self::minimize::READ_ONLY_ROOT;
 
 use crate::model::edit::{Edit, Fill};
 use crate::model::facts::{CommandOption, Facts, VolumeKind, VolumeMount};

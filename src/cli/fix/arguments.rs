@@ -8,10 +8,10 @@ use clap::{Args, ValueEnum};
 use super::super::flags::{ProofFlags, RegistryFlags, SelectionFlags};
 use crate::error::Error;
 use crate::model::podsecurity::Level;
-use crate::remedy;
+use crate::remedy::{self, READ_ONLY_ROOT};
 use crate::run;
 use crate::run::pod::Changes;
-use crate::search::{self, READ_ONLY_ROOT};
+use crate::search;
 use crate::usecase::fix::FixOptions;
 use crate::usecase::fix::delivery::ApplyOptions;
 
