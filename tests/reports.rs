@@ -163,10 +163,10 @@ fn pages_hold_names_as_text() {
         },
         is_admitted: false,
         proof: Some(fix::Proof {
-            ready: false,
             works: false,
             checks: vec![HOSTILE.to_owned()],
             not_checked: vec![HOSTILE.to_owned()],
+            ready: false,
             rounds: vec![fix::Round {
                 obstacles: vec![explained(obstacle(true))],
                 added: vec![HOSTILE.to_owned()],

@@ -11,7 +11,7 @@ use super::{json, yaml};
 use crate::error::Error;
 use crate::evidence::cluster::Connection;
 use crate::evidence::image::{Cache, ReadOptions, RegistryAccess};
-use crate::model::check::Check;
+use crate::model::check::ProofCheck;
 use crate::model::podsecurity::Level;
 use crate::run;
 use crate::usecase::fix::targets;
@@ -199,8 +199,8 @@ pub(super) fn judged_level(text: &str) -> Result<Level, String> {
 pub(super) struct ProofFlags {
     /// What a copy must do beside being ready, such as 'http :8080/healthz 200', 'http POST
     /// :8080/upload 2MiB 2xx', 'tcp :5432' or 'exec: COMMAND'; may be repeated
-    #[arg(long, value_name = "CHECK", value_parser = |text: &str| text.parse::<Check>())]
-    pub(super) check: Vec<Check>,
+    #[arg(long, value_name = "CHECK", value_parser = |text: &str| text.parse::<ProofCheck>())]
+    pub(super) check: Vec<ProofCheck>,
     /// Job or Pod that checks a copy, whose address is in its variable TARGET_IP; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(super) check_job: Vec<String>,

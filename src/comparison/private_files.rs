@@ -31,7 +31,12 @@ fn programs(inside: &Inside) -> Vec<&str> {
         let words = process.arguments.iter().take(2).map(String::as_str);
         words.map(|word| word.rsplit('/').next().unwrap_or(word)).chain([process.name.as_str()])
     });
-    started.filter(|name| name.len() >= MIN_NAME && *name != "root").collect()
+    // `web-server`, `web3` and `web.py` keep what they have under `web`.
+    let first = |name: &'_ str| name.find(|c: char| !c.is_alphabetic()).unwrap_or(name.len());
+    started
+        .map(|name| &name[..first(name)])
+        .filter(|name| name.len() >= MIN_NAME && *name != "root")
+        .collect()
 }
 
 /// Files that the copy as root may read and is set up with, and the other may not.
@@ -56,7 +61,7 @@ mod tests {
         let inside = Inside {
             processes: vec![Process {
                 name: "python3".to_owned(),
-                arguments: vec!["python3".to_owned(), "/usr/local/bin/web".to_owned()],
+                arguments: vec!["python3".to_owned(), "/usr/local/bin/web-server".to_owned()],
                 ..Process::default()
             }],
             changed: vec![stat("/root/.web/made")],

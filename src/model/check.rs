@@ -19,7 +19,7 @@ const MAX_BODY: u64 = 64 << 20;
 
 /// One check, with the text that it was given by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
+pub struct ProofCheck {
     pub text: String,
     pub action: Action,
 }
@@ -94,11 +94,11 @@ impl Statuses {
 ///
 /// # Errors
 /// The first line that is no check, and why.
-pub fn of_annotation(value: &str) -> Result<Vec<Check>, String> {
+pub fn of_annotation(value: &str) -> Result<Vec<ProofCheck>, String> {
     value.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::parse).collect()
 }
 
-impl FromStr for Check {
+impl FromStr for ProofCheck {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -111,7 +111,7 @@ impl FromStr for Check {
             _ => Err("it begins with http, https, tcp or exec:".to_owned()),
         };
         match action {
-            Ok(action) => Ok(Check { text: text.to_owned(), action }),
+            Ok(action) => Ok(ProofCheck { text: text.to_owned(), action }),
             Err(why) => Err(format!("{text:?} is no check: {why}")),
         }
     }
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     fn action(text: &str) -> Result<Action, String> {
-        text.parse::<Check>().map(|check| check.action)
+        text.parse::<ProofCheck>().map(|check| check.action)
     }
 
     #[test]

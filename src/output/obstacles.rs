@@ -234,7 +234,7 @@ fn written(page: &Page, heading: &str) -> String {
         let _ = writeln!(
             out,
             "- **{}** (`{}`, {}): {}",
-            remedy.title, remedy.id, remedy.level, remedy.explain
+            remedy.title, remedy.id, remedy.layer, remedy.explain
         );
     }
     out

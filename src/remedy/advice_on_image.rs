@@ -1,11 +1,11 @@
 //! What only another image can change.
 
-use super::{Level, Remedy, no_edits};
+use super::{Remedy, RemedyLayer, no_edits};
 use crate::model::obstacle::{Category, Obstacle};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "image",
-    level: Level::Image,
+    layer: RemedyLayer::Image,
     title: "Change the image",
     explain: "What the image has wrong is best made right there: `COPY --chown` (not `RUN chown`, which doubles the \
               bytes), `USER` with a number, `EXPOSE` of a port from 1024 on, `COPY --chmod=0755` for programs, a \

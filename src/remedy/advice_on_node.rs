@@ -1,6 +1,6 @@
 //! What only the node or its administrator can change.
 
-use super::{Level, Remedy, no_edits};
+use super::{Remedy, RemedyLayer, no_edits};
 use crate::model::detail::{Demand, Detail};
 use crate::model::node::{DEVICE_OWNERSHIP_SETTINGS, Runtime, device_ownership_setting};
 use crate::model::obstacle::{Category, Errno, Obstacle, Operation};
@@ -8,7 +8,7 @@ use crate::model::se_linux::Mismatch;
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "node",
-    level: Level::Node,
+    layer: RemedyLayer::Node,
     title: "Change the node's configuration",
     explain: "Devices belong to the node: containerd and CRI-O give them to the container's user where \
               `device_ownership_from_security_context` is set (`kubectl nonroot nodes` names file and section); fsGroup \

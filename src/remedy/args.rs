@@ -1,6 +1,6 @@
 //! Take away the argument that asks for a privilege, or give the one that does without.
 
-use super::{Level, Proposal, Remedy};
+use super::{Proposal, Remedy, RemedyLayer};
 use crate::model::edit::Edit;
 use crate::model::facts::{CommandOption, Facts};
 use crate::model::launcher::Launcher;
@@ -8,7 +8,7 @@ use crate::model::obstacle::{Category, Obstacle};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "args",
-    level: Level::Args,
+    layer: RemedyLayer::Args,
     title: "Take the request for a privilege out of the arguments",
     explain: "Many servers change their user, their groups or their root directory because an argument says so: \
               `-u`, `--user`, `--chroot`. A container that starts as the right user, on a file system of its own, needs \

@@ -1,6 +1,6 @@
 //! Let a launcher run its program as the user that it is already.
 
-use super::{Level, Proposal, Remedy};
+use super::{Proposal, Remedy, RemedyLayer};
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
 use crate::model::launcher::{Arguments, Launcher};
@@ -8,7 +8,7 @@ use crate::model::obstacle::{Category, Obstacle};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "bypassed-launcher",
-    level: Level::Pod,
+    layer: RemedyLayer::Pod,
     title: "Let gosu, su-exec, setpriv or su run the program without changing the user",
     explain: "Entrypoints that were written for root end with a launcher that changes the user and executes the program: \
               `exec gosu app server`. Even to the user that it is already a process without CAP_SETGID may not set its \

@@ -1,13 +1,13 @@
 //! Take the line out of a configuration file that asks for a privilege.
 
-use super::{Level, Proposal, Remedy};
+use super::{Proposal, Remedy, RemedyLayer};
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
 use crate::model::obstacle::{Category, Obstacle, Operation};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "config",
-    level: Level::Config,
+    layer: RemedyLayer::Config,
     title: "Take the request for a privilege out of the configuration",
     explain: "A server that changes its root directory, its user or its groups usually does so because a line of its \
               configuration says so. A container that starts as the right user, on a file system of its own, needs none \

@@ -1,13 +1,13 @@
 //! Run a copy of a program that has lost its file capabilities.
 
-use super::{Level, Proposal, Remedy};
+use super::{Proposal, Remedy, RemedyLayer};
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
 use crate::model::obstacle::{Category, Errno, Obstacle, Operation};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "copied-file",
-    level: Level::Pod,
+    layer: RemedyLayer::Pod,
     title: "Mount a copy of the program over itself",
     explain: "cp does not copy file capabilities, and what carries none can be executed under `drop: [ALL]`. An init \
               container copies the file into an emptyDir and the copy is mounted over the original with `subPath`; \

@@ -1,6 +1,6 @@
 //! A volume over a directory in which the image has nothing.
 
-use super::{Level, Proposal, Remedy};
+use super::{Proposal, Remedy, RemedyLayer};
 use crate::model::edit::{Edit, Fill};
 use crate::model::facts::Facts;
 use crate::model::filesystem::Permission;
@@ -8,7 +8,7 @@ use crate::model::obstacle::{Category, Obstacle, Operation};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "empty-dir",
-    level: Level::Pod,
+    layer: RemedyLayer::Pod,
     title: "Mount an emptyDir over the directory",
     explain: "An emptyDir belongs to root with mode 0777, so every user may write it, and a read-only root file system \
               does not reach it. It starts empty and ends with the pod: right for caches, pid files and sockets, and \
@@ -56,15 +56,15 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
 }
 
 /// Directories that are made on a guess: each is left out again for a round.
-const MOST_MISSING: usize = 4;
+const MAX_MISSING: usize = 4;
 
 /// Directories that the program names and the image has not.
-pub(super) fn unsaid(facts: &Facts) -> Vec<Proposal> {
+pub(super) fn speculative(facts: &Facts) -> Vec<Proposal> {
     let missing = facts
         .missing_places()
         .into_iter()
         .filter(|place| facts.mount(place).is_none())
-        .take(MOST_MISSING);
+        .take(MAX_MISSING);
     missing
         .map(|place| {
             let summary =

@@ -1,6 +1,6 @@
 //! Give the program a home that it may write.
 
-use super::{Level, Proposal, Remedy};
+use super::{Proposal, Remedy, RemedyLayer};
 use crate::model::detail::Detail;
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
@@ -8,7 +8,7 @@ use crate::model::obstacle::{Category, Obstacle};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "env",
-    level: Level::Env,
+    layer: RemedyLayer::Env,
     title: "Set HOME",
     explain: "A uid without an entry in /etc/passwd gets `HOME=/`, which nobody but root may write, so caches and \
               settings fail at paths such as /.cache. Set HOME to a directory that the user may write; /tmp is one in \
@@ -43,7 +43,7 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
 }
 
 /// A home, unless the user has one of its own.
-pub(super) fn unsaid(facts: &Facts) -> Vec<Proposal> {
+pub(super) fn speculative(facts: &Facts) -> Vec<Proposal> {
     let account = facts.accounts.iter().find(|account| account.uid == facts.uid);
     let inode = account.and_then(|account| facts.inode(&facts.resolved(&account.home)));
     if inode.is_some_and(|home| home.uid == facts.uid) { Vec::new() } else { vec![home(facts)] }

@@ -1,13 +1,13 @@
 //! Let a program that carries a file capability start.
 
-use super::{Level, Proposal, Remedy};
+use super::{Proposal, Remedy, RemedyLayer};
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
 use crate::model::obstacle::{Category, Errno, Obstacle, Operation};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "file-capability",
-    level: Level::Pod,
+    layer: RemedyLayer::Pod,
     title: "Give back the one capability that the program's file carries",
     explain: "A file with a capability in its effective set cannot be executed where `drop: [ALL]` took that capability \
               out of the bounding set: execve(2) answers EPERM. `add: [NET_BIND_SERVICE]`, the one capability that \

@@ -1,6 +1,6 @@
 //! Let the kubelet give a volume to a group.
 
-use super::{Level, Proposal, Remedy};
+use super::{Proposal, Remedy, RemedyLayer};
 use crate::model::edit::Edit;
 use crate::model::facts::{Facts, VolumeKind};
 use crate::model::obstacle::{Category, Obstacle, Operation};
@@ -8,7 +8,7 @@ use crate::model::volume::FsGroup;
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "fs-group",
-    level: Level::Pod,
+    layer: RemedyLayer::Pod,
     title: "Set fsGroup",
     explain: "With `fsGroup` the kubelet gives the files of a claim to that group, makes them writable for it, and sets \
               the setgid bit on directories, so that new files belong to it too; the process is a member. The owner \

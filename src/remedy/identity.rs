@@ -1,6 +1,6 @@
 //! Run as the user that the program's files belong to.
 
-use super::{Level, Proposal, Remedy};
+use super::{Proposal, Remedy, RemedyLayer};
 use crate::model::accounts::Account;
 use crate::model::detail::Demand;
 use crate::model::edit::Edit;
@@ -11,7 +11,7 @@ use crate::model::obstacle::{Category, Errno, Obstacle, Operation};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "identity",
-    level: Level::Pod,
+    layer: RemedyLayer::Pod,
     title: "Run as the program's own user",
     explain: "Set `runAsUser` and `runAsGroup` to the user that the image made for the program. Its directories and \
               its private files are already that user's, a chown to oneself and a setuid to oneself are allowed, and \

@@ -37,7 +37,7 @@ use crate::model::obstacle::{Category, Obstacle};
 
 /// Where a remedy is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
+pub enum RemedyLayer {
     Pod,
     Env,
     Args,
@@ -46,22 +46,22 @@ pub enum Level {
     Node,
 }
 
-impl Level {
+impl RemedyLayer {
     /// The name in JSON output.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Level::Pod => "pod",
-            Level::Env => "env",
-            Level::Args => "args",
-            Level::Config => "config",
-            Level::Image => "image",
-            Level::Node => "node",
+            RemedyLayer::Pod => "pod",
+            RemedyLayer::Env => "env",
+            RemedyLayer::Args => "args",
+            RemedyLayer::Config => "config",
+            RemedyLayer::Image => "image",
+            RemedyLayer::Node => "node",
         }
     }
 }
 
-impl fmt::Display for Level {
+impl fmt::Display for RemedyLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -72,7 +72,7 @@ impl fmt::Display for Level {
 pub struct Remedy {
     /// Unique, in kebab case.
     pub id: &'static str,
-    pub level: Level,
+    pub layer: RemedyLayer,
     pub title: &'static str,
     /// What it does, what it needs, what it costs.
     pub explain: &'static str,
@@ -88,7 +88,7 @@ pub struct Remedy {
 
 impl Remedy {
     fn proposal(&self, summary: String, edits: Vec<Edit>) -> Proposal {
-        Proposal { remedy: self.id, level: self.level, summary, edits }
+        Proposal { remedy: self.id, layer: self.layer, summary, edits }
     }
 }
 
@@ -96,7 +96,7 @@ impl Remedy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
     pub remedy: &'static str,
-    pub level: Level,
+    pub layer: RemedyLayer,
     pub summary: String,
     pub edits: Vec<Edit>,
 }
@@ -105,7 +105,7 @@ pub struct Proposal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suggestion {
     pub id: &'static str,
-    pub level: Level,
+    pub layer: RemedyLayer,
     pub summary: String,
 }
 
@@ -136,12 +136,12 @@ pub const REMEDIES: &[Remedy] = &[
 ];
 
 /// What a program may be refused without a word, each by the remedy for it.
-const UNSAID: &[fn(&Facts) -> Vec<Proposal>] = &[
-    sysctl::unsaid,
-    env::unsaid,
-    supplemental_groups::unsaid,
-    empty_dir::unsaid,
-    seeded_empty_dir::unsaid,
+const SPECULATIVE: &[fn(&Facts) -> Vec<Proposal>] = &[
+    sysctl::speculative,
+    env::speculative,
+    supplemental_groups::speculative,
+    empty_dir::speculative,
+    seeded_empty_dir::speculative,
 ];
 
 fn for_category(category: Category) -> impl Iterator<Item = &'static Remedy> {
@@ -153,7 +153,7 @@ fn for_category(category: Category) -> impl Iterator<Item = &'static Remedy> {
 pub fn remedies(obstacle: &Obstacle) -> Vec<Suggestion> {
     let suggested = for_category(obstacle.category).filter_map(|remedy| {
         let summary = (remedy.suggest)(obstacle)?;
-        Some(Suggestion { id: remedy.id, level: remedy.level, summary })
+        Some(Suggestion { id: remedy.id, layer: remedy.layer, summary })
     });
     let mut suggested: Vec<Suggestion> = suggested.collect();
     suggested.sort_by_key(|suggestion| later(suggestion.id, obstacle));
@@ -226,8 +226,8 @@ pub fn proposals(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
 /// What could remove what a program is refused and does not tell, all of it to be made together: of
 /// a program that dies in silence nothing tells which of them it wants.
 #[must_use]
-pub fn unsaid(facts: &Facts) -> Vec<Proposal> {
-    UNSAID.iter().flat_map(|remedy| remedy(facts)).collect()
+pub fn speculative(facts: &Facts) -> Vec<Proposal> {
+    SPECULATIVE.iter().flat_map(|remedy| remedy(facts)).collect()
 }
 
 /// Nothing that an edit of the workload could do.

@@ -1,6 +1,6 @@
 //! A directory of the user's own in a volume of the spec.
 
-use super::{Level, Proposal, Remedy};
+use super::{Proposal, Remedy, RemedyLayer};
 use crate::model::detail::Demand;
 use crate::model::edit::Edit;
 use crate::model::facts::{Facts, VolumeKind, VolumeMount};
@@ -8,7 +8,7 @@ use crate::model::obstacle::{Category, Obstacle};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "own-directory",
-    level: Level::Pod,
+    layer: RemedyLayer::Pod,
     title: "Mount a directory of the volume that is the user's own",
     explain: "An emptyDir is root's with mode 0777 (pkg/volume/emptydir/empty_dir.go): everybody may write in it, but its \
               own mode, owner and times only root may change. A database that makes its directory private, and `cp -a` \

@@ -1,13 +1,13 @@
 //! Give the user an entry in /etc/passwd.
 
-use super::{Level, Proposal, Remedy};
+use super::{Proposal, Remedy, RemedyLayer};
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
 use crate::model::obstacle::{Category, Obstacle};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "passwd-entry",
-    level: Level::Pod,
+    layer: RemedyLayer::Pod,
     title: "Mount a copy of /etc/passwd with an entry for the user",
     explain: "getpwuid(3) finds nothing for a uid that the image's /etc/passwd does not have, and some programs give up \
               then. An init container copies the file into an emptyDir with one line more, for the uid that the container \

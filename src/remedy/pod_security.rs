@@ -1,6 +1,6 @@
 //! The fields that the level demands.
 
-use super::{Level, Remedy, no_edits};
+use super::{Remedy, RemedyLayer, no_edits};
 use crate::model::detail::Detail;
 use crate::model::obstacle::{Category, Obstacle};
 
@@ -9,7 +9,7 @@ pub const POD_SECURITY_FIELDS: &str = "pod-security-fields";
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: POD_SECURITY_FIELDS,
-    level: Level::Pod,
+    layer: RemedyLayer::Pod,
     title: "Set the fields that the Pod Security level demands",
     explain: "The restricted level wants `runAsNonRoot: true`, `allowPrivilegeEscalation: false`, `capabilities.drop: \
               [ALL]` and a `seccompProfile` of RuntimeDefault or Localhost. They change no user and no file: what the \

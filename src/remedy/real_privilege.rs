@@ -1,12 +1,12 @@
 //! What no setting removes: a privilege that the program really needs.
 
-use super::{Level, Remedy, no_edits};
+use super::{Remedy, RemedyLayer, no_edits};
 use crate::model::obstacle::{Category, Obstacle};
 use crate::model::podsecurity::BASELINE_CAPABILITIES;
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "real-privilege",
-    level: Level::Pod,
+    layer: RemedyLayer::Pod,
     title: "Give this one workload the privilege",
     explain: "Tunnels, packet filters, eBPF, clocks and captures are root's work: a program that is made for it needs the \
               capability, and a user other than root does not get it by `capabilities.add`. Such a workload runs as root with \

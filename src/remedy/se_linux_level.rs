@@ -1,13 +1,13 @@
 //! One SELinux level for the pods that share a volume.
 
-use super::{Level, Remedy, no_edits};
+use super::{Remedy, RemedyLayer, no_edits};
 use crate::model::detail::Detail;
 use crate::model::obstacle::{Category, Obstacle};
 use crate::model::se_linux::Mismatch;
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "se-linux-level",
-    level: Level::Pod,
+    layer: RemedyLayer::Pod,
     title: "Give the pods that share a volume one SELinux level",
     explain: "The runtime gives each pod without a level two categories of its own, and labels its volumes with them; a pod \
               with other categories is then locked out. With one `seLinuxOptions.level` in the securityContext of all pods \

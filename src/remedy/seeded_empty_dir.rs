@@ -1,7 +1,7 @@
 //! A volume over a directory, filled with what the image has there.
 
 use super::empty_dir::{directories, directory_by_text};
-use super::{Level, Proposal, Remedy};
+use super::{Proposal, Remedy, RemedyLayer};
 use crate::model::edit::{Edit, Fill};
 use crate::model::facts::Facts;
 use crate::model::filesystem::{Inode, Permission};
@@ -9,7 +9,7 @@ use crate::model::obstacle::{Category, Obstacle};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "seeded-empty-dir",
-    level: Level::Pod,
+    layer: RemedyLayer::Pod,
     title: "Mount an emptyDir that an init container fills from the image",
     explain: "Where the image has content, an init container of the same image and user copies it into an emptyDir, \
               which is then mounted over the directory. The copy belongs to the user. It needs sh and cp in the image \
@@ -87,7 +87,7 @@ fn copy(facts: &Facts, dir: &str) -> Fill {
 }
 
 /// The places where programs write by custom, or where this one does by what it names.
-pub(super) fn unsaid(facts: &Facts) -> Vec<Proposal> {
+pub(super) fn speculative(facts: &Facts) -> Vec<Proposal> {
     if !facts.has_shell {
         return Vec::new();
     }

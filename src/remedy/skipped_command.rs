@@ -1,13 +1,13 @@
 //! Let a command that only root may run do nothing.
 
-use super::{Level, Proposal, Remedy};
+use super::{Proposal, Remedy, RemedyLayer};
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
 use crate::model::obstacle::{Category, Obstacle, Operation};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "skipped-command",
-    level: Level::Pod,
+    layer: RemedyLayer::Pod,
     title: "Let chown or chmod do nothing",
     explain: "Entrypoints and init containers that were written for root give files to the user whom they then become. A \
               container that starts as that user makes files that are its own already, and a volume is writable for it \

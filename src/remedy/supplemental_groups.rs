@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Level, Proposal, Remedy};
+use super::{Proposal, Remedy, RemedyLayer};
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
 use crate::model::filesystem::{Inode, PathStat, Permission, PermissionClass};
@@ -10,7 +10,7 @@ use crate::model::obstacle::{Category, Obstacle};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "supplemental-groups",
-    level: Level::Pod,
+    layer: RemedyLayer::Pod,
     title: "Join the group of the files",
     explain: "Add the group that may use a file to `supplementalGroups`. Log directories of Debian are root's and group \
               adm's with mode 0750, keys are often a group's with mode 0640: such a group opens them without giving \
@@ -73,7 +73,7 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
 
 /// The groups that may read what the user may not of the program's own directory in /etc, such as
 /// keys.
-pub(super) fn unsaid(facts: &Facts) -> Vec<Proposal> {
+pub(super) fn speculative(facts: &Facts) -> Vec<Proposal> {
     let is_own = |path: &str| {
         let rest = path.strip_prefix("/etc/").and_then(|rest| rest.split_once('/'));
         rest.is_some_and(|(dir, _)| facts.names.iter().any(|name| name == dir))
@@ -116,7 +116,10 @@ mod tests {
         ];
         let facts =
             Facts { uid: 9, gid: 9, names: vec!["dns".to_owned()], stats, ..Facts::default() };
-        assert_eq!(unsaid(&facts), [join(0, "which may read /etc/dns/server.key")]);
-        assert!(unsaid(&Facts { groups: vec![0], ..facts }).is_empty(), "it is a member already");
+        assert_eq!(speculative(&facts), [join(0, "which may read /etc/dns/server.key")]);
+        assert!(
+            speculative(&Facts { groups: vec![0], ..facts }).is_empty(),
+            "it is a member already"
+        );
     }
 }

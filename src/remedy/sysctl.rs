@@ -1,6 +1,6 @@
 //! Open low ports, or ICMP sockets, to the pod.
 
-use super::{Level, Proposal, Remedy};
+use super::{Proposal, Remedy, RemedyLayer};
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
 use crate::model::obstacle::{Category, Obstacle};
@@ -8,7 +8,7 @@ use crate::model::port::{UNPRIVILEGED_PORT_SYSCTL, is_privileged};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "sysctl",
-    level: Level::Pod,
+    layer: RemedyLayer::Pod,
     title: "Set a safe sysctl of the pod's network",
     explain: "`net.ipv4.ip_unprivileged_port_start` names the lowest port that needs no privilege, in the network of the \
               pod alone; `net.ipv4.ping_group_range` opens ICMP sockets. Both are safe sysctls, so every level of the \
@@ -59,7 +59,7 @@ fn propose(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
 }
 
 /// A low port: which, nothing tells.
-pub(super) fn unsaid(_: &Facts) -> Vec<Proposal> {
+pub(super) fn speculative(_: &Facts) -> Vec<Proposal> {
     vec![REMEDY.proposal(
         "let it listen on every port: nothing tells which it wants".to_owned(),
         vec![Edit::Sysctl { name: UNPRIVILEGED_PORT_SYSCTL.to_owned(), value: "0".to_owned() }],

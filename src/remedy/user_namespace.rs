@@ -1,13 +1,13 @@
 //! Root inside, nobody outside.
 
-use super::{Level, Proposal, Remedy};
+use super::{Proposal, Remedy, RemedyLayer};
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
 use crate::model::obstacle::{Category, Obstacle, Operation};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "user-namespace",
-    level: Level::Pod,
+    layer: RemedyLayer::Pod,
     title: "Give the pod a user namespace",
     explain: "With `hostUsers: false` (KEP-127) root in the pod is an unprivileged uid of the node. From v1.35 on \
               restricted admits such a pod without runAsNonRoot. It is for programs that insist on being root, and \

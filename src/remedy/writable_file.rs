@@ -1,14 +1,14 @@
 //! A file of its own where no directory can be made writable.
 
 use super::empty_dir::{NEVER, parent};
-use super::{Level, Proposal, Remedy};
+use super::{Proposal, Remedy, RemedyLayer};
 use crate::model::edit::Edit;
 use crate::model::facts::Facts;
 use crate::model::obstacle::{Category, Obstacle, Operation};
 
 pub(super) const REMEDY: Remedy = Remedy {
     id: "writable-file",
-    level: Level::Pod,
+    layer: RemedyLayer::Pod,
     title: "Mount a writable file",
     explain: "No volume may cover `/`, `/etc` or `/usr`: the container would be another one. Where a program insists on \
               writing one file there, as a server whose working directory is `/` does with its log, an init container \

@@ -14,7 +14,7 @@ use super::{Trial, await_pod, states};
 use crate::comparison;
 use crate::evidence::cluster::{Cluster, Place, TrialPlace};
 use crate::model::behaviour::{Behaviour, Checked, Reload, Reply, Request, RequestKind, Restart};
-use crate::model::check::{Action, Check, Statuses};
+use crate::model::check::{Action, ProofCheck, Statuses};
 use crate::model::inside::{Inside, Listener};
 use crate::model::port::FIRST_EPHEMERAL;
 
@@ -189,7 +189,7 @@ impl Trial<'_> {
         ports: &Ports,
         name: &str,
         pod: &Value,
-        check: &Check,
+        check: &ProofCheck,
     ) -> Checked {
         let (passed, answer) = match &check.action {
             Action::Http { tls, method, port, path, body, expected } => {

@@ -33,7 +33,7 @@ use serde_json::Value;
 use crate::diagnosis::{self, Context, Diagnosed};
 use crate::error::Error;
 use crate::evidence::cluster::{Cluster, Text, TrialPlace, insist};
-use crate::model::check::Check;
+use crate::model::check::ProofCheck;
 use crate::model::image::{Config, Image};
 use crate::model::plan::{Round, Step};
 use crate::model::trace::Traced;
@@ -61,7 +61,7 @@ pub struct Options {
     /// A copy of the workload as it is runs too, and the others are compared with it.
     pub control: bool,
     /// What a copy must do beside being Ready.
-    pub checks: Vec<Check>,
+    pub checks: Vec<ProofCheck>,
     /// Jobs and pods of the user's that check a copy.
     pub check_jobs: Vec<Value>,
     /// The ports of a copy are asked.

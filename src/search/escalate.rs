@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::{End, Next, Outcome, Phase, Search, accept};
 use crate::model::edit::Edit;
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
-use crate::remedy::{self, Level, Proposal};
+use crate::remedy::{self, Proposal, RemedyLayer};
 
 /// How long a pod that says nothing is waited for once, where no running pod tells how long that
 /// takes. What waits for the next minute, as cron does, is ready by then.
-pub(super) const SLOW: Duration = Duration::from_secs(60);
+pub(super) const SILENT_START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is done about a program that does not work and says nothing that leads on, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +74,9 @@ impl Search<'_> {
         let edits = || self.steps.iter().flat_map(|step| &step.edits);
         match escalation {
             Escalation::WaitLonger => {
-                is_silent && outcome.end == End::NotReady && self.startup_time < SLOW
+                is_silent
+                    && outcome.end == End::NotReady
+                    && self.startup_time < SILENT_START_TIMEOUT
             }
             // Where it logs to a volume, that can be read beside it.
             Escalation::ReadLogFiles => {
@@ -112,7 +114,7 @@ impl Search<'_> {
         let obstacle = outcome.obstacles.first().cloned().unwrap_or_else(|| silence(outcome.end));
         let once_more = match escalation {
             Escalation::WaitLonger => {
-                format!("run it once more, and wait for {} seconds", SLOW.as_secs())
+                format!("run it once more, and wait for {} seconds", SILENT_START_TIMEOUT.as_secs())
             }
             Escalation::ReadLogFiles => {
                 "run it once more, and read the files that it logs to".to_owned()
@@ -136,7 +138,7 @@ impl Search<'_> {
         let silent: Vec<(String, Proposal)> = self
             .doubted(outcome)
             .into_iter()
-            .filter_map(|name| Some((name.clone(), remedy::unsaid(self.facts.get(&name)?))))
+            .filter_map(|name| Some((name.clone(), remedy::speculative(self.facts.get(&name)?))))
             .flat_map(|(name, proposals)| {
                 proposals.into_iter().map(move |proposal| (name.clone(), proposal))
             })
@@ -163,7 +165,7 @@ impl Search<'_> {
             let facts = self.facts.get(&container)?;
             let run_as = |(uid, gid): (u32, u32), why: &str| Proposal {
                 remedy: "identity",
-                level: Level::Pod,
+                layer: RemedyLayer::Pod,
                 summary: format!("run as {uid}:{gid}: {why}"),
                 edits: vec![Edit::RunAs { container: Some(container.clone()), uid, gid }],
             };
@@ -208,7 +210,7 @@ impl Search<'_> {
             containers.map(|container| Edit::RunAs { container: Some(container), uid: 0, gid: 0 });
         let proposal = Proposal {
             remedy: "user-namespace",
-            level: Level::Pod,
+            layer: RemedyLayer::Pod,
             summary:
                 "keep root inside and nobody outside, in a user namespace: nothing else worked"
                     .to_owned(),

@@ -38,7 +38,7 @@ impl Search<'_> {
                     Edit::RemoveCapability { container: name.to_owned(), name: capability.clone() };
                 let proposal = Proposal {
                     remedy: remedy::POD_SECURITY_FIELDS,
-                    level: remedy::Level::Pod,
+                    layer: remedy::RemedyLayer::Pod,
                     summary: format!("leave out the capability {capability} of container {name}"),
                     edits: vec![edit],
                 };

@@ -69,7 +69,7 @@ impl Search<'_> {
         };
         let proposal = Proposal {
             remedy: READ_ONLY_ROOT,
-            level: remedy::Level::Pod,
+            layer: remedy::RemedyLayer::Pod,
             summary: "make the root file system of every container read-only".to_owned(),
             edits: vec![Edit::ReadOnlyRoot],
         };

@@ -480,7 +480,7 @@ impl<'a> Search<'a> {
             };
         }
         if works && self.next_run.contains(&Escalation::WaitLonger) {
-            self.startup_time = self.startup_time.max(escalate::SLOW);
+            self.startup_time = self.startup_time.max(escalate::SILENT_START_TIMEOUT);
         }
         self.next_run.retain(|escalation| *escalation == Escalation::ReadLogFiles);
         self.learn_users(&outcome.users);
@@ -712,7 +712,7 @@ impl<'a> Search<'a> {
             read_log_files_of: first().filter(|_| reads),
             strace: first().filter(|_| strace),
             startup_time: if waits {
-                self.startup_time.max(escalate::SLOW)
+                self.startup_time.max(escalate::SILENT_START_TIMEOUT)
             } else {
                 self.startup_time
             },
@@ -826,7 +826,7 @@ impl<'a> Search<'a> {
         }
         let step = Step {
             remedy: proposal.remedy,
-            level: proposal.level.as_str(),
+            level: proposal.layer.as_str(),
             summary: proposal.summary,
             edits: proposal.edits,
             obstacle: obstacle.clone(),

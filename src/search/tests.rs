@@ -540,7 +540,7 @@ fn what_took_one_request_away_stays_as_a_guess() {
     };
     let proposal = |edit: &Edit| Proposal {
         remedy: "x",
-        level: remedy::Level::Pod,
+        layer: remedy::RemedyLayer::Pod,
         summary: String::new(),
         edits: vec![edit.clone()],
     };

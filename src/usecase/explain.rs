@@ -93,8 +93,10 @@ fn complete(explained: &mut Explained, steps: AccessSteps, setting: Option<Strin
     if steps.ignores_fs_group {
         explained.remedies.retain(|remedy| remedy.id != "fs-group");
     }
-    let mut of_node =
-        explained.remedies.iter_mut().filter(|remedy| remedy.level == remedy::Level::Node.as_str());
+    let mut of_node = explained
+        .remedies
+        .iter_mut()
+        .filter(|remedy| remedy.level == remedy::RemedyLayer::Node.as_str());
     if let (Some(advice), Some(setting)) = (of_node.next(), setting) {
         advice.summary = setting;
     }
@@ -118,7 +120,7 @@ pub(super) fn explained(obstacle: Obstacle) -> Explained {
     let remedies = remedies
         .map(|suggestion| explanation::Remedy {
             id: suggestion.id,
-            level: suggestion.level.as_str(),
+            level: suggestion.layer.as_str(),
             summary: suggestion.summary,
         })
         .collect();

@@ -12,12 +12,12 @@ files=$(list | sort -u | head -n 300)
 [ -n "$files" ] || { echo ">>> private"; echo ">>> end"; exit; }
 echo ">>> private"
 printf '%s\n' "$files" | while IFS= read -r file; do stat -c '%f %u %g %s %N' "$file" 2>/dev/null; done
-echo ">>> named"
-# Before grep runs, in whose arguments all the files are.
+# Before grep runs, whose own arguments are these files.
 words=$(for pid in /proc/[0-9]*; do
   [ "$pid" = /proc/$$ ] && continue
   tr '\0' '\n' <"$pid"/cmdline 2>/dev/null
 done | sort -u)
+echo ">>> named"
 printf '%s\n' "$words" | while IFS= read -r word; do
   printf '%s\n' "$word"
   file=${word#*=}

@@ -16,7 +16,7 @@ use super::{FixOptions, Fixed, edited_files, user_namespace};
 use crate::error::{Error, Partial};
 use crate::evidence::cluster::Cluster;
 use crate::foresight;
-use crate::model::check::{self, Check};
+use crate::model::check::{self, ProofCheck};
 use crate::model::defaults;
 use crate::model::edit::Edit;
 use crate::model::identity::{Assignment, Candidate};
@@ -124,7 +124,7 @@ pub(in crate::usecase) fn runs_to_an_end(object: &Value) -> bool {
 ///
 /// # Errors
 /// A line that is no check.
-pub(in crate::usecase) fn annotated_checks(target: &FixTarget) -> Result<Vec<Check>, Error> {
+pub(in crate::usecase) fn annotated_checks(target: &FixTarget) -> Result<Vec<ProofCheck>, Error> {
     let object = &target.object;
     let template = plan::template_path(object).iter().try_fold(object, |value, key| value.get(key));
     let annotated = |object: &Value| {

@@ -1,4 +1,4 @@
-"""A web server on port 8080 that swallows its errors; the first argument says what else it does."""
+"""A web server on port 8080 that swallows its errors; the first argument says what else it does, and the second with which file."""
 import os, signal, sys, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -30,7 +30,7 @@ class Handler(BaseHTTPRequestHandler):
             attempt("/var/cache/app/page", "fine\n")
         if MODE == "login" and self.path == "/login":
             try:
-                return self.answer(200, open("/etc/app/users").read())
+                return self.answer(200, open(sys.argv[2]).read())
             except OSError:
                 return self.answer(500)
         self.answer(200)
