@@ -43,7 +43,7 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -s V -l ve
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "scan" -d 'Find what runs as root, what Pod Security would refuse and what fails'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "explain" -d 'Explain why a container failed: a pod, a log, or the name of an obstacle'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "fix" -d 'Make workloads run as non-root, and prove it'
-complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "prove" -d 'Tell whether workloads work as they are written, beside copies as root'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "prove" -d 'Tell whether workloads work as they are written, compared with copies as root'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "image" -d 'Show what an image runs as, who owns what in it, and where its bytes are wasted'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "can-i" -d 'Say whether a container may do something, and why: reach a path, execute a file, bind a port'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "trace" -d 'Read a strace: what was refused, and what the program did'

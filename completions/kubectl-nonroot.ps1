@@ -45,7 +45,7 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-nonroot' -ScriptBlock {
             [CompletionResult]::new('scan', 'scan', [CompletionResultType]::ParameterValue, 'Find what runs as root, what Pod Security would refuse and what fails')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain why a container failed: a pod, a log, or the name of an obstacle')
             [CompletionResult]::new('fix', 'fix', [CompletionResultType]::ParameterValue, 'Make workloads run as non-root, and prove it')
-            [CompletionResult]::new('prove', 'prove', [CompletionResultType]::ParameterValue, 'Tell whether workloads work as they are written, beside copies as root')
+            [CompletionResult]::new('prove', 'prove', [CompletionResultType]::ParameterValue, 'Tell whether workloads work as they are written, compared with copies as root')
             [CompletionResult]::new('image', 'image', [CompletionResultType]::ParameterValue, 'Show what an image runs as, who owns what in it, and where its bytes are wasted')
             [CompletionResult]::new('can-i', 'can-i', [CompletionResultType]::ParameterValue, 'Say whether a container may do something, and why: reach a path, execute a file, bind a port')
             [CompletionResult]::new('trace', 'trace', [CompletionResultType]::ParameterValue, 'Read a strace: what was refused, and what the program did')

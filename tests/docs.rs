@@ -18,6 +18,7 @@ use std::{env, fs};
 
 use build::{LayerTar, config, docker_archive};
 use clap_complete::Shell;
+use nonroot::output::prove::{Judged, ProveReport};
 use serde_json::Value;
 
 fn generated(file: &str, text: &[u8]) {
@@ -195,6 +196,25 @@ fn compare(
     }
 }
 
+/// A workload that `prove` judged.
+fn judged() -> Judged {
+    Judged {
+        workload: "deployment/web".to_owned(),
+        namespace: "shop".to_owned(),
+        file: None,
+        level: "restricted",
+        admitted: true,
+        forbidden: Vec::new(),
+        ready: true,
+        works: true,
+        seconds: 17,
+        checks: vec!["http :8080/healthz 200".to_owned()],
+        not_checked: vec!["UDP ports are not asked".to_owned()],
+        notes: Vec::new(),
+        obstacles: Vec::new(),
+    }
+}
+
 #[test]
 fn every_field_of_every_report_is_documented() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -219,6 +239,9 @@ fn every_field_of_every_report_is_documented() {
             .unwrap_or_else(|error| panic!("{arguments:?}: {error}"));
         compare(&sections, report["kind"].as_str().unwrap_or_default(), &report, &mut seen);
     }
+    // Only a cluster gives one with workloads.
+    let report = serde_json::to_value(ProveReport::new(Vec::new(), vec![judged()])).unwrap();
+    compare(&sections, "ProveReport", &report, &mut seen);
     for (name, section) in &sections {
         for (field, (_, live)) in section {
             let was = seen.contains(&format!("{name}.{field}"));
