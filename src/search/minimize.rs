@@ -12,38 +12,54 @@ use crate::remedy::{self, READ_ONLY_ROOT};
 const MAX_SECONDS: u64 = 60;
 
 impl Search<'_> {
-    /// Leaves out the next doubtful step below `at`, the youngest first.
-    pub(super) fn minimize(&mut self, at: usize) -> (Phase, Option<Next>) {
-        let is_needed = |step: &Step| {
-            let is_needed = |edit: &Edit| {
-                matches!(edit, Edit::RunAs { .. } | Edit::UserNamespace | Edit::ReadOnlyRoot)
-            };
-            step.edits.iter().any(is_needed)
-        };
+    /// Leaves out the last of some groups of steps: what of it is a guess, and still in the plan.
+    pub(super) fn minimize(&mut self, mut groups: Vec<Vec<Step>>) -> (Phase, Option<Next>) {
         let is_over = self.minimized > MAX_SECONDS || self.rounds.len() >= self.options.max_rounds;
-        let next = (0..at.min(self.steps.len())).rev().find(|at| {
-            let step = &self.steps[*at];
-            step.doubtful && !is_needed(step)
-        });
-        let Some(at) = next.filter(|_| !is_over) else { return (Phase::Done, None) };
-        let step = self.steps.remove(at);
-        self.news.push(News::LeavingOut(step.clone()));
-        (Phase::RunWithout(at, Box::new(step)), None)
+        while let Some(mut group) = groups.pop() {
+            group.retain(|step| self.steps.contains(step) && may_go(step));
+            if group.is_empty() {
+                continue;
+            }
+            if is_over {
+                let kept = group.iter().map(|step| {
+                    format!(
+                        "whether it works without this guess, for lack of time: {}",
+                        step.summary
+                    )
+                });
+                self.used_copy.gaps.extend(kept);
+                continue;
+            }
+            self.steps.retain(|step| !group.contains(step));
+            self.news.extend(group.iter().cloned().map(News::LeavingOut));
+            return (Phase::RunWithout(groups, group), None);
+        }
+        (Phase::Done, None)
     }
 
-    /// Keeps out what the pod works without as well as with it.
-    pub(super) fn ran_without(&mut self, at: usize, step: &Step, outcome: &Outcome) -> Phase {
+    /// Keeps out what the pod works without as well as with it. A group of which something is needed
+    /// is tried by halves (delta debugging: Zeller and Hildebrandt, 2002), the younger first.
+    pub(super) fn ran_without(
+        &mut self,
+        mut groups: Vec<Vec<Step>>,
+        mut group: Vec<Step>,
+        outcome: &Outcome,
+    ) -> Phase {
         self.minimized += outcome.seconds;
         if let Some(round) = self.rounds.last_mut() {
-            round.added.push(format!("left out: {}", step.summary));
+            round.added.extend(group.iter().map(|step| format!("left out: {}", step.summary)));
         }
         let refused = self.works.as_ref().map_or(0, |works| works.refused.len());
         if outcome.end == End::Works && outcome.obstacles.len() <= refused {
             self.remember(outcome);
-        } else {
-            self.restore();
+            return Phase::Minimize(groups);
         }
-        Phase::Minimize(at)
+        self.restore();
+        if group.len() > 1 {
+            let younger = group.split_off(group.len() / 2);
+            groups.extend([group, younger]);
+        }
+        Phase::Minimize(groups)
     }
 
     /// The root file system becomes read-only once, when the pod works without, with volumes where
@@ -79,4 +95,11 @@ impl Search<'_> {
         }
         true
     }
+}
+
+/// Whether a step is a guess that may turn out to be one too many. Users are not taken back.
+fn may_go(step: &Step) -> bool {
+    let stays =
+        |edit: &Edit| matches!(edit, Edit::RunAs { .. } | Edit::UserNamespace | Edit::ReadOnlyRoot);
+    step.doubtful && !step.edits.iter().any(stays)
 }

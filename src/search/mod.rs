@@ -220,9 +220,10 @@ enum Phase {
     Escalate(Outcome),
     /// A run is to be made, or was.
     Run,
-    Minimize(usize),
-    /// A run without a step, and where that was.
-    RunWithout(usize, Box<Step>),
+    /// Groups of steps that may not be needed; the last is left out next.
+    Minimize(Vec<Vec<Step>>),
+    /// A run without a group of steps, and the groups that are left.
+    RunWithout(Vec<Vec<Step>>, Vec<Step>),
     Finish,
     Done,
 }
@@ -423,10 +424,10 @@ impl<'a> Search<'a> {
                 (Phase::Run, Some(Next::Run(Box::new(self.attempt()))))
             }
             Phase::Finish => self.finish(),
-            Phase::Minimize(at) => self.minimize(at),
-            Phase::RunWithout(at, step) => {
+            Phase::Minimize(groups) => self.minimize(groups),
+            Phase::RunWithout(groups, group) => {
                 let attempt = self.attempt();
-                (Phase::RunWithout(at, step), Some(Next::Run(Box::new(attempt))))
+                (Phase::RunWithout(groups, group), Some(Next::Run(Box::new(attempt))))
             }
             Phase::Done => {
                 let questions = self.unmeasured();
@@ -489,7 +490,7 @@ impl<'a> Search<'a> {
             seconds: outcome.seconds,
         });
         self.phase = match std::mem::replace(&mut self.phase, Phase::Done) {
-            Phase::RunWithout(at, step) => self.ran_without(at, &step, &outcome),
+            Phase::RunWithout(groups, group) => self.ran_without(groups, group, &outcome),
             _ => self.ran_with_all(outcome),
         };
         self.rounds.last().unwrap_or(&EMPTY)
@@ -569,7 +570,7 @@ impl<'a> Search<'a> {
         }
         self.restore();
         if self.works.is_some() && self.options.minimize {
-            return (Phase::Minimize(self.steps.len()), None);
+            return (Phase::Minimize(vec![self.steps.clone()]), None);
         }
         (Phase::Done, None)
     }

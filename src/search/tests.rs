@@ -253,13 +253,19 @@ fn a_pod_that_was_slow_as_root_is_not_waited_for_twice() {
 #[test]
 fn guesses_are_left_out_again_where_it_works_without() {
     let worse = died(vec![mkdir("/srv/x/y")]);
-    // It dies in silence, works with all guesses, and needs only the last one.
-    let (added, ready, remedies) =
-        trial(SearchOptions::default(), &[died(Vec::new()), works(), worse, works()]);
+    // It dies in silence, works with all guesses, and needs only the first one.
+    let outcomes = [died(Vec::new()), works(), worse.clone(), works(), worse];
+    let (added, ready, remedies) = trial(SearchOptions::default(), &outcomes);
     assert!(ready);
-    let left_out = added.iter().flatten().filter(|line| line.starts_with("left out")).count();
-    assert!(left_out >= 2, "{added:?}");
-    assert_eq!(remedies.len(), 1, "{added:?}");
+    let left_out =
+        |round: &Vec<String>| round.iter().filter(|line| line.starts_with("left out")).count();
+    let left_out: Vec<usize> = added.iter().map(left_out).collect();
+    assert_eq!(left_out, [0, 0, 3, 2, 1], "all, and then by halves: {added:?}");
+    assert_eq!(remedies, ["sysctl"], "{added:?}");
+    // Where none is needed, one run tells so.
+    let (added, _, remedies) =
+        trial(SearchOptions::default(), &[died(Vec::new()), works(), works()]);
+    assert_eq!((added.len(), remedies.len()), (3, 0), "{added:?}");
     let (_, _, all) = trial(
         SearchOptions { minimize: false, ..SearchOptions::default() },
         &[died(Vec::new()), works()],
