@@ -63,7 +63,14 @@ impl CanIReport {
             no_new_privs: process.no_new_privs,
             shown: Who(process).to_string(),
         };
-        CanIReport { api_version: "nonroot/v1", kind: "CanI", warnings, evidence, user, answers }
+        CanIReport {
+            api_version: super::API_VERSION,
+            kind: "CanI",
+            warnings,
+            evidence,
+            user,
+            answers,
+        }
     }
 
     /// For a person: the answer first, then who asks, then the steps. Several answers name what

@@ -66,7 +66,7 @@ impl Explanation {
         looks_like: Option<String>,
     ) -> Self {
         Explanation {
-            api_version: "nonroot/v1",
+            api_version: super::API_VERSION,
             kind: "Explanation",
             warnings,
             obstacles,
@@ -191,11 +191,11 @@ pub(super) fn one(f: &mut fmt::Formatter<'_>, obstacle: &Explained, width: usize
     }
     writeln!(f)?;
     let room = width.saturating_sub(number.len() + " | ".len()).clamp(LEAST_QUOTED, QUOTED);
-    let (before, telling, after) = quote(obstacle, room);
+    let (before, excerpt, after) = quote(obstacle, room);
     writeln!(f, "{margin} {GUTTER}|{GUTTER:#}")?;
-    writeln!(f, "{GUTTER}{number} |{GUTTER:#} {before}{telling}{after}")?;
+    writeln!(f, "{GUTTER}{number} |{GUTTER:#} {before}{excerpt}{after}")?;
     let (indent, marks) =
-        (console::measure_text_width(&before), console::measure_text_width(&telling));
+        (console::measure_text_width(&before), console::measure_text_width(&excerpt));
     if marks > 0 {
         let mut what = match obstacle.operation {
             "other" => "refused".to_owned(),
@@ -240,19 +240,19 @@ pub(super) fn one(f: &mut fmt::Formatter<'_>, obstacle: &Explained, width: usize
 /// The evidence cut to so many columns around its telling part, each part fit for a terminal.
 fn quote(obstacle: &Explained, room: usize) -> (String, String, String) {
     let text = obstacle.evidence.text.trim();
-    let (start, end) = telling(text, obstacle);
+    let (start, end) = excerpt(text, obstacle);
     let clean = |part: &str| Clean(part).to_string();
     let columns = |text: &str| console::measure_text_width(text);
-    let (before, telling, after) =
+    let (before, excerpt, after) =
         (clean(&text[..start]), clean(&text[start..end]), clean(&text[end..]));
-    if columns(&before) + columns(&telling) + columns(&after) <= room {
-        return (before, telling, after);
+    if columns(&before) + columns(&excerpt) + columns(&after) <= room {
+        return (before, excerpt, after);
     }
-    let telling = beginning(&telling, room);
+    let excerpt = beginning(&excerpt, room);
     // What does not need its half of the rest leaves it to the other.
-    let rest = room - columns(&telling);
+    let rest = room - columns(&excerpt);
     let of_after = columns(&after).min(rest - columns(&before).min(rest / 2));
-    (ending(&before, rest - of_after), telling, beginning(&after, of_after))
+    (ending(&before, rest - of_after), excerpt, beginning(&after, of_after))
 }
 
 /// The beginning of a text, as many columns of it as there is room for.
@@ -279,7 +279,7 @@ fn ending(text: &str, room: usize) -> String {
 
 /// The path or the port where the text names it, else the words that tell the reason, else all of
 /// it.
-fn telling(text: &str, obstacle: &Explained) -> (usize, usize) {
+fn excerpt(text: &str, obstacle: &Explained) -> (usize, usize) {
     let port = obstacle.port.map(|port| port.to_string());
     let by_path =
         obstacle.path.as_deref().and_then(|path| Some((whole(text, path, false)?, path.len())));

@@ -87,7 +87,7 @@ pub struct ImageList {
 impl ImageList {
     #[must_use]
     pub fn new(warnings: Vec<String>, images: Vec<ImageReport>) -> ImageList {
-        ImageList { api_version: "nonroot/v1", kind: "ImageList", warnings, images }
+        ImageList { api_version: super::API_VERSION, kind: "ImageList", warnings, images }
     }
 }
 
@@ -196,7 +196,7 @@ impl ImageReport {
         let paths =
             |found: Vec<PathId>| found.into_iter().map(|path| image.tree.paths().display(path));
         ImageReport {
-            api_version: "nonroot/v1",
+            api_version: super::API_VERSION,
             kind: "Image",
             warnings,
             container: None,

@@ -306,7 +306,7 @@ impl fmt::Display for Terminal<'_> {
 }
 
 /// Entries of one kind that are shown.
-const MOST_SHOWN: usize = 20;
+const MAX_SHOWN: usize = 20;
 
 impl Terminal<'_> {
     fn did(&self, f: &mut fmt::Formatter<'_>, did: &Did) -> fmt::Result {
@@ -373,7 +373,7 @@ impl Terminal<'_> {
         name: &str,
         entries: Vec<String>,
     ) -> fmt::Result {
-        let most = if self.all { usize::MAX } else { MOST_SHOWN };
+        let most = if self.all { usize::MAX } else { MAX_SHOWN };
         for (index, entry) in entries.iter().take(most).enumerate() {
             let label = if index == 0 { name } else { "" };
             let head = format!("{} ", painted(&tone(Tone::Strong, format_args!("{label:<8}"))));

@@ -199,10 +199,11 @@ impl Trial<'_> {
     /// Where the image of a container can be looked at: in the pod that sleeps, else in the one
     /// that runs.
     fn place<'p>(&'p self, container: &'p str) -> Option<(&'p Cluster, Place<'p>)> {
-        let asleep = self.inspection_pod.get().map(|pod| (self.namespace.as_str(), pod.as_str()));
+        let inspection =
+            self.inspection_pod.get().map(|pod| (self.namespace.as_str(), pod.as_str()));
         let runs =
             || self.root_pod.as_ref().map(|(namespace, pod)| (namespace.as_str(), pod.as_str()));
-        let (namespace, pod) = asleep.or_else(runs)?;
+        let (namespace, pod) = inspection.or_else(runs)?;
         Some((self.cluster?, Place { namespace, pod, container }))
     }
 

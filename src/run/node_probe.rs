@@ -25,13 +25,13 @@ const RIGHTS: &[Right] = &[
 ];
 
 /// How long one pod may take, its image's pull included.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long a pod may not have started before its events are asked why.
-const SLOW: Duration = Duration::from_secs(4);
+const PENDING_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// How often a pod is looked at.
-const LOOK: Duration = Duration::from_millis(300);
+const POLL_INTERVAL: Duration = Duration::from_millis(300);
 
 /// Prints what the kernel shows a pod, a `name=value` a line; sh and cat are all that it needs.
 const SCRIPT: &str = include_str!("node_probe.sh");
@@ -107,7 +107,7 @@ impl Probe<'_> {
             "spec": {
                 "nodeName": node,
                 "restartPolicy": "Never",
-                "activeDeadlineSeconds": PATIENCE.as_secs(),
+                "activeDeadlineSeconds": PROBE_TIMEOUT.as_secs(),
                 "terminationGracePeriodSeconds": 1,
                 "automountServiceAccountToken": false,
                 "enableServiceLinks": false,
@@ -162,7 +162,7 @@ impl Probe<'_> {
     async fn ended(&self, cluster: &Cluster, pods: &Api<Pod>, name: &str) -> Result<Ended, Error> {
         let begin = Instant::now();
         loop {
-            sleep(LOOK).await;
+            sleep(POLL_INTERVAL).await;
             let attempted = format!("watch pod {name} in namespace {}", self.namespace);
             let pod = pods.get(name).await.map_err(|error| {
                 Error::remote(attempted, crate::evidence::cluster::innermost(&error))
@@ -186,8 +186,10 @@ impl Probe<'_> {
                 }
                 _ => {}
             }
-            let late = begin.elapsed() > PATIENCE;
-            if late || begin.elapsed() > SLOW && status.phase.as_deref() == Some("Pending") {
+            let late = begin.elapsed() > PROBE_TIMEOUT;
+            if late
+                || begin.elapsed() > PENDING_TIMEOUT && status.phase.as_deref() == Some("Pending")
+            {
                 let texts = cluster.failure_texts(self.namespace, name, None, false).await?;
                 let lines: Vec<&str> =
                     texts.value.iter().flat_map(|text| text.text.lines()).collect();
@@ -201,7 +203,7 @@ impl Probe<'_> {
             if late {
                 return Ok(Ended::Refused(format!(
                     "its pod did not end within {} s",
-                    PATIENCE.as_secs()
+                    PROBE_TIMEOUT.as_secs()
                 )));
             }
         }

@@ -283,9 +283,9 @@ mod tests {
         );
         assert!(spec.get("nodeName").is_none());
         assert_eq!(spec["containers"][0]["ports"], json!([{"containerPort": 1}]));
-        let asleep = inspection(&pod);
-        assert!(asleep["spec"]["containers"][0].get("args").is_none());
-        assert_eq!(asleep["spec"]["containers"][0]["command"][0], "sh");
+        let sleeping = inspection(&pod);
+        assert!(sleeping["spec"]["containers"][0].get("args").is_none());
+        assert_eq!(sleeping["spec"]["containers"][0]["command"][0], "sh");
     }
 
     #[test]

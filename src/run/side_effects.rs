@@ -27,7 +27,7 @@ const CONNECTIONS: [&str; 18] = [
 ];
 
 /// Names at the most, of variables and of objects.
-const MOST: usize = 8;
+const MAX_NAMES: usize = 8;
 
 /// What the copy of a workload will do besides being looked at, each as the rest of "it ...". Names
 /// of variables are told, and never their values.
@@ -68,8 +68,8 @@ pub fn side_effects(object: &Value) -> Vec<String> {
     names.sort_unstable();
     names.dedup();
     if !names.is_empty() {
-        let rest = if names.len() > MOST { ", ..." } else { "" };
-        names.truncate(MOST);
+        let rest = if names.len() > MAX_NAMES { ", ..." } else { "" };
+        names.truncate(MAX_NAMES);
         effects.push(format!("connects to what its variables say: {}{rest}", names.join(", ")));
     }
     let mut sources: Vec<String> = containers
@@ -84,7 +84,7 @@ pub fn side_effects(object: &Value) -> Vec<String> {
     sources.sort_unstable();
     sources.dedup();
     if !sources.is_empty() {
-        sources.truncate(MOST);
+        sources.truncate(MAX_NAMES);
         effects.push(format!("takes variables from {}", sources.join(", ")));
     }
     effects

@@ -255,8 +255,8 @@ impl Search<'_> {
         };
         for (field, inner) in fields {
             let at = path.field(field);
-            match told(field, inner) {
-                Some(Told::Security { is_root, is_forbidden }) => {
+            match meaning(field, inner) {
+                Some(FieldMeaning::Security { is_root, is_forbidden }) => {
                     self.found.fragments.push(Fragment {
                         path: at,
                         is_root,
@@ -264,7 +264,7 @@ impl Search<'_> {
                         is_hint: false,
                     });
                 }
-                Some(Told::Hint) => {
+                Some(FieldMeaning::Hint) => {
                     self.hints.push(Fragment {
                         path: at.clone(),
                         is_hint: true,
@@ -290,8 +290,8 @@ impl Search<'_> {
                 continue;
             }
             let at = path.field(field);
-            match told(field, inner) {
-                Some(Told::Security { is_root, is_forbidden }) => {
+            match meaning(field, inner) {
+                Some(FieldMeaning::Security { is_root, is_forbidden }) => {
                     self.found.fragments.push(Fragment {
                         path: at,
                         is_root,
@@ -335,29 +335,29 @@ const OF_PARTS: [&str; 9] = [
 ];
 
 /// What a field says by its name and its type.
-enum Told {
+enum FieldMeaning {
     Security { is_root: bool, is_forbidden: bool },
     Hint,
 }
 
-fn told(field: &str, value: &Value) -> Option<Told> {
+fn meaning(field: &str, value: &Value) -> Option<FieldMeaning> {
     let lower = field.to_lowercase();
-    let harmless = Some(Told::Security { is_root: false, is_forbidden: false });
+    let harmless = Some(FieldMeaning::Security { is_root: false, is_forbidden: false });
     match value {
         Value::Object(inner) if lower.ends_with("securitycontext") => {
-            let each = inner.iter().filter_map(|(field, value)| told(field, value));
+            let each = inner.iter().filter_map(|(field, value)| meaning(field, value));
             let (is_root, is_forbidden) =
                 each.fold((false, false), |(root, forbidden), one| match one {
-                    Told::Security { is_root, is_forbidden } => {
+                    FieldMeaning::Security { is_root, is_forbidden } => {
                         (root || is_root, forbidden || is_forbidden)
                     }
-                    Told::Hint => (root, forbidden),
+                    FieldMeaning::Hint => (root, forbidden),
                 });
-            Some(Told::Security { is_root, is_forbidden })
+            Some(FieldMeaning::Security { is_root, is_forbidden })
         }
         Value::Object(inner) if ["seccompprofile", "apparmorprofile"].contains(&lower.as_str()) => {
             let kind = inner.get("type").and_then(Value::as_str)?;
-            Some(Told::Security { is_root: false, is_forbidden: kind == "Unconfined" })
+            Some(FieldMeaning::Security { is_root: false, is_forbidden: kind == "Unconfined" })
         }
         Value::Object(inner)
             if ["template", "podtemplate", "podspec", "pod"].contains(&lower.as_str()) =>
@@ -365,32 +365,34 @@ fn told(field: &str, value: &Value) -> Option<Told> {
             let known = ["spec", "pod", "metadata", "containers"]
                 .iter()
                 .any(|field| inner.contains_key(*field));
-            known.then_some(Told::Hint)
+            known.then_some(FieldMeaning::Hint)
         }
         Value::Number(uid) if lower.ends_with("runasuser") => {
-            Some(Told::Security { is_root: uid.as_i64() == Some(0), is_forbidden: false })
+            Some(FieldMeaning::Security { is_root: uid.as_i64() == Some(0), is_forbidden: false })
         }
         Value::Number(_) if lower.ends_with("runasgroup") || lower.ends_with("fsgroup") => harmless,
         Value::Bool(is_set)
             if ["privileged", "hostnetwork", "hostpid", "hostipc"].contains(&lower.as_str()) =>
         {
-            Some(Told::Security { is_root: false, is_forbidden: *is_set })
+            Some(FieldMeaning::Security { is_root: false, is_forbidden: *is_set })
         }
         Value::Bool(_) if lower == "runasnonroot" => harmless,
-        Value::Number(_) if ["replicas", "instances"].contains(&lower.as_str()) => Some(Told::Hint),
+        Value::Number(_) if ["replicas", "instances"].contains(&lower.as_str()) => {
+            Some(FieldMeaning::Hint)
+        }
         Value::String(image) if lower.ends_with("image") || lower == "imagename" => {
-            (!image.contains("://")).then_some(Told::Hint)
+            (!image.contains("://")).then_some(FieldMeaning::Hint)
         }
         Value::Object(inner) if lower == "resources" => {
             let amounts = ["requests", "limits"].into_iter().filter_map(|field| inner.get(field));
             let mut of_containers = amounts
                 .filter(|amounts| ["cpu", "memory"].iter().any(|one| amounts.get(*one).is_some()));
-            of_containers.next().map(|_| Told::Hint)
+            of_containers.next().map(|_| FieldMeaning::Hint)
         }
         Value::Object(_) if ["nodeselector", "affinity"].contains(&lower.as_str()) => {
-            Some(Told::Hint)
+            Some(FieldMeaning::Hint)
         }
-        Value::Array(_) if lower == "tolerations" => Some(Told::Hint),
+        Value::Array(_) if lower == "tolerations" => Some(FieldMeaning::Hint),
         _ => None,
     }
 }

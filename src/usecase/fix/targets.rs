@@ -226,8 +226,8 @@ impl OfFiles {
                     Takes::Pod(path) | Takes::Context(path) => path.as_str(),
                 })
                 .collect();
-            let more = places.len().saturating_sub(MOST_PLACES);
-            let shown = places.get(..MOST_PLACES).unwrap_or(&places).join(", ");
+            let more = places.len().saturating_sub(MAX_PLACES);
+            let shown = places.get(..MAX_PLACES).unwrap_or(&places).join(", ");
             let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
             if !places.is_empty() {
                 let kind = kind.to_lowercase();
@@ -240,7 +240,7 @@ impl OfFiles {
 }
 
 /// The most fields of a kind that are told.
-const MOST_PLACES: usize = 8;
+const MAX_PLACES: usize = 8;
 
 /// What is to be done with a workload of a file.
 enum Taken {
