@@ -13,7 +13,8 @@ fuzz_target!(|answer: &str| {
     let logs = inside::logs(answer);
     let started = inside::started(answer);
     let options = inside::options(answer);
-    let told = format!("{seen:?}{context:?}{stats:?}{hits:?}{logs:?}{started:?}{options:?}");
+    let private = inside::private(answer);
+    let told = format!("{seen:?}{context:?}{stats:?}{hits:?}{logs:?}{started:?}{options:?}{private:?}");
     assert!(
         told.len() < 100_000 + 1_000 * answer.len(),
         "{} bytes from {}",

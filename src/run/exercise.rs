@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
-use kube::api::{Patch, PatchParams};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::requests::Ports;
-use super::{Trial, await_pod, states};
+use super::{Trial, await_pod};
 use crate::comparison;
 use crate::evidence::cluster::{Cluster, Place, TrialPlace};
-use crate::model::behaviour::{Behaviour, Checked, Reload, Reply, Request, RequestKind, Restart};
+use crate::model::behaviour::{Behaviour, Checked, Reload, Reply, Request, RequestKind};
 use crate::model::check::{Action, ProofCheck, Statuses};
 use crate::model::inside::{Inside, Listener};
 use crate::model::port::FIRST_EPHEMERAL;
@@ -23,9 +22,6 @@ const MAX_PORTS: usize = 8;
 
 /// How long a process has to get over a SIGHUP.
 const RELOAD_TIME: Duration = Duration::from_secs(1);
-
-/// What a second start may take beyond the first.
-const RESTART_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a command of a check may run.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
@@ -287,83 +283,6 @@ impl Trial<'_> {
         };
         sent.into_iter().map(reload).collect()
     }
-
-    /// Ends every container's process and starts it once more over the same volumes. The kubelet
-    /// does so where a container's image changes, whatever the restart policy is
-    /// (`computePodActions` of pkg/kubelet/kuberuntime): here it becomes another name of the same.
-    async fn restart(&self, name: &str) -> Result<Vec<Restart>, String> {
-        let pods = self.pods().map_err(|error| error.to_string())?;
-        let why = |error: kube::Error| crate::evidence::cluster::innermost(&error);
-        let pod = pods.get(name).await.map_err(why)?;
-        let status = pod.status.unwrap_or_default();
-        let before: Vec<ContainerStatus> = status.container_statuses.unwrap_or_default();
-        let images: Vec<Value> = before
-            .iter()
-            .map(|status| {
-                let image = status.image_id.trim_start_matches("docker-pullable://");
-                json!({"name": status.name, "image": image})
-            })
-            .collect();
-        let present = pod.spec.iter().flat_map(|spec| &spec.containers);
-        let is_same = present
-            .zip(&images)
-            .any(|(container, image)| container.image.as_deref() == image["image"].as_str());
-        if is_same || images.iter().any(|image| image["image"] == "") {
-            return Err("the image has no other name".to_owned());
-        }
-        let patch = Patch::Strategic(json!({"spec": {"containers": images}}));
-        pods.patch(name, &PatchParams::default(), &patch).await.map_err(why)?;
-        let begin = Instant::now();
-        let ended = states::first(pods, name, RESTART_TIMEOUT, |pod| {
-            let restarted = |old: &ContainerStatus| {
-                let new = self::status(&pod, &old.name)?;
-                let is_new = new.restart_count > old.restart_count;
-                let has_ended = new.state.as_ref().is_some_and(|state| state.terminated.is_some());
-                let is_stuck = new.state.as_ref().and_then(|state| state.waiting.as_ref());
-                let is_stuck = is_stuck.is_some_and(|waiting| {
-                    waiting.reason.as_deref().is_some_and(|why| why.contains("Image"))
-                });
-                match () {
-                    () if is_stuck => Some(None),
-                    () if is_new && (is_ready(new) || has_ended) => {
-                        let last =
-                            new.last_state.as_ref().and_then(|last| last.terminated.as_ref());
-                        Some(Some(Restart {
-                            container: new.name.clone(),
-                            exit_code: last.map(|last| last.exit_code),
-                            ready: is_ready(new) && !has_ended,
-                        }))
-                    }
-                    () => None,
-                }
-            };
-            before.iter().map(restarted).collect::<Option<Vec<_>>>()
-        })
-        .await;
-        tracing::debug!(elapsed = ?begin.elapsed(), "it was started again");
-        match ended.map(|ended| ended.into_iter().collect::<Option<Vec<Restart>>>()) {
-            Some(Some(restarts)) => Ok(restarts),
-            Some(None) => Err("the image cannot be had under its other name".to_owned()),
-            // It may have been killed and be slow: what is known is that it is not Ready.
-            None => {
-                let pod = self.pods().map_err(|error| error.to_string())?.get(name).await;
-                let pod = pod.map_err(why)?;
-                let restarts = before.iter().map(|old| {
-                    let new = self::status(&pod, &old.name);
-                    let restarted = new.filter(|new| new.restart_count > old.restart_count);
-                    restarted.map(|new| Restart {
-                        container: new.name.clone(),
-                        exit_code: None,
-                        ready: is_ready(new),
-                    })
-                });
-                let restarts: Option<Vec<Restart>> = restarts.collect();
-                restarts.ok_or_else(|| {
-                    format!("the kubelet did not restart it within {} s", RESTART_TIMEOUT.as_secs())
-                })
-            }
-        }
-    }
 }
 
 /// The names of a copy's own containers.
@@ -461,6 +380,8 @@ fn judged(reply: &Reply, expected: Statuses) -> (bool, String) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

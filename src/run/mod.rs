@@ -14,6 +14,7 @@ pub mod node_probe;
 pub mod pod;
 mod proof_limits;
 mod requests;
+mod second_start;
 mod side_effects;
 mod states;
 mod strace;
