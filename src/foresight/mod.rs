@@ -12,7 +12,7 @@ mod volumes;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::virtual_machines::virtual_machine;
-pub use self::volumes::volumes;
+pub use self::volumes::{closed_key, volumes};
 
 use crate::model::facts::VolumeMount;
 use crate::model::filesystem::{MountInfo, PathStat};

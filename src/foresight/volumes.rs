@@ -7,7 +7,7 @@ use super::obstacle;
 use crate::model::filesystem::FileType;
 use crate::model::filesystem::inode::fs_group_bits;
 use crate::model::identity::User;
-use crate::model::obstacle::{Category, Obstacle, Operation};
+use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
 use crate::model::volume::{Backing, FsGroup, SharedVolume, Storage, claim_name, locked_out};
 use crate::model::workload::Workload;
 
@@ -92,6 +92,28 @@ fn mounted<'a>(workload: &'a Workload, storage: &'a Storage) -> impl Iterator<It
                 claim: claim_name(volume, pod),
             })
         })
+    })
+}
+
+/// A key that a container mounts and only root may read, by its mode: whoever it is to run as needs
+/// it too. `None` where everybody may read it.
+#[must_use]
+pub fn closed_key(container: &str, mount_path: &str, volume: &Volume) -> Option<Obstacle> {
+    let mode = least_mode(volume).filter(|mode| mode & READABLE == 0)?;
+    let cause = format!(
+        "a key in volume {} at {mount_path} is root's with mode {mode:04o}, which another user may not read",
+        volume.name
+    );
+    Some(Obstacle {
+        container: Some(container.to_owned()),
+        path: Some(mount_path.to_owned()),
+        evidence: Evidence {
+            source: format!("spec of container {container}"),
+            line: None,
+            text: cause.clone(),
+        },
+        cause,
+        ..Obstacle::new(Operation::Open, Category::UnreadableFile)
     })
 }
 

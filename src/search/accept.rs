@@ -65,6 +65,9 @@ pub(super) fn is_allowed(obstacle: &Obstacle, facts: &Facts, inside: Option<&Ins
         return false;
     }
     if let Some(mount) = facts.mount(&path) {
+        if obstacle.category == Category::UnreadableFile && mount.kind == VolumeKind::Projected {
+            return false;
+        }
         // Its top directory, and what the container changed there.
         let below = |stat: &&PathStat| Path::new(&stat.path).starts_with(&path);
         let mut changed = inside.iter().flat_map(|inside| &inside.changed).filter(below);

@@ -3,7 +3,7 @@
 use super::{Search, accept};
 use crate::foresight;
 use crate::model::edit::Edit;
-use crate::model::facts::VolumeMount;
+use crate::model::facts::{VolumeKind, VolumeMount};
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
 use crate::model::podsecurity::Level;
 use crate::plan;
@@ -85,6 +85,14 @@ impl Search<'_> {
             .into_iter()
             .chain(own)
             .map(|(container, mount)| foresight::claim(container, mount));
+        let keys = changed().filter(|_| present.is_none()).flat_map(|facts| {
+            let mounts = facts.mounts.iter().filter(|mount| mount.kind == VolumeKind::Projected);
+            mounts.filter_map(|mount| {
+                let mut volumes = self.spec.volumes.iter().flatten();
+                let volume = volumes.find(|volume| volume.name == mount.volume)?;
+                foresight::closed_key(&facts.container, &mount.path, volume)
+            })
+        });
         let volumes = changed().flat_map(|facts| {
             facts.volumes.iter().map(|path| foresight::image_volume(&facts.container, path))
         });
@@ -95,7 +103,14 @@ impl Search<'_> {
                 foresight::image::file_capabilities(container, image, command.unwrap_or_default())
             },
         );
-        carried.chain(written).chain(traced).chain(declared).chain(claims).chain(volumes).collect()
+        carried
+            .chain(written)
+            .chain(traced)
+            .chain(declared)
+            .chain(claims)
+            .chain(keys)
+            .chain(volumes)
+            .collect()
     }
 
     /// Which line of its configuration asks for a capability is to be found first.

@@ -186,6 +186,32 @@ fn what_the_copy_as_root_did_counts_as_what_the_running_pod_does() {
 }
 
 #[test]
+fn a_key_that_only_root_may_read_is_opened_before_the_first_run() {
+    let with_mode = |mode: u32| {
+        json!({"kind": "Pod", "metadata": {"name": "web"}, "spec": {
+            "volumes": [{"name": "key", "secret": {"secretName": "key", "defaultMode": mode}}],
+            "containers": [{"name": "web", "image": "web", "volumeMounts": [{"name": "key", "mountPath": "/key"}]}],
+        }})
+    };
+    let remedies = |mode: u32| -> Vec<&'static str> {
+        let object = with_mode(mode);
+        let spec = PodSpec::deserialize(&object["spec"]).expect("a spec");
+        let mounts = mounts(&object, &spec, "web", "shop", None, &Default::default());
+        let mounts = mounts.into_iter().map(|(mount, _)| mount).collect();
+        let mounts = BTreeMap::from([("web".to_owned(), mounts)]);
+        let input = SearchInput {
+            observed: Observations { mounts, ..observed() },
+            ..SearchInput::default()
+        };
+        let (search, attempts) = driven(&object, SearchOptions::default(), input, &[works()]);
+        assert_eq!(attempts.len(), 1);
+        search.plan(None).steps.iter().map(|step| step.remedy).collect()
+    };
+    assert_eq!(remedies(0o400), ["fs-group"]);
+    assert_eq!(remedies(0o444), [""; 0]);
+}
+
+#[test]
 fn what_is_refused_is_remedied_and_run_again() {
     let (added, ready, remedies) =
         trial(SearchOptions::default(), &[died(vec![mkdir("/var/cache/web/tmp")]), works()]);
