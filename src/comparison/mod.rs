@@ -12,6 +12,7 @@ mod replies;
 mod restarts;
 
 pub use self::private_files::needed;
+pub use self::replies::is_same;
 
 use crate::model::behaviour::Behaviour;
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};

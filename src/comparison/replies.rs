@@ -41,7 +41,9 @@ fn found<'r>(replies: &'r [(Request, Reply)], request: &Request) -> Option<&'r R
     replies.iter().find(|(known, _)| known == request).map(|(_, reply)| reply)
 }
 
-fn is_same(one: &Reply, other: &Reply) -> bool {
+/// Whether two answers say the same.
+#[must_use]
+pub fn is_same(one: &Reply, other: &Reply) -> bool {
     match (one, other) {
         (
             Reply::Http { status, content_type, size },
