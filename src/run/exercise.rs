@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
@@ -21,7 +20,7 @@ use crate::model::port::FIRST_EPHEMERAL;
 const MAX_PORTS: usize = 8;
 
 /// How long a process has to get over a SIGHUP.
-const RELOAD_TIME: Duration = Duration::from_secs(1);
+const RELOAD_TIME: Duration = Duration::from_secs(2);
 
 /// How long a program may go on starting after it is Ready.
 const WARM_UP: Duration = Duration::from_secs(2);
@@ -67,11 +66,13 @@ impl Trial<'_> {
             behaviour.checks.push(self.checked_by_job(number, job, address).await);
         }
         behaviour.checks.extend(self.probed(cluster, name, pod).await);
+        // A second start begins with the image's files: what was written in use would not be seen.
+        let used = match control {
+            None => self.insides(cluster, name, pod).await,
+            Some(_) => BTreeMap::new(),
+        };
         if !self.options.quick {
-            behaviour.reloads = self.reload(cluster, name, pod).await;
-            // What a reload ended is not there to be started again.
-            let runs = behaviour.reloads.iter().all(|reload| reload.survived);
-            match if runs { self.restart(name).await } else { Ok(Vec::new()) } {
+            match self.restart(name).await {
                 Ok(restarts) => behaviour.restarts = restarts,
                 Err(why) => behaviour.gaps.push(format!("no second start was tried: {why}")),
             }
@@ -81,6 +82,12 @@ impl Trial<'_> {
         }
         behaviour.gaps.extend(self.gaps(pod, &behaviour.replies, &before));
         behaviour.containers = self.insides(cluster, name, pod).await;
+        for (container, inside) in used {
+            match behaviour.containers.get_mut(&container) {
+                Some(known) => known.add(&inside),
+                None => drop(behaviour.containers.insert(container, inside)),
+            }
+        }
         match control {
             Some(control) => {
                 behaviour.unreadable = self.unreadable(cluster, name, &control.private).await;
@@ -88,6 +95,9 @@ impl Trial<'_> {
             None => {
                 behaviour.private = self.private(cluster, name, &behaviour.containers).await;
             }
+        }
+        if !self.options.quick {
+            behaviour.reloads = self.reload(cluster, name, pod, control).await;
         }
         tracing::debug!(pod = name, elapsed = ?begin.elapsed(), "it was used");
         behaviour
@@ -264,34 +274,44 @@ impl Trial<'_> {
         }
     }
 
-    /// Sends SIGHUP to each first process that catches it.
-    async fn reload(&self, cluster: &Cluster, name: &str, pod: &Value) -> Vec<Reload> {
+    /// Sends SIGHUP to each first process that catches it, last of all: some end by it. What the
+    /// control does not survive nothing else is tried with.
+    async fn reload(
+        &self,
+        cluster: &Cluster,
+        name: &str,
+        pod: &Value,
+        control: Option<&Behaviour>,
+    ) -> Vec<Reload> {
         // There the first process is the pod's sandbox.
         if pod["spec"]["shareProcessNamespace"] == true {
             return Vec::new();
         }
+        let survives = |container: &str| {
+            control.is_none_or(|control| {
+                control.reloads.iter().any(|one| one.container == container && one.survived)
+            })
+        };
         let mut sent = Vec::new();
-        for container in names(pod) {
+        for container in names(pod).filter(|container| survives(container)) {
             let place = Place { namespace: &self.namespace, pod: name, container };
             let Some(place) = TrialPlace::new(place) else { continue };
             if cluster.reload(place).await.unwrap_or(false) {
-                sent.push(container.to_owned());
+                sent.push((container, place));
             }
         }
         if sent.is_empty() {
             return Vec::new();
         }
         sleep(RELOAD_TIME).await;
-        let pod = match self.pods() {
-            Ok(pods) => pods.get_opt(name).await.ok().flatten(),
-            Err(_) => None,
-        };
-        let Some(pod) = pod else { return Vec::new() };
-        let reload = |container: String| {
-            let survived = status(&pod, &container).is_some_and(is_ready);
-            Reload { container, survived }
-        };
-        sent.into_iter().map(reload).collect()
+        // The pod's status is late: whether a command can be executed is known at once.
+        let nothing = ["sh", "-c", ":"].map(str::to_owned);
+        let mut reloads = Vec::new();
+        for (container, place) in sent {
+            let survived = cluster.execute(place, &nothing, COMMAND_TIMEOUT).await == Ok(0);
+            reloads.push(Reload { container: container.to_owned(), survived });
+        }
+        reloads
     }
 }
 
@@ -305,15 +325,6 @@ fn names(pod: &Value) -> impl Iterator<Item = &str> {
 /// The address of a copy.
 async fn address(ports: &Ports) -> Option<String> {
     ports.pods.get_opt(&ports.pod).await.ok().flatten()?.status?.pod_ip
-}
-
-fn status<'p>(pod: &'p Pod, container: &str) -> Option<&'p ContainerStatus> {
-    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
-    statuses.iter().find(|status| status.name == container)
-}
-
-fn is_ready(status: &ContainerStatus) -> bool {
-    status.ready && status.state.as_ref().is_some_and(|state| state.running.is_some())
 }
 
 /// What some requests get. One that gets another answer than is expected is made once more: a
