@@ -64,7 +64,7 @@ fn convert(name: &str, folder: &Path) -> Result<Converted, String> {
     kubectl(&["rollout", "status", "-n", namespace.name(), &target, "--timeout=90s"]);
     let rounds = fix["proof"]["rounds"].as_array().map_or(0, Vec::len);
     let uid = fix["plan"]["identity"]["uid"].as_u64().expect("whom it runs as");
-    match fix["proof"]["ready"] {
+    match fix["proof"]["works"] {
         Value::Bool(true) => Ok(Converted { rounds, seconds, uid }),
         _ => Err("not proven".to_owned()),
     }

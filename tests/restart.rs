@@ -17,6 +17,8 @@ use testbed::{Namespace, ctr, kubectl, of_pod, written};
 /// What the program does with the copies: it changes one file and removes another of each, and is
 /// ready when all that it needs is there.
 const PROGRAM: &str = r#"
+[ -d /srv/directories/closed ] && [ ! -e /srv/directories/a ] || exit 3
+: > /srv/directories/program
 for dir in copy seen own readable; do
   [ -e /srv/$dir/closed/c ] || exit 1
   if [ ! -e /tmp/began ]; then chmod u+w /srv/$dir/a && echo program > /srv/$dir/a && rm /srv/$dir/b; fi
@@ -40,6 +42,7 @@ fn edits() -> Vec<Edit> {
         directory("/srv/seen", Fill::Seen),
         directory("/srv/own", Fill::Own),
         directory("/srv/readable", Fill::Readable),
+        directory("/srv/directories", Fill::Directories),
         directory("/tmp", Fill::Empty),
         Edit::File { container: container(), path: "/srv/file".to_owned() },
         Edit::NewFile { container: container(), path: "/srv/new".to_owned() },

@@ -3,6 +3,11 @@
 use super::Difference;
 use crate::model::behaviour::Behaviour;
 
+/// The checks that a copy does not pass, where there is nothing to compare it with.
+pub(super) fn failed(copy: &Behaviour) -> Vec<Difference> {
+    compare(&Behaviour::default(), copy)
+}
+
 /// A check that root passes and the copy does not. What fails for both tells nothing of the user.
 pub(super) fn compare(control: &Behaviour, copy: &Behaviour) -> Vec<Difference> {
     let differences = copy.checks.iter().filter(|check| !check.passed).map(|check| {

@@ -11,10 +11,13 @@ mod reloads;
 mod replies;
 mod restarts;
 
+use std::collections::BTreeMap;
+
 pub use self::private_files::needed;
 pub use self::replies::is_same;
 
 use crate::model::behaviour::Behaviour;
+use crate::model::inside::Inside;
 use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
 
 /// Where a difference was seen.
@@ -44,67 +47,79 @@ const COMPARISONS: &[fn(&Behaviour, &Behaviour) -> Vec<Difference>] = &[
     restarts::compare,
 ];
 
-/// Obstacles for what a copy lost beside the control, and sentences about the rest.
+/// What a copy shows beside another.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Comparison {
+    pub obstacles: Vec<Obstacle>,
+    /// Sentences about what may have another reason than the user.
+    pub notes: Vec<String>,
+    /// The copy does not do what the other does: Ready is no proof of it.
+    pub differs: bool,
+}
+
+/// A copy beside the control: whatever the control does and the copy does not is lost.
 #[must_use]
-pub fn differences(control: &Behaviour, copy: &Behaviour) -> (Vec<Obstacle>, Vec<String>) {
-    let (mut obstacles, mut notes) = (Vec::new(), Vec::new());
+pub fn beside(control: &Behaviour, copy: &Behaviour) -> Comparison {
+    let mut comparison = Comparison::default();
     for difference in COMPARISONS.iter().flat_map(|compare| compare(control, copy)) {
         match difference {
-            Difference::Lost { container, cause, evidence } => {
-                obstacles.push(lost(container, cause, evidence));
-            }
-            Difference::Port { container, port, cause } => obstacles.push(Obstacle {
-                container: Some(container),
-                port: Some(port),
-                evidence: evidence(cause.clone()),
-                cause,
-                ..Obstacle::new(Operation::Bind, Category::PrivilegedPort)
-            }),
-            Difference::Unreadable { container, path } => {
-                let cause = format!(
-                    "the program is set up with {path}, which the copy as root may read and this one may not"
-                );
-                obstacles.push(Obstacle {
-                    container: Some(container),
-                    path: Some(path),
-                    evidence: evidence(cause.clone()),
-                    cause,
-                    ..Obstacle::new(Operation::Open, Category::UnreadableFile)
-                });
-            }
-            Difference::Noted(note) => notes.push(note),
+            Difference::Noted(note) => comparison.notes.push(note),
+            lost => comparison.obstacles.extend(obstacle(lost)),
         }
     }
-    (obstacles, notes)
+    comparison.differs = !comparison.obstacles.is_empty();
+    comparison
 }
 
-/// Obstacles for the checks that a copy does not pass, where there is nothing to compare it with.
+/// A copy without a control. `running` is what the pod of today shows, which has other data, so that
+/// only its ports and processes are compared and are no proof of a loss. A check that fails, and a
+/// second start that does, are.
 #[must_use]
-pub fn failed_checks(copy: &Behaviour) -> Vec<Obstacle> {
-    let failed = copy.checks.iter().filter(|check| !check.passed);
-    failed
-        .map(|check| {
-            lost(
-                None,
-                format!("the check {:?} fails: {}", check.check, check.answer),
-                String::new(),
-            )
-        })
-        .collect()
-}
-
-fn lost(container: Option<String>, cause: String, text: String) -> Obstacle {
-    Obstacle {
-        container,
-        evidence: evidence(if text.is_empty() { cause.clone() } else { text }),
-        cause,
-        fatal: true,
-        ..Obstacle::new(Operation::Other, Category::LostFunction)
+pub fn alone(running: &BTreeMap<String, Inside>, copy: &Behaviour) -> Comparison {
+    let today = Behaviour { containers: running.clone(), ..Behaviour::default() };
+    let mut comparison = Comparison::default();
+    let seen = listeners::compare(&today, copy).into_iter().chain(processes::compare(&today, copy));
+    for difference in seen {
+        match difference {
+            Difference::Noted(note) => comparison.notes.push(note),
+            Difference::Lost { container, cause, .. } => {
+                let container = container.unwrap_or_default();
+                comparison.notes.push(format!("container {container}: {cause}"));
+            }
+            port => comparison
+                .obstacles
+                .extend(obstacle(port).map(|one| Obstacle { fatal: false, ..one })),
+        }
     }
+    let lost = checks::failed(copy).into_iter().chain(restarts::failed(copy)).filter_map(obstacle);
+    let lost: Vec<Obstacle> = lost.collect();
+    comparison.differs = !lost.is_empty();
+    comparison.obstacles.extend(lost);
+    comparison
 }
 
-fn evidence(text: String) -> Evidence {
-    Evidence { source: SOURCE.to_owned(), line: None, text }
+/// What is lost, as an obstacle that stops the program.
+fn obstacle(difference: Difference) -> Option<Obstacle> {
+    let (container, cause, text, kind) = match difference {
+        Difference::Lost { container, cause, evidence } => {
+            let kind = Obstacle::new(Operation::Other, Category::LostFunction);
+            (container, cause, evidence, kind)
+        }
+        Difference::Port { container, port, cause } => {
+            let kind = Obstacle::new(Operation::Bind, Category::PrivilegedPort);
+            (Some(container), cause.clone(), cause, Obstacle { port: Some(port), ..kind })
+        }
+        Difference::Unreadable { container, path } => {
+            let cause = format!(
+                "the program is set up with {path}, which the copy as root may read and this one may not"
+            );
+            let kind = Obstacle::new(Operation::Open, Category::UnreadableFile);
+            (Some(container), cause.clone(), cause, Obstacle { path: Some(path), ..kind })
+        }
+        Difference::Noted(_) => return None,
+    };
+    let evidence = Evidence { source: SOURCE.to_owned(), line: None, text };
+    Some(Obstacle { container, cause, evidence, ..kind })
 }
 
 #[cfg(test)]

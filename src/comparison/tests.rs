@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
@@ -6,7 +7,7 @@ use crate::model::check::Method;
 use crate::model::inside::{Inside, Listener, Process};
 
 fn causes(control: &Behaviour, copy: &Behaviour) -> Vec<String> {
-    differences(control, copy).0.into_iter().map(|obstacle| obstacle.cause).collect()
+    beside(control, copy).obstacles.into_iter().map(|obstacle| obstacle.cause).collect()
 }
 
 fn get(path: &str) -> Request {
@@ -36,7 +37,7 @@ fn an_answer_that_differs_is_lost() {
         ["GET http://:8080/ gets another answer than as root: 500, text/html, 900 bytes"]
     );
     assert_eq!(causes(&control, &copy(200, 9000)).len(), 1, "another page");
-    let (obstacles, _) = differences(&control, &copy(500, 900));
+    let obstacles = beside(&control, &copy(500, 900)).obstacles;
     assert_eq!(obstacles[0].category, Category::LostFunction);
     assert_eq!(
         obstacles[0].evidence.text,
@@ -75,14 +76,14 @@ fn what_fails_as_root_too_is_only_noted() {
         }],
         ..Behaviour::default()
     };
-    let (obstacles, notes) = differences(&check(false), &check(false));
-    assert_eq!((obstacles.len(), notes.len()), (0, 1));
+    let comparison = beside(&check(false), &check(false));
+    assert_eq!((comparison.obstacles.len(), comparison.notes.len()), (0, 1));
+    assert!(!comparison.differs);
     assert_eq!(
         causes(&check(true), &check(false)),
         ["the check \"tcp :53\" fails: connection refused"]
     );
-    assert_eq!(differences(&check(true), &check(true)), (Vec::new(), Vec::new()));
-    assert_eq!(failed_checks(&check(false)).len(), 1);
+    assert_eq!(beside(&check(true), &check(true)), Comparison::default());
 }
 
 #[test]
@@ -102,7 +103,8 @@ fn ports_and_processes_are_those_of_root() {
         Behaviour { containers: [("web".to_owned(), inside)].into(), ..Behaviour::default() }
     };
     let control = inside(&[80, 8080, 40_000], &["web", "helper"]);
-    let (obstacles, notes) = differences(&control, &inside(&[8081], &["web"]));
+    let Comparison { obstacles, notes, differs } = beside(&control, &inside(&[8081], &["web"]));
+    assert!(differs);
     let found: Vec<_> = obstacles.iter().map(|one| (one.category, one.port)).collect();
     assert_eq!(found, [(Category::PrivilegedPort, Some(80)), (Category::LostFunction, None)]);
     assert_eq!(notes, ["container web: as root it has a process helper, and the copy has none"]);
@@ -127,4 +129,41 @@ fn a_second_start_and_a_reload_are_as_roots() {
     );
     // Who is killed as root needs no grace.
     assert_eq!(causes(&behaviour(true, 137, false), &behaviour(true, 1, false)), [""; 0]);
+}
+
+#[test]
+fn without_a_control_a_failed_check_and_a_failed_second_start_are_no_proof() {
+    let none = BTreeMap::new();
+    let copy = |passed, ready| Behaviour {
+        checks: vec![Checked {
+            check: "tcp :53".to_owned(),
+            passed,
+            answer: "connection refused".to_owned(),
+        }],
+        restarts: vec![Restart { container: "web".to_owned(), exit_code: Some(1), ready }],
+        ..Behaviour::default()
+    };
+    assert_eq!(alone(&none, &copy(true, true)), Comparison::default());
+    for (passed, ready) in [(false, true), (true, false)] {
+        let comparison = alone(&none, &copy(passed, ready));
+        assert_eq!((comparison.obstacles.len(), comparison.differs), (1, true), "{passed} {ready}");
+    }
+}
+
+#[test]
+fn the_pod_of_today_has_other_data_and_what_it_does_more_is_told() {
+    let tcp =
+        |port| Listener::Tcp { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port, process: None };
+    let inside = |ports: &[u16]| Inside {
+        listeners: ports.iter().copied().map(tcp).collect(),
+        ..Inside::default()
+    };
+    let running = BTreeMap::from([("web".to_owned(), inside(&[80, 8080]))]);
+    let containers = BTreeMap::from([("web".to_owned(), inside(&[]))]);
+    let Comparison { obstacles, notes, differs } =
+        alone(&running, &Behaviour { containers, ..Behaviour::default() });
+    assert!(!differs);
+    assert_eq!(obstacles.len(), 1);
+    assert_eq!((obstacles[0].port, obstacles[0].fatal), (Some(80), false));
+    assert_eq!(notes, ["container web: as root it listens on port 8080, and the copy does not"]);
 }

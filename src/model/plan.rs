@@ -88,7 +88,7 @@ pub struct Proof {
     pub remaining: Vec<Obstacle>,
     /// What the copy does not do that the root pod does.
     pub notes: Vec<String>,
-    /// The checks that it passes beside being ready.
+    /// The checks that were made beside being ready.
     pub checks: Vec<String>,
     /// What was not looked at, each in a sentence.
     pub not_checked: Vec<String>,

@@ -10,15 +10,16 @@ use kube::core::Request;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
+use super::exercise::Role;
 use super::states::{START_TIMEOUT, states};
 use super::{Trial, pod, strace};
-use crate::comparison;
+use crate::comparison::{self, Comparison};
 use crate::diagnosis::{Context, diagnose};
 use crate::error::Error;
 use crate::evidence::cluster::{Place, Text, insist};
 use crate::foresight;
 use crate::model::behaviour::Behaviour;
-use crate::model::obstacle::{Category, Obstacle};
+use crate::model::obstacle::Obstacle;
 use crate::model::waiting_reason::WaitingReason;
 use crate::plan;
 use crate::search::{End, Outcome, Search};
@@ -33,6 +34,9 @@ const SECOND_CHANCE: Duration = Duration::from_secs(6);
 /// A pod that became ready later than this after its start became so again, and tells nothing of
 /// its start.
 const MAX_STARTUP: Duration = Duration::from_secs(300);
+
+/// What is not looked at of a Job.
+const ONLY_ITS_END: &str = "it runs to an end: its end and its log are judged, and nothing else";
 
 impl Trial<'_> {
     /// Runs a pod and tells how it went; one that is Ready is used, and compared with the control.
@@ -54,7 +58,11 @@ impl Trial<'_> {
         let end = self.watched(&name, pod, startup_time).await;
         let run = match end {
             Ok(end) => match self.evidence(&name, end, pod, search).await {
-                Ok(outcome) if search.is_to_be_used(&outcome) && !self.runs_to_an_end => {
+                Ok(mut outcome) if outcome.end == End::Works && self.runs_to_an_end => {
+                    outcome.seen.gaps.push(ONLY_ITS_END.to_owned());
+                    Ok(outcome)
+                }
+                Ok(outcome) if outcome.end == End::Works => {
                     Ok(self.used(&name, pod, search, control, outcome).await)
                 }
                 outcome => outcome,
@@ -108,33 +116,24 @@ impl Trial<'_> {
         control: Option<&Behaviour>,
         mut outcome: Outcome,
     ) -> Outcome {
-        let behaviour = self.exercise(name, pod, control).await;
+        let role = control.map_or(Role::Alone, Role::Beside);
+        let behaviour = self.exercise(name, pod, role).await;
         let directory = |container: &str| search.facts(container)?.directory.clone();
         let mut refused = self.refusals(name, &directory).await;
         refused.retain(|one| !outcome.obstacles.iter().any(|known| known.cause == one.cause));
         outcome.obstacles.extend(refused);
-        let (lost, notes) = match control {
-            Some(control) => comparison::differences(control, &behaviour),
-            // Of the pod that runs today, what it listens on is known and which processes it has.
-            None => {
-                let running =
-                    Behaviour { containers: search.running().clone(), ..Behaviour::default() };
-                let (mut lost, notes) = comparison::differences(&running, &behaviour);
-                lost.retain(|one| one.category == Category::PrivilegedPort);
-                lost.extend(comparison::failed_checks(&behaviour));
-                (lost, notes)
-            }
+        let Comparison { obstacles, notes, differs } = match control {
+            Some(control) => comparison::beside(control, &behaviour),
+            None => comparison::alone(search.running(), &behaviour),
         };
-        let is_lost = |one: &Obstacle| {
-            matches!(one.category, Category::LostFunction | Category::UnreadableFile)
-        };
-        if lost.iter().any(is_lost) {
+        if differs {
             outcome.end = End::Differs;
         }
-        outcome.obstacles.extend(lost);
-        outcome.notes.extend(notes);
-        outcome.checks = behaviour.checks.iter().map(|check| check.check.clone()).collect();
-        outcome.gaps = behaviour.gaps;
+        outcome.obstacles.extend(obstacles);
+        let checks = behaviour.checks.iter().map(|check| check.check.clone()).collect();
+        outcome.seen.notes.extend(notes);
+        outcome.seen.checks = checks;
+        outcome.seen.gaps = behaviour.gaps;
         outcome
     }
 
@@ -331,8 +330,8 @@ impl Trial<'_> {
             .flatten()
             .filter_map(|one| one["name"].as_str())
             .collect();
-        // Who runs may say in a file what it is refused; who died can be read where somebody sleeps
-        // beside.
+        // A container that runs may say in a file what it is refused; the files of a dead one are read
+        // from the container beside it.
         let runs = matches!(end, End::NotReady | End::Works);
         for container in containers.iter().filter(|container| runs || **container == pod::READER) {
             let place = Place { namespace: &self.namespace, pod: name, container };
@@ -347,12 +346,15 @@ impl Trial<'_> {
             let facts = text.container.as_ref().and_then(|name| search.facts(name));
             text.directory = facts.and_then(|facts| facts.directory.clone());
         }
-        let unknown: Vec<&String> = search
+        let unknown: Vec<&str> = search
             .all_facts()
             .filter(|facts| facts.user_is_a_guess)
-            .map(|facts| &facts.container)
+            .map(|facts| facts.container.as_str())
             .collect();
-        let users = if unknown.is_empty() { Vec::new() } else { self.users(name, &unknown).await };
+        let users = match unknown.is_empty() {
+            true => Vec::new(),
+            false => self.users(name, unknown.into_iter()).await,
+        };
         let mut run = Outcome { users, ..Outcome::new(end, super::diagnosed(&texts).obstacles) };
         self.read_trace(name, pod, &mut run).await;
         if end == End::Works {
@@ -369,12 +371,12 @@ impl Trial<'_> {
     pub(super) async fn users(
         &self,
         pod: &str,
-        containers: &[&String],
+        containers: impl Iterator<Item = &str>,
     ) -> Vec<(String, (u32, u32))> {
         let Ok(pods) = self.pods() else { return Vec::new() };
         let Ok(Some(pod)) = pods.get_opt(pod).await else { return Vec::new() };
         let known =
-            containers.iter().filter_map(|name| Some(((*name).clone(), running_user(&pod, name)?)));
+            containers.filter_map(|name| Some((name.to_owned(), running_user(&pod, name)?)));
         known.collect()
     }
 

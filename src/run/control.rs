@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::exercise::{Role, names};
 use super::{Progress, Trial};
 use crate::model::behaviour::Behaviour;
 use crate::search::End;
@@ -56,7 +57,7 @@ impl Trial<'_> {
         let startup_time = self.startup_time_of(name).await;
         let mut behaviour = match self.runs_to_an_end {
             true => Behaviour::default(),
-            false => self.exercise(name, pod, None).await,
+            false => self.exercise(name, pod, Role::Control).await,
         };
         behaviour.refusals = self.refusals(name, &|_| None).await;
         if !behaviour.restarts.iter().all(|restart| restart.ready) {
@@ -64,16 +65,7 @@ impl Trial<'_> {
                 "as root it does not start a second time over its own files".to_owned(),
             ));
         }
-        let names = names(pod);
-        let users = self.users(name, &names.iter().collect::<Vec<_>>()).await;
-        let users = users.into_iter().collect();
+        let users = self.users(name, names(pod)).await.into_iter().collect();
         Ok(Control { behaviour, startup_time, users })
     }
-}
-
-/// The names of a pod's containers.
-fn names(pod: &Value) -> Vec<String> {
-    let containers = pod["spec"]["containers"].as_array();
-    let names = containers.into_iter().flatten().filter_map(|one| one["name"].as_str());
-    names.map(str::to_owned).collect()
 }

@@ -28,21 +28,37 @@ const WARM_UP: Duration = Duration::from_secs(2);
 /// How long a command of a check may run.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What a copy is used for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Role<'b> {
+    /// Others are compared with it.
+    Control,
+    /// It is compared with the control, which did this.
+    Beside(&'b Behaviour),
+    /// There is no control.
+    Alone,
+}
+
+impl<'b> Role<'b> {
+    fn control(self) -> Option<&'b Behaviour> {
+        match self {
+            Role::Beside(control) => Some(control),
+            Role::Control | Role::Alone => None,
+        }
+    }
+}
+
 impl Trial<'_> {
-    /// Uses a copy, and tells how it behaved. `control` is asked for what it was asked. What cannot
-    /// be done is a gap.
-    pub(super) async fn exercise(
-        &self,
-        name: &str,
-        pod: &Value,
-        control: Option<&Behaviour>,
-    ) -> Behaviour {
+    /// Uses a copy, and tells how it behaved. Beside a control it is asked what that was asked. What
+    /// cannot be done is a gap.
+    pub(super) async fn exercise(&self, name: &str, pod: &Value, role: Role<'_>) -> Behaviour {
         let mut behaviour = Behaviour::default();
         let Some(cluster) = self.cluster else { return behaviour };
         let Ok(pods) = self.pods() else { return behaviour };
         let ports = Ports { pods, pod: name.to_owned() };
         let begin = Instant::now();
 
+        let control = role.control();
         let before = self.insides(cluster, name, pod).await;
         let requests = match control {
             _ if !self.options.requests => Vec::new(),
@@ -67,9 +83,9 @@ impl Trial<'_> {
         }
         behaviour.checks.extend(self.probed(cluster, name, pod).await);
         // A second start begins with the image's files: what was written in use would not be seen.
-        let used = match control {
-            None => self.insides(cluster, name, pod).await,
-            Some(_) => BTreeMap::new(),
+        let used = match role {
+            Role::Control => self.insides(cluster, name, pod).await,
+            _ => BTreeMap::new(),
         };
         if !self.options.quick {
             match self.restart(name).await {
@@ -88,16 +104,17 @@ impl Trial<'_> {
                 None => drop(behaviour.containers.insert(container, inside)),
             }
         }
-        match control {
-            Some(control) => {
-                behaviour.unreadable = self.unreadable(cluster, name, &control.private).await;
-            }
-            None => {
+        match role {
+            Role::Control => {
                 behaviour.private = self.private(cluster, name, &behaviour.containers).await;
             }
+            Role::Beside(control) => {
+                behaviour.unreadable = self.unreadable(cluster, name, &control.private).await;
+            }
+            Role::Alone => {}
         }
         if !self.options.quick {
-            behaviour.reloads = self.reload(cluster, name, pod, control).await;
+            behaviour.reloads = self.reload(cluster, name, pod, role).await;
         }
         tracing::debug!(pod = name, elapsed = ?begin.elapsed(), "it was used");
         behaviour
@@ -173,6 +190,7 @@ impl Trial<'_> {
         let mut needed = Vec::new();
         for (container, inside) in insides {
             let place = Place { namespace: &self.namespace, pod: name, container };
+            let Some(place) = TrialPlace::new(place) else { continue };
             let Ok((private, named)) = cluster.private_files(place).await else { continue };
             let paths = comparison::needed(&private, &named, inside).into_iter();
             needed.extend(paths.map(|path| (container.clone(), path)));
@@ -274,26 +292,28 @@ impl Trial<'_> {
         }
     }
 
-    /// Sends SIGHUP to each first process that catches it, last of all: some end by it. What the
-    /// control does not survive nothing else is tried with.
+    /// Sends SIGHUP to each first process that catches it, last of all: some end by it. A copy gets it
+    /// where the control survived it.
     async fn reload(
         &self,
         cluster: &Cluster,
         name: &str,
         pod: &Value,
-        control: Option<&Behaviour>,
+        role: Role<'_>,
     ) -> Vec<Reload> {
         // There the first process is the pod's sandbox.
         if pod["spec"]["shareProcessNamespace"] == true {
             return Vec::new();
         }
-        let survives = |container: &str| {
-            control.is_none_or(|control| {
-                control.reloads.iter().any(|one| one.container == container && one.survived)
-            })
+        let is_sent = |container: &&str| match role {
+            Role::Control => true,
+            Role::Beside(control) => {
+                control.reloads.iter().any(|one| one.container == *container && one.survived)
+            }
+            Role::Alone => false,
         };
         let mut sent = Vec::new();
-        for container in names(pod).filter(|container| survives(container)) {
+        for container in names(pod).filter(is_sent) {
             let place = Place { namespace: &self.namespace, pod: name, container };
             let Some(place) = TrialPlace::new(place) else { continue };
             if cluster.reload(place).await.unwrap_or(false) {
@@ -316,7 +336,7 @@ impl Trial<'_> {
 }
 
 /// The names of a copy's own containers.
-fn names(pod: &Value) -> impl Iterator<Item = &str> {
+pub(super) fn names(pod: &Value) -> impl Iterator<Item = &str> {
     let containers = pod["spec"]["containers"].as_array();
     let names = containers.into_iter().flatten().filter_map(|one| one["name"].as_str());
     names.filter(|name| !await_pod::is_added(name))

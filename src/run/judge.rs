@@ -6,7 +6,7 @@ use super::{Progress, Trial};
 use crate::error::Error;
 use crate::model::obstacle::{Category, Obstacle};
 use crate::plan;
-use crate::search::{self, End, Observations, Outcome, Search, SearchInput, SearchOptions};
+use crate::search::{self, End, Observations, Outcome, Search, SearchInput, Used};
 
 /// What a run of a workload showed.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,13 +45,13 @@ impl Trial<'_> {
         if let Some(control) = &control {
             observed.take(&control.behaviour, &control.users);
         }
+        let startup_time = control.as_ref().map(|control| control.startup_time).unwrap_or_default();
         let control = control.map(|control| control.behaviour);
-        let options = SearchOptions { max_rounds: 1, ..self.options.search.clone() };
         let input = SearchInput { observed, ..SearchInput::default() };
-        let search = Search::new(self.object, options, input)
+        let search = Search::new(self.object, self.options.search.clone(), input)
             .map_err(|why| Error::input("read the pod template", why))?;
         let copy = self.copy(self.object, &self.pod_name("1"));
-        let outcome = self.run(&copy, &search, Duration::ZERO, control.as_ref()).await?;
+        let outcome = self.run(&copy, &search, startup_time, control.as_ref()).await?;
         let known = control.map(|control| control.refusals).unwrap_or_default();
         Ok(verdict(outcome, &known, missing.into_iter().chain(limits).collect(), begin.elapsed()))
     }
@@ -64,7 +64,7 @@ fn verdict(
     mut not_checked: Vec<String>,
     elapsed: Duration,
 ) -> Verdict {
-    let Outcome { end, mut obstacles, notes, checks, gaps, .. } = outcome;
+    let Outcome { end, mut obstacles, seen: Used { notes, checks, gaps }, .. } = outcome;
     obstacles.retain(|one| !search::is_known(known, one));
     // Nothing is added here that would open what root writes.
     let is_refused = obstacles.iter().any(|one| one.category == Category::UnwritablePath);

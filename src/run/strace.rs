@@ -108,7 +108,7 @@ impl Trial<'_> {
         tokio::time::sleep(ARRIVES).await;
         if let Err(refusal) = cluster.stream_log((&self.namespace, name, STRACE), false, take).await
         {
-            run.notes.push(refusal.error.to_string());
+            run.seen.notes.push(refusal.error.to_string());
         }
         let lines = strace.finish(&mut |event| trace.take(event));
         tracing::debug!(total = lines.total, unknown = lines.unknown, "read a trace");

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Asked, Choice, News, Next, Outcome, Phase, Question, Search, accept};
+use super::{Asked, Choice, End, News, Next, Outcome, Phase, Question, Search, accept};
 use crate::model::edit::Edit;
 use crate::model::obstacle::{Category, Obstacle, Operation};
 use crate::plan;
@@ -10,11 +10,12 @@ use crate::remedy::{self, Proposal};
 
 impl Choice {
     /// What ended a program comes before what it only mentions, which may be why it was refused
-    /// what ended it; where it works, all that it is refused is told alike.
+    /// what ended it; where it runs, all that it is refused is told alike.
     pub(super) fn new(outcome: Outcome, must_work: bool) -> Self {
+        let runs = !must_work || outcome.end == End::Differs;
         let all = outcome.obstacles.iter().cloned();
         let (first, rest): (VecDeque<_>, VecDeque<_>) =
-            all.partition(|obstacle| obstacle.fatal || !must_work);
+            all.partition(|obstacle| obstacle.fatal || runs);
         Choice { outcome, must_work, first, rest, added: Vec::new() }
     }
 }

@@ -27,7 +27,7 @@ impl Search<'_> {
                         step.summary
                     )
                 });
-                self.used_copy.gaps.extend(kept);
+                self.untried.extend(kept);
                 continue;
             }
             self.steps.retain(|step| !group.contains(step));

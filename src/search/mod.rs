@@ -156,23 +156,19 @@ pub struct Outcome {
     pub end: End,
     /// What its texts tell, the most telling first.
     pub obstacles: Vec<Obstacle>,
-    /// What it does not do that the running pod does.
-    pub notes: Vec<String>,
+    /// What was seen of a copy that is ready.
+    pub seen: Used,
     /// uid and gid of each container whose process the runtime has told.
     pub users: Vec<(String, (u32, u32))>,
     pub seconds: u64,
-    /// The checks that were made of a copy that is ready.
-    pub checks: Vec<String>,
-    /// What was not looked at, each in a sentence.
-    pub gaps: Vec<String>,
 }
 
-/// What was seen of the copy that works.
+/// What was seen of a copy that is ready.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Used {
     /// What it does not do that the running pod does.
     pub notes: Vec<String>,
-    /// The checks that it passes.
+    /// The checks that were made.
     pub checks: Vec<String>,
     /// What was not looked at.
     pub gaps: Vec<String>,
@@ -181,15 +177,7 @@ pub struct Used {
 impl Outcome {
     #[must_use]
     pub fn new(end: End, obstacles: Vec<Obstacle>) -> Self {
-        Self {
-            end,
-            obstacles,
-            notes: Vec::new(),
-            users: Vec::new(),
-            seconds: 0,
-            checks: Vec::new(),
-            gaps: Vec::new(),
-        }
+        Self { end, obstacles, seen: Used::default(), users: Vec::new(), seconds: 0 }
     }
 }
 
@@ -247,6 +235,8 @@ struct Works {
     steps: Vec<Step>,
     /// What was refused all the same.
     refused: Vec<Obstacle>,
+    /// What was seen of that copy.
+    seen: Used,
 }
 
 /// Runs after the first that works which may be spent on refusals that did not stop the program.
@@ -289,7 +279,8 @@ pub struct Search<'a> {
     /// What made it ready without making it work, with the fewest obstacles left.
     ready: Option<Works>,
     remaining: Vec<Obstacle>,
-    used_copy: Used,
+    /// Guesses that there was no time to try without, each in a sentence.
+    untried: Vec<String>,
     polish: usize,
     /// Seconds of runs that leave something out.
     minimized: u64,
@@ -345,7 +336,7 @@ impl<'a> Search<'a> {
             works: None,
             ready: None,
             remaining: Vec::new(),
-            used_copy: Used::default(),
+            untried: Vec::new(),
             polish: MAX_POLISH,
             minimized: 0,
             phase: Phase::Survey,
@@ -472,13 +463,6 @@ impl<'a> Search<'a> {
         // What root is refused as well is no reason to change anything.
         outcome.obstacles.retain(|one| !is_known(&self.observed.known_refusals, one));
         let works = outcome.end == End::Works;
-        if works || outcome.end == End::Differs {
-            self.used_copy = Used {
-                notes: std::mem::take(&mut outcome.notes),
-                checks: std::mem::take(&mut outcome.checks),
-                gaps: std::mem::take(&mut outcome.gaps),
-            };
-        }
         if works && self.next_run.contains(&Escalation::WaitLonger) {
             self.startup_time = self.startup_time.max(escalate::SILENT_START_TIMEOUT);
         }
@@ -494,17 +478,6 @@ impl<'a> Search<'a> {
             _ => self.ran_with_all(outcome),
         };
         self.rounds.last().unwrap_or(&EMPTY)
-    }
-
-    /// Whether a run that is ready is to be used: not while something is refused that a remedy may
-    /// be added for, since another run follows then.
-    #[must_use]
-    pub fn is_to_be_used(&self, outcome: &Outcome) -> bool {
-        let is_news = |one: &&Obstacle| !is_known(&self.observed.known_refusals, one);
-        let news = outcome.obstacles.iter().filter(is_news).count();
-        let known = self.works.as_ref().map_or(0, |works| works.refused.len());
-        let is_last = self.polish == 0 || self.rounds.len() + 1 >= self.options.max_rounds;
-        outcome.end == End::Works && (news == 0 || news <= known || is_last)
     }
 
     /// Ends the search for remedies: its time is over. What works is kept.
@@ -607,11 +580,10 @@ impl<'a> Search<'a> {
 
     /// Its runs, what stands in the way still, and what the copy does not do; to be taken once.
     pub fn proof(&mut self) -> (Vec<Round>, Vec<Obstacle>, Used) {
-        (
-            std::mem::take(&mut self.rounds),
-            std::mem::take(&mut self.remaining),
-            std::mem::take(&mut self.used_copy),
-        )
+        let best = self.works.as_ref().or(self.ready.as_ref());
+        let mut seen = best.map(|best| best.seen.clone()).unwrap_or_default();
+        seen.gaps.append(&mut self.untried);
+        (std::mem::take(&mut self.rounds), std::mem::take(&mut self.remaining), seen)
     }
 
     /// The facts of a container.
@@ -892,7 +864,8 @@ impl<'a> Search<'a> {
 
     fn as_it_stands(&self, outcome: &Outcome) -> Works {
         let (identities, steps) = (self.identities.clone(), self.steps.clone());
-        Works { identities, steps, refused: outcome.obstacles.clone() }
+        let seen = outcome.seen.clone();
+        Works { identities, steps, refused: outcome.obstacles.clone(), seen }
     }
 
     fn is_read_only(&self) -> bool {

@@ -153,14 +153,16 @@ fn what_is_ready_and_stays_different_is_not_proven_and_has_the_plan_that_made_it
 }
 
 #[test]
-fn a_ready_copy_is_used_once_nothing_is_left_to_add() {
+fn what_a_run_showed_that_was_not_taken_is_not_told_of_the_plan() {
+    let seen = |note: &str| Used { notes: vec![note.to_owned()], ..Used::default() };
+    let worse = Outcome { seen: seen("of a run without"), ..differs(vec![lost()]) };
+    let good = Outcome { seen: seen("of the plan"), ..works() };
     let object = pod();
     let input = SearchInput { observed: observed(), ..SearchInput::default() };
-    let search = Search::new(&object, SearchOptions::default(), input).expect("a pod template");
-    let refusal = refused(Operation::Create, Category::UnwritablePath, Some("/srv/x"), false);
-    assert!(search.is_to_be_used(&works()));
-    assert!(!search.is_to_be_used(&Outcome::new(End::Works, vec![refusal])));
-    assert!(!search.is_to_be_used(&died(Vec::new())));
+    let outcomes = [died(Vec::new()), good, worse];
+    let (mut search, attempts) = driven(&object, SearchOptions::default(), input, &outcomes);
+    assert!(attempts.len() > 2 && search.is_proven(), "guesses were left out");
+    assert_eq!(search.proof().2, seen("of the plan"));
 }
 
 #[test]

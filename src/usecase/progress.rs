@@ -22,6 +22,15 @@ pub enum Activity<'p> {
     BaselineWritten { file: &'p Path, added: usize, removed: usize, renewed: usize, kept: usize },
 }
 
+impl<'p> From<run::Progress<'p>> for Activity<'p> {
+    fn from(progress: run::Progress<'p>) -> Self {
+        match progress {
+            run::Progress::Note(note) => Activity::Note(note),
+            other => Activity::Trial(other),
+        }
+    }
+}
+
 /// Takes what goes on.
 pub type Tell<'t> = &'t (dyn Fn(Activity<'_>) + Sync);
 

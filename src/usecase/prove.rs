@@ -4,8 +4,7 @@ use std::sync::OnceLock;
 
 use super::fix::planning;
 use super::fix::targets::FixTarget;
-use super::interrupt::interrupted;
-use super::progress::{Activity, Tell};
+use super::progress::Tell;
 use crate::error::Error;
 use crate::evidence::cluster::Cluster;
 use crate::model::obstacle::Obstacle;
@@ -33,23 +32,21 @@ pub async fn judged(
     target: &FixTarget,
     tell: Tell<'_>,
 ) -> Result<(Judged, Option<Error>), Error> {
+    let object = target.as_written();
     let level = options.level.as_str();
-    let forbidden = planning::violations(&target.object, options.level);
+    let forbidden = planning::violations(object, options.level);
     let forbidden = forbidden.into_iter().map(|one| format!("{level} forbids it: {one}")).collect();
     let mut of_trial = options.trial.clone();
     of_trial.checks.extend(planning::annotated_checks(target)?);
-    let tell_of_trial = |progress: run::Progress<'_>| match progress {
-        run::Progress::Note(note) => tell(Activity::Note(note)),
-        other => tell(Activity::Trial(other)),
-    };
+    let tell_of_trial = |progress: run::Progress<'_>| tell(progress.into());
     let trial = Trial {
         cluster: Some(cluster),
         images: Vec::new(),
         configurations: Vec::new(),
         namespace: options.trial_namespace.clone().unwrap_or_else(|| target.namespace.clone()),
-        object: &target.object,
-        id: planning::trial_id(&target.object),
-        runs_to_an_end: planning::runs_to_an_end(&target.object),
+        object,
+        id: planning::trial_id(object),
+        runs_to_an_end: planning::runs_to_an_end(object),
         root_pod: None,
         traces: Vec::new(),
         volumes: &target.volumes,
@@ -58,14 +55,8 @@ pub async fn judged(
         owner: OnceLock::new(),
         progress: &tell_of_trial,
     };
-    let verdict = tokio::select! {
-        verdict = trial.judge() => verdict,
-        () = interrupted() => {
-            tokio::time::sleep(planning::ON_ITS_WAY).await;
-            Err(Error::input("finish the proof", "it was interrupted"))
-        }
-    };
-    let left_behind = trial.clean_up().await.err();
+    let (verdict, left_behind) =
+        planning::cleaned_up(&trial, "finish the proof", trial.judge()).await;
     Ok((report(target, options.level, forbidden, verdict?), left_behind))
 }
 

@@ -132,16 +132,16 @@ impl Cluster {
         Ok(inside::paths(&self.shell(place, inside::REFUSED, paths).await?))
     }
 
-    /// Files of a running container that not everybody may read, and those of them that its programs
+    /// Files of a copy's container that not everybody may read, and those of them that its programs
     /// name.
     ///
     /// # Errors
     /// As [`Cluster::look_inside`].
     pub async fn private_files(
         &self,
-        place: Place<'_>,
+        place: TrialPlace<'_>,
     ) -> Result<(Vec<PathStat>, Vec<String>), Error> {
-        Ok(inside::private(&self.shell(place, inside::PRIVATE, &[]).await?))
+        Ok(inside::private(&self.shell(place.0, inside::PRIVATE, &[]).await?))
     }
 
     /// Those of some files that the user of a running container may not read.

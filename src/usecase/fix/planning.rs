@@ -32,7 +32,7 @@ use crate::run::{self, Proven, Trial};
 use crate::search;
 
 /// How long the API server may take to create what was asked for just before an interrupt.
-pub(in crate::usecase) const ON_ITS_WAY: Duration = Duration::from_secs(1);
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
 /// Plans for one workload, and proves it where `proves` says so.
 ///
@@ -72,10 +72,7 @@ pub async fn planned(
     };
     warnings.extend(images.errors.iter().map(Error::to_string));
     warnings.extend(target.configurations.errors.iter().map(Error::to_string));
-    let tell_of_trial = |progress: run::Progress<'_>| match progress {
-        run::Progress::Note(note) => tell(Activity::Note(note)),
-        other => tell(Activity::Trial(other)),
-    };
+    let tell_of_trial = |progress: run::Progress<'_>| tell(progress.into());
     let trial = Trial {
         cluster,
         images: images.value,
@@ -93,7 +90,10 @@ pub async fn planned(
         progress: &tell_of_trial,
     };
     let (plan, proof, left_behind) = if proves && privileged.is_empty() {
-        let (proven, left_behind) = proven(&trial, tell).await;
+        let (proven, left_behind) = cleaned_up(&trial, "finish the trial", trial.prove()).await;
+        if let Some(error) = &left_behind {
+            tell(Activity::Note(error.to_string()));
+        }
         let Proven { plan, proof } = proven?;
         warnings.extend(not_shared(&target.object));
         warnings.extend(proof.notes.iter().cloned());
@@ -154,21 +154,22 @@ fn left_as_it_is(target: &FixTarget, privileged: &BTreeMap<String, String>) -> V
     warnings
 }
 
-/// Runs a trial and removes its pods, however it ends; comes back with why some may still be there.
-async fn proven(trial: &Trial<'_>, tell: Tell<'_>) -> (Result<Proven, Error>, Option<Error>) {
-    let proven = tokio::select! {
-        proven = trial.prove() => proven,
+/// Does what a trial is for and removes its pods, however that ends; comes back with why some may
+/// still be there.
+pub(in crate::usecase) async fn cleaned_up<T>(
+    trial: &Trial<'_>,
+    attempt: &str,
+    work: impl Future<Output = Result<T, Error>>,
+) -> (Result<T, Error>, Option<Error>) {
+    let result = tokio::select! {
+        result = work => result,
         () = interrupted() => {
             // A request that is on its way may be carried out all the same.
             tokio::time::sleep(ON_ITS_WAY).await;
-            Err(Error::input("finish the trial", "it was interrupted"))
+            Err(Error::input(attempt, "it was interrupted"))
         }
     };
-    let left_behind = trial.clean_up().await.err();
-    if let Some(error) = &left_behind {
-        tell(Activity::Note(error.to_string()));
-    }
-    (proven, left_behind)
+    (result, trial.clean_up().await.err())
 }
 
 /// The plan without a trial, from what runs, what failed and what traces tell.

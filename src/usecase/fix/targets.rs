@@ -69,6 +69,14 @@ impl FixTarget {
         self.manifest.as_ref().map_or(&self.object, |manifest| &manifest.object)
     }
 
+    /// The object with its pod template, nothing of it mended: fields that stand in a wrong place
+    /// stay there, and the API server ignores them. Of a pod inside another kind, an object around
+    /// its template.
+    pub fn as_written(&self) -> &Value {
+        let own = self.manifest.as_ref().filter(|manifest| manifest.pod.is_own);
+        own.map_or(&self.object, |manifest| &manifest.object)
+    }
+
     /// The object with a plan in it.
     pub fn after(&self, planned: &Value) -> Value {
         let mut after = self.before().clone();
@@ -620,6 +628,23 @@ fn foreign(kind: &str, name: &str) -> Error {
 mod tests {
     use super::*;
     use crate::remedy::REMEDIES;
+
+    #[test]
+    fn what_is_written_is_not_mended() {
+        let file = tempfile::NamedTempFile::with_suffix(".yaml").expect("a file");
+        let pod = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {runAsNonRoot: true, \
+                   containers: [{name: a, image: x}]}}";
+        std::fs::write(file.path(), pod).expect("a file");
+        let files = vec![file.path().display().to_string()];
+        let selector = Selector { files, ..Selector::default() };
+        let (found, errors) = of_files(&selector, Level::Restricted, "shop");
+        assert_eq!((found.targets.len(), errors.len()), (1, 0));
+        let target = &found.targets[0];
+        assert_eq!(target.object["spec"]["securityContext"]["runAsNonRoot"], true);
+        let written = target.as_written();
+        assert_eq!(written["spec"]["runAsNonRoot"], true);
+        assert_eq!(written["spec"]["securityContext"], Value::Null, "prove judges what is there");
+    }
 
     #[test]
     fn what_knative_refuses_are_remedies() {
