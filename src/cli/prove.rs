@@ -7,7 +7,7 @@ use futures::{StreamExt as _, stream};
 use indicatif::MultiProgress;
 
 use super::flags::{ClusterFlags, ProofFlags, SelectionFlags, judged_level};
-use super::{Fault, exit_code, json, print, progress, prompts, say, yaml};
+use super::{Fault, exit_code, json, print, progress, prompts, say, width, yaml};
 use crate::error::Error;
 use crate::evidence::cluster::Cluster;
 use crate::model::podsecurity::Level;
@@ -139,7 +139,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: ProveArgs) -> Result<u8, Fau
 
 fn rendered(report: &ProveReport, format: Format) -> Result<String, Error> {
     match format {
-        Format::Table => Ok(report::text(report)),
+        Format::Table => Ok(report::text(report, width())),
         Format::Json => json(report),
         Format::Yaml => yaml(report),
         Format::Junit => report::junit(report),

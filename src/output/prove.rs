@@ -9,7 +9,7 @@ use super::API_VERSION;
 use super::explanation::Explained;
 use super::junit::{self, Case, CaseFailure, Suite};
 use super::markdown_text::{code_in_cell, plain};
-use super::terminal::{Clean, Tone, painted, tone};
+use super::terminal::{Clean, Tone, painted, tone, wrapped};
 use crate::error::Error;
 
 /// `kind: ProveReport`.
@@ -72,7 +72,7 @@ fn yes(is: bool) -> &'static str {
 /// A line for each workload, and below what keeps it from being proven, what was checked and what
 /// was not looked at. Warnings go to standard error.
 #[must_use]
-pub fn text(report: &ProveReport) -> String {
+pub fn text(report: &ProveReport, width: usize) -> String {
     if report.workloads.is_empty() {
         return String::new();
     }
@@ -112,7 +112,7 @@ pub fn text(report: &ProveReport) -> String {
         }
         let _ = writeln!(text, "\n{}", tone(Tone::Strong, Clean(&one.workload)));
         for line in lines {
-            let _ = writeln!(text, "  {}", Clean(&line));
+            let _ = wrapped(&mut text, "  ", 4, &Clean(&line).to_string(), width);
         }
     }
     painted(&text)
@@ -212,7 +212,7 @@ mod tests {
         let proven: Vec<bool> = all.iter().map(Judged::is_proven).collect();
         assert_eq!(proven, [true, false, false]);
         let report = ProveReport::new(vec!["cannot read pods".to_owned()], all);
-        let (text, markdown) = (text(&report), markdown(&report));
+        let (text, markdown) = (text(&report, usize::MAX), markdown(&report));
         for part in ["not proven", "restricted forbids it", "tcp :80", "UDP ports"] {
             assert!(text.contains(part) && markdown.contains(part), "{part}: {text}\n{markdown}");
         }
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn what_could_not_run_alone_is_no_table() {
         let report = ProveReport::new(vec!["cannot read pods".to_owned()], Vec::new());
-        assert_eq!(text(&report), "");
+        assert_eq!(text(&report, usize::MAX), "");
         assert_eq!(markdown(&report), "\n- cannot read pods\n");
     }
 }
