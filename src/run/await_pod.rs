@@ -10,9 +10,9 @@ use kube::core::Request;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
-use super::exercise::Role;
+use super::control::Role;
 use super::states::{START_TIMEOUT, states};
-use super::{Trial, pod, strace};
+use super::{Trial, pod};
 use crate::comparison::{self, Comparison};
 use crate::diagnosis::{Context, diagnose};
 use crate::error::Error;
@@ -282,7 +282,7 @@ impl Trial<'_> {
         let phase = status.phase.as_deref();
         let init = status.init_container_statuses.iter().flatten();
         let main = status.container_statuses.iter().flatten();
-        let main = main.filter(|container| !is_added(&container.name));
+        let main = main.filter(|container| !pod::is_added(&container.name));
         for container in init.chain(main.clone()) {
             let state = container.state.clone().unwrap_or_default();
             let stuck =
@@ -412,11 +412,6 @@ impl Trial<'_> {
 pub(super) fn logged(container: &str, path: &str, text: String) -> Text {
     let source = format!("file {path} of container {container}");
     Text { source, container: Some(container.to_owned()), directory: None, text }
-}
-
-/// Whether a container of a copy is not the workload's own.
-pub(super) fn is_added(name: &str) -> bool {
-    [pod::READER, pod::WATCH, strace::STRACE].contains(&name)
 }
 
 fn has_ended(container: &ContainerStatus) -> bool {

@@ -5,10 +5,30 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::exercise::{Role, names};
+use super::pod::names;
 use super::{Progress, Trial};
 use crate::model::behaviour::Behaviour;
 use crate::search::End;
+
+/// What a copy is used for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Role<'b> {
+    /// Others are compared with it.
+    Control,
+    /// It is compared with the control, which did this.
+    Beside(&'b Behaviour),
+    /// There is no control.
+    Alone,
+}
+
+impl<'b> Role<'b> {
+    pub(super) fn control(self) -> Option<&'b Behaviour> {
+        match self {
+            Role::Beside(control) => Some(control),
+            Role::Control | Role::Alone => None,
+        }
+    }
+}
 
 /// What the control showed.
 #[derive(Debug, Clone, Default)]

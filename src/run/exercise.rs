@@ -7,8 +7,10 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use super::Trial;
+use super::control::Role;
+use super::pod::names;
 use super::requests::Ports;
-use super::{Trial, await_pod};
 use crate::comparison;
 use crate::evidence::cluster::{Cluster, Place, TrialPlace};
 use crate::model::behaviour::{Behaviour, Checked, Reload, Reply, Request, RequestKind};
@@ -27,26 +29,6 @@ const WARM_UP: Duration = Duration::from_secs(2);
 
 /// How long a command of a check may run.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// What a copy is used for.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Role<'b> {
-    /// Others are compared with it.
-    Control,
-    /// It is compared with the control, which did this.
-    Beside(&'b Behaviour),
-    /// There is no control.
-    Alone,
-}
-
-impl<'b> Role<'b> {
-    fn control(self) -> Option<&'b Behaviour> {
-        match self {
-            Role::Beside(control) => Some(control),
-            Role::Control | Role::Alone => None,
-        }
-    }
-}
 
 impl Trial<'_> {
     /// Uses a copy, and tells how it behaved. Beside a control it is asked what that was asked. What
@@ -333,13 +315,6 @@ impl Trial<'_> {
         }
         reloads
     }
-}
-
-/// The names of a copy's own containers.
-pub(super) fn names(pod: &Value) -> impl Iterator<Item = &str> {
-    let containers = pod["spec"]["containers"].as_array();
-    let names = containers.into_iter().flatten().filter_map(|one| one["name"].as_str());
-    names.filter(|name| !await_pod::is_added(name))
 }
 
 /// The address of a copy.

@@ -244,6 +244,21 @@ pub fn watching(pod: &Value, container: &str, script: &str) -> Value {
     pod
 }
 
+/// The container that prints a trace, and the volume that the trace is in.
+pub(super) const STRACE: &str = "nonroot-strace";
+
+/// Whether a container of a copy is not the workload's own.
+pub(super) fn is_added(name: &str) -> bool {
+    [READER, WATCH, STRACE].contains(&name)
+}
+
+/// The names of a copy's own containers.
+pub(super) fn names(pod: &Value) -> impl Iterator<Item = &str> {
+    let containers = pod["spec"]["containers"].as_array();
+    let names = containers.into_iter().flatten().filter_map(|one| one["name"].as_str());
+    names.filter(|name| !is_added(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,14 +7,12 @@
 use serde_json::{Map, Value, json};
 
 use super::Trial;
+use super::pod::STRACE;
 use crate::diagnosis::Context;
 use crate::diagnosis::trace::Trace;
 use crate::evidence::strace::Strace;
 use crate::model::facts::Facts;
 use crate::search::Outcome;
-
-/// The container that prints the trace, and the volume that the trace is in.
-pub(super) const STRACE: &str = "nonroot-strace";
 
 const MOUNT: &str = "/nonroot/strace";
 
