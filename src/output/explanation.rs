@@ -39,6 +39,8 @@ pub struct Explained {
     pub evidence: Evidence,
     /// In the order in which they should be tried.
     pub remedies: Vec<Remedy>,
+    /// Why it is not known which of them apply, where a pod was looked at.
+    pub undecided: Option<String>,
     /// Remedies that are left out of the view.
     #[serde(skip)]
     pub left_out: usize,
@@ -107,6 +109,7 @@ impl Explained {
                 text: obstacle.evidence.text,
             },
             remedies,
+            undecided: None,
             left_out: 0,
         }
     }
@@ -225,6 +228,11 @@ pub(super) fn one(f: &mut fmt::Formatter<'_>, obstacle: &Explained, width: usize
         let head = format!("{margin} {GUTTER}={GUTTER:#} {HELP}{label}{HELP:#}: ");
         let text = format!("{} [{}, {}]", Clean(&remedy.summary), remedy.id, remedy.level);
         wrapped(f, &head, margin.len() + 11, &text, width)?;
+    }
+    if let Some(why) = &obstacle.undecided {
+        let head = format!("{margin} {GUTTER}={GUTTER:#} {HELP}note:{HELP:#} ");
+        let text = format!("which of these applies is not known: {}", Clean(why));
+        wrapped(f, &head, margin.len() + 9, &text, width)?;
     }
     if obstacle.left_out > 0 {
         let more = if obstacle.left_out == 1 {
@@ -373,6 +381,7 @@ mod tests {
                 text: LINE.to_owned(),
             },
             remedies: vec![Remedy { id: "seeded-empty-dir", level: "pod", summary }],
+            undecided: None,
             left_out: 0,
         };
         let explanation = Explanation::new(Vec::new(), vec![obstacle], None);

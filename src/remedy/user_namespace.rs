@@ -15,7 +15,7 @@ pub(super) const REMEDY: Remedy = Remedy {
               and dropped capabilities stay dropped.",
     removes: &[Category::UnreadableFile, Category::IdentitySwitch, Category::OwnershipChange],
     suggest,
-    propose,
+    propose: Some(propose),
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {

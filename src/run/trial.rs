@@ -9,7 +9,9 @@ use crate::evidence::cluster::Right;
 use crate::model::behaviour::Behaviour;
 use crate::model::obstacle::Obstacle;
 use crate::model::plan::{Plan, Proof};
-use crate::search::{Attempt, End, News, Next, Observations, Outcome, Search, SearchInput, Used};
+use crate::search::{
+    Attempt, Decision, End, News, Next, Observations, Outcome, Search, SearchInput, Used,
+};
 
 /// A plan, and what its trial showed.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,12 +101,38 @@ impl Trial<'_> {
     /// The pod template cannot be parsed.
     pub async fn plan(&self, failed: Vec<Obstacle>) -> Result<Plan, Error> {
         let mut search = self.search(failed, self.observe().await?, None)?;
-        while let Next::Learn(questions) = search.next() {
-            let answers = self.answers(&search, questions).await;
-            search.learned(answers);
-        }
+        self.look_up(&mut search).await;
         self.tell(&mut search);
         Ok(search.plan(self.pod_of_today()))
+    }
+
+    /// What would remove each of some obstacles, by itself, as far as what runs and the images tell:
+    /// nothing is written to the cluster.
+    ///
+    /// # Errors
+    /// The pod template cannot be parsed.
+    pub async fn decide(&self, obstacles: &[Obstacle]) -> Result<Vec<Decision>, Error> {
+        let mut search = self.search(Vec::new(), self.observe().await?, None)?;
+        self.look_up(&mut search).await;
+        let mut decisions = Vec::with_capacity(obstacles.len());
+        for obstacle in obstacles {
+            let mut decision = search.decide(obstacle);
+            while let Decision::Learn(questions) = decision {
+                let answers = self.answers(&search, questions).await;
+                search.learned(answers);
+                decision = search.decide(obstacle);
+            }
+            decisions.push(decision);
+        }
+        Ok(decisions)
+    }
+
+    /// Looks up what a search that runs nothing asks, until it is done.
+    async fn look_up(&self, search: &mut Search<'_>) {
+        while let Next::Learn(questions) = search.next() {
+            let answers = self.answers(search, questions).await;
+            search.learned(answers);
+        }
     }
 
     /// The search, with what can be observed before it begins.

@@ -6,6 +6,7 @@
 
 mod accept;
 mod choose;
+mod decide;
 mod escalate;
 mod facts;
 mod foresee;
@@ -20,6 +21,7 @@ use k8s_openapi::api::core::v1::PodSpec;
 use serde::Deserialize as _;
 use serde_json::Value;
 
+pub use self::decide::Decision;
 pub use self::escalate::Escalation;
 pub use self::facts::{OBSERVER_UID, Observations, mounts};
 
@@ -44,6 +46,8 @@ pub struct SearchOptions {
     pub level: Level,
     /// Pods may run. Without, there is only a plan from what can be read.
     pub runs: bool,
+    /// What today's pods show is remedied before anything fails.
+    pub foresees: bool,
     /// Runs at the most.
     pub max_rounds: usize,
     /// Prove `readOnlyRootFilesystem` as well, once the pod works without it.
@@ -67,6 +71,7 @@ impl Default for SearchOptions {
         Self {
             level: Level::Restricted,
             runs: true,
+            foresees: true,
             max_rounds: 20,
             read_only_root: false,
             user_namespace: false,
@@ -384,7 +389,8 @@ impl<'a> Search<'a> {
                 }
                 self.assign_users();
                 self.take_capabilities();
-                (Phase::Foresee(self.foreseen().into()), None)
+                let foreseen = if self.options.foresees { self.foreseen() } else { Vec::new() };
+                (Phase::Foresee(foreseen.into()), None)
             }
             Phase::Foresee(mut obstacles) => {
                 let Some(obstacle) = obstacles.front() else { return (Phase::Begin, None) };

@@ -586,3 +586,77 @@ fn what_took_one_request_away_stays_as_a_guess() {
         search.steps.iter().map(|step| (step.edits[0].clone(), step.doubtful)).collect();
     assert_eq!(left, [(edited, true), (Edit::FsGroup(8), false)]);
 }
+
+/// The directories that a plan without a trial makes volumes of.
+fn planned_directories(empty: &[String]) -> Vec<String> {
+    let object = pod();
+    let options = SearchOptions { runs: false, ..SearchOptions::default() };
+    let image = Inside { empty: empty.to_vec(), ..Inside::default() };
+    let images = BTreeMap::from([("web".to_owned(), image)]);
+    let observed = Observations { images, ..observed() };
+    let input = SearchInput { observed, ..SearchInput::default() };
+    let (search, _) = driven(&object, options, input, &[]);
+    let edits = search.steps.iter().flat_map(|step| &step.edits);
+    let directories = edits.filter_map(|edit| match edit {
+        Edit::Directory { path, fill: Fill::Empty, .. } => Some(path.clone()),
+        _ => None,
+    });
+    directories.collect()
+}
+
+#[test]
+fn an_empty_directory_of_the_program_is_made_writable() {
+    let path = |number: usize| format!("/app/{number}/uploads");
+    assert_eq!(planned_directories(&[path(0)]), [path(0)]);
+    let many: Vec<String> = (0..9).map(path).collect();
+    assert!(planned_directories(&many).is_empty(), "a tool made so many");
+}
+
+/// Decides on an obstacle as for a pod that is only looked at.
+fn decided(object: &Value, obstacle: &Obstacle, answer: fn(Question) -> Learned) -> Decision {
+    let options = SearchOptions { runs: false, foresees: false, ..SearchOptions::default() };
+    let input = SearchInput { observed: observed(), ..SearchInput::default() };
+    let mut search = Search::new(object, options, input).expect("a pod template");
+    while let Next::Learn(questions) = search.next() {
+        search.learned(questions.into_iter().map(answer).collect());
+    }
+    loop {
+        match search.decide(obstacle) {
+            Decision::Learn(questions) => {
+                search.learned(questions.into_iter().map(answer).collect());
+            }
+            decision => return decision,
+        }
+    }
+}
+
+/// Answers as a container would that nobody can look into.
+fn silent(question: Question) -> Learned {
+    match question {
+        Question::Look { container, paths } => {
+            Learned::Look { container, paths, stats: Vec::new() }
+        }
+        other => answer(other),
+    }
+}
+
+#[test]
+fn what_would_remove_one_obstacle_is_decided_by_the_image() {
+    let object = pod();
+    let Decision::Decided(remedies, seen) = decided(&object, &mkdir("/var/cache/web/x"), answer)
+    else {
+        panic!("the image was seen")
+    };
+    let first = remedies.first().expect("a remedy");
+    assert_eq!((first.id, first.layer), ("empty-dir", remedy::RemedyLayer::Pod));
+    assert!(first.summary.ends_with("where the image has nothing"), "{}", first.summary);
+    assert!(remedies.iter().all(|one| !one.summary.contains(", if the image")), "{remedies:?}");
+    assert!(seen.iter().any(|stat| stat.path == "/var/cache"));
+    assert!(remedies.iter().all(|one| one.id != "user-namespace"), "it is the last resort");
+}
+
+#[test]
+fn nothing_is_decided_where_nothing_was_seen() {
+    let object = pod();
+    assert_eq!(decided(&object, &mkdir("/var/cache/web"), silent), Decision::Unknown);
+}

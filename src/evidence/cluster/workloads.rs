@@ -313,6 +313,30 @@ impl Cluster {
         Ok(Some(object))
     }
 
+    /// The same, or `None` where there is none of that name.
+    ///
+    /// # Errors
+    /// No permission, no answer.
+    pub async fn object_if_there(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Value>, Error> {
+        let Some(known) = built_in(kind) else { return Ok(None) };
+        let path = format!("{}/{name}", collection(known.api, known.resource, Some(namespace)));
+        let what = format!("get {}/{name} in namespace {namespace}", known.kind.to_lowercase());
+        match self.get::<Value>(&path, &what).await {
+            Ok(mut object) => {
+                object["apiVersion"] = known.api_version.into();
+                object["kind"] = known.kind.into();
+                Ok(Some(object))
+            }
+            Err(refusal) if refusal.code == Some(404) => Ok(None),
+            Err(refusal) => Err(refusal.error),
+        }
+    }
+
     /// The pods that a workload's selector finds: newest first is not promised.
     ///
     /// # Errors
