@@ -34,7 +34,7 @@ pub(super) struct ExplainArgs {
     /// Show every remedy, not only the first three of each obstacle
     #[arg(long)]
     all_remedies: bool,
-    /// Do not read the images from their registries, where no pod runs that shows what they have
+    /// Do not read the images: only a pod that runs tells which remedies apply
     #[arg(long, env = "NONROOT_OFFLINE", value_parser = FalseyValueParser::new(), hide_env_values = true)]
     offline: bool,
     #[command(flatten)]

@@ -126,7 +126,10 @@ fn wait(command: impl Future<Output = Result<u8, Fault>>) -> Result<u8, Fault> {
         .map_err(|why| Error::input("start the threads of a command", why))?;
     // In a box: the loop that drives a command is compiled once, and not for each of them.
     let command: Pin<Box<dyn Future<Output = Result<u8, Fault>>>> = Box::pin(command);
-    runtime.block_on(command)
+    let outcome = runtime.block_on(command);
+    // What was given up may still be at work: a layer that is unpacked, for one.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Why a command ends early.

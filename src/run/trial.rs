@@ -10,7 +10,7 @@ use crate::model::behaviour::Behaviour;
 use crate::model::obstacle::Obstacle;
 use crate::model::plan::{Plan, Proof};
 use crate::search::{
-    Attempt, Decision, End, News, Next, Observations, Outcome, Search, SearchInput, Used,
+    Attempt, End, News, Next, Observations, Outcome, RemedyDecision, Search, SearchInput, Used,
 };
 
 /// A plan, and what its trial showed.
@@ -111,13 +111,13 @@ impl Trial<'_> {
     ///
     /// # Errors
     /// The pod template cannot be parsed.
-    pub async fn decide(&self, obstacles: &[Obstacle]) -> Result<Vec<Decision>, Error> {
+    pub async fn decide(&self, obstacles: &[Obstacle]) -> Result<Vec<RemedyDecision>, Error> {
         let mut search = self.search(Vec::new(), self.observe().await?, None)?;
         self.look_up(&mut search).await;
         let mut decisions = Vec::with_capacity(obstacles.len());
         for obstacle in obstacles {
             let mut decision = search.decide(obstacle);
-            while let Decision::Learn(questions) = decision {
+            while let RemedyDecision::Learn(questions) = decision {
                 let answers = self.answers(&search, questions).await;
                 search.learned(answers);
                 decision = search.decide(obstacle);

@@ -8,7 +8,7 @@ use crate::remedy::{self, Proposal, Suggestion};
 
 /// What is decided on an obstacle.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
+pub enum RemedyDecision {
     /// This is to be learned first.
     Learn(Vec<Question>),
     /// What would remove it, in the order in which it should be tried, and what the image has on
@@ -20,24 +20,24 @@ pub enum Decision {
 
 impl Search<'_> {
     /// Decides on one obstacle by itself, whatever the plan does about others.
-    pub fn decide(&mut self, obstacle: &Obstacle) -> Decision {
+    pub fn decide(&mut self, obstacle: &Obstacle) -> RemedyDecision {
         let obstacle = self.located(obstacle.clone());
-        let Some(container) = obstacle.container.clone() else { return Decision::Unknown };
+        let Some(container) = obstacle.container.clone() else { return RemedyDecision::Unknown };
         let questions = self.needs(&container, &obstacle);
         if !questions.is_empty() {
-            return Decision::Learn(questions);
+            return RemedyDecision::Learn(questions);
         }
         self.recall(&container, &obstacle);
-        let Some(facts) = self.facts.get(&container) else { return Decision::Unknown };
+        let Some(facts) = self.facts.get(&container) else { return RemedyDecision::Unknown };
         let of_volume = |path: &String| facts.mount(&facts.resolved(path)).is_some();
         if facts.stats.is_empty() && !obstacle.path.as_ref().is_some_and(of_volume) {
-            return Decision::Unknown;
+            return RemedyDecision::Unknown;
         }
         let obstacle = accept::reread(obstacle, facts);
         let is_wanted = |proposal: &Proposal| {
             self.is_wanted(proposal) && !proposal.edits.contains(&Edit::UserNamespace)
         };
         let decided = remedy::decided(&obstacle, facts, is_wanted);
-        Decision::Decided(decided, facts.stats.clone())
+        RemedyDecision::Decided(decided, facts.stats.clone())
     }
 }

@@ -21,7 +21,7 @@ use k8s_openapi::api::core::v1::PodSpec;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-pub use self::decide::Decision;
+pub use self::decide::RemedyDecision;
 pub use self::escalate::Escalation;
 pub use self::facts::{OBSERVER_UID, Observations, mounts};
 

@@ -587,6 +587,17 @@ fn what_took_one_request_away_stays_as_a_guess() {
     assert_eq!(left, [(edited, true), (Edit::FsGroup(8), false)]);
 }
 
+/// Answers as an image would that has a directory of root's at every path.
+fn answer_of_all(question: Question) -> Learned {
+    match answer(question) {
+        Learned::Look { container, paths, mut stats } => {
+            stats.extend(paths.iter().map(|path| directory(path, 0o755, 0, 0)));
+            Learned::Look { container, paths, stats }
+        }
+        other => other,
+    }
+}
+
 /// The directories that a plan without a trial makes volumes of.
 fn planned_directories(empty: &[String]) -> Vec<String> {
     let object = pod();
@@ -595,7 +606,10 @@ fn planned_directories(empty: &[String]) -> Vec<String> {
     let images = BTreeMap::from([("web".to_owned(), image)]);
     let observed = Observations { images, ..observed() };
     let input = SearchInput { observed, ..SearchInput::default() };
-    let (search, _) = driven(&object, options, input, &[]);
+    let mut search = Search::new(&object, options, input).expect("a pod template");
+    while let Next::Learn(questions) = search.next() {
+        search.learned(questions.into_iter().map(answer_of_all).collect());
+    }
     let edits = search.steps.iter().flat_map(|step| &step.edits);
     let directories = edits.filter_map(|edit| match edit {
         Edit::Directory { path, fill: Fill::Empty, .. } => Some(path.clone()),
@@ -613,7 +627,7 @@ fn an_empty_directory_of_the_program_is_made_writable() {
 }
 
 /// Decides on an obstacle as for a pod that is only looked at.
-fn decided(object: &Value, obstacle: &Obstacle, answer: fn(Question) -> Learned) -> Decision {
+fn decided(object: &Value, obstacle: &Obstacle, answer: fn(Question) -> Learned) -> RemedyDecision {
     let options = SearchOptions { runs: false, foresees: false, ..SearchOptions::default() };
     let input = SearchInput { observed: observed(), ..SearchInput::default() };
     let mut search = Search::new(object, options, input).expect("a pod template");
@@ -622,7 +636,7 @@ fn decided(object: &Value, obstacle: &Obstacle, answer: fn(Question) -> Learned)
     }
     loop {
         match search.decide(obstacle) {
-            Decision::Learn(questions) => {
+            RemedyDecision::Learn(questions) => {
                 search.learned(questions.into_iter().map(answer).collect());
             }
             decision => return decision,
@@ -643,7 +657,8 @@ fn silent(question: Question) -> Learned {
 #[test]
 fn what_would_remove_one_obstacle_is_decided_by_the_image() {
     let object = pod();
-    let Decision::Decided(remedies, seen) = decided(&object, &mkdir("/var/cache/web/x"), answer)
+    let RemedyDecision::Decided(remedies, seen) =
+        decided(&object, &mkdir("/var/cache/web/x"), answer)
     else {
         panic!("the image was seen")
     };
@@ -658,5 +673,5 @@ fn what_would_remove_one_obstacle_is_decided_by_the_image() {
 #[test]
 fn nothing_is_decided_where_nothing_was_seen() {
     let object = pod();
-    assert_eq!(decided(&object, &mkdir("/var/cache/web"), silent), Decision::Unknown);
+    assert_eq!(decided(&object, &mkdir("/var/cache/web"), silent), RemedyDecision::Unknown);
 }

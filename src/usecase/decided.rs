@@ -15,9 +15,9 @@ use crate::model::volume::{Volumes, shared};
 use crate::model::workload::Workload;
 use crate::remedy::Suggestion;
 use crate::run::{self, Trial};
-use crate::search::Decision;
+use crate::search::RemedyDecision;
 
-/// How long registries may take to show what the images have.
+/// How long the images may take to be read.
 const IMAGE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Why nothing is left to try.
@@ -31,8 +31,8 @@ pub(super) struct Decided {
     pub(super) why: Vec<String>,
 }
 
-/// Decides on each obstacle: by a pod of the workload that is well, else by its images. An error is
-/// the reason why nothing is decided.
+/// Decides on each obstacle: by the workload's images and by a pod of it that is well. An error is the
+/// reason why nothing is decided.
 pub(super) async fn decided(
     cluster: &Cluster,
     workload: &Workload,
@@ -50,12 +50,14 @@ pub(super) async fn decided(
             let why = unread(registry.is_some(), &errors);
             let decided =
                 value.into_iter().zip(obstacles).map(|(decision, obstacle)| match decision {
-                    Decision::Decided(remedies, _) if remedies.is_empty() => Err(NONE.to_owned()),
-                    Decision::Decided(remedies, stats) => {
+                    RemedyDecision::Decided(remedies, _) if remedies.is_empty() => {
+                        Err(NONE.to_owned())
+                    }
+                    RemedyDecision::Decided(remedies, stats) => {
                         let steps = by_look(workload, obstacle, Some(&PathStats { stats }));
                         Ok(Decided { remedies, why: steps.unwrap_or_default() })
                     }
-                    Decision::Unknown | Decision::Learn(_) => Err(why.clone()),
+                    RemedyDecision::Unknown | RemedyDecision::Learn(_) => Err(why.clone()),
                 });
             decided.collect()
         }
@@ -69,7 +71,7 @@ async fn decisions(
     obstacles: &[Obstacle],
     registry: Option<&RegistryOptions>,
     tell: Tell<'_>,
-) -> Result<Partial<Vec<Decision>>, Error> {
+) -> Result<Partial<Vec<RemedyDecision>>, Error> {
     let namespace = workload.namespace.as_deref().unwrap_or(&cluster.namespace);
     // Who may not list the others still learns what its own images tell.
     let inventory = cluster.inventory(&everything_in(namespace)).await;
@@ -89,9 +91,10 @@ async fn decisions(
     let volumes = Volumes { storage, shared: shared(&all) };
     let well = cluster.live_pod(&object, namespace).await.ok().flatten();
     let well = well.filter(|(_, is_well)| *is_well).map(|(pod, _)| (namespace.to_owned(), pod));
-    let Partial { value: images, errors } = match (&well, registry) {
-        (None, Some(registry)) => images(cluster, workload, registry, tell).await,
-        _ => Partial::clean(Vec::new()),
+    // What a pod that runs has made since, its image has not: the image tells more.
+    let Partial { value: images, errors } = match registry {
+        Some(registry) => images(cluster, workload, registry, tell).await,
+        None => Partial::clean(Vec::new()),
     };
     let mut options = run::Options::default();
     (options.search.runs, options.search.foresees) = (false, false);
@@ -115,8 +118,8 @@ async fn images(
     match tokio::time::timeout(IMAGE_TIMEOUT, read).await {
         Ok(images) => images,
         Err(_) => {
-            let why = format!("the registry took more than {} s", IMAGE_TIMEOUT.as_secs());
-            let error = Error::remote("read the images", why);
+            let why = format!("it took more than {} s", IMAGE_TIMEOUT.as_secs());
+            let error = Error::remote("read its images", why);
             Partial { value: Vec::new(), errors: vec![error] }
         }
     }

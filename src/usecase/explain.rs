@@ -26,7 +26,7 @@ pub struct FailingPod {
     pub container: Option<String>,
     /// The logs of containers that ended, not of those that replaced them.
     pub previous: bool,
-    /// How the images are read where no pod runs that shows what they have; `None`: they are not.
+    /// How the images are read that tell which remedies apply; `None`: they are not.
     pub images: Option<RegistryOptions>,
 }
 
