@@ -96,6 +96,8 @@ enum Format {
     Yaml,
     /// For a pull request
     Markdown,
+    /// A page to read, share or print
+    Html,
 }
 
 pub(super) async fn run(flags: &ClusterFlags, args: MigrateArgs) -> Result<u8, Fault> {
@@ -109,6 +111,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: MigrateArgs) -> Result<u8, F
         None => Store::ConfigMap(cluster.namespace.clone()),
     };
     let options = options(&args)?;
+    migrate::check_rights(&cluster, &store, args.apply || args.undo).await?;
     let mut lease = migrate::exclusive(&cluster).await?;
     let work = async {
         match args.undo {
@@ -203,6 +206,7 @@ fn rendered(report: &MigrationReport, format: Format) -> Result<String, Error> {
         Format::Json => json(report),
         Format::Yaml => yaml(report),
         Format::Markdown => Ok(report::markdown(report)),
+        Format::Html => report::html(report),
     }
 }
 

@@ -28,6 +28,16 @@ pub struct Behaviour {
     pub gaps: Vec<String>,
 }
 
+impl Behaviour {
+    /// Whether it was seen to do its work: it answered a request by HTTP, or passed a check. That it
+    /// listens, and greets, a program does before it does anything.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        let answers = |(_, reply): &(Request, Reply)| matches!(reply, Reply::Http { status, .. } if *status < 500);
+        self.replies.iter().any(answers) || self.checks.iter().any(|check| check.passed)
+    }
+}
+
 /// Something that a port is asked without being told to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Request {

@@ -58,25 +58,29 @@ pub enum PlanVerdict {
     /// The level admits it as it is, and it is not root: nothing is changed.
     Admitted,
     /// The plan works.
-    #[serde(rename_all = "camelCase")]
-    Proven {
-        /// The strategic merge patch that is the plan.
-        patch: Value,
-        /// The one that takes it back.
-        undo: Value,
-        /// The plan as an entry of `patches` in a kustomization.
-        entry: Value,
-        /// What it does, a sentence each.
-        steps: Vec<String>,
-        rounds: usize,
-        seconds: u64,
-        /// What was not looked at.
-        not_checked: Vec<String>,
-    },
+    Proven(Box<ProvenPlan>),
     /// No plan was found that works.
     NotProven { why: Vec<String> },
     /// It needs what the level forbids.
     Forbidden { why: Vec<String> },
+}
+
+/// A plan that works.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProvenPlan {
+    /// The strategic merge patch that it is.
+    pub patch: Value,
+    /// The one that takes it back.
+    pub undo: Value,
+    /// It, as an entry of `patches` in a kustomization.
+    pub entry: Value,
+    /// What it does, a sentence each.
+    pub steps: Vec<String>,
+    pub rounds: usize,
+    pub seconds: u64,
+    /// What its trial did not look at.
+    pub not_checked: Vec<String>,
 }
 
 /// Whether a plan is in the cluster.
@@ -101,7 +105,7 @@ impl MigrationRecord {
     /// Whether its plan is to be written.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        matches!(self.verdict, PlanVerdict::Proven { .. })
+        matches!(self.verdict, PlanVerdict::Proven(_))
             && matches!(self.delivery, DeliveryState::Pending | DeliveryState::Begun)
     }
 
@@ -110,7 +114,7 @@ impl MigrationRecord {
     pub fn is_admitted(&self) -> bool {
         match self.verdict {
             PlanVerdict::Admitted => true,
-            PlanVerdict::Proven { .. } => self.delivery == DeliveryState::Done,
+            PlanVerdict::Proven(_) => self.delivery == DeliveryState::Done,
             PlanVerdict::NotProven { .. } | PlanVerdict::Forbidden { .. } => false,
         }
     }
@@ -161,15 +165,11 @@ mod tests {
     }
 
     fn proven() -> PlanVerdict {
-        PlanVerdict::Proven {
+        PlanVerdict::Proven(Box::new(ProvenPlan {
             patch: json!({"spec": {}}),
-            undo: json!({"spec": null}),
-            entry: Value::Null,
             steps: vec!["run as 101".to_owned()],
-            rounds: 2,
-            seconds: 9,
-            not_checked: Vec::new(),
-        }
+            ..ProvenPlan::default()
+        }))
     }
 
     #[test]

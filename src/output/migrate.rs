@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::API_VERSION;
 use super::markdown_text::{code, code_in_cell, plain};
+use super::template::rendered;
 use super::terminal::{Clean, Tone, painted, tone, wrapped};
 use super::yaml;
 use crate::error::Error;
@@ -343,6 +344,38 @@ pub fn markdown(report: &MigrationReport) -> String {
     text
 }
 
+/// A page to read, share or print.
+///
+/// # Errors
+/// Never because of a report.
+pub fn html(report: &MigrationReport) -> Result<String, Error> {
+    let rows = report.workloads.iter().map(|row| PageRow {
+        row,
+        told: row.outcome.as_str(),
+        notes: lines(row),
+    });
+    let page = Page { report, workloads: rows.collect(), conclusion: conclusion(report) };
+    rendered("migration.html", &page)
+}
+
+/// What the page shows beside the report.
+#[derive(Serialize)]
+struct Page<'r> {
+    #[serde(flatten)]
+    report: &'r MigrationReport,
+    #[serde(rename = "rows")]
+    workloads: Vec<PageRow<'r>>,
+    conclusion: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct PageRow<'r> {
+    #[serde(flatten)]
+    row: &'r Row,
+    told: &'static str,
+    notes: Vec<String>,
+}
+
 /// What goes into a repository, by its file names: a component with the plans, the namespace's
 /// labels, and the text of a pull request.
 ///
@@ -433,6 +466,10 @@ mod tests {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(!text.contains("it died\u{1b}"), "no escape of theirs: {text}");
-        assert!(markdown(&report(vec![left], None)).contains("it died"));
+        assert!(markdown(&report(vec![left.clone()], None)).contains("it died"));
+        let page = html(&report(vec![left], None)).expect("a page");
+        for part in ["it died", "next: look", "badge bad", "1</b> not proven"] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
     }
 }

@@ -22,12 +22,12 @@ pub struct Proven {
 
 /// What a trial cannot do without.
 const NEEDED: &[Right] = &[
-    Right { verb: "create", resource: "pods", subresource: None },
-    Right { verb: "get", resource: "pods", subresource: None },
-    Right { verb: "list", resource: "pods", subresource: None },
-    Right { verb: "watch", resource: "pods", subresource: None },
-    Right { verb: "delete", resource: "pods", subresource: None },
-    Right { verb: "get", resource: "pods", subresource: Some("log") },
+    Right { group: "", verb: "create", resource: "pods", subresource: None },
+    Right { group: "", verb: "get", resource: "pods", subresource: None },
+    Right { group: "", verb: "list", resource: "pods", subresource: None },
+    Right { group: "", verb: "watch", resource: "pods", subresource: None },
+    Right { group: "", verb: "delete", resource: "pods", subresource: None },
+    Right { group: "", verb: "get", resource: "pods", subresource: Some("log") },
 ];
 
 /// What it learns and proves more with, and what it does not do without that. A WebSocket is opened
@@ -35,19 +35,22 @@ const NEEDED: &[Right] = &[
 const OPTIONAL: &[(&[Right], &str)] = &[
     (
         &[
-            Right { verb: "create", resource: "pods", subresource: Some("exec") },
-            Right { verb: "get", resource: "pods", subresource: Some("exec") },
+            Right { group: "", verb: "create", resource: "pods", subresource: Some("exec") },
+            Right { group: "", verb: "get", resource: "pods", subresource: Some("exec") },
         ],
         "nothing is looked at from inside, and no command of a check runs: more rounds, and guesses",
     ),
     (
         &[
-            Right { verb: "create", resource: "pods", subresource: Some("portforward") },
-            Right { verb: "get", resource: "pods", subresource: Some("portforward") },
+            Right { group: "", verb: "create", resource: "pods", subresource: Some("portforward") },
+            Right { group: "", verb: "get", resource: "pods", subresource: Some("portforward") },
         ],
         "no port is asked",
     ),
-    (&[Right { verb: "patch", resource: "pods", subresource: None }], "no second start is tried"),
+    (
+        &[Right { group: "", verb: "patch", resource: "pods", subresource: None }],
+        "no second start is tried",
+    ),
 ];
 
 impl Trial<'_> {
@@ -86,7 +89,7 @@ impl Trial<'_> {
         }
         let (ready, works) = (search.is_ready(), search.is_proven());
         let (rounds, remaining, used) = search.proof();
-        let Used { mut notes, checks, gaps } = used;
+        let Used { mut notes, checks, gaps, .. } = used;
         notes.extend(limits);
         let not_checked = missing.into_iter().chain(gaps).collect();
         let seconds = begin.elapsed().as_secs();

@@ -675,3 +675,30 @@ fn nothing_is_decided_where_nothing_was_seen() {
     let object = pod();
     assert_eq!(decided(&object, &mkdir("/var/cache/web"), silent), RemedyDecision::Unknown);
 }
+
+#[test]
+fn root_in_a_user_namespace_must_be_seen_to_work() {
+    let object = pod();
+    for is_shown in [false, true] {
+        let input = SearchInput { observed: observed(), ..SearchInput::default() };
+        let mut search =
+            Search::new(&object, SearchOptions::default(), input).expect("a pod template");
+        loop {
+            match search.next() {
+                Next::Learn(questions) => {
+                    search.learned(questions.into_iter().map(answer).collect());
+                }
+                Next::Run(attempt) if attempt.object["spec"]["hostUsers"] == false => {
+                    let seen = Used { is_shown, ..Used::default() };
+                    search.ran(Outcome { seen, ..works() });
+                }
+                Next::Run(_) => drop(search.ran(died(Vec::new())).clone()),
+                Next::Done => break,
+            }
+        }
+        assert_eq!((search.is_ready(), search.is_proven()), (true, is_shown));
+        let (_, remaining, _) = search.proof();
+        let said = |one: &Obstacle| one.cause.contains("nothing showed that it does its work");
+        assert_eq!(remaining.iter().any(said), !is_shown);
+    }
+}

@@ -12,7 +12,6 @@ use super::{Migrating, NamespaceInventory, inventory};
 use crate::apply::{self, ObjectChange, RolloutOutcome, namespace};
 use crate::error::Error;
 use crate::model::migration::{DeliveryState, MigrationRecord, PlanVerdict};
-use crate::plan;
 
 /// The labels that tell who deploys what the level would refuse, before it does.
 const TELLING: [&str; 2] = ["pod-security.kubernetes.io/warn", "pod-security.kubernetes.io/audit"];
@@ -60,8 +59,8 @@ impl Migrating<'_> {
         let Some(record) = self.record(&name).await.filter(MigrationRecord::is_due) else {
             return Ok(());
         };
-        let PlanVerdict::Proven { patch, undo, .. } = &record.verdict else { return Ok(()) };
-        let is_others = plan::owner(&target.object).is_some() && !self.options.force;
+        let PlanVerdict::Proven(plan) = &record.verdict else { return Ok(()) };
+        let is_others = crate::plan::owner(&target.object).is_some() && !self.options.force;
         if is_others || inventory::cannot_be_written(&target.object).is_some() {
             return Ok(());
         }
@@ -69,11 +68,15 @@ impl Migrating<'_> {
         // After a run that was killed the object may have the plan already: what it was before is
         // what the way back leads to.
         let before = match record.delivery {
-            DeliveryState::Begun => self.before(target, undo).await?,
+            DeliveryState::Begun => self.before(target, &plan.undo).await?,
             _ => target.object.clone(),
         };
         self.note(&name, DeliveryState::Begun).await?;
-        let change = ObjectChange { original: &target.object, patch, namespace: &target.namespace };
+        let change = ObjectChange {
+            original: &target.object,
+            patch: &plan.patch,
+            namespace: &target.namespace,
+        };
         let quiet = |_: apply::RolloutProgress| ();
         let terms = (false, self.options.timeout);
         match apply::apply(self.cluster, change, terms, &quiet).await? {

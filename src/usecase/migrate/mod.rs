@@ -6,6 +6,7 @@ mod delivery;
 mod fence;
 mod inventory;
 mod proof;
+mod rights;
 mod undo;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,7 @@ use tokio::sync::Mutex;
 pub use self::fence::enforce;
 pub use self::inventory::{NamespaceInventory, inventory};
 pub use self::proof::TRIALS;
+pub use self::rights::check as check_rights;
 pub use self::undo::undo;
 
 use super::fix::targets::FixTarget;
@@ -193,14 +195,14 @@ impl<'m> Migrating<'m> {
             PlanVerdict::Forbidden { why } => {
                 (row.outcome, row.why) = (Outcome::Forbidden, why.clone())
             }
-            PlanVerdict::Proven { steps, rounds, seconds, not_checked, .. } => {
+            PlanVerdict::Proven(plan) => {
                 row.outcome = match record.delivery {
                     DeliveryState::Pending | DeliveryState::Begun => Outcome::Proven,
                     DeliveryState::Done => Outcome::Applied,
                     DeliveryState::TakenBack => Outcome::TakenBack,
                 };
-                (row.steps, row.not_checked) = (steps.clone(), not_checked.clone());
-                (row.rounds, row.seconds) = (*rounds, *seconds);
+                (row.steps, row.not_checked) = (plan.steps.clone(), plan.not_checked.clone());
+                (row.rounds, row.seconds) = (plan.rounds, plan.seconds);
             }
         }
         row.accepted = self.options.accepted.contains(&name);
@@ -213,7 +215,7 @@ impl<'m> Migrating<'m> {
     pub async fn entries(&self) -> Vec<Value> {
         let state = self.state.lock().await;
         let proven = state.workloads.values().filter_map(|record| match &record.verdict {
-            PlanVerdict::Proven { entry, .. } if !entry.is_null() => Some(entry.clone()),
+            PlanVerdict::Proven(plan) if !plan.entry.is_null() => Some(plan.entry.clone()),
             _ => None,
         });
         proven.collect()

@@ -12,7 +12,7 @@ use super::super::progress::Tell;
 use super::{Migrating, NamespaceInventory};
 use crate::error::Error;
 use crate::evidence::cluster::Cluster;
-use crate::model::migration::{MigrationRecord, PlanVerdict, TemplateDigest};
+use crate::model::migration::{MigrationRecord, PlanVerdict, ProvenPlan, TemplateDigest};
 use crate::output::migrate::Row;
 use crate::output::patch;
 use crate::plan;
@@ -108,7 +108,7 @@ fn verdict(fixed: &Fixed) -> PlanVerdict {
         return PlanVerdict::NotProven { why: causes.take(MAX_REASONS).collect() };
     }
     let component = patch::kustomize(&[(before.clone(), after.clone())]).unwrap_or_default();
-    PlanVerdict::Proven {
+    PlanVerdict::Proven(Box::new(ProvenPlan {
         patch: patch::strategic(before, after),
         undo: patch::strategic(after, before),
         entry: component["patches"][0].clone(),
@@ -116,7 +116,7 @@ fn verdict(fixed: &Fixed) -> PlanVerdict {
         rounds: proof.rounds.len(),
         seconds: proof.seconds,
         not_checked: proof.not_checked.clone(),
-    }
+    }))
 }
 
 /// What the verdict on a workload is of.

@@ -55,19 +55,18 @@ async fn one(
     name: &str,
     timeout: std::time::Duration,
 ) -> Result<(), Error> {
-    let Some(PlanVerdict::Proven { patch, undo, .. }) =
-        state.workloads.get(name).map(|record| &record.verdict)
+    let Some(PlanVerdict::Proven(plan)) = state.workloads.get(name).map(|record| &record.verdict)
     else {
         return Ok(());
     };
     let Some(now) = super::current(cluster, name).await? else { return Ok(()) };
     let namespace = &cluster.namespace;
-    let forward = ObjectChange { original: &now, patch, namespace };
+    let forward = ObjectChange { original: &now, patch: &plan.patch, namespace };
     // What a run that was killed had not written yet, or somebody took back, has nothing to undo.
     if apply::preview(cluster, forward).await?["spec"] != now["spec"] {
         return Ok(());
     }
-    let back = ObjectChange { original: &now, patch: undo, namespace };
+    let back = ObjectChange { original: &now, patch: &plan.undo, namespace };
     match apply::apply(cluster, back, (false, timeout), &|_| ()).await? {
         RolloutOutcome::Failed { why, .. } => {
             Err(Error::remote(format!("take the change to {name} back"), why)
