@@ -368,6 +368,21 @@ impl Cluster {
         Ok(found)
     }
 
+    /// Every pod of a namespace.
+    ///
+    /// # Errors
+    /// No permission, no answer.
+    pub async fn pods_in(&self, namespace: &str) -> Result<Vec<Pod>, Error> {
+        let path = collection("/api/v1", "pods", Some(namespace));
+        let what = format!("list the pods of namespace {namespace}");
+        let mut found = Vec::new();
+        let take = |pod: Pod| found.push(pod);
+        self.list(&path, &ListParams::default(), &what, &Encoding::JSON, take)
+            .await
+            .map_err(|refusal| refusal.error)?;
+        Ok(found)
+    }
+
     /// The names of the pods of a workload that run and are well.
     ///
     /// # Errors
