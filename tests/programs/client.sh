@@ -29,14 +29,17 @@ ask() { # tcp|udp PORT [SECONDS]: sends standard input, and prints what comes un
     my $select = IO::Select->new($socket);
     while ($select->can_read($silence) and sysread $socket, my $bytes, 65536) { print $bytes }' "$1" "$ADDRESS:$2" "${3:-2}"
 }
-serve() { # PORT ANSWER: in the pod, for one connection of another program there
+serve() { # PORT ANSWER: in the pod, for half a minute, to other programs there
   # shellcheck disable=SC2016  # perl expands it
-  inside perl -MIO::Socket::INET -e '
+  (exec > /dev/null 2>&1 && inside perl -MIO::Socket::INET -e '
     alarm 30;
     my $listener = IO::Socket::INET->new(LocalAddr => "127.0.0.1:$ARGV[0]", Listen => 1, ReuseAddr => 1) or die "no port $ARGV[0]: $!\n";
-    my $client = $listener->accept;
-    sysread $client, my $request, 65536;
-    print $client $ARGV[1]' "$1" "$2" > /dev/null 2>&1 &
+    while (my $client = $listener->accept) {
+      sysread $client, my $request, 65536;
+      print $client $ARGV[1];
+      shutdown $client, 1;
+      1 while sysread $client, $request, 65536;
+    }' "$1" "$2") &
 }
 ntp() { # The stratum of the time server's answer, when it says that its clock is right.
   { printf '\043' && head -c 47 /dev/zero; } | ask udp 123 | od -An -tu1 -N2 | awk '$1 == 36 { print $2 }'
