@@ -55,12 +55,23 @@ pub enum Reply {
         content_type: Option<String>,
         size: u64,
     },
-    /// The first word that the server says.
-    Banner(String),
+    /// The first word that the server says, and what it does when its greeting is said back to it.
+    Banner(String, AfterGreeting),
     /// It took the connection and waits for words of the client.
     Open,
     /// It took no connection, or ended it without an answer; in a few words.
     Failed(String),
+}
+
+/// What a server does that was answered. One that takes each session on in another process, as
+/// another user, may greet and do no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterGreeting {
+    /// It says more.
+    GoesOn,
+    /// It ends the connection.
+    Ends,
+    Waits,
 }
 
 /// A check that was given, and whether it passed.
