@@ -1,7 +1,7 @@
 //! What ports answer to what they are asked.
 
 use super::Difference;
-use crate::model::behaviour::{Behaviour, Reply, Request, RequestKind};
+use crate::model::behaviour::{AfterGreeting, Behaviour, Reply, Request, RequestKind};
 
 /// How much longer or shorter a body may be that says the same: dates, names and ids differ.
 const MAX_GROWTH: u64 = 4;
@@ -53,7 +53,7 @@ pub fn is_same(one: &Reply, other: &Reply) -> bool {
             let is_alike = *large < MIN_SIZE || *large <= small.saturating_mul(MAX_GROWTH);
             (status, content_type) == (status_2, type_2) && is_alike
         }
-        (Reply::Banner(word), Reply::Banner(word_2)) => word == word_2,
+        (Reply::Banner(..), Reply::Banner(..)) => one == other,
         (Reply::Open, Reply::Open) | (Reply::Failed(_), Reply::Failed(_)) => true,
         _ => false,
     }
@@ -77,7 +77,14 @@ fn said(reply: &Reply) -> String {
             let what = content_type.as_deref().unwrap_or("no type");
             format!("{status}, {what}, {size} bytes")
         }
-        Reply::Banner(word) => format!("the server says {word:?}"),
+        Reply::Banner(word, then) => {
+            let then = match then {
+                AfterGreeting::GoesOn => "goes on",
+                AfterGreeting::Ends => "ends the connection",
+                AfterGreeting::Waits => "waits",
+            };
+            format!("the server says {word:?}, and {then} when that is said back to it")
+        }
         Reply::Open => "the server waits".to_owned(),
         Reply::Failed(why) => why.clone(),
     }

@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
-use crate::model::behaviour::{Checked, Reload, Reply, Request, RequestKind, Restart};
+use crate::model::behaviour::{
+    AfterGreeting, Checked, Reload, Reply, Request, RequestKind, Restart,
+};
 use crate::model::check::Method;
 use crate::model::inside::{Inside, Listener, Process};
 
@@ -42,6 +44,26 @@ fn an_answer_that_differs_is_lost() {
     assert_eq!(
         obstacles[0].evidence.text,
         "GET http://:8080/: as root: 200, text/html, 900 bytes; the copy: 500, text/html, 900 bytes"
+    );
+}
+
+#[test]
+fn who_greets_and_does_no_more_is_found() {
+    let said = |then| Behaviour {
+        replies: vec![(
+            Request { port: 22, kind: RequestKind::Connect },
+            Reply::Banner("SSH-2.0-x".to_owned(), then),
+        )],
+        ..Behaviour::default()
+    };
+    let control = said(AfterGreeting::GoesOn);
+    assert_eq!(causes(&control, &control), [""; 0]);
+    assert_eq!(
+        causes(&control, &said(AfterGreeting::Ends)),
+        [
+            "a connection to port 22 gets another answer than as root: the server says \"SSH-2.0-x\", and ends the \
+          connection when that is said back to it"
+        ]
     );
 }
 

@@ -29,11 +29,15 @@ pub struct Behaviour {
 }
 
 impl Behaviour {
-    /// Whether it was seen to do its work: it answered a request by HTTP, or passed a check. That it
-    /// listens, and greets, a program does before it does anything.
+    /// Whether it was seen to do its work: it answered a request by HTTP, went on after its greeting,
+    /// or passed a check. That it listens, and greets, a program does before it does anything.
     #[must_use]
     pub fn is_shown(&self) -> bool {
-        let answers = |(_, reply): &(Request, Reply)| matches!(reply, Reply::Http { status, .. } if *status < 500);
+        let answers = |(_, reply): &(Request, Reply)| match reply {
+            Reply::Http { status, .. } => *status < 500,
+            Reply::Banner(_, then) => *then == AfterGreeting::GoesOn,
+            Reply::Open | Reply::Failed(_) => false,
+        };
         self.replies.iter().any(answers) || self.checks.iter().any(|check| check.passed)
     }
 }
@@ -65,12 +69,23 @@ pub enum Reply {
         content_type: Option<String>,
         size: u64,
     },
-    /// The first word that the server says.
-    Banner(String),
+    /// The first word that the server says, and what it does when its greeting is said back to it.
+    Banner(String, AfterGreeting),
     /// It took the connection and waits for words of the client.
     Open,
     /// It took no connection, or ended it without an answer; in a few words.
     Failed(String),
+}
+
+/// What a server does that was answered. One that takes each session on in another process, as
+/// another user, may greet and do no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterGreeting {
+    /// It says more.
+    GoesOn,
+    /// It ends the connection.
+    Ends,
+    Waits,
 }
 
 /// A check that was given, and whether it passed.

@@ -12,7 +12,7 @@ pub(super) const REMEDY: Remedy = Remedy {
     explain: "With `hostUsers: false` (KEP-127) root in the pod is an unprivileged uid of the node. From v1.35 on \
               restricted admits such a pod without runAsNonRoot. It is for programs that insist on being root, and \
               for files that only root may read. The node and its runtime must support it, some volumes forbid it, \
-              and dropped capabilities stay dropped.",
+              and dropped capabilities stay dropped: what becomes another user for each job or login starts, and fails then.",
     removes: &[Category::UnreadableFile, Category::IdentitySwitch, Category::OwnershipChange],
     suggest,
     propose: Some(propose),

@@ -402,7 +402,7 @@ fn judged(reply: &Reply, expected: Statuses) -> (bool, String) {
     match reply {
         Reply::Http { status, .. } => (expected.contains(*status), format!("status {status}")),
         Reply::Failed(why) => (false, why.clone()),
-        Reply::Banner(_) | Reply::Open => (false, "it speaks no HTTP".to_owned()),
+        Reply::Banner(..) | Reply::Open => (false, "it speaks no HTTP".to_owned()),
     }
 }
 

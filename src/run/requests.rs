@@ -15,12 +15,12 @@ use kube::api::Portforwarder;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::evidence::cluster::innermost;
-use crate::model::behaviour::{Reply, Request, RequestKind};
+use crate::model::behaviour::{AfterGreeting, Reply, Request, RequestKind};
 use crate::model::check::Method;
 
 /// How long an answer may take.
@@ -29,8 +29,14 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server that speaks first may take to begin.
 const BANNER_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The longest first word of a server that is kept, in bytes.
-const MAX_BANNER: usize = 32;
+/// How long it may take to go on.
+const NEXT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The longest greeting that is said back, in bytes.
+const MAX_BANNER: usize = 512;
+
+/// The longest first word of a server that is kept, in characters.
+const MAX_WORD: usize = 32;
 
 /// Bytes of the body that is sent without being asked for: more than servers hold in memory before
 /// they write it to a file (nginx: 16 KiB, Apache and PHP: some 64 KiB).
@@ -108,7 +114,8 @@ impl Ports {
             Ok(Ok(count)) => {
                 let text = String::from_utf8_lossy(&said[..count]).into_owned();
                 let word = text.split(|c: char| !c.is_ascii_graphic()).next().unwrap_or_default();
-                Ok(Reply::Banner(word.to_owned()))
+                let word = word.chars().take(MAX_WORD).collect();
+                Ok(Reply::Banner(word, after_greeting(&mut stream, &said[..count]).await))
             }
             Ok(Err(error)) => Err(error.to_string()),
         }
@@ -132,6 +139,22 @@ impl Ports {
             .await
             .map_err(|error| error.to_string())?;
         exchange(stream, method, path, body).await
+    }
+}
+
+/// What a server does when its own greeting is said to it: where both sides begin with the same
+/// words, as in SSH, a session begins; elsewhere it is a command that nobody knows, and answered so.
+async fn after_greeting(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    greeting: &[u8],
+) -> AfterGreeting {
+    if stream.write_all(greeting).await.is_err() {
+        return AfterGreeting::Ends;
+    }
+    match timeout(NEXT_TIMEOUT, stream.read(&mut [0; 1])).await {
+        Ok(Ok(1..)) => AfterGreeting::GoesOn,
+        Ok(_) => AfterGreeting::Ends,
+        Err(_) => AfterGreeting::Waits,
     }
 }
 

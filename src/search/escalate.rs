@@ -209,6 +209,29 @@ impl Search<'_> {
         Some(summary)
     }
 
+    /// Root that lost its capabilities becomes nobody else. A program that wanted to, and is root in
+    /// a user namespace now, starts; for each job or login it is refused again, where nobody sees it.
+    pub(super) fn hold_to_switches(&mut self, outcome: &mut Outcome) {
+        let edits: Vec<&Edit> = self.steps.iter().flat_map(|step| &step.edits).collect();
+        if !edits.contains(&&Edit::UserNamespace) {
+            let is_refused = |one: &&Obstacle| {
+                one.category == Category::IdentitySwitch && one.operation != Operation::Other
+            };
+            self.switches = outcome.obstacles.iter().filter(is_refused).cloned().collect();
+            return;
+        }
+        let is_root = |one: &&Obstacle| {
+            edits.iter().any(|edit| {
+                matches!(edit, Edit::RunAs { container, uid: 0, .. } if *container == one.container)
+            })
+        };
+        let lost: Vec<Obstacle> = self.switches.iter().filter(is_root).map(still_refused).collect();
+        if outcome.end == End::Works && !lost.is_empty() {
+            outcome.end = End::Differs;
+            outcome.obstacles.splice(0..0, lost);
+        }
+    }
+
     fn add_guess(&mut self, obstacle: &Obstacle, proposal: Proposal) {
         debug_assert!(!accept::changes_user(&proposal) || self.options.run_as.is_none());
         self.add(obstacle, proposal);
@@ -216,6 +239,13 @@ impl Search<'_> {
             step.doubtful = true;
         }
     }
+}
+
+/// A change of the user, as root without capabilities is refused it.
+fn still_refused(switch: &Obstacle) -> Obstacle {
+    let cause = "the program wants to change to another user, which root without capabilities may not either: it \
+                 starts, and what it does as somebody else fails";
+    Obstacle { cause: cause.to_owned(), fatal: true, ..switch.clone() }
 }
 
 /// An obstacle for what was not said.

@@ -282,6 +282,8 @@ pub struct Search<'a> {
     next_run: BTreeSet<Escalation>,
     startup_time: Duration,
     rounds: Vec<Round>,
+    /// What wanted to become another user and was refused, in the last run before root was kept.
+    switches: Vec<Obstacle>,
     works: Option<Works>,
     /// What made it ready without making it work, with the fewest obstacles left.
     ready: Option<Works>,
@@ -340,6 +342,7 @@ impl<'a> Search<'a> {
             next_run: BTreeSet::new(),
             startup_time,
             rounds: Vec::new(),
+            switches: Vec::new(),
             works: None,
             ready: None,
             remaining: Vec::new(),
@@ -470,6 +473,7 @@ impl<'a> Search<'a> {
     pub fn ran(&mut self, mut outcome: Outcome) -> &Round {
         // What root is refused as well is no reason to change anything.
         outcome.obstacles.retain(|one| !is_known(&self.observed.known_refusals, one));
+        self.hold_to_switches(&mut outcome);
         if outcome.end == End::Works && self.is_only_ready(&outcome) {
             outcome.end = End::Differs;
             outcome.obstacles.push(unshown());

@@ -153,6 +153,33 @@ fn what_is_ready_and_stays_different_is_not_proven_and_has_the_plan_that_made_it
 }
 
 #[test]
+fn root_without_capabilities_does_not_do_what_wants_to_become_another_user() {
+    let object = pod();
+    let proven = |obstacle: Obstacle| {
+        let input = || SearchInput { observed: observed(), ..SearchInput::default() };
+        let mut outcomes = vec![died(vec![obstacle])];
+        let (_, attempts) = driven(&object, SearchOptions::default(), input(), &outcomes);
+        let keeps_root =
+            |attempt: &Attempt| attempt.object.pointer("/spec/hostUsers") == Some(&json!(false));
+        let first = attempts.iter().position(keeps_root).expect("the last resort");
+        let without = outcomes[0].clone();
+        outcomes = vec![without.clone(); first];
+        let seen = Used { is_shown: true, ..Used::default() };
+        outcomes.extend([Outcome { seen, ..works() }, without]);
+        let (mut search, _) = driven(&object, SearchOptions::default(), input(), &outcomes);
+        assert!(search.is_ready());
+        let remaining = search.proof().1.into_iter().map(|one| one.cause).collect::<String>();
+        (search.is_proven(), remaining)
+    };
+    let (is_proven, remaining) =
+        proven(refused(Operation::Setuid, Category::IdentitySwitch, None, true));
+    assert!(!is_proven && remaining.contains("another user"), "{is_proven} {remaining}");
+    // Who compares its uid with 0 is content.
+    assert!(proven(refused(Operation::Other, Category::IdentitySwitch, None, true)).0);
+    assert!(proven(refused(Operation::Open, Category::UnreadableFile, None, true)).0);
+}
+
+#[test]
 fn what_a_run_showed_that_was_not_taken_is_not_told_of_the_plan() {
     let seen = |note: &str| Used { notes: vec![note.to_owned()], ..Used::default() };
     let worse = Outcome { seen: seen("of a run without"), ..differs(vec![lost()]) };
