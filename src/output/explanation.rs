@@ -279,11 +279,22 @@ fn ending(text: &str, room: usize) -> String {
         columns <= room
     };
     match text.char_indices().rev().take_while(fits).last() {
-        Some((at, _)) => format!("…{}", &text[at..]),
+        // A word that is cut in two tells nothing.
+        Some((at, _)) => {
+            let kept = &text[at..];
+            let word = kept.char_indices().take(LONGEST_PIECE).find(|(_, c)| *c == ' ');
+            word.map_or_else(
+                || format!("…{kept}"),
+                |(space, _)| format!("… {}", kept[space..].trim_start()),
+            )
+        }
         None if room > 0 => "…".to_owned(),
         None => String::new(),
     }
 }
+
+/// Columns of a word cut in two, beyond which the rest of it is shown.
+const LONGEST_PIECE: usize = 16;
 
 /// The path or the port where the text names it, else the words that tell the reason, else all of
 /// it.
