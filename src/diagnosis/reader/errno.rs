@@ -125,7 +125,9 @@ pub(crate) fn find(text: &str) -> Option<ErrnoMatch> {
 /// the path behind it and no sentence, `AccessDeniedException: bob lacks a permission`.
 fn is_of_service(until_end: &str, rest: &str) -> bool {
     static SENTENCE: LazyLock<Regex> = LazyLock::new(|| compile(r"^: [A-Za-z][\w']* [\w/']+\b"));
-    until_end.ends_with("AccessDeniedException") && SENTENCE.is_match(rest)
+    // `"code": "AccessDeniedException"`: the JDK's is never a value by itself.
+    until_end.ends_with("\"AccessDeniedException") && rest.starts_with('"')
+        || until_end.ends_with("AccessDeniedException") && SENTENCE.is_match(rest)
 }
 
 fn words(text: &str) -> Option<(Errno, Range<usize>)> {
@@ -231,6 +233,7 @@ mod tests {
             ("No such file or directory (2)", None),
             ("a PEACCESS treaty", None),
             ("java.nio.file.AccessDeniedException: data", Some(Errno::Eacces)),
+            ("\"code\": \"AccessDeniedException\",", None),
             ("acme.AccessDeniedException: bob lacks a permission", None),
         ];
         for (text, errno) in cases {

@@ -235,7 +235,7 @@ const FRAMES: &[(Operation, &str)] = &[
     ),
     (
         Operation::Chown,
-        r"\bos\.l?chown\b|\bsetOwner\b|\bchownSync\b|\bfu_?chown\b|\bshutil\.chown\b",
+        r"\b\w+\.l?chown\(|\bos\.l?chown\b|\bsetOwner\b|\bchownSync\b|\bfu_?chown\b|\bshutil\.chown\b",
     ),
     (
         Operation::Chmod,
