@@ -44,6 +44,7 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "sca
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "explain" -d 'Explain why a container failed: a pod, a log, or the name of an obstacle'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "fix" -d 'Make workloads run as non-root, and prove it'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "prove" -d 'Tell whether workloads work as they are written, compared with copies as root'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "migrate" -d 'Take a whole namespace to a Pod Security level, with every plan proven'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "image" -d 'Show what an image runs as, who owns what in it, and where its bytes are wasted'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "can-i" -d 'Say whether a container may do something, and why: reach a path, execute a file, bind a port'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_needs_command" -f -a "trace" -d 'Read a strace: what was refused, and what the program did'
@@ -105,6 +106,10 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -l
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand scan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -s f -l filename -d 'A log to read; - for standard input' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -s c -l container -d 'Only this container' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l plain-http -d 'Registry to speak plain HTTP with; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l registry-mirror -d 'Registry to ask instead of the one that a reference names' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l content-store -d 'containerd\'s content store, to read a workload\'s images from on the node itself; such as /var/lib/containerd/io.containerd.content.v1.content' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l image-cache-size -d 'Size of the cache of images, in MiB' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -s o -l output -d 'Output format' -r -f -a "text\t''
 json\t''
 yaml\t''"
@@ -123,6 +128,8 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain"
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -s v -l v -d 'Log requests to the cluster on standard error; -v=6 and -v=8 log more' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -s p -l previous -d 'Read the logs of the previous instances of the containers'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l all-remedies -d 'Show every remedy, not only the first three of each obstacle'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l offline -d 'Do not read the images: only a pod that runs tells which remedies apply'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l no-image-cache -d 'Do not cache images'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l all -d 'Show everything: also refusals that did not stop the program, and long lists in full'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l exit-zero -d 'Exit with 0 even if something was refused'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand explain" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
@@ -227,6 +234,47 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -s y -l yes -d 'Start the copies without asking, with all their side effects'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l level -d 'Level that it is to enforce' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l out -d 'Write a kustomize component with the plans, the namespace\'s labels and a text for a pull request into this directory' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l accept -d 'Workload that may be left behind and is refused from then on, as job/old; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l state -d 'File that keeps what was found, instead of a ConfigMap of the namespace' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l parallel -d 'Workloads that are proven at the same time' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l timeout -d 'Seconds for each trial, and for each rollout' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -s o -l output -d 'Output format' -r -f -a "table\t''
+json\t''
+yaml\t''
+markdown\t'For a pull request'"
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l check -d 'What a copy must do beside being ready, such as \'http :8080/healthz 200\', \'http POST :8080/upload 2MiB 2xx\', \'tcp :5432\' or \'exec: COMMAND\'; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l check-job -d 'Job or Pod that checks a copy, whose address is in its variable TARGET_IP; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l plain-http -d 'Registry to speak plain HTTP with; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l registry-mirror -d 'Registry to ask instead of the one that a reference names' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l content-store -d 'containerd\'s content store, to read a workload\'s images from on the node itself; such as /var/lib/containerd/io.containerd.content.v1.content' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l image-cache-size -d 'Size of the cache of images, in MiB' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -s n -l namespace -d 'Namespace, instead of the one of the current context' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l kubeconfig -d 'Kubeconfig file, instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l as -d 'User to impersonate' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l token -d 'Bearer token for the API server' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l certificate-authority -d 'Certificate authority of the API server\'s certificate' -r -F
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l tls-server-name -d 'Name that the API server\'s certificate must have' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l request-timeout -d 'How long to wait for one answer, such as 30s or 1m; 0 waits forever' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -s v -l v -d 'Log requests to the cluster on standard error; -v=6 and -v=8 log more' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l apply -d 'Write the plans that work, and enforce the level where nothing is in the way'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l resume -d 'Go on with what an earlier run began'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l undo -d 'Take back what a migration wrote: templates and labels'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l force -d 'Write to objects of a release or an operator, too, which may take it back'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l user-namespace -d 'Let root in a user namespace be the last resort'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -s y -l yes -d 'Start the copies without asking, with all their side effects'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l no-control -d 'Run no copy as root to compare with'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l no-requests -d 'Ask the ports of a copy nothing'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l quick -d 'Try no reload and no second start'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l no-image-cache -d 'Do not cache images'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -l tree -d 'List the files, or those below PATH, with the layer that each came from' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand image" -s o -l output -d 'Output format' -r -f -a "table\t''
 json\t''

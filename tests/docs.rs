@@ -18,6 +18,7 @@ use std::{env, fs};
 
 use build::{LayerTar, config, docker_archive};
 use clap_complete::Shell;
+use nonroot::output::migrate::{Fence, MigrationReport, Outcome, Row};
 use nonroot::output::prove::{Judged, ProveReport};
 use serde_json::Value;
 
@@ -215,6 +216,14 @@ fn judged() -> Judged {
     }
 }
 
+/// A namespace that `migrate` took to its level.
+fn migration() -> MigrationReport {
+    let row = Row { outcome: Outcome::Proven, standing: "baseline", ..Row::new("deployment/web") };
+    let admitted = Row { outcome: Outcome::Admitted, ..Row::new("deployment/api") };
+    let fence = Fence { is_set: true, refusal: Some("violates".to_owned()), ..Fence::default() };
+    MigrationReport::new("shop", "restricted", None, vec![row, admitted], Some(fence), Vec::new())
+}
+
 #[test]
 fn every_field_of_every_report_is_documented() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -242,6 +251,8 @@ fn every_field_of_every_report_is_documented() {
     // Only a cluster gives one with workloads.
     let report = serde_json::to_value(ProveReport::new(Vec::new(), vec![judged()])).unwrap();
     compare(&sections, "ProveReport", &report, &mut seen);
+    let report = serde_json::to_value(migration()).unwrap();
+    compare(&sections, "MigrationReport", &report, &mut seen);
     for (name, section) in &sections {
         for (field, (_, live)) in section {
             let was = seen.contains(&format!("{name}.{field}"));

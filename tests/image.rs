@@ -116,6 +116,27 @@ async fn web_image() -> Image {
 }
 
 #[tokio::test]
+async fn empty_directories_of_the_program_are_found() {
+    let app = LayerTar::default()
+        .directory("app/", 0o755, ROOT)
+        .file("app/main", 0o755, ROOT, b"#!/bin/sh")
+        .directory("app/var/uploads/", 0o755, ROOT)
+        .directory("app/node_modules/x/empty/", 0o755, ROOT)
+        .directory("app/full/", 0o755, ROOT)
+        .file("app/full/x", 0o644, ROOT, b"x")
+        .directory("srv/empty/", 0o755, ROOT);
+    let layers = vec![app.build()];
+    let config = config(serde_json::json!({ "WorkingDir": "/app" }), &layers, &["COPY . /"]);
+    let directory = tempfile::tempdir().unwrap();
+    let path = save(directory.path(), "app.tar", &docker_archive(&config, &layers));
+    let image = read_path(&path, options()).await.unwrap();
+    let mut facts = Facts::default();
+    foresight::image::learn(&mut facts, &image);
+    assert_eq!(facts.empty, ["/app/var/uploads"]);
+    assert!(image.empty_directories("/nowhere").is_empty());
+}
+
+#[tokio::test]
 async fn an_image_is_read_alike_from_every_form() {
     let (config, layers) = web();
     let expected = web_image().await;

@@ -20,6 +20,17 @@ pub fn write_new(path: &Path, text: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// Writes a file of ours, whole or not at all, whether it is there or not.
+///
+/// # Errors
+/// It cannot be written; it is then as it was.
+pub(super) fn write(path: &Path, text: &str) -> Result<(), Error> {
+    let fail = |error: &dyn Display| Error::input(format!("write {}", path.display()), error);
+    let file = beside(path, text).map_err(|error| fail(&error))?;
+    file.persist(path).map_err(|error| fail(&error.error))?;
+    Ok(())
+}
+
 /// Puts another text in the place of a file, whole or not at all. Its mode and, where that is
 /// allowed, its owner stay; a link stays, and what it leads to is replaced.
 ///

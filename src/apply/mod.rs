@@ -3,10 +3,13 @@
 
 pub mod baseline;
 mod file;
+pub mod lease;
+pub mod migration_state;
+pub mod namespace;
 mod rollout;
 mod workload;
 
 pub use self::file::{replace, write_new};
 pub use self::workload::{
-    FIELD_MANAGER, ObjectChange, RolloutOutcome, RolloutProgress, apply, roll_back,
+    FIELD_MANAGER, ObjectChange, RolloutOutcome, RolloutProgress, apply, preview, roll_back,
 };

@@ -132,6 +132,19 @@ pub async fn apply(
     Ok(RolloutOutcome::Failed { why, pod })
 }
 
+/// What would come of a change: the API server is asked, and nothing is written.
+///
+/// # Errors
+/// The API server refuses it or does not answer.
+pub async fn preview(cluster: &Cluster, change: ObjectChange<'_>) -> Result<Value, Error> {
+    let planned = patch(&objects(cluster, change)?, change, None).await?;
+    let attempted = || {
+        let name = change.original["metadata"]["name"].as_str().unwrap_or_default();
+        format!("read what would come of the change to {name}")
+    };
+    serde_json::to_value(&planned).map_err(|error| Error::remote(attempted(), error))
+}
+
 /// Gives an object the pod template that it had before a change.
 ///
 /// # Errors

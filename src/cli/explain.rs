@@ -1,8 +1,9 @@
 //! `kubectl nonroot explain`: why a container failed, and what would remove it.
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 
-use super::flags::{ClusterFlags, RefusalFlags};
+use super::flags::{ClusterFlags, RefusalFlags, RegistryFlags};
 use super::{Fault, exit_code, print, progress, say, width};
 use crate::error::Error;
 use crate::model::obstacle::Category;
@@ -33,6 +34,11 @@ pub(super) struct ExplainArgs {
     /// Show every remedy, not only the first three of each obstacle
     #[arg(long)]
     all_remedies: bool,
+    /// Do not read the images: only a pod that runs tells which remedies apply
+    #[arg(long, env = "NONROOT_OFFLINE", value_parser = FalseyValueParser::new(), hide_env_values = true)]
+    offline: bool,
+    #[command(flatten)]
+    registry: RegistryFlags,
     #[command(flatten)]
     shown: RefusalFlags,
 }
@@ -86,6 +92,7 @@ fn pod(args: &ExplainArgs) -> Result<FailingPod, Error> {
         target: target::one(&args.what, "explain")?,
         container: args.container.clone(),
         previous: args.previous,
+        images: (!args.offline).then(|| args.registry.registry()),
     })
 }
 

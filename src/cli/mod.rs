@@ -8,6 +8,7 @@ mod explain;
 mod fix;
 mod flags;
 mod image;
+mod migrate;
 mod nodes;
 mod progress;
 mod prompts;
@@ -53,6 +54,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     Fix(Box<fix::FixArgs>),
     Prove(prove::ProveArgs),
+    Migrate(Box<migrate::MigrateArgs>),
     Image(image::ImageArgs),
     CanI(can_i::CanIArgs),
     Trace(trace::TraceArgs),
@@ -98,6 +100,7 @@ pub fn run(args: Vec<std::ffi::OsString>) -> u8 {
         Command::Explain(args) => wait(explain::run(&cli.cluster, args)),
         Command::Fix(args) => wait(fix::run(&cli.cluster, *args)),
         Command::Prove(args) => wait(prove::run(&cli.cluster, args)),
+        Command::Migrate(args) => wait(migrate::run(&cli.cluster, *args)),
         Command::Image(args) => wait(image::run(&cli.cluster, args)),
         Command::CanI(args) => wait(can_i::run(&cli.cluster, args)),
         Command::Trace(args) => wait(trace::run(&cli.cluster, args)),
@@ -123,7 +126,10 @@ fn wait(command: impl Future<Output = Result<u8, Fault>>) -> Result<u8, Fault> {
         .map_err(|why| Error::input("start the threads of a command", why))?;
     // In a box: the loop that drives a command is compiled once, and not for each of them.
     let command: Pin<Box<dyn Future<Output = Result<u8, Fault>>>> = Box::pin(command);
-    runtime.block_on(command)
+    let outcome = runtime.block_on(command);
+    // What was given up may still be at work: a layer that is unpacked, for one.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Why a command ends early.

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::finding::Finding;
+use super::finding::{Certainty, Finding};
 use super::patterns::{self, PATTERNS};
 use super::reader::context::LineContext;
 use super::reader::errno::compile;
@@ -15,7 +15,7 @@ use super::reader::rank::LocatedFinding;
 use super::reader::record::Record;
 use super::reader::{exclusions, severity::Severity};
 use super::{candidates, details};
-use crate::model::obstacle::Errno;
+use crate::model::obstacle::{Errno, Operation};
 
 /// What a record tells.
 #[derive(Debug, Default)]
@@ -130,8 +130,18 @@ fn one_failure(read: Vec<(usize, Finding)>) -> Vec<(usize, Finding)> {
     let is_cause = |(_, other): &&(usize, Finding)| {
         other.category == finding.category || (other.path.is_none() && other.port.is_none())
     };
-    let mut causes = read[best..].iter().filter(is_cause);
-    finding.errno = causes.find_map(|(_, cause)| cause.errno);
+    let causes = || read[best..].iter().filter(is_cause);
+    finding.errno = causes().find_map(|(_, cause)| cause.errno);
+    // An exception around another repeats its message, and the frames of the call are the inner
+    // one's.
+    if finding.operation == Operation::Open {
+        let inner = causes().find(|(_, cause)| {
+            cause.path == finding.path
+                && !matches!(cause.operation, Operation::Open | Operation::Other)
+                && cause.confidence.certainty == Certainty::Exact
+        });
+        finding.operation = inner.map_or(finding.operation, |(_, cause)| cause.operation);
+    }
     vec![(index, finding)]
 }
 

@@ -25,6 +25,10 @@ pub fn learn(facts: &mut Facts, image: &Image) {
         facts.search_path.take().or_else(|| image.config.variable("PATH").map(str::to_owned));
     facts.directory = facts.directory.take().or_else(|| Some(image.working_directory().to_owned()));
     facts.has_shell |= TOOLS.iter().all(|tool| image.program(&[(*tool).to_owned()]).is_some());
+    if facts.empty.is_empty() && image.working_directory() != "/" {
+        let empty = image.empty_directories(image.working_directory()).into_iter();
+        facts.empty = empty.map(|path| image.tree.paths().display(path)).collect();
+    }
     let exposed = image.config.exposed_ports.iter().filter(|port| port.privileged());
     facts.low_ports.extend(exposed.map(|port| port.number));
     // Every byte of the image was read, as it is before anything runs.

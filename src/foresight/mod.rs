@@ -148,6 +148,31 @@ pub fn image_volume(container: &str, path: &str) -> Obstacle {
     Obstacle { path: Some(path.to_owned()), ..obstacle }
 }
 
+/// What a container's start gives to another user, which needs it for what it writes: each
+/// directory without those in it.
+pub fn given<'i>(container: &'i str, inside: &'i Inside) -> impl Iterator<Item = Obstacle> + 'i {
+    let is_in_another =
+        |stat: &PathStat| inside.given.iter().any(|other| is_below(&stat.path, &other.path));
+    let topmost = inside.given.iter().filter(move |stat| !is_in_another(stat));
+    topmost.filter(|stat| is_the_programs(&stat.path)).map(move |stat| {
+        let cause = format!("its start gives {} to uid {}", stat.path, stat.inode.uid);
+        let source = format!("container {container} as it runs as root");
+        let obstacle =
+            obstacle(container, &source, Operation::Create, Category::UnwritablePath, cause);
+        Obstacle { path: Some(stat.path.clone()), ..obstacle }
+    })
+}
+
+/// An empty directory where the image's program works, which was made for what it writes: nothing
+/// else needs one.
+#[must_use]
+pub fn empty_directory(container: &str, path: &str) -> Obstacle {
+    let cause = format!("its image has the empty directory {path}, for what it writes");
+    let source = format!("image of container {container}");
+    let obstacle = obstacle(container, &source, Operation::Create, Category::UnwritablePath, cause);
+    Obstacle { path: Some(path.to_owned()), ..obstacle }
+}
+
 /// What the copy may not write though it works, and the root pod writes or the image was made for.
 #[must_use]
 pub fn refused(container: &str, path: &str) -> Obstacle {
@@ -268,6 +293,17 @@ mod tests {
         );
         let found = written(&Inside { changed, ..Inside::default() });
         assert_eq!(found, ["/run/a", "/run/b", "/run/c", "/run/d", "/run/e", "/var/spool/x"]);
+    }
+
+    #[test]
+    fn what_the_start_gives_away_is_written_by_who_gets_it() {
+        let of = |path: &str, uid| PathStat::new(path, Inode::directory(0o755, uid, uid));
+        let given = vec![of("/config", 911), of("/config/a", 911), of("/etc/app", 911)];
+        let inside = Inside { given, ..Inside::default() };
+        let found: Vec<Obstacle> = super::given("a", &inside).collect();
+        assert_eq!(found.len(), 1, "the topmost, and nothing of /etc");
+        assert_eq!(found[0].path.as_deref(), Some("/config"));
+        assert_eq!(found[0].cause, "its start gives /config to uid 911");
     }
 
     #[test]

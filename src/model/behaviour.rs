@@ -28,6 +28,20 @@ pub struct Behaviour {
     pub gaps: Vec<String>,
 }
 
+impl Behaviour {
+    /// Whether it was seen to do its work: it answered a request by HTTP, went on after its greeting,
+    /// or passed a check. That it listens, and greets, a program does before it does anything.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        let answers = |(_, reply): &(Request, Reply)| match reply {
+            Reply::Http { status, .. } => *status < 500,
+            Reply::Banner(_, then) => *then == AfterGreeting::GoesOn,
+            Reply::Open | Reply::Failed(_) => false,
+        };
+        self.replies.iter().any(answers) || self.checks.iter().any(|check| check.passed)
+    }
+}
+
 /// Something that a port is asked without being told to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Request {

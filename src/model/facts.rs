@@ -131,6 +131,8 @@ pub struct Facts {
     pub written: Vec<String>,
     /// Where the image has a VOLUME: a directory that it was made to write.
     pub volumes: Vec<String>,
+    /// Empty directories that the image has in its working directory, itself among them.
+    pub empty: Vec<String>,
     /// Its working directory, by which a relative path in its log becomes absolute.
     pub directory: Option<String>,
     /// Absolute paths that its words, its file and its configuration name.

@@ -22,6 +22,10 @@ pub struct Inside {
     /// What was created or modified since the container started, on its root file system and in
     /// volumes of its image.
     pub changed: Vec<PathStat>,
+    /// Directories that were given to another user than root since the container started.
+    pub given: Vec<PathStat>,
+    /// Empty directories in the working directory, itself among them.
+    pub empty: Vec<String>,
     pub mounts: Vec<MountInfo>,
     /// /etc/passwd and /etc/group, as they stand there.
     pub accounts: Accounts,
@@ -33,6 +37,11 @@ impl Inside {
         for stat in &other.changed {
             if !self.changed.iter().any(|known| known.path == stat.path) {
                 self.changed.push(stat.clone());
+            }
+        }
+        for stat in &other.given {
+            if !self.given.iter().any(|known| known.path == stat.path) {
+                self.given.push(stat.clone());
             }
         }
         for open in &other.open_for_writing {

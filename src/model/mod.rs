@@ -20,6 +20,7 @@ pub mod image;
 pub mod inside;
 pub mod knative;
 pub mod launcher;
+pub mod migration;
 pub mod misplaced;
 pub mod node;
 pub mod obstacle;

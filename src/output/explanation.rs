@@ -39,6 +39,8 @@ pub struct Explained {
     pub evidence: Evidence,
     /// In the order in which they should be tried.
     pub remedies: Vec<Remedy>,
+    /// Why it is not known which of them apply, where a pod was looked at.
+    pub undecided: Option<String>,
     /// Remedies that are left out of the view.
     #[serde(skip)]
     pub left_out: usize,
@@ -107,6 +109,7 @@ impl Explained {
                 text: obstacle.evidence.text,
             },
             remedies,
+            undecided: None,
             left_out: 0,
         }
     }
@@ -226,6 +229,11 @@ pub(super) fn one(f: &mut fmt::Formatter<'_>, obstacle: &Explained, width: usize
         let text = format!("{} [{}, {}]", Clean(&remedy.summary), remedy.id, remedy.level);
         wrapped(f, &head, margin.len() + 11, &text, width)?;
     }
+    if let Some(why) = &obstacle.undecided {
+        let head = format!("{margin} {GUTTER}={GUTTER:#} {HELP}note:{HELP:#} ");
+        let text = format!("which of these applies is not known: {}", Clean(why));
+        wrapped(f, &head, margin.len() + 9, &text, width)?;
+    }
     if obstacle.left_out > 0 {
         let more = if obstacle.left_out == 1 {
             "one more".to_owned()
@@ -271,11 +279,22 @@ fn ending(text: &str, room: usize) -> String {
         columns <= room
     };
     match text.char_indices().rev().take_while(fits).last() {
-        Some((at, _)) => format!("…{}", &text[at..]),
+        // A word that is cut in two tells nothing.
+        Some((at, _)) => {
+            let kept = &text[at..];
+            let word = kept.char_indices().take(LONGEST_PIECE).find(|(_, c)| *c == ' ');
+            word.map_or_else(
+                || format!("…{kept}"),
+                |(space, _)| format!("… {}", kept[space..].trim_start()),
+            )
+        }
         None if room > 0 => "…".to_owned(),
         None => String::new(),
     }
 }
+
+/// Columns of a word cut in two, beyond which the rest of it is shown.
+const LONGEST_PIECE: usize = 16;
 
 /// The path or the port where the text names it, else the words that tell the reason, else all of
 /// it.
@@ -373,6 +392,7 @@ mod tests {
                 text: LINE.to_owned(),
             },
             remedies: vec![Remedy { id: "seeded-empty-dir", level: "pod", summary }],
+            undecided: None,
             left_out: 0,
         };
         let explanation = Explanation::new(Vec::new(), vec![obstacle], None);

@@ -9,6 +9,7 @@ pub mod image;
 pub mod junit;
 pub mod markdown;
 mod markdown_text;
+pub mod migrate;
 pub mod nodes;
 pub mod obstacles;
 pub mod patch;

@@ -8,8 +8,9 @@ use serde::Serialize;
 use super::terminal::Clean;
 use crate::error::Error;
 
-const TEMPLATES: [(&str, &str); 3] = [
+const TEMPLATES: [(&str, &str); 4] = [
     ("junit.xml", include_str!("junit.xml")),
+    ("migration.html", include_str!("migration.html")),
     ("report.html", include_str!("report.html")),
     ("report.css", include_str!("report.css")),
 ];

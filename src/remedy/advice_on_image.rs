@@ -1,6 +1,6 @@
 //! What only another image can change.
 
-use super::{Remedy, RemedyLayer, no_edits};
+use super::{Remedy, RemedyLayer};
 use crate::model::obstacle::{Category, Obstacle};
 
 pub(super) const REMEDY: Remedy = Remedy {
@@ -24,7 +24,7 @@ pub(super) const REMEDY: Remedy = Remedy {
         Category::LostFunction,
     ],
     suggest,
-    propose: no_edits,
+    propose: None,
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {

@@ -1,6 +1,6 @@
 //! What only the node or its administrator can change.
 
-use super::{Remedy, RemedyLayer, no_edits};
+use super::{Remedy, RemedyLayer};
 use crate::model::detail::{Demand, Detail};
 use crate::model::node::{DEVICE_OWNERSHIP_SETTINGS, Runtime, device_ownership_setting};
 use crate::model::obstacle::{Category, Errno, Obstacle, Operation};
@@ -23,7 +23,7 @@ pub(super) const REMEDY: Remedy = Remedy {
         Category::RawSocket,
     ],
     suggest,
-    propose: no_edits,
+    propose: None,
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {

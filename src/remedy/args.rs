@@ -17,7 +17,7 @@ pub(super) const REMEDY: Remedy = Remedy {
               of the script with others, which is mounted over it.",
     removes: &[Category::IdentitySwitch, Category::CapabilityMissing, Category::OwnershipChange],
     suggest,
-    propose,
+    propose: Some(propose),
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {

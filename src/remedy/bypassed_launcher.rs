@@ -17,7 +17,7 @@ pub(super) const REMEDY: Remedy = Remedy {
               for root.",
     removes: &[Category::IdentitySwitch],
     suggest,
-    propose,
+    propose: Some(propose),
 };
 
 /// A user and then the command: gosu(1), su-exec, setuidgid(8), s6-setuidgid.

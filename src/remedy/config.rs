@@ -15,7 +15,7 @@ pub(super) const REMEDY: Remedy = Remedy {
               with `subPath`; a ConfigMap with the whole file does the same.",
     removes: &[Category::CapabilityMissing, Category::IdentitySwitch, Category::OwnershipChange],
     suggest,
-    propose,
+    propose: Some(propose),
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {

@@ -15,7 +15,7 @@ pub(super) const REMEDY: Remedy = Remedy {
               sysctl, for ping the kernel's ICMP sockets are enough.",
     removes: &[Category::NotExecutable, Category::CapabilityMissing],
     suggest,
-    propose,
+    propose: Some(propose),
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {

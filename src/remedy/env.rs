@@ -15,7 +15,7 @@ pub(super) const REMEDY: Remedy = Remedy {
               nearly every image.",
     removes: &[Category::HomeUnwritable, Category::MissingPasswdEntry, Category::UnwritablePath],
     suggest,
-    propose,
+    propose: Some(propose),
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {

@@ -14,7 +14,7 @@ pub(super) const REMEDY: Remedy = Remedy {
               restricted allows, cures exactly that file capability. It does nothing for a file that carries none.",
     removes: &[Category::NotExecutable, Category::CapabilityMissing],
     suggest,
-    propose,
+    propose: Some(propose),
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {

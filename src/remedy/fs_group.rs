@@ -20,7 +20,7 @@ pub(super) const REMEDY: Remedy = Remedy {
               fsGroup: each start of one with another group takes the files from the rest.",
     removes: &[Category::VolumeOwnership, Category::UnwritablePath, Category::UnreadableFile],
     suggest,
-    propose,
+    propose: Some(propose),
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {

@@ -30,7 +30,7 @@ pub(super) const REMEDY: Remedy = Remedy {
         Category::VolumeOwnership,
     ],
     suggest,
-    propose,
+    propose: Some(propose),
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {

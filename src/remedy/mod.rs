@@ -86,8 +86,8 @@ pub struct Remedy {
     /// wrong.
     suggest: fn(&Obstacle) -> Option<String>,
     /// The edits for an obstacle of a container of which the facts are known, each a try of its
-    /// own, best first.
-    propose: fn(&Obstacle, &Facts) -> Vec<Proposal>,
+    /// own, best first. `None` where no edit of the workload does it.
+    propose: Option<fn(&Obstacle, &Facts) -> Vec<Proposal>>,
 }
 
 impl Remedy {
@@ -224,7 +224,33 @@ fn is_engine_socket(path: &str) -> bool {
 /// What could remove an obstacle, in the order in which it should be tried, as edits.
 #[must_use]
 pub fn proposals(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
-    for_category(obstacle.category).flat_map(|remedy| (remedy.propose)(obstacle, facts)).collect()
+    let remedies = for_category(obstacle.category).filter_map(|remedy| remedy.propose);
+    remedies.flat_map(|propose| propose(obstacle, facts)).collect()
+}
+
+/// What would remove an obstacle of a container of which the facts are known, in the order in which
+/// it should be tried: of each remedy its best edits that are `wanted`, and the sentence of one that
+/// no edit makes.
+#[must_use]
+pub fn decided(
+    obstacle: &Obstacle,
+    facts: &Facts,
+    wanted: impl Fn(&Proposal) -> bool,
+) -> Vec<Suggestion> {
+    let suggested = for_category(obstacle.category).filter_map(|remedy| {
+        let summary = match remedy.propose {
+            Some(propose) => propose(obstacle, facts).into_iter().find(|one| wanted(one))?.summary,
+            None => (remedy.suggest)(obstacle)?,
+        };
+        Some(Suggestion { id: remedy.id, layer: remedy.layer, summary })
+    });
+    let mut suggested: Vec<Suggestion> = suggested.collect();
+    suggested.sort_by_key(|one| match one.id {
+        "real-privilege" if real_privilege::is_certain(obstacle) => 0,
+        "user-namespace" => 2,
+        _ => 1,
+    });
+    suggested
 }
 
 /// What could remove what a program is refused and does not tell, all of it to be made together: of
@@ -232,11 +258,6 @@ pub fn proposals(obstacle: &Obstacle, facts: &Facts) -> Vec<Proposal> {
 #[must_use]
 pub fn speculative(facts: &Facts) -> Vec<Proposal> {
     SPECULATIVE.iter().flat_map(|remedy| remedy(facts)).collect()
-}
-
-/// Nothing that an edit of the workload could do.
-fn no_edits(_: &Obstacle, _: &Facts) -> Vec<Proposal> {
-    Vec::new()
 }
 
 #[cfg(test)]

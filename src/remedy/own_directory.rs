@@ -18,7 +18,7 @@ pub(super) const REMEDY: Remedy = Remedy {
               sight.",
     removes: &[Category::OwnershipChange, Category::VolumeOwnership],
     suggest,
-    propose,
+    propose: Some(propose),
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {

@@ -15,7 +15,7 @@ pub(super) const REMEDY: Remedy = Remedy {
               image has already needs none of it.",
     removes: &[Category::MissingPasswdEntry],
     suggest,
-    propose,
+    propose: Some(propose),
 };
 
 fn suggest(_: &Obstacle) -> Option<String> {

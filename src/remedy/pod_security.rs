@@ -1,6 +1,6 @@
 //! The fields that the level demands.
 
-use super::{Remedy, RemedyLayer, no_edits};
+use super::{Remedy, RemedyLayer};
 use crate::model::detail::Detail;
 use crate::model::obstacle::{Category, Obstacle};
 
@@ -16,7 +16,7 @@ pub(super) const REMEDY: Remedy = Remedy {
               program then lacks shows when it starts.",
     removes: &[Category::PodSecurity],
     suggest,
-    propose: no_edits,
+    propose: None,
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {

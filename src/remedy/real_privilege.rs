@@ -1,6 +1,6 @@
 //! What no setting removes: a privilege that the program really needs.
 
-use super::{Remedy, RemedyLayer, no_edits};
+use super::{Remedy, RemedyLayer};
 use crate::model::obstacle::{Category, Obstacle};
 use crate::model::podsecurity::BASELINE_CAPABILITIES;
 
@@ -16,7 +16,7 @@ pub(super) const REMEDY: Remedy = Remedy {
               from being root on the node.",
     removes: &[Category::CapabilityMissing, Category::RawSocket],
     suggest,
-    propose: no_edits,
+    propose: None,
 };
 
 /// Capabilities that programs ask for and do without, where they are told to.

@@ -1,6 +1,6 @@
 //! One SELinux level for the pods that share a volume.
 
-use super::{Remedy, RemedyLayer, no_edits};
+use super::{Remedy, RemedyLayer};
 use crate::model::detail::Detail;
 use crate::model::obstacle::{Category, Obstacle};
 use crate::model::se_linux::Mismatch;
@@ -18,7 +18,7 @@ pub(super) const REMEDY: Remedy = Remedy {
     suggest,
     // Which level is right only the administrator of the cluster knows, and no trial on a copy's
     // empty volume shows it.
-    propose: no_edits,
+    propose: None,
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {

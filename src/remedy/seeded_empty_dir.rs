@@ -22,7 +22,7 @@ pub(super) const REMEDY: Remedy = Remedy {
         Category::UnreadableFile,
     ],
     suggest,
-    propose,
+    propose: Some(propose),
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {

@@ -16,7 +16,7 @@ pub(super) const REMEDY: Remedy = Remedy {
               changed, take the step out instead.",
     removes: &[Category::OwnershipChange],
     suggest,
-    propose,
+    propose: Some(propose),
 };
 
 /// The command that makes the refused call.

@@ -17,7 +17,7 @@ pub(super) const REMEDY: Remedy = Remedy {
               anything else. Joining needs no privilege, since the runtime sets the groups before the program starts.",
     removes: &[Category::UnwritablePath, Category::UnreadableFile, Category::VolumeOwnership],
     suggest,
-    propose,
+    propose: Some(propose),
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {

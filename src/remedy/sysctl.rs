@@ -17,7 +17,7 @@ pub(super) const REMEDY: Remedy = Remedy {
               capabilities.add unless the program's file has it.",
     removes: &[Category::PrivilegedPort, Category::RawSocket],
     suggest,
-    propose,
+    propose: Some(propose),
 };
 
 const PING_GROUPS: &str = "net.ipv4.ping_group_range";

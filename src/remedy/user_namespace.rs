@@ -15,7 +15,7 @@ pub(super) const REMEDY: Remedy = Remedy {
               and dropped capabilities stay dropped: what becomes another user for each job or login starts, and fails then.",
     removes: &[Category::UnreadableFile, Category::IdentitySwitch, Category::OwnershipChange],
     suggest,
-    propose,
+    propose: Some(propose),
 };
 
 fn suggest(obstacle: &Obstacle) -> Option<String> {

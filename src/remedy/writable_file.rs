@@ -16,7 +16,7 @@ pub(super) const REMEDY: Remedy = Remedy {
               It can be written and not be replaced: a program that renames another file over it still fails.",
     removes: &[Category::UnwritablePath, Category::ReadOnlyRootfs],
     suggest,
-    propose,
+    propose: Some(propose),
 };
 
 fn path(obstacle: &Obstacle) -> Option<&str> {

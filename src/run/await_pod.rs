@@ -133,6 +133,7 @@ impl Trial<'_> {
         let checks = behaviour.checks.iter().map(|check| check.check.clone()).collect();
         outcome.seen.notes.extend(notes);
         outcome.seen.checks = checks;
+        outcome.seen.is_shown = behaviour.is_shown();
         outcome.seen.gaps = behaviour.gaps;
         outcome
     }

@@ -64,7 +64,7 @@ fn verdict(
     mut not_checked: Vec<String>,
     elapsed: Duration,
 ) -> Verdict {
-    let Outcome { end, mut obstacles, seen: Used { notes, checks, gaps }, .. } = outcome;
+    let Outcome { end, mut obstacles, seen: Used { notes, checks, gaps, .. }, .. } = outcome;
     obstacles.retain(|one| !search::is_known(known, one));
     // Nothing is added here that would open what root writes.
     let is_refused = obstacles.iter().any(|one| one.category == Category::UnwritablePath);

@@ -21,6 +21,7 @@ mod strace;
 pub mod tracer;
 mod trial;
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -69,6 +70,8 @@ pub struct Options {
     pub requests: bool,
     /// Nothing is reloaded or started a second time.
     pub quick: bool,
+    /// What the ids of its trials begin with, by which [`clean_named`] finds them.
+    pub prefix: &'static str,
 }
 
 impl Default for Options {
@@ -85,6 +88,7 @@ impl Default for Options {
             check_jobs: Vec::new(),
             requests: true,
             quick: false,
+            prefix: "",
         }
     }
 }
@@ -133,6 +137,49 @@ pub struct Trial<'a> {
     /// What owns its pods: `metadata.ownerReferences`, once it is created.
     pub owner: OnceLock<Value>,
     pub progress: &'a (dyn Fn(Progress<'_>) + Sync),
+}
+
+impl<'a> Trial<'a> {
+    /// The trial of an object of which nothing else is known.
+    #[must_use]
+    pub fn new(
+        cluster: Option<&'a Cluster>,
+        namespace: &str,
+        object: &'a Value,
+        volumes: &'a Volumes,
+        options: Options,
+        progress: &'a (dyn Fn(Progress<'_>) + Sync),
+    ) -> Self {
+        Trial {
+            cluster,
+            namespace: namespace.to_owned(),
+            object,
+            id: trial_id(options.prefix, object),
+            runs_to_an_end: matches!(object["kind"].as_str(), Some("Job" | "CronJob")),
+            root_pod: None,
+            traces: Vec::new(),
+            images: Vec::new(),
+            configurations: Vec::new(),
+            volumes,
+            options,
+            inspection_pod: OnceLock::new(),
+            owner: OnceLock::new(),
+            progress,
+        }
+    }
+}
+
+/// A name that no other trial has: a workload's, and the time.
+fn trial_id(prefix: &str, object: &Value) -> String {
+    let name = object["metadata"]["name"].as_str().unwrap_or("workload");
+    let name: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+        .take(30)
+        .collect();
+    let time =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    format!("{prefix}{}-{:x}", name.trim_matches('-'), time.as_nanos())
 }
 
 impl Trial<'_> {
@@ -212,6 +259,35 @@ pub async fn clean(
         Err(error) => return Err(fail(&error)),
     }
     Ok(removed)
+}
+
+/// Removes the pods and owners of every trial in a namespace whose id begins with a prefix.
+///
+/// # Errors
+/// The cluster does not answer, or does not let us.
+pub async fn clean_named(cluster: &Cluster, namespace: &str, prefix: &str) -> Result<(), Error> {
+    let fail = |error: &kube::Error| {
+        let attempted = format!("list the trial pods of namespace {namespace}");
+        Error::remote(attempted, crate::evidence::cluster::innermost(error))
+    };
+    let selected = ListParams::default().labels(pod::LABEL);
+    let pods: Api<Pod> = Api::namespaced(cluster.client(), namespace);
+    let jobs: Api<Job> = Api::namespaced(cluster.client(), namespace);
+    let pods = insist(|| pods.list_metadata(&selected)).await.map_err(|error| fail(&error))?;
+    let jobs = insist(|| jobs.list_metadata(&selected)).await.map_err(|error| fail(&error))?;
+    let labels = pods
+        .items
+        .iter()
+        .map(|pod| pod.metadata.labels.as_ref())
+        .chain(jobs.items.iter().map(|job| job.metadata.labels.as_ref()));
+    let trials: BTreeSet<&String> = labels
+        .filter_map(|labels| labels?.get(pod::LABEL))
+        .filter(|trial| trial.starts_with(prefix))
+        .collect();
+    for trial in trials {
+        clean(cluster, namespace, Some(trial)).await?;
+    }
+    Ok(())
 }
 
 /// Removes all objects of a kind that a label selector selects, at once, and what they own in the

@@ -18,10 +18,10 @@ use crate::model::node::Probed;
 
 /// What a probe does in its namespace.
 const RIGHTS: &[Right] = &[
-    Right { verb: "create", resource: "pods", subresource: None },
-    Right { verb: "get", resource: "pods", subresource: None },
-    Right { verb: "delete", resource: "pods", subresource: None },
-    Right { verb: "get", resource: "pods", subresource: Some("log") },
+    Right { group: "", verb: "create", resource: "pods", subresource: None },
+    Right { group: "", verb: "get", resource: "pods", subresource: None },
+    Right { group: "", verb: "delete", resource: "pods", subresource: None },
+    Right { group: "", verb: "get", resource: "pods", subresource: Some("log") },
 ];
 
 /// How long one pod may take, its image's pull included.

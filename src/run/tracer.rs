@@ -19,9 +19,9 @@ use crate::policy;
 
 /// What it takes to add an ephemeral container, and to read what it prints.
 const RIGHTS: &[Right] = &[
-    Right { verb: "patch", resource: "pods", subresource: Some("ephemeralcontainers") },
-    Right { verb: "get", resource: "pods", subresource: Some("log") },
-    Right { verb: "watch", resource: "pods", subresource: None },
+    Right { group: "", verb: "patch", resource: "pods", subresource: Some("ephemeralcontainers") },
+    Right { group: "", verb: "get", resource: "pods", subresource: Some("log") },
+    Right { group: "", verb: "watch", resource: "pods", subresource: None },
 ];
 
 /// How long the image may take to be pulled.

@@ -9,7 +9,9 @@ use crate::evidence::cluster::Right;
 use crate::model::behaviour::Behaviour;
 use crate::model::obstacle::Obstacle;
 use crate::model::plan::{Plan, Proof};
-use crate::search::{Attempt, End, News, Next, Observations, Outcome, Search, SearchInput, Used};
+use crate::search::{
+    Attempt, End, News, Next, Observations, Outcome, RemedyDecision, Search, SearchInput, Used,
+};
 
 /// A plan, and what its trial showed.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,12 +22,12 @@ pub struct Proven {
 
 /// What a trial cannot do without.
 const NEEDED: &[Right] = &[
-    Right { verb: "create", resource: "pods", subresource: None },
-    Right { verb: "get", resource: "pods", subresource: None },
-    Right { verb: "list", resource: "pods", subresource: None },
-    Right { verb: "watch", resource: "pods", subresource: None },
-    Right { verb: "delete", resource: "pods", subresource: None },
-    Right { verb: "get", resource: "pods", subresource: Some("log") },
+    Right { group: "", verb: "create", resource: "pods", subresource: None },
+    Right { group: "", verb: "get", resource: "pods", subresource: None },
+    Right { group: "", verb: "list", resource: "pods", subresource: None },
+    Right { group: "", verb: "watch", resource: "pods", subresource: None },
+    Right { group: "", verb: "delete", resource: "pods", subresource: None },
+    Right { group: "", verb: "get", resource: "pods", subresource: Some("log") },
 ];
 
 /// What it learns and proves more with, and what it does not do without that. A WebSocket is opened
@@ -33,19 +35,22 @@ const NEEDED: &[Right] = &[
 const OPTIONAL: &[(&[Right], &str)] = &[
     (
         &[
-            Right { verb: "create", resource: "pods", subresource: Some("exec") },
-            Right { verb: "get", resource: "pods", subresource: Some("exec") },
+            Right { group: "", verb: "create", resource: "pods", subresource: Some("exec") },
+            Right { group: "", verb: "get", resource: "pods", subresource: Some("exec") },
         ],
         "nothing is looked at from inside, and no command of a check runs: more rounds, and guesses",
     ),
     (
         &[
-            Right { verb: "create", resource: "pods", subresource: Some("portforward") },
-            Right { verb: "get", resource: "pods", subresource: Some("portforward") },
+            Right { group: "", verb: "create", resource: "pods", subresource: Some("portforward") },
+            Right { group: "", verb: "get", resource: "pods", subresource: Some("portforward") },
         ],
         "no port is asked",
     ),
-    (&[Right { verb: "patch", resource: "pods", subresource: None }], "no second start is tried"),
+    (
+        &[Right { group: "", verb: "patch", resource: "pods", subresource: None }],
+        "no second start is tried",
+    ),
 ];
 
 impl Trial<'_> {
@@ -84,7 +89,7 @@ impl Trial<'_> {
         }
         let (ready, works) = (search.is_ready(), search.is_proven());
         let (rounds, remaining, used) = search.proof();
-        let Used { mut notes, checks, gaps } = used;
+        let Used { mut notes, checks, gaps, .. } = used;
         notes.extend(limits);
         let not_checked = missing.into_iter().chain(gaps).collect();
         let seconds = begin.elapsed().as_secs();
@@ -99,12 +104,38 @@ impl Trial<'_> {
     /// The pod template cannot be parsed.
     pub async fn plan(&self, failed: Vec<Obstacle>) -> Result<Plan, Error> {
         let mut search = self.search(failed, self.observe().await?, None)?;
-        while let Next::Learn(questions) = search.next() {
-            let answers = self.answers(&search, questions).await;
-            search.learned(answers);
-        }
+        self.look_up(&mut search).await;
         self.tell(&mut search);
         Ok(search.plan(self.pod_of_today()))
+    }
+
+    /// What would remove each of some obstacles, by itself, as far as what runs and the images tell:
+    /// nothing is written to the cluster.
+    ///
+    /// # Errors
+    /// The pod template cannot be parsed.
+    pub async fn decide(&self, obstacles: &[Obstacle]) -> Result<Vec<RemedyDecision>, Error> {
+        let mut search = self.search(Vec::new(), self.observe().await?, None)?;
+        self.look_up(&mut search).await;
+        let mut decisions = Vec::with_capacity(obstacles.len());
+        for obstacle in obstacles {
+            let mut decision = search.decide(obstacle);
+            while let RemedyDecision::Learn(questions) = decision {
+                let answers = self.answers(&search, questions).await;
+                search.learned(answers);
+                decision = search.decide(obstacle);
+            }
+            decisions.push(decision);
+        }
+        Ok(decisions)
+    }
+
+    /// Looks up what a search that runs nothing asks, until it is done.
+    async fn look_up(&self, search: &mut Search<'_>) {
+        while let Next::Learn(questions) = search.next() {
+            let answers = self.answers(search, questions).await;
+            search.learned(answers);
+        }
     }
 
     /// The search, with what can be observed before it begins.

@@ -100,7 +100,7 @@ impl Search<'_> {
 
     /// An obstacle of an init container that fills a volume is one of the container whose volume it
     /// is.
-    fn located(&self, mut obstacle: Obstacle) -> Obstacle {
+    pub(super) fn located(&self, mut obstacle: Obstacle) -> Obstacle {
         let known = |name: &String| self.facts.contains_key(name);
         if obstacle.container.as_ref().is_some_and(known) {
             return obstacle;

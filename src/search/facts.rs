@@ -88,6 +88,7 @@ impl Search<'_> {
             facts.accounts = inside.accounts.users.clone();
             facts.search_path = inside.search_path.clone();
             facts.directory = inside.directory.clone();
+            facts.empty = inside.empty.clone();
             facts.has_shell = true;
         }
         if let Some(inside) = observed.running.get(name) {
@@ -101,6 +102,9 @@ impl Search<'_> {
             facts.directory = facts.directory.or_else(|| inside.directory.clone());
             if facts.volumes.is_empty() {
                 facts.volumes = foresight::image_volumes(inside);
+            }
+            if facts.empty.is_empty() {
+                facts.empty = inside.empty.clone();
             }
         }
         if let Some(image) = self.image(name) {
@@ -151,6 +155,9 @@ impl Search<'_> {
         let read = read.into_iter().take(MAX_READ).map(|(path, _)| path.to_owned());
         let mut paths: Vec<String> =
             read.chain(facts.volumes.iter().chain(&facts.written).cloned()).collect();
+        paths.extend(facts.empty.iter().cloned());
+        let running = self.observed.running.get(name);
+        paths.extend(running.iter().flat_map(|inside| &inside.given).map(|stat| stat.path.clone()));
         paths.extend(facts.state_paths());
         paths.extend(facts.names.iter().map(|word| format!("/etc/{word}")));
         paths.extend(EVERY_PROGRAMS_DIRECTORIES.map(str::to_owned));

@@ -9,6 +9,10 @@ use crate::model::podsecurity::Level;
 use crate::plan;
 use crate::remedy::{self, Proposal};
 
+/// Empty directories of an image that are taken for places where its program writes: one with more
+/// of them was made by a tool.
+const MAX_EMPTY: usize = 8;
+
 impl Search<'_> {
     /// What was declared and only root has use for is tried without: a trial finds out whether it
     /// is needed at all.
@@ -52,9 +56,9 @@ impl Search<'_> {
     /// today what it will do then.
     pub(super) fn foreseen(&self) -> Vec<Obstacle> {
         let changes = |container: &str| !self.keep_users.contains(container);
-        let running = self.observed.running.iter().filter(|(container, _)| changes(container));
+        let running = || self.observed.running.iter().filter(|(container, _)| changes(container));
         let written =
-            running.flat_map(|(container, inside)| foresight::obstacles(container, inside));
+            running().flat_map(|(container, inside)| foresight::obstacles(container, inside));
         let traced = self
             .traces
             .iter()
@@ -96,6 +100,11 @@ impl Search<'_> {
         let volumes = changed().flat_map(|facts| {
             facts.volumes.iter().map(|path| foresight::image_volume(&facts.container, path))
         });
+        let given = running().flat_map(|(container, inside)| foresight::given(container, inside));
+        let empty = changed().flat_map(|facts| {
+            let few = facts.empty.iter().filter(|_| facts.empty.len() <= MAX_EMPTY);
+            few.map(|path| foresight::empty_directory(&facts.container, path))
+        });
         let drops = |container: &str| !plan::drops_all(self.object, container);
         let carried = self.images.iter().filter(|(container, _)| drops(container)).flat_map(
             |(container, image)| {
@@ -110,6 +119,8 @@ impl Search<'_> {
             .chain(claims)
             .chain(keys)
             .chain(volumes)
+            .chain(given)
+            .chain(empty)
             .collect()
     }
 

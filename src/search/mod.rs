@@ -6,6 +6,7 @@
 
 mod accept;
 mod choose;
+mod decide;
 mod escalate;
 mod facts;
 mod foresee;
@@ -20,6 +21,7 @@ use k8s_openapi::api::core::v1::PodSpec;
 use serde::Deserialize as _;
 use serde_json::Value;
 
+pub use self::decide::RemedyDecision;
 pub use self::escalate::Escalation;
 pub use self::facts::{OBSERVER_UID, Observations, mounts};
 
@@ -30,7 +32,7 @@ use crate::model::filesystem::{FileType, PathStat};
 use crate::model::identity::{Assignment, Candidate};
 use crate::model::image::{Config, Image};
 use crate::model::inside::SearchHits;
-use crate::model::obstacle::Obstacle;
+use crate::model::obstacle::{Category, Evidence, Obstacle, Operation};
 use crate::model::plan::{Basis, Plan, Round, Step};
 use crate::model::podsecurity::Level;
 use crate::model::trace::Traced;
@@ -44,6 +46,8 @@ pub struct SearchOptions {
     pub level: Level,
     /// Pods may run. Without, there is only a plan from what can be read.
     pub runs: bool,
+    /// What today's pods show is remedied before anything fails.
+    pub foresees: bool,
     /// Runs at the most.
     pub max_rounds: usize,
     /// Prove `readOnlyRootFilesystem` as well, once the pod works without it.
@@ -67,6 +71,7 @@ impl Default for SearchOptions {
         Self {
             level: Level::Restricted,
             runs: true,
+            foresees: true,
             max_rounds: 20,
             read_only_root: false,
             user_namespace: false,
@@ -172,6 +177,8 @@ pub struct Used {
     pub checks: Vec<String>,
     /// What was not looked at.
     pub gaps: Vec<String>,
+    /// It was seen to do its work, beside being ready.
+    pub is_shown: bool,
 }
 
 impl Outcome {
@@ -387,7 +394,8 @@ impl<'a> Search<'a> {
                 }
                 self.assign_users();
                 self.take_capabilities();
-                (Phase::Foresee(self.foreseen().into()), None)
+                let foreseen = if self.options.foresees { self.foreseen() } else { Vec::new() };
+                (Phase::Foresee(foreseen.into()), None)
             }
             Phase::Foresee(mut obstacles) => {
                 let Some(obstacle) = obstacles.front() else { return (Phase::Begin, None) };
@@ -466,6 +474,10 @@ impl<'a> Search<'a> {
         // What root is refused as well is no reason to change anything.
         outcome.obstacles.retain(|one| !is_known(&self.observed.known_refusals, one));
         self.hold_to_switches(&mut outcome);
+        if outcome.end == End::Works && self.is_only_ready(&outcome) {
+            outcome.end = End::Differs;
+            outcome.obstacles.push(unshown());
+        }
         let works = outcome.end == End::Works;
         if works && self.next_run.contains(&Escalation::WaitLonger) {
             self.startup_time = self.startup_time.max(escalate::SILENT_START_TIMEOUT);
@@ -482,6 +494,15 @@ impl<'a> Search<'a> {
             _ => self.ran_with_all(outcome),
         };
         self.rounds.last().unwrap_or(&EMPTY)
+    }
+
+    /// Whether a copy is root in a user namespace of its own, and did nothing but start. Such a root
+    /// has no capability at a level that drops all of them: what insists on root starts, and what it
+    /// wants root for is refused (cron runs no job, sshd lets nobody in).
+    fn is_only_ready(&self, outcome: &Outcome) -> bool {
+        let edits = || self.steps.iter().flat_map(|step| &step.edits);
+        let ends_well = matches!(self.object["kind"].as_str(), Some("Job" | "CronJob"));
+        !outcome.seen.is_shown && !ends_well && edits().any(|edit| *edit == Edit::UserNamespace)
     }
 
     /// Ends the search for remedies: its time is over. What works is kept.
@@ -874,6 +895,18 @@ impl<'a> Search<'a> {
 
     fn is_read_only(&self) -> bool {
         self.steps.iter().any(|step| step.edits.contains(&Edit::ReadOnlyRoot))
+    }
+}
+
+/// A copy of which nothing showed that it works.
+fn unshown() -> Obstacle {
+    let cause = "it is ready as root in a user namespace, where it has no capabilities, and nothing \
+                 showed that it does its work: a check (--check) would";
+    let text = "no request was answered by HTTP, and no check was given".to_owned();
+    Obstacle {
+        cause: cause.to_owned(),
+        evidence: Evidence { source: "the trial".to_owned(), line: None, text },
+        ..Obstacle::new(Operation::Other, Category::LostFunction)
     }
 }
 

@@ -164,7 +164,8 @@ fn root_without_capabilities_does_not_do_what_wants_to_become_another_user() {
         let first = attempts.iter().position(keeps_root).expect("the last resort");
         let without = outcomes[0].clone();
         outcomes = vec![without.clone(); first];
-        outcomes.extend([works(), without]);
+        let seen = Used { is_shown: true, ..Used::default() };
+        outcomes.extend([Outcome { seen, ..works() }, without]);
         let (mut search, _) = driven(&object, SearchOptions::default(), input(), &outcomes);
         assert!(search.is_ready());
         let remaining = search.proof().1.into_iter().map(|one| one.cause).collect::<String>();
@@ -611,4 +612,120 @@ fn what_took_one_request_away_stays_as_a_guess() {
     let left: Vec<(Edit, bool)> =
         search.steps.iter().map(|step| (step.edits[0].clone(), step.doubtful)).collect();
     assert_eq!(left, [(edited, true), (Edit::FsGroup(8), false)]);
+}
+
+/// Answers as an image would that has a directory of root's at every path.
+fn answer_of_all(question: Question) -> Learned {
+    match answer(question) {
+        Learned::Look { container, paths, mut stats } => {
+            stats.extend(paths.iter().map(|path| directory(path, 0o755, 0, 0)));
+            Learned::Look { container, paths, stats }
+        }
+        other => other,
+    }
+}
+
+/// The directories that a plan without a trial makes volumes of.
+fn planned_directories(empty: &[String]) -> Vec<String> {
+    let object = pod();
+    let options = SearchOptions { runs: false, ..SearchOptions::default() };
+    let image = Inside { empty: empty.to_vec(), ..Inside::default() };
+    let images = BTreeMap::from([("web".to_owned(), image)]);
+    let observed = Observations { images, ..observed() };
+    let input = SearchInput { observed, ..SearchInput::default() };
+    let mut search = Search::new(&object, options, input).expect("a pod template");
+    while let Next::Learn(questions) = search.next() {
+        search.learned(questions.into_iter().map(answer_of_all).collect());
+    }
+    let edits = search.steps.iter().flat_map(|step| &step.edits);
+    let directories = edits.filter_map(|edit| match edit {
+        Edit::Directory { path, fill: Fill::Empty, .. } => Some(path.clone()),
+        _ => None,
+    });
+    directories.collect()
+}
+
+#[test]
+fn an_empty_directory_of_the_program_is_made_writable() {
+    let path = |number: usize| format!("/app/{number}/uploads");
+    assert_eq!(planned_directories(&[path(0)]), [path(0)]);
+    let many: Vec<String> = (0..9).map(path).collect();
+    assert!(planned_directories(&many).is_empty(), "a tool made so many");
+}
+
+/// Decides on an obstacle as for a pod that is only looked at.
+fn decided(object: &Value, obstacle: &Obstacle, answer: fn(Question) -> Learned) -> RemedyDecision {
+    let options = SearchOptions { runs: false, foresees: false, ..SearchOptions::default() };
+    let input = SearchInput { observed: observed(), ..SearchInput::default() };
+    let mut search = Search::new(object, options, input).expect("a pod template");
+    while let Next::Learn(questions) = search.next() {
+        search.learned(questions.into_iter().map(answer).collect());
+    }
+    loop {
+        match search.decide(obstacle) {
+            RemedyDecision::Learn(questions) => {
+                search.learned(questions.into_iter().map(answer).collect());
+            }
+            decision => return decision,
+        }
+    }
+}
+
+/// Answers as a container would that nobody can look into.
+fn silent(question: Question) -> Learned {
+    match question {
+        Question::Look { container, paths } => {
+            Learned::Look { container, paths, stats: Vec::new() }
+        }
+        other => answer(other),
+    }
+}
+
+#[test]
+fn what_would_remove_one_obstacle_is_decided_by_the_image() {
+    let object = pod();
+    let RemedyDecision::Decided(remedies, seen) =
+        decided(&object, &mkdir("/var/cache/web/x"), answer)
+    else {
+        panic!("the image was seen")
+    };
+    let first = remedies.first().expect("a remedy");
+    assert_eq!((first.id, first.layer), ("empty-dir", remedy::RemedyLayer::Pod));
+    assert!(first.summary.ends_with("where the image has nothing"), "{}", first.summary);
+    assert!(remedies.iter().all(|one| !one.summary.contains(", if the image")), "{remedies:?}");
+    assert!(seen.iter().any(|stat| stat.path == "/var/cache"));
+    assert!(remedies.iter().all(|one| one.id != "user-namespace"), "it is the last resort");
+}
+
+#[test]
+fn nothing_is_decided_where_nothing_was_seen() {
+    let object = pod();
+    assert_eq!(decided(&object, &mkdir("/var/cache/web"), silent), RemedyDecision::Unknown);
+}
+
+#[test]
+fn root_in_a_user_namespace_must_be_seen_to_work() {
+    let object = pod();
+    for is_shown in [false, true] {
+        let input = SearchInput { observed: observed(), ..SearchInput::default() };
+        let mut search =
+            Search::new(&object, SearchOptions::default(), input).expect("a pod template");
+        loop {
+            match search.next() {
+                Next::Learn(questions) => {
+                    search.learned(questions.into_iter().map(answer).collect());
+                }
+                Next::Run(attempt) if attempt.object["spec"]["hostUsers"] == false => {
+                    let seen = Used { is_shown, ..Used::default() };
+                    search.ran(Outcome { seen, ..works() });
+                }
+                Next::Run(_) => drop(search.ran(died(Vec::new())).clone()),
+                Next::Done => break,
+            }
+        }
+        assert_eq!((search.is_ready(), search.is_proven()), (true, is_shown));
+        let (_, remaining, _) = search.proof();
+        let said = |one: &Obstacle| one.cause.contains("nothing showed that it does its work");
+        assert_eq!(remaining.iter().any(said), !is_shown);
+    }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use k8s_openapi::api::core::v1::{Volume, VolumeMount};
 
-use super::live::everything_in;
+use super::live::{self, everything_in};
 use crate::error::Partial;
 use crate::evidence::cluster::{Cluster, Place};
 use crate::evidence::files;
@@ -78,14 +78,7 @@ async fn beside_others(cluster: &Cluster, workload: &Workload, storage: &Storage
         .await
         .map(|inventory| inventory.value.workloads)
         .unwrap_or_default();
-    let is_of = |other: &&Workload| {
-        let mut failing = other.failures.iter().filter_map(|failure| failure.pod.as_ref());
-        workload.kind == "Pod"
-            && (other.metadata.name.as_ref() == Some(&workload.name)
-                || failing.any(|pod| *pod == workload.name))
-    };
-    let whole = all.iter().find(is_of).unwrap_or(workload);
-    foresight::volumes(whole, storage, &shared(&all))
+    foresight::volumes(live::whole(workload, &all), storage, &shared(&all))
 }
 
 /// The node of a workload's pod, where an obstacle is the node's business and the user may read
@@ -165,20 +158,31 @@ async fn of_one(
 ) -> Option<Vec<String>> {
     let path = obstacle.path.clone().filter(|path| path.starts_with('/'))?;
     let name = obstacle.container.clone()?;
+    let look = look(cluster, workload, running, &name, &path).await;
+    let is_owned_outside =
+        volume(workload, obstacle).is_some_and(|(_, volume)| is_owned_outside_of_pod(volume));
+    if is_owned_outside && obstacle.category == Category::UnwritablePath {
+        obstacle.category = Category::VolumeOwnership;
+    }
+    by_look(workload, obstacle, look.as_ref())
+}
+
+/// Why an obstacle came about, by what a look saw on the way to its path.
+pub(super) fn by_look(
+    workload: &Workload,
+    obstacle: &Obstacle,
+    look: Option<&PathStats>,
+) -> Option<Vec<String>> {
+    let path = obstacle.path.clone().filter(|path| path.starts_with('/'))?;
+    let name = obstacle.container.clone()?;
     let user = &workload.containers.iter().find(|container| container.name == name)?.user;
     let id = |id: Option<i64>| id.and_then(|id| u32::try_from(id).ok());
     let uid = id(user.uid)?;
     let groups: Vec<u32> = user.groups.iter().filter_map(|group| id(Some(*group))).collect();
     let gid = id(user.gid).unwrap_or(0);
     let process = Credentials::unprivileged(uid, gid, &groups);
-    let look = look(cluster, workload, running, &name, &path).await;
-    let seen = look.clone().unwrap_or_default();
+    let seen = look.cloned().unwrap_or_default();
     let mounts = files::mounts(&workload.spec, &name, &seen);
-    let is_owned_outside =
-        volume(workload, obstacle).is_some_and(|(_, volume)| is_owned_outside_of_pod(volume));
-    if is_owned_outside && obstacle.category == Category::UnwritablePath {
-        obstacle.category = Category::VolumeOwnership;
-    }
     let image =
         |path: &str| if look.is_some() { files::lookup(&seen, path) } else { Lookup::Unknown };
     let read_only = workload.spec.containers.iter().any(|container| {

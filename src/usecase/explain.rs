@@ -3,6 +3,9 @@
 use std::path::Path;
 
 use super::access_steps::{self, AccessSteps};
+use super::decided;
+use super::explained::{self, explanation};
+use super::images::RegistryOptions;
 use super::live;
 use super::progress::{Tell, Work};
 use super::target::Target;
@@ -11,8 +14,7 @@ use crate::error::{Error, Partial};
 use crate::evidence::cluster::{Cluster, Connection};
 use crate::evidence::logs;
 use crate::foresight;
-use crate::model::obstacle::Obstacle;
-use crate::output::explanation::{self, Explained, Explanation};
+use crate::output::explanation::{Explained, Explanation};
 use crate::remedy;
 use crate::run::diagnosed;
 
@@ -24,6 +26,8 @@ pub struct FailingPod {
     pub container: Option<String>,
     /// The logs of containers that ended, not of those that replaced them.
     pub previous: bool,
+    /// How the images are read that tell which remedies apply; `None`: they are not.
+    pub images: Option<RegistryOptions>,
 }
 
 /// Explains a log on standard input.
@@ -80,9 +84,23 @@ pub async fn live(
         .iter()
         .map(|obstacle| remedy::device_ownership(obstacle, runtime.as_ref()?))
         .collect();
+    let decided =
+        decided::decided(&cluster, &workload, &diagnosed.obstacles, pod.images.as_ref(), tell)
+            .await;
     let mut read = report(Partial { value: diagnosed, errors });
-    let each = read.value.obstacles.iter_mut().zip(steps).zip(settings);
-    each.for_each(|((explained, steps), setting)| complete(explained, steps, setting));
+    let each = read.value.obstacles.iter_mut().zip(decided).zip(steps).zip(settings);
+    for (((explained, decided), mut steps), setting) in each {
+        match decided {
+            Ok(decided) => {
+                explained.remedies = explained::remedies(decided.remedies);
+                if steps.steps.is_empty() {
+                    steps.steps = decided.why;
+                }
+            }
+            Err(why) => explained.undecided = Some(why),
+        }
+        complete(explained, steps, setting);
+    }
     Ok(read)
 }
 
@@ -106,28 +124,4 @@ fn complete(explained: &mut Explained, steps: AccessSteps, setting: Option<Strin
 fn report(Partial { value: diagnosed, errors }: Partial<Diagnosed>) -> Partial<Explanation> {
     let warnings = errors.iter().map(Error::to_string).collect();
     Partial { value: explanation(warnings, diagnosed), errors }
-}
-
-pub(super) fn explanation(warnings: Vec<String>, diagnosed: Diagnosed) -> Explanation {
-    let obstacles = diagnosed.obstacles.into_iter().map(explained).collect();
-    Explanation::new(warnings, obstacles, diagnosed.looks_like.map(str::to_owned))
-}
-
-/// An obstacle with what would remove it.
-#[must_use]
-pub(super) fn explained(obstacle: Obstacle) -> Explained {
-    let remedies = remedy::remedies(&obstacle).into_iter();
-    let remedies = remedies
-        .map(|suggestion| explanation::Remedy {
-            id: suggestion.id,
-            level: suggestion.layer.as_str(),
-            summary: suggestion.summary,
-        })
-        .collect();
-    Explained::new(obstacle, remedies)
-}
-
-/// An obstacle of a pod that only KubeVirt changes, with what makes KubeVirt do so.
-pub(super) fn explained_by_kubevirt(obstacle: Obstacle, summary: String) -> Explained {
-    Explained::new(obstacle, vec![explanation::Remedy { id: "kubevirt", level: "node", summary }])
 }

@@ -177,6 +177,35 @@ pub(super) async fn of_workloads(
     found
 }
 
+/// The images of a workload, each with its container, every one read once. One that cannot be read
+/// is an error beside the rest.
+pub(super) async fn of_each(
+    cluster: Option<&Cluster>,
+    workload: Option<&Workload>,
+    registry: &RegistryOptions,
+    tell: Tell<'_>,
+) -> Partial<Vec<(String, Image)>> {
+    let mut found = Partial::clean(Vec::new());
+    let Some(workload) = workload else { return found };
+    let _work = Work::begin(tell, "reading images");
+    for container in &workload.containers {
+        let known =
+            found.value.iter().find(|(_, image): &&(String, Image)| image.name == container.image);
+        if let Some(image) = known.map(|(_, image)| image.clone()) {
+            found.value.push((container.name.clone(), image));
+            continue;
+        }
+        match of_container(cluster, workload, container, registry).await {
+            Ok(Partial { value, errors }) => {
+                found.value.push((container.name.clone(), value));
+                found.errors.extend(errors);
+            }
+            Err(error) => found.errors.push(error),
+        }
+    }
+    found
+}
+
 /// The image of a workload's container, with the pod's pull secrets and for its node; with no
 /// cluster, the image that the spec names. What could not be learnt of secrets and node is an error
 /// beside it.

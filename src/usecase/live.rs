@@ -31,6 +31,17 @@ pub(super) async fn named(
     Ok(Partial { value: found.clone(), errors: inventory.errors })
 }
 
+/// The workload that a pod is of, among all of its namespace; anything else is its own.
+pub(super) fn whole<'w>(workload: &'w Workload, all: &'w [Workload]) -> &'w Workload {
+    let is_of = |other: &&Workload| {
+        let mut failing = other.failures.iter().filter_map(|failure| failure.pod.as_ref());
+        workload.kind == "Pod"
+            && (other.metadata.name.as_ref() == Some(&workload.name)
+                || failing.any(|pod| *pod == workload.name))
+    };
+    all.iter().find(is_of).unwrap_or(workload)
+}
+
 /// All of a namespace, with every field.
 pub(super) fn everything_in(namespace: &str) -> Scope {
     Scope {

@@ -4,12 +4,15 @@
 pub mod acceptance;
 mod access_steps;
 pub mod can_i;
+mod decided;
 pub mod explain;
+mod explained;
 pub mod findings;
 pub mod fix;
 pub mod images;
 pub mod interrupt;
 mod live;
+pub mod migrate;
 pub mod nodes;
 pub mod progress;
 pub mod prove;

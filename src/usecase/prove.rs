@@ -1,13 +1,11 @@
 //! Judges workloads as they are written: admitted by a level, ready, and the same as root.
 
-use std::sync::OnceLock;
-
+use super::explained::explained;
 use super::fix::planning;
 use super::fix::targets::FixTarget;
 use super::progress::Tell;
 use crate::error::Error;
 use crate::evidence::cluster::Cluster;
-use crate::model::obstacle::Obstacle;
 use crate::model::podsecurity::Level;
 use crate::output::prove::Judged;
 use crate::run::{self, Trial, Verdict};
@@ -39,22 +37,9 @@ pub async fn judged(
     let mut of_trial = options.trial.clone();
     of_trial.checks.extend(planning::annotated_checks(target)?);
     let tell_of_trial = |progress: run::Progress<'_>| tell(progress.into());
-    let trial = Trial {
-        cluster: Some(cluster),
-        images: Vec::new(),
-        configurations: Vec::new(),
-        namespace: options.trial_namespace.clone().unwrap_or_else(|| target.namespace.clone()),
-        object,
-        id: planning::trial_id(object),
-        runs_to_an_end: planning::runs_to_an_end(object),
-        root_pod: None,
-        traces: Vec::new(),
-        volumes: &target.volumes,
-        options: of_trial,
-        inspection_pod: OnceLock::new(),
-        owner: OnceLock::new(),
-        progress: &tell_of_trial,
-    };
+    let namespace = options.trial_namespace.as_ref().unwrap_or(&target.namespace);
+    let volumes = &target.volumes;
+    let trial = Trial::new(Some(cluster), namespace, object, volumes, of_trial, &tell_of_trial);
     let (verdict, left_behind) =
         planning::cleaned_up(&trial, "finish the proof", trial.judge()).await;
     Ok((report(target, options.level, forbidden, verdict?), left_behind))
@@ -62,7 +47,6 @@ pub async fn judged(
 
 fn report(target: &FixTarget, level: Level, forbidden: Vec<String>, verdict: Verdict) -> Judged {
     let Verdict { ready, works, seconds, obstacles, notes, checks, not_checked } = verdict;
-    let explained = |one: Obstacle| super::explain::explained(one);
     let source = target.manifest.as_ref().and_then(|manifest| manifest.workload.source.as_ref());
     Judged {
         workload: target.name(),

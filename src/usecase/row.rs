@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::explain::{explained, explained_by_kubevirt};
+use super::explained::{explained, explained_by_kubevirt};
 use super::findings;
 use crate::foresight;
 use crate::model::acceptance::workload_key;

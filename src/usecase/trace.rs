@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::explain::explained;
+use super::explained::explained;
 use super::live;
 use super::progress::{Tell, Work};
 use super::target::Target;

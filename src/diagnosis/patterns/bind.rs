@@ -89,6 +89,7 @@ fn read(context: &LineContext) -> Option<Finding> {
             r"(?:[\w.]+\.)?socketexception(?: \(13\))?",
             r"(?:[\w.]+\.)?bindexception",
             r"tcp_listen",
+            r"open(?:ing)? (?:tcp|udp)6?",
             r"tcp port",
             r"udp port",
             r"connection to \(",

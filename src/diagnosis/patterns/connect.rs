@@ -22,6 +22,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             expected: "other EACCES /var/run/docker.sock unwritable-path",
         },
         Example {
+            log: "Can't connect to the local server through socket '/srv/run/db.sock' (13)",
+            expected: "other EACCES /srv/run/db.sock unwritable-path",
+        },
+        Example {
             log: "connect() to unix:/run/php/php-fpm.sock failed (13: Permission denied) while connecting to upstream",
             expected: "other EACCES /run/php/php-fpm.sock unwritable-path",
         },

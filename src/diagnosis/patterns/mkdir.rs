@@ -67,6 +67,22 @@ pub(super) const PATTERN: Pattern = Pattern {
             expected: "mkdir EACCES /srv/spool unwritable-path",
         },
         Example {
+            log: "Creation of work directory failed, path = '/srv/work' (OS Error: Permission denied, errno = 13)",
+            expected: "mkdir EACCES /srv/work unwritable-path",
+        },
+        Example {
+            log: "could not start: ensure directory exists at /srv/spool: permission denied",
+            expected: "mkdir EACCES /srv/spool unwritable-path",
+        },
+        Example {
+            log: "ERROR system error 13 (Permission denied) [path: /srv/state]; OCCURRED AT virtual core::Error createDirectory(const core::Path&) src/unix.cpp:7",
+            expected: "mkdir EACCES /srv/state unwritable-path",
+        },
+        Example {
+            log: "java.io.UncheckedIOException: java.nio.file.AccessDeniedException: /srv/up\n\tat app.Store.init(Store.java:7)\nCaused by: java.nio.file.AccessDeniedException: /srv/up\n\tat java.base/sun.nio.fs.UnixFileSystemProvider.createDirectory(UnixFileSystemProvider.java:397)",
+            expected: "mkdir EACCES /srv/up unwritable-path",
+        },
+        Example {
             log: "app: state: createDirectory: permission denied (Read-only file system)",
             expected: "mkdir EROFS state read-only-rootfs",
         },
@@ -89,6 +105,9 @@ fn read(context: &LineContext) -> Option<Finding> {
             r"mkdtemp",
             r"makedirs?",
             r"(?:creat(?:e|ed|ing)|mak(?:e|ing)|made)(?: of)?(?: [\w-]+){0,4}? (?:sub-?)?(?:director(?:y|ies)|folders?|dirs?)",
+            r"creation of(?: [\w-]+){0,4} (?:director(?:y|ies)|folders?)",
+            r"(?:director(?:y|ies)|folder) creation",
+            r"ensur(?:e|ing)(?: [\w-]+){0,3} (?:director(?:y|ies)|folders?)(?: exists?)?",
             r"(?:cannot_|failed_to_|could_not_)?(?:create|make)_dir(?:ectory)?",
             r"no existing director(?:y|ies) at",
             r"createdirector(?:y|ies)",

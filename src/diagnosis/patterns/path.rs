@@ -36,8 +36,34 @@ pub(super) const PATTERN: Pattern = Pattern {
             log: "Error loading shared library libx.so.2: Permission denied (needed by /bin/x)",
             expected: "open EACCES libx.so.2 unreadable-file",
         },
+        Example {
+            log: "RuntimeError: error(13, 'Permission denied: beatdb')",
+            expected: "open EACCES beatdb unwritable-path",
+        },
+        Example {
+            log: "error while loading shared libraries: libx.so.1: cannot open shared object file: Permission denied",
+            expected: "open EACCES libx.so.1 unreadable-file",
+        },
+        Example {
+            log: "Cannot open file, path = '/srv/tool/.state/a.json'\n  (OS Error: Permission denied, errno = 13)",
+            expected: "open EACCES /srv/tool/.state/a.json unwritable-path",
+        },
+        Example {
+            log: "could not start\n - caused by: an error for path /srv/run/app.sock\n - caused by: Permission denied (os error 13)",
+            expected: "open EACCES /srv/run/app.sock unwritable-path",
+        },
     ],
     near_misses: &[
+        "{\"errors\":[\"permission denied\"]}",
+        "{\"level\":\"warn\",\"msg\":\"permission denied\",\"user\":\"bob\",\"route\":\"/api/projects/7\"}",
+        "{\"type\":\"response\",\"request\":{\"operation\":\"update\",\"path\":\"kv/x\"},\"error\":\"permission denied\"}",
+        "orders.errors.PermissionDenied: only the owner may delete it",
+        "rpc error: Permission denied",
+        "[AUDIT] user=bob action=delete object=/projects/7 result=permission denied",
+        "ftplib.error_perm: 550 /incoming/a.csv: Permission denied",
+        "acme.security.AccessDeniedException: Access Denied: Cannot select from table sales.orders",
+        "Error: crun: open `/srv/containers/storage/overlay/ab/merged`: Permission denied: OCI permission denied",
+        "error stat /var/lib/kubelet/pods/7/volumes/ceph/a: permission denied",
         "ERROR:  permission denied for table users",
         "Permission denied (publickey).",
         "403 Forbidden: permission denied",
@@ -50,10 +76,9 @@ fn read(context: &LineContext) -> Option<Finding> {
     let refusal = context.refusal()?;
     let reported = context.reported.map(|reported| reported.operation);
     let path = context.object(Verb::at(0, Certainty::PathAndErrno, 0));
-    if path.is_none()
-        && !refusal.from_kernel
-        && !is_whole_message(context, refusal.span.start, refusal.span.end)
-    {
+    let is_alone = path.is_none() && !refusal.from_kernel;
+    let is_whole = || is_whole_message(context, refusal.span.start, refusal.span.end);
+    if is_alone && (context.line().of_service || !is_whole()) {
         return None;
     }
     let operation = match (reported, &path) {

@@ -20,6 +20,7 @@ pub(super) const PATTERN: Pattern = Pattern {
     signals: &[
         "seccomp",
         "bad system call",
+        "type=1326",
         "sigsys",
         "usable sandbox",
         "move to new namespace",
@@ -51,6 +52,10 @@ pub(super) const PATTERN: Pattern = Pattern {
         Example {
             log: "stat: cannot statx '/srv/certs': Operation not permitted",
             expected: "other EPERM /srv/certs seccomp",
+        },
+        Example {
+            log: "worker 0: io_pgetevents() fails with -EPERM",
+            expected: "other EPERM seccomp",
         },
         Example {
             log: "FATAL:  could not set up the io_uring queue: Operation not permitted",
@@ -95,7 +100,7 @@ fn read(context: &LineContext) -> Option<Finding> {
     // do not know: libseccomp and runtimes before 2020 answer EPERM to those.
     static UNKNOWN: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r"(?i)\b(?:statx|cannot (?:l?stat|access)|faccessat2?|clone3|pthread_create|openat2|close_range|clock_\w+64|futex_waitv|rseq|getrandom|renameat2|epoll_pwait2|memfd_create|membarrier)\b|failed to create new OS thread|\bclock_gettime\b|\bsys/(?:pal/)?unix/time\.rs|can't initialize time|cannot get entropy|\buv_thread_create\b",
+            r"(?i)\b(?:statx|cannot (?:l?stat|access)|faccessat2?|clone3|pthread_create|openat2|close_range|clock_\w+64|futex_waitv|rseq|getrandom|renameat2|epoll_pwait2|memfd_create|membarrier|io_pgetevents|pidfd_\w+|process_m(?:advise|release)|preadv2|pwritev2|copy_file_range|landlock_\w+|mount_setattr|futex2)\b|failed to create new OS thread|\bclock_gettime\b|\bsys/(?:pal/)?unix/time\.rs|can't initialize time|cannot get entropy|\buv_thread_create\b",
         )
     });
     let text = context.text();
@@ -114,7 +119,7 @@ fn read(context: &LineContext) -> Option<Finding> {
         let path = context.paths().first().map(|path| path.text.to_owned());
         let finding = refused(false).path(path).detail(Detail::NewSystemCall);
         return Some(finding.cause(
-            "mode bits never refuse this system call with EPERM: the node's runtime or its seccomp profile is older than the call",
+            "the node's seccomp profile or runtime is older than a system call of the program and refuses it: neither the user nor the mode bits matter",
         ));
     }
     static NO_URING: LazyLock<Regex> = LazyLock::new(|| {

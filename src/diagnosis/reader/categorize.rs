@@ -192,7 +192,7 @@ fn reads(text: &str, path: &str) -> bool {
     });
     static READS: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r"(?i)\b(?:read(?:ing|able|s)?|load(?:ing)?|pars(?:e|ing)|includ(?:e|ing)|source|import(?:ing)?|stat(?:ting|ing)?|list(?:ing)?|access(?:ing)?|scan(?:ning)?|certificate|private key|key file|shared library|config(?:uration)?(?: file)?|in Unknown|tls|ssl|secret|password file|credentials|O_RDONLY|required)\b",
+            r"(?i)\b(?:read(?:ing|able|s)?|load(?:ing)?|pars(?:e|ing)|includ(?:e|ing)|source|import(?:ing)?|stat(?:ting|ing)?|list(?:ing)?|access(?:ing)?|scan(?:ning)?|certificate|private key|key file|shared (?:library|object)|config(?:uration)?(?: file)?|in Unknown|tls|ssl|secret|password file|credentials|O_RDONLY|required)\b",
         )
     });
     static READER: LazyLock<Regex> = LazyLock::new(|| {
@@ -211,7 +211,7 @@ fn reads(text: &str, path: &str) -> bool {
     });
     static WRITTEN_KIND: LazyLock<Regex> = LazyLock::new(|| {
         compile(
-            r"(?ix) \.(?:log|pid|lock|lockb|lck|tmp|temp|out|err|db|sqlite3?|journal|wal|active|sock(?:et)?|cache|state|swp|bak|rdb|aof|data)(?:\.[\w]+)?$ | ^/(?:tmp|var/(?:log|cache|run|tmp|spool|lib)|run|data|logs?|cache)/ | (?:package-lock|npm-shrinkwrap|pnpm-lock)\.\w+$ | /(?:logs?|cache|tmp|temp|data|optimize|bundles|storage|uploads?|\.cache)/",
+            r"(?ix) \.(?:log|pid|lock|lockb|lck|tmp|temp|out|err|db|sqlite3?|journal|wal|active|sock(?:et)?|cache|state|swp|bak|rdb|aof|data)(?:\.[\w]+)?$ | ^/(?:tmp|var/(?:log|cache|run|tmp|spool|lib)|run|data|logs?|cache)/ | (?:package-lock|npm-shrinkwrap|pnpm-lock|Project|Manifest)\.\w+$ | /\.[a-z][\w-]*[a-z]/[^/]*\.json$ | /(?:logs?|cache|tmp|temp|data|optimize|bundles|storage|uploads?|\.cache)/",
         )
     });
     // Everybody may read these in every image.

@@ -82,9 +82,10 @@ static SYMBOL: LazyLock<Regex> = LazyLock::new(|| {
 /// Numbers that are an errno by the word before them.
 static LABELLED: LazyLock<Regex> = LazyLock::new(|| {
     compile(
-        r"(?ix) (?: \b | \. ) (?: os\ )? (?: errno | errcode | err_no | os\ error | sys_?err(?:no)? | error_?code | operating\ system\ error\ number | code\(\) ) [\ :=(\#]* -? (\d{1,3}) \b
+        r#"(?ix) (?: \b | \. ) (?: os\ )? (?: errno | errcode | err_no | os\ error | sys_?err(?:no)? | error_?code | operating\ system\ error\ number | code\(\) ) [\ :=(\#]* -? (\d{1,3}) \b
         | \b (?: error | rc | ret | status | err ) \s* [:=]? \s* \(? -(\d{1,3}) \b
-        | \b code: \s (\d{1,3}), \s kind: \s (?: PermissionDenied | ReadOnlyFilesystem )",
+        | \b (?: can't | cannot | could\ not | unable | failed ) \b [^()]* ['"] \s \( (13|30) \) $
+        | \b code: \s (\d{1,3}), \s kind: \s (?: PermissionDenied | ReadOnlyFilesystem )"#,
     )
 });
 
@@ -110,11 +111,21 @@ pub(crate) fn find(text: &str) -> Option<ErrnoMatch> {
     if let Some(found) = DAEMONTOOLS.captures(text).and_then(|captures| captures.get(1)) {
         return Some(ErrnoMatch { errno: Errno::Eacces, span: found.range(), from_kernel: true });
     }
-    if let Some(found) = SYMBOL.captures(text).and_then(|captures| captures.get(1)) {
+    let symbol = SYMBOL.captures(text).and_then(|captures| captures.get(1));
+    if let Some(found) =
+        symbol.filter(|found| !is_of_service(&text[..found.end()], &text[found.end()..]))
+    {
         let errno = SYMBOLS.iter().find(|(_, symbol)| *symbol == found.as_str())?.0;
         return Some(ErrnoMatch { errno, span: found.range(), from_kernel: true });
     }
     labelled(text).map(|(errno, span)| ErrnoMatch { errno, span, from_kernel: true })
+}
+
+/// Whether the name of an exception is that of a service's own: the JDK's `AccessDeniedException` has
+/// the path behind it and no sentence, `AccessDeniedException: bob lacks a permission`.
+fn is_of_service(until_end: &str, rest: &str) -> bool {
+    static SENTENCE: LazyLock<Regex> = LazyLock::new(|| compile(r"^: [A-Za-z][\w']* [\w/']+\b"));
+    until_end.ends_with("AccessDeniedException") && SENTENCE.is_match(rest)
 }
 
 fn words(text: &str) -> Option<(Errno, Range<usize>)> {
@@ -142,7 +153,9 @@ fn beside(text: &str, span: &Range<usize>) -> Option<Errno> {
 fn labelled(text: &str) -> Option<(Errno, Range<usize>)> {
     LABELLED.captures_iter(text).find_map(|captures| {
         let number = captures.iter().skip(1).flatten().next()?;
-        Some((refused(number.as_str())?, captures.get(0)?.range()))
+        // Behind a path in quotes the number alone is the errno.
+        let span = captures.get(3).or(captures.get(0))?.range();
+        Some((refused(number.as_str())?, span))
     })
 }
 
@@ -217,6 +230,8 @@ mod tests {
             ("errno: 98 address already in use", None),
             ("No such file or directory (2)", None),
             ("a PEACCESS treaty", None),
+            ("java.nio.file.AccessDeniedException: data", Some(Errno::Eacces)),
+            ("acme.AccessDeniedException: bob lacks a permission", None),
         ];
         for (text, errno) in cases {
             assert_eq!(find(text).map(|refusal| refusal.errno), errno, "{text}");

@@ -30,7 +30,7 @@ const EXCLUSIONS: &[Exclusion] = &[
         looks_like: "a gRPC service that denied the call",
         excludes: true,
         unless_kernel_call: true,
-        pattern: r"rpc error: code = (?:PermissionDenied|Unauthenticated)|rpc error making call|code ?[:=] ?PERMISSION_DENIED|status ?[:=] ?\W?PERMISSION_DENIED|StatusCode\.PERMISSION_DENIED|PERMISSION_DENIED:|grpc.*permission.?denied|io\.grpc\.Status",
+        pattern: r"rpc error: code = (?:PermissionDenied|Unauthenticated)|rpc error making call|rpc error: (?i:permission denied)|code ?[:=] ?PERMISSION_DENIED|status ?[:=] ?\W?PERMISSION_DENIED|StatusCode\.PERMISSION_DENIED|PERMISSION_DENIED:|grpc.*permission.?denied|io\.grpc\.Status",
     },
     Exclusion {
         looks_like: "a database that denied access: grants or credentials",
@@ -48,7 +48,7 @@ const EXCLUSIONS: &[Exclusion] = &[
         looks_like: "an HTTP server that refused the request (401 or 403)",
         excludes: true,
         unless_kernel_call: true,
-        pattern: r"\b(?:HTTP(?:/[\d.]+)?|status(?: ?code)?|code|response|error|returned|got|StatusCode)\W{0,4}(?:401|403)\b|\b403 (?:Forbidden|\()|\b401 Unauthorized|403 - Forbidden|springframework\.security|\bexceptions\.PermissionDenied|AccessDeniedException: Access is denied|[Pp]ermission denied by\b|Forbidden \(403\)|: 403\b|statuscode=403|denied: requested access|unauthorized: (?:authentication|access)|insufficient_scope|pull access denied|access to the resource is denied|denied: permission",
+        pattern: r"\b(?:HTTP(?:/[\d.]+)?|status(?: ?code)?|code|response|error|returned|got|StatusCode)\W{0,4}(?:401|403)\b|\b403 (?:Forbidden|\()|\b401 Unauthorized|403 - Forbidden|springframework\.security|[\w)]\.PermissionDenied\b|\braise PermissionDenied\b|AccessDeniedException: Access |\bForbidden \(|[Pp]ermission denied by\b|: 403\b|statuscode=403|denied: requested access|unauthorized: (?:authentication|access)|insufficient_scope|pull access denied|access to the resource is denied|denied: permission",
     },
     Exclusion {
         looks_like: "an SSH or Git server that refused the key or the user",
@@ -84,7 +84,7 @@ const EXCLUSIONS: &[Exclusion] = &[
         looks_like: "the container engine's own work on the node, before the container's user matters",
         excludes: true,
         unless_kernel_call: false,
-        pattern: r"(?i)error while creating mount source path|nvidia-container-cli|error running (?:pre|post)?\w*\s?hook|profile=.?/usr/bin/dockerd?\b|failed to register layer|(?:error response from daemon: |for \S+ +)?cannot (?:stop|kill|restart|remove) container|unable to signal init|failed to (?:generate|create) (?:container|containerd task)\b.*failed to mkdir|\bmounting \S+ to rootfs\b.*\bmkdir\b|mountvolume\.(?:setup|mountdevice) failed for .*\bmount failed|error response from daemon: (?:mkdir|open|stat|rename|remove) |failed to start daemon|error creating overlay mount|ApplyLayer",
+        pattern: r"(?i)error while creating mount source path|nvidia-container-cli|error running (?:pre|post)?\w*\s?hook|profile=.?/usr/bin/dockerd?\b|failed to register layer|(?:error response from daemon: |for \S+ +)?cannot (?:stop|kill|restart|remove) container|unable to signal init|failed to (?:generate|create) (?:container|containerd task)\b.*failed to mkdir|\bmounting \S+ to rootfs\b.*\bmkdir\b|mountvolume\.(?:setup|mountdevice) failed for .*\bmount failed|error response from daemon: (?:mkdir|open|stat|rename|remove) |failed to start daemon|error creating overlay mount|ApplyLayer|/(?:containers/storage|var/lib/(?:docker|containerd))/\S*/(?:merged|rootfs)(?:/|\W|$)|error preparing rootfs|\bstat /var/lib/kubelet/",
     },
     Exclusion {
         looks_like: "an AppArmor profile of the node that denied the access",
@@ -108,7 +108,13 @@ const EXCLUSIONS: &[Exclusion] = &[
         looks_like: "a service with permissions of its own",
         excludes: true,
         unless_kernel_call: true,
-        pattern: r"etcdserver:|AccessControlException|user=\S+, access=|(?i:\brados(?:\b|_connect))|\bcephx|NT_STATUS_ACCESS_DENIED|access denied by server|mount error\(13\)|\blibrbd|\brbd: |\bkinit|\bKrb5|GSSAPI|\bGSS failure|\bserver said: |\(remote /|\b550 (?:\d|[Pp]ermission)|ldap_|Insufficient access|\bremote (?:open|mkdir|setstat|fsetstat|rename|readdir|opendir|remove)\(|\(in \w+\) failed|\brequires? (?:the )?(?:\w+ )?(?:role|scope|permission)\b|mount\.(?:nfs4?|cifs|ceph|smb3)\b.*(?:Permission|access) denied|(?:token|role|user|account|principal|identity)\b[^:]{0,40} (?:lacks?|is missing|does not have|has no|without) (?:the )?(?:permission|policy|scope|privilege)|Permission denied: (?:token|anonymous|user|account|role|not allowed|requires)",
+        pattern: r"etcdserver:|AccessControlException|user=\S+, access=|(?i:\brados(?:\b|_connect))|\bcephx|NT_STATUS_ACCESS_DENIED|access denied by server|mount error\(13\)|\blibrbd|\brbd: |\bkinit|\bKrb5|GSSAPI|\bGSS failure|\bserver said: |\(remote /|\b550 (?:\d|/|[Pp]ermission)|\berror_perm\b|ldap_|Insufficient access|\bremote (?:open|mkdir|setstat|fsetstat|rename|readdir|opendir|remove)\(|\(in \w+\) failed|\brequires? (?:the )?(?:\w+ )?(?:role|scope|permission)\b|mount\.(?:nfs4?|cifs|ceph|smb3)\b.*(?:Permission|access) denied|(?:token|role|user|account|principal|identity)\b[^:]{0,40} (?:lacks?|is missing|does not have|has no|without) (?:the )?(?:permission|policy|scope|privilege)|Permission denied: (?:token|anonymous|user|account|role|not allowed|requires)",
+    },
+    Exclusion {
+        looks_like: "an audit record of a service",
+        excludes: true,
+        unless_kernel_call: true,
+        pattern: r#"(?i)\b(?:result|outcome|decision|verdict)["']?[=:] ?["']?(?:permission|access)[ _]denied"#,
     },
     Exclusion {
         looks_like: "a program on Windows, macOS or Android, outside of a container",

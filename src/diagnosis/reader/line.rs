@@ -29,6 +29,8 @@ pub(crate) struct LogLine {
     pub refusal: Option<ErrnoMatch>,
     /// The line as it stood in the source, if the message is only a part of it.
     pub whole: Option<String>,
+    /// It is of a JSON object that a service answers with, or that tells of a request to one.
+    pub of_service: bool,
     /// It fills its row in a terminal's box: the next row continues in the middle of a word.
     pub fills_row: bool,
 }
@@ -41,7 +43,16 @@ impl LogLine {
         let text = repaired(body.trim_end()).into_owned();
         let refusal = errno::find(&text);
         let severity = severity.unwrap_or_else(|| severity_of(&text));
-        LogLine { number, indent, text, severity, refusal, whole: None, fills_row: false }
+        LogLine {
+            number,
+            indent,
+            text,
+            severity,
+            refusal,
+            whole: None,
+            of_service: false,
+            fills_row: false,
+        }
     }
 
     /// Joins a line that was broken in two, in the middle of a word or between two.
@@ -145,7 +156,12 @@ fn unwrap(
         && message.contains('"')
         && let Ok(Value::Object(object)) = serde_json::from_str(message.trim())
     {
-        return unwrap_json(number, &object, severity, depth, lines);
+        let before = lines.len();
+        unwrap_json(number, &object, severity, depth, lines);
+        if is_of_service(&object) {
+            lines[before..].iter_mut().for_each(|line| line.of_service = true);
+        }
+        return;
     }
     // The backslash in a path of Windows is no escape: `C:\new`.
     static DRIVE: LazyLock<Regex> =
@@ -162,6 +178,43 @@ fn unwrap(
     }
     // The first line of an escaped trace has the severity; the rest is indented below it.
     lines.extend(unescaped.split('\n').map(|part| LogLine::new(number, part, severity)));
+}
+
+/// Whether an object is the answer of a service, or a record of a request to one: no logger adds such
+/// fields to what the kernel refused.
+fn is_of_service(object: &serde_json::Map<String, Value>) -> bool {
+    const OF_REQUEST: [&str; 10] = [
+        "request",
+        "remote_address",
+        "remote_addr",
+        "remoteAddr",
+        "client_ip",
+        "clientIp",
+        "route",
+        "uri",
+        "url",
+        "user_agent",
+    ];
+    const OF_ANSWER: [&str; 12] = [
+        "error",
+        "errors",
+        "message",
+        "code",
+        "success",
+        "ok",
+        "status",
+        "detail",
+        "details",
+        "error_description",
+        "title",
+        "request_id",
+    ];
+    let is_status = |key: &str| {
+        object.get(key).and_then(Value::as_u64).is_some_and(|status| matches!(status, 401 | 403))
+    };
+    ["status", "code", "statusCode", "status_code"].into_iter().any(is_status)
+        || object.keys().any(|key| OF_REQUEST.contains(&key.as_str()))
+        || object.keys().all(|key| OF_ANSWER.contains(&key.as_str()))
 }
 
 /// The texts of a JSON log entry without the logger's own fields. Each text counts once:

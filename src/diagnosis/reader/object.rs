@@ -1,6 +1,6 @@
 //! The path that a refused verb was applied to.
 
-use std::sync::LazyLock;
+use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
@@ -73,6 +73,9 @@ impl LineContext<'_> {
         {
             return Some(path.text.to_owned());
         }
+        if let Some(path) = end_of_quote(text, refusal.span.clone()) {
+            return Some(path.to_owned());
+        }
         // tar names the member first: `tar: a/b: Cannot open: ...`.
         if let Some(member) = text
             .rfind("tar: ")
@@ -91,6 +94,7 @@ impl LineContext<'_> {
             .or_else(|| {
                 path::last_file_name(&text[..refusal.span.start]).map(|path| path.text.to_owned())
             })
+            .or_else(|| subject(&text[..refusal.span.start]).map(str::to_owned))
             .or_else(|| self.line_before())
     }
 
@@ -139,11 +143,14 @@ impl LineContext<'_> {
                 r"(?i)^(?:[\w./-]+: )?(?:can't|cannot|could not|couldn't|unable to|failed to|error) (?:open|opening|create|creating|write|read|access) (?:the |a )?(?:\w+ )?(?:file|directory|dir|database|socket|log ?file|pid ?file): $",
             )
         });
-        static EXCEPTION: LazyLock<Regex> =
-            LazyLock::new(|| compile(r"^(?:[\w$]+\.)*[A-Z]\w*(?:Exception|Error): $"));
+        static EXCEPTION: LazyLock<Regex> = LazyLock::new(|| {
+            compile(
+                r"^(?:[\w$]+\.)*[A-Z]\w*(?:Exception|Error): $|^(?:[-*] +)*(?i:caused by): $|^\d+: $",
+            )
+        });
         static FAILS: LazyLock<Regex> = LazyLock::new(|| {
             compile(
-                r"(?i)^>>> |\b(?:error|fail(?:ed|ure)?|cannot|can't|could not|couldn't|unable)\b",
+                r"(?i)^>>> |\b(?:errors?|fail(?:ed|ure)?|cannot|can't|could not|couldn't|unable)\b",
             )
         });
         let refusal = self.refusal()?;
@@ -206,6 +213,25 @@ impl LineContext<'_> {
         };
         rooted.filter(|path| !path::is_route(path)).or_else(relative).map(str::to_owned)
     }
+}
+
+/// The one word behind an errno in the quotes that the errno is in: `error(13, 'Permission denied:
+/// state')`.
+fn end_of_quote(text: &str, errno: Range<usize>) -> Option<&str> {
+    let quote = text[..errno.start].chars().next_back().filter(|c| "'\"".contains(*c))?;
+    let (word, _) = text[errno.end..].strip_prefix(": ")?.split_once(quote)?;
+    (!word.is_empty() && !word.contains([' ', ':'])).then_some(word)
+}
+
+/// The file that a message begins with: `libx.so.1: cannot open shared object file`.
+fn subject(until_errno: &str) -> Option<&str> {
+    static SUBJECT: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"(?:^|: )(?P<file>[\w@%+~-][\w./@%+~-]*): (?:cannot|can't|could not|couldn't|unable to|failed to) [\w ]+: $",
+        )
+    });
+    let file = SUBJECT.captures(until_errno)?.name("file")?.as_str();
+    path::is_file_name(file).then_some(file)
 }
 
 /// Whether a word between a verb and an errno is a noun of the message, and no file.

@@ -119,10 +119,15 @@ fn wrapped(
     if last.fills_row {
         return Some("");
     }
-    // nginx's `(13: Permission denied)` at the start of a line. libpcap's `(socket: Operation not
-    // permitted)` stands there by itself.
-    static REASON: LazyLock<Regex> = LazyLock::new(|| compile(r"^\((?:\d{1,3}|socket): [A-Z]"));
-    if REASON.is_match(&next.text) {
+    // nginx's `(13: Permission denied)` at the start of a line, or another reason in parentheses
+    // that is the whole line, as libpcap's `(socket: Operation not permitted)`.
+    static NUMBER: LazyLock<Regex> = LazyLock::new(|| compile(r"^\(\d{1,3}: [A-Z]"));
+    let is_aside = next.refusal.is_some()
+        && last.refusal.is_none()
+        && next.text.starts_with('(')
+        && next.text.trim_end_matches('.').ends_with(')')
+        && !last.is_blank();
+    if NUMBER.is_match(&next.text) || is_aside {
         return Some(" ");
     }
     if last.number == next.number || last.text.len() > WIDEST || next.text.len() > WIDEST {

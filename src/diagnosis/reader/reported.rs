@@ -73,14 +73,16 @@ fn beside_errno(text: &str) -> Option<Reported> {
             | \b(?P<uv2>listen|spawn|bind|connect)\s(?:\S+\s)?(?:SYMBOLS)\b
             | \b(?P<php>file_put_contents|fopen|touch|copy|tempnam|file_get_contents|move_uploaded_file|include(?:_once)?|require(?:_once)?|unlink|rename|chmod|chown|mkdir|opendir|scandir|symlink|fsockopen|error_log|imagepng|readfile|parse_ini_file)\((?:[^()]*)\):\s
             | :\s(?P<ghc>(?:with|open|create|getDirectory|remove|rename|copy|setFile|setOwner)[A-Z]\w+|withFile|openFd):\s(?:permission|unsupported|resource)
+            | \b(?i:occurred|raised|thrown)\s(?i:at|in)\s(?:[\w:]+[&*]?\s)*(?P<signature>\w+)\(
             | \b(?:SYMBOLS)\s(?P<bun>reading|writing|opening)\b"#
             .replace("SYMBOLS", &errno::symbols()),
         )
     });
     let captures = BESIDE.captures(text)?;
     let word = captures.iter().skip(1).flatten().next()?;
-    // A function's arguments stand before the errno like any verb's object.
-    Some(Reported { operation: operation_named(word.as_str())?, at: Some(word.end()) })
+    // A function's arguments stand before the errno like any verb's object, and a signature has none.
+    let at = captures.name("signature").is_none().then_some(word.end());
+    Some(Reported { operation: operation_named(word.as_str())?, at })
 }
 
 /// Node's `syscall: 'mkdir'` and npm's `syscall mkdir`.

@@ -13,6 +13,8 @@ use super::Cluster;
 /// A right, as `kubectl auth can-i VERB RESOURCE` names it: `create`, `pods`, `exec`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Right {
+    /// Of the API; empty for the core.
+    pub group: &'static str,
     pub verb: &'static str,
     pub resource: &'static str,
     pub subresource: Option<&'static str>,
@@ -42,6 +44,7 @@ impl Cluster {
         let reviews: Api<SelfSubjectAccessReview> = Api::all(self.client.clone());
         let attributes = ResourceAttributes {
             namespace: Some(namespace.to_owned()),
+            group: Some(right.group.to_owned()),
             verb: Some(right.verb.to_owned()),
             resource: Some(right.resource.to_owned()),
             subresource: right.subresource.map(str::to_owned),

@@ -313,6 +313,30 @@ impl Cluster {
         Ok(Some(object))
     }
 
+    /// The same, or `None` where there is none of that name.
+    ///
+    /// # Errors
+    /// No permission, no answer.
+    pub async fn object_if_there(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Value>, Error> {
+        let Some(known) = built_in(kind) else { return Ok(None) };
+        let path = format!("{}/{name}", collection(known.api, known.resource, Some(namespace)));
+        let what = format!("get {}/{name} in namespace {namespace}", known.kind.to_lowercase());
+        match self.get::<Value>(&path, &what).await {
+            Ok(mut object) => {
+                object["apiVersion"] = known.api_version.into();
+                object["kind"] = known.kind.into();
+                Ok(Some(object))
+            }
+            Err(refusal) if refusal.code == Some(404) => Ok(None),
+            Err(refusal) => Err(refusal.error),
+        }
+    }
+
     /// The pods that a workload's selector finds: newest first is not promised.
     ///
     /// # Errors
@@ -339,6 +363,21 @@ impl Cluster {
         let mut found = Vec::new();
         let take = |pod: Pod| found.push(pod);
         self.list(&path, &params, &format!("list the pods of {name}"), &Encoding::JSON, take)
+            .await
+            .map_err(|refusal| refusal.error)?;
+        Ok(found)
+    }
+
+    /// Every pod of a namespace.
+    ///
+    /// # Errors
+    /// No permission, no answer.
+    pub async fn pods_in(&self, namespace: &str) -> Result<Vec<Pod>, Error> {
+        let path = collection("/api/v1", "pods", Some(namespace));
+        let what = format!("list the pods of namespace {namespace}");
+        let mut found = Vec::new();
+        let take = |pod: Pod| found.push(pod);
+        self.list(&path, &ListParams::default(), &what, &Encoding::JSON, take)
             .await
             .map_err(|refusal| refusal.error)?;
         Ok(found)

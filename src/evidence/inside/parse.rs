@@ -65,6 +65,11 @@ pub fn inside(answer: &str) -> Inside {
             }
             "tcp" | "tcp6" | "udp" | "udp6" | "unix" => tables.push((name, body)),
             "changed" => found.changed = body.lines().filter_map(stat).take(MAX_ENTRIES).collect(),
+            "given" => found.given = body.lines().filter_map(stat).take(MAX_ENTRIES).collect(),
+            "empty" => {
+                let paths = body.lines().filter(|path| path.starts_with('/'));
+                found.empty = paths.take(MAX_ENTRIES).map(str::to_owned).collect();
+            }
             _ => {}
         }
     }
@@ -340,6 +345,8 @@ mod tests {
 >>> tcp6\nhead\n   0: 00000000000000000000000001000000:01BB 00000000000000000000000000000000:0000 0A 0:0 00:0 0 0 0 7 1 0\n\
 >>> unix\nNum RefCount Protocol Flags Type St Inode Path\n0: 00000002 00000000 00010000 0001 01 8 /run/admin.sock\n0: 00000003 00000000 00000000 0001 03 9\n\
 >>> changed\n41c0 999 0 4096 '/var/cache/nginx/client_temp'\n81a4 0 0 2 '/run/nginx.pid'\na1ff 0 0 4 '/var/run' -> '/run'\n\
+>>> given\n41ed 999 0 4096 '/srv/data'\n\
+>>> empty\n/srv/uploads\nnoise\n\
 >>> end\n";
 
     #[test]
@@ -401,6 +408,12 @@ mod tests {
             (0xa804_25fb, true, 2)
         );
         assert_eq!((process.arguments.len(), &process.label), (3, &None));
+        let given: Vec<(&str, u32)> =
+            found.given.iter().map(|stat| (stat.path.as_str(), stat.inode.uid)).collect();
+        assert_eq!(
+            (given, found.empty),
+            (vec![("/srv/data", 999)], vec!["/srv/uploads".to_owned()])
+        );
         assert_eq!(
             found.open_for_writing,
             [OpenFile { process: 14, path: "/var/log/nginx/error.log".to_owned() }]

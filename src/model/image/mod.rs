@@ -18,7 +18,7 @@ use crate::model::port::is_privileged;
 use efficiency::efficiency;
 use layer::Layer;
 use paths::PathId;
-use tree::{Repeated, Tree};
+use tree::{ImageFile, Repeated, Tree};
 
 /// The uid of `nobody`, which no package makes.
 const NOBODY: u32 = 65534;
@@ -26,6 +26,8 @@ const NOBODY: u32 = 65534;
 const APT: &str = "_apt";
 /// What the names of systemd's own users start with.
 const SYSTEMD: &str = "systemd-";
+/// Directories of what package managers install: an empty one in them is none of the program's.
+const INSTALLED: [&str; 5] = [".git", "node_modules", "site-packages", "vendor", "__pycache__"];
 /// System users below are given out by the distribution, from here on by the packages: Debian's
 /// policy 9.2.2; Alpine's `adduser -S` starts here as well.
 const FIRST_PACKAGE_UID: u32 = 100;
@@ -332,6 +334,28 @@ impl Image {
             }
         }
         owned
+    }
+
+    /// The empty directories below a directory, itself among them, but for those of what a
+    /// package manager installs.
+    #[must_use]
+    pub fn empty_directories(&self, directory: &str) -> Vec<PathId> {
+        let mut empty = Vec::new();
+        let mut open: Vec<PathId> =
+            self.tree.resolve(directory.as_bytes(), true).into_iter().collect();
+        while let Some(path) = open.pop() {
+            let is_directory = |file: &ImageFile| file.attributes.file_type == FileType::Directory;
+            let is_installed =
+                INSTALLED.iter().any(|name| self.tree.paths().name(path) == name.as_bytes());
+            if is_installed || !self.tree.get(path).is_some_and(is_directory) {
+                continue;
+            }
+            match self.tree.children(path) {
+                children if children.is_empty() => empty.push(path),
+                children => open.extend(children.into_iter().rev()),
+            }
+        }
+        empty
     }
 
     /// Files that give whoever executes them another user, group or a capability.

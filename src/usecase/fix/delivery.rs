@@ -1,6 +1,6 @@
 //! A plan's way into the cluster.
 
-use super::super::explain::explanation;
+use super::super::explained::explanation;
 use super::super::interrupt::interrupted;
 use super::{FixTarget, Fixed};
 use crate::apply::{self, ObjectChange, RolloutOutcome};

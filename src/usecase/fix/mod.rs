@@ -12,7 +12,7 @@ use std::sync::Arc;
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
-use super::explain::explained;
+use super::explained::explained;
 use super::images::RegistryOptions;
 use super::progress::Tell;
 use super::target::Selector;
@@ -94,6 +94,12 @@ impl Fixed {
     #[must_use]
     pub fn is_refuted(&self) -> bool {
         self.proof.as_ref().is_some_and(|proof| !proof.works)
+    }
+
+    /// The level forbids nothing of what the plan leads to.
+    #[must_use]
+    pub fn is_admitted(&self) -> bool {
+        self.is_admitted
     }
 
     /// Nothing is left that an exit code should tell.

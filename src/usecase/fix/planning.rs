@@ -1,7 +1,6 @@
 //! From a target to its plan, and where that is asked for, to the proof.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
@@ -13,14 +12,13 @@ use super::super::progress::{Activity, Tell, Work};
 use super::super::{images, live, trace};
 use super::targets::FixTarget;
 use super::{FixOptions, Fixed, edited_files, user_namespace};
-use crate::error::{Error, Partial};
+use crate::error::Error;
 use crate::evidence::cluster::Cluster;
 use crate::foresight;
 use crate::model::check::{self, ProofCheck};
 use crate::model::defaults;
 use crate::model::edit::Edit;
 use crate::model::identity::{Assignment, Candidate};
-use crate::model::image::Image;
 use crate::model::obstacle::{Errno, Obstacle};
 use crate::model::plan::Plan;
 use crate::model::podsecurity::Level;
@@ -66,28 +64,22 @@ pub async fn planned(
         ..search.clone()
     };
     warnings.extend(without_namespace);
+    let read = target.known().filter(|_| options.images);
     let images = tokio::select! {
-        images = images(cluster, options, &target, tell) => images,
+        images = images::of_each(cluster, read, &options.registry, tell) => images,
         () = interrupted() => return Err(Error::input("read the images", "it was interrupted")),
     };
     warnings.extend(images.errors.iter().map(Error::to_string));
     warnings.extend(target.configurations.errors.iter().map(Error::to_string));
     let tell_of_trial = |progress: run::Progress<'_>| tell(progress.into());
+    let namespace = options.trial_namespace.as_ref().unwrap_or(&target.namespace);
+    let run = run::Options { search, checks, ..options.trial.clone() };
     let trial = Trial {
-        cluster,
         images: images.value,
         configurations: target.configurations.value.clone(),
-        namespace: options.trial_namespace.clone().unwrap_or_else(|| target.namespace.clone()),
-        object: &target.object,
-        id: trial_id(&target.object),
-        runs_to_an_end: runs_to_an_end(&target.object),
         root_pod: target.root_pod.clone(),
         traces: traces(options, &target, tell)?,
-        volumes: &target.volumes,
-        options: run::Options { search, checks, ..options.trial.clone() },
-        inspection_pod: OnceLock::new(),
-        owner: OnceLock::new(),
-        progress: &tell_of_trial,
+        ..Trial::new(cluster, namespace, &target.object, &target.volumes, run, &tell_of_trial)
     };
     let (plan, proof, left_behind) = if proves && privileged.is_empty() {
         let (proven, left_behind) = cleaned_up(&trial, "finish the trial", trial.prove()).await;
@@ -113,11 +105,6 @@ pub async fn planned(
     warnings.extend(target.manifest.as_ref().and_then(edited_files::rendered));
     let owner = plan::owner(&target.object).filter(|_| target.manifest.is_none());
     Ok(Fixed { target, plan, proof, warnings, is_admitted, owner, left_behind })
-}
-
-/// Whether the pods of an object end by themselves.
-pub(in crate::usecase) fn runs_to_an_end(object: &Value) -> bool {
-    matches!(object["kind"].as_str(), Some("Job" | "CronJob"))
 }
 
 /// The checks of a workload's annotation, or of its pods'.
@@ -193,35 +180,6 @@ async fn plan_of(
             Err(Error::input(format!("plan for {}", target.name()), "it was interrupted"))
         }
     }
-}
-
-/// The images of `--images`, each with its container. One that cannot be read is an error beside
-/// the rest.
-async fn images(
-    cluster: Option<&Cluster>,
-    options: &FixOptions,
-    target: &FixTarget,
-    tell: Tell<'_>,
-) -> Partial<Vec<(String, Image)>> {
-    let mut found = Partial::clean(Vec::new());
-    let Some(workload) = target.known().filter(|_| options.images) else { return found };
-    let _work = Work::begin(tell, "reading images");
-    for container in &workload.containers {
-        let known =
-            found.value.iter().find(|(_, image): &&(String, Image)| image.name == container.image);
-        if let Some(image) = known.map(|(_, image)| image.clone()) {
-            found.value.push((container.name.clone(), image));
-            continue;
-        }
-        match images::of_container(cluster, workload, container, &options.registry).await {
-            Ok(Partial { value, errors }) => {
-                found.value.push((container.name.clone(), value));
-                found.errors.extend(errors);
-            }
-            Err(error) => found.errors.push(error),
-        }
-    }
-    found
 }
 
 /// The traces of `--trace`, each with its container.
@@ -346,17 +304,4 @@ pub fn guesses(plan: &Plan) -> Vec<String> {
 pub fn wants(object: &Value, level: Level) -> bool {
     plan::compose(object, level, &[Edit::NonRoot]) != *object
         || !forbidden(object, level).is_empty()
-}
-
-/// A name that no other trial has: a workload's, and the time.
-pub(in crate::usecase) fn trial_id(object: &Value) -> String {
-    let name = object["metadata"]["name"].as_str().unwrap_or("workload");
-    let name: String = name
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
-        .take(30)
-        .collect();
-    let time =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    format!("{}-{:x}", name.trim_matches('-'), time.as_nanos())
 }

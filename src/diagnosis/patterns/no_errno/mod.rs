@@ -100,6 +100,9 @@ pub(super) const PATTERN: Pattern = Pattern {
         "read-only mode",
         "is not executable",
         "couldn't create",
+        "be created",
+        "creation failed",
+        "mkdirs failed",
         "write to the backend",
         "not permitted to",
         "possible to create",
@@ -150,6 +153,34 @@ pub(super) const PATTERN: Pattern = Pattern {
         Example {
             log: "The working directory /srv/kc/../tmp does not exist and it was not possible to create it.",
             expected: "mkdir - /srv/kc/../tmp unwritable-path",
+        },
+        Example {
+            log: "The data directory (/srv/data) cannot be created by the installer.",
+            expected: "mkdir - /srv/data unwritable-path",
+        },
+        Example {
+            log: "[ERROR] app - state directory creation failed: /srv/lib/state",
+            expected: "mkdir - /srv/lib/state unwritable-path",
+        },
+        Example {
+            log: "java.io.IOException: Mkdirs failed to create /srv/work/7 (exists=false, cwd=file:/srv)",
+            expected: "mkdir - /srv/work/7 unwritable-path",
+        },
+        Example {
+            log: "error: database write failed: attempt to write a readonly database (Connection: sqlite, Database: /srv/app.sqlite)",
+            expected: "open - /srv/app.sqlite unwritable-path",
+        },
+        Example {
+            log: "error: no writable cache directories",
+            expected: "other - unwritable-path",
+        },
+        Example {
+            log: "warning: /srv/conf is not accessible or not writable, so its features are off",
+            expected: "other - /srv/conf unwritable-path",
+        },
+        Example {
+            log: "Cannot write into the settings directory!",
+            expected: "other - unwritable-path",
         },
         Example {
             log: "Could not make the cache: Unable to create the cache directory (/srv/var/cache) in /srv/HttpKernel.php",
@@ -205,7 +236,7 @@ pub(super) const PATTERN: Pattern = Pattern {
 const P: &str = r#"["'`‘“(\[]*(?P<p>(?:\.{0,2}|~)/[^"'`’”)\],;\s]*)["'`’”)\]]*"#;
 
 /// What may follow the path of a message that gives no reason.
-const T: &str = r"\W*(?:(?:directory|folder|file)\W*$|$|because|check|please|make sure|permission|\(check|->|wrong)";
+const T: &str = r"\W*(?:access (?:is |was )?denied\W*$|(?:directory|folder|file)\W*$|$|because|check|please|make sure|permission|\(check|->|wrong)";
 
 /// A word that is a relative path, or a path.
 const W: &str = r#"["'`‘“]*(?P<p>[\w./~+-]*\w)["'`’”]*"#;
@@ -221,7 +252,7 @@ const OTHER_REASON: &str = r"(?i)\b(?:no space left|no such file|not found|alrea
 
 /// Words for something that is no file. They count in the clause of the refusal only: elsewhere in
 /// the line they may be part of a name.
-const NO_FILE: &str = r"(?i)\b(?:connection|replica|transaction|tables?|topics?|buckets?|http|token|requests?|responses?|remote|stdin)\b";
+const NO_FILE: &str = r"(?i)\bconnection(?:[^:\w]|$)|\b(?:replica|transaction|tables?|topics?|buckets?|http|token|requests?|responses?|remote|stdin)\b";
 
 /// Where the clause ends that begins with the wording.
 const CLAUSE: &str = r"[.;] |, | while | during | when | in /| in class |\bstack trace";

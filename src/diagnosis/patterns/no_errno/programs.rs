@@ -3,7 +3,7 @@
 
 use super::wordings::{Message, demand, message, unreadable};
 use crate::model::detail::Demand;
-use crate::model::obstacle::Operation;
+use crate::model::obstacle::{Category, Operation};
 
 /// The first that matches counts, before the general wordings.
 pub(super) const SENTENCES: &[Message] = &[
@@ -14,10 +14,21 @@ pub(super) const SENTENCES: &[Message] = &[
     // OpenSSH, sshd.c.
     message(Operation::Other, r"missing privilege separation directory:? {P}"),
     unreadable(r"no hostkeys available"),
+    // X.Org libxtrans, Xtrans.c: trans_mkdir().
+    message(Operation::Mkdir, r"euid != 0, ?directory {P} will not be created"),
+    // Hadoop, RawLocalFileSystem.java, and the many that copied it.
+    message(Operation::Mkdir, r"\bmkdirs failed to create {P}"),
+    // NVIDIA's NVML, nvml.h: NVML_ERROR_NO_PERMISSION.
+    Message {
+        operation: Operation::Device,
+        category: Some(Category::DeviceAccess),
+        demand: None,
+        pattern: r"\binitialize NVML: insufficient permissions",
+    },
     // SQLite, src/main.c: SQLITE_READONLY and SQLITE_CANTOPEN.
     message(
         Operation::Open,
-        r"attempt to write a readonly database|unable to open (?:the )?database file(?:: {P}$)?|readonly database",
+        r"attempt to write a readonly database(?: \([^()]*\bdatabase: {P2})?|unable to open (?:the )?database file(?:: {P}$)?|readonly database",
     ),
     // CPython, Lib/tempfile.py.
     message(

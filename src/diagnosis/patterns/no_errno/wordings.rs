@@ -99,7 +99,10 @@ pub(super) const WORDINGS: &[Message] = &[
         r"{CANNOT} use (?:the )?(?:drive|disk|volume|directory|folder) {P}|\b(?:file|drive|disk|path|prefix) access (?:is )?denied:? {W2}$|\b(?:file|drive|disk) access denied|{CANNOT} use the drive",
     ),
     message(Operation::Other, r"trying to write (?:to|in|into) (?:\w+ ){0,3}{P}"),
-    message(Operation::Other, r"cannot write into \S+ directory"),
+    message(
+        Operation::Mkdir,
+        r"(?:director(?:y|ies)|folder) creation (?:failed|error)\W{1,3}{P}|creation of (?:the )?(?:[\w-]+ ){0,3}(?:directory|folder) {P2} failed",
+    ),
     unreadable(r"read error, check permissions:? {P}"),
     message(
         Operation::Mkdir,
@@ -117,7 +120,7 @@ pub(super) const WORDINGS: &[Message] = &[
     message(Operation::Other, r"\bfile {W} must be writ(?:e-?)?able$"),
     message(
         Operation::Other,
-        r"{P}(?: directory| folder| file| path)?\W{0,3}(?:because |as |since )?(?:it |does not exist or |must )?(?:is|are|be present and)? ?(?:not |isn't )?(?:a )?writ(?:e-?)?able",
+        r"{P}(?: directory| folder| file| path)?\W{0,3}(?:because |as |since )?(?:it |does not exist or |must )?(?:is|are|be present and)? ?(?:not (?:accessible|readable|present) (?:or|and) )?(?:not |isn't )?(?:a )?writ(?:e-?)?able",
     ),
     message(
         Operation::Other,
@@ -155,4 +158,6 @@ pub(super) const WORDINGS: &[Message] = &[
         demand: None,
         pattern: r"{P}(?: is|: is|:)? (?:not|isn't) (?:an )?executable",
     },
+    message(Operation::Other, r"{CANNOT} write (?:to|into|in) (?:the |its )?\w+ directory"),
+    message(Operation::Other, r"\bno writable (?:\w+ )?director(?:y|ies)\b"),
 ];
