@@ -788,11 +788,11 @@ _kubectl__nonroot() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json yaml markdown" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json yaml markdown html" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table json yaml markdown" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json yaml markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --check)

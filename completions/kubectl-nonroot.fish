@@ -243,7 +243,8 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate"
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -s o -l output -d 'Output format' -r -f -a "table\t''
 json\t''
 yaml\t''
-markdown\t'For a pull request'"
+markdown\t'For a pull request'
+html\t'A page to read, share or print'"
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l check -d 'What a copy must do beside being ready, such as \'http :8080/healthz 200\', \'http POST :8080/upload 2MiB 2xx\', \'tcp :5432\' or \'exec: COMMAND\'; may be repeated' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l check-job -d 'Job or Pod that checks a copy, whose address is in its variable TARGET_IP; may be repeated' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l plain-http -d 'Registry to speak plain HTTP with; may be repeated' -r
