@@ -29,14 +29,13 @@ pub struct Behaviour {
 }
 
 impl Behaviour {
-    /// Whether it was seen to do its work: it answered a request by HTTP, went on after its greeting,
-    /// or passed a check. That it listens, and greets, a program does before it does anything.
+    /// Whether it was seen to do its work: it answered a request by HTTP, or passed a check. That it
+    /// listens, and greets, a program does before it does anything.
     #[must_use]
     pub fn is_shown(&self) -> bool {
         let answers = |(_, reply): &(Request, Reply)| match reply {
             Reply::Http { status, .. } => *status < 500,
-            Reply::Banner(_, then) => *then == AfterGreeting::GoesOn,
-            Reply::Open | Reply::Failed(_) => false,
+            Reply::Banner(..) | Reply::Open | Reply::Failed(_) => false,
         };
         self.replies.iter().any(answers) || self.checks.iter().any(|check| check.passed)
     }

@@ -69,6 +69,9 @@ pub struct Process {
     pub credentials: Credentials,
     /// 0 no filter, 1 strict, 2 filter.
     pub seccomp: u8,
+    /// Its file is set-user-ID root: whoever executes it becomes root, unless no_new_privs is set
+    /// (execve(2)).
+    pub is_set_user_id: bool,
     /// The label of a security module, SELinux or AppArmor, where one is active.
     pub label: Option<String>,
 }

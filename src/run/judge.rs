@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::{Progress, Trial};
 use crate::error::Error;
 use crate::model::obstacle::{Category, Obstacle};
@@ -51,10 +53,28 @@ impl Trial<'_> {
         let search = Search::new(self.object, self.options.search.clone(), input)
             .map_err(|why| Error::input("read the pod template", why))?;
         let copy = self.copy(self.object, &self.pod_name("1"));
-        let outcome = self.run(&copy, &search, startup_time, control.as_ref()).await?;
+        let mut outcome = self.run(&copy, &search, startup_time, control.as_ref()).await?;
+        search.hold_to_work(&mut outcome, is_root_in_user_namespace(self.object));
         let known = control.map(|control| control.refusals).unwrap_or_default();
         Ok(verdict(outcome, &known, missing.into_iter().chain(limits).collect(), begin.elapsed()))
     }
+}
+
+/// Whether an object's pods have a user namespace of their own, and are root in it, or may be.
+fn is_root_in_user_namespace(object: &Value) -> bool {
+    let Some(spec) = plan::pod_spec(object) else { return false };
+    let is_root = |container: &Value| {
+        let of = |field: &str| match &container["securityContext"][field] {
+            Value::Null => spec["securityContext"][field].clone(),
+            own => own.clone(),
+        };
+        match of("runAsUser").as_u64() {
+            Some(uid) => uid == 0,
+            None => of("runAsNonRoot") != true,
+        }
+    };
+    let containers = spec["containers"].as_array();
+    spec["hostUsers"] == false && containers.into_iter().flatten().any(is_root)
 }
 
 /// What an outcome says of a workload; what root is refused as well is no fault of it.
@@ -77,5 +97,28 @@ fn verdict(
         notes,
         checks,
         not_checked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn root_in_a_user_namespace_is_told_by_the_spec() {
+        let pod = |spec: Value| json!({"kind": "Pod", "spec": spec});
+        let is = |spec: Value| is_root_in_user_namespace(&pod(spec));
+        let own = |context: Value| json!([{"name": "a", "securityContext": context}]);
+        assert!(is(json!({"hostUsers": false, "containers": own(json!({}))})));
+        assert!(is(json!({"hostUsers": false, "containers": own(json!({"runAsUser": 0}))})));
+        assert!(!is(json!({"hostUsers": false, "containers": own(json!({"runAsUser": 1000}))})));
+        assert!(!is(json!({"containers": own(json!({"runAsUser": 0}))})));
+        let of_pod = json!({"runAsNonRoot": true});
+        let containers = own(json!({}));
+        assert!(!is(
+            json!({"hostUsers": false, "securityContext": of_pod, "containers": containers})
+        ));
     }
 }

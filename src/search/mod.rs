@@ -474,10 +474,9 @@ impl<'a> Search<'a> {
         // What root is refused as well is no reason to change anything.
         outcome.obstacles.retain(|one| !is_known(&self.observed.known_refusals, one));
         self.hold_to_switches(&mut outcome);
-        if outcome.end == End::Works && self.is_only_ready(&outcome) {
-            outcome.end = End::Differs;
-            outcome.obstacles.push(unshown());
-        }
+        let mut edits = self.steps.iter().flat_map(|step| &step.edits);
+        let is_root_in_namespace = edits.any(|edit| *edit == Edit::UserNamespace);
+        self.hold_to_work(&mut outcome, is_root_in_namespace);
         let works = outcome.end == End::Works;
         if works && self.next_run.contains(&Escalation::WaitLonger) {
             self.startup_time = self.startup_time.max(escalate::SILENT_START_TIMEOUT);
@@ -496,13 +495,27 @@ impl<'a> Search<'a> {
         self.rounds.last().unwrap_or(&EMPTY)
     }
 
-    /// Whether a copy is root in a user namespace of its own, and did nothing but start. Such a root
-    /// has no capability at a level that drops all of them: what insists on root starts, and what it
-    /// wants root for is refused (cron runs no job, sshd lets nobody in).
-    fn is_only_ready(&self, outcome: &Outcome) -> bool {
-        let edits = || self.steps.iter().flat_map(|step| &step.edits);
+    /// Holds a copy to work that did nothing but start, where a start proves nothing.
+    ///
+    /// Root in a user namespace of its own has no capability at a level that drops all of them: what
+    /// insists on root starts, and what it wants root for is refused (cron runs no job, sshd lets
+    /// nobody in). And a program whose file is set-user-ID root wants to be root again for what it
+    /// does, as exim does for each delivery; no_new_privs keeps it from that.
+    pub fn hold_to_work(&self, outcome: &mut Outcome, is_root_in_namespace: bool) {
         let ends_well = matches!(self.object["kind"].as_str(), Some("Job" | "CronJob"));
-        !outcome.seen.is_shown && !ends_well && edits().any(|edit| *edit == Edit::UserNamespace)
+        if outcome.end != End::Works || outcome.seen.is_shown || ends_well {
+            return;
+        }
+        let mut processes = self.observed.running.values().flat_map(|inside| &inside.processes);
+        let why = match is_root_in_namespace {
+            true => "as root in a user namespace, where it has no capabilities",
+            false if processes.any(|process| process.is_set_user_id) => {
+                "and its file is set-user-ID root, which does nothing here"
+            }
+            false => return,
+        };
+        outcome.end = End::Differs;
+        outcome.obstacles.push(unshown(why));
     }
 
     /// Ends the search for remedies: its time is over. What works is kept.
@@ -899,12 +912,13 @@ impl<'a> Search<'a> {
 }
 
 /// A copy of which nothing showed that it works.
-fn unshown() -> Obstacle {
-    let cause = "it is ready as root in a user namespace, where it has no capabilities, and nothing \
-                 showed that it does its work: a check (--check) would";
+fn unshown(why: &str) -> Obstacle {
+    let cause = format!(
+        "it is ready, {why}, and nothing showed that it does its work: a check (--check) would"
+    );
     let text = "no request was answered by HTTP, and no check was given".to_owned();
     Obstacle {
-        cause: cause.to_owned(),
+        cause,
         evidence: Evidence { source: "the trial".to_owned(), line: None, text },
         ..Obstacle::new(Operation::Other, Category::LostFunction)
     }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::model::behaviour::Behaviour;
 use crate::model::filesystem::{FileType, Inode};
-use crate::model::inside::Inside;
+use crate::model::inside::{Inside, Process};
 use crate::model::obstacle::{Category, Errno, Operation};
 
 fn pod() -> Value {
@@ -701,6 +701,22 @@ fn what_would_remove_one_obstacle_is_decided_by_the_image() {
 fn nothing_is_decided_where_nothing_was_seen() {
     let object = pod();
     assert_eq!(decided(&object, &mkdir("/var/cache/web"), silent), RemedyDecision::Unknown);
+}
+
+#[test]
+fn what_wants_to_be_root_again_must_be_seen_to_work() {
+    let object = pod();
+    for (is_set_user_id, is_shown) in [(true, false), (true, true), (false, false)] {
+        let process = Process { is_set_user_id, ..Process::default() };
+        let inside = Inside { processes: vec![process], ..Inside::default() };
+        let running = BTreeMap::from([("web".to_owned(), inside)]);
+        let observed = Observations { running, ..observed() };
+        let input = SearchInput { observed, ..SearchInput::default() };
+        let seen = Used { is_shown, ..Used::default() };
+        let outcome = Outcome { seen, ..works() };
+        let (search, _) = driven(&object, SearchOptions::default(), input, &[outcome]);
+        assert_eq!(search.is_proven(), is_shown || !is_set_user_id);
+    }
 }
 
 #[test]

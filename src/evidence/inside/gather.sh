@@ -17,6 +17,8 @@ for pid in /proc/[0-9]*; do
   case $status in *"PPid:	$$"*) continue ;; esac
   echo ">>> process $pid"; printf '%s\n' "$status"
   echo ">>> cmdline $pid"; show /proc/"$pid"/cmdline; echo
+  # With a set-user-ID bit it is a program that wants to be root again.
+  if have stat; then echo ">>> exe $pid"; stat -Lc '%f %u' /proc/"$pid"/exe 2>/dev/null; fi
   echo ">>> label $pid"; show /proc/"$pid"/attr/current; echo
   if have ls; then echo ">>> fd $pid"; ls -l /proc/"$pid"/fd 2>/dev/null; fi
 done

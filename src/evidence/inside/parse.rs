@@ -41,6 +41,10 @@ pub fn inside(answer: &str) -> Inside {
                 let arguments = words.filter(|word| !word.is_empty()).map(str::to_owned).collect();
                 of(&mut found.processes, pid, |process| process.arguments = arguments);
             }
+            "exe" => {
+                let is_set = is_set_user_id_root(body);
+                of(&mut found.processes, pid, |process| process.is_set_user_id = is_set);
+            }
             "label" => {
                 let label = body.trim_end_matches(['\n', '\0']).trim();
                 let known = (!label.is_empty()).then(|| label.to_owned());
@@ -82,6 +86,13 @@ pub fn inside(answer: &str) -> Inside {
             .extend(rows.filter_map(|row| listener(table, row, &process_of)).take(MAX_ENTRIES));
     }
     found
+}
+
+/// Whether a mode in hexadecimal and an owner are those of a file that makes who executes it root.
+fn is_set_user_id_root(stat: &str) -> bool {
+    let mut words = stat.split_ascii_whitespace();
+    let mode = words.next().and_then(|mode| u32::from_str_radix(mode, 16).ok());
+    mode.is_some_and(|mode| mode & u32::from(Inode::SETUID) != 0) && words.next() == Some("0")
 }
 
 /// Reads the answer of `access_context.sh`.
@@ -339,6 +350,7 @@ mod tests {
 >>> mountinfo\n198 67 0:64 / / rw,relatime - overlay overlay rw,lowerdir=/x\n232 198 0:43 / /run/my\\040secrets ro - tmpfs tmpfs rw\n\
 >>> process 14\nName:\tnginx\nPPid:\t1\nUid:\t999\t999\t999\t999\nGid:\t101\t101\t101\t101\nGroups:\t101 4 \nCapBnd:\t00000000a80425fb\nNoNewPrivs:\t1\nSeccomp:\t2\n\
 >>> cmdline 14\nnginx: worker process\0-c\0x\0\n\
+>>> exe 14\n89ed 0\n\
 >>> label 14\n\n\
 >>> fd 14\ntotal 0\nl-wx------ 1 root root 64 Nov 24 10:40 3 -> /var/log/nginx/error.log\nlr-x------ 1 root root 64 Nov 24 10:40 4 -> /etc/passwd\nlrwx------ 1 root root 64 Nov 24 10:40 5 -> socket:[71054]\nlrwx------ 1 root root 64 Nov 24 10:40 0 -> /dev/null\n\
 >>> tcp\n  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   0: 0100007F:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 71054 1 0 100\n   1: 00000000:1F90 01020304:0000 01 00000000:00000000 00:00000000 00000000     0        0 5 1 0 100\n\
@@ -408,6 +420,8 @@ mod tests {
             (0xa804_25fb, true, 2)
         );
         assert_eq!((process.arguments.len(), &process.label), (3, &None));
+        assert!(process.is_set_user_id && !is_set_user_id_root("81ed 0"));
+        assert!(!is_set_user_id_root("89ed 100") && !is_set_user_id_root(""));
         let given: Vec<(&str, u32)> =
             found.given.iter().map(|stat| (stat.path.as_str(), stat.inode.uid)).collect();
         assert_eq!(
