@@ -409,7 +409,8 @@ pub fn files(
 const REVIEW: &str = "\
 ### How to take this in
 
-- List this directory under `components` of the kustomization that has the workloads.
+- List this directory under `components` of the kustomization that has the workloads. The patches name no namespace: no
+  other namespace in it may have workloads of the same names.
 - When every workload has rolled out, apply `namespace.yaml`: from then on the level is enforced.
 - Way back: take the labels away first, then the component; the old templates come back with it.
 ";

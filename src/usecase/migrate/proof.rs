@@ -107,7 +107,8 @@ fn verdict(fixed: &Fixed) -> PlanVerdict {
         let causes = proof.remaining.iter().map(|obstacle| obstacle.cause.clone());
         return PlanVerdict::NotProven { why: causes.take(MAX_REASONS).collect() };
     }
-    let component = patch::kustomize(&[(before.clone(), after.clone())]).unwrap_or_default();
+    // What a repository has of the object may leave the namespace to its kustomization.
+    let component = patch::kustomize(&[(anywhere(before), anywhere(after))]).unwrap_or_default();
     PlanVerdict::Proven(Box::new(ProvenPlan {
         patch: patch::strategic(before, after),
         undo: patch::strategic(after, before),
@@ -117,6 +118,15 @@ fn verdict(fixed: &Fixed) -> PlanVerdict {
         seconds: proof.seconds,
         not_checked: proof.not_checked.clone(),
     }))
+}
+
+/// An object without its namespace.
+fn anywhere(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.shift_remove("namespace");
+    }
+    object
 }
 
 /// What the verdict on a workload is of.
