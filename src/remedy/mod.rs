@@ -155,6 +155,9 @@ fn for_category(category: Category) -> impl Iterator<Item = &'static Remedy> {
 /// What would remove an obstacle, in the order in which it should be tried, by the text alone.
 #[must_use]
 pub fn remedies(obstacle: &Obstacle) -> Vec<Suggestion> {
+    // HOME=/ makes //.cache, which nobody mounts anything at.
+    let path = obstacle.path.as_deref().map(|path| path.replace("//", "/"));
+    let obstacle = &Obstacle { path, ..obstacle.clone() };
     let suggested = for_category(obstacle.category).filter_map(|remedy| {
         let summary = (remedy.suggest)(obstacle)?;
         Some(Suggestion { id: remedy.id, layer: remedy.layer, summary })
@@ -263,6 +266,7 @@ pub fn speculative(facts: &Facts) -> Vec<Proposal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::obstacle::Operation;
 
     #[test]
     fn ids_are_unique_and_every_category_has_a_remedy() {
@@ -273,6 +277,16 @@ mod tests {
         for category in Category::ALL {
             assert!(for_category(category).next().is_some(), "{category}");
         }
+    }
+
+    #[test]
+    fn a_path_is_mounted_as_people_write_it() {
+        let path = Some("//.local/share".to_owned());
+        let obstacle =
+            Obstacle { path, ..Obstacle::new(Operation::Mkdir, Category::UnwritablePath) };
+        let summaries = remedies(&obstacle).into_iter().map(|one| one.summary);
+        assert!(summaries.clone().any(|one| one.contains("/.local")));
+        assert!(!summaries.into_iter().any(|one| one.contains("//")));
     }
 
     #[test]
