@@ -303,14 +303,8 @@ impl Cluster {
         name: &str,
     ) -> Result<Option<Value>, Error> {
         let Some(known) = built_in(kind) else { return Ok(None) };
-        let path = format!("{}/{name}", collection(known.api, known.resource, Some(namespace)));
-        let what = format!("get {}/{name} in namespace {namespace}", known.kind.to_lowercase());
-        let mut object: Value = self.get(&path, &what).await.map_err(|refusal| refusal.error)?;
-        // A single object comes without them only from very old servers; edits need them in any
-        // case.
-        object["apiVersion"] = known.api_version.into();
-        object["kind"] = known.kind.into();
-        Ok(Some(object))
+        let read = self.read_object(known, namespace, name).await;
+        read.map(Some).map_err(|refusal| refusal.error)
     }
 
     /// The same, or `None` where there is none of that name.
@@ -324,17 +318,27 @@ impl Cluster {
         name: &str,
     ) -> Result<Option<Value>, Error> {
         let Some(known) = built_in(kind) else { return Ok(None) };
-        let path = format!("{}/{name}", collection(known.api, known.resource, Some(namespace)));
-        let what = format!("get {}/{name} in namespace {namespace}", known.kind.to_lowercase());
-        match self.get::<Value>(&path, &what).await {
-            Ok(mut object) => {
-                object["apiVersion"] = known.api_version.into();
-                object["kind"] = known.kind.into();
-                Ok(Some(object))
-            }
+        match self.read_object(known, namespace, name).await {
+            Ok(object) => Ok(Some(object)),
             Err(refusal) if refusal.code == Some(404) => Ok(None),
             Err(refusal) => Err(refusal.error),
         }
+    }
+
+    async fn read_object(
+        &self,
+        known: &Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Value, ApiFailure> {
+        let path = format!("{}/{name}", collection(known.api, known.resource, Some(namespace)));
+        let what = format!("get {}/{name} in namespace {namespace}", known.kind.to_lowercase());
+        let mut object: Value = self.get(&path, &what).await?;
+        // A single object comes without them only from very old servers; edits need them in any
+        // case.
+        object["apiVersion"] = known.api_version.into();
+        object["kind"] = known.kind.into();
+        Ok(object)
     }
 
     /// The pods that a workload's selector finds: newest first is not promised.
