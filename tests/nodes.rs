@@ -224,6 +224,9 @@ fn a_program_that_insists_on_root_keeps_it_inside() {
         "--trial",
         "--yes",
         "--user-namespace",
+        // That it starts as root inside proves nothing.
+        "--check",
+        "exec: test -d /proc",
         "-o",
         "json",
     ]);
