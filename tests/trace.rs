@@ -173,7 +173,7 @@ spec:
         - name: silent
           image: localhost/test-strace:1
           imagePullPolicy: Never
-          command: [sh, -c, 'mkdir /srv/silent 2> /dev/null || exit 3; exec sleep 3600']
+          command: [sh, -c, 'mkdir -p /srv/silent 2> /dev/null || exit 3; exec sleep 3600']
           readinessProbe: {exec: {command: [ls, /srv/silent]}, periodSeconds: 1}
 "#;
 
