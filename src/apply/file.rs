@@ -20,6 +20,32 @@ pub fn write_new(path: &Path, text: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// Writes files that are not there yet into a directory, which is made where it is missing.
+///
+/// # Errors
+/// One is there, and then none is written; or one cannot be written.
+pub fn write_all_new(directory: &Path, files: &[(&str, String)]) -> Result<(), Error> {
+    check_new(directory, files.iter().map(|(name, _)| *name))?;
+    fs::create_dir_all(directory)
+        .map_err(|error| Error::input(format!("make {}", directory.display()), error))?;
+    files.iter().try_for_each(|(name, text)| write_new(&directory.join(name), text))
+}
+
+/// Whether files of these names could be written into a directory.
+///
+/// # Errors
+/// One is there.
+pub fn check_new<'n>(
+    directory: &Path,
+    mut names: impl Iterator<Item = &'n str>,
+) -> Result<(), Error> {
+    let there = names.find(|name| directory.join(name).symlink_metadata().is_ok());
+    there.map_or(Ok(()), |name| {
+        let attempted = format!("write {}", directory.join(name).display());
+        Err(Error::input(attempted, "it is there already").help("name another directory"))
+    })
+}
+
 /// Writes a file of ours, whole or not at all, whether it is there or not.
 ///
 /// # Errors

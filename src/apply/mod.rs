@@ -9,7 +9,7 @@ pub mod namespace;
 mod rollout;
 mod workload;
 
-pub use self::file::{replace, write_new};
+pub use self::file::{check_new, replace, write_all_new, write_new};
 pub use self::workload::{
     FIELD_MANAGER, ObjectChange, RolloutOutcome, RolloutProgress, apply, preview, roll_back,
 };

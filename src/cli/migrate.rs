@@ -1,6 +1,6 @@
 //! `kubectl nonroot migrate`: a whole namespace to a level, proven all the way.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -14,7 +14,6 @@ use crate::error::Error;
 use crate::evidence::cluster::Cluster;
 use crate::model::podsecurity::Level;
 use crate::output::migrate::{self as report, MigrationReport};
-use crate::run;
 use crate::usecase::fix::FixOptions;
 use crate::usecase::interrupt::interrupted;
 use crate::usecase::migrate::{self, Begin, MigrateOptions, Migrating};
@@ -122,12 +121,7 @@ pub(super) async fn run(flags: &ClusterFlags, args: MigrateArgs) -> Result<u8, F
     let done = tokio::select! {
         done = work => done,
         lost = lease.keep() => Err(lost.into()),
-        () = interrupted() => {
-            run::clean_named(&cluster, &cluster.namespace, migrate::TRIALS).await?;
-            Err(Error::input("finish the migration", "it was interrupted")
-                .help("--resume goes on with it, --undo takes it back")
-                .into())
-        }
+        () = interrupted() => Err(migrate::interrupted(&cluster).await.into()),
     };
     lease.release().await;
     done
@@ -167,6 +161,9 @@ async fn migrated(
     store: &Store,
     args: &MigrateArgs,
 ) -> Result<u8, Fault> {
+    if let Some(directory) = &args.out {
+        apply::check_new(directory, report::FILES.into_iter())?;
+    }
     let begin = if args.resume { Begin::Resumed } else { Begin::Anew };
     let migrating = Migrating::begin(cluster, options, store, begin).await?;
     let tell = progress::shown();
@@ -189,11 +186,12 @@ async fn migrated(
         }
     }
     let report = migrating.report(&inventory, fence, &errors).await;
+    print(&rendered(&report, args.output)?)?;
     if let Some(directory) = &args.out {
-        write(directory, &migrating.entries().await, &report)?;
+        let files = report::files(&migrating.entries().await, &report)?;
+        apply::write_all_new(directory, &files)?;
         say(format_args!("Written to {}.", directory.display()));
     }
-    print(&rendered(&report, args.output)?)?;
     for error in &errors {
         say(format_args!("error: {error}"));
     }
@@ -208,19 +206,4 @@ fn rendered(report: &MigrationReport, format: Format) -> Result<String, Error> {
         Format::Markdown => Ok(report::markdown(report)),
         Format::Html => report::html(report),
     }
-}
-
-/// Writes what goes into a repository: a component, the namespace's labels, and the text of a pull
-/// request.
-fn write(
-    directory: &Path,
-    entries: &[serde_json::Value],
-    report: &MigrationReport,
-) -> Result<(), Error> {
-    std::fs::create_dir_all(directory)
-        .map_err(|error| Error::input(format!("make {}", directory.display()), error))?;
-    for (name, text) in report::files(entries, report)? {
-        apply::write_new(&directory.join(name), &text)?;
-    }
-    Ok(())
 }

@@ -149,12 +149,18 @@ pub fn image_volume(container: &str, path: &str) -> Obstacle {
 }
 
 /// What a container's start gives to another user, which needs it for what it writes: each
-/// directory without those in it.
-pub fn given<'i>(container: &'i str, inside: &'i Inside) -> impl Iterator<Item = Obstacle> + 'i {
+/// directory without those in it. `owner` tells whose a path is in the image: overlayfs gives a
+/// directory a new ctime as well when something below it is written.
+pub fn given<'i>(
+    container: &'i str,
+    inside: &'i Inside,
+    owner: impl Fn(&str) -> Option<u32> + 'i,
+) -> impl Iterator<Item = Obstacle> + 'i {
     let is_in_another =
         |stat: &PathStat| inside.given.iter().any(|other| is_below(&stat.path, &other.path));
     let topmost = inside.given.iter().filter(move |stat| !is_in_another(stat));
-    topmost.filter(|stat| is_the_programs(&stat.path)).map(move |stat| {
+    let is_new = move |stat: &&PathStat| owner(&stat.path) != Some(stat.inode.uid);
+    topmost.filter(|stat| is_the_programs(&stat.path)).filter(is_new).map(move |stat| {
         let cause = format!("its start gives {} to uid {}", stat.path, stat.inode.uid);
         let source = format!("container {container} as it runs as root");
         let obstacle =
@@ -300,10 +306,11 @@ mod tests {
         let of = |path: &str, uid| PathStat::new(path, Inode::directory(0o755, uid, uid));
         let given = vec![of("/config", 911), of("/config/a", 911), of("/etc/app", 911)];
         let inside = Inside { given, ..Inside::default() };
-        let found: Vec<Obstacle> = super::given("a", &inside).collect();
+        let found: Vec<Obstacle> = super::given("a", &inside, |_| Some(0)).collect();
         assert_eq!(found.len(), 1, "the topmost, and nothing of /etc");
         assert_eq!(found[0].path.as_deref(), Some("/config"));
         assert_eq!(found[0].cause, "its start gives /config to uid 911");
+        assert_eq!(super::given("a", &inside, |_| Some(911)).count(), 0, "the image gave it");
     }
 
     #[test]

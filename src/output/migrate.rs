@@ -376,6 +376,9 @@ struct PageRow<'r> {
     notes: Vec<String>,
 }
 
+/// The names of [`files`].
+pub const FILES: [&str; 3] = ["kustomization.yaml", "namespace.yaml", "PULL_REQUEST.md"];
+
 /// What goes into a repository, by its file names: a component with the plans, the namespace's
 /// labels, and the text of a pull request.
 ///
@@ -399,9 +402,9 @@ pub fn files(
         "metadata": {"name": report.namespace, "labels": labels},
     });
     Ok([
-        ("kustomization.yaml", yaml::to_string(&component)?),
-        ("namespace.yaml", yaml::to_string(&namespace)?),
-        ("PULL_REQUEST.md", markdown(report) + REVIEW),
+        (FILES[0], yaml::to_string(&component)?),
+        (FILES[1], yaml::to_string(&namespace)?),
+        (FILES[2], markdown(report) + REVIEW),
     ])
 }
 

@@ -100,7 +100,9 @@ impl Search<'_> {
         let volumes = changed().flat_map(|facts| {
             facts.volumes.iter().map(|path| foresight::image_volume(&facts.container, path))
         });
-        let given = running().flat_map(|(container, inside)| foresight::given(container, inside));
+        let given = running().flat_map(|(container, inside)| {
+            foresight::given(container, inside, move |path| self.owner(container, path))
+        });
         let empty = changed().flat_map(|facts| {
             let few = facts.empty.iter().filter(|_| facts.empty.len() <= MAX_EMPTY);
             few.map(|path| foresight::empty_directory(&facts.container, path))
@@ -122,6 +124,11 @@ impl Search<'_> {
             .chain(given)
             .chain(empty)
             .collect()
+    }
+
+    /// Whose a path of a container's image is.
+    fn owner(&self, container: &str, path: &str) -> Option<u32> {
+        Some(self.facts.get(container)?.inode(path)?.uid)
     }
 
     /// Which line of its configuration asks for a capability is to be found first.

@@ -30,7 +30,7 @@ use crate::run::{self, Proven, Trial};
 use crate::search;
 
 /// How long the API server may take to create what was asked for just before an interrupt.
-const ON_ITS_WAY: Duration = Duration::from_secs(1);
+pub(in crate::usecase) const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
 /// Plans for one workload, and proves it where `proves` says so.
 ///

@@ -22,6 +22,9 @@ const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 /// How long the pods of an older template may take to be gone.
 const LEAVING: Duration = Duration::from_secs(120);
 
+/// Controllers above a pod, as a CronJob's two; nobody keeps the API server from having a circle.
+const MAX_OWNERS: usize = 4;
+
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Enforces the level where nothing that makes or is a pod there would be refused but what was
@@ -110,20 +113,22 @@ async fn violating_pods(migrating: &Migrating<'_>, ended: bool) -> Result<Vec<Po
     Ok(pods)
 }
 
-/// Whether a pod is one of an accepted workload.
+/// Whether a pod is accepted, or who makes it is.
 async fn is_accepted(migrating: &Migrating<'_>, pod: &Pod) -> bool {
-    let own = format!("pod/{}", pod.name_any());
-    if migrating.options.accepted.contains(&own) {
-        return true;
+    let accepted = &migrating.options.accepted;
+    let mut names = vec![format!("pod/{}", pod.name_any())];
+    let mut references = pod.owner_references().to_vec();
+    for _ in 0..MAX_OWNERS {
+        let mut above = references.into_iter();
+        let Some(owner) = above.find(|owner| owner.controller == Some(true)) else { break };
+        let name = format!("{}/{}", owner.kind.to_lowercase(), owner.name);
+        // Of another kind nobody reads whose it is.
+        let object = migrating.current(&name).await.ok().flatten().unwrap_or_default();
+        names.push(name);
+        let above = object["metadata"]["ownerReferences"].clone();
+        references = serde_json::from_value(above).unwrap_or_default();
     }
-    for name in &migrating.options.accepted {
-        let Ok(Some(object)) = migrating.current(name).await else { continue };
-        let pods = migrating.cluster.pods_of(&object, &migrating.cluster.namespace).await;
-        if pods.unwrap_or_default().iter().any(|other| other.metadata.uid == pod.metadata.uid) {
-            return true;
-        }
-    }
-    false
+    names.iter().any(|name| accepted.contains(name))
 }
 
 /// A pod that a level forbids, and that nothing else keeps from being made.

@@ -78,6 +78,17 @@ async fn current(cluster: &Cluster, name: &str) -> Result<Option<Value>, Error> 
     cluster.object_if_there(&kind, &cluster.namespace, name).await
 }
 
+/// Removes the trials of a migration that was interrupted, and comes back with what to say of it.
+pub async fn interrupted(cluster: &Cluster) -> Error {
+    // A request that is on its way may be carried out all the same.
+    tokio::time::sleep(planning::ON_ITS_WAY).await;
+    let help = "--resume goes on with it, --undo takes it back";
+    match run::clean_named(cluster, &cluster.namespace, proof::TRIALS).await {
+        Ok(()) => Error::input("finish the migration", "it was interrupted").help(help),
+        Err(error) => error,
+    }
+}
+
 impl<'m> Migrating<'m> {
     /// Begins, or goes on; removes what trials of a run that was killed left behind.
     ///
