@@ -34,7 +34,13 @@ pub async fn take(cluster: &Cluster, namespace: &str, name: &str) -> Result<Held
     let leases: Api<Lease> = Api::namespaced(cluster.client(), namespace);
     let fail = |error: &kube::Error| {
         let attempted = format!("take the lease {name} of namespace {namespace}");
-        Error::remote(attempted, innermost(error)).help("docs/rbac/migrate.yaml has what it needs")
+        let failed = Error::remote(attempted, innermost(error));
+        match error {
+            kube::Error::Api(status) if status.code == 403 => {
+                failed.help("docs/rbac/migrate.yaml has what it needs")
+            }
+            _ => failed,
+        }
     };
     let mut first: Option<Lease> = None;
     let begin = tokio::time::Instant::now();

@@ -230,7 +230,9 @@ pub fn text(report: &MigrationReport, width: usize) -> String {
             let _ = wrapped(&mut text, "  ", 4, &Clean(&line).to_string(), width);
         }
     }
-    text.push('\n');
+    if !report.workloads.is_empty() {
+        text.push('\n');
+    }
     for line in conclusion(report) {
         let _ = wrapped(&mut text, "", 2, &Clean(&line).to_string(), width);
     }
