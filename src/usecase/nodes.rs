@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::interrupt::interrupted;
-use super::progress::{Tell, Work};
+use super::progress::{Activity, Tell, Work};
 use crate::error::{Class, Error, Partial};
 use crate::evidence::cluster::{Cluster, Fields, Inventory, Namespaces, Place, Scope, Selection};
 use crate::model::answer::Answer;
@@ -100,6 +100,7 @@ impl NodesAndWorkloads {
             () = interrupted() => false,
         };
         if let Err(error) = run::clean(cluster, namespace, Some(&id)).await {
+            tell(Activity::Note(error.to_string()));
             errors.push(error);
         }
         if !done {

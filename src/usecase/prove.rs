@@ -41,7 +41,7 @@ pub async fn judged(
     let volumes = &target.volumes;
     let trial = Trial::new(Some(cluster), namespace, object, volumes, of_trial, &tell_of_trial);
     let (verdict, left_behind) =
-        planning::cleaned_up(&trial, "finish the proof", trial.judge()).await;
+        planning::cleaned_up(&trial, "finish the proof", tell, trial.judge()).await;
     Ok((report(target, options.level, forbidden, verdict?), left_behind))
 }
 

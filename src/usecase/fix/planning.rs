@@ -82,10 +82,8 @@ pub async fn planned(
         ..Trial::new(cluster, namespace, &target.object, &target.volumes, run, &tell_of_trial)
     };
     let (plan, proof, left_behind) = if proves && privileged.is_empty() {
-        let (proven, left_behind) = cleaned_up(&trial, "finish the trial", trial.prove()).await;
-        if let Some(error) = &left_behind {
-            tell(Activity::Note(error.to_string()));
-        }
+        let (proven, left_behind) =
+            cleaned_up(&trial, "finish the trial", tell, trial.prove()).await;
         let Proven { plan, proof } = proven?;
         warnings.extend(not_shared(&target.object));
         warnings.extend(proof.notes.iter().cloned());
@@ -146,6 +144,7 @@ fn left_as_it_is(target: &FixTarget, privileged: &BTreeMap<String, String>) -> V
 pub(in crate::usecase) async fn cleaned_up<T>(
     trial: &Trial<'_>,
     attempt: &str,
+    tell: Tell<'_>,
     work: impl Future<Output = Result<T, Error>>,
 ) -> (Result<T, Error>, Option<Error>) {
     let result = tokio::select! {
@@ -156,7 +155,11 @@ pub(in crate::usecase) async fn cleaned_up<T>(
             Err(Error::input(attempt, "it was interrupted"))
         }
     };
-    (result, trial.clean_up().await.err())
+    let left_behind = trial.clean_up().await.err();
+    if let Some(error) = &left_behind {
+        tell(Activity::Note(error.to_string()));
+    }
+    (result, left_behind)
 }
 
 /// The plan without a trial, from what runs, what failed and what traces tell.
