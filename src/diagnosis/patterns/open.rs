@@ -65,6 +65,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             expected: "open EACCES /var/log/pods/7.log unreadable-file",
         },
         Example {
+            log: "Errno::EACCES: Permission denied @ rb_sysopen - /srv/app/config/master.json\n/srv/app/boot.rb:11:in 'File.write'\n/srv/app/boot.rb:11:in '<main>'",
+            expected: "open EACCES /srv/app/config/master.json unwritable-path",
+        },
+        Example {
             log: "open /dev/kvm: permission denied",
             expected: "device EACCES /dev/kvm device-access",
         },
@@ -72,6 +76,9 @@ pub(super) const PATTERN: Pattern = Pattern {
     near_misses: &[
         "open /srv/x: no such file or directory",
         "open() \"/srv/x\" failed (2: No such file or directory)",
+        "System.UnauthorizedAccessException: Access to the path 'd:\\shares\\out' is denied.",
+        "createPodSandbox for pod \"web\" failed: failed to create network namespace for sandbox \"1f\": open /var/run/netns/cni-1: permission denied",
+        "Dec 01 10:00:00 vm systemd[1]: web.service: Failed to open /srv/x: Permission denied",
     ],
     read: Read::One(read),
 };

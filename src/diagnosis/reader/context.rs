@@ -147,12 +147,12 @@ impl<'s> LineContext<'s> {
     pub(crate) fn frames_write(&self) -> Option<bool> {
         static WRITES: LazyLock<Regex> = LazyLock::new(|| {
             compile(
-                r#"\b(?:writeFile(?:Sync)?|appendFile(?:Sync)?|createWriteStream|newOutputStream|FileOutputStream|FileWriter|newBufferedWriter|RandomAccessFile|FileHandler|WriteAll\w+|StreamWriter|OpenWrite|File\.Create|File\.Copy|write_text|write_bytes|json\.dump|shutil\.copy\w*|os\.WriteFile|to_csv|savefig)\b|\bopen\([^)]*,\s*(?:mode=)?f?["'](?:[wax]|r\+)"#,
+                r#"\b(?:writeFile(?:Sync)?|appendFile(?:Sync)?|createWriteStream|newOutputStream|FileOutputStream|FileWriter|newBufferedWriter|RandomAccessFile|FileHandler|WriteAll\w+|StreamWriter|OpenWrite|File\.Create|File\.Copy|write_text|write_bytes|json\.dump|shutil\.copy\w*|os\.WriteFile|to_csv|savefig)\b|:in [`'](?:(?:IO|File)\.)?(?:bin)?write'|\bopen\([^)]*,\s*(?:mode=)?f?["'](?:[wax]|r\+)"#,
             )
         });
         static READS: LazyLock<Regex> = LazyLock::new(|| {
             compile(
-                r#"\b(?:readFile(?:Sync)?|createReadStream|newInputStream|FileInputStream|FileReader|newBufferedReader|readAllBytes|readString|ReadAll\w+|StreamReader|OpenRead|read_text|read_bytes|scandirSync|readdirSync|os\.listdir|os\.scandir|ReadDir|ReadFile)\b"#,
+                r#"\b(?:readFile(?:Sync)?|createReadStream|newInputStream|FileInputStream|FileReader|newBufferedReader|readAllBytes|readString|ReadAll\w+|StreamReader|OpenRead|read_text|read_bytes|scandirSync|readdirSync|os\.listdir|os\.scandir|ReadDir|ReadFile)\b|:in [`'](?:(?:IO|File)\.)?(?:(?:bin)?read|readlines|foreach)'"#,
             )
         });
         let text_of =
@@ -162,8 +162,12 @@ impl<'s> LineContext<'s> {
                 _ => None,
             };
         let lines = &self.record().lines;
-        let behind =
-            lines[self.index + 1..].iter().take(FRAMES).filter(|line| line.text.starts_with("at "));
+        let is_frame = |line: &&LogLine| {
+            line.text.starts_with("at ")
+                || line.text.contains(":in `")
+                || line.text.contains(":in '")
+        };
+        let behind = lines[self.index + 1..].iter().take(FRAMES).filter(is_frame);
         let before =
             lines[..self.index].iter().rev().take(FRAMES).filter(|_| self.record().is_trace);
         behind

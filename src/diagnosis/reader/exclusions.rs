@@ -84,7 +84,7 @@ const EXCLUSIONS: &[Exclusion] = &[
         looks_like: "the container engine's own work on the node, before the container's user matters",
         excludes: true,
         unless_kernel_call: false,
-        pattern: r"(?i)error while creating mount source path|nvidia-container-cli|error running (?:pre|post)?\w*\s?hook|profile=.?/usr/bin/dockerd?\b|failed to register layer|(?:error response from daemon: |for \S+ +)?cannot (?:stop|kill|restart|remove) container|unable to signal init|failed to (?:generate|create) (?:container|containerd task)\b.*failed to mkdir|\bmounting \S+ to rootfs\b.*\bmkdir\b|mountvolume\.(?:setup|mountdevice) failed for .*\bmount failed|error response from daemon: (?:mkdir|open|stat|rename|remove) |failed to start daemon|error creating overlay mount|ApplyLayer|/(?:containers/storage|var/lib/(?:docker|containerd))/\S*/(?:merged|rootfs)(?:/|\W|$)|error preparing rootfs|\bstat /var/lib/kubelet/",
+        pattern: r"(?i)error while creating mount source path|nvidia-container-cli|error running (?:pre|post)?\w*\s?hook|profile=.?/usr/bin/dockerd?\b|failed to register layer|(?:error response from daemon: |for \S+ +)?cannot (?:stop|kill|restart|remove) container|unable to signal init|failed to (?:generate|create) (?:container|containerd task)\b.*failed to mkdir|\bmounting \S+ to rootfs\b.*\bmkdir\b|mountvolume\.(?:setup|mountdevice) failed for .*\bmount failed|error response from daemon: (?:mkdir|open|stat|rename|remove) |failed to start daemon|error creating overlay mount|ApplyLayer|/(?:containers/storage|var/lib/(?:docker|containerd))/\S*/(?:merged|rootfs)(?:/|\W|$)|error preparing rootfs|\bstat /var/lib/kubelet/|\b(?:create|run)podsandbox\b.*\b(?:netns|network)|failed to (?:create network namespace|set ?up network) for (?:pod )?sandbox",
     },
     Exclusion {
         looks_like: "an AppArmor profile of the node that denied the access",
@@ -120,7 +120,7 @@ const EXCLUSIONS: &[Exclusion] = &[
         looks_like: "a program on Windows, macOS or Android, outside of a container",
         excludes: true,
         unless_kernel_call: false,
-        pattern: r#"(?:path|file|directory|folder) ['"]?[A-Z]:\\|\b[A-Z]:\\{1,2}(?:WINDOWS|Windows|Users|Program|ProgramData|inetpub)\b|(?:^|['"(\s])[A-Z]:\\{1,2}[\w.$-]|(?:path|file) '\\{1,4}\w|['" ]/Users/[^/'"]+/|['" ]/(?:Library|Volumes|Applications|System/Library)/|(?:^|['" ])/(?:storage/emulated|sdcard|data/user/\d|data/data/\w+\.\w)/|^adb: "#,
+        pattern: r#"(?:path|file|directory|folder) ['"]?[A-Za-z]:\\|(?:^|['"(\s])[a-z]:\\{1,2}[\w. $-]+\\|\berrno:? -4\d{3}\b|\b[A-Z]:\\{1,2}(?:WINDOWS|Windows|Users|Program|ProgramData|inetpub)\b|(?:^|['"(\s])[A-Z]:\\{1,2}[\w.$-]|(?:path|file) '\\{1,4}\w|['" ]/Users/[^/'"]+/|['" ]/(?:Library|Volumes|Applications|System/Library)/|(?:^|['" ])/(?:storage/emulated|sdcard|data/user/\d|data/data/\w+\.\w)/|^adb: "#,
     },
     Exclusion {
         looks_like: "a rule of the language's own, which its configuration sets",
@@ -233,7 +233,7 @@ pub(crate) fn excludes(line: &LogLine) -> bool {
             r"PodSecurity|security context constraint|pod security policy|image will run as root|non-numeric user|breaks non-root policy|^FAIL - |(?i:containers?) (?:must|should|may) not run as root",
         )
     });
-    if line.refusal.is_some() && is_connection(&line.text) {
+    if line.refusal.is_some() && (is_connection(&line.text) || is_of_systemd(line)) {
         return true;
     }
     // A collector puts all records of one event on one line, with the denial among them.
@@ -248,6 +248,16 @@ pub(crate) fn excludes(line: &LogLine) -> bool {
                 && call_format::is_kernels(&line.text, line.refusal.as_ref()))
     };
     found.iter().any(excludes) && !OF_KUBERNETES.is_match(&line.text)
+}
+
+/// Whether systemd itself tells of one of its units: it runs as root, or it is a desktop's.
+fn is_of_systemd(line: &LogLine) -> bool {
+    static SYSTEMD: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"(?:^|\s)systemd\[\d+\]: \S+\.(?:service|socket|mount|automount|scope|slice|timer|path|device|swap|target): ",
+        )
+    });
+    line.whole.as_deref().is_some_and(|whole| SYSTEMD.is_match(whole))
 }
 
 /// Whether a connection to another host was refused, and not a listener or the path of a socket.

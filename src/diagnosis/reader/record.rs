@@ -202,7 +202,8 @@ fn continues(text: &str) -> bool {
             r#"(?x)^(?: at\s | \.\.\.\s(?:\d+\s(?:more|common)|suppressed) | Caused\sby: | \**Caused\sby: | Suppressed: | ---\s?End\sof | --->\s
             | from\s\S+:\d+:in | \s*\d+:\s+0x[0-9a-f]+ | File\s"[^"]+",\sline\s\d+ | During\shandling\sof | The\sabove\sexception\swas
             | \[?cause\]?: | (?:errno|code|syscall|path|address|port|dest|stack|info|originalStack):\s | \}\s*,?$
-            | goroutine\s\d+ | stacktrace: | \#\d+\s | note:\srun\swith | \|\s )"#,
+            | goroutine\s\d+ | stacktrace: | \#\d+\s | note:\srun\swith | \|\s
+            | [^\s:]+:\d+:in\s[`'][^`']+'$ )"#,
         )
     });
     CONTINUES.is_match(text)

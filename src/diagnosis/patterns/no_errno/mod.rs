@@ -69,6 +69,8 @@ pub(super) const PATTERN: Pattern = Pattern {
         "could not load host key",
         "have permission to",
         "access rights",
+        "read permission is",
+        "read access is",
         "writable",
         "write permission",
         "permissions are",
@@ -125,6 +127,10 @@ pub(super) const PATTERN: Pattern = Pattern {
         Example {
             log: "sqlite3.OperationalError: attempt to write a readonly database",
             expected: "open - unwritable-path",
+        },
+        Example {
+            log: "SEVERE: read permission is not granted for the file",
+            expected: "open - unreadable-file",
         },
         Example {
             log: "sqlite3.OperationalError: unable to open database file",

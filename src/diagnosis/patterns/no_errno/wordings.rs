@@ -152,6 +152,9 @@ pub(super) const WORDINGS: &[Message] = &[
     ),
     unreadable(r"{P}(?: file)? (?:is not|isn't) readable|(?:not|isn't) readable:? {P2}"),
     unreadable(r"{P} (?:is )?unreadable\b"),
+    unreadable(
+        r"\bread (?:permission|access) is (?:not (?:allowed|granted|given)|missing|denied) (?:on|for|to) (?:the |this )?file\b",
+    ),
     Message {
         operation: Operation::Exec,
         category: Some(Category::NotExecutable),

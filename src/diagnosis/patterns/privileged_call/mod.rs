@@ -93,6 +93,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             expected: "other EACCES capability-missing",
         },
         Example {
+            log: "error: permission denied on key 'net.ipv4.ip_forward'",
+            expected: "other EACCES capability-missing",
+        },
+        Example {
             log: "RTNETLINK answers: Operation not permitted",
             expected: "other EPERM capability-missing",
         },
@@ -130,6 +134,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         "Output: mount error(13): Permission denied",
         "mount: /mnt: special device /dev/sdz does not exist",
         "ping: unknown host example",
+        "permission denied on key one/keys for the role reader",
         "sentinel: cannot allocate memory",
     ],
     read: Read::One(read),
@@ -219,7 +224,7 @@ fn without_errno(context: &LineContext) -> Option<Finding> {
         ])
     });
     static SYSCTL: LazyLock<Regex> =
-        LazyLock::new(|| verb::any_of(&[r"sysctl:? .*permission denied on key"]));
+        LazyLock::new(|| verb::any_of(&[r"permission denied on key '?\x22?\w+(?:\.[\w*-]+)+"]));
     static ID_MAP: LazyLock<Regex> = LazyLock::new(|| {
         verb::any_of(&[
             r"using new[ug]idmap",
