@@ -237,6 +237,7 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand prove" -
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l level -d 'Level that it is to enforce' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l out -d 'Write a kustomize component with the plans, the namespace\'s labels and a text for a pull request into this directory' -r -F
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l accept -d 'Workload that may be left behind and is refused from then on, as job/old; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l canary -d 'Workloads that are restarted under the level one after another, before the rest are' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l state -d 'File that keeps what was found, instead of a ConfigMap of the namespace' -r -F
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l parallel -d 'Workloads that are proven at the same time' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l timeout -d 'Seconds for each trial, and for each rollout' -r
@@ -267,7 +268,8 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate"
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l apply -d 'Write the plans that work, and enforce the level where nothing is in the way'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l resume -d 'Go on with what an earlier run began'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l undo -d 'Take back what a migration wrote: templates and labels'
-complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l force -d 'Write to objects of a release or an operator, too, which may take it back'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l force -d 'Write to objects of a release or an operator, too, which may take it back, and against a PodDisruptionBudget'
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l no-restart -d 'Restart nothing once the level is enforced'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l user-namespace -d 'Let root in a user namespace be the last resort'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -s y -l yes -d 'Start the copies without asking, with all their side effects'
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand migrate" -l no-control -d 'Run no copy as root to compare with'

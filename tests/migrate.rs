@@ -78,9 +78,15 @@ fn a_namespace_goes_to_restricted_and_back() {
         ("deployment/web", "applied"),
         ("deployment/zero", "applied"),
         ("pod/alone", "proven"),
-        ("statefulset/report", "applied"),
+        ("statefulset/report", "proven"),
     ];
     assert_eq!(outcomes(&report), BTreeMap::from(expected), "{report:#}\n{}", run.stderr);
+    let row = |name: &str| {
+        let mut rows = report["workloads"].as_array().expect("workloads").iter();
+        rows.find(|row| row["workload"] == name).cloned().expect("a row")
+    };
+    let next = row("statefulset/report")["next"].to_string();
+    assert!(next.contains("poddisruptionbudget/report allows no disruption"), "{next}");
     assert_eq!(report["fence"]["isSet"], false);
     let in_the_way = report["fence"]["inTheWay"].to_string();
     for one in ["daemonset/agent", "deployment/release", "pod/alone"] {
@@ -102,6 +108,8 @@ fn a_namespace_goes_to_restricted_and_back() {
         "--apply",
         "--resume",
         "--force",
+        "--canary",
+        "1",
         "--accept",
         "daemonset/agent",
         "-o",
@@ -120,6 +128,14 @@ fn a_namespace_goes_to_restricted_and_back() {
         (&json!(true), &json!([]))
     );
     assert_eq!(label(name, ENFORCE), "restricted");
+    let restarts = &report["fence"]["restarts"];
+    let with_pods =
+        ["deployment/hardened", "deployment/release", "deployment/web", "statefulset/report"];
+    let mut restarted: Vec<&str> =
+        restarts["restarted"].as_array().expect("names").iter().filter_map(Value::as_str).collect();
+    restarted.sort_unstable();
+    assert_eq!(restarted, with_pods, "{restarts}");
+    assert_eq!((&restarts["failed"], &restarts["left"]), (&json!([]), &json!([])));
     kubectl(&["rollout", "status", "deployment/release", "-n", name, "--timeout=60s"]);
     let pods = kubectl(&["get", "pods", "-n", name, "-l", "nonroot/trial", "-o", "name"]);
     assert_eq!(pods, "", "nothing is left behind");
@@ -142,7 +158,13 @@ fn what_was_killed_is_gone_on_with() {
     let namespace = Namespace::new("nonroot-test-migrate-killed", &[]);
     let name = namespace.name();
     deployed(name, &["deployment/web"]);
-    for other in ["deployment/release", "deployment/paused", "daemonset/agent", "pod/alone"] {
+    for other in [
+        "deployment/release",
+        "deployment/paused",
+        "daemonset/agent",
+        "pod/alone",
+        "poddisruptionbudget/report",
+    ] {
         kubectl(&["delete", other, "-n", name, "--now"]);
     }
     let arguments = ["migrate", name, "--yes", "--apply", "--quick"];

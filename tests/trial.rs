@@ -247,6 +247,15 @@ fn left(namespace: &str) -> Vec<String> {
     items.map(|one| format!("{} {}", one["kind"], one["metadata"]["name"])).collect()
 }
 
+/// Waits until a trial has made a copy: on a busy machine that takes longer than usual.
+fn await_copy(namespace: &str) {
+    let start = Instant::now();
+    while !left(namespace).iter().any(|one| one.starts_with("\"Pod\"")) {
+        assert!(start.elapsed() < Duration::from_secs(60), "no copy came");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// Waits until the cluster itself has removed what nobody else can.
 fn is_left_to_the_cluster(namespace: &str) {
     assert!(!left(namespace).is_empty(), "it was over before anything was there");
@@ -299,8 +308,8 @@ fn an_interrupt_at_any_moment_leaves_nothing_behind() {
 #[ignore = "needs cluster (creates pods)"]
 fn what_a_killed_trial_leaves_the_cluster_removes() {
     let namespace = Namespace::new("nonroot-test-trial-killed", &[]);
-    let mut child = started(namespace.name(), &["fix", "--trial", "--timeout", "4"]);
-    thread::sleep(Duration::from_secs(2));
+    let mut child = started(namespace.name(), &["fix", "--trial", "--timeout", "10"]);
+    await_copy(namespace.name());
     child.kill().expect("it runs still");
     child.wait().expect("it ends");
     is_left_to_the_cluster(namespace.name());
@@ -312,9 +321,10 @@ fn a_lost_connection_ends_a_trial_with_an_error() {
     let namespace = Namespace::new("nonroot-test-trial-lost", &[]);
     let path = written("lost.yaml", NGINX);
     let line = testbed::Line::start();
-    let (server, cut) =
-        (format!("https://127.0.0.1:{}", line.port), line.cut_after(Duration::from_secs(3)));
     let name = namespace.name();
+    let watched = name.to_owned();
+    let cut = line.cut_after(move || await_copy(&watched));
+    let server = format!("https://127.0.0.1:{}", line.port);
     let run = nonroot(&[
         "fix",
         "--server",

@@ -22,8 +22,8 @@ use crate::usecase::target::Selector;
 /// Take a whole namespace to a Pod Security level, with every plan proven
 ///
 /// Plans for each workload of a namespace and runs a copy of each with its plan. With --apply it
-/// writes the plans that work, one rollout after another, and then enforces the level and shows
-/// that it holds. What it found is kept in the namespace, so that --resume goes on where a run
+/// writes the plans that work, one rollout after another, and then enforces the level, restarts
+/// every workload under it and shows that it holds. What it found is kept in the namespace, so that --resume goes on where a run
 /// ended and --undo takes all of it back.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -50,9 +50,16 @@ pub(super) struct MigrateArgs {
     /// Workload that may be left behind and is refused from then on, as job/old; may be repeated
     #[arg(long, value_name = "TYPE/NAME")]
     accept: Vec<String>,
-    /// Write to objects of a release or an operator, too, which may take it back
+    /// Write to objects of a release or an operator, too, which may take it back, and against a
+    /// PodDisruptionBudget
     #[arg(long)]
     force: bool,
+    /// Workloads that are restarted under the level one after another, before the rest are
+    #[arg(long, default_value = "0", value_name = "N", requires = "apply")]
+    canary: usize,
+    /// Restart nothing once the level is enforced
+    #[arg(long, requires = "apply", conflicts_with = "canary")]
+    no_restart: bool,
     /// File that keeps what was found, instead of a ConfigMap of the namespace
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
@@ -139,6 +146,8 @@ fn options(args: &MigrateArgs) -> Result<MigrateOptions, Error> {
         fix,
         parallel: args.parallel,
         force: args.force,
+        canary: args.canary,
+        restarts: !args.no_restart,
         accepted: args.accept.iter().cloned().collect(),
         timeout,
     })
@@ -180,7 +189,7 @@ async fn migrated(
     let mut fence = None;
     if args.apply {
         errors.extend(migrating.deliver(&inventory, &tell).await);
-        match migrate::enforce(&migrating, &inventory).await {
+        match migrate::enforce(&migrating, &inventory, &tell).await {
             Ok(came) => fence = Some(came),
             Err(error) => errors.push(error),
         }

@@ -28,6 +28,18 @@ pub struct MigrationRecord {
     pub template: TemplateDigest,
     pub verdict: PlanVerdict,
     pub delivery: DeliveryState,
+    /// Its restart under the level, once that began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart: Option<Restart>,
+}
+
+/// That a workload was restarted, so that its own controller shows that its pods are admitted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Restart {
+    /// What the annotation of its template said before; `None` where it had none.
+    pub before: Option<String>,
+    pub is_done: bool,
 }
 
 /// What a verdict is of: with another template, or other images, it holds no more.
@@ -99,7 +111,7 @@ pub enum DeliveryState {
 impl MigrationRecord {
     #[must_use]
     pub fn new(template: TemplateDigest, verdict: PlanVerdict) -> Self {
-        MigrationRecord { template, verdict, delivery: DeliveryState::Pending }
+        MigrationRecord { template, verdict, delivery: DeliveryState::Pending, restart: None }
     }
 
     /// Whether its plan is to be written.
@@ -146,10 +158,11 @@ impl Migration {
         self.labels.entry(label.to_owned()).or_insert_with(|| value.map(str::to_owned));
     }
 
-    /// The workloads whose plans are in the cluster, or may be.
+    /// The workloads whose plans are in the cluster, or may be, and those that were restarted.
     pub fn written(&self) -> impl Iterator<Item = (&String, &MigrationRecord)> {
         self.workloads.iter().filter(|(_, record)| {
             matches!(record.delivery, DeliveryState::Begun | DeliveryState::Done)
+                || record.restart.is_some()
         })
     }
 }

@@ -11,6 +11,7 @@ pub mod container;
 pub mod credentials;
 pub mod defaults;
 pub mod detail;
+pub mod disruption;
 pub mod edit;
 pub mod facts;
 pub mod filesystem;

@@ -32,6 +32,8 @@ pub struct MigrationReport {
     pub workloads: Vec<Row>,
     /// What came of enforcing the level, where that was tried.
     pub fence: Option<Fence>,
+    /// What bounds the namespace, and a reader should know.
+    pub notes: Vec<String>,
     pub warnings: Vec<String>,
 }
 
@@ -56,6 +58,8 @@ pub struct Row {
     pub why: Vec<String>,
     /// What was not looked at.
     pub not_checked: Vec<String>,
+    /// What bounds its rollout, and a reader should know.
+    pub notes: Vec<String>,
     /// What is left to do.
     pub next: Option<String>,
 }
@@ -127,6 +131,20 @@ pub struct Fence {
     pub refused: Vec<String>,
     /// What the API server warned of.
     pub warnings: Vec<String>,
+    pub restarts: RestartReport,
+}
+
+/// Which workloads were restarted under the level, so that their controllers showed that it lets
+/// their pods in.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestartReport {
+    /// Restarted, and ready.
+    pub restarted: Vec<String>,
+    /// Restarted, not ready, and as they were before: each with its reason.
+    pub failed: Vec<String>,
+    /// Not restarted: each with its reason.
+    pub left: Vec<String>,
 }
 
 impl Fence {
@@ -178,6 +196,7 @@ impl MigrationReport {
             counts,
             workloads,
             fence,
+            notes: Vec::new(),
             warnings,
         }
     }
@@ -275,7 +294,8 @@ fn table(report: &MigrationReport) -> String {
 fn lines(row: &Row) -> Vec<String> {
     let next = row.next.iter().map(|next| format!("next: {next}"));
     let gaps = row.not_checked.iter().map(|gap| format!("not checked: {gap}"));
-    row.why.iter().cloned().chain(gaps).chain(next).collect()
+    let notes = row.notes.iter().map(|note| format!("note: {note}"));
+    row.why.iter().cloned().chain(gaps).chain(notes).chain(next).collect()
 }
 
 /// What it all comes to, a sentence each.
@@ -289,6 +309,7 @@ fn conclusion(report: &MigrationReport) -> Vec<String> {
         _ => vec![format!("{count} {workloads}: {}.", parts.join(", "))],
     };
     lines.extend(report.baseline_first.iter().map(|advice| format!("Advice: {advice}.")));
+    lines.extend(report.notes.iter().map(|note| format!("Note: {note}.")));
     let Some(fence) = &report.fence else { return lines };
     if !fence.is_set {
         lines.push(format!("{} is not enforced. In the way:", report.level));
@@ -306,6 +327,13 @@ fn conclusion(report: &MigrationReport) -> Vec<String> {
         ),
     });
     lines.extend(fence.refused.iter().map(|one| format!("refused: {one}")));
+    let restarts = &fence.restarts;
+    match restarts.restarted.len() {
+        0 => {}
+        1 => lines.push(format!("{} was restarted under it, and is ready.", restarts.restarted[0])),
+        count => lines.push(format!("{count} workloads were restarted under it, and are ready.")),
+    }
+    lines.extend(restarts.left.iter().map(|one| format!("not restarted: {one}")));
     lines
 }
 

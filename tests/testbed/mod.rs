@@ -297,11 +297,11 @@ impl Line {
         Self { port, ends }
     }
 
-    /// Cuts it after a while.
-    pub(crate) fn cut_after(&self, time: Duration) -> thread::JoinHandle<()> {
+    /// Cuts it once something has come about.
+    pub(crate) fn cut_after(&self, wait: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
         let ends = Arc::clone(&self.ends);
         thread::spawn(move || {
-            thread::sleep(time);
+            wait();
             let ends = ends.lock().expect("no thread panicked").take();
             for end in ends.into_iter().flatten() {
                 let _ = end.shutdown(std::net::Shutdown::Both);

@@ -4,6 +4,7 @@
 mod access;
 mod change;
 mod connection;
+mod disruption;
 mod exec;
 mod failure;
 mod images;

@@ -146,7 +146,7 @@ impl Cluster {
         (volumes, refusal)
     }
 
-    async fn all<T: DeserializeOwned + Clone>(
+    pub(super) async fn all<T: DeserializeOwned + Clone>(
         &self,
         path: &str,
         what: &str,

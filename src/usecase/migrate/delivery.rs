@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::fix::planning;
 use super::super::fix::targets::FixTarget;
 use super::super::progress::{Activity, Tell, Work};
-use super::{Migrating, NamespaceInventory, inventory};
+use super::{Migrating, NamespaceInventory, disruption, inventory};
 use crate::apply::{self, ObjectChange, RolloutOutcome, namespace};
 use crate::error::Error;
 use crate::model::migration::{DeliveryState, MigrationRecord, PlanVerdict};
@@ -25,7 +25,7 @@ impl Migrating<'_> {
             errors.push(error);
         }
         for target in &inventory.targets {
-            if let Err(error) = self.deliver_one(target, tell).await {
+            if let Err(error) = self.deliver_one(inventory, target, tell).await {
                 errors.push(error);
             }
         }
@@ -54,14 +54,32 @@ impl Migrating<'_> {
         namespace::label(self.cluster, namespace, &labels, false).await.map(drop)
     }
 
-    async fn deliver_one(&self, target: &FixTarget, tell: Tell<'_>) -> Result<(), Error> {
+    /// Gives a label of the namespace back what it was before.
+    ///
+    /// # Errors
+    /// The namespace may not be changed.
+    pub(super) async fn lift(&self, name: &str) -> Result<(), Error> {
+        let before = self.state.lock().await.labels.get(name).cloned();
+        let Some(before) = before else { return Ok(()) };
+        let labels = BTreeMap::from([(name.to_owned(), before)]);
+        namespace::label(self.cluster, &self.cluster.namespace, &labels, false).await.map(drop)
+    }
+
+    async fn deliver_one(
+        &self,
+        inventory: &NamespaceInventory,
+        target: &FixTarget,
+        tell: Tell<'_>,
+    ) -> Result<(), Error> {
         let name = target.name();
         let Some(record) = self.record(&name).await.filter(MigrationRecord::is_due) else {
             return Ok(());
         };
         let PlanVerdict::Proven(plan) = &record.verdict else { return Ok(()) };
-        let is_others = crate::plan::owner(&target.object).is_some() && !self.options.force;
-        if is_others || inventory::cannot_be_written(&target.object).is_some() {
+        let is_kept = crate::plan::owner(&target.object).is_some()
+            || disruption::forbidden(&inventory.limits, &target.object).is_some();
+        let is_kept = is_kept && !self.options.force;
+        if is_kept || inventory::cannot_be_written(&target.object).is_some() {
             return Ok(());
         }
         let _work = Work::begin(tell, "rolling out");

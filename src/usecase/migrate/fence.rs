@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::fix::planning;
 use super::super::fix::targets::FixTarget;
+use super::super::progress::Tell;
 use super::{Migrating, NamespaceInventory};
 use crate::apply::namespace;
 use crate::error::Error;
@@ -35,6 +36,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(2);
 pub async fn enforce(
     migrating: &Migrating<'_>,
     inventory: &NamespaceInventory,
+    tell: Tell<'_>,
 ) -> Result<Fence, Error> {
     let (cluster, level) = (migrating.cluster, migrating.options.fix.level());
     let accepted = &migrating.options.accepted;
@@ -71,7 +73,16 @@ pub async fn enforce(
             refused.push(format!("{name}: {why}"));
         }
     }
-    Ok(Fence { is_set: true, refusal, in_the_way: Vec::new(), refused, warnings })
+    let mut fence = Fence { is_set: true, refusal, refused, warnings, ..Fence::default() };
+    if fence.holds() && migrating.options.restarts {
+        fence.restarts = migrating.restart(inventory, tell).await?;
+        if !fence.restarts.failed.is_empty() {
+            migrating.lift(ENFORCE).await?;
+            fence.is_set = false;
+            fence.in_the_way.clone_from(&fence.restarts.failed);
+        }
+    }
+    Ok(fence)
 }
 
 /// The pods that violate the level and run on, those of accepted workloads left out; those of older

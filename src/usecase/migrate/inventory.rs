@@ -8,8 +8,9 @@ use super::super::live::everything_in;
 use super::super::progress::{Tell, Work};
 use super::super::target::{Selector, TYPES, Target};
 use super::MigrateOptions;
-use crate::error::Error;
+use crate::error::{Error, Partial};
 use crate::evidence::cluster::Cluster;
+use crate::model::disruption::DisruptionLimits;
 use crate::model::podsecurity::Level;
 use crate::model::workload::Workload;
 use crate::output::migrate::{Outcome, Row};
@@ -23,6 +24,8 @@ pub struct NamespaceInventory {
     pub others: Vec<Row>,
     /// The level that the namespace enforces now.
     pub enforced: Option<String>,
+    /// What bounds how its pods may be replaced.
+    pub limits: DisruptionLimits,
 }
 
 /// Reads what is in the namespace of the cluster's context.
@@ -67,7 +70,9 @@ pub async fn inventory(
     errors.extend(all.errors);
     targets.retain(|target| !has_ended(&target.object));
     targets.sort_by_key(order);
-    Ok((NamespaceInventory { targets, others, enforced }, errors))
+    let Partial { value: limits, errors: unread } = cluster.disruption_limits(namespace).await;
+    errors.extend(unread);
+    Ok((NamespaceInventory { targets, others, enforced, limits }, errors))
 }
 
 fn is_built_in(workload: &Workload) -> bool {
@@ -111,13 +116,13 @@ fn order(target: &FixTarget) -> (String, String) {
 }
 
 /// What is left to do for a workload, and by whom.
-pub(super) fn next(target: &FixTarget, outcome: Outcome, owners: Option<String>) -> Option<String> {
+pub(super) fn next(target: &FixTarget, outcome: Outcome, others: Option<String>) -> Option<String> {
     let name = target.name();
     match outcome {
         Outcome::Admitted | Outcome::Applied => None,
         Outcome::Proven => match cannot_be_written(&target.object) {
             Some(why) => Some(why),
-            None => owners,
+            None => others,
         },
         Outcome::TakenBack | Outcome::NotProven => {
             Some(format!("kubectl nonroot fix {name} --trial shows each round"))

@@ -3,9 +3,11 @@
 //! gone on with by the next.
 
 mod delivery;
+mod disruption;
 mod fence;
 mod inventory;
 mod proof;
+mod restart;
 mod rights;
 mod undo;
 
@@ -38,8 +40,12 @@ pub struct MigrateOptions {
     pub fix: FixOptions,
     /// Workloads that are proven at the same time.
     pub parallel: usize,
-    /// Change what belongs to a release or an operator, too.
+    /// Change what belongs to a release or an operator, too, and what a disruption budget keeps.
     pub force: bool,
+    /// Workloads that are restarted under the level one after another, before the rest are.
+    pub canary: usize,
+    /// Restart the workloads once the level is enforced.
+    pub restarts: bool,
     /// Workloads, as `job/old`, that may be left behind: the level refuses what they make.
     pub accepted: BTreeSet<String>,
     /// For each rollout.
@@ -172,20 +178,27 @@ impl<'m> Migrating<'m> {
         let rows = inventory
             .targets
             .iter()
-            .map(|target| self.row(target, state.workloads.get(&target.name())))
+            .map(|target| self.row(inventory, target, state.workloads.get(&target.name())))
             .chain(inventory.others.iter().cloned());
-        MigrationReport::new(
+        let mut report = MigrationReport::new(
             &self.cluster.namespace,
             self.options.fix.level().as_str(),
             inventory.enforced.clone(),
             rows.collect(),
             fence,
             errors.iter().map(Error::to_string).collect(),
-        )
+        );
+        report.notes = disruption::full_quotas(&inventory.limits);
+        report
     }
 
     /// What a reader learns of one workload.
-    fn row(&self, target: &FixTarget, record: Option<&MigrationRecord>) -> Row {
+    fn row(
+        &self,
+        inventory: &NamespaceInventory,
+        target: &FixTarget,
+        record: Option<&MigrationRecord>,
+    ) -> Row {
         let name = target.name();
         let owner = crate::plan::owner(&target.object);
         let mut row = Row {
@@ -217,8 +230,10 @@ impl<'m> Migrating<'m> {
             }
         }
         row.accepted = self.options.accepted.contains(&name);
-        let advice = owner.map(|owner| owner.advice).filter(|_| !self.options.force);
-        row.next = inventory::next(target, row.outcome, advice);
+        let budget = || disruption::forbidden(&inventory.limits, &target.object);
+        let others = owner.map(|owner| owner.advice).or_else(budget);
+        row.next = inventory::next(target, row.outcome, others.filter(|_| !self.options.force));
+        row.notes = disruption::notes(&inventory.limits, &target.object);
         row
     }
 

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::super::fix::targets::{self, FixTarget};
 use super::super::fix::{Fixed, planning};
 use super::super::progress::Tell;
-use super::{Migrating, NamespaceInventory};
+use super::{Migrating, NamespaceInventory, restart};
 use crate::error::Error;
 use crate::evidence::cluster::Cluster;
 use crate::model::migration::{MigrationRecord, PlanVerdict, ProvenPlan, TemplateDigest};
@@ -31,7 +31,7 @@ impl Migrating<'_> {
         inventory: NamespaceInventory,
         tell_of: impl Fn(String) -> T,
     ) -> (NamespaceInventory, Vec<Error>) {
-        let NamespaceInventory { mut targets, others, enforced } = inventory;
+        let NamespaceInventory { mut targets, others, enforced, limits } = inventory;
         let tell = tell_of(String::new());
         targets::ask_images(Some(self.cluster), &self.options.fix.registry, &mut targets, &tell)
             .await;
@@ -41,7 +41,7 @@ impl Migrating<'_> {
         });
         let results: Vec<(Result<FixTarget, Row>, Option<Error>)> =
             stream::iter(each).buffered(self.options.parallel.max(1)).collect().await;
-        let mut proven = NamespaceInventory { targets: Vec::new(), others, enforced };
+        let mut proven = NamespaceInventory { targets: Vec::new(), others, enforced, limits };
         let mut errors = Vec::new();
         for (result, error) in results {
             match result {
@@ -149,10 +149,37 @@ async fn template(cluster: &Cluster, target: &FixTarget) -> TemplateDigest {
     TemplateDigest { digest: hex, images }
 }
 
-/// Of a pod by itself only its spec counts: its status is none of the template.
+/// Of a pod by itself only its spec counts: its status is none of the template. That pods were
+/// restarted changes nothing in them.
 fn spec_of(object: &Value, template: Option<&Value>) -> Value {
-    match object["kind"].as_str() {
-        Some("Pod") => object["spec"].clone(),
-        _ => template.cloned().unwrap_or_default(),
+    if object["kind"] == "Pod" {
+        return object["spec"].clone();
+    }
+    let mut template = template.cloned().unwrap_or_default();
+    if let Some(metadata) = template["metadata"].as_object_mut()
+        && let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut)
+    {
+        annotations.shift_remove(restart::ANNOTATION);
+        if annotations.is_empty() {
+            metadata.shift_remove("annotations");
+        }
+    }
+    template
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_restart_is_no_change_of_the_template() {
+        let template = |annotations: Value| json!({"metadata": {"annotations": annotations}, "spec": {"containers": []}});
+        let of = |template: &Value| spec_of(&json!({"kind": "Deployment"}), Some(template));
+        let bare = json!({"metadata": {}, "spec": {"containers": []}});
+        assert_eq!(of(&template(json!({restart::ANNOTATION: "now"}))), bare);
+        let other = template(json!({"a": "b"}));
+        assert_eq!(of(&template(json!({"a": "b", restart::ANNOTATION: "now"}))), other);
     }
 }

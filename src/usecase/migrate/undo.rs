@@ -1,6 +1,7 @@
 //! The way back: every object and label as it was.
 
 use super::super::progress::{Activity, Tell};
+use super::restart;
 use crate::apply::migration_state::Store;
 use crate::apply::{self, ObjectChange, RolloutOutcome, namespace};
 use crate::error::Error;
@@ -55,11 +56,14 @@ async fn one(
     name: &str,
     timeout: std::time::Duration,
 ) -> Result<(), Error> {
-    let Some(PlanVerdict::Proven(plan)) = state.workloads.get(name).map(|record| &record.verdict)
-    else {
-        return Ok(());
-    };
-    let Some(now) = super::current(cluster, name).await? else { return Ok(()) };
+    let Some(record) = state.workloads.get(name) else { return Ok(()) };
+    let Some(mut now) = super::current(cluster, name).await? else { return Ok(()) };
+    if let Some(restart) = &record.restart {
+        failed(name, restart::undo(cluster, restart, &now, timeout).await?)?;
+        let Some(after) = super::current(cluster, name).await? else { return Ok(()) };
+        now = after;
+    }
+    let PlanVerdict::Proven(plan) = &record.verdict else { return Ok(()) };
     let namespace = &cluster.namespace;
     let forward = ObjectChange { original: &now, patch: &plan.patch, namespace };
     // What a run that was killed had not written yet, or somebody took back, has nothing to undo.
@@ -67,7 +71,11 @@ async fn one(
         return Ok(());
     }
     let back = ObjectChange { original: &now, patch: &plan.undo, namespace };
-    match apply::apply(cluster, back, (false, timeout), &|_| ()).await? {
+    failed(name, apply::apply(cluster, back, (false, timeout), &|_| ()).await?)
+}
+
+fn failed(name: &str, outcome: RolloutOutcome) -> Result<(), Error> {
+    match outcome {
         RolloutOutcome::Failed { why, .. } => {
             Err(Error::remote(format!("take the change to {name} back"), why)
                 .help("its template is as it was before; its pods do not get ready"))
