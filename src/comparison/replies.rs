@@ -53,7 +53,9 @@ pub fn is_same(one: &Reply, other: &Reply) -> bool {
             let is_alike = *large < MIN_SIZE || *large <= small.saturating_mul(MAX_GROWTH);
             (status, content_type) == (status_2, type_2) && is_alike
         }
-        (Reply::Banner(..), Reply::Banner(..)) => one == other,
+        (Reply::Banner(..), Reply::Banner(..)) | (Reply::Dns { .. }, Reply::Dns { .. }) => {
+            one == other
+        }
         (Reply::Open, Reply::Open) | (Reply::Failed(_), Reply::Failed(_)) => true,
         _ => false,
     }
@@ -63,6 +65,7 @@ fn told(request: &Request) -> String {
     let port = request.port;
     match &request.kind {
         RequestKind::Connect => format!("a connection to port {port}"),
+        RequestKind::Dns => format!("a question to the name server on port {port}"),
         RequestKind::Http { tls, method, path, body } => {
             let scheme = if *tls { "https" } else { "http" };
             let with = if *body > 0 { format!(" with {body} bytes") } else { String::new() };
@@ -85,6 +88,7 @@ fn said(reply: &Reply) -> String {
             };
             format!("the server says {word:?}, and {then} when that is said back to it")
         }
+        Reply::Dns { code, records } => format!("code {code}, {records} records"),
         Reply::Open => "the server waits".to_owned(),
         Reply::Failed(why) => why.clone(),
     }

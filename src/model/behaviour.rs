@@ -29,12 +29,13 @@ pub struct Behaviour {
 }
 
 impl Behaviour {
-    /// Whether it was seen to do its work: it answered a request by HTTP, or passed a check. That it
+    /// Whether it was seen to do its work: it answered a request by HTTP or DNS, or passed a check. That it
     /// listens, and greets, a program does before it does anything.
     #[must_use]
     pub fn is_shown(&self) -> bool {
         let answers = |(_, reply): &(Request, Reply)| match reply {
             Reply::Http { status, .. } => *status < 500,
+            Reply::Dns { code, .. } => *code == 0,
             Reply::Banner(..) | Reply::Open | Reply::Failed(_) => false,
         };
         self.replies.iter().any(answers) || self.checks.iter().any(|check| check.passed)
@@ -52,6 +53,8 @@ pub struct Request {
 pub enum RequestKind {
     /// A connection, and what the server says first.
     Connect,
+    /// The address of `localhost`, asked of a name server over TCP.
+    Dns,
     Http {
         tls: bool,
         method: Method,
@@ -70,6 +73,11 @@ pub enum Reply {
     },
     /// The first word that the server says, and what it does when its greeting is said back to it.
     Banner(String, AfterGreeting),
+    /// The code of a name server's answer (RFC 1035, 4.1.1: 0 is good), and how many records it has.
+    Dns {
+        code: u8,
+        records: u16,
+    },
     /// It took the connection and waits for words of the client.
     Open,
     /// It took no connection, or ended it without an answer; in a few words.

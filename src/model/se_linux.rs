@@ -30,6 +30,17 @@ impl<'t> Label<'t> {
         })
     }
 
+    /// Whether a process of this label runs in a container, and is not the runtime itself or another
+    /// service of the node (container_selinux(8); svirt is the older name, and udica's policies call
+    /// their domain `NAME.process`).
+    #[must_use]
+    pub fn is_of_container(&self) -> bool {
+        let kind = self.kind;
+        let is_older = ["svirt", "spc_t"].iter().any(|prefix| kind.starts_with(prefix));
+        let is_named = ["container", "docker", "openshift"].iter().any(|word| kind.contains(word));
+        is_older || kind.ends_with(".process") || is_named && !kind.starts_with("container_runtime")
+    }
+
     /// The highest sensitivity's categories, ranges such as `c1.c3` spelled out.
     #[must_use]
     pub fn categories(&self) -> BTreeSet<u32> {

@@ -116,19 +116,23 @@ impl Trial<'_> {
         if !self.options.requests {
             gaps.push("no port was asked anything (--no-requests)".to_owned());
         }
-        let is_udp = |listener: &Listener| matches!(listener, Listener::Udp { port, .. } if *port < FIRST_EPHEMERAL);
-        if before.values().flat_map(|inside| &inside.listeners).any(is_udp) {
+        // A name server answers over TCP what it answers over UDP.
+        let is_asked = |port: u16| {
+            let dns = |(_, reply): &(Request, Reply)| matches!(reply, Reply::Dns { .. });
+            replies.iter().any(|asked| asked.0.port == port && dns(asked))
+        };
+        let is_silent = |listener: &Listener| matches!(listener, Listener::Udp { port, .. } if *port < FIRST_EPHEMERAL && !is_asked(*port));
+        if before.values().flat_map(|inside| &inside.listeners).any(is_silent) {
             gaps.push("UDP ports are not asked".to_owned());
         }
         let is_failure = |reply: &Reply| matches!(reply, Reply::Failed(_));
-        let speaks_http =
-            replies.iter().any(|(asked, _)| matches!(asked.kind, RequestKind::Http { .. }));
+        let is_more = replies.iter().any(|(asked, _)| asked.kind != RequestKind::Connect);
         match replies.first() {
             // What no port answers says nothing of the program: the way to it may be closed.
             Some((_, Reply::Failed(why))) if replies.iter().all(|(_, reply)| is_failure(reply)) => {
                 gaps.push(format!("no port could be asked: {why}"));
             }
-            Some(_) if !speaks_http && self.options.checks.is_empty() => gaps.push(
+            Some(_) if !is_more && self.options.checks.is_empty() => gaps.push(
                 "of what it speaks only the greeting is compared; --check asks for more".to_owned(),
             ),
             _ => {}
@@ -402,7 +406,9 @@ fn judged(reply: &Reply, expected: Statuses) -> (bool, String) {
     match reply {
         Reply::Http { status, .. } => (expected.contains(*status), format!("status {status}")),
         Reply::Failed(why) => (false, why.clone()),
-        Reply::Banner(..) | Reply::Open => (false, "it speaks no HTTP".to_owned()),
+        Reply::Banner(..) | Reply::Dns { .. } | Reply::Open => {
+            (false, "it speaks no HTTP".to_owned())
+        }
     }
 }
 

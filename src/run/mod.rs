@@ -6,6 +6,7 @@
 mod await_pod;
 mod check_job;
 mod control;
+mod dns;
 mod exercise;
 mod garbage_collection;
 mod inspect;

@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Du
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use super::dns;
 use crate::evidence::cluster::innermost;
 use crate::model::behaviour::{AfterGreeting, Reply, Request, RequestKind};
 use crate::model::check::Method;
@@ -57,6 +58,10 @@ impl Ports {
         let asked = async {
             match &request.kind {
                 RequestKind::Connect => self.connected(request.port).await,
+                RequestKind::Dns => {
+                    let (stream, _forwarder) = self.open(request.port).await?;
+                    dns::ask(stream).await
+                }
                 RequestKind::Http { tls, method, path, body } => {
                     self.http(request.port, *tls, *method, path, *body).await
                 }
@@ -74,6 +79,10 @@ impl Ports {
         let connect = Request { port, kind: RequestKind::Connect };
         if self.ask(&connect).await != Reply::Open {
             return vec![connect];
+        }
+        let question = Request { port, kind: RequestKind::Dns };
+        if dns::is_port(port) && matches!(self.ask(&question).await, Reply::Dns { .. }) {
+            return vec![question];
         }
         let request = |tls, method, path: &str, body| {
             let kind = RequestKind::Http { tls, method, path: path.to_owned(), body };

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use regex::{Regex, RegexSet};
 
+use crate::model::se_linux::Label;
+
 use super::{call_format, errno::compile, line::LogLine, path};
 
 /// A refusal that no change of the pod's user removes.
@@ -132,7 +134,7 @@ const EXCLUSIONS: &[Exclusion] = &[
         looks_like: "a kernel setting that is read-only in every container",
         excludes: true,
         unless_kernel_call: false,
-        pattern: r"(?i)(?:sysctl: |/proc/sys/\S*).*read-only file ?system",
+        pattern: r"(?i)/proc/sys/\S*.*read-only file ?system",
     },
     Exclusion {
         looks_like: "what the audit log records beside a denial",
@@ -238,7 +240,9 @@ pub(crate) fn excludes(line: &LogLine) -> bool {
     }
     // A collector puts all records of one event on one line, with the denial among them.
     if line.text.contains("avc: ") && line.text.contains(" tcontext=") {
-        return false;
+        let labels = line.text.split(" scontext=").skip(1);
+        let mut processes = labels.filter_map(|rest| Label::parse(rest.split(' ').next()?));
+        return !processes.any(|process| process.is_of_container());
     }
     let found = set().matches(&line.text);
     let excludes = |index: usize| {

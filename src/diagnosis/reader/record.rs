@@ -130,6 +130,13 @@ fn wrapped(
     if NUMBER.is_match(&next.text) || is_aside {
         return Some(" ");
     }
+    // YAML folds a quoted text, with its rows further in than its key.
+    static QUOTED: LazyLock<Regex> =
+        LazyLock::new(|| compile(r"^(?:- )?[A-Za-z][\w.-]*: '(?:[^']|'')*$"));
+    let is_inside = next.indent > last.indent && last.text.len() < LONGEST_FOLDED;
+    if is_inside && last.number != next.number && QUOTED.is_match(&last.text) {
+        return Some(" ");
+    }
     if last.number == next.number || last.text.len() > WIDEST || next.text.len() > WIDEST {
         return None;
     }
@@ -187,6 +194,9 @@ fn wrapped(
     let is_broken = last.text.len() >= NARROWEST && next.refusal.is_some();
     (is_broken && OPEN.is_match(&last.text) && CLOSE.is_match(&next.text)).then_some("")
 }
+
+/// Bytes of a text that YAML folds, at most.
+const LONGEST_FOLDED: usize = 8 << 10;
 
 /// Bytes of a line that a terminal breaks, at least.
 const NARROWEST: usize = 38;

@@ -36,6 +36,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         "memory locking",
         "cannot allocate memory",
         "denied on key",
+        "setting key",
         "newuidmap",
         "newgidmap",
     ],
@@ -97,6 +98,10 @@ pub(super) const PATTERN: Pattern = Pattern {
             expected: "other EACCES capability-missing",
         },
         Example {
+            log: "sysctl: setting key \"kernel.shmmax\": Read-only file system",
+            expected: "other EROFS capability-missing",
+        },
+        Example {
             log: "RTNETLINK answers: Operation not permitted",
             expected: "other EPERM capability-missing",
         },
@@ -134,6 +139,7 @@ pub(super) const PATTERN: Pattern = Pattern {
         "Output: mount error(13): Permission denied",
         "mount: /mnt: special device /dev/sdz does not exist",
         "ping: unknown host example",
+        "sysctl: setting key \"net.core.none\": No such file or directory",
         "permission denied on key one/keys for the role reader",
         "sentinel: cannot allocate memory",
     ],
@@ -223,8 +229,12 @@ fn without_errno(context: &LineContext) -> Option<Finding> {
             r"(?:can't|cannot|could not|unable to) (?:create|open) (?:\w+ )?socket \((?:must (?:be|run as) root|are you root)",
         ])
     });
-    static SYSCTL: LazyLock<Regex> =
-        LazyLock::new(|| verb::any_of(&[r"permission denied on key '?\x22?\w+(?:\.[\w*-]+)+"]));
+    static SYSCTL: LazyLock<Regex> = LazyLock::new(|| {
+        verb::any_of(&[
+            r"permission denied on key '?\x22?\w+(?:\.[\w*-]+)+",
+            r"sysctl: setting key \x22?[\w.*-]+\x22?(?:, ignoring)?: (?:permission denied|operation not permitted|read-only file)",
+        ])
+    });
     static ID_MAP: LazyLock<Regex> = LazyLock::new(|| {
         verb::any_of(&[
             r"using new[ug]idmap",
@@ -243,7 +253,9 @@ fn without_errno(context: &LineContext) -> Option<Finding> {
         return Some(finding.capability(Capability::NET_RAW));
     }
     if SYSCTL.is_match(text) {
-        return Some(missing(Capability::SYS_ADMIN).errno(Errno::Eacces));
+        // Which of the two it is depends on who asks: root is told that /proc/sys is read-only.
+        let errno = refusal.map_or(Errno::Eacces, |refusal| refusal.errno);
+        return Some(missing(Capability::SYS_ADMIN).errno(errno));
     }
     if refusal.is_none() && ID_MAP.is_match(text) {
         return Some(missing(Capability::SETUID));

@@ -41,6 +41,8 @@ pub(super) const PATTERN: Pattern = Pattern {
     ],
     near_misses: &[
         "type=AVC msg=audit(1.2:3): avc:  denied  { read } for  pid=9 comm=\"chronyd\" name=\"hosts\" scontext=system_u:system_r:chronyd_t:s0 tcontext=system_u:object_r:etc_t:s0 tclass=file permissive=0",
+        "type=AVC msg=audit(1.2:3): avc:  denied  { execute } for  pid=9 comm=\"(app)\" name=\"app\" scontext=system_u:system_r:init_t:s0 tcontext=system_u:object_r:container_ro_file_t:s0 tclass=file permissive=0",
+        "type=SYSCALL msg=audit(1.2:3) : arch=x86_64 syscall=openat success=no exit=EACCES(Permission denied) exe=/usr/bin/app subj=staff_u:staff_r:app_t:s0 key=(null) type=AVC msg=audit(1.2:3) : avc:  denied  { open } for  pid=9 comm=app path=/srv/app.conf scontext=staff_u:staff_r:app_t:s0 tcontext=system_u:object_r:etc_t:s0 tclass=file permissive=0",
         "type=AVC msg=audit(1.2:3): avc:  granted  { read } for  pid=9 scontext=system_u:system_r:container_t:s0 tcontext=x:y:z:s0",
     ],
     read: Read::One(read),
@@ -66,17 +68,9 @@ fn read(context: &LineContext) -> Option<Finding> {
     }
     let access = AVC.captures(text)?.get(1)?.as_str().trim();
     let (source, target) = (label(text, "scontext")?, label(text, "tcontext")?);
-    // Only labels of containers and of their files count: the rest concerns the host.
-    let is_of_containers = |label: &str| {
-        let kind = label.split(':').nth(2).unwrap_or_default();
-        let prefixes = ["svirt", "spc_t"].iter().any(|prefix| kind.starts_with(prefix));
-        // The runtime itself belongs to the host.
-        let is_runtimes = kind.starts_with("container_runtime");
-        prefixes
-            || !is_runtimes
-                && ["container", "docker", "openshift"].iter().any(|word| kind.contains(word))
-    };
-    if !is_of_containers(source) && !is_of_containers(target) {
+    let (process, object) = (Label::parse(source)?, Label::parse(target)?);
+    // What a service of the node may not do to the files of a container concerns the node.
+    if !process.is_of_container() {
         return None;
     }
     let path = field(text, "path").or_else(|| {
@@ -84,7 +78,6 @@ fn read(context: &LineContext) -> Option<Finding> {
         Some(whole(context, &name).unwrap_or(name))
     });
     let allowed = text.contains("permissive=1");
-    let (process, object) = (Label::parse(source)?, Label::parse(target)?);
     let is_other_process =
         field(text, "dev").as_deref() == Some("proc") && !object.kind.ends_with("proc_t");
     let mismatch = if is_other_process {
