@@ -42,14 +42,12 @@ pub fn owner(object: &Value) -> Option<Owner> {
         .or(label("argocd.argoproj.io/instance"));
     if let Some(application) = application {
         let advice =
-            "change it in the repository that it comes from: -o kustomize prints a component"
-                .to_owned();
+            "change it in the repository: -o gitops prints the patch of its Application".to_owned();
         return owner(format!("the Argo CD application {application}"), advice);
     }
     if let Some(name) = label("kustomize.toolkit.fluxcd.io/name") {
-        let advice =
-            "change it in the repository that it comes from: -o kustomize prints a component"
-                .to_owned();
+        let advice = "change it in the repository: -o gitops prints the patch of its Kustomization"
+            .to_owned();
         return owner(format!("the Flux kustomization {name}"), advice);
     }
     let owners = metadata["ownerReferences"].as_array().into_iter().flatten();

@@ -141,6 +141,8 @@ pub(super) enum Format {
     Json6902,
     /// A kustomize component with the patch
     Kustomize,
+    /// The part with the patch of the Flux or Argo CD object that the workload comes from
+    Gitops,
     /// A unified diff; with -f of the file
     Diff,
     /// A summary for a pull request
@@ -225,8 +227,14 @@ impl FixArgs {
 
     /// Whether only the change is printed, without what a reader should know beside it.
     pub(super) fn prints_changes(&self) -> bool {
-        let changes =
-            [Format::Yaml, Format::Patch, Format::Json6902, Format::Kustomize, Format::Diff];
+        let changes = [
+            Format::Yaml,
+            Format::Patch,
+            Format::Json6902,
+            Format::Kustomize,
+            Format::Gitops,
+            Format::Diff,
+        ];
         self.output.is_some_and(|output| changes.contains(&output))
     }
 }

@@ -58,6 +58,17 @@ pub(super) fn rendered(
             }
             as_yaml(&patch::kustomize(&objects(fixed))?)
         }
+        Format::Gitops => {
+            for one in fixed.iter().filter(|one| one.changes()) {
+                if plan::gitops(one.target.before()).is_none() {
+                    say(format_args!(
+                        "warning: {}: its labels and annotations name no object of Flux or Argo CD: it is left out",
+                        Clean(&one.target.name())
+                    ));
+                }
+            }
+            patch::gitops_objects(&objects(fixed))
+        }
         Format::Yaml if fixed.is_empty() => {
             Ok(edited_files::stream(files.iter().map(|file| file.text.as_str())))
         }

@@ -1,6 +1,7 @@
 //! One planned object, every rendering: each applied to the original gives the same object.
 
 mod diff;
+mod gitops;
 mod json6902;
 mod kustomize;
 mod manifest;
@@ -10,6 +11,7 @@ mod strategic;
 use serde_json::{Value, json};
 
 pub use self::diff::diff;
+pub use self::gitops::gitops_objects;
 pub use self::json6902::json6902;
 pub use self::kustomize::kustomize;
 pub use self::manifest::{Unfit, manifest};
