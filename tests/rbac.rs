@@ -136,6 +136,20 @@ fn every_command_gets_by_with_the_rights_of_its_manifest() {
     let applier = somebody(name, &["scan", "exec", "apply"]);
     is_enough(&run(&applier, &["fix", "deploy/web", "--yes", "--apply"]), 0);
 
+    let path = path.display().to_string();
+    kubectl(&["delete", "-n", name, "-f", &path, "--now"]);
+    kubectl(&["apply", "-n", name, "-f", &path]);
+    kubectl(&["rollout", "status", "-n", name, "deployment/web", "--timeout=90s"]);
+    let planner = somebody(name, &["scan", "exec", "trial", "migrate"]);
+    let migrate = ["migrate", name, "--yes", "--quick", "--as"];
+    is_enough(&nonroot(&[&migrate[..], &[&planner]].concat()), 0);
+    let refused = nonroot(&[&migrate[..], &[&planner, "--apply", "--resume"]].concat());
+    assert_eq!(refused.code, 3, "{}", refused.stderr);
+    assert!(refused.stderr.contains("patch namespaces"), "{}", refused.stderr);
+    let migrator = somebody(name, &["scan", "exec", "trial", "migrate", "apply", "migrate-apply"]);
+    is_enough(&nonroot(&[&migrate[..], &[&migrator, "--apply", "--resume"]].concat()), 0);
+    is_enough(&nonroot(&["migrate", name, "--undo", "--as", &migrator]), 0);
+
     // The manifests give no more than their commands need: who may scan may neither look inside,
     // nor try, nor write.
     for verb in
