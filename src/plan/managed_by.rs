@@ -56,13 +56,18 @@ pub fn owner(object: &Value) -> Option<Owner> {
         let (kind, name) = (text("kind"), text("name"));
         return owner(
             format!("{kind}/{name}"),
-            format!("change the pod template that {kind}/{name} gives it"),
+            format!(
+                "change the pod template that {kind}/{name} gives it; where that cannot be, -o policy prints a policy on its pods"
+            ),
         );
     }
     if let Some(name) = label("app.kubernetes.io/managed-by").or(label("olm.owner"))
         && !PEOPLE.contains(&name)
     {
-        return owner(name.to_owned(), format!("make the change where {name} takes it from"));
+        let advice = format!(
+            "make the change where {name} takes it from; where that cannot be, -o policy prints a policy on its pods"
+        );
+        return owner(name.to_owned(), advice);
     }
     let managers = metadata["managedFields"].as_array().into_iter().flatten();
     let name = managers

@@ -111,7 +111,9 @@ pub(super) fn accept(row: &mut Row, baseline: Option<&Baseline>) -> Vec<String> 
     warnings
 }
 
-fn today() -> Date {
+/// The day, as UTC has it.
+#[must_use]
+pub fn today() -> Date {
     Timestamp::now().to_zoned(TimeZone::UTC).date()
 }
 

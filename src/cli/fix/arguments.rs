@@ -141,6 +141,8 @@ pub(super) enum Format {
     Json6902,
     /// A kustomize component with the patch
     Kustomize,
+    /// A MutatingAdmissionPolicy that changes the workload's pods, where its template is another's
+    Policy,
     /// The part with the patch of the Flux or Argo CD object that the workload comes from
     Gitops,
     /// A unified diff; with -f of the file
@@ -233,6 +235,7 @@ impl FixArgs {
             Format::Json6902,
             Format::Kustomize,
             Format::Gitops,
+            Format::Policy,
             Format::Diff,
         ];
         self.output.is_some_and(|output| changes.contains(&output))

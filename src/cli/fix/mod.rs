@@ -44,6 +44,9 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
         return Err(error.help("name one as TYPE/NAME; kubectl nonroot scan lists them").into());
     }
     let options = args.options()?;
+    if let (Some(Format::Policy), Some(cluster)) = (args.output, cluster) {
+        policies_are_served(cluster).await?;
+    }
     let tell = progress::shown();
     let (found, mut errors) = found(cluster, &options, &tell).await?;
     for warning in errors.iter().map(ToString::to_string).chain(found.notes) {
@@ -82,6 +85,17 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
     }
     let delivered = delivery::all(cluster, &args, &fixed, &mut errors).await;
     Ok(exit_code(&errors, !good || !delivered || found.left_alone))
+}
+
+/// Whether a policy would be of any use in a cluster.
+async fn policies_are_served(cluster: &Cluster) -> Result<(), Error> {
+    let (api_version, kind) = ("admissionregistration.k8s.io/v1", "MutatingAdmissionPolicy");
+    if cluster.serves(api_version, kind).await? {
+        return Ok(());
+    }
+    let why = format!("the API server has no {kind} of {api_version}, which is Kubernetes 1.36's");
+    Err(Error::input("make a policy (-o policy)", why)
+        .help("change the template where its owner takes it from"))
 }
 
 /// The workloads of the cluster or of the files, and what could not be read.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::jiff::ToSpan as _;
 use serde_json::{Value, json};
 
 use super::super::{json, say, width, yaml as as_yaml};
@@ -13,6 +14,7 @@ use crate::output::html;
 use crate::output::patch;
 use crate::output::terminal::Clean;
 use crate::plan;
+use crate::usecase::acceptance::today;
 use crate::usecase::fix::edited_files::{self, Edited};
 use crate::usecase::fix::planning::transfers;
 use crate::usecase::fix::{Fixed, objects};
@@ -69,6 +71,7 @@ pub(super) fn rendered(
             }
             patch::gitops_objects(&objects(fixed))
         }
+        Format::Policy => policies(fixed),
         Format::Yaml if fixed.is_empty() => {
             Ok(edited_files::stream(files.iter().map(|file| file.text.as_str())))
         }
@@ -135,6 +138,28 @@ fn ownership_jobs(fixed: &[Fixed]) -> Result<String, Error> {
     }
     Ok(jobs.join("---\n"))
 }
+
+/// A policy on the pods of each workload that changes.
+fn policies(fixed: &[Fixed]) -> Result<String, Error> {
+    let changes: Vec<(Value, Value)> = fixed
+        .iter()
+        .filter(|one| one.changes())
+        .map(|one| {
+            let mut before = one.target.before().clone();
+            before["metadata"]["namespace"] = json!(one.target.namespace);
+            (before, one.after())
+        })
+        .collect();
+    let review = today().saturating_add(REVIEW.days()).to_string();
+    let (text, left) = patch::admission_policies(&changes, &review)?;
+    for (workload, why) in left {
+        say(format_args!("warning: {}: no policy can change it: {why}", Clean(&workload)));
+    }
+    Ok(text)
+}
+
+/// After how many days somebody should look whether a policy is still needed.
+const REVIEW: i32 = 90;
 
 /// Whole objects.
 pub(super) fn yaml(fixed: &[Fixed]) -> Result<String, Error> {

@@ -1,5 +1,7 @@
 //! One planned object, every rendering: each applied to the original gives the same object.
 
+mod admission_policy;
+mod cel;
 mod diff;
 mod gitops;
 mod json6902;
@@ -10,6 +12,7 @@ mod strategic;
 
 use serde_json::{Value, json};
 
+pub use self::admission_policy::admission_policies;
 pub use self::diff::diff;
 pub use self::gitops::gitops_objects;
 pub use self::json6902::json6902;

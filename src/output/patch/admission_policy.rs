@@ -1,0 +1,175 @@
+//! A plan as a policy of the API server's own, for a workload whose template nobody may change: it
+//! changes the pods when they are made (KEP-3962; admissionregistration.k8s.io/v1,
+//! `MutatingAdmissionPolicy`).
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::cel;
+use crate::error::Error;
+use crate::output::terminal::Clean;
+use crate::output::yaml;
+use crate::plan;
+
+/// A policy and its binding for each object that changes, given before and after, with how to take
+/// it back in the head. `review` is the day by which somebody should look whether it is still
+/// needed. Comes back with the objects for which none can be made, each with the reason.
+///
+/// # Errors
+/// A policy that cannot be written as YAML.
+pub fn admission_policies(
+    changes: &[(Value, Value)],
+    review: &str,
+) -> Result<(String, Vec<(String, &'static str)>), Error> {
+    let (mut documents, mut left) = (Vec::new(), Vec::new());
+    for (before, after) in changes.iter().filter(|(before, after)| before != after) {
+        match policy(before, after) {
+            Ok(policy) => {
+                let binding = binding(&policy);
+                let head = head(&policy, &plan::name(before), review);
+                let parts = [yaml::to_string(&policy)?, yaml::to_string(&binding)?];
+                documents.push(head + &parts.join("---\n"));
+            }
+            Err(why) => left.push((plan::name(before), why)),
+        }
+    }
+    Ok((documents.join("---\n"), left))
+}
+
+fn head(policy: &Value, workload: &str, review: &str) -> String {
+    let name = policy["metadata"]["name"].as_str().unwrap_or_default();
+    let lines = [
+        format!(
+            "Changes the pods of {workload} when they are made; its template stays as its owner has it."
+        ),
+        "Pods that run are not changed: restart the workload once. It needs Kubernetes 1.36."
+            .to_owned(),
+        format!(
+            "Way back: kubectl delete mutatingadmissionpolicybinding,mutatingadmissionpolicy {name}"
+        ),
+        format!(
+            "Look again by {review}: once the owner can set these fields, it is no longer needed."
+        ),
+    ];
+    lines.iter().fold(String::new(), |mut head, line| {
+        let _ = writeln!(head, "# {}", Clean(line));
+        head
+    })
+}
+
+/// The policy of one workload.
+fn policy(before: &Value, after: &Value) -> Result<Value, &'static str> {
+    let path = plan::template_path(before);
+    let template = |object| path.iter().try_fold(object, |value: &Value, key| value.get(key));
+    let (Some(old), Some(new)) = (template(before), template(after)) else {
+        return Err("it has no pod template");
+    };
+    let owner = is_made_by(before)?;
+    let labels = &old["metadata"]["labels"];
+    if !labels.as_object().is_some_and(|labels| !labels.is_empty()) {
+        return Err("its pods have no labels to be found by");
+    }
+    let namespace = before["metadata"]["namespace"].as_str().ok_or("it has no namespace")?;
+    let name = before["metadata"]["name"].as_str().unwrap_or_default();
+    let kind = before["kind"].as_str().unwrap_or_default().to_lowercase();
+    let cel::JsonPatch { variables, expression } = cel::json_patch(old, new);
+    let variables: Vec<Value> = variables
+        .into_iter()
+        .map(|(name, expression)| json!({"name": name, "expression": expression}))
+        .collect();
+    Ok(json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingAdmissionPolicy",
+        "metadata": {"name": format!("nonroot.{namespace}.{kind}.{name}")},
+        "spec": {
+            "failurePolicy": "Fail",
+            // A second run would add again what the first added.
+            "reinvocationPolicy": "Never",
+            "matchConstraints": {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+                "objectSelector": {"matchLabels": labels},
+                "resourceRules": [{
+                    "apiGroups": [""],
+                    "apiVersions": ["v1"],
+                    "operations": ["CREATE"],
+                    "resources": ["pods"],
+                }],
+            },
+            "matchConditions": [{"name": "of-the-workload", "expression": owner}],
+            "variables": variables,
+            "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": expression}}],
+        },
+    }))
+}
+
+fn binding(policy: &Value) -> Value {
+    json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingAdmissionPolicyBinding",
+        "metadata": {"name": policy["metadata"]["name"]},
+        "spec": {"policyName": policy["metadata"]["name"]},
+    })
+}
+
+/// Whether a pod is the workload's, in CEL: by the controller that makes it, and that one's name.
+fn is_made_by(object: &Value) -> Result<String, &'static str> {
+    let name = object["metadata"]["name"].as_str().ok_or("it has no name")?;
+    let made = |kind: &str, name: String| {
+        format!(
+            "has(object.metadata.ownerReferences) && object.metadata.ownerReferences.exists(o, has(o.controller) && o.controller && o.kind == {} && {name})",
+            cel::literal(&json!(kind))
+        )
+    };
+    let is = || format!("o.name == {}", cel::literal(&json!(name)));
+    // What stands between adds a hash or a time to the name.
+    let begins = || {
+        let start = cel::literal(&json!(format!("{name}-")));
+        format!("o.name.startsWith({start}) && !o.name.substring({}).contains('-')", name.len() + 1)
+    };
+    match object["kind"].as_str() {
+        Some("Deployment") => Ok(made("ReplicaSet", begins())),
+        Some("CronJob") => Ok(made("Job", begins())),
+        Some(
+            kind @ ("StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" | "ReplicationController"),
+        ) => Ok(made(kind, is())),
+        Some("Pod") => Err("it is a pod by itself: create it as the plan has it"),
+        _ => Err("no controller of Kubernetes' own makes its pods"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deployment(spec: Value) -> Value {
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"},
+            "spec": {"template": {"metadata": {"labels": {"app": "web"}}, "spec": spec}}})
+    }
+
+    #[test]
+    fn a_plan_becomes_a_policy_on_pods() {
+        let before = deployment(json!({"containers": [{"name": "web", "image": "web",
+            "volumeMounts": [{"name": "old", "mountPath": "/old"}]}], "volumes": [{"name": "old", "emptyDir": {}}], "securityContext": {}}));
+        let after = deployment(json!({
+            "initContainers": [{"name": "seed", "image": "web"}],
+            "containers": [{"name": "web", "image": "web",
+                "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
+                "volumeMounts": [{"name": "old", "mountPath": "/old"}, {"name": "run", "mountPath": "/run"}]}],
+            "volumes": [{"name": "old", "emptyDir": {}}, {"name": "run", "emptyDir": {}}],
+            "securityContext": {"runAsUser": 101, "runAsNonRoot": true}}));
+        let (text, left) = admission_policies(&[(before, after)], "2027-03-01").expect("YAML");
+        assert_eq!(left, []);
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn what_no_controller_makes_is_told() {
+        let pod =
+            json!({"kind": "Pod", "metadata": {"name": "a", "labels": {"a": "b"}}, "spec": {}});
+        let mut after = pod.clone();
+        after["spec"]["hostUsers"] = json!(false);
+        let (text, left) = admission_policies(&[(pod, after)], "").expect("YAML");
+        assert_eq!((text.as_str(), left.len()), ("", 1));
+    }
+}
