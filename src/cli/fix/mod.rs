@@ -22,6 +22,7 @@ use crate::usecase::fix::{FixOptions, Fixed, planning};
 use crate::usecase::interrupt::interrupted;
 use crate::usecase::progress::{Tell, Work};
 pub(super) use arguments::FixArgs;
+use arguments::Format;
 use render::rendered;
 
 pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault> {
