@@ -30,13 +30,13 @@ pub struct MigrationRecord {
     pub delivery: DeliveryState,
     /// Its restart under the level, once that began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub restart: Option<Restart>,
+    pub restart: Option<RolloutRestart>,
 }
 
 /// That a workload was restarted, so that its own controller shows that its pods are admitted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Restart {
+pub struct RolloutRestart {
     /// What the annotation of its template said before; `None` where it had none.
     pub before: Option<String>,
     pub is_done: bool,

@@ -16,6 +16,7 @@ pub mod edit;
 pub mod facts;
 pub mod filesystem;
 pub mod finding;
+pub mod gitops;
 pub mod identity;
 pub mod image;
 pub mod inside;

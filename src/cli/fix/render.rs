@@ -9,6 +9,7 @@ use super::super::{json, say, width, yaml as as_yaml};
 use super::arguments::{FixArgs, Format};
 use crate::error::Error;
 use crate::evidence::manifests::ManifestFile;
+use crate::model::gitops::gitops;
 use crate::output::fix as report;
 use crate::output::html;
 use crate::output::patch;
@@ -62,7 +63,7 @@ pub(super) fn rendered(
         }
         Format::Gitops => {
             for one in fixed.iter().filter(|one| one.changes()) {
-                if plan::gitops(one.target.before()).is_none() {
+                if gitops(one.target.before()).is_none() {
                     say(format_args!(
                         "warning: {}: its labels and annotations name no object of Flux or Argo CD: it is left out",
                         Clean(&one.target.name())
@@ -141,15 +142,17 @@ fn ownership_jobs(fixed: &[Fixed]) -> Result<String, Error> {
 
 /// A policy on the pods of each workload that changes.
 fn policies(fixed: &[Fixed]) -> Result<String, Error> {
-    let changes: Vec<(Value, Value)> = fixed
-        .iter()
-        .filter(|one| one.changes())
-        .map(|one| {
-            let mut before = one.target.before().clone();
-            before["metadata"]["namespace"] = json!(one.target.namespace);
-            (before, one.after())
-        })
-        .collect();
+    let changes = fixed.iter().filter(|one| one.changes()).map(|one| {
+        let template = |object: &Value| {
+            let path = plan::template_path(object);
+            path.iter().try_fold(object, |value, key| value.get(key)).cloned().unwrap_or_default()
+        };
+        let mut object = one.target.before().clone();
+        object["metadata"]["namespace"] = json!(one.target.namespace);
+        let (before, after) = (template(&object), template(&one.after()));
+        patch::TemplateChange { object, before, after }
+    });
+    let changes: Vec<patch::TemplateChange> = changes.collect();
     let review = today().saturating_add(REVIEW.days()).to_string();
     let (text, left) = patch::admission_policies(&changes, &review)?;
     for (workload, why) in left {

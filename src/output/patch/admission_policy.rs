@@ -10,31 +10,42 @@ use super::cel;
 use crate::error::Error;
 use crate::output::terminal::Clean;
 use crate::output::yaml;
-use crate::plan;
 
-/// A policy and its binding for each object that changes, given before and after, with how to take
-/// it back in the head. `review` is the day by which somebody should look whether it is still
+/// An object, and its pod template as it is and as it is to be.
+pub struct TemplateChange {
+    pub object: Value,
+    pub before: Value,
+    pub after: Value,
+}
+
+/// A policy and its binding for each object that changes, with how to take it back in the head. `review` is the day by which somebody should look whether it is still
 /// needed. Comes back with the objects for which none can be made, each with the reason.
 ///
 /// # Errors
 /// A policy that cannot be written as YAML.
 pub fn admission_policies(
-    changes: &[(Value, Value)],
+    changes: &[TemplateChange],
     review: &str,
 ) -> Result<(String, Vec<(String, &'static str)>), Error> {
     let (mut documents, mut left) = (Vec::new(), Vec::new());
-    for (before, after) in changes.iter().filter(|(before, after)| before != after) {
-        match policy(before, after) {
+    for change in changes.iter().filter(|change| change.before != change.after) {
+        match policy(change) {
             Ok(policy) => {
                 let binding = binding(&policy);
-                let head = head(&policy, &plan::name(before), review);
+                let head = head(&policy, &name(&change.object), review);
                 let parts = [yaml::to_string(&policy)?, yaml::to_string(&binding)?];
                 documents.push(head + &parts.join("---\n"));
             }
-            Err(why) => left.push((plan::name(before), why)),
+            Err(why) => left.push((name(&change.object), why)),
         }
     }
     Ok((documents.join("---\n"), left))
+}
+
+/// `deployment/web`.
+fn name(object: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    format!("{}/{}", text(&object["kind"]).to_lowercase(), text(&object["metadata"]["name"]))
 }
 
 fn head(policy: &Value, workload: &str, review: &str) -> String {
@@ -59,21 +70,17 @@ fn head(policy: &Value, workload: &str, review: &str) -> String {
 }
 
 /// The policy of one workload.
-fn policy(before: &Value, after: &Value) -> Result<Value, &'static str> {
-    let path = plan::template_path(before);
-    let template = |object| path.iter().try_fold(object, |value: &Value, key| value.get(key));
-    let (Some(old), Some(new)) = (template(before), template(after)) else {
-        return Err("it has no pod template");
-    };
-    let owner = is_made_by(before)?;
-    let labels = &old["metadata"]["labels"];
+fn policy(change: &TemplateChange) -> Result<Value, &'static str> {
+    let TemplateChange { object, before, after } = change;
+    let owner = is_made_by(object)?;
+    let labels = &before["metadata"]["labels"];
     if !labels.as_object().is_some_and(|labels| !labels.is_empty()) {
         return Err("its pods have no labels to be found by");
     }
-    let namespace = before["metadata"]["namespace"].as_str().ok_or("it has no namespace")?;
-    let name = before["metadata"]["name"].as_str().unwrap_or_default();
-    let kind = before["kind"].as_str().unwrap_or_default().to_lowercase();
-    let cel::JsonPatch { variables, expression } = cel::json_patch(old, new);
+    let namespace = object["metadata"]["namespace"].as_str().ok_or("it has no namespace")?;
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let kind = object["kind"].as_str().unwrap_or_default().to_lowercase();
+    let cel::JsonPatch { variables, expression } = cel::json_patch(before, after);
     let variables: Vec<Value> = variables
         .into_iter()
         .map(|(name, expression)| json!({"name": name, "expression": expression}))
@@ -142,34 +149,36 @@ fn is_made_by(object: &Value) -> Result<String, &'static str> {
 mod tests {
     use super::*;
 
-    fn deployment(spec: Value) -> Value {
-        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"},
-            "spec": {"template": {"metadata": {"labels": {"app": "web"}}, "spec": spec}}})
+    fn template(spec: Value) -> Value {
+        json!({"metadata": {"labels": {"app": "web"}}, "spec": spec})
+    }
+
+    fn object(kind: &str) -> Value {
+        json!({"kind": kind, "metadata": {"name": "web", "namespace": "shop"}})
     }
 
     #[test]
     fn a_plan_becomes_a_policy_on_pods() {
-        let before = deployment(json!({"containers": [{"name": "web", "image": "web",
+        let before = template(json!({"containers": [{"name": "web", "image": "web",
             "volumeMounts": [{"name": "old", "mountPath": "/old"}]}], "volumes": [{"name": "old", "emptyDir": {}}], "securityContext": {}}));
-        let after = deployment(json!({
+        let after = template(json!({
             "initContainers": [{"name": "seed", "image": "web"}],
             "containers": [{"name": "web", "image": "web",
                 "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
                 "volumeMounts": [{"name": "old", "mountPath": "/old"}, {"name": "run", "mountPath": "/run"}]}],
             "volumes": [{"name": "old", "emptyDir": {}}, {"name": "run", "emptyDir": {}}],
             "securityContext": {"runAsUser": 101, "runAsNonRoot": true}}));
-        let (text, left) = admission_policies(&[(before, after)], "2027-03-01").expect("YAML");
+        let change = TemplateChange { object: object("Deployment"), before, after };
+        let (text, left) = admission_policies(&[change], "2027-03-01").expect("YAML");
         assert_eq!(left, []);
         insta::assert_snapshot!(text);
     }
 
     #[test]
     fn what_no_controller_makes_is_told() {
-        let pod =
-            json!({"kind": "Pod", "metadata": {"name": "a", "labels": {"a": "b"}}, "spec": {}});
-        let mut after = pod.clone();
-        after["spec"]["hostUsers"] = json!(false);
-        let (text, left) = admission_policies(&[(pod, after)], "").expect("YAML");
+        let (before, after) = (template(json!({})), template(json!({"hostUsers": false})));
+        let change = TemplateChange { object: object("Pod"), before, after };
+        let (text, left) = admission_policies(&[change], "").expect("YAML");
         assert_eq!((text.as_str(), left.len()), ("", 1));
     }
 }

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::kustomize;
 use crate::error::Error;
+use crate::model::gitops::{GitOpsKind, GitOpsObject, gitops};
 use crate::output::terminal::Clean;
 use crate::output::yaml;
-use crate::plan::{GitOpsKind, GitOpsObject, gitops};
 
 /// A YAML document for each GitOps object that some objects come from, given before and after: its
 /// name, and the field with the patches of all that come from it. Objects that come from none are

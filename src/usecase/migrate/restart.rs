@@ -12,7 +12,7 @@ use super::{Migrating, NamespaceInventory, disruption, inventory};
 use crate::apply::{self, ObjectChange, RolloutOutcome};
 use crate::error::Error;
 use crate::evidence::cluster::Cluster;
-use crate::model::migration::Restart;
+use crate::model::migration::RolloutRestart;
 use crate::output::migrate::RestartReport;
 use crate::plan;
 
@@ -96,7 +96,7 @@ impl Migrating<'_> {
         let before = annotation(now).map(str::to_owned);
         self.change(|state| {
             if let Some(record) = state.workloads.get_mut(name) {
-                record.restart.get_or_insert(Restart { before, is_done: false });
+                record.restart.get_or_insert(RolloutRestart { before, is_done: false });
             }
         })
         .await?;
@@ -133,7 +133,7 @@ impl Migrating<'_> {
 /// The cluster does not answer or does not let us.
 pub(super) async fn undo(
     cluster: &Cluster,
-    restart: &Restart,
+    restart: &RolloutRestart,
     now: &Value,
     timeout: Duration,
 ) -> Result<RolloutOutcome, Error> {
