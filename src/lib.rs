@@ -33,7 +33,7 @@
 //! | [`diagnosis`] | model | pure |
 //! | [`foresight`] | model | pure |
 //! | [`comparison`] | model | pure |
-//! | [`chart`] | | pure |
+//! | [`chart`] | model | pure |
 //! | [`remedy`] | model | pure |
 //! | [`plan`] | model, policy, remedy | pure |
 //! | [`search`] | model, foresight, plan, remedy | pure |

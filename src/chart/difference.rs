@@ -56,11 +56,9 @@ fn compare(
                 is_item: false,
             }),
         },
-        _ => found.push(FieldDifference {
-            at: at.clone(),
-            wanted: wanted.cloned(),
-            is_item: false,
-        }),
+        _ => {
+            found.push(FieldDifference { at: at.clone(), wanted: wanted.cloned(), is_item: false })
+        }
     }
 }
 
@@ -139,11 +137,7 @@ pub(super) fn is_unordered(list: &str) -> bool {
 }
 
 /// Each value of an object that is neither a map nor a list, and its place.
-pub(super) fn leaves(
-    value: &Value,
-    at: &mut Vec<String>,
-    see: &mut dyn FnMut(&[String], &Value),
-) {
+pub(super) fn leaves(value: &Value, at: &mut Vec<String>, see: &mut dyn FnMut(&[String], &Value)) {
     match value {
         Value::Object(fields) => {
             for (name, field) in fields {

@@ -8,16 +8,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::values::get;
-
-/// A chart, or one below it, as far as its keys are told by it.
-#[derive(Debug, Clone, Default)]
-pub struct ChartPart {
-    /// Where its values stand in those of the whole chart.
-    pub prefix: Vec<String>,
-    pub values: Value,
-    pub schema: Option<Value>,
-    pub templates: Vec<String>,
-}
+use crate::model::chart::ChartPart;
 
 /// What a key takes, by its name and by what it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -16,7 +16,6 @@ mod values;
 mod tests;
 
 pub use self::difference::{FieldDifference, differences};
-pub use self::keys::ChartPart;
 pub use self::objects::{aligned, has_field};
 pub use self::search::{ChartSearch, FoundValues, PlannedObject, RenderFailure, ValueSet, search};
-pub use self::values::merged;
+pub use self::values::{layered, merged};

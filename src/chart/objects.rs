@@ -73,13 +73,18 @@ pub fn aligned(object: &Value, other: &Value) -> Value {
     fn align(field: &str, value: &mut Value, other: &Value) {
         match (value, other) {
             (Value::Object(fields), other) => {
-                fields.iter_mut().for_each(|(name, value)| align(name, value, &other[name.as_str()]));
+                fields
+                    .iter_mut()
+                    .for_each(|(name, value)| align(name, value, &other[name.as_str()]));
             }
             (Value::Array(items), Value::Array(others)) => {
                 let key = key_of(field);
                 if let Some(key) = key.filter(|_| is_unordered(field)) {
                     let place = |item: &Value| {
-                        others.iter().position(|other| other[key] == item[key]).unwrap_or(usize::MAX)
+                        others
+                            .iter()
+                            .position(|other| other[key] == item[key])
+                            .unwrap_or(usize::MAX)
                     };
                     items.sort_by_key(place);
                 }

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::difference::{FieldDifference, at, differences};
-use super::keys::{ChartPart, Key, KeyKind, keys};
+use super::keys::{Key, KeyKind, keys};
 use super::marks::{Mark, Site, is_disabled, marked, marks};
 use super::objects::{
     Id, Objects, aligned, by_id, id, mounts_without_volume, volatile, with_volatile,
 };
 use super::values::{get, set};
+use crate::model::chart::ChartPart;
 
 /// The most renderings of one search.
 const MAX_RENDERINGS: usize = 150;
@@ -192,9 +193,8 @@ impl<'c, 'r, E> Run<'c, 'r, E> {
 
     /// What of the planned objects is not yet as it is planned; `None`, if another object changed.
     fn differing(&self, objects: &Objects) -> Option<Vec<(Id, FieldDifference)>> {
-        let is_whole = |id: &Id| {
-            self.volatile.get(id).is_some_and(|places| places.iter().any(Vec::is_empty))
-        };
+        let is_whole =
+            |id: &Id| self.volatile.get(id).is_some_and(|places| places.iter().any(Vec::is_empty));
         if objects.keys().any(|id| !is_whole(id) && !self.targets.contains_key(id)) {
             return None;
         }
@@ -210,7 +210,9 @@ impl<'c, 'r, E> Run<'c, 'r, E> {
             }
             // A pod that mounts what it does not have is refused.
             let broken = mounts_without_volume(object);
-            if broken > mounts_without_volume(&target) && broken > mounts_without_volume(&self.base[id]) {
+            if broken > mounts_without_volume(&target)
+                && broken > mounts_without_volume(&self.base[id])
+            {
                 return None;
             }
             left.extend(missing.into_iter().map(|difference| (id.clone(), difference)));
@@ -279,29 +281,26 @@ impl<'c, 'r, E> Run<'c, 'r, E> {
         let solved: usize = values.iter().map(|(.., fields)| fields.len()).sum();
         let is_global = key.path.first().is_some_and(|name| name == "global");
         // A volume comes before what mounts it.
-        let order =
-            (key.kind != KeyKind::Volumes, usize::MAX - solved, is_global, key.path.len());
+        let order = (key.kind != KeyKind::Volumes, usize::MAX - solved, is_global, key.path.len());
         (solved > 0).then_some(Group { values, order })
     }
 
     /// What a field of all these places is to be; `None`, if they differ.
     fn agreed(&self, sites: &[Site], below: &[String]) -> Option<Option<&Value>> {
-        let mut wanted = sites.iter().map(|(id, place)| {
-            at(self.targets.get(id)?, &[place.as_slice(), below].concat())
-        });
+        let mut wanted = sites
+            .iter()
+            .map(|(id, place)| at(self.targets.get(id)?, &[place.as_slice(), below].concat()));
         let first = wanted.next()?;
         wanted.all(|other| other == first).then_some(first)
     }
 
-    fn context(
-        &self,
-        key: &Key,
-        sites: &[Site],
-    ) -> Vec<Setting> {
+    fn context(&self, key: &Key, sites: &[Site]) -> Vec<Setting> {
         let mut below: BTreeMap<Vec<String>, BTreeSet<Field>> = BTreeMap::new();
         for (id, difference) in &self.left {
             let of_site = sites.iter().filter(|(of, _)| of == id);
-            for rest in of_site.filter_map(|(_, place)| difference.at.strip_prefix(place.as_slice())) {
+            for rest in
+                of_site.filter_map(|(_, place)| difference.at.strip_prefix(place.as_slice()))
+            {
                 if !rest.is_empty() && !difference.is_item {
                     let field = (id.clone(), difference.at.clone());
                     below.entry(rest.to_vec()).or_default().insert(field);
@@ -336,15 +335,11 @@ impl<'c, 'r, E> Run<'c, 'r, E> {
     }
 
     /// A value that stands alone in its place.
-    fn whole(
-        &self,
-        key: &Key,
-        sites: &[Site],
-        is_fit: impl Fn(&Value) -> bool,
-    ) -> Vec<Setting> {
+    fn whole(&self, key: &Key, sites: &[Site], is_fit: impl Fn(&Value) -> bool) -> Vec<Setting> {
         let Some(Some(wanted)) = self.agreed(sites, &[]) else { return Vec::new() };
         let is_of_site = |(id, difference): &&(Id, FieldDifference)| {
-            !difference.is_item && sites.iter().any(|(of, place)| of == id && *place == difference.at)
+            !difference.is_item
+                && sites.iter().any(|(of, place)| of == id && *place == difference.at)
         };
         let fields: BTreeSet<_> = self
             .left
@@ -358,19 +353,11 @@ impl<'c, 'r, E> Run<'c, 'r, E> {
         vec![(key.path.clone(), wanted.clone(), fields)]
     }
 
-    fn number(
-        &self,
-        key: &Key,
-        sites: &[Site],
-    ) -> Vec<Setting> {
+    fn number(&self, key: &Key, sites: &[Site]) -> Vec<Setting> {
         self.whole(key, sites, Value::is_number)
     }
 
-    fn words(
-        &self,
-        key: &Key,
-        sites: &[Site],
-    ) -> Vec<Setting> {
+    fn words(&self, key: &Key, sites: &[Site]) -> Vec<Setting> {
         self.whole(key, sites, Value::is_array)
     }
 
@@ -397,11 +384,7 @@ impl<'c, 'r, E> Run<'c, 'r, E> {
         items
     }
 
-    fn items(
-        &self,
-        key: &Key,
-        sites: &[Site],
-    ) -> Vec<Setting> {
+    fn items(&self, key: &Key, sites: &[Site]) -> Vec<Setting> {
         let current = get(self.chart.values, &key.path).and_then(Value::as_array);
         let mut list = current.cloned().unwrap_or_default();
         let items = self.wanted_items(sites);
@@ -416,11 +399,7 @@ impl<'c, 'r, E> Run<'c, 'r, E> {
         vec![(key.path.clone(), Value::Array(list), fields)]
     }
 
-    fn variable_map(
-        &self,
-        key: &Key,
-        sites: &[Site],
-    ) -> Vec<Setting> {
+    fn variable_map(&self, key: &Key, sites: &[Site]) -> Vec<Setting> {
         let items = self.wanted_items(sites).into_iter();
         let values = items.filter_map(|(item, fields)| {
             let (name, value) = (item["name"].as_str()?, item["value"].as_str()?);

@@ -28,6 +28,24 @@ fn merge(below: &mut Value, above: &Value) {
     }
 }
 
+/// Values of a user with others over them, as one layer: null stays, since it takes away what the
+/// chart has.
+#[must_use]
+pub fn layered(mut below: Value, above: &Value) -> Value {
+    fn layer(below: &mut Value, above: &Value) {
+        match (below, above) {
+            (Value::Object(fields), Value::Object(others)) => {
+                for (name, value) in others {
+                    layer(fields.entry(name.clone()).or_insert(Value::Null), value);
+                }
+            }
+            (below, above) => *below = above.clone(),
+        }
+    }
+    layer(&mut below, above);
+    below
+}
+
 /// Sets a field that lies deeper; maps are made on the way. False: something else is in the way.
 pub(super) fn set(values: &mut Value, path: &[String], value: Value) -> bool {
     let Some((name, rest)) = path.split_first() else {

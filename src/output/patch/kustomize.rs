@@ -26,6 +26,42 @@ const UNNAMED: &str = "default";
 /// # Errors
 /// A patch that cannot be written as YAML.
 pub fn kustomize(changes: &[(Value, Value)]) -> Result<Value, Error> {
+    Ok(
+        json!({"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component", "patches": patches(changes)?}),
+    )
+}
+
+/// What a post-renderer's script has helm's output as.
+const RENDERED: &str = "all.yaml";
+
+/// How to use a kustomization as a post-renderer.
+const AS_POST_RENDERER: &str = "\
+# Save this as kustomization.yaml in a directory of its own, and beside it, executable, as post-render:
+#
+#   #!/bin/sh
+#   cd \"$(dirname \"$0\")\" && cat > all.yaml
+#   exec kubectl kustomize .
+#
+# helm upgrade RELEASE CHART --values VALUES --post-renderer DIRECTORY/post-render  (Helm 3)
+# With Flux: the list below is spec.postRenderers[].kustomize.patches of the HelmRelease.
+";
+
+/// A kustomization with a patch for each object that changes, given as a chart renders it and as it
+/// is to be, and in its head how it becomes a post-renderer.
+///
+/// # Errors
+/// A patch that cannot be written as YAML.
+pub fn post_renderer(changes: &[(Value, Value)]) -> Result<String, Error> {
+    let kustomization = json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [RENDERED],
+        "patches": patches(changes)?,
+    });
+    Ok(AS_POST_RENDERER.to_owned() + &yaml::to_string(&kustomization)?)
+}
+
+fn patches(changes: &[(Value, Value)]) -> Result<Vec<Value>, Error> {
     let mut entries = Vec::new();
     // Without a name a selector would match every object of the kind.
     let is_named =
@@ -40,9 +76,7 @@ pub fn kustomize(changes: &[(Value, Value)]) -> Result<Value, Error> {
         let yaml = yaml::to_string(&patch)?;
         entries.push(json!({"target": target(before, is_alone), "patch": yaml}));
     }
-    Ok(
-        json!({"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component", "patches": entries}),
-    )
+    Ok(entries)
 }
 
 fn id(object: &Value) -> (&Value, &Value, &Value) {
