@@ -161,7 +161,7 @@ fn add(path: Vec<String>, values: &Value, found: &mut BTreeSet<Key>) {
 
 fn is_context(name: &str) -> bool {
     let name = name.to_lowercase().replace(['_', '-'], "");
-    name.ends_with("securitycontext") || name.ends_with("podsecurity")
+    name.contains("securitycontext") || name.ends_with("podsecurity")
 }
 
 /// What a key of this name takes, unless it holds something else.

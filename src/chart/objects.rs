@@ -56,6 +56,36 @@ pub(super) fn volatile(one: &Objects, other: &Objects) -> BTreeMap<Id, Vec<Vec<S
     places
 }
 
+/// What the names of objects that have another one in each rendering begin and end with. Objects
+/// of one kind are taken for the same in the order of their names.
+pub(super) fn names(one: &Objects, other: &Objects) -> BTreeMap<Id, (String, String)> {
+    let only = |these: &Objects, those: &Objects| {
+        let ids = these.keys().filter(|id| !those.contains_key(*id));
+        ids.cloned().collect::<Vec<Id>>()
+    };
+    let mut again = only(other, one);
+    let mut found = BTreeMap::new();
+    for id in only(one, other) {
+        let is_same = |other: &Id| (&other.0, &other.1, &other.2) == (&id.0, &id.1, &id.2);
+        let Some(at) = again.iter().position(is_same) else { continue };
+        let name = again.remove(at).3;
+        let same = |(one, other): &(char, char)| one == other;
+        let prefix: String =
+            id.3.chars().zip(name.chars()).take_while(same).map(|(one, _)| one).collect();
+        let rest = (&id.3[prefix.len()..], &name[prefix.len()..]);
+        let suffix: Vec<char> = rest
+            .0
+            .chars()
+            .rev()
+            .zip(rest.1.chars().rev())
+            .take_while(same)
+            .map(|(one, _)| one)
+            .collect();
+        found.insert(id, (prefix, suffix.into_iter().rev().collect()));
+    }
+    found
+}
+
 /// An object with what is volatile in it as another rendering has it.
 pub(super) fn with_volatile(object: &Value, other: &Value, places: &[Vec<String>]) -> Value {
     let mut object = object.clone();

@@ -8,7 +8,7 @@ use super::difference::{FieldDifference, at, differences};
 use super::keys::{Key, KeyKind, keys};
 use super::marks::{Mark, Site, is_disabled, marked, marks};
 use super::objects::{
-    Id, Objects, aligned, by_id, id, mounts_without_volume, volatile, with_volatile,
+    Id, Objects, aligned, by_id, id, mounts_without_volume, names, volatile, with_volatile,
 };
 use super::values::{get, set};
 use crate::model::chart::ChartPart;
@@ -66,6 +66,9 @@ pub struct FoundValues {
     /// How many fields are planned, and how many of them the values do not reach.
     pub wanted: usize,
     pub missing: usize,
+    /// The planned objects, by their numbers, whose names are made up at each rendering, and what
+    /// each name begins and ends with. No value is searched for them.
+    pub renamed: BTreeMap<usize, (String, String)>,
     pub renderings: usize,
 }
 
@@ -95,6 +98,15 @@ pub fn search<E>(
     Ok(run.finished(accepted))
 }
 
+/// Whether the name of an object is another one in each rendering.
+fn is_renamed(volatile: &BTreeMap<Id, Vec<Vec<String>>>, id: &Id) -> bool {
+    volatile.get(id).is_some_and(|places| places.iter().any(Vec::is_empty))
+}
+
+fn kind_of(id: &Id) -> (&str, &str) {
+    (&id.0, &id.1)
+}
+
 /// A field of an object.
 type Field = (Id, Vec<String>);
 
@@ -105,6 +117,8 @@ type Setting = (Vec<String>, Value, BTreeSet<Field>);
 #[derive(Debug, Clone)]
 struct Group {
     values: Vec<Setting>,
+    /// The whole of a map: a template may have fields of its own only where it is given none.
+    whole: Vec<Setting>,
     order: (bool, usize, bool, usize),
 }
 
@@ -138,6 +152,8 @@ struct Run<'c, 'r, E> {
     /// What each object of the chart is to be.
     targets: Objects,
     volatile: BTreeMap<Id, Vec<Vec<String>>>,
+    /// What the names that are made up each time begin and end with.
+    names: BTreeMap<Id, (String, String)>,
     /// With the values that are accepted.
     now: Objects,
     left: Vec<(Id, FieldDifference)>,
@@ -155,10 +171,13 @@ impl<'c, 'r, E> Run<'c, 'r, E> {
         };
         let (base, again) = (plain()?, plain()?);
         let volatile = volatile(&base, &again);
+        let names = names(&base, &again);
         let mut targets = base.clone();
         for one in chart.planned {
             let id = id(&one.before);
-            let Some(object) = base.get(&id) else { continue };
+            let Some(object) = base.get(&id).filter(|_| !is_renamed(&volatile, &id)) else {
+                continue;
+            };
             let places = volatile.get(&id).map(Vec::as_slice).unwrap_or_default();
             targets.insert(id, with_volatile(&one.after, object, places));
         }
@@ -170,6 +189,7 @@ impl<'c, 'r, E> Run<'c, 'r, E> {
             base,
             targets,
             volatile,
+            names,
             left: Vec::new(),
             wanted: 0,
         };
@@ -193,9 +213,12 @@ impl<'c, 'r, E> Run<'c, 'r, E> {
 
     /// What of the planned objects is not yet as it is planned; `None`, if another object changed.
     fn differing(&self, objects: &Objects) -> Option<Vec<(Id, FieldDifference)>> {
-        let is_whole =
-            |id: &Id| self.volatile.get(id).is_some_and(|places| places.iter().any(Vec::is_empty));
-        if objects.keys().any(|id| !is_whole(id) && !self.targets.contains_key(id)) {
+        let is_whole = |id: &Id| is_renamed(&self.volatile, id);
+        // One whose name is made up each time has another one now.
+        let renamed: BTreeSet<(&str, &str)> =
+            self.volatile.keys().filter(|id| is_whole(id)).map(kind_of).collect();
+        let is_known = |id: &Id| self.targets.contains_key(id) || renamed.contains(&kind_of(id));
+        if !objects.keys().all(is_known) {
             return None;
         }
         let planned: BTreeSet<Id> = self.chart.planned.iter().map(|one| id(&one.before)).collect();
@@ -236,8 +259,13 @@ impl<'c, 'r, E> Run<'c, 'r, E> {
         }
         match self.rendered(&marked(marks, self.chart.values))? {
             Some(objects) => {
-                let reached = marks.iter().map(|mark| (mark.key.clone(), mark.sites(&objects)));
-                found.extend(reached.filter(|(_, sites)| !sites.is_empty()));
+                for mark in marks {
+                    let mut sites = mark.sites(&objects);
+                    sites.retain(|(id, _)| self.targets.contains_key(id));
+                    if !sites.is_empty() {
+                        found.push((mark.key.clone(), sites));
+                    }
+                }
             }
             None if marks.len() > 1 && self.renderings < MAX_RENDERINGS / 2 => {
                 let (one, other) = marks.split_at(marks.len() / 2);
@@ -282,7 +310,11 @@ impl<'c, 'r, E> Run<'c, 'r, E> {
         let is_global = key.path.first().is_some_and(|name| name == "global");
         // A volume comes before what mounts it.
         let order = (key.kind != KeyKind::Volumes, usize::MAX - solved, is_global, key.path.len());
-        (solved > 0).then_some(Group { values, order })
+        let whole = match key.kind {
+            KeyKind::Context => self.whole_map(key, sites, &values),
+            _ => Vec::new(),
+        };
+        (solved > 0).then_some(Group { values, whole, order })
     }
 
     /// What a field of all these places is to be; `None`, if they differ.
@@ -332,6 +364,20 @@ impl<'c, 'r, E> Run<'c, 'r, E> {
             values.insert(0, (path(&["enabled".to_owned()]), json!(true), BTreeSet::new()));
         }
         values
+    }
+
+    /// All that a map is to have in its places, and not only what is to change.
+    fn whole_map(&self, key: &Key, sites: &[Site], values: &[Setting]) -> Vec<Setting> {
+        let Some(Some(wanted)) = self.agreed(sites, &[]) else { return Vec::new() };
+        let mut all = values.to_vec();
+        for difference in differences(&json!({}), wanted) {
+            let path = [key.path.as_slice(), &difference.at].concat();
+            let is_set = values.iter().any(|(set, ..)| *set == path);
+            if let Some(value) = difference.wanted.filter(|_| !is_set && !difference.is_item) {
+                all.push((path, value, BTreeSet::new()));
+            }
+        }
+        all
     }
 
     /// A value that stands alone in its place.
@@ -422,11 +468,22 @@ impl<'c, 'r, E> Run<'c, 'r, E> {
                 *accepted = with;
                 continue;
             }
+            if !group.whole.is_empty() {
+                let whole = accepted.with(&Group { values: group.whole.clone(), ..group.clone() });
+                if self.is_taken(&whole)? {
+                    *accepted = whole;
+                    continue;
+                }
+            }
             if group.values.len() < 2 {
                 continue;
             }
             for value in group.values {
-                let one = accepted.with(&Group { values: vec![value], order: group.order });
+                let one = accepted.with(&Group {
+                    values: vec![value],
+                    whole: Vec::new(),
+                    order: group.order,
+                });
                 if self.is_taken(&one)? {
                     *accepted = one;
                 }
@@ -473,6 +530,15 @@ impl<'c, 'r, E> Run<'c, 'r, E> {
             let fields = fields.into_iter().filter_map(|(id, place)| Some((number(&id)?, place)));
             ValueSet { path, value, fields: fields.collect() }
         });
+        let planned = self.chart.planned.iter().enumerate();
+        let renamed: BTreeMap<usize, (String, String)> = planned
+            .filter_map(|(number, one)| Some((number, self.names.get(&id(&one.before))?.clone())))
+            .collect();
+        let unnamed: usize = renamed
+            .keys()
+            .map(|number| &self.chart.planned[*number])
+            .map(|one| differences(&one.before, &one.after).len())
+            .sum();
         let objects = self.chart.planned.iter().map(|one| {
             let id = id(&one.before);
             let before = self.now.get(&id).unwrap_or(&one.before).clone();
@@ -484,8 +550,9 @@ impl<'c, 'r, E> Run<'c, 'r, E> {
             set: set.collect(),
             overrides,
             objects: objects.collect(),
-            wanted: self.wanted,
-            missing: self.left.len(),
+            wanted: self.wanted + unnamed,
+            missing: self.left.len() + unnamed,
+            renamed,
             renderings: self.renderings,
         }
     }

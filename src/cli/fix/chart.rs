@@ -126,7 +126,7 @@ async fn printed(
                 "warning: {hook} is a hook, and Helm 3 gives no hook to a post-renderer"
             ));
         }
-        print(&patch::post_renderer(&plan.changes())?)?;
+        print(&patch::post_renderer(&plan.changes(), &plan.made_up())?)?;
     } else {
         if args.is_of_values() {
             print(&values(&plan.lines)?)?;

@@ -1,5 +1,7 @@
 //! A kustomize component (kustomize.config.k8s.io/v1alpha1) that carries a patch for each object.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::json6902;
@@ -47,16 +49,28 @@ const AS_POST_RENDERER: &str = "\
 ";
 
 /// A kustomization with a patch for each object that changes, given as a chart renders it and as it
-/// is to be, and in its head how it becomes a post-renderer.
+/// is to be, and in its head how it becomes a post-renderer. Of a name that is made up at each
+/// rendering, what it begins and ends with is given.
 ///
 /// # Errors
 /// A patch that cannot be written as YAML.
-pub fn post_renderer(changes: &[(Value, Value)]) -> Result<String, Error> {
+pub fn post_renderer(
+    changes: &[(Value, Value)],
+    made_up: &BTreeMap<String, (String, String)>,
+) -> Result<String, Error> {
+    let mut patches = patches(changes)?;
+    for entry in &mut patches {
+        let name = entry["target"]["name"].as_str().unwrap_or_default();
+        let made_up = made_up.iter().find(|(known, _)| escaped(known) == name);
+        if let Some((_, (start, end))) = made_up {
+            entry["target"]["name"] = json!(format!("{}.*{}", escaped(start), escaped(end)));
+        }
+    }
     let kustomization = json!({
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": [RENDERED],
-        "patches": patches(changes)?,
+        "patches": patches,
     });
     Ok(AS_POST_RENDERER.to_owned() + &yaml::to_string(&kustomization)?)
 }

@@ -1,5 +1,6 @@
 //! Plans for what a Helm chart renders: the values that give them, and what no value reaches.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -262,6 +263,16 @@ impl ChartPlan {
     pub fn changes(&self) -> Vec<(Value, Value)> {
         let objects = self.found.objects.iter();
         objects.map(|one| (one.before.clone(), one.after.clone())).collect()
+    }
+
+    /// What a name begins and ends with that the chart makes up at each rendering.
+    #[must_use]
+    pub fn made_up(&self) -> BTreeMap<String, (String, String)> {
+        let name = |number: &usize| {
+            let name = &self.found.objects[*number].before["metadata"]["name"];
+            name.as_str().unwrap_or_default().to_owned()
+        };
+        self.found.renamed.iter().map(|(number, ends)| (name(number), ends.clone())).collect()
     }
 
     /// What the values do not reach, in a sentence for each object.
