@@ -21,6 +21,8 @@ const IDS: [&str; 3] = ["runAsUser", "runAsGroup", "fsGroup"];
 pub(super) struct Mark {
     pub(super) key: Key,
     number: u64,
+    /// Of a security context.
+    fields: &'static [&'static str],
 }
 
 /// Where a key comes out: an object, and the place in it of the map or the list that has its value.
@@ -33,7 +35,7 @@ pub(super) fn marks(keys: Vec<Key>, objects: &Objects) -> Vec<Mark> {
         leaves(object, &mut Vec::new(), &mut |_, leaf| taken.extend(leaf.as_u64()));
     }
     let free = (FIRST..).filter(|number| !taken.contains(number));
-    keys.into_iter().zip(free).map(|(key, number)| Mark { key, number }).collect()
+    keys.into_iter().zip(free).map(|(key, number)| Mark { key, number, fields: &IDS }).collect()
 }
 
 impl Mark {
@@ -42,6 +44,12 @@ impl Mark {
             KeyKind::Variables | KeyKind::VariableMap => format!("NONROOT_MARK_{}", self.number),
             _ => format!("nonroot-mark-{}", self.number),
         }
+    }
+
+    /// A smaller mark, for a schema that refuses this one.
+    pub(super) fn smaller(&self) -> Option<Mark> {
+        let is_large = self.key.kind == KeyKind::Context && self.fields.len() > 1;
+        is_large.then(|| Mark { fields: &IDS[..1], ..self.clone() })
     }
 
     /// The key's value with the mark in it, over what the key holds now.
@@ -55,7 +63,7 @@ impl Mark {
         };
         match self.key.kind {
             KeyKind::Context => {
-                let fields = IDS.iter().map(|field| ((*field).to_owned(), json!(number)));
+                let fields = self.fields.iter().map(|field| ((*field).to_owned(), json!(number)));
                 let enabled = is_disabled(current).then(|| ("enabled".to_owned(), json!(true)));
                 fields.chain(enabled).collect()
             }

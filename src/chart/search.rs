@@ -171,7 +171,8 @@ impl<'c, 'r, E> Run<'c, 'r, E> {
         };
         let (base, again) = (plain()?, plain()?);
         let volatile = volatile(&base, &again);
-        let names = names(&base, &again);
+        let planned = chart.planned.iter().map(|one| one.before.clone()).collect();
+        let names = names(&by_id(planned), &base);
         let mut targets = base.clone();
         for one in chart.planned {
             let id = id(&one.before);
@@ -272,7 +273,13 @@ impl<'c, 'r, E> Run<'c, 'r, E> {
                 self.probe(one, found)?;
                 self.probe(other, found)?;
             }
-            None => {}
+            None => {
+                if let [mark] = marks
+                    && let Some(smaller) = mark.smaller()
+                {
+                    self.probe(&[smaller], found)?;
+                }
+            }
         }
         Ok(())
     }
