@@ -171,7 +171,9 @@ fn what_is_no_chart_or_has_no_helm_is_one_sentence() {
 fn helm(arguments: &[&str]) -> String {
     let mut helm = program("helm");
     helm.env("KUBECONFIG", testbed::kubeconfig());
-    good(&helm.args(arguments).output().expect("helm runs"))
+    let output = helm.args(arguments).output().expect("helm runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    good(&output)
 }
 
 /// A file with this text, in a directory that goes with it.
@@ -191,10 +193,11 @@ fn a_live_release_is_upgraded_with_its_values() {
     helm(&["install", "site", &chart, "-n", name, "--wait", "--timeout", "90s"]);
     let found = nonroot(
         &testbed::kubeconfig(),
-        &["fix", "deploy/site", "-n", name, "--yes", "-o", "values"],
+        &["fix", "deploy/site", "-n", name, "--trial", "--yes", "-o", "values"],
     );
     let values = good(&found);
     assert!(values.contains("runAsNonRoot: true"), "{values}");
+    assert!(values.contains("extraVolumeMounts:"), "{values}");
     kubectl(&["label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted"]);
     let (_directory, file) = written(&values);
     let file = file.display().to_string();

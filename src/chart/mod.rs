@@ -17,5 +17,7 @@ mod tests;
 
 pub use self::difference::{FieldDifference, differences};
 pub use self::objects::{aligned, has_field};
-pub use self::search::{ChartSearch, FoundValues, PlannedObject, RenderFailure, ValueSet, search};
+pub use self::search::{
+    ChartSearch, FoundValues, PlannedObject, RenderFailure, Renderer, ValueSet, search,
+};
 pub use self::values::{layered, merged};

@@ -35,6 +35,9 @@ pub enum RenderFailure<E> {
     Stopped(E),
 }
 
+/// Renders a chart with values over those in force.
+pub type Renderer<'r, E> = dyn FnMut(&Value) -> Result<Vec<Value>, RenderFailure<E>> + 'r;
+
 /// A key that is set, and why.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ValueSet {
@@ -76,10 +79,7 @@ pub struct FoundValues {
 ///
 /// # Errors
 /// The chart cannot be rendered as it is, or the renderer stopped.
-pub fn search<E>(
-    chart: &ChartSearch<'_>,
-    render: &mut dyn FnMut(&Value) -> Result<Vec<Value>, RenderFailure<E>>,
-) -> Result<FoundValues, E> {
+pub fn search<E>(chart: &ChartSearch<'_>, render: &mut Renderer<'_, E>) -> Result<FoundValues, E> {
     let mut run = Run::start(chart, render)?;
     let sites = run.sites()?;
     let mut accepted = Accepted::default();
@@ -146,7 +146,7 @@ impl Accepted {
 
 struct Run<'c, 'r, E> {
     chart: &'c ChartSearch<'c>,
-    render: &'r mut dyn FnMut(&Value) -> Result<Vec<Value>, RenderFailure<E>>,
+    render: &'r mut Renderer<'r, E>,
     renderings: usize,
     base: Objects,
     /// What each object of the chart is to be.
@@ -161,10 +161,7 @@ struct Run<'c, 'r, E> {
 }
 
 impl<'c, 'r, E> Run<'c, 'r, E> {
-    fn start(
-        chart: &'c ChartSearch<'c>,
-        render: &'r mut dyn FnMut(&Value) -> Result<Vec<Value>, RenderFailure<E>>,
-    ) -> Result<Self, E> {
+    fn start(chart: &'c ChartSearch<'c>, render: &'r mut Renderer<'r, E>) -> Result<Self, E> {
         let mut plain = || match render(&json!({})) {
             Ok(objects) => Ok(by_id(objects)),
             Err(RenderFailure::Refused(error) | RenderFailure::Stopped(error)) => Err(error),
@@ -288,7 +285,7 @@ impl<'c, 'r, E> Run<'c, 'r, E> {
     fn groups(&self, sites: &[(Key, Vec<Site>)], accepted: &Accepted) -> Vec<Group> {
         let mut groups: Vec<Group> =
             sites.iter().filter_map(|(key, sites)| self.group(key, sites, accepted)).collect();
-        groups.sort_by(|one, other| one.order.cmp(&other.order));
+        groups.sort_by_key(|group| group.order);
         // What one key sets, no other needs to.
         let mut solved: BTreeSet<Field> = BTreeSet::new();
         for group in &mut groups {
