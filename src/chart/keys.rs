@@ -118,7 +118,7 @@ fn of_values(
     let is_of_a_program = OF_A_PROGRAM.iter().any(|name| fields.contains_key(*name));
     let named = names.iter().filter(|_| is_of_a_program || path.is_empty());
     for name in named.filter(|name| !fields.contains_key(*name)) {
-        add([path.as_slice(), &[name.clone()]].concat(), values, found);
+        add([path.as_slice(), std::slice::from_ref(name)].concat(), values, found);
     }
     for (name, field) in fields {
         path.push(name.clone());
