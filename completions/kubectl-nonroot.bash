@@ -461,7 +461,7 @@ _kubectl__nonroot() {
             return 0
             ;;
         kubectl__subcmd__nonroot__subcmd__fix)
-            opts="-A -l -f -R -y -w -o -n -s -v -h --all-namespaces --selector --field-selector --filename --recursive --trial --yes --apply --dry-run --force --write --level --run-as --without --read-only-root --user-namespace --max-rounds --timeout --no-minimize --parallel --with-volumes --command --env --strace-image --check --check-job --no-control --no-requests --quick --trial-namespace --clean --trace --images --offline --output --plain-http --registry-mirror --content-store --no-image-cache --image-cache-size --namespace --context --kubeconfig --cluster --user --as --as-group --server --token --certificate-authority --insecure-skip-tls-verify --tls-server-name --request-timeout --v --help"
+            opts="-A -l -f -R -y -w -o -n -s -v -h --all-namespaces --selector --field-selector --filename --recursive --trial --yes --apply --dry-run --force --write --values --release --level --run-as --without --read-only-root --user-namespace --max-rounds --timeout --no-minimize --parallel --with-volumes --command --env --strace-image --check --check-job --no-control --no-requests --quick --trial-namespace --clean --trace --images --offline --output --plain-http --registry-mirror --content-store --no-image-cache --image-cache-size --namespace --context --kubeconfig --cluster --user --as --as-group --server --token --certificate-authority --insecure-skip-tls-verify --tls-server-name --request-timeout --v --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -489,6 +489,14 @@ _kubectl__nonroot() {
                     ;;
                 --dry-run)
                     COMPREPLY=($(compgen -W "server" -- "${cur}"))
+                    return 0
+                    ;;
+                --values)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --release)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --level)
@@ -553,6 +561,11 @@ _kubectl__nonroot() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "text json yaml patch json6902 kustomize policy gitops diff markdown html ownership-job" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json yaml patch json6902 kustomize values post-renderer diff markdown html ownership-job" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text json yaml patch json6902 kustomize values post-renderer diff markdown html ownership-job" -- "${cur}"))
                     return 0
                     ;;
                 --plain-http)

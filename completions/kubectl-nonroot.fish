@@ -138,6 +138,8 @@ complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s 
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l field-selector -d 'Field selector of pods, such as spec.nodeName=node1' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -s f -l filename -d 'Files or directories of manifests instead of a cluster, or - for standard input; may be repeated' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l dry-run -d 'With --apply, only ask the API server whether it would accept the change' -r -f -a "server\t''"
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l values -d 'Values of the chart of -f, as helm takes them; may be repeated' -r
+complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l release -d 'Name that the release of the chart of -f has, instead of the chart\'s' -r
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l level -d 'Level to satisfy' -r -f -a "baseline\t''
 restricted\t''"
 complete -c kubectl-nonroot -n "__fish_kubectl_nonroot_using_subcommand fix" -l run-as -d 'Run as this user, whatever the evidence says' -r
@@ -161,6 +163,8 @@ json6902\t'A JSON patch (RFC 6902) for kubectl patch --type=json'
 kustomize\t'A kustomize component with the patch'
 policy\t'A MutatingAdmissionPolicy that changes the workload\'s pods, where its template is another\'s'
 gitops\t'The part with the patch of the Flux or Argo CD object that the workload comes from'
+values\t'Of a Helm chart: the values that give the plan, each with its reason'
+post-renderer\t'Of a Helm chart: a kustomization with what the values do not reach'
 diff\t'A unified diff; with -f of the file'
 markdown\t'A summary for a pull request'
 html\t'A page to read, share or print'

@@ -151,6 +151,8 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-nonroot' -ScriptBlock {
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Files or directories of manifests instead of a cluster, or - for standard input; may be repeated')
             [CompletionResult]::new('--filename', '--filename', [CompletionResultType]::ParameterName, 'Files or directories of manifests instead of a cluster, or - for standard input; may be repeated')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'With --apply, only ask the API server whether it would accept the change')
+            [CompletionResult]::new('--values', '--values', [CompletionResultType]::ParameterName, 'Values of the chart of -f, as helm takes them; may be repeated')
+            [CompletionResult]::new('--release', '--release', [CompletionResultType]::ParameterName, 'Name that the release of the chart of -f has, instead of the chart''s')
             [CompletionResult]::new('--level', '--level', [CompletionResultType]::ParameterName, 'Level to satisfy')
             [CompletionResult]::new('--run-as', '--run-as', [CompletionResultType]::ParameterName, 'Run as this user, whatever the evidence says')
             [CompletionResult]::new('--without', '--without', [CompletionResultType]::ParameterName, 'Leave a remedy out, by its id; may be repeated')

@@ -33,6 +33,7 @@
 //! | [`diagnosis`] | model | pure |
 //! | [`foresight`] | model | pure |
 //! | [`comparison`] | model | pure |
+//! | [`chart`] | model | pure |
 //! | [`remedy`] | model | pure |
 //! | [`plan`] | model, policy, remedy | pure |
 //! | [`search`] | model, foresight, plan, remedy | pure |
@@ -40,7 +41,7 @@
 //! | [`run`] | model, error, comparison, diagnosis, evidence, foresight, plan, policy, remedy, search | writes |
 //! | [`apply`] | model, error, evidence | writes |
 //! | [`output`] | model, error, diagnosis, policy, remedy | renders |
-//! | [`usecase`] | model, error, policy, diagnosis, foresight, comparison, remedy, plan, search, evidence, run, apply, output | joins |
+//! | [`usecase`] | model, error, policy, diagnosis, foresight, comparison, chart, remedy, plan, search, evidence, run, apply, output | joins |
 //! | [`cli`] | all | talks |
 //!
 //! A pure room touches no file, no network and no clock. A room that reads asks nobody and changes
@@ -57,6 +58,7 @@
 //! - Strings from outside reach a terminal only through [`output::terminal`].
 
 pub mod apply;
+pub mod chart;
 pub mod cli;
 pub mod comparison;
 pub mod diagnosis;

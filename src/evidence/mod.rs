@@ -3,6 +3,7 @@
 pub mod baseline;
 pub mod cluster;
 pub mod files;
+pub mod helm;
 pub mod image;
 pub mod inside;
 pub mod logs;

@@ -6,6 +6,7 @@ pub mod answer;
 pub mod behaviour;
 pub mod can_i;
 pub mod capability;
+pub mod chart;
 pub mod check;
 pub mod container;
 pub mod credentials;

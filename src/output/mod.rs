@@ -21,6 +21,7 @@ pub mod table;
 mod template;
 pub mod terminal;
 pub mod trace;
+pub mod values;
 pub mod yaml;
 
 /// The version of this contract.

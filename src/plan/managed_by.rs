@@ -22,6 +22,14 @@ const PEOPLE: [&str; 8] = [
     "unknown",
 ];
 
+/// The Helm release that an object belongs to, and its namespace where it says so.
+#[must_use]
+pub fn release(object: &Value) -> Option<(&str, Option<&str>)> {
+    let annotations = &object["metadata"]["annotations"];
+    let name = annotations["meta.helm.sh/release-name"].as_str()?;
+    Some((name, annotations["meta.helm.sh/release-namespace"].as_str()))
+}
+
 /// The tool that made an object and keeps it as it is, if one did.
 #[must_use]
 pub fn owner(object: &Value) -> Option<Owner> {
@@ -33,7 +41,7 @@ pub fn owner(object: &Value) -> Option<Owner> {
         annotation("meta.helm.sh/release-name").or(label("helm.toolkit.fluxcd.io/name"))
     {
         let advice = format!(
-            "set podSecurityContext, securityContext and the volumes in the chart's values, or use the patch as a post-renderer, and upgrade {release}"
+            "-o values finds the values of its chart to set, and -o post-renderer prints what they do not reach; then upgrade {release}"
         );
         return owner(format!("the Helm release {release}"), advice);
     }

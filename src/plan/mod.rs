@@ -21,7 +21,7 @@ pub use self::chown_job::{Transfer, job, transfers};
 pub use self::compose::{compose, template_path};
 pub use self::edit::FILL;
 pub use self::identity::{Known, assigned, candidates, of_image};
-pub use self::managed_by::{Owner, owner};
+pub use self::managed_by::{Owner, owner, release};
 pub use self::privilege::{privileged, retained, retained_capabilities, windows};
 pub use self::user::{run_as, run_as_non_root};
 

@@ -348,7 +348,12 @@ fn every_policy() -> Vec<(Level, Version)> {
 fn scanned(pod: &Value, level: Level, version: Version) -> Vec<Finding> {
     let mut pod = pod.clone();
     (pod["apiVersion"], pod["kind"]) = (json!("v1"), json!("Pod"));
-    let file = ManifestFile { name: "pod.json".to_owned(), path: None, text: pod.to_string() };
+    let file = ManifestFile {
+        name: "pod.json".to_owned(),
+        path: None,
+        text: pod.to_string(),
+        is_rendered: false,
+    };
     let read = manifests::workloads(&[Arc::new(file)], |manifest| manifest.workload);
     let [Workload { metadata, spec, .. }] = read.value.workloads.as_slice() else {
         panic!("{:?}: {pod}", read.errors)

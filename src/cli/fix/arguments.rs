@@ -47,6 +47,12 @@ pub(in crate::cli) struct FixArgs {
     /// Write the plan into the files of -f
     #[arg(short, long, requires = "filename")]
     pub(super) write: bool,
+    /// Values of the chart of -f, as helm takes them; may be repeated
+    #[arg(long, value_name = "FILE", requires = "filename")]
+    pub(super) values: Vec<String>,
+    /// Name that the release of the chart of -f has, instead of the chart's
+    #[arg(long, value_name = "NAME", requires = "filename")]
+    pub(super) release: Option<String>,
     /// Level to satisfy
     #[arg(long, value_enum, default_value = "restricted")]
     pub(super) level: ChosenLevel,
@@ -122,6 +128,7 @@ Examples:
   kubectl nonroot fix -f web.yaml --images -o diff  # no cluster: what the image tells
   kubectl nonroot fix -f manifests/ -R --write
   kubectl nonroot fix deploy,sts -A --yes -o kustomize
+  kubectl nonroot fix -f charts/web --values my.yaml -o values  # a Helm chart: needs helm
   kubectl nonroot fix --clean -n shop
 
 Exit codes: 0 a plan, or proven, or applied; 1 not proven, or taken back, or the level still forbids what the plan leaves;
@@ -145,6 +152,10 @@ pub(super) enum Format {
     Policy,
     /// The part with the patch of the Flux or Argo CD object that the workload comes from
     Gitops,
+    /// Of a Helm chart: the values that give the plan, each with its reason
+    Values,
+    /// Of a Helm chart: a kustomization with what the values do not reach
+    PostRenderer,
     /// A unified diff; with -f of the file
     Diff,
     /// A summary for a pull request
@@ -225,6 +236,11 @@ impl FixArgs {
     pub(super) fn prints_files(&self) -> bool {
         !self.selection.filename.is_empty()
             && matches!(self.output, Some(Format::Yaml | Format::Diff))
+    }
+
+    /// Whether what is printed is about a chart's values.
+    pub(super) fn is_of_values(&self) -> bool {
+        matches!(self.output, Some(Format::Values | Format::PostRenderer))
     }
 
     /// Whether only the change is printed, without what a reader should know beside it.

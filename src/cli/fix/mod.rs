@@ -2,6 +2,7 @@
 //! cluster or a file.
 
 mod arguments;
+mod chart;
 mod delivery;
 mod render;
 
@@ -49,7 +50,13 @@ pub(super) async fn run(flags: &ClusterFlags, args: FixArgs) -> Result<u8, Fault
         policies_are_served(cluster).await?;
     }
     let tell = progress::shown();
+    if let Some(chart) = chart::of(cluster, &args)? {
+        return chart.run(cluster, &args, &options, &tell).await;
+    }
     let (found, mut errors) = found(cluster, &options, &tell).await?;
+    if args.is_of_values() {
+        return chart::of_release(cluster, &args, &options, found.targets, &tell).await;
+    }
     for warning in errors.iter().map(ToString::to_string).chain(found.notes) {
         say(format_args!("warning: {warning}"));
     }

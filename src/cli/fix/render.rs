@@ -73,6 +73,8 @@ pub(super) fn rendered(
             patch::gitops_objects(&objects(fixed))
         }
         Format::Policy => policies(fixed),
+        // A chart prints these, and there is nothing to change without one.
+        Format::Values | Format::PostRenderer => Ok(String::new()),
         Format::Yaml if fixed.is_empty() => {
             Ok(edited_files::stream(files.iter().map(|file| file.text.as_str())))
         }

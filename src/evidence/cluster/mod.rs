@@ -14,6 +14,7 @@ mod namespace;
 mod nodes;
 mod protobuf;
 mod records;
+mod releases;
 mod schema;
 mod scope;
 mod storage;

@@ -44,6 +44,8 @@ pub struct ManifestFile {
     /// `None` for standard input.
     pub path: Option<PathBuf>,
     pub text: String,
+    /// It is what a chart was rendered to, and no file.
+    pub is_rendered: bool,
 }
 
 impl ManifestFile {
@@ -152,10 +154,16 @@ pub fn files(paths: &[String], recursive: bool) -> Partial<Vec<ManifestFile>> {
             name: "stdin".to_owned(),
             path: None,
             text,
+            is_rendered: false,
         }),
         Ok(Some(path)) => {
             let name = path.display().to_string();
-            open(path, &name).map(|text| ManifestFile { name, path: Some(path.clone()), text })
+            open(path, &name).map(|text| ManifestFile {
+                name,
+                path: Some(path.clone()),
+                text,
+                is_rendered: false,
+            })
         }
         Err(error) => Err(error.clone()),
     }))
@@ -243,6 +251,23 @@ pub fn workloads<T: Send>(
         }
     }
     Partial { value: found, errors }
+}
+
+/// The objects of a text, those of its lists each by itself.
+///
+/// # Errors
+/// The first document that cannot be read, by its line.
+pub fn objects(text: &str) -> Result<Vec<Value>, document::Malformed> {
+    let mut found = Vec::new();
+    for part in split(text).flat_map(json_values) {
+        let document = Document::parse(part.text).map_err(|malformed| document::Malformed {
+            line: part.line + malformed.line,
+            ..malformed
+        })?;
+        let items = document.into_iter().flat_map(Document::items);
+        found.extend(items.map(|item| item.value));
+    }
+    Ok(found)
 }
 
 /// Reads one document, which may be a list of objects.
@@ -590,8 +615,12 @@ mod tests {
     }
 
     fn read_text(text: &str) -> (Vec<Manifest>, Vec<String>) {
-        let file =
-            Arc::new(ManifestFile { name: "f.yaml".to_owned(), path: None, text: text.to_owned() });
+        let file = Arc::new(ManifestFile {
+            name: "f.yaml".to_owned(),
+            path: None,
+            text: text.to_owned(),
+            is_rendered: false,
+        });
         let Partial { value, errors } = workloads(&[file], |manifest| manifest);
         (value.workloads, errors.iter().map(Error::to_string).collect())
     }
@@ -667,7 +696,12 @@ mod tests {
     #[test]
     fn what_is_filled_in_later_is_left_out_of_account_in_another_kind() {
         let text = "apiVersion: x.example/v1\nkind: Flow\nmetadata: {name: f}\nspec:\n  steps:\n  - image: i\n    securityContext:\n      runAsUser: \"{{uid}}\"\n      privileged: true\n";
-        let file = ManifestFile { name: "f.yaml".to_owned(), path: None, text: text.to_owned() };
+        let file = ManifestFile {
+            name: "f.yaml".to_owned(),
+            path: None,
+            text: text.to_owned(),
+            is_rendered: false,
+        };
         let Partial { value: ManifestContents { workloads, unjudged, notes }, errors } =
             workloads(&[Arc::new(file)], |manifest| manifest);
         let context =

@@ -146,6 +146,7 @@ mod tests {
             name: path.display().to_string(),
             text: fs::read_to_string(&path).unwrap_or_default(),
             path: Some(path),
+            is_rendered: false,
         }
     }
 

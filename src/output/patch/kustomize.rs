@@ -1,5 +1,7 @@
 //! A kustomize component (kustomize.config.k8s.io/v1alpha1) that carries a patch for each object.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::json6902;
@@ -26,6 +28,54 @@ const UNNAMED: &str = "default";
 /// # Errors
 /// A patch that cannot be written as YAML.
 pub fn kustomize(changes: &[(Value, Value)]) -> Result<Value, Error> {
+    Ok(
+        json!({"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component", "patches": patches(changes)?}),
+    )
+}
+
+/// What a post-renderer's script has helm's output as.
+const RENDERED: &str = "all.yaml";
+
+/// How to use a kustomization as a post-renderer.
+const AS_POST_RENDERER: &str = "\
+# Save this as kustomization.yaml in a directory of its own, and beside it, executable, as post-render:
+#
+#   #!/bin/sh
+#   cd \"$(dirname \"$0\")\" && cat > all.yaml
+#   exec kubectl kustomize .
+#
+# helm upgrade RELEASE CHART --values VALUES --post-renderer DIRECTORY/post-render  (Helm 3)
+# With Flux: the list below is spec.postRenderers[].kustomize.patches of the HelmRelease.
+";
+
+/// A kustomization with a patch for each object that changes, given as a chart renders it and as it
+/// is to be, and in its head how it becomes a post-renderer. Of a name that is made up at each
+/// rendering, what it begins and ends with is given.
+///
+/// # Errors
+/// A patch that cannot be written as YAML.
+pub fn post_renderer(
+    changes: &[(Value, Value)],
+    made_up: &BTreeMap<String, (String, String)>,
+) -> Result<String, Error> {
+    let mut patches = patches(changes)?;
+    for entry in &mut patches {
+        let name = entry["target"]["name"].as_str().unwrap_or_default();
+        let made_up = made_up.iter().find(|(known, _)| escaped(known) == name);
+        if let Some((_, (start, end))) = made_up {
+            entry["target"]["name"] = json!(format!("{}.*{}", escaped(start), escaped(end)));
+        }
+    }
+    let kustomization = json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [RENDERED],
+        "patches": patches,
+    });
+    Ok(AS_POST_RENDERER.to_owned() + &yaml::to_string(&kustomization)?)
+}
+
+fn patches(changes: &[(Value, Value)]) -> Result<Vec<Value>, Error> {
     let mut entries = Vec::new();
     // Without a name a selector would match every object of the kind.
     let is_named =
@@ -40,9 +90,7 @@ pub fn kustomize(changes: &[(Value, Value)]) -> Result<Value, Error> {
         let yaml = yaml::to_string(&patch)?;
         entries.push(json!({"target": target(before, is_alone), "patch": yaml}));
     }
-    Ok(
-        json!({"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component", "patches": entries}),
-    )
+    Ok(entries)
 }
 
 fn id(object: &Value) -> (&Value, &Value, &Value) {

@@ -16,7 +16,7 @@ pub use self::admission_policy::{TemplateChange, admission_policies};
 pub use self::diff::diff;
 pub use self::gitops::gitops_objects;
 pub use self::json6902::json6902;
-pub use self::kustomize::kustomize;
+pub use self::kustomize::{kustomize, post_renderer};
 pub use self::manifest::{Unfit, manifest};
 pub use self::merge::merge;
 pub use self::strategic::strategic;

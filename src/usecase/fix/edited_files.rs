@@ -104,9 +104,12 @@ pub fn stream<'a>(texts: impl Iterator<Item = &'a str>) -> String {
 
 /// Where a workload of a file was rendered from, and what to do there.
 pub fn rendered(manifest: &Manifest) -> Option<String> {
+    if manifest.file.is_rendered {
+        return None;
+    }
     let template = source::rendered_from(&manifest.file.text[manifest.part.clone()])?;
     Some(format!(
-        "Helm rendered it from {template}: set podSecurityContext and securityContext in the chart's values, or use the patch as a post-renderer"
+        "Helm rendered it from {template}: kubectl nonroot fix -f CHART -o values finds the values to set, and -o post-renderer prints what they do not reach"
     ))
 }
 

@@ -1,5 +1,6 @@
 //! The plan that takes a workload off root, the proof of it, and its way into the cluster or a file.
 
+pub mod chart;
 pub mod delivery;
 pub mod edited_files;
 pub mod planning;

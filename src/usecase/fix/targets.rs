@@ -270,6 +270,15 @@ pub fn of_files(selector: &Selector, level: Level, namespace: &str) -> (OfFiles,
         let path = file.path.as_deref().and_then(|path| std::fs::canonicalize(path).ok());
         path.is_none_or(|path| seen.insert(path))
     });
+    let (found, of_workloads) = of_texts(files, level, namespace);
+    errors.extend(of_workloads);
+    (found, errors)
+}
+
+/// The workloads of files that have been read, or of what a chart was rendered to.
+#[must_use]
+pub fn of_texts(files: Vec<ManifestFile>, level: Level, namespace: &str) -> (OfFiles, Vec<Error>) {
+    let mut errors = Vec::new();
     let files: Vec<Arc<ManifestFile>> = files.into_iter().map(Arc::new).collect();
     let read = manifests::workloads(&files, |manifest| match refused(&manifest) {
         Some(error) => Taken::Refused(error),
@@ -331,6 +340,9 @@ pub fn check_jobs(files: &[String]) -> Result<Vec<Value>, Error> {
 /// Why a workload of a file cannot be planned for: its document is not a whole object.
 fn refused(manifest: &Manifest) -> Option<Error> {
     let Manifest { file, part, workload, .. } = manifest;
+    if file.is_rendered {
+        return None;
+    }
     let text = &file.text[part.clone()];
     let attempted =
         || format!("fix {}/{} in {}", workload.kind.to_lowercase(), workload.name, file.name);
