@@ -556,16 +556,11 @@ _kubectl__nonroot() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "text json yaml patch json6902 kustomize policy gitops diff markdown html ownership-job" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json yaml patch json6902 kustomize policy gitops values post-renderer diff markdown html ownership-job" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "text json yaml patch json6902 kustomize policy gitops diff markdown html ownership-job" -- "${cur}"))
-                    COMPREPLY=($(compgen -W "text json yaml patch json6902 kustomize values post-renderer diff markdown html ownership-job" -- "${cur}"))
-                    return 0
-                    ;;
-                -o)
-                    COMPREPLY=($(compgen -W "text json yaml patch json6902 kustomize values post-renderer diff markdown html ownership-job" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json yaml patch json6902 kustomize policy gitops values post-renderer diff markdown html ownership-job" -- "${cur}"))
                     return 0
                     ;;
                 --plain-http)
