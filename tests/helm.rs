@@ -176,43 +176,62 @@ fn helm(arguments: &[&str]) -> String {
     good(&output)
 }
 
-/// A file with this text, in a directory that goes with it.
-fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("values.yaml");
-    fs::write(&path, text).expect("a file");
-    (directory, path)
+/// What a release's values do not reach, as a post-renderer that helm runs.
+fn post_renderer(directory: &Path, kustomization: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::write(directory.join("kustomization.yaml"), kustomization).expect("a file");
+    // The script in its head.
+    let script = kustomization.lines().skip_while(|line| !line.contains("#!/bin/sh"));
+    let script =
+        script.take_while(|line| line.len() > 1).filter_map(|line| line.strip_prefix("#   "));
+    let script: String = script.map(|line| format!("{line}\n")).collect();
+    let path = directory.join("post-render");
+    fs::write(&path, script).expect("a file");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it may be executed");
+    path
 }
 
 #[test]
 #[ignore = "needs helm and cluster"]
-fn a_live_release_is_upgraded_with_its_values() {
+fn a_live_release_is_upgraded_to_what_is_proven() {
     let namespace = Namespace::new("nonroot-test-helm", &[]);
-    let name = namespace.name();
-    let chart = chart("web");
+    let (name, chart) = (namespace.name(), chart("web"));
     helm(&["install", "site", &chart, "-n", name, "--wait", "--timeout", "90s"]);
-    let found = nonroot(
-        &testbed::kubeconfig(),
-        &["fix", "deploy/site", "-n", name, "--trial", "--yes", "-o", "values"],
-    );
-    let values = good(&found);
-    assert!(values.contains("runAsNonRoot: true"), "{values}");
+    let fix = |arguments: &[&str]| {
+        let all = [&["fix", "deploy/site", "-n", name, "--yes"], arguments].concat();
+        good(&nonroot(&testbed::kubeconfig(), &all))
+    };
+    let values = fix(&["--trial", "-o", "values"]);
     assert!(values.contains("extraVolumeMounts:"), "{values}");
+    let directory = tempfile::tempdir().expect("a directory");
+    let renderer = post_renderer(directory.path(), &fix(&["--trial", "-o", "post-renderer"]));
+    let file = directory.path().join("values.yaml");
+    fs::write(&file, &values).expect("a file");
     kubectl(&["label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted"]);
-    let (_directory, file) = written(&values);
-    let file = file.display().to_string();
     let template = || {
         let text = kubectl(&["get", "deployment", "site", "-n", name, "-o", "json"]);
         serde_json::from_str::<Value>(&text).expect("JSON")["spec"]["template"].clone()
     };
-    helm(&["upgrade", "site", &chart, "-n", name, "-f", &file, "--wait", "--timeout", "90s"]);
-    let upgraded = template();
-    helm(&["upgrade", "site", &chart, "-n", name, "-f", &file, "--wait", "--timeout", "90s"]);
-    assert_eq!(template(), upgraded, "another upgrade takes nothing back");
-    // And nothing is left to do.
-    let again = nonroot(
-        &testbed::kubeconfig(),
-        &["fix", "deploy/site", "-n", name, "--yes", "-o", "values"],
-    );
-    assert_eq!(good(&again), "{}\n");
+    let (file, renderer) = (file.display().to_string(), renderer.display().to_string());
+    let upgrade = || {
+        helm(&[
+            "upgrade",
+            "site",
+            &chart,
+            "-n",
+            name,
+            "-f",
+            &file,
+            "--post-renderer",
+            &renderer,
+            "--wait",
+            "--timeout",
+            "90s",
+        ]);
+        kubectl(&["rollout", "status", "-n", name, "deployment/site", "--timeout=90s"]);
+        template()
+    };
+    let upgraded = upgrade();
+    assert!(upgraded["spec"]["initContainers"].is_array(), "no value reaches it: {upgraded:#}");
+    assert_eq!(upgrade(), upgraded, "another upgrade takes nothing back");
 }

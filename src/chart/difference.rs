@@ -48,6 +48,13 @@ fn compare(
         (Some(Value::Object(old)), Some(Value::Object(new))) => maps(old, new, at, found),
         (None, Some(Value::Object(new))) if !new.is_empty() => maps(&empty, new, at, found),
         (Some(Value::Object(old)), None) if !old.is_empty() => maps(old, &empty, at, found),
+        // A list that is missing takes items as one that is empty does.
+        (None, Some(Value::Array(new))) if named_lists(at, &[], new).is_some() => {
+            for item in new {
+                let wanted = Some(item.clone());
+                found.push(FieldDifference { at: at.clone(), wanted, is_item: true });
+            }
+        }
         (Some(Value::Array(old)), Some(Value::Array(new))) => match named_lists(at, old, new) {
             Some(key) => lists(key, (old, new), at, found),
             None => found.push(FieldDifference {

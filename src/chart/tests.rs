@@ -141,12 +141,17 @@ fn lists_keep_what_they_have_and_mounts_come_with_their_volumes() {
     let render = |has_volumes: bool| {
         move |values: &Value| {
             let volumes = if has_volumes { &values["extraVolumes"] } else { &json!([]) };
+            let mounts = &values["extraVolumeMounts"];
             let set = values["env"].as_object().into_iter().flatten();
             let set: Value = set
                 .filter(|(name, _)| *name != "A")
                 .map(|(name, value)| json!({"name": name, "value": value}))
                 .collect();
-            let container = json!({"volumeMounts": values["extraVolumeMounts"], "env": set});
+            // As `with` does: no list where there is nothing in it.
+            let container = match *mounts == json!([]) {
+                true => json!({"env": set}),
+                false => json!({"volumeMounts": mounts, "env": set}),
+            };
             Ok(vec![deployment("web", json!({"volumes": volumes}), container)])
         }
     };
