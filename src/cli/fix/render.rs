@@ -156,11 +156,11 @@ fn policies(fixed: &[Fixed]) -> Result<String, Error> {
     });
     let changes: Vec<patch::TemplateChange> = changes.collect();
     let review = today().saturating_add(REVIEW.days()).to_string();
-    let (text, left) = patch::admission_policies(&changes, &review)?;
-    for (workload, why) in left {
+    let policies = patch::admission_policies(&changes, &review)?;
+    for (workload, why) in policies.left_out {
         say(format_args!("warning: {}: no policy can change it: {why}", Clean(&workload)));
     }
-    Ok(text)
+    Ok(policies.documents)
 }
 
 /// After how many days somebody should look whether a policy is still needed.

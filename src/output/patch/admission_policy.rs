@@ -18,16 +18,23 @@ pub struct TemplateChange {
     pub after: Value,
 }
 
-/// A policy and its binding for each object that changes, with how to take it back in the head. `review` is the day by which somebody should look whether it is still
-/// needed. Comes back with the objects for which none can be made, each with the reason.
+/// Policies as YAML documents, and the workloads for which none can be made, each with the reason.
+#[derive(Debug, PartialEq)]
+pub struct AdmissionPolicies {
+    pub documents: String,
+    pub left_out: Vec<(String, &'static str)>,
+}
+
+/// A policy and its binding for each object that changes, with how to take it back in the head.
+/// `review` is the day by which somebody should look whether it is still needed.
 ///
 /// # Errors
 /// A policy that cannot be written as YAML.
 pub fn admission_policies(
     changes: &[TemplateChange],
     review: &str,
-) -> Result<(String, Vec<(String, &'static str)>), Error> {
-    let (mut documents, mut left) = (Vec::new(), Vec::new());
+) -> Result<AdmissionPolicies, Error> {
+    let (mut documents, mut left_out) = (Vec::new(), Vec::new());
     for change in changes.iter().filter(|change| change.before != change.after) {
         match policy(change) {
             Ok(policy) => {
@@ -36,10 +43,10 @@ pub fn admission_policies(
                 let parts = [yaml::to_string(&policy)?, yaml::to_string(&binding)?];
                 documents.push(head + &parts.join("---\n"));
             }
-            Err(why) => left.push((name(&change.object), why)),
+            Err(why) => left_out.push((name(&change.object), why)),
         }
     }
-    Ok((documents.join("---\n"), left))
+    Ok(AdmissionPolicies { documents: documents.join("---\n"), left_out })
 }
 
 /// `deployment/web`.
@@ -74,7 +81,7 @@ fn policy(change: &TemplateChange) -> Result<Value, &'static str> {
     let TemplateChange { object, before, after } = change;
     let owner = is_made_by(object)?;
     let labels = &before["metadata"]["labels"];
-    if !labels.as_object().is_some_and(|labels| !labels.is_empty()) {
+    if labels.as_object().is_none_or(serde_json::Map::is_empty) {
         return Err("its pods have no labels to be found by");
     }
     let namespace = object["metadata"]["namespace"].as_str().ok_or("it has no namespace")?;
@@ -169,16 +176,16 @@ mod tests {
             "volumes": [{"name": "old", "emptyDir": {}}, {"name": "run", "emptyDir": {}}],
             "securityContext": {"runAsUser": 101, "runAsNonRoot": true}}));
         let change = TemplateChange { object: object("Deployment"), before, after };
-        let (text, left) = admission_policies(&[change], "2027-03-01").expect("YAML");
-        assert_eq!(left, []);
-        insta::assert_snapshot!(text);
+        let policies = admission_policies(&[change], "2027-03-01").expect("YAML");
+        assert_eq!(policies.left_out, []);
+        insta::assert_snapshot!(policies.documents);
     }
 
     #[test]
     fn what_no_controller_makes_is_told() {
         let (before, after) = (template(json!({})), template(json!({"hostUsers": false})));
         let change = TemplateChange { object: object("Pod"), before, after };
-        let (text, left) = admission_policies(&[change], "").expect("YAML");
-        assert_eq!((text.as_str(), left.len()), ("", 1));
+        let policies = admission_policies(&[change], "").expect("YAML");
+        assert_eq!((policies.documents.as_str(), policies.left_out.len()), ("", 1));
     }
 }

@@ -12,7 +12,7 @@ mod strategic;
 
 use serde_json::{Value, json};
 
-pub use self::admission_policy::{TemplateChange, admission_policies};
+pub use self::admission_policy::{AdmissionPolicies, TemplateChange, admission_policies};
 pub use self::diff::diff;
 pub use self::gitops::gitops_objects;
 pub use self::json6902::json6902;
