@@ -10,22 +10,12 @@ use std::time::Duration;
 use std::{env, fs, thread};
 
 use serde_json::{Value, json};
-use testbed::{Namespace, kubectl, nonroot, start_nonroot, written};
+use testbed::{Namespace, kubectl, nonroot, specs, start_nonroot, written};
 
 const WORKLOADS: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/manifests/migrate.yaml");
 
 const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
-
-/// The spec of every object that could make a pod, by its kind and name.
-fn specs(namespace: &str) -> BTreeMap<String, Value> {
-    let kinds = "deployments,statefulsets,daemonsets,cronjobs";
-    let list = kubectl(&["get", kinds, "-n", namespace, "-o", "json"]);
-    let list: Value = serde_json::from_str(&list).expect("JSON");
-    let name = |object: &Value| format!("{}/{}", object["kind"], object["metadata"]["name"]);
-    let items = list["items"].as_array().expect("a list");
-    items.iter().map(|object| (name(object), object["spec"].clone())).collect()
-}
 
 fn label(namespace: &str, label: &str) -> Value {
     let text = kubectl(&["get", "namespace", namespace, "-o", "json"]);

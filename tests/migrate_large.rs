@@ -18,7 +18,7 @@ use std::{env, fs, thread};
 
 use fastrand::Rng;
 use serde_json::{Value, json};
-use testbed::{Namespace, Run, kubectl, kubectl_warns, nonroot, start_nonroot, written};
+use testbed::{Namespace, Run, kubectl, kubectl_warns, nonroot, specs, start_nonroot, written};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -101,15 +101,7 @@ fn objects(namespace: &str, kinds: &str) -> Vec<Value> {
     list["items"].as_array().expect("a list").clone()
 }
 
-/// The spec of every object that could make a pod, by its kind and name.
-fn specs(namespace: &str) -> BTreeMap<String, Value> {
-    let named = |object: Value| {
-        (format!("{}/{}", object["kind"], object["metadata"]["name"]), object["spec"].clone())
-    };
-    objects(namespace, KINDS).into_iter().map(named).collect()
-}
-
-fn is_kept(namespace: &str) -> Option<Value> {
+fn kept(namespace: &str) -> Option<Value> {
     let map = kubectl(&[
         "get",
         "configmap",
@@ -289,8 +281,8 @@ fn a_migration_killed_twenty_times_comes_to_the_same_end() {
     let mut known: BTreeMap<String, Value> = BTreeMap::new();
     let mut finished = 0;
     for kill in 1..=20 {
-        let kept = is_kept(name);
-        let resume: &[&str] = if kept.is_some() { &["--resume"] } else { &[] };
+        let earlier = kept(name);
+        let resume: &[&str] = if earlier.is_some() { &["--resume"] } else { &[] };
         let arguments = ["migrate", name, "--yes", "--apply", "--quick", "--parallel", "2"];
         let mut child = start_nonroot(&[&arguments[..], resume].concat());
         let moment = Duration::from_millis(random.u64(200..25_000));
@@ -300,7 +292,7 @@ fn a_migration_killed_twenty_times_comes_to_the_same_end() {
         }
         let _ = child.kill();
         child.wait().expect("its end");
-        let state = is_kept(name).unwrap_or_default();
+        let state = kept(name).unwrap_or_default();
         let workloads = state["workloads"].as_object().cloned().unwrap_or_default();
         println!("kill {kill} after {moment:?}: {} known", workloads.len());
         for (workload, record) in workloads {

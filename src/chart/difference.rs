@@ -4,17 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-/// Lists whose items have a name, and the field that is it.
-const NAMED: [(&str, &str); 6] = [
-    ("containers", "name"),
-    ("initContainers", "name"),
-    ("ephemeralContainers", "name"),
-    ("volumes", "name"),
-    ("env", "name"),
-    ("volumeMounts", "mountPath"),
-];
+use crate::model::merge_key::merge_key;
 
-/// Those of them whose order means nothing.
+/// Lists whose items have a key and no order.
 const UNORDERED: [&str; 2] = ["volumes", "volumeMounts"];
 
 /// A field that is not as it is wanted.
@@ -85,7 +77,7 @@ fn maps(
 
 /// The field by which the items of two lists are known, if each has one of its own.
 fn named_lists(at: &[String], old: &[Value], new: &[Value]) -> Option<&'static str> {
-    let key = key_of(at.last()?)?;
+    let key = merge_key(at.last()?)?;
     let are_named = |items: &[Value]| {
         let names: BTreeSet<&str> = items.iter().filter_map(|item| item[key].as_str()).collect();
         names.len() == items.len()
@@ -134,11 +126,6 @@ fn token(key: &str, item: &Value) -> String {
     format!("{key}={}", item[key].as_str().unwrap_or_default())
 }
 
-/// The field by which the items of a list are known.
-pub(super) fn key_of(list: &str) -> Option<&'static str> {
-    NAMED.iter().find(|(known, _)| *known == list).map(|(_, key)| *key)
-}
-
 pub(super) fn is_unordered(list: &str) -> bool {
     UNORDERED.contains(&list)
 }
@@ -154,7 +141,7 @@ pub(super) fn leaves(value: &Value, at: &mut Vec<String>, see: &mut dyn FnMut(&[
             }
         }
         Value::Array(items) => {
-            let key = at.last().and_then(|field| key_of(field));
+            let key = at.last().and_then(|field| merge_key(field));
             for (number, item) in items.iter().enumerate() {
                 let named = key.filter(|key| item[*key].is_string());
                 at.push(named.map_or(number.to_string(), |key| token(key, item)));

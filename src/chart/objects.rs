@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::difference::{at, at_mut, differences, is_unordered, key_of};
+use super::difference::{at, at_mut, differences, is_unordered};
+use crate::model::merge_key::merge_key;
 
 /// What tells an object from the others: version, kind, namespace, name, and which of several that
 /// share these.
@@ -108,7 +109,7 @@ pub fn aligned(object: &Value, other: &Value) -> Value {
                     .for_each(|(name, value)| align(name, value, &other[name.as_str()]));
             }
             (Value::Array(items), Value::Array(others)) => {
-                let key = key_of(field);
+                let key = merge_key(field);
                 if let Some(key) = key.filter(|_| is_unordered(field)) {
                     let place = |item: &Value| {
                         others

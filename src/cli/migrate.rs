@@ -190,7 +190,10 @@ async fn migrated(
     if args.apply {
         errors.extend(migrating.deliver(&inventory, &tell).await);
         match migrate::enforce(&migrating, &inventory, &tell).await {
-            Ok(came) => fence = Some(came),
+            Ok((came, failed)) => {
+                fence = Some(came);
+                errors.extend(failed);
+            }
             Err(error) => errors.push(error),
         }
     }

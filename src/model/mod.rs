@@ -23,6 +23,7 @@ pub mod image;
 pub mod inside;
 pub mod knative;
 pub mod launcher;
+pub mod merge_key;
 pub mod migration;
 pub mod misplaced;
 pub mod node;

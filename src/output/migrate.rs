@@ -157,7 +157,10 @@ impl Fence {
     /// It is enforced, a violating pod was refused, and no workload's own is.
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.is_set && self.refusal.is_some() && self.refused.is_empty()
+        self.is_set
+            && self.refusal.is_some()
+            && self.refused.is_empty()
+            && self.restarts.failed.is_empty()
     }
 }
 
@@ -333,6 +336,7 @@ fn conclusion(report: &MigrationReport) -> Vec<String> {
         1 => lines.push(format!("{} was restarted under it, and is ready.", restarts.restarted[0])),
         count => lines.push(format!("{count} workloads were restarted under it, and are ready.")),
     }
+    lines.extend(restarts.failed.iter().map(|one| format!("not ready after its restart: {one}")));
     lines.extend(restarts.left.iter().map(|one| format!("not restarted: {one}")));
     lines
 }

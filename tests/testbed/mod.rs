@@ -344,3 +344,13 @@ pub(crate) fn of_pod(namespace: &str, selector: &str, path: &str) -> String {
         &format!("jsonpath={{.items[0]{path}}}"),
     ])
 }
+
+/// The spec of every object that could make a pod, by its kind and name.
+pub(crate) fn specs(namespace: &str) -> BTreeMap<String, Value> {
+    let kinds = "deployments,statefulsets,daemonsets,cronjobs";
+    let list = kubectl(&["get", kinds, "-n", namespace, "-o", "json"]);
+    let list: Value = serde_json::from_str(&list).expect("JSON");
+    let name = |object: &Value| format!("{}/{}", object["kind"], object["metadata"]["name"]);
+    let items = list["items"].as_array().expect("a list");
+    items.iter().map(|object| (name(object), object["spec"].clone())).collect()
+}

@@ -4,15 +4,7 @@
 
 use serde_json::{Map, Value};
 
-/// Lists whose items are told apart by a key (the `patchMergeKey` of k8s.io/api/core/v1, types.go).
-/// Any other list is replaced as a whole.
-const KEYED: [(&str, &str); 5] = [
-    ("containers", "name"),
-    ("initContainers", "name"),
-    ("volumes", "name"),
-    ("env", "name"),
-    ("volumeMounts", "mountPath"),
-];
+use crate::model::merge_key::merge_key;
 
 /// An expression, and the variables that it uses: name and expression each.
 pub(super) struct JsonPatch {
@@ -31,6 +23,14 @@ pub(super) fn json_patch(before: &Value, after: &Value) -> JsonPatch {
     JsonPatch { variables: writer.variables, expression: writer.terms.join(" +\n") }
 }
 
+/// Whether no two items of a list share their key, as the ports of one number for TCP and UDP do.
+fn has_one_of_each(list: &Value, key: &str) -> bool {
+    let items = list.as_array().map_or(&[][..], Vec::as_slice);
+    let is_first =
+        |(at, item): (usize, &Value)| !items[..at].iter().any(|other| other[key] == item[key]);
+    items.iter().enumerate().all(is_first)
+}
+
 fn empty_or(value: &Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap_or_default()
 }
@@ -39,7 +39,7 @@ fn empty_or(value: &Value) -> Map<String, Value> {
 #[derive(Clone)]
 struct Place {
     /// The JSON pointer, as a CEL expression without its opening quote and with none at its end:
-    /// `/spec/containers/" + string(variables.c0) + "/env`.
+    /// `/spec/containers/" + string(variables.i0) + "/env`.
     pointer: String,
     /// The CEL expression that gives what is there.
     access: String,
@@ -91,7 +91,10 @@ impl Writer {
     fn objects(&mut self, place: &Place, before: &Map<String, Value>, after: &Map<String, Value>) {
         for (name, new) in after {
             let field = place.field(name);
-            let key = KEYED.iter().find(|(list, _)| list == name).map(|(_, key)| *key);
+            let key = merge_key(name).filter(|key| {
+                has_one_of_each(new, key)
+                    && before.get(name).is_none_or(|old| has_one_of_each(old, key))
+            });
             match (before.get(name), new, key) {
                 (Some(old), new, _) if old == new => {}
                 (old, Value::Array(new), Some(key)) => {
@@ -242,6 +245,16 @@ mod tests {
             "(has(object.spec.volumes) ? [] : [JSONPatch{op: \"add\", path: \"/spec/volumes\", value: []}]) +\n\
              [JSONPatch{op: \"add\", path: \"/spec/volumes/-\", value: {\"name\": dyn(\"a\")}}]"
         );
+    }
+
+    #[test]
+    fn items_that_share_their_key_are_replaced_together() {
+        let port = |name: &str, protocol: &str| json!({"name": name, "containerPort": 53, "protocol": protocol});
+        let container = |ports: Value| json!({"containers": [{"name": "dns", "ports": ports}]});
+        let before = container(json!([port("a", "UDP"), port("b", "TCP")]));
+        let after = container(json!([port("a", "UDP"), port("c", "TCP")]));
+        let text = expression(before, after);
+        assert!(text.contains("/ports\", value: [dyn("), "{text}");
     }
 
     #[test]

@@ -2,21 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// Lists that merge by a key, by their field: `patchMergeKey` in k8s.io/api, core/v1/types.go.
-/// Every other list is replaced as a whole.
-pub(super) const MERGE_KEYS: [(&str, &str); 11] = [
-    ("containers", "name"),
-    ("initContainers", "name"),
-    ("ephemeralContainers", "name"),
-    ("volumes", "name"),
-    ("env", "name"),
-    ("imagePullSecrets", "name"),
-    ("resourceClaims", "name"),
-    ("volumeMounts", "mountPath"),
-    ("volumeDevices", "devicePath"),
-    ("ports", "containerPort"),
-    ("hostAliases", "ip"),
-];
+use crate::model::merge_key::merge_key;
 
 /// How a patch says in which order the items of a list are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,8 +53,7 @@ fn change(before: &Value, after: &Value, order: Order) -> Option<Value> {
             patch.insert(field.clone(), value.clone());
             continue;
         };
-        let key = MERGE_KEYS.iter().find(|(list, _)| list == field).map(|(_, key)| *key);
-        match (key, previous, value) {
+        match (merge_key(field), previous, value) {
             _ if previous == value => {}
             (Some(key), Value::Array(old), Value::Array(new)) => {
                 patch.extend(list(field, key, (old, new), order))

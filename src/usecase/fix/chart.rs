@@ -109,7 +109,7 @@ impl ChartTarget {
         tell: Tell<'_>,
     ) -> Result<(OfFiles, Vec<Error>), Error> {
         let _work = Work::begin(tell, "rendering the chart");
-        let (options, over) = (self.options.clone(), self.over(&json!({})));
+        let (options, over) = (self.options.clone(), self.beneath());
         let text = stoppable(move |stop| helm::rendered(&options, &over, stop)).await;
         let text = text.map_err(|error| self.explained(error))?;
         let file = ManifestFile { name: self.name.clone(), path: None, text, is_rendered: true };
@@ -152,11 +152,11 @@ impl ChartTarget {
         ))
     }
 
-    /// The values to render with: of a release, its user's are among them.
-    fn over(&self, overrides: &Value) -> Value {
+    /// What helm is not given by files: of a release, its user's values.
+    fn beneath(&self) -> Value {
         match self.chart.is_of_release() {
-            true => chart::layered(self.given.clone(), overrides),
-            false => overrides.clone(),
+            true => self.given.clone(),
+            false => json!({}),
         }
     }
 
@@ -176,18 +176,14 @@ impl ChartTarget {
             changed.map(|(before, after)| PlannedObject { before, after }).collect();
         let (options, parts) = (self.options.clone(), self.chart.parts.clone());
         let values = self.values();
-        let (given, is_of_release) = (self.given.clone(), self.chart.is_of_release());
+        let beneath = self.beneath();
         let searched = planned.clone();
         let found = stoppable(move |stop| {
             let mut render = |overrides: &Value| {
-                let over = match is_of_release {
-                    true => chart::layered(given.clone(), overrides),
-                    false => overrides.clone(),
-                };
-                rendered_objects(&options, &over, stop)
+                rendered_objects(&options, &chart::layered(beneath.clone(), overrides), stop)
             };
             // What a user gave to a release is not printed again.
-            let may_repeat = |path: &[String]| !is_of_release || !chart::has_field(&given, path);
+            let may_repeat = |path: &[String]| !chart::has_field(&beneath, path);
             let search = ChartSearch {
                 parts: &parts,
                 values: &values,

@@ -54,15 +54,16 @@ impl Migrating<'_> {
         namespace::label(self.cluster, namespace, &labels, false).await.map(drop)
     }
 
-    /// Gives a label of the namespace back what it was before.
+    /// Gives a label of the namespace back what it was before; `false`: it was not changed.
     ///
     /// # Errors
     /// The namespace may not be changed.
-    pub(super) async fn lift(&self, name: &str) -> Result<(), Error> {
+    pub(super) async fn lift(&self, name: &str) -> Result<bool, Error> {
         let before = self.state.lock().await.labels.get(name).cloned();
-        let Some(before) = before else { return Ok(()) };
+        let Some(before) = before else { return Ok(false) };
         let labels = BTreeMap::from([(name.to_owned(), before)]);
-        namespace::label(self.cluster, &self.cluster.namespace, &labels, false).await.map(drop)
+        namespace::label(self.cluster, &self.cluster.namespace, &labels, false).await?;
+        Ok(true)
     }
 
     async fn deliver_one(

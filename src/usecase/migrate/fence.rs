@@ -30,6 +30,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Enforces the level where nothing that makes or is a pod there would be refused but what was
 /// accepted, and asks afterwards: a pod that violates it is refused, and each workload's own is not.
+/// Then each is restarted; comes back with what that failed of, too.
 ///
 /// # Errors
 /// The namespace may not be read or changed.
@@ -37,7 +38,7 @@ pub async fn enforce(
     migrating: &Migrating<'_>,
     inventory: &NamespaceInventory,
     tell: Tell<'_>,
-) -> Result<Fence, Error> {
+) -> Result<(Fence, Vec<Error>), Error> {
     let (cluster, level) = (migrating.cluster, migrating.options.fix.level());
     let accepted = &migrating.options.accepted;
     let names: Vec<String> = inventory.targets.iter().map(FixTarget::name).collect();
@@ -56,13 +57,13 @@ pub async fn enforce(
         in_the_way = remaining(migrating).await?;
     }
     if !in_the_way.is_empty() {
-        return Ok(Fence::not_set(in_the_way));
+        return Ok((Fence::not_set(in_the_way), Vec::new()));
     }
     let labels = [(ENFORCE.to_owned(), Some(level.as_str().to_owned()))].into_iter().collect();
     let warnings = namespace::label(cluster, &cluster.namespace, &labels, true).await?;
     let is_explained = !accepted.is_empty() || has_ended_pod(migrating).await?;
     if !warnings.is_empty() && !is_explained {
-        return Ok(Fence::not_set(warnings));
+        return Ok((Fence::not_set(warnings), Vec::new()));
     }
     migrating.label(&[ENFORCE]).await?;
     let refusal = namespace::refuses(cluster, &cluster.namespace, &violating(level)).await?;
@@ -74,15 +75,18 @@ pub async fn enforce(
         }
     }
     let mut fence = Fence { is_set: true, refusal, refused, warnings, ..Fence::default() };
+    let mut errors = Vec::new();
     if fence.holds() && migrating.options.restarts {
-        fence.restarts = migrating.restart(inventory, tell).await?;
+        (fence.restarts, errors) = migrating.restart(inventory, tell).await;
         if !fence.restarts.failed.is_empty() {
-            migrating.lift(ENFORCE).await?;
-            fence.is_set = false;
+            match migrating.lift(ENFORCE).await {
+                Ok(is_lifted) => fence.is_set = !is_lifted,
+                Err(error) => errors.push(error),
+            }
             fence.in_the_way.clone_from(&fence.restarts.failed);
         }
     }
-    Ok(fence)
+    Ok((fence, errors))
 }
 
 /// The pods that violate the level and run on, those of accepted workloads left out; those of older

@@ -21,21 +21,26 @@ pub(super) const ANNOTATION: &str = "kubectl.kubernetes.io/restartedAt";
 
 impl Migrating<'_> {
     /// Restarts each workload that has pods: the first `canary` of them one after another, then the
-    /// rest side by side. After one that fails no other begins.
-    ///
-    /// # Errors
-    /// The cluster does not answer.
+    /// rest side by side. After one that fails no other begins. Comes back with what could not be
+    /// asked or written, too.
     pub(super) async fn restart(
         &self,
         inventory: &NamespaceInventory,
         tell: Tell<'_>,
-    ) -> Result<RestartReport, Error> {
-        let mut report = RestartReport::default();
+    ) -> (RestartReport, Vec<Error>) {
+        let (mut report, mut errors) = (RestartReport::default(), Vec::new());
         let mut due = Vec::new();
         for target in &inventory.targets {
             let name = target.name();
             let record = self.record(&name).await;
-            let Some(now) = self.current(&name).await? else { continue };
+            let now = match self.current(&name).await {
+                Ok(Some(now)) => now,
+                Ok(None) => continue,
+                Err(error) => {
+                    errors.push(error);
+                    continue;
+                }
+            };
             if self.options.accepted.contains(&name) || !has_rollout(&now) {
                 continue;
             }
@@ -63,9 +68,10 @@ impl Migrating<'_> {
             });
             let mut ended = stream::iter(each).buffered(at_once);
             while let Some((name, done)) = ended.next().await {
-                match done? {
-                    None => report.restarted.push(name),
-                    Some(why) => report.failed.push(format!("{name}: {why}")),
+                match done {
+                    Ok(None) => report.restarted.push(name),
+                    Ok(Some(why)) => report.failed.push(format!("{name}: {why}")),
+                    Err(error) => errors.push(error),
                 }
                 if at_once == 1 && !report.failed.is_empty() {
                     break;
@@ -73,7 +79,7 @@ impl Migrating<'_> {
             }
         }
         report.failed.iter().for_each(|one| tell(Activity::Note(one.clone())));
-        Ok(report)
+        (report, errors)
     }
 
     /// Why a workload is not restarted.
@@ -107,23 +113,18 @@ impl Migrating<'_> {
         if let RolloutOutcome::Failed { why, .. } =
             apply::apply(self.cluster, change, terms, &|_| ()).await?
         {
+            // What its annotation was at first stays known: an earlier run may have changed it.
             apply::roll_back(self.cluster, change).await?;
-            self.note_restart(name, None).await?;
             return Ok(Some(why));
         }
-        self.note_restart(name, Some(true)).await?;
-        Ok(None)
-    }
-
-    async fn note_restart(&self, name: &str, is_done: Option<bool>) -> Result<(), Error> {
         self.change(|state| {
-            let Some(record) = state.workloads.get_mut(name) else { return };
-            match (is_done, &mut record.restart) {
-                (Some(is_done), Some(restart)) => restart.is_done = is_done,
-                (_, restart) => *restart = None,
+            let record = state.workloads.get_mut(name);
+            if let Some(restart) = record.and_then(|record| record.restart.as_mut()) {
+                restart.is_done = true;
             }
         })
-        .await
+        .await?;
+        Ok(None)
     }
 }
 

@@ -5,10 +5,10 @@ use std::ops::Range;
 use serde_json::{Map, Value, json};
 use similar::{Algorithm, DiffOp};
 
-use super::super::strategic::MERGE_KEYS;
 use super::Unfit;
 use super::notation::{Layout, column, line_start, starts_its_line};
 use super::tree::{Field, Item, Kind, Node, Tree};
+use crate::model::merge_key::merge_key;
 
 /// The text with the change in it.
 pub(super) fn edited(
@@ -538,7 +538,7 @@ fn hanging(lines: Vec<String>) -> Vec<String> {
 
 /// What an item is known by in its list.
 fn identity(list: &str, item: &Value) -> String {
-    let key = MERGE_KEYS.iter().find(|(name, _)| *name == list).map_or("name", |(_, key)| key);
+    let key = merge_key(list).unwrap_or("name");
     match (&item[key], &item["metadata"]) {
         // Of some kinds a container needs no name.
         (Value::Null, Value::Null) if item["image"].is_string() => item["image"].to_string(),
